@@ -1,0 +1,41 @@
+# make demo: simulate a cohort, run every stage, print the table.   make test: lint, types, import rules, tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test golden format clean
+
+demo: $(VENV)/.cpep
+	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
+	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# after a deliberate change of what training computes
+golden: $(VENV)/.dev
+	$(BIN)/python -m tests.train.regenerate_golden
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux.
+$(VENV)/.cpep: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.cpep
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info

@@ -1,0 +1,22 @@
+"""cpep: Contrastive Pose-EMG Pre-training.
+
+``cpep.load(path)`` opens a checkpoint; everything else is imported from its module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+if TYPE_CHECKING:
+    from cpep.checkpoint import Model
+
+
+def load(path: str) -> Model:
+    """Load a checkpoint folder; see ``cpep.checkpoint.load``."""
+    # torch takes a second to import, which `cpep --help` need not wait for
+    from cpep.checkpoint import load as load_checkpoint
+
+    return load_checkpoint(path)

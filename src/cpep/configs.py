@@ -1,0 +1,283 @@
+"""Every setting of a run, as frozen dataclasses; three presets; typed overrides.
+
+``small()`` builds a complete run; ``override(small(), ["align.lr=3e-4"])`` changes a field and refuses an
+unknown one by naming the nearest. A preset sets sizes, a recipe sets the objective: only ``paper`` (hard
+InfoNCE, as published) exists so far.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from cpep.types import UserError
+
+C = TypeVar("C")
+
+
+class Normalise(Enum):
+    """Label-free scaling of the EMG; see ``cpep.data.transforms``."""
+
+    none = "none"
+    recording = "recording"
+    causal = "causal"
+
+
+class Tokens(Enum):
+    """How a window becomes tokens: raw samples (the paper's) or log energy in 10-ms bins."""
+
+    patch = "patch"
+    log_rms = "log_rms"
+
+
+class Precision(Enum):
+    """Number format of the matrix products: bf16 where the processor has it (``auto``), or always fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which windows exist and how the EMG is scaled."""
+
+    window_s: float = 2.0
+    hop_s: float = 0.25
+    normalisation: Normalise = Normalise.recording
+    pose_lag_ms: float = 0.0  # pose this much later than EMG (EMG leads motion by about 55 ms)
+    guard_s: float = 0.5  # a training window stays this far from any sample of an unseen gesture
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One Transformer encoder with its tokeniser."""
+
+    tokens: Tokens = Tokens.log_rms
+    token_ms: float = 100.0  # length of one token
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """EMG augmentation, drawn anew for every window."""
+
+    gain: float = 0.15  # SD of the log gain of one channel
+    common_gain: float = 0.15  # SD of the log gain shared by all channels
+    noise: float = 0.05  # SD of noise added to every value, in units of the recording's level
+    rotate_deg: float = 22.5  # a ring turns by whole channels, up to this angle
+    drop: float = 0.1  # probability that a channel is silent
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up and cosine decay."""
+
+    steps: int = 400
+    batch: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.1  # share of the steps
+    clip: float = 1.0  # largest gradient norm
+    scalar_rate: float = 50.0  # learning rate of the temperature over lr
+    checks: int = 10  # validations over the run
+    patience: int = 0  # stop after this many checks without a better one; 0 never stops
+
+
+@dataclass(frozen=True)
+class MaeConfig:
+    """Masked autoencoder of one modality (CPEP section 1: mask 0.5)."""
+
+    mask: float = 0.5
+    decoder_depth: int = 1
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Contrastive alignment to the frozen pose encoder (CPEP section 2)."""
+
+    temperature: float = 0.02
+    temperature_min: float = 0.01
+    temperature_max: float = 0.5
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    people: int = 0  # users of a batch; 0 for all
+    rest: bool = True  # whether windows that are rest throughout take part
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Read-outs of frozen embeddings (results.md)."""
+
+    neighbours: int = 10
+    bootstrap: int = 1000
+    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of the linear probe
+    ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: a preset with overrides."""
+
+    preset: str = "small"
+    recipe: str = "paper"
+    threads: int = 1  # a stage; several stages run side by side on the other cores
+    precision: Precision = Precision.auto
+    data: DataConfig = field(default_factory=DataConfig)
+    emg: EncoderConfig = field(default_factory=EncoderConfig)
+    pose: EncoderConfig = field(default_factory=EncoderConfig)
+    emg_mae: MaeConfig = field(default_factory=MaeConfig)
+    pose_mae: MaeConfig = field(default_factory=MaeConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+
+def small() -> RunConfig:
+    """Two CPU cores, all stages in minutes."""
+    return RunConfig(
+        pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
+        pose_mae=MaeConfig(augment=False),
+    )
+
+
+def tiny() -> RunConfig:
+    """Tests: seconds. Learns next to nothing, and takes every path that ``small`` takes."""
+    optim = OptimConfig(steps=6, batch=16, checks=2)
+    emg = EncoderConfig(width=16, depth=1, heads=2, token_ms=250.0, dropout=0.0)
+    return RunConfig(
+        preset="tiny",
+        precision=Precision.fp32,
+        emg=emg,
+        pose=dataclasses.replace(emg, tokens=Tokens.patch),
+        emg_mae=MaeConfig(optim=optim),
+        pose_mae=MaeConfig(optim=optim, augment=False),
+        align=AlignConfig(optim=optim),
+        evaluate=EvaluateConfig(bootstrap=50, strengths=(0.1,), ridge_strengths=(0.1,)),
+    )
+
+
+def paper() -> RunConfig:
+    """The published sizes: raw patches, depth 4, width 256, batch 256; for GPUs, unmeasured on two cores.
+
+    100 epochs of emg2pose are about 90,000 steps: 250.9 h in 2-s windows without overlap, batches of 256,
+    give 1,764 steps an epoch; 100 epochs are 176,400 steps with the windows of both hands.
+    """
+    optim = OptimConfig(steps=176_400, batch=256, lr=3e-4, checks=100)
+    emg = EncoderConfig(tokens=Tokens.patch, token_ms=20.0, width=256, heads=8)
+    return RunConfig(
+        preset="paper",
+        emg=emg,
+        pose=dataclasses.replace(emg, token_ms=50.0, dropout=0.0),
+        emg_mae=MaeConfig(optim=optim),
+        pose_mae=MaeConfig(optim=optim, augment=False),
+        align=AlignConfig(optim=optim),
+    )
+
+
+PRESETS = {"tiny": tiny, "small": small, "paper": paper}
+
+
+def preset(name: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the preset of that name with ``field=value`` overrides.
+
+    Raises:
+        UserError: no such preset or field, or a value of the wrong type.
+    """
+    if name not in PRESETS:
+        raise UserError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return override(PRESETS[name](), overrides)
+
+
+def fields_of(config: Any, prefix: str = "") -> list[str]:
+    """List the dot-paths of all fields.
+
+    >>> fields_of(small())[:4]
+    ['preset', 'recipe', 'threads', 'precision']
+    """
+    paths: list[str] = []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            paths += fields_of(value, f"{prefix}{item.name}.")
+        else:
+            paths.append(prefix + item.name)
+    return paths
+
+
+def override(config: C, assignments: Sequence[str]) -> C:
+    """Return ``config`` with typed ``field=value`` assignments applied.
+
+    >>> override(small(), ["align.optim.lr=3e-4"]).align.optim.lr
+    0.0003
+
+    Raises:
+        UserError: unknown field (the nearest is named), missing ``=``, or a value of the wrong type.
+    """
+    known = fields_of(config)
+    for assignment in assignments:
+        path, sign, _ = assignment.partition("=")
+        if not sign:
+            raise UserError(f"--set {assignment}: write field=value, for example align.optim.lr=3e-4")
+        if path not in known:
+            near = " or ".join(_nearest(path, known))
+            raise UserError(f"--set {assignment}: there is no field {path}; did you mean {near}?")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.from_dotlist(list(assignments)))
+        result = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise UserError(f"--set {' '.join(assignments)}: {str(error).splitlines()[0]}") from error
+    return _with_tuples(result)  # type: ignore[no-any-return]
+
+
+def _nearest(path: str, known: list[str]) -> list[str]:
+    """Return the fields that end in ``path``, or else the one of the most alike name, then place."""
+    by_end = [name for name in known if name.endswith("." + path)]
+
+    def likeness(name: str) -> tuple[float, float]:
+        last = difflib.SequenceMatcher(None, path.rpartition(".")[2], name.rpartition(".")[2])
+        return round(last.ratio(), 1), difflib.SequenceMatcher(None, path, name).ratio()
+
+    return by_end or [max(known, key=likeness)]
+
+
+def _with_tuples(config: Any) -> Any:
+    """Turn the lists that OmegaConf makes back into tuples."""
+    changes = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            changes[item.name] = _with_tuples(value)
+        elif isinstance(value, list):
+            changes[item.name] = tuple(value)
+    return dataclasses.replace(config, **changes)
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """Return plain JSON values, for checkpoints and reports."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=lambda value: value.value))  # type: ignore[no-any-return]
+
+
+def from_dict(plain: dict[str, Any]) -> RunConfig:
+    """Rebuild a configuration from what ``as_dict`` returned."""
+    merged = OmegaConf.merge(OmegaConf.structured(RunConfig()), plain)
+    return _with_tuples(OmegaConf.to_object(merged))  # type: ignore[no-any-return]
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a short hash of configurations and plain values: equal runs have equal fingerprints."""
+    plain = [as_dict(part) if dataclasses.is_dataclass(part) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]

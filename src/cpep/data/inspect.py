@@ -1,0 +1,250 @@
+"""Says what is in a folder of recordings, and what is wrong with which file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cpep.data.emg2pose import METADATA, read_metadata
+from cpep.data.folder import Source, dataset_name, find_recordings, list_folder, natural
+from cpep.data.prepare import in_order
+from cpep.data.recording import Device, Recording
+from cpep.types import Progress, UserError, no_progress
+
+SHORT_S = 2.0
+"""The paper's window: a shorter recording gives none."""
+
+ROWS = 40
+"""Lines of a table before the rest is summed up."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one recording holds; ``seconds_of`` and ``times_of`` by gesture."""
+
+    name: str
+    user: str
+    session: str
+    seconds: float
+    device: Device
+    pose_rate: float
+    pose_frames: int
+    invalid_frames: int
+    seconds_of: dict[str, float]
+    times_of: dict[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a folder holds.
+
+    Attributes:
+        name: of the data set.
+        recordings: those that can be read.
+        unreadable: name and reason of the others.
+        notes: name of a file, and what is odd about it.
+        ignored: files that are no recordings.
+    """
+
+    folder: Path
+    name: str
+    recordings: tuple[Summary, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...]
+    ignored: tuple[Path, ...] = field(default=())
+
+    def text(self) -> str:
+        """Return the inspection as aligned tables."""
+        parts = ["\n".join(self._overview())]
+        if self.recordings:
+            parts += [self._users(), self._gestures()]
+        if self.unreadable:
+            parts.append(_section("Cannot be read", [reason for _, reason in self.unreadable]))
+        if self.notes:
+            parts.append(_section("Worth a look", [f"{name}: {note}" for name, note in self.notes]))
+        return "\n\n".join(parts)
+
+    def _overview(self) -> Iterable[str]:
+        users = {one.user for one in self.recordings}
+        sessions = {(one.user, one.session) for one in self.recordings}
+        hours = sum(one.seconds for one in self.recordings) / 3600
+        yield f"{self.name} in {self.folder}"
+        yield (
+            f"  {'recordings':<12}{len(self.recordings):,} of {_count(len(users), 'user')} in "
+            f"{_count(len(sessions), 'session')}, {hours:.2f} h"
+        )
+        for device in dict.fromkeys(one.device for one in self.recordings):
+            mine = [one for one in self.recordings if one.device == device]
+            signal = f"{device.emg_kind}, {device.emg_rate:g} Hz, {device.emg_unit}"
+            yield f"  {'EMG':<12}{device.channels} channels, {signal}"
+            yield f"  {'pose':<12}{_pose(device, mine)}"
+        if self.unreadable:
+            yield f"  {'unreadable':<12}{_count(len(self.unreadable), 'recording')}, see below"
+        if self.ignored:
+            names = ", ".join(path.name for path in self.ignored[:3]) + (", ..." if len(self.ignored) > 3 else "")
+            yield f"  {'ignored':<12}{_count(len(self.ignored), 'file')} of other kinds ({names})"
+
+    def _users(self) -> str:
+        rows = []
+        for user in sorted({one.user for one in self.recordings}, key=natural):
+            mine = [one for one in self.recordings if one.user == user]
+            rows.append(
+                (
+                    user,
+                    str(len(mine)),
+                    str(len({one.session for one in mine})),
+                    f"{sum(one.seconds for one in mine) / 60:.1f}",
+                    _invalid(mine),
+                )
+            )
+        return _table(("user", "recordings", "sessions", "minutes", "pose invalid"), rows)
+
+    def _gestures(self) -> str:
+        seconds: Counter[str] = Counter()
+        times: Counter[str] = Counter()
+        users: dict[str, set[str]] = {}
+        for one in self.recordings:
+            seconds.update(one.seconds_of)
+            times.update(one.times_of)
+            for gesture in one.seconds_of:
+                users.setdefault(gesture, set()).add(one.user)
+        rows = [(name, str(len(users[name])), str(times[name]), f"{seconds[name]:,.0f}") for name in seconds]
+        if not rows:
+            return "gestures: no labels"
+        return _table(("gesture", "users", "times", "seconds"), rows)
+
+
+def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: int = 1) -> Inspection:
+    """Read every recording of a folder and sum up what is there.
+
+    Raises:
+        UserError: the folder does not exist or holds no recording.
+    """
+    sources = find_recordings(folder)
+    progress(0, len(sources))
+    recordings, unreadable = [], []
+    for source, result in zip(sources, in_order(_summary, sources, workers), strict=True):
+        if isinstance(result, Summary):
+            recordings.append(result)
+        else:
+            unreadable.append((source.name, str(result)))
+        progress(len(recordings) + len(unreadable), len(sources))
+    return Inspection(
+        folder=folder,
+        name=dataset_name(sources),
+        recordings=tuple(recordings),
+        unreadable=tuple(unreadable),
+        notes=(*_notes(recordings), *_metadata_notes(folder, sources)),
+        ignored=list_folder(folder).ignored,
+    )
+
+
+def _summary(source: Source) -> Summary | UserError:
+    try:
+        return summarise(source.read())
+    except UserError as error:
+        return error
+
+
+def summarise(recording: Recording) -> Summary:
+    """Return what one recording holds."""
+    label_T, rate = recording.label_T, recording.device.emg_rate
+    begins_T = np.diff(label_T, prepend=label_T[:1] - 1) != 0
+    samples = np.bincount(label_T[label_T >= 0], minlength=len(recording.vocabulary))
+    times = np.bincount(label_T[begins_T & (label_T >= 0)], minlength=len(recording.vocabulary))
+    frames = 0 if recording.pose_SJ is None else len(recording.valid_S)
+    return Summary(
+        name=recording.name,
+        user=recording.user,
+        session=recording.session,
+        seconds=recording.seconds,
+        device=recording.device,
+        pose_rate=recording.pose_rate,
+        pose_frames=frames,
+        invalid_frames=frames - int(recording.valid_S.sum()),
+        seconds_of={recording.vocabulary[k]: samples[k] / rate for k in np.flatnonzero(samples)},
+        times_of={recording.vocabulary[k]: int(times[k]) for k in np.flatnonzero(samples)},
+        notes=tuple(_oddities(recording)),
+    )
+
+
+def _oddities(recording: Recording) -> Iterable[str]:
+    """Say what is readable but odd."""
+    if recording.seconds < SHORT_S:
+        yield f"only {recording.seconds:.2f} s long"
+    flat = np.flatnonzero(np.ptp(recording.emg_TC, axis=0) == 0)
+    if len(flat):
+        yield f"no signal in EMG channel(s) {', '.join(map(str, flat))}"
+    if recording.pose_SJ is None:
+        yield "no pose"
+    elif not recording.valid_S.any():
+        yield "no frame of pose is valid"
+    elif recording.valid_S.mean() < 0.5:
+        yield f"{100 * (1 - recording.valid_S.mean()):.0f} % of the pose is invalid"
+    if (recording.label_T < 0).all():
+        yield "no labels"
+
+
+def _notes(recordings: Sequence[Summary]) -> Iterable[tuple[str, str]]:
+    """Gather oddities; one that all recordings share is said once."""
+    counts = Counter(note for one in recordings for note in one.notes)
+    common = {note for note, count in counts.items() if count == len(recordings) > 1}
+    yield from (("every recording", note) for note in sorted(common))
+    for one in recordings:
+        yield from ((one.name, note) for note in one.notes if note not in common)
+        if one.device != recordings[0].device:
+            yield one.name, f"another device than {recordings[0].name}: one store cannot hold both"
+
+
+def _metadata_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[str, str]]:
+    """Compare metadata.csv, where there is one, with the files."""
+    if not (folder / METADATA).is_file():
+        return
+    try:
+        listed = {row.filename for row in read_metadata(folder)}
+    except UserError as error:
+        yield METADATA, str(error)
+        return
+    present = {source.name.split("/")[-1] for source in sources}
+    for names, what in (
+        (listed - present, "it lists, not here"),
+        (present - listed, "here that it does not list"),
+    ):
+        if names:
+            yield METADATA, f"{_count(len(names), 'recording')} {what}, the first {min(names)}"
+
+
+def _pose(device: Device, recordings: Sequence[Summary]) -> str:
+    if not device.pose_names:
+        return "none"
+    rates = ", ".join(f"{rate:g}" for rate in sorted({one.pose_rate for one in recordings}))
+    return f"{len(device.pose_names)} values, {device.pose_unit}, {rates} Hz, {_invalid(recordings)} invalid"
+
+
+def _invalid(recordings: Sequence[Summary]) -> str:
+    frames = sum(one.pose_frames for one in recordings)
+    return f"{100 * sum(one.invalid_frames for one in recordings) / frames:.1f} %" if frames else "-"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    shown = [f"  {line}" for line in lines[:ROWS]]
+    if len(lines) > ROWS:
+        shown.append(f"  ... and {len(lines) - ROWS} more")
+    return "\n".join([title, *shown])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, numbers to the right."""
+    lines = [head, *rows]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+    first, *others = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    return _section(f"  {first}", others)

@@ -1,0 +1,102 @@
+"""One recording of EMG, with or without pose, from any device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a recording device delivers; recordings of one store share it.
+
+    Attributes:
+        channels: number of EMG channels.
+        emg_rate: EMG samples per second.
+        emg_kind: ``raw`` signal or rectified, smoothed ``envelope``.
+        emg_unit: unit of the EMG, for people (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``).
+        ring: channels that form a closed ring around the arm, in order; empty if none do.
+        pose_names: joints or sensors; empty where there is no pose.
+        pose_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls.
+    """
+
+    channels: int
+    emg_rate: float
+    emg_kind: EmgKind
+    emg_unit: str
+    ring: tuple[int, ...] = ()
+    pose_names: tuple[str, ...] = ()
+    pose_unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """EMG of one person, one wearing of the device, one file.
+
+    Attributes:
+        name: unique in its folder (the file's stem).
+        emg_TC: float32, finite.
+        pose_SJ: float32, first frame at the first EMG sample; ``None`` without pose.
+        pose_rate: pose frames per second.
+        valid_S: where pose was measured (emg2pose: not an IK failure).
+        label_T: what the hand does, index into ``vocabulary``; REST or UNKNOWN elsewhere.
+        vocabulary: names of the labels; entry 0 is ``rest``.
+        prompt_T: what the person was asked to do, at least as wide as the label: a sample whose label is
+            rest may still belong to a prompted gesture, and leak it. ``None`` where nothing is known.
+        repetition_T: number of the repetition, 0 where none.
+        mirror: permutation of the channels that maps this (left) band to a right one; empty for none.
+
+    Raises:
+        UserError: lengths do not fit, or the EMG is not finite.
+    """
+
+    name: str
+    user: str
+    session: str
+    stage: str
+    side: str
+    device: Device
+    emg_TC: FloatArray
+    pose_SJ: FloatArray | None
+    pose_rate: float
+    valid_S: BoolArray
+    label_T: IntArray
+    vocabulary: tuple[str, ...]
+    prompt_T: IntArray | None = None
+    repetition_T: IntArray | None = None
+    mirror: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        samples, channels = self.emg_TC.shape
+        if channels != self.device.channels:
+            raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")
+        for what, array in (
+            ("labels", self.label_T),
+            ("prompts", self.prompt_T),
+            ("repetitions", self.repetition_T),
+        ):
+            if array is not None and len(array) != samples:
+                raise UserError(f"{self.name}: {len(array)} {what} for {samples} EMG samples")
+        if self.pose_SJ is not None and self.pose_SJ.shape != (
+            len(self.valid_S),
+            len(self.device.pose_names),
+        ):
+            raise UserError(
+                f"{self.name}: pose of shape {self.pose_SJ.shape}, expected "
+                f"({len(self.valid_S)} frames, {len(self.device.pose_names)} joints)"
+            )
+        bad = ~np.isfinite(self.emg_TC)
+        if bad.any():
+            t, c = np.argwhere(bad)[0]
+            raise UserError(
+                f"{self.name}: EMG is not finite ({int(bad.sum())} values; the first at sample {t}, channel {c}); "
+                "cut or interpolate these samples before use"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.emg_TC) / self.device.emg_rate

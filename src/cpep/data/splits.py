@@ -1,0 +1,207 @@
+"""Held-out users and unseen gestures, as objects that refuse a leak."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cpep.data.store import Store
+from cpep.data.windows import Windows, touches
+from cpep.types import UserError
+
+Role = Literal["train", "val", "test"]
+
+DEFAULT_UNSEEN = {
+    "emg2pose": ("CountingUpDownFaceSideAway", "FingerFreeform", "HookEmHornsOKScissors", "ShakaVulcanPeace"),
+    "emg2pose_simulated": ("peace", "shaka", "vulcan", "horns", "ok", "pinch_ring", "four", "gun"),
+    "ninapro_db1": ("middle_flexion", "ring_extension", "thumb_adduction", "thumb_extension"),
+}
+"""Unseen gestures where a run names none (cpep.md and results.md)."""
+
+DEFAULT_SEEN = {
+    "emg2pose": (
+        "FingerPinchesSingleFingerPinchesMultiple",
+        "FingerAbductionSeries",
+        "GraspPunchCloseFar",
+        "ThumbsSwipesWholeHand",
+    ),
+    "emg2pose_simulated": (
+        "fist", "spread", "pinch_index", "pinch_middle", "point", "three", "thumb_up", "claw",
+    ),
+}  # fmt: skip
+"""Seen gestures that are evaluated; elsewhere every gesture that is not unseen."""
+
+
+class LeakError(AssertionError):
+    """Training was about to see a held-out user or an unseen gesture: a bug, never a user's choice."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who and what is held out.
+
+    Attributes:
+        users_train: people whose EMG and labels may be used.
+        users_val: people for early stopping and every choice, on seen gestures alone.
+        users_test: people the model never meets.
+        seen: labels of gestures that are evaluated as seen.
+        unseen: labels that are in no training stage.
+        guard_s: a training window stays this far from a sample of an unseen gesture.
+
+    Raises:
+        UserError: a user has two roles, a role is empty, or a gesture is both seen and unseen.
+    """
+
+    users_train: tuple[str, ...]
+    users_val: tuple[str, ...]
+    users_test: tuple[str, ...]
+    seen: tuple[int, ...]
+    unseen: tuple[int, ...]
+    guard_s: float
+
+    def __post_init__(self) -> None:
+        roles = {"training": self.users_train, "validation": self.users_val, "test": self.users_test}
+        names = list(roles)
+        for i, one in enumerate(names):
+            if not roles[one]:
+                raise UserError(f"no {one} user is left; give more users, or set --test-users and --val-users")
+            for other in names[i + 1 :]:
+                both = set(roles[one]) & set(roles[other])
+                if both:
+                    raise UserError(f"user {', '.join(sorted(both))} is both a {one} and a {other} user")
+        if set(self.seen) & set(self.unseen):
+            raise UserError(f"gestures {sorted(set(self.seen) & set(self.unseen))} are both seen and unseen")
+
+    def users(self, role: Role) -> tuple[str, ...]:
+        """Return the people of a role."""
+        return {"train": self.users_train, "val": self.users_val, "test": self.users_test}[role]
+
+    def allowed(self, store: Store, windows: Windows, role: Role) -> Windows:
+        """Return the windows that training (``train``) or model selection (``val``) may use.
+
+        Raises:
+            LeakError: asked for test users.
+        """
+        if role == "test":
+            raise LeakError("windows of test users are never for training or selection")
+        fits = np.array([e.user in self.users(role) and e.split in ("", role) for e in store.entries])[
+            windows.entry_N
+        ]
+        windows = windows.select(fits)
+        return windows.select(~touches(store, windows, self.unseen, self.guard_s))
+
+    def refuse_leak(self, store: Store, windows: Windows, role: Role) -> None:
+        """Check a list of windows once more, frame by frame, before a stage uses it.
+
+        Raises:
+            LeakError: a window is of another role's user, or touches an unseen gesture.
+        """
+        foreign = {store.entries[index].user for index in np.unique(windows.entry_N)} - set(self.users(role))
+        if foreign or role == "test":
+            raise LeakError(f"users {sorted(foreign)} are no {role} users but reached a training stage")
+        edges = np.zeros(len(store.label_M) + 1, dtype=np.int32)
+        np.add.at(edges, windows.start_N, 1)
+        np.add.at(edges, windows.start_N + windows.frames, -1)
+        covered_M = np.cumsum(edges[:-1]) > 0
+        for found_M in (store.label_M, store.prompt_M):
+            leak = set(np.unique(found_M[covered_M]).tolist()) & set(self.unseen)
+            if leak:
+                names = ", ".join(store.vocabulary[label] for label in sorted(leak))
+                raise LeakError(f"windows that touch unseen gestures reached a training stage: {names}")
+
+    def evaluated(self, store: Store, windows: Windows, role: Role, labels: tuple[int, ...]) -> Windows:
+        """Return labelled windows with valid pose of a role's people, for the given gestures."""
+        mine = np.array([entry.user in self.users(role) for entry in store.entries])[windows.entry_N]
+        return windows.select(mine & windows.valid_N & np.isin(windows.label_N, labels))
+
+
+def hashed(users: Sequence[str]) -> list[str]:
+    """Sort users by a stable hash, so that a fold does not depend on how users are named or added."""
+    return sorted(users, key=lambda user: hashlib.sha256(user.encode()).hexdigest())
+
+
+def gesture_labels(store: Store, wanted: Sequence[str]) -> tuple[int, ...]:
+    """Return the labels of gestures given by name or by number.
+
+    Raises:
+        UserError: the store has no gesture of that name or number; the nearest is named.
+    """
+    labels = []
+    for text in wanted:
+        if text.isdigit() and 0 < int(text) < len(store.vocabulary):
+            labels.append(int(text))
+        elif text in store.vocabulary[1:]:
+            labels.append(store.vocabulary.index(text))
+        else:
+            near = difflib.get_close_matches(text, store.vocabulary[1:], n=1, cutoff=0.0)
+            hint = f"did you mean {near[0]}?" if near else "its recordings carry no labels at all"
+            raise UserError(f"{store.path}: no gesture {text!r} among its labels; {hint}")
+    return tuple(sorted(set(labels)))
+
+
+def make_splits(
+    store: Store,
+    *,
+    folds: int = 0,
+    test_users: Sequence[str] = (),
+    val_users: Sequence[str] = (),
+    unseen: Sequence[str] = (),
+    guard_s: float = 0.5,
+) -> list[Split]:
+    """Divide people per results.md: K folds, given test users, the metadata's split, or a quarter.
+
+    Raises:
+        UserError: an unknown user or gesture, or too few users.
+    """
+    users = hashed(store.users)
+    for user in (*test_users, *val_users):
+        if user not in users:
+            raise UserError(f"{store.path} has no user {user!r}; its users are {', '.join(sorted(users))}")
+    unseen_labels = gesture_labels(store, unseen or DEFAULT_UNSEEN.get(store.name, ()))
+    if store.name in DEFAULT_SEEN and not unseen:
+        seen = gesture_labels(store, DEFAULT_SEEN[store.name])
+    else:
+        recorded = set(np.unique(store.label_M)) - {0, -1}
+        seen = tuple(sorted(int(label) for label in recorded - set(unseen_labels)))
+    roles = _declared(store)
+    if test_users:
+        tests = [list(test_users)]
+    elif roles and not folds:
+        tests = [[user for user in users if roles[user] == "test"]]
+        val_users = val_users or [user for user in users if roles[user] == "val"]
+    else:
+        count = folds or 4
+        if len(users) < max(4, count):
+            raise UserError(f"{store.path} has {len(users)} users; {max(4, count)} or more are needed for this split")
+        tests = [users[fold::count] for fold in range(count)][: folds or 1]
+    return [_split(users, test, val_users, seen, unseen_labels, guard_s) for test in tests]
+
+
+def _split(
+    users: list[str],
+    test: list[str],
+    val_users: Sequence[str],
+    seen: tuple[int, ...],
+    unseen: tuple[int, ...],
+    guard_s: float,
+) -> Split:
+    rest = [user for user in users if user not in test]
+    validation = list(val_users) or rest[: max(2, round(0.1 * len(users)))]
+    train = [user for user in rest if user not in validation]
+    return Split(tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test)), seen, unseen, guard_s)
+
+
+def _declared(store: Store) -> dict[str, str]:
+    """Return each user's role by the metadata's split column: train if any file is, then val, then test."""
+    if not all(entry.split for entry in store.entries):
+        return {}
+    roles: dict[str, str] = {}
+    for entry in store.entries:
+        order = ("train", "val", "test")
+        roles[entry.user] = min(roles.get(entry.user, "test"), entry.split, key=order.index)
+    return roles if set(roles.values()) == {"train", "val", "test"} else {}

@@ -1,0 +1,185 @@
+"""Label-free scaling of EMG and pose, and EMG augmentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.data.store import Entry, Store
+from cpep.types import FloatArray, IntArray, Normalisation
+
+PRIOR_BLOCKS = 40
+"""Blocks (10 s) that the training users' level counts for at the start of a causal recording."""
+
+MEMORY_BLOCKS = 480
+"""Time constant (2 minutes) of the causal level once that many blocks have passed."""
+
+
+def recording_level(power_KC: FloatArray) -> FloatArray:
+    """Return the level of each channel over a whole recording: the RMS of its loudest quarter of blocks.
+
+    Rest says little about a channel's gain, and how much rest there is differs between recordings.
+
+    Args:
+        power_KC: mean square of the EMG in consecutive blocks.
+    """
+    loud = np.sort(power_KC, axis=0)[-max(1, len(power_KC) // 4) :]
+    return np.asarray(np.sqrt(loud.mean(axis=0)))
+
+
+def causal_level(power_KC: FloatArray, prior_C: FloatArray) -> FloatArray:
+    """Return the level after 0, 1, ..., K blocks, shape (K + 1, C), from the past alone.
+
+    A running power mean of order 4 of the block RMS, which like the loud quarter follows activity more than
+    rest. It starts from the training users' level and forgets with a time constant of two minutes.
+    """
+    level = np.empty((len(power_KC) + 1, power_KC.shape[1]))
+    state = level[0] = np.asarray(prior_C, dtype=np.float64) ** 4
+    for k, power_C in enumerate(power_KC):
+        weight = max(1.0 / (PRIOR_BLOCKS + k + 1), 1.0 / MEMORY_BLOCKS)
+        state = state + weight * (power_C.astype(np.float64) ** 2 - state)
+        level[k + 1] = state
+    return level**0.25
+
+
+class Normaliser:
+    """Scale of the EMG for any window of a store, without labels.
+
+    ``recording`` divides by the level of the whole recording, ``causal`` by the level of what came before
+    the window's end, ``none`` by one level for everybody: the training users' median.
+
+    Args:
+        kind: one of the three.
+        prior_C: the training users' median level; see ``fit_prior``.
+    """
+
+    def __init__(self, kind: Normalisation, prior_C: FloatArray) -> None:
+        self.kind: Normalisation = kind
+        self.prior_C = np.asarray(prior_C, dtype=np.float64)
+        self._levels: dict[int, FloatArray] = {}
+
+    def scale(self, store: Store, entry_N: IntArray, end_N: IntArray) -> FloatArray:
+        """Return the scale (N, C) of windows that end before frame ``end_N`` of the store."""
+        if self.kind == "none":
+            return np.broadcast_to(self.prior_C, (len(entry_N), len(self.prior_C))).astype(np.float32)
+        out = np.empty((len(entry_N), len(self.prior_C)), dtype=np.float32)
+        for index in np.unique(entry_N):
+            mine = entry_N == index
+            levels = self._level(store, int(index))
+            if self.kind == "recording":
+                out[mine] = levels
+            else:
+                block = (end_N[mine] - store.entries[index].start) / store.frame_rate / store.power_block_s
+                out[mine] = levels[np.floor(block + 1e-9).astype(int)]
+        return np.asarray(np.maximum(out, 1e-3 * self.prior_C.astype(np.float32)))
+
+    def _level(self, store: Store, index: int) -> FloatArray:
+        if index not in self._levels:
+            power_KC = power_of(store, store.entries[index])
+            self._levels[index] = (
+                recording_level(power_KC) if self.kind == "recording" else causal_level(power_KC, self.prior_C)
+            )
+        return self._levels[index]
+
+
+def power_of(store: Store, entry: Entry) -> FloatArray:
+    """Return the block powers (K, C) of one recording."""
+    return np.asarray(store.power_KC[entry.power_start : entry.power_start + entry.power_blocks])
+
+
+def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
+    """Return the median level (C,) over the recordings of the given users."""
+    levels = [recording_level(power_of(store, entry)) for entry in store.entries if entry.user in users]
+    return np.asarray(np.maximum(np.median(levels, axis=0), 1e-6))
+
+
+class PoseScale:
+    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per recording.
+
+    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th
+    percentile of the recording, without labels (results.md).
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return centre and spread (N, J) of the recordings of the windows."""
+        unique, inverse = np.unique(entry_N, return_inverse=True)
+        pairs = [self._entry(int(index)) for index in unique]
+        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
+
+    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
+        if index not in self._cache:
+            entry, joints = self.store.entries[index], len(self.store.device.pose_names)
+            centre, spread = np.zeros(joints, np.float32), np.ones(joints, np.float32)
+            rows = slice(entry.start, entry.start + entry.frames)
+            valid = np.asarray(self.store.valid_M[rows])
+            if self.store.device.pose_unit == "count" and self.store.pose_MJ is not None and valid.any():
+                low, centre, high = np.percentile(self.store.pose_MJ[rows][valid], [2, 50, 98], axis=0).astype(
+                    np.float32
+                )
+                spread = np.maximum((high - low) / 2, 1e-6)
+            self._cache[index] = centre, spread
+        return self._cache[index]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Draws a variant of every window; see ``configs.AugmentConfig`` for the fields' meaning.
+
+    Works on what the tokeniser takes: ``energy`` says that this is RMS of bins (or an envelope), which stays
+    positive, rather than a raw signal. The noise is what keeps a model from telling people and times apart by
+    their rest (LOG.md).
+    """
+
+    gain: float
+    common_gain: float
+    noise: float
+    rotate_deg: float
+    drop: float
+    ring: tuple[int, ...]
+    energy: bool
+
+    def __call__(self, signal_BNC: Tensor) -> Tensor:
+        """Return the augmented windows; draws from the global generator, which the loop seeds at each step."""
+        B, _, C = signal_BNC.shape
+        gain_BC = torch.exp(self.gain * torch.randn(B, C) + self.common_gain * torch.randn(B, 1))
+        gain_BC = gain_BC * (torch.rand(B, C) >= self.drop)
+        out = self._rotated(signal_BNC) * gain_BC[:, None].to(signal_BNC.device)
+        out = out + self.noise * torch.randn_like(out)
+        return out.abs() if self.energy else out
+
+    def _rotated(self, signal_BNC: Tensor) -> Tensor:
+        """Turn the ring of each window by whole channels, up to ``rotate_deg`` degrees."""
+        most = int(self.rotate_deg * len(self.ring) / 360)
+        if not most:
+            return signal_BNC
+        turn_B = torch.randint(-most, most + 1, (len(signal_BNC),))
+        out = torch.empty_like(signal_BNC)
+        for turn in range(-most, most + 1):
+            order = list(range(signal_BNC.shape[2]))
+            for place, channel in enumerate(self.ring):
+                order[channel] = self.ring[(place + turn) % len(self.ring)]
+            mine = (turn_B == turn).to(signal_BNC.device)
+            out[mine] = signal_BNC[mine][:, :, order]
+        return out
+
+
+def shape_of_window(samples: int, rate: float, token_ms: float, bin_ms: float) -> tuple[int, int]:
+    """Return samples of a token and of a bin at this rate, at least one each; the token divides the window.
+
+    >>> shape_of_window(4000, 2000.0, 100.0, 10.0), shape_of_window(200, 100.0, 100.0, 10.0)
+    ((200, 20), (10, 1))
+    """
+    bin_samples = max(1, round(rate * bin_ms / 1000))
+    wanted = max(1, round(rate * token_ms / 1000 / bin_samples))
+    bins = samples // bin_samples
+    fits = [n for n in range(1, bins + 1) if bins % n == 0]
+    token_bins = min(fits, key=lambda n: abs(math.log(n / wanted)))
+    return token_bins * bin_samples, bin_samples

@@ -1,0 +1,204 @@
+"""Windows of a prepared store: which exist, which go together in a batch, and their samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.data.store import Store
+from cpep.data.transforms import Normaliser, PoseScale
+from cpep.types import UNKNOWN, BoolArray, IntArray, StrArray, UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows on a regular grid, each within one recording.
+
+    Attributes:
+        start_N: first frame, counted over the whole store.
+        entry_N: index of the recording in ``store.entries``.
+        label_N: the label that every frame of the window carries; UNKNOWN where they differ.
+        valid_N: whether pose is valid throughout.
+        phase_N: windows of one phase and one recording never overlap.
+        frames: length of a window.
+    """
+
+    start_N: IntArray
+    entry_N: IntArray
+    label_N: IntArray
+    valid_N: BoolArray
+    phase_N: IntArray
+    frames: int
+
+    def __len__(self) -> int:
+        return len(self.start_N)
+
+    def select(self, mask_N: BoolArray | IntArray) -> Windows:
+        """Return some of the windows, by mask or by index."""
+        return Windows(
+            self.start_N[mask_N],
+            self.entry_N[mask_N],
+            self.label_N[mask_N],
+            self.valid_N[mask_N],
+            self.phase_N[mask_N],
+            self.frames,
+        )
+
+    def users(self, store: Store) -> StrArray:
+        """Return the user of every window."""
+        return np.array([entry.user for entry in store.entries], dtype=np.str_)[self.entry_N]
+
+
+def frames_of(store: Store, seconds: float) -> int:
+    """Return a duration in frames of the store."""
+    return round(seconds * store.frame_rate)
+
+
+def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 0) -> Windows:
+    """List every window of the store.
+
+    Args:
+        store: prepared recordings.
+        window_s: length.
+        hop_s: distance of neighbours.
+        lag_frames: pose is read this much later than EMG, and must exist there.
+
+    Raises:
+        UserError: no recording is as long as one window, or the hop is no whole number of frames.
+    """
+    frames, hop = frames_of(store, window_s), frames_of(store, hop_s)
+    if hop < 1 or frames < 1:
+        raise UserError(
+            f"window {window_s} s and hop {hop_s} s must each be at least one frame of {1 / store.frame_rate} s"
+        )
+    phases = -(-frames // hop)
+    parts = []
+    for index, entry in enumerate(store.entries):
+        first = np.arange(0, entry.frames - frames - lag_frames + 1, hop)
+        if not len(first):
+            continue
+        rows = slice(entry.start, entry.start + entry.frames)
+        label_M = np.asarray(store.label_M[rows])
+        changes = np.concatenate([[0], np.cumsum(label_M[1:] != label_M[:-1])])
+        same = changes[first] == changes[first + frames - 1]
+        invalid = np.concatenate([[0], np.cumsum(~np.asarray(store.valid_M[rows]))])
+        late = first + lag_frames
+        parts.append(
+            (
+                entry.start + first,
+                np.full(len(first), index),
+                np.where(same, label_M[first], UNKNOWN),
+                invalid[late + frames] == invalid[late],
+                np.arange(len(first)) % phases,
+            )
+        )
+    if not parts:
+        raise UserError(f"{store.path}: no recording is as long as one window of {window_s} s")
+    start, entry_of, label, valid, phase = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Windows(start, entry_of, label, valid, phase, frames)
+
+
+def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
+    """Tell which windows have a frame labelled or prompted with one of ``labels`` within ``guard_s``."""
+    guard = frames_of(store, guard_s)
+    out = np.zeros(len(windows), dtype=bool)
+    for index in np.unique(windows.entry_N):
+        entry = store.entries[index]
+        rows = slice(entry.start, entry.start + entry.frames)
+        hit = np.isin(store.label_M[rows], labels) | np.isin(store.prompt_M[rows], labels)
+        count = np.concatenate([[0], np.cumsum(hit)])
+        mine = windows.entry_N == index
+        first = windows.start_N[mine] - entry.start
+        low = np.maximum(first - guard, 0)
+        high = np.minimum(first + windows.frames + guard, entry.frames)
+        out[mine] = count[high] > count[low]
+    return out
+
+
+class Batches:
+    """Batches as a pure function of (seed, step): users balanced, no two windows overlap.
+
+    Overlapping windows of one recording would be each other's negatives with nearly the same pose, so a
+    batch takes windows of one phase alone.
+
+    Args:
+        windows: candidates.
+        user_N: their users.
+        size: windows of a batch; fewer where one phase has fewer.
+        seed: of the run.
+        people: users of a batch, drawn anew for each; 0 for all. With few, a window's negatives are mostly of
+            its own person and wearing, so that telling people apart does not lower a contrastive loss.
+
+    Raises:
+        UserError: there are no two windows to contrast.
+    """
+
+    def __init__(self, windows: Windows, user_N: StrArray, size: int, seed: int, people: int = 0) -> None:
+        self.size, self.seed, self.people = size, seed, people
+        self.pools: list[list[IntArray]] = []
+        for phase in np.unique(windows.phase_N):
+            mine = np.flatnonzero(windows.phase_N == phase)
+            users = user_N[mine]
+            pool = [mine[users == user] for user in np.unique(users)]
+            if len(mine) > 1:
+                self.pools.append(pool)
+        if not self.pools:
+            raise UserError("fewer than two training windows that do not overlap; the recordings are too short")
+
+    def at(self, step: int) -> IntArray:
+        """Return the indices of the windows of one step."""
+        rng = np.random.default_rng([self.seed, step])
+        pool = self.pools[rng.integers(len(self.pools))]
+        if self.people and self.people < len(pool):
+            pool = [pool[user] for user in rng.choice(len(pool), size=self.people, replace=False)]
+        share = -(-self.size // len(pool))
+        picks = [rng.choice(own, size=min(share, len(own)), replace=False) for own in pool]
+        return np.asarray(rng.permutation(np.concatenate(picks))[: self.size])
+
+
+class WindowReader:
+    """Reads scaled EMG and pose of windows from the memory-mapped store.
+
+    One ``index_select`` on an unfolded view copies each sample once, which is the memcpy limit; nothing is
+    held in memory, so that a process does not grow with the store.
+
+    Args:
+        store: prepared recordings.
+        frames: length of a window.
+        normaliser: scale of the EMG.
+        lag_frames: pose is read this much later than EMG.
+    """
+
+    def __init__(self, store: Store, frames: int, normaliser: Normaliser, lag_frames: int = 0) -> None:
+        self.store, self.frames, self.normaliser, self.lag_frames = store, frames, normaliser, lag_frames
+        self.pose_scale = PoseScale(store)
+        self._emg = _unfolded(store.emg_TC, frames * store.ratio)
+        self._pose = None if store.pose_MJ is None else _unfolded(store.pose_MJ, frames)
+
+    def emg(self, windows: Windows) -> Tensor:
+        """Return scaled EMG (B, T, C)."""
+        first = torch.from_numpy(windows.start_N * self.store.ratio)
+        scale_BC = self.normaliser.scale(self.store, windows.entry_N, windows.start_N + self.frames)
+        return self._emg.index_select(0, first).div_(torch.from_numpy(scale_BC)[:, None])
+
+    def pose(self, windows: Windows) -> Tensor:
+        """Return scaled pose (B, S, J).
+
+        Raises:
+            UserError: the store has no pose.
+        """
+        if self._pose is None:
+            raise UserError(f"{self.store.path} has no pose")
+        pose_BSJ = self._pose.index_select(0, torch.from_numpy(windows.start_N + self.lag_frames))
+        centre_BJ, spread_BJ = self.pose_scale.of(windows.entry_N)
+        return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
+
+
+def _unfolded(array: np.ndarray, length: int) -> Tensor:
+    """View rows as overlapping windows (rows - length + 1, length, columns) without a copy."""
+    flat = torch.from_numpy(array)
+    rows, columns = flat.shape
+    return flat.as_strided((max(rows - length + 1, 0), length, columns), (columns, columns, 1))

@@ -1,0 +1,1 @@
+"""Scores of frozen vectors: ``(vectors, labels, users) -> result``; nothing here knows models or files."""

@@ -1,0 +1,73 @@
+"""Embeds the windows of a store with a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.checkpoint import Model
+from cpep.data.store import Store
+from cpep.data.windows import WindowReader, Windows
+from cpep.models.cpep import Cpep
+from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
+
+BATCH = 256
+
+
+def reader_for(model: Model, store: Store) -> WindowReader:
+    """Return a reader that scales windows as the model was trained.
+
+    Raises:
+        UserError: the store is of another device.
+    """
+    model.card.refuse_other(store)
+    frames = round(model.card.window_s * store.frame_rate)
+    return WindowReader(store, frames, model.normaliser, model.card.lag_frames)
+
+
+def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
+    """Attach labels, users, recordings and times to vectors of windows."""
+    names = np.array([entry.name for entry in store.entries], dtype=np.str_)
+    first = np.array([entry.start for entry in store.entries])[windows.entry_N]
+    return EmbeddingSet(
+        x_ND=x_ND,
+        label_N=windows.label_N,
+        user_N=windows.users(store),
+        recording_N=names[windows.entry_N],
+        time_N=(windows.start_N - first) / store.frame_rate,
+    )
+
+
+def in_batches(windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress) -> FloatArray:
+    """Apply ``call`` to batches of windows and stack what it returns."""
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(windows), BATCH):
+            progress(start, len(windows))
+            parts.append(call(windows.select(np.arange(start, min(start + BATCH, len(windows))))).numpy())
+    progress(len(windows), len(windows))
+    return np.concatenate(parts)
+
+
+def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
+    """Embed the EMG of windows: L2-normalised for an aligned model, [CLS] for a masked autoencoder."""
+    reader, net = reader_for(model, store), model.net
+    if isinstance(net, Cpep):
+        aligned = net
+        x_ND = in_batches(windows, lambda w: aligned.embed_emg(aligned.emg.tokeniser.signal(reader.emg(w))), progress)
+    else:
+        encoder = net
+        x_ND = in_batches(windows, lambda w: encoder(encoder.tokeniser.signal(reader.emg(w))), progress)
+    return embedding_set(store, windows, x_ND)
+
+
+def embed_pose(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
+    """Embed the pose of windows with an aligned model, L2-normalised."""
+    reader, net = reader_for(model, store), model.net
+    assert isinstance(net, Cpep)
+    aligned = net
+    x_ND = in_batches(windows, lambda w: aligned.embed_pose(reader.pose(w)), progress)
+    return embedding_set(store, windows, x_ND)

@@ -1,0 +1,241 @@
+"""Figures of the report as SVG text.
+
+They are drawn by hand and coloured by the page's style sheet (classes, custom properties), so that one figure
+serves light and dark pages and needs nothing from outside. Every function returns one ``<svg>`` element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from math import ceil, floor, log10
+
+import numpy as np
+
+from cpep.types import FloatArray
+
+Point = tuple[float, float]
+
+PALETTE = 8
+"""Colours ``--c0`` to ``--c7`` of the style sheet, beyond which gestures share a colour."""
+
+_CHARACTER = 6.1  # width of a character of 11 px text, on average
+
+
+def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, title: str) -> str:
+    """Draw one dot a person: rows of (name, role, value by user) on an axis from 0 to 1."""
+    left = 14 + _CHARACTER * max(len(name) for name, _, _ in rows)
+    crowded = max(len(values) for _, _, values in rows) > 20
+    width, row, top = left + 240.0, 36.0 if crowded else 26.0, 18.0
+    bottom = top + row * len(rows)
+
+    def x_of(value: float) -> float:
+        return left + (width - left - 14) * value
+
+    parts = []
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(_line(x_of(tick), top, x_of(tick), bottom, "grid"))
+        parts.append(_text(x_of(tick), bottom + 15, f"{tick:g}", "tick middle"))
+    parts.append(_line(x_of(chance), top - 4, x_of(chance), bottom, "chance"))
+    parts.append(_text(x_of(chance), top - 7, "chance", "tick middle"))
+    for number, (name, role, values) in enumerate(rows):
+        y = top + row * (number + 0.5)
+        parts.append(_text(left - 8, y + 4, name, "label end"))
+        places = _swarm([x_of(value) for value in values.values()], radius=3.6, reach=row / 2 - 4)
+        for (user, value), (x, dy) in zip(values.items(), places, strict=True):
+            tip = f"<title>{escape(name)}, user {escape(user)}: {value:.2f}</title>"
+            parts.append(f'<circle class="dot {role}" cx="{x:.1f}" cy="{y + dy:.1f}" r="3.2">{tip}</circle>')
+        mean = x_of(float(np.mean(list(values.values()))))
+        parts.append(_line(mean, y - row / 2 + 3, mean, y + row / 2 - 3, "mean"))
+    return _svg(width, bottom + 22, title, parts)
+
+
+def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], split: int, title: str) -> str:
+    """Draw a confusion matrix, every row as shares of its windows.
+
+    Args:
+        matrix_RK: windows by true (row) and answered (column) gesture.
+        rows: names of the rows.
+        columns: names of the columns.
+        split: columns before the line between seen and unseen gestures; 0 draws none.
+        title: what the figure is, for screen readers.
+    """
+    rows, columns = [_words(name) for name in rows], [_words(name) for name in columns]
+    cell = 24.0 if len(columns) <= 16 else 19.0
+    left = 12 + _CHARACTER * max(map(len, rows))
+    top = 10 + _CHARACTER * max(map(len, columns))
+    share_RK = matrix_RK / np.maximum(matrix_RK.sum(1, keepdims=True), 1)
+    parts = []
+    for k, name in enumerate(columns):
+        x = left + cell * (k + 0.5) + 4
+        parts.append(_text(x, top - 6, name, "label", turn=f"rotate(-90 {x:.1f} {top - 6:.1f})"))
+    for r, name in enumerate(rows):
+        parts.append(_text(left - 6, top + cell * (r + 0.5) + 4, name, "label end"))
+        for k, other in enumerate(columns):
+            x, y, share = left + cell * k, top + cell * r, float(share_RK[r, k])
+            right = " right" if name == other else ""
+            parts.append(
+                f'<rect class="cell{right}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{cell - 1:g}" '
+                f'height="{cell - 1:g}" style="--share:{share:.3f}"><title>{escape(name)} answered as '
+                f"{escape(other)}: {100 * share:.0f} % of {int(matrix_RK[r].sum()):,} windows</title></rect>"
+            )
+            if share >= 0.01:
+                tone = "number strong" if share > 0.6 else "number"
+                parts.append(_text(x + cell / 2, y + cell / 2 + 3.5, f"{100 * share:.0f}", tone))
+    if split:
+        x = left + cell * split
+        parts.append(_line(x, top - 4, x, top + cell * len(rows) + 2, "split"))
+    return _svg(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
+
+
+def curves(runs: Sequence[Sequence[Sequence[float | None]]], unit: str, title: str) -> str:
+    """Draw training and validation loss against steps, one pair of lines a run.
+
+    Args:
+        runs: per run, points of (step, training loss, validation loss or nothing).
+        unit: of the loss.
+        title: what the figure is, for screen readers.
+    """
+    width, height, left, top = 360.0, 216.0, 48.0, 24.0
+    lines = {name: [_defined(run, column) for run in runs] for name, column in (("validation", 2), ("train", 1))}
+    points = [point for group in lines.values() for line in group for point in line]
+    last = max((x for x, _ in points), default=1.0)
+    ticks = _ticks(min((y for _, y in points), default=0.0), max((y for _, y in points), default=1.0))
+
+    def place(point: Point) -> Point:
+        x, y = point
+        share = (y - ticks[0]) / (ticks[-1] - ticks[0])
+        return left + (width - left - 12) * x / max(last, 1), height - 36 - (height - 36 - top) * share
+
+    parts = [_text(4, 12, f"loss ({unit})" if unit else "loss", "tick")]
+    for tick in ticks:
+        y = place((0, tick))[1]
+        parts += [_line(left, y, width - 12, y, "grid"), _text(left - 6, y + 4, f"{tick:g}", "tick end")]
+    for step in _ticks(0, last, 4):
+        if step <= last:
+            x = place((step, ticks[0]))[0]
+            parts += [
+                _line(x, height - 36, x, height - 32, "axis"),
+                _text(x, height - 20, _short(step), "tick middle"),
+            ]
+    parts.append(_text((left + width - 12) / 2, height - 4, "training step", "tick middle"))
+    for name in ("train", "validation"):
+        for line in lines[name]:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
+            parts.append(f'<polyline class="curve {name}" points="{path}"/>')
+    return _svg(width, height, title, parts)
+
+
+def scatter(
+    emg: Sequence[tuple[float, float, str]],
+    pose: Sequence[tuple[float, float, str]],
+    shown: Sequence[str],
+    title: str,
+) -> str:
+    """Draw EMG (dots) and pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey."""
+    side, rim = 440.0, 14.0
+    at_N2 = np.array([point[:2] for point in (*emg, *pose)], dtype=float)
+    low, high = at_N2.min(0), at_N2.max(0)
+    scale = (side - 2 * rim) / max(float((high - low).max()), 1e-9)
+    middle = (low + high) / 2
+
+    def place(point: tuple[float, float, str]) -> Point:
+        return side / 2 + scale * (point[0] - middle[0]), side / 2 - scale * (point[1] - middle[1])
+
+    def drawn(points: Iterable[tuple[float, float, str]], shape: str, style: str) -> str:
+        path = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in map(place, points))
+        return f'<path {style} d="{path}"/>'
+
+    dot, triangle = "h0", "m0-3.6l3.2 5.8h-6.4z"
+    parts = [
+        drawn((p for p in emg if p[2] not in shown), dot, 'class="emg other"'),
+        drawn((p for p in pose if p[2] not in shown), triangle, 'class="pose other"'),
+    ]
+    labels = []
+    for number, name in enumerate(shown):
+        colour = f'style="--colour:var(--c{number % PALETTE})"'
+        parts.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg" {colour}'))
+        own = [p for p in pose if p[2] == name]
+        parts.append(drawn(own, triangle, f'class="pose" {colour}'))
+        if own:
+            # So many names would hide the points: the page's key explains the numbers.
+            label = _words(name) if len(shown) <= PALETTE else str(number + 1)
+            labels.append((label, _medoid([place(p) for p in own])))
+    for name, (x, y) in _spread(labels, side):
+        parts.append(_text(x, y, name, "halo middle"))
+    return _svg(side, side, title, parts)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _svg(width: float, height: float, title: str, parts: Iterable[str], fixed: bool = False) -> str:
+    size = f'width="{width:.0f}" height="{height:.0f}"' if fixed else f'style="max-width:{1.25 * width:.0f}px"'
+    return (
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(x: float, y: float, text: str, style: str, turn: str = "") -> str:
+    turned = f' transform="{turn}"' if turn else ""
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{turned}>{escape(text)}</text>'
+
+
+def _defined(run: Sequence[Sequence[float | None]], column: int) -> list[Point]:
+    return [(float(p[0] or 0), float(y)) for p in run if (y := p[column]) is not None]
+
+
+def _short(step: float) -> str:
+    return f"{step / 1000:g}k" if step >= 1000 else f"{step:g}"
+
+
+def _ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Return round numbers, evenly spaced, that hold ``low`` to ``high``.
+
+    >>> _ticks(0.13, 0.92)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    if high - low < 1e-9 * max(abs(low), abs(high), 1e-3):
+        low, high = low - 0.1 * max(abs(low), 1.0), high + 0.1 * max(abs(high), 1.0)
+    span = high - low
+    power = 10.0 ** floor(log10(span / most))
+    step = next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= most)
+    return [round(k * step, 12) for k in range(floor(low / step), ceil(high / step) + 1)]
+
+
+def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
+    """Move dots up or down, no further than ``reach``, to the nearest place where they cover no earlier one.
+
+    Where there is none, to the place that covers least.
+    """
+    taken: list[Point] = []
+    steps = [0.0] + [sign * k * radius / 2 for k in range(1, int(2 * reach / radius) + 1) for sign in (1, -1)]
+    for x in places:
+        room = [min((np.hypot(x - a, dy - b) for a, b in taken), default=np.inf) for dy in steps]
+        taken.append((x, steps[int(np.argmax(np.minimum(room, 2 * radius)))]))
+    return taken
+
+
+def _medoid(points: Sequence[Point]) -> Point:
+    at_N2 = np.array(points)
+    nearest = np.abs(at_N2 - np.median(at_N2, axis=0)).sum(1).argmin()
+    return float(at_N2[nearest, 0]), float(at_N2[nearest, 1])
+
+
+def _spread(labels: Sequence[tuple[str, Point]], side: float) -> list[tuple[str, Point]]:
+    """Place labels inside the figure, moved down where they would cover an earlier one."""
+    placed: list[tuple[str, Point]] = []
+    for name, (x, y) in sorted(labels, key=lambda label: label[1][1]):
+        half = _CHARACTER * len(name) / 2 + 3
+        x, y = min(max(x, half), side - half), max(y - 8, 12.0)
+        for other, (a, b) in placed:
+            if abs(x - a) < half + _CHARACTER * len(other) / 2 and abs(y - b) < 13:
+                y = b + 13
+        placed.append((name, (x, y)))
+    return placed

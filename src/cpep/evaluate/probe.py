@@ -1,0 +1,83 @@
+"""The linear probe: how well a straight cut through frozen vectors tells gestures apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cpep.evaluate.metrics import balanced_accuracy
+from cpep.types import EmbeddingSet, FloatArray, IntArray
+
+STRENGTHS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+"""Strengths tried by default."""
+
+
+class LinearProbe:
+    """Multinomial logistic regression on vectors standardised by the probe's own training data.
+
+    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. Gestures
+    weigh the same however long they were held, because balanced accuracy is what they are scored by.
+
+    Args:
+        strength: weight of the penalty. It is per window, so that a strength chosen on one set of gestures
+            keeps its meaning on another of a different size.
+    """
+
+    def __init__(self, strength: float = 0.01) -> None:
+        self.strength = strength
+        self._fitted: Pipeline | None = None
+
+    def fit(self, x_ND: FloatArray, label_N: IntArray) -> Self:
+        """Fit on labelled vectors.
+
+        Args:
+            x_ND: finite vectors.
+            label_N: their labels, of at least two kinds.
+
+        Raises:
+            ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
+        """
+        classifier = LogisticRegression(
+            C=1 / (self.strength * len(x_ND)), class_weight="balanced", tol=1e-3, max_iter=5000
+        )
+        self._fitted = make_pipeline(StandardScaler(), classifier).fit(x_ND.astype(np.float64), label_N)
+        return self
+
+    def predict(self, x_ND: FloatArray) -> IntArray:
+        """Return the most likely label of every vector."""
+        assert self._fitted is not None, "fit the probe first"
+        label_N: Any = self._fitted.predict(x_ND.astype(np.float64))
+        return np.asarray(label_N)
+
+
+def choose_probe(
+    train: EmbeddingSet, validation: EmbeddingSet, strengths: Sequence[float] = STRENGTHS
+) -> LinearProbe:
+    """Fit probes of several strengths and return the best one on validation people.
+
+    Unseen gestures take no part in a choice: hand over seen ones, then fit ``LinearProbe(chosen.strength)``
+    on the unseen.
+
+    Args:
+        train: labelled vectors of training people, one gesture each.
+        validation: labelled vectors of other people, of the same gestures.
+        strengths: strengths to try; on a tie the strongest penalty wins.
+
+    Returns:
+        The probe of the best strength, fitted on ``train``.
+    """
+    shared = sorted(set(train.user_N.tolist()) & set(validation.user_N.tolist()))
+    assert not shared, f"users {shared} are in both training and validation"
+    best: tuple[float, LinearProbe] | None = None
+    for strength in sorted(strengths, reverse=True):
+        probe = LinearProbe(strength).fit(train.x_ND, train.label_N)
+        accuracy = balanced_accuracy(validation.label_N, probe.predict(validation.x_ND))
+        if best is None or accuracy > best[0]:
+            best = accuracy, probe
+    assert best is not None, "no strengths to choose from"
+    return best[1]

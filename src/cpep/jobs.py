@@ -1,0 +1,80 @@
+"""Runs jobs that depend on each other, side by side on the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cpep.types import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function to call once the jobs named in ``needs`` are done.
+
+    Attributes:
+        name: unique.
+        call: picklable, without arguments; it leaves its result on disk and returns at once when it is there.
+        needs: names of jobs.
+    """
+
+    name: str
+    call: partial[Any]
+    needs: tuple[str, ...] = ()
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str], None] = lambda name: None) -> None:
+    """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; in this process if one.
+
+    Args:
+        jobs: in an order in which they could run one after another.
+        workers: processes.
+        threads: threads of each.
+        note: called with the name of each job that is done.
+
+    Raises:
+        UserError: what a job raised, or a process was killed.
+    """
+    if workers <= 1:
+        for job in jobs:
+            job.call()
+            note(job.name)
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        _run(jobs, pool, note)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process was killed (out of memory?); run the same command again to resume"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, note: Callable[[str], None]) -> None:
+    waiting, done = list(jobs), set[str]()
+    running: dict[Future[Any], str] = {}
+    while waiting or running:
+        ready = [job for job in waiting if done.issuperset(job.needs)]
+        assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
+        for job in ready:
+            running[pool.submit(job.call)] = job.name
+            waiting.remove(job)
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            name = running.pop(future)
+            future.result()
+            done.add(name)
+            note(name)

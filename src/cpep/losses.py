@@ -1,0 +1,44 @@
+"""Training objectives as pure functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) -> Tensor:
+    """Mean squared error over the masked tokens alone (CPEP section 1; He et al. 2022).
+
+    Args:
+        prediction_BNP: reconstruction of every token.
+        target_BNP: the tokens themselves.
+        masked_BN: true where the encoder did not see the token.
+
+    Raises:
+        ValueError: no token is masked.
+    """
+    if not bool(masked_BN.any()):
+        raise ValueError("no token is masked: there is nothing to reconstruct")
+    error_BN = (prediction_BNP.float() - target_BNP.float()).square().mean(dim=-1)
+    return error_BN[masked_BN].mean()
+
+
+def info_nce(emg_BD: Tensor, pose_BD: Tensor, temperature: Tensor | float) -> Tensor:
+    """Symmetric InfoNCE: each EMG window finds its pose among the batch, and each pose its EMG.
+
+    Both inputs are L2-normalised here. Source: CPEP section 2 (van den Oord et al. 2018; Radford et al. 2021).
+
+    Args:
+        emg_BD: EMG embeddings.
+        pose_BD: pose embeddings of the same windows, row by row.
+        temperature: positive; similarities are divided by it.
+
+    Raises:
+        ValueError: the shapes differ, or there are fewer than two pairs.
+    """
+    if emg_BD.shape != pose_BD.shape or len(emg_BD) < 2:
+        raise ValueError(f"needs two or more pairs, got shapes {emg_BD.shape} and {pose_BD.shape}")
+    logits_BB = F.normalize(emg_BD.float(), dim=-1) @ F.normalize(pose_BD.float(), dim=-1).T / temperature
+    own_B = torch.arange(len(logits_BB), device=logits_BB.device)
+    return (F.cross_entropy(logits_BB, own_B) + F.cross_entropy(logits_BB.T, own_B)) / 2

@@ -1,0 +1,1 @@
+"""The encoder, its masked autoencoder, and the aligned pair."""

@@ -1,0 +1,61 @@
+"""The pre-norm Transformer block."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def attend(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
+    """Softmax attention without dropout; shapes (batch, heads, tokens, head width).
+
+    Under bf16 autocast the CPU kernel of ``scaled_dot_product_attention`` is slow backwards, so there
+    the three products are written out (1.4-1.7 times faster a step); elsewhere SDPA is at least as fast.
+    """
+    if query_BHND.device.type == "cpu" and query_BHND.dtype == torch.bfloat16:
+        return written_out(query_BHND, key_BHND, value_BHND)
+    return F.scaled_dot_product_attention(query_BHND, key_BHND, value_BHND)
+
+
+def written_out(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
+    """Softmax attention as two products."""
+    scores = query_BHND @ key_BHND.transpose(-2, -1) / math.sqrt(query_BHND.shape[-1])
+    return scores.softmax(dim=-1).to(value_BHND.dtype) @ value_BHND
+
+
+class Block(nn.Module):
+    """Pre-norm self-attention and MLP, each with dropout on its residual branch.
+
+    Args:
+        width: token width.
+        heads: attention heads; divides ``width``.
+        dropout: probability, on both residual branches.
+        mlp_ratio: hidden width of the MLP over ``width``.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, mlp_ratio: int = 4) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide width {width}")
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.up = nn.Linear(width, mlp_ratio * width, bias=False)
+        self.down = nn.Linear(mlp_ratio * width, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Return tokens of the same shape."""
+        B, N, D = x_BND.shape
+        qkv = self.qkv(self.norm_attention(x_BND)).view(B, N, 3, self.heads, D // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed_BND = attend(query, key, value).transpose(1, 2).reshape(B, N, D)
+        x_BND = x_BND + self.dropout(self.out(mixed_BND))
+        hidden = F.gelu(self.up(self.norm_mlp(x_BND)), approximate="tanh")
+        out: Tensor = x_BND + self.dropout(self.down(hidden))
+        return out

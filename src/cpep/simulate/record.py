@@ -1,0 +1,113 @@
+"""One recording: a person wears the band and goes through a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cpep.data.emg2pose import DEVICE, SAMPLE_RATE
+from cpep.data.recording import Recording
+from cpep.simulate.conductor import CHANNELS, Bank, Placement, draw_placement, make_bank, surface_emg
+from cpep.simulate.gestures import VOCABULARY
+from cpep.simulate.kinematics import Trajectory, make_trajectory
+from cpep.simulate.muscles import Drive, neural_drive
+from cpep.simulate.person import Person, draw_person
+from cpep.simulate.sensor import MOCAP_RATE, capture_pose, measure_emg
+from cpep.simulate.variability import CONTROL_RATE, Variability, generator
+from cpep.types import FloatArray
+
+MIRROR = tuple(-channel % CHANNELS for channel in range(CHANNELS))
+"""Channel of a left band that sits where a channel of a right band does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wearing:
+    """A person with the band on: one session and side."""
+
+    person: Person
+    session: str
+    placement: Placement
+    bank: Bank
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """What truly happens in a recording, before any instrument sees it.
+
+    Attributes:
+        trajectory: the movement.
+        drive: of the muscles.
+        emg_CT: muscle signal at the electrodes.
+        discharges: of all motor units together.
+    """
+
+    trajectory: Trajectory
+    drive: Drive
+    emg_CT: FloatArray
+    discharges: int
+
+
+def wear(seed: int, user: str, session: str, side: str, variability: Variability) -> Wearing:
+    """Return the person of (seed, user) with the band put on for a session."""
+    with threadpool_limits(1):  # the order of a sum depends on the number of threads, and bytes on it
+        person = draw_person(seed, user, variability)
+        placement = draw_placement(person, session, side)
+        return Wearing(person, session, placement, make_bank(person, placement))
+
+
+def perform(wearing: Wearing, stage: str, repetition: int, seconds: float) -> Performance:
+    """Return what happens in one recording of a stage."""
+    person, placement = wearing.person, wearing.placement
+    key = (person.user, wearing.session, placement.side, stage, repetition)
+    movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)
+    tired = placement.fatigue + 0.1 * movement.standard_normal()
+    fatigue = float(np.clip(person.variability.fatigue * tired, 0, 1))
+    with threadpool_limits(1):
+        trajectory = make_trajectory(person, stage, seconds, movement)
+        drive = neural_drive(person, trajectory, fatigue, movement)
+        samples = round(seconds * CONTROL_RATE) * round(SAMPLE_RATE / CONTROL_RATE)
+        emg_CT, discharges = surface_emg(wearing.bank, drive, trajectory.rotation_S, fatigue, samples, firing)
+    return Performance(trajectory, drive, np.float32(person.variability.muscle) * emg_CT, discharges)
+
+
+def record(wearing: Wearing, stage: str, repetition: int, seconds: float, name: str) -> Recording:
+    """Return one recording as the emg2pose layout holds it, with labels for every sample.
+
+    Args:
+        wearing: who, and how the band sits.
+        stage: one of ``STAGES``.
+        repetition: counts recordings of this stage in this session.
+        seconds: length, a multiple of 10 ms.
+        name: of the recording.
+    """
+    person, placement = wearing.person, wearing.placement
+    done = perform(wearing, stage, repetition, seconds)
+    key = (person.user, wearing.session, placement.side, stage, repetition)
+    emg_TC = measure_emg(
+        done.emg_CT,
+        done.trajectory.pose_SJ,
+        placement,
+        person.variability.noise,
+        generator(person.seed, "sensor", *key),
+    )
+    pose_SJ, valid_S = capture_pose(done.trajectory.pose_SJ, seconds, generator(person.seed, "mocap", *key))
+    per_frame = round(SAMPLE_RATE / CONTROL_RATE)
+    return Recording(
+        name=name,
+        user=person.user,
+        session=wearing.session,
+        stage=stage,
+        side=placement.side,
+        device=DEVICE,
+        emg_TC=emg_TC,
+        pose_SJ=pose_SJ,
+        pose_rate=MOCAP_RATE,
+        valid_S=valid_S,
+        label_T=np.repeat(done.trajectory.label_S, per_frame),
+        vocabulary=VOCABULARY,
+        prompt_T=np.repeat(done.trajectory.prompt_S, per_frame),
+        repetition_T=np.repeat(done.trajectory.repetition_S, per_frame),
+        mirror=MIRROR if placement.side == "left" else (),
+    )

@@ -1,0 +1,142 @@
+"""One stage or one checkpoint at a time: what the commands beside ``reproduce`` do."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.checkpoint import Model, load
+from cpep.configs import fingerprint, from_dict, override, preset
+from cpep.data.prepare import prepare
+from cpep.data.splits import Split, make_splits
+from cpep.data.store import Store, is_store, open_store
+from cpep.data.windows import list_windows
+from cpep.evaluate.collect import Fold, save_outcomes
+from cpep.evaluate.embed import embed_emg
+from cpep.evaluate.protocol import Protocol
+from cpep.files import atomic_path, progress_line
+from cpep.jobs import cores
+from cpep.pipeline import Request, claim, prepared, publish, run_block, worked_seconds
+from cpep.train.stages import Task
+from cpep.types import UserError
+
+
+def single_task(
+    store_path: Path,
+    out: Path,
+    preset_name: str,
+    overrides: Sequence[str],
+    unseen: tuple[str, ...],
+    test_users: tuple[str, ...],
+    val_users: tuple[str, ...],
+    seed: int,
+) -> Task:
+    """Return the task of one pre-training stage outside ``reproduce``."""
+    config = preset(preset_name, [f"threads={cores()}", *overrides])
+    store = open_store(store_path)
+    guard_s = config.data.guard_s
+    (split,) = make_splits(store, test_users=test_users, val_users=val_users, unseen=unseen, guard_s=guard_s)
+    return Task(store, split, config, seed, out)
+
+
+def aligned_task(
+    store_path: Path, out: Path, preset_name: str, overrides: Sequence[str], emg: Path, seed: int
+) -> Task:
+    """Return the task of an alignment under the split of its EMG checkpoint."""
+    config = preset(preset_name, [f"threads={cores()}", *overrides])
+    return Task(open_store(store_path), load(emg).card.held_out(), config, seed, out)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    data: Path,
+    out: Path,
+    test_users: tuple[str, ...],
+    overrides: Sequence[str],
+    command: str,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Evaluate an aligned checkpoint under its own split, or on other people than it was trained on.
+
+    Raises:
+        UserError: a test user took part in training, another device, or ``out`` holds something else.
+    """
+    model = load(checkpoint)
+    config = override(from_dict(model.card.config), overrides)
+    request = Request(data, out, config, test_users=test_users, command=command)
+    claim(request, {"checkpoint": str(checkpoint.resolve())})
+    started, clock_start = datetime.now(UTC), time.monotonic()
+    store = prepared(data, out / "store", say)
+    model.card.refuse_other(store)
+    split = split_for(model, store, test_users)
+    windows = list_windows(store, config.data.window_s, config.data.hop_s)
+    protocol = Protocol(store, split, windows, config.evaluate, 0)
+    features = protocol.features(model.normaliser)
+    outcomes = [
+        *protocol.aligned("cpep", model),
+        *protocol.classical(features),
+        *protocol.ridge(features),
+        *protocol.ceiling(model),
+    ]
+    key = fingerprint(config.evaluate, split, str(checkpoint))
+    points = protocol.map_points(model)
+    save_outcomes(out, key, outcomes, store.vocabulary, model.card.normalisation, [], points)
+    run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
+    return publish(out, run, store, [split], [Fold.read(out, 0, 0)], config)
+
+
+def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return the split of a checkpoint, with other test users where they are given.
+
+    Raises:
+        UserError: a test user took part in training, or the store lacks a user or gesture of the split.
+    """
+    split = model.card.held_out()
+    if store.vocabulary != model.card.vocabulary:
+        raise UserError(
+            f"{store.path} has other labels than the checkpoint's training data; evaluate it on that data"
+        )
+    trained = set(split.users_train) | set(split.users_val)
+    met = sorted(set(test_users) & trained)
+    if met:
+        raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
+    wanted = dataclasses.replace(split, users_test=test_users or split.users_test)
+    missing = sorted({*wanted.users_train, *wanted.users_val, *wanted.users_test} - set(store.users))
+    if missing:
+        raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
+    return wanted
+
+
+def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
+    """Write the embeddings of all windows of a store or folder to an ``.npz`` file.
+
+    Raises:
+        UserError: another device, no EMG encoder, or the file exists.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists; choose another file or delete it")
+    if out.suffix != ".npz":
+        raise UserError(f"{out}: the embeddings are written as .npz; give a name that ends so")
+    model = load(checkpoint)
+    with tempfile.TemporaryDirectory() as scratch:
+        store = open_store(data) if is_store(data) else prepare(data, Path(scratch) / "store", workers=cores())
+        windows = list_windows(store, model.card.window_s, hop_s)
+        found = embed_emg(model, store, windows, progress_line("embed", "windows"))
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            embedding=found.x_ND,
+            label=found.label_N,
+            vocabulary=np.array(store.vocabulary),
+            user=found.user_N,
+            recording=found.recording_N,
+            time_s=found.time_N,
+        )
+    return f"{out}: {len(found)} windows x {found.x_ND.shape[1]} dimensions"

@@ -1,0 +1,215 @@
+"""One loop for every stage: steps, schedule, validation, the best weights kept, resume.
+
+Everything random of step ``s`` follows from (seed, s), and the whole state is saved in one atomic file, so a
+run that was killed and resumed ends bit-identical to one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cpep.configs import OptimConfig
+from cpep.files import atomic_path
+from cpep.types import Progress, UserError, no_progress
+
+SAVE_EVERY_S = 30.0
+
+
+@dataclass
+class History:
+    """What a stage went through.
+
+    Attributes:
+        step: optimiser steps done.
+        points: (step, mean training loss since the last point, validation loss) at every check.
+        best_step: step of the kept weights.
+        best: validation loss there.
+    """
+
+    step: int = 0
+    points: list[tuple[int, float, float]] = field(default_factory=list)
+    best_step: int = 0
+    best: float = math.inf
+    running: list[float] = field(default_factory=list)
+
+
+def learning_rate(config: OptimConfig, step: int) -> float:
+    """Return the rate of a step: linear warm-up, then a cosine to zero.
+
+    >>> config = OptimConfig(steps=100, lr=1.0, warmup=0.1)
+    >>> [round(learning_rate(config, step), 2) for step in (0, 9, 10, 55, 99)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
+    """
+    warm = max(1, round(config.warmup * config.steps))
+    if step < warm:
+        return config.lr * (step + 1) / warm
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seed what a step draws (masks, dropout, augmentation) from (seed, step)."""
+    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
+def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:
+    """Return the trainable parameters: matrices are decayed, and scalars learn ``scalar_rate`` times as fast.
+
+    The one scalar is the logarithm of the temperature, which has to travel from 0.02 to its optimum within
+    a few hundred steps; at the rate of the matrices it would stay where it started.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "rate": 1.0},
+        {"params": [p for p in trained if p.ndim == 1], "weight_decay": 0.0, "rate": 1.0},
+        {"params": [p for p in trained if p.ndim == 0], "weight_decay": 0.0, "rate": scalar_rate},
+    ]
+
+
+def fit(
+    model: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    validate: Callable[[], float],
+    config: OptimConfig,
+    *,
+    seed: int,
+    state: Path,
+    key: str,
+    progress: Progress = no_progress,
+) -> History:
+    """Train ``model`` and leave the weights of the best validation in it.
+
+    Args:
+        model: parameters that require a gradient are trained; all tensors are saved.
+        loss_at: loss of one step; what it draws at random is seeded by (seed, step).
+        validate: validation loss of the model as it is, lower is better.
+        config: optimiser settings.
+        seed: of the run.
+        state: file to resume from, kept until the caller removes it.
+        key: fingerprint of the run; a state of another run is refused.
+        progress: called with windows done and in all.
+
+    Raises:
+        UserError: the state file is of another run, or the loss is not finite.
+    """
+    groups = parameter_groups(model, config.weight_decay, config.scalar_rate)
+    optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    history, kept = History(), _copy(model)
+    if state.exists():
+        history, kept = _resume(state, key, model, optimiser)
+    check = max(1, config.steps // config.checks)
+    saved = time.monotonic()
+    try:
+        while history.step < config.steps and not _exhausted(history, check, config.patience):
+            progress(history.step * config.batch, config.steps * config.batch)
+            history.running.append(_step(model, loss_at, optimiser, config, seed, history.step))
+            history.step += 1
+            if history.step % check == 0 or history.step == config.steps:
+                kept = _check(model, validate, history, kept, seed)
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                _save(state, key, model, optimiser, history, kept)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        _save(state, key, model, optimiser, history, kept)
+        raise
+    progress(config.steps * config.batch, config.steps * config.batch)
+    model.load_state_dict(kept)
+    model.eval()
+    return history
+
+
+def _step(
+    model: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    optimiser: torch.optim.Optimizer,
+    config: OptimConfig,
+    seed: int,
+    step: int,
+) -> float:
+    seed_step(seed, step)
+    for group in optimiser.param_groups:
+        group["lr"] = group["rate"] * learning_rate(config, step)
+    model.train()
+    loss = loss_at(step)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise UserError(f"the loss of step {step} is {value}; lower the learning rate (--set ...optim.lr=...)")
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip)
+    optimiser.step()
+    return value
+
+
+def _check(
+    model: nn.Module, validate: Callable[[], float], history: History, kept: dict[str, Tensor], seed: int
+) -> dict[str, Tensor]:
+    """Validate, note the losses, and return the weights to keep."""
+    model.eval()
+    seed_step(seed, -1)
+    with torch.no_grad():
+        value = validate()
+    history.points.append((history.step, sum(history.running) / len(history.running), value))
+    history.running = []
+    if value < history.best:
+        history.best, history.best_step = value, history.step
+        return _copy(model)
+    return kept
+
+
+def _exhausted(history: History, check: int, patience: int) -> bool:
+    return patience > 0 and history.step - history.best_step >= patience * check and history.best_step > 0
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _save(
+    path: Path,
+    key: str,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: History,
+    kept: dict[str, Tensor],
+) -> None:
+    """Write all that the next step depends on into one safetensors file."""
+    tensors = {f"model/{name}": t for name, t in _copy(model).items()}
+    tensors |= {f"kept/{name}": t for name, t in kept.items()}
+    for index, entries in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{name}": t.clone() for name, t in entries.items()}
+    note = {"key": key, "history": json.dumps(vars(history))}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=note)
+
+
+def _resume(
+    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[History, dict[str, Tensor]]:
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "kept": {}, "optimiser": {}}
+    with safe_open(path, framework="pt") as file:
+        note = file.metadata()
+        if note["key"] != key:
+            raise UserError(f"{path} belongs to a run with other settings; choose another output folder or delete it")
+        for name in file.keys():  # noqa: SIM118  (a safetensors file is no mapping)
+            part, _, rest = name.partition("/")
+            parts[part][rest] = file.get_tensor(name)
+    model.load_state_dict(parts["model"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimiser"].items():
+        index, _, what = name.partition("/")
+        moments.setdefault(int(index), {})[what] = tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    history = History(**json.loads(note["history"]))
+    history.points = [(step, train, val) for step, train, val in history.points]
+    return history, parts["kept"]

@@ -1,0 +1,291 @@
+"""The stages of CPEP: what each one trains, on which windows, judged how."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.checkpoint import Card, Kind, Model, load, make_card, save
+from cpep.configs import MaeConfig, Precision, RunConfig, as_dict, fingerprint
+from cpep.data.splits import Role, Split
+from cpep.data.store import Store
+from cpep.data.transforms import Augmentation, Normaliser, fit_prior
+from cpep.data.windows import Batches, WindowReader, Windows, list_windows
+from cpep.files import read_json, write_json
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+from cpep.models.mae import MaskedAutoencoder
+from cpep.train.loop import History, fit
+from cpep.types import Progress, UserError, no_progress
+
+STATISTICS_WINDOWS = 2048
+VALIDATION_WINDOWS = 2048
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every stage is given.
+
+    Attributes:
+        store: prepared recordings.
+        split: held-out users and unseen gestures.
+        config: settings.
+        seed: of the run.
+        folder: where the checkpoint goes; it also holds the state of an unfinished run.
+    """
+
+    store: Store
+    split: Split
+    config: RunConfig
+    seed: int
+    folder: Path
+
+    def windows(self, role: Role, *, pose: bool) -> Windows:
+        """Return the windows that a stage may use for a role, checked against leaks."""
+        data = self.config.data
+        lag = round(data.pose_lag_ms / 1000 * self.store.frame_rate)
+        windows = list_windows(self.store, data.window_s, data.hop_s, lag)
+        windows = self.split.allowed(self.store, windows, role)
+        if pose:
+            windows = windows.select(windows.valid_N)
+        self.split.refuse_leak(self.store, windows, role)
+        if len(windows) < 2:
+            raise UserError(
+                f"{self.store.path}: no {role} windows are left without unseen gestures and with valid pose"
+            )
+        return windows
+
+    def key(self, kind: str) -> str:
+        """Return the fingerprint of one stage of this run."""
+        config = dataclasses.replace(self.config, evaluate=type(self.config.evaluate)())
+        return fingerprint(config, self.split, self.store.name, len(self.store.label_M), self.seed, kind)
+
+    def finished(self, kind: str) -> bool:
+        """Tell whether the folder holds this very stage, complete.
+
+        Raises:
+            UserError: it holds another run.
+        """
+        if not (self.folder / "stage.json").exists():
+            return False
+        if read_json(self.folder / "stage.json")["key"] != self.key(kind):
+            raise UserError(f"{self.folder} holds a stage of another run; choose another output folder")
+        return True
+
+
+def finish(task: Task, kind: str, model: Model, history: History) -> None:
+    """Write the checkpoint, note that the stage is complete, and drop the state."""
+    provenance = {
+        **model.card.provenance,
+        "steps": history.step,
+        "best_step": history.best_step,
+        "validation": history.best,
+    }
+    model.card = dataclasses.replace(model.card, provenance=provenance)
+    save(model, task.folder / "checkpoint")
+    write_json(task.folder / "stage.json", {"key": task.key(kind), "points": history.points, **provenance})
+    (task.folder / "state.safetensors").unlink(missing_ok=True)
+
+
+def begin(task: Task, kind: Kind) -> tuple[Model, Card]:
+    """Return an untrained model, seeded, with the training users' EMG level fitted."""
+    torch.set_num_threads(task.config.threads)
+    torch.manual_seed(task.seed)
+    card = make_card(kind, task.store, task.split, task.config, task.seed)
+    model = Model(card)
+    model.prior_C.copy_(torch.from_numpy(fit_prior(task.store, task.split.users_train)))
+    return model, card
+
+
+def autocast(precision: Precision) -> torch.autocast:
+    """Return the number format of a step: bf16 if asked for, or if the processor multiplies it natively."""
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    wanted = precision is Precision.bf16 or (precision is Precision.auto and native)
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=wanted)
+
+
+def augmentation(task: Task, encoder: Encoder) -> Augmentation:
+    """Return the EMG augmentation for what this encoder takes."""
+    settings = as_dict(task.config.align.augment)
+    energy = encoder.tokeniser.bin_samples > 0
+    return Augmentation(**settings, ring=task.store.device.ring, energy=energy)
+
+
+def evenly(windows: Windows, count: int) -> Windows:
+    """Return at most ``count`` windows, spread evenly."""
+    return windows.select(np.unique(np.linspace(0, len(windows) - 1, count).astype(int)))
+
+
+def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Path:
+    """Train the masked autoencoder of ``emg`` or ``pose`` and return its checkpoint (CPEP section 1).
+
+    Resumes an unfinished run; returns at once where the stage is complete.
+
+    Raises:
+        UserError: see ``Task``; or the store has no pose.
+    """
+    kind: Kind = "emg_mae" if modality == "emg" else "pose_mae"
+    if task.finished(kind):
+        return task.folder / "checkpoint"
+    settings: MaeConfig = getattr(task.config, kind)
+    model, _ = begin(task, kind)
+    assert isinstance(model.net, Encoder)
+    encoder = model.net
+    mae = MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, getattr(task.config, modality).heads)
+    train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))
+    read = signals(task, model, encoder, modality)
+    encoder.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
+    batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
+    augment = augmentation(task, encoder) if modality == "emg" and settings.augment else None
+    held = evenly(validation, VALIDATION_WINDOWS)
+
+    def loss_at(step: int) -> Tensor:
+        signal = read(train.select(batches.at(step)))
+        with autocast(task.config.precision):
+            loss: Tensor = mae(augment(signal) if augment else signal)
+        return loss
+
+    def validate() -> float:
+        generator = torch.Generator().manual_seed(task.seed)
+        losses = []
+        for part in chunks(held, settings.optim.batch):
+            with autocast(task.config.precision):
+                losses.append(float(mae(read(part), generator)) * len(part))
+        return sum(losses) / len(held)
+
+    history = fit(
+        mae,
+        loss_at,
+        validate,
+        settings.optim,
+        seed=task.seed,
+        state=task.folder / "state.safetensors",
+        key=task.key(kind),
+        progress=progress,
+    )
+    finish(task, kind, model, history)
+    return task.folder / "checkpoint"
+
+
+def signals(task: Task, model: Model, encoder: Encoder, modality: str) -> Callable[[Windows], Tensor]:
+    """Return a function that reads what an encoder takes."""
+    normaliser = Normaliser(model.card.normalisation, model.prior_C.numpy())
+    reader = WindowReader(task.store, frames(task), normaliser, model.card.lag_frames)
+    if modality == "emg":
+        return lambda windows: encoder.tokeniser.signal(reader.emg(windows))
+    return lambda windows: encoder.tokeniser.signal(reader.pose(windows))
+
+
+def frames(task: Task) -> int:
+    """Return the frames of a window."""
+    return round(task.config.data.window_s * task.store.frame_rate)
+
+
+def chunks(windows: Windows, size: int) -> list[Windows]:
+    """Cut a list of windows into batches, without a last one that is too small to contrast."""
+    count = max(1, len(windows) // size)
+    return [windows.select(part) for part in np.array_split(np.arange(len(windows)), count)]
+
+
+def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress: Progress = no_progress) -> Path:
+    """Align the EMG encoder to the frozen pose encoder and return the checkpoint (CPEP section 2).
+
+    Args:
+        task: store, split, settings, folder.
+        emg: checkpoint of the EMG masked autoencoder.
+        pose: checkpoint of the pose masked autoencoder.
+        shuffled: pair every EMG window with the pose of another window: the control that must be at chance.
+        progress: called with windows done and in all.
+
+    Raises:
+        UserError: a checkpoint of another kind, device or split.
+    """
+    kind = "cpep/shuffled_pairs" if shuffled else "cpep"
+    if task.finished(kind):
+        return task.folder / "checkpoint"
+    settings = task.config.align
+    model, _ = begin(task, "cpep")
+    assert isinstance(model.net, Cpep)
+    net = model.net
+    net.emg.load_state_dict(encoder_of(task, emg, "emg_mae").state_dict())
+    net.pose.load_state_dict(encoder_of(task, pose, "pose_mae").state_dict())
+    train, validation = (_paired(task, role) for role in ("train", "val"))
+    read = signals(task, model, net.emg, "emg")
+    placed = {role: _pose_cls(task, model, windows) for role, windows in (("train", train), ("val", validation))}
+    net.fit_pose(placed["train"])
+    if shuffled:
+        for role, cls_ND in placed.items():
+            order = np.random.default_rng([task.seed, len(cls_ND)]).permutation(len(cls_ND))
+            placed[role] = cls_ND[torch.from_numpy(order)]
+    batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
+    held_users = validation.users(task.store)
+    held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
+    augment = augmentation(task, net.emg)
+
+    def loss_at(step: int) -> Tensor:
+        chosen = batches.at(step)
+        signal = augment(read(train.select(chosen)))
+        with autocast(task.config.precision):
+            loss: Tensor = net(signal, net.place_pose(placed["train"][torch.from_numpy(chosen)]))
+        return loss
+
+    def validate() -> float:
+        losses = []
+        for step in range(max(1, VALIDATION_WINDOWS // settings.optim.batch)):
+            chosen = held_batches.at(step)
+            signal = read(validation.select(chosen))
+            with autocast(task.config.precision):
+                losses.append(float(net(signal, net.place_pose(placed["val"][torch.from_numpy(chosen)]))))
+        return float(np.mean(losses))
+
+    history = fit(
+        net,
+        loss_at,
+        validate,
+        settings.optim,
+        seed=task.seed,
+        state=task.folder / "state.safetensors",
+        key=task.key(kind),
+        progress=progress,
+    )
+    finish(task, kind, model, history)
+    return task.folder / "checkpoint"
+
+
+def _paired(task: Task, role: Role) -> Windows:
+    """Return the windows of a role with valid pose; without those that are rest throughout if so set."""
+    windows = task.windows(role, pose=True)
+    return windows if task.config.align.rest else windows.select(windows.label_N != 0)
+
+
+def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
+    """Load the encoder of a masked autoencoder that was trained under the same split.
+
+    Raises:
+        UserError: another kind or device, or another split, so that held-out people could leak.
+    """
+    model = load(path)
+    if model.card.kind != kind or not isinstance(model.net, Encoder):
+        raise UserError(f"{path} is a {model.card.kind} checkpoint where a {kind} one is needed")
+    model.card.refuse_other(task.store)
+    if model.card.held_out() != task.split:
+        raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
+    return model.net
+
+
+@torch.no_grad()
+def _pose_cls(task: Task, model: Model, windows: Windows) -> Tensor:
+    """Embed the pose of all windows once: the encoder is frozen and its input is not augmented."""
+    assert isinstance(model.net, Cpep)
+    read = signals(task, model, model.net.pose, "pose")
+    parts = []
+    for part in chunks(windows, 512):
+        with autocast(task.config.precision):
+            parts.append(model.net.pose(read(part)).float())
+    return torch.cat(parts)

@@ -1,0 +1,53 @@
+"""Small recordings for the tests of data/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from cpep.data.emg2pose import DEVICE, write_recording
+from cpep.data.recording import Recording
+
+
+def emg2pose_like(
+    name: str = "r0", samples: int = 1000, seed: int = 0, pose_rate: float = 100.0, **changes: object
+) -> Recording:
+    """A recording in the emg2pose layout with labels, prompts, repetitions and some invalid pose."""
+    rng = np.random.default_rng(seed)
+    frames = -(-samples * int(pose_rate) // 2000)
+    label_T = np.repeat(rng.integers(-1, 3, samples // 100 + 1), 100)[:samples].astype(np.int16)
+    fields: dict[str, object] = {
+        "name": name,
+        "user": f"u{seed}",
+        "session": f"s{seed}",
+        "stage": "FingerFreeform",
+        "side": "right",
+        "device": DEVICE,
+        "emg_TC": rng.normal(size=(samples, 16)).astype(np.float32),
+        "pose_SJ": rng.uniform(0.1, 1.0, (frames, 20)).astype(np.float32),
+        "pose_rate": pose_rate,
+        "valid_S": rng.random(frames) > 0.2,
+        "label_T": label_T,
+        "vocabulary": ("rest", "fist", "spread"),
+        "prompt_T": np.maximum(label_T, 0).astype(np.int16),
+        "repetition_T": (label_T > 0).astype(np.int16),
+    }
+    return Recording(**(fields | changes))  # type: ignore[arg-type]
+
+
+def write_emg2pose(folder: Path, count: int = 3, samples: int = 1030) -> list[Recording]:
+    """Write r0.hdf5, r1.hdf5, ... of different lengths."""
+    recordings = [emg2pose_like(f"r{k}", samples + 100 * k, seed=k) for k in range(count)]
+    for recording in recordings:
+        write_recording(folder / f"{recording.name}.hdf5", recording, start=1e9, simulated=True)
+    return recordings
+
+
+def write_generic(folder: Path, sidecar: dict[str, object], name: str = "a", **arrays: np.ndarray) -> Path:
+    """Write <name>.npz and its sidecar."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / f"{name}.npz", **arrays)
+    (folder / f"{name}.json").write_text(json.dumps(sidecar))
+    return folder / f"{name}.npz"

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import emg2pose_like, write_emg2pose, write_generic
+
+from cpep.data.emg2pose import write_recording
+from cpep.data.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
+from cpep.data.prepare import prepare
+from cpep.types import UserError
+
+SIDECAR: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
+
+
+def test_sorted_by_name_with_numbers_in_order(tmp_path: Path) -> None:
+    for name in ("S10_A1_E1.mat", "S2_A1_E1.mat", "S1_A1_E2.mat", "S1_A1_E1.mat"):
+        (tmp_path / name).touch()
+    names = [source.name for source in find_recordings(tmp_path)]
+    assert names == ["S1_A1_E1", "S1_A1_E2", "S2_A1_E1", "S10_A1_E1"]
+
+
+def test_layouts_subfolders_and_what_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "day2").mkdir()
+    write_emg2pose(tmp_path / "day2", count=1)
+    write_generic(tmp_path, SIDECAR, emg=np.ones((10, 2)))
+    (tmp_path / "S1_A1_E1.mat").touch()
+    for name in ("README.md", "arraymap.mat", "lonely.npz", "metadata.csv"):
+        (tmp_path / name).touch()
+    for hidden in (".cache", ".out.partial"):
+        (tmp_path / hidden).mkdir()
+        (tmp_path / hidden / "x.hdf5").touch()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / STORE_INDEX).touch()
+    (tmp_path / "store" / "x.hdf5").touch()
+    listing = list_folder(tmp_path)
+    assert [(one.name, one.layout) for one in listing.sources] == [
+        ("S1_A1_E1", "ninapro"),
+        ("a", "generic"),
+        ("day2/r0", "emg2pose"),
+    ]
+    assert [path.name for path in listing.ignored] == ["README.md", "arraymap.mat", "lonely.npz"]
+    assert listing.sources[2].read().name == "day2/r0"
+
+
+def test_one_file(tmp_path: Path) -> None:
+    write_emg2pose(tmp_path, count=2)
+    (source,) = find_recordings(tmp_path / "r1.hdf5")
+    assert source.name == "r1" and source.read().user == "u1"
+
+
+def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing does not exist"):
+        find_recordings(tmp_path / "missing")
+    with pytest.raises(UserError, match=r"holds no recordings that cpep reads: emg2pose \(\.hdf5\), NinaPro"):
+        find_recordings(tmp_path)
+    (tmp_path / "lonely.csv").touch()
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it"):
+        find_recordings(tmp_path)
+
+
+def test_a_store_is_no_folder_of_recordings(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    write_emg2pose(tmp_path / "raw", count=1)
+    prepare(tmp_path / "raw", tmp_path / "store")
+    with pytest.raises(UserError, match="store is a prepared store"):
+        find_recordings(tmp_path / "store")
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    write_generic(tmp_path, SIDECAR, emg=np.ones((10, 2)))
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(UserError, match="two recordings of one name"):
+        find_recordings(tmp_path)
+
+
+def test_dataset_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_recording(tmp_path / "a.hdf5", emg2pose_like(), start=0, simulated=False)
+    assert dataset_name(find_recordings(tmp_path)) == "emg2pose"
+    write_recording(tmp_path / "a.hdf5", emg2pose_like(), start=0, simulated=True)
+    (tmp_path / "A.hdf5").write_bytes(b"damaged, and first in order")
+    assert dataset_name(find_recordings(tmp_path)) == "emg2pose_simulated"
+    own = tmp_path / "my_band" / "day1"
+    write_generic(own, SIDECAR, emg=np.ones((10, 2)))
+    assert dataset_name(find_recordings(own.parent)) == "my_band"
+    monkeypatch.chdir(own.parent)
+    assert dataset_name(find_recordings(Path())) == "my_band"
+    shutil.rmtree(own)

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import write_generic
+
+from cpep.data.folder import find_recordings
+from cpep.data.generic import read_recording, sidecar_of, stem
+from cpep.data.resample import interpolate_rows
+from cpep.data.sidecar import read_sidecar
+from cpep.types import UserError
+
+BASIC: dict[str, object] = {
+    "emg": {"field": "emg"},
+    "rate": 200,
+    "kind": "raw",
+    "unit": "count",
+    "user": "ann",
+}
+
+
+def read(path: Path):
+    sidecar = sidecar_of(path)
+    assert sidecar is not None
+    return read_recording(path, sidecar)
+
+
+def test_smallest_sidecar(tmp_path: Path) -> None:
+    emg = np.arange(24, dtype=np.int8).reshape(6, 4)
+    recording = read(write_generic(tmp_path, BASIC, emg=emg))
+    assert recording.emg_TC.dtype == np.float32 and (recording.emg_TC == emg).all()
+    assert (recording.user, recording.session, recording.stage, recording.side) == ("ann", "a", "a", "right")
+    assert recording.vocabulary == ("rest",) and (recording.label_T == -1).all()
+    assert recording.pose_SJ is None and recording.device.pose_names == ()
+
+
+def test_example_of_the_docstring(tmp_path: Path) -> None:
+    import cpep.data.generic
+
+    text = cpep.data.generic.__doc__ or ""
+    example = text[text.index("    {\n") : text.index("    }\n") + 6]
+    rng = np.random.default_rng(0)
+    path = write_generic(
+        tmp_path,
+        json.loads(example),
+        name="S03_day2",
+        emg=rng.normal(size=(1000, 8)),
+        angles=rng.normal(size=(60, 5)),
+        gesture=np.repeat([0, 1, 2, 7], 250),
+    )
+    recording = read(path)
+    assert (recording.user, recording.session) == ("03", "2")
+    assert recording.vocabulary == ("rest", "fist", "spread")
+    assert recording.label_T[::250].tolist() == [0, 1, 2, -1]
+    assert recording.pose_rate == 60 and recording.device.pose_names[4] == "little"
+    np.testing.assert_allclose(recording.emg_TC, np.load(path)["emg"] * 0.001, rtol=1e-6)
+
+
+def test_array_columns_prompts_and_repetitions(tmp_path: Path) -> None:
+    sidecar = BASIC | {
+        "emg": {"field": "emg", "columns": [2, 0]},
+        "label": {"field": "g", "names": {"b": "fist", "a": "rest"}},
+        "prompt": "p",
+        "repetition": "r",
+    }
+    emg = np.arange(12.0).reshape(4, 3)
+    recording = read(
+        write_generic(
+            tmp_path,
+            sidecar,
+            emg=emg,
+            g=np.array(["a", "b", "c", "b"]),
+            p=np.array(["b", "b", "b", "a"]),
+            r=np.arange(4),
+        )
+    )
+    assert (recording.emg_TC == emg[:, [2, 0]]).all()
+    assert recording.label_T.tolist() == [0, 1, -1, 1]
+    assert recording.prompt_T is not None and recording.prompt_T.tolist() == [1, 1, 1, 0]
+    assert recording.repetition_T is not None and recording.repetition_T.tolist() == [0, 1, 2, 3]
+
+
+def test_csv_with_one_clock(tmp_path: Path) -> None:
+    lines = ["ms,e1,e2,curl,what"]
+    for k in range(101):
+        lines.append(f"{8 * k},{k},{-k},{'' if k == 50 else k / 100},{'fist' if k > 60 else 'open'}")
+    with gzip.open(tmp_path / "walk.csv.gz", "wt") as file:
+        file.write("\n".join(lines))
+    sidecar = BASIC | {
+        "emg": {"columns": ["e1", "e2"], "clock": {"field": "ms", "unit": "ms"}},
+        "rate": 250,
+        "pose": {"columns": ["curl"], "unit": "ratio", "rate": 125},
+        "label": {"field": "what", "names": {"open": "rest", "fist": "fist"}},
+    }
+    (tmp_path / "cpep.json").write_text(json.dumps(sidecar))
+    recording = read(tmp_path / "walk.csv.gz")
+    assert len(recording.emg_TC) == 201 and recording.device.pose_names == ("curl",)
+    np.testing.assert_allclose(recording.emg_TC[:, 0], np.arange(201) / 2, atol=1e-4)
+    assert recording.label_T.tolist() == [0] * 122 + [1] * 79
+    assert np.flatnonzero(~recording.valid_S).tolist() == [50]
+    assert recording.pose_SJ is not None
+    np.testing.assert_allclose(recording.pose_SJ[[0, 49, 51, 100], 0], [0, 0.49, 0.51, 1], atol=1e-4)
+
+
+def test_jittered_clocks_of_unequal_rates(tmp_path: Path) -> None:
+    """A sine seen by both clocks comes back in step, and gaps are marked."""
+    rng = np.random.default_rng(0)
+    emg_ms = np.sort(np.round(np.arange(50, 4000, 4) + rng.uniform(-2, 2, 988)))
+    emg_ms = emg_ms[(emg_ms < 2000) | (emg_ms > 2300)]
+    pose_ms = np.round(np.arange(0, 4000, 8.0) + rng.uniform(-1, 1, 500))
+    pose_ms[0] = 0
+
+    def wave(ms: np.ndarray) -> np.ndarray:
+        return np.sin(2 * np.pi * 0.5 * ms / 1000)[:, None]
+
+    sidecar = BASIC | {
+        "emg": {"field": "emg", "clock": {"field": "emg_ms", "unit": "ms"}},
+        "rate": 250,
+        "pose": {"field": "pose", "unit": "ratio", "rate": 125, "clock": {"field": "pose_ms", "unit": "ms"}},
+        "label": {"field": "g", "names": {"1": "fist"}},
+    }
+    arrays = {"emg": wave(emg_ms), "pose": wave(pose_ms), "emg_ms": emg_ms, "pose_ms": pose_ms}
+    recording = read(write_generic(tmp_path, sidecar, g=np.ones(len(emg_ms)), **arrays))
+    start = emg_ms[0]
+    time_ms = start + 4 * np.arange(len(recording.emg_TC))
+    solid = (time_ms < 1990) | (time_ms > 2310)
+    np.testing.assert_allclose(recording.emg_TC[solid], wave(time_ms)[solid], atol=2e-3)
+    inside = (time_ms > 2010) & (time_ms < 2290)
+    assert (recording.label_T[inside] == -1).all() and (recording.label_T[solid] == 1).all()
+    assert recording.pose_SJ is not None
+    frame_ms = start + 8 * np.arange(len(recording.pose_SJ))
+    solid = ((frame_ms < 1990) | (frame_ms > 2310)) & (frame_ms < pose_ms[-1])
+    assert recording.valid_S[solid].all()
+    assert not recording.valid_S[(frame_ms > 2010) & (frame_ms < 2290) | (frame_ms > pose_ms[-1])].any()
+    np.testing.assert_allclose(recording.pose_SJ[solid], wave(frame_ms)[solid], atol=2e-3)
+
+
+def test_interpolation_against_a_slow_one() -> None:
+    rng = np.random.default_rng(1)
+    time = np.sort(rng.integers(0, 60, 40)) / 10.0
+    rows = rng.normal(size=(40, 2)).astype(np.float32)
+    grid = np.linspace(-1, 7, 81)
+    values, solid = interpolate_rows(rows, time, grid, 0.25)
+    for k, t in enumerate(grid):
+        before, after = time[time <= t], time[time >= t]
+        inside = len(before) > 0 and len(after) > 0
+        on_row = (inside and np.isclose(before[-1], t)) or (inside and np.isclose(after[0], t))
+        if not np.any(np.isclose(time, t)):
+            assert solid[k] == (inside and (on_row or after[0] - before[-1] <= 0.25)), t
+        low = rows[time == (before[-1] if len(before) else time[0])].mean(0)
+        high = rows[time == (after[0] if len(after) else time[-1])].mean(0)
+        span = (after[0] - before[-1]) if inside else 0
+        share = (t - before[-1]) / span if span else 0.0
+        expected = low + (high - low) * share if inside else (low if not len(before) else high)
+        np.testing.assert_allclose(values[k], expected, atol=1e-5, err_msg=str(t))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"rat": 3}, "unknown key 'rat'; did you mean 'rate'"),
+        ({"rate": None}, "'rate' is None; it must be a positive number"),
+        ({"rate": -1}, "'rate' is -1; it must be a positive number"),
+        ({"kind": "smooth"}, "'kind' is 'smooth'; it must be 'raw' or 'envelope'"),
+        ({"user": 3}, "'user' is 3; it must be a text"),
+        ({"user": {"pattern": "("}}, r"'user.pattern' is '\('; it must be a regular expression"),
+        ({"user": {"pattern": "Z(.)"}}, r"user pattern 'Z\(.\)' does not match 'a'"),
+        ({"ring": [0, 9]}, r"ring \[0, 9\] does not fit 2 channels"),
+        ({"emg": {}}, "'emg.field' is missing"),
+        ({"emg": {"field": "signal"}}, "has no 'signal', which a.json asks for; it has emg, g, t"),
+        ({"emg": {"field": "emg", "columns": [2]}}, "'emg.columns' must be numbers below 2"),
+        ({"emg": {"columns": ["x"]}}, "'emg' needs a field, the name of an array of a.npz"),
+        ({"emg": {"field": "emg", "clock": {"field": "t", "unit": "min"}}}, "'emg.clock.unit' is 'min'"),
+        (
+            {"emg": {"field": "emg", "clock": {"field": "t", "unit": "ms"}}},
+            "clock 't' runs backwards or is missing at row 2",
+        ),
+        ({"label": {"field": "g", "names": {"5": "fist"}}}, "names none of the values of 'g' .*: 0, 1, 2"),
+        ({"label": {"field": "g", "names": ["a"]}}, "'label.names' is .*an object from the values"),
+        ({"pose": {"field": "emg", "unit": "rad", "names": ["a"]}}, "1 pose names for 2 columns"),
+        ({"emg": {"field": "cube"}}, r"'cube' is \(2, 2, 2\), expected \(rows, columns\)"),
+        ({"emg": {"field": "words"}}, "'words' holds something else than numbers"),
+        ({"repetition": "words"}, "'words' holds something else than numbers"),
+        (
+            {"prompt": "cube", "label": {"field": "g", "names": {"1": "x"}}},
+            "'cube' has 8 rows where there are 3",
+        ),
+    ],
+)
+def test_mistakes_in_a_sidecar(tmp_path: Path, change: dict[str, object], sentence: str) -> None:
+    path = write_generic(
+        tmp_path,
+        BASIC | change,
+        emg=np.ones((3, 2)),
+        t=np.array([0, 5, 4]),
+        g=np.arange(3),
+        **(
+            {"cube": np.ones((2, 2, 2)), "words": np.array(["x", "y", "z"])}
+            if "cube" in sentence or "words" in sentence
+            else {}
+        ),
+    )
+    with pytest.raises(UserError, match=sentence):
+        read(path)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    path = write_generic(tmp_path, BASIC, emg=np.ones((300, 2)))
+    data = path.read_bytes()
+    for size in (0, 10, 200, len(data) - 5):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match=r"a\.npz is truncated or damaged"):
+            read(path)
+    np.savez(path, emg=np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="truncated or damaged"):
+        read(path)
+    np.savez(path, emg=np.zeros((0, 2)))
+    with pytest.raises(UserError, match="holds no samples"):
+        read(path)
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n1\n")
+    (tmp_path / "b.json").write_text(json.dumps(BASIC | {"emg": {"columns": ["x"]}}))
+    with pytest.raises(UserError, match=r"b\.csv, line 3: 1 cells under 2 column names"):
+        read(tmp_path / "b.csv")
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n,3\n")
+    with pytest.raises(UserError, match="b: EMG is not finite"):
+        read(tmp_path / "b.csv")
+    (tmp_path / "b.csv").write_text("")
+    with pytest.raises(UserError, match="is empty"):
+        read(tmp_path / "b.csv")
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(UserError, match="not readable as JSON"):
+        read(tmp_path / "b.csv")
+    (tmp_path / "b.json").write_text("[]")
+    with pytest.raises(UserError, match="the sidecar must be a JSON object"):
+        read_sidecar(tmp_path / "b.json")
+
+
+def test_names_and_sidecars(tmp_path: Path) -> None:
+    assert [stem(Path(name)) for name in ("a.csv", "a.b.csv.gz", "a.npz")] == ["a", "a.b", "a"]
+    assert sidecar_of(tmp_path / "a.npz") is None
+    (tmp_path / "cpep.json").write_text("{}")
+    assert sidecar_of(tmp_path / "a.npz") == tmp_path / "cpep.json"
+    (tmp_path / "a.json").write_text("{}")
+    assert sidecar_of(tmp_path / "a.npz") == tmp_path / "a.json"
+
+
+@pytest.mark.data
+def test_real_myo_and_openbci(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
+    for name in ("myo_coteallard", "openbci_mediapipe"):
+        (tmp_path / name).mkdir()
+        for path in sorted(shared_data(name).glob("*.npz"))[:2]:
+            (tmp_path / name / path.name).symlink_to(path)
+    gestures = {str(k): "rest" if k == 0 else f"g{k}" for k in range(7)}
+    (tmp_path / "myo_coteallard/cpep.json").write_text(
+        json.dumps(
+            BASIC
+            | {
+                "ring": list(range(8)),
+                "label": {"field": "gesture", "names": gestures},
+                "repetition": "cycle",
+                "user": {"pattern": "(.+)"},
+            }
+        )
+    )
+    (tmp_path / "openbci_mediapipe/cpep.json").write_text(
+        json.dumps(
+            BASIC
+            | {
+                "emg": {"field": "emg_uV", "clock": {"field": "t_emg_ms", "unit": "ms"}},
+                "rate": 250,
+                "unit": "uV",
+                "pose": {
+                    "field": "finger_curl",
+                    "clock": {"field": "t_pose_ms", "unit": "ms"},
+                    "rate": 125,
+                    "unit": "ratio",
+                    "names": ["thumb", "index", "middle", "ring", "pinky"],
+                },
+            }
+        )
+    )
+    myo = find_recordings(tmp_path / "myo_coteallard")[0].read()
+    assert myo.user == "Evaluation_Female0" and len(myo.emg_TC) == 27940 and np.abs(myo.emg_TC).max() <= 128
+    assert np.bincount(myo.label_T).min() > 3900
+    openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].read()
+    assert openbci.pose_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
+    assert abs(len(openbci.pose_SJ) / 125 - openbci.seconds) < 0.02

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from cpep.data.prepare import prepare
+from cpep.data.transforms import (
+    MEMORY_BLOCKS,
+    PRIOR_BLOCKS,
+    Augmentation,
+    Normaliser,
+    PoseScale,
+    causal_level,
+    recording_level,
+    shape_of_window,
+)
+from tests.synthetic import write_db1
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("transforms")
+    return prepare(write_db1(folder / "raw", users=4), folder / "store")
+
+
+def test_recording_level_is_the_rms_of_the_loudest_quarter():
+    power = np.array([[1.0], [4.0], [9.0], [16.0], [0.0], [0.0], [0.0], [0.0]])
+    assert recording_level(power) == pytest.approx(np.sqrt((16 + 9) / 2))
+
+
+def test_levels_scale_with_the_gain_of_a_channel():
+    power = np.random.default_rng(0).uniform(0.1, 1, (100, 3))
+    gain = np.array([0.5, 1.0, 4.0])
+    assert recording_level(power * gain**2) == pytest.approx(recording_level(power) * gain)
+
+
+def test_causal_level_equals_the_loop_and_knows_no_future():
+    power = np.random.default_rng(0).uniform(0.1, 1, (600, 2))
+    level = causal_level(power, np.array([1.0, 2.0]))
+    state = [1.0, 16.0]
+    assert level[0] == pytest.approx([1.0, 2.0])
+    for k in range(600):
+        weight = max(1 / (PRIOR_BLOCKS + k + 1), 1 / MEMORY_BLOCKS)
+        for c in range(2):
+            state[c] += weight * (power[k, c] ** 2 - state[c])
+            assert level[k + 1, c] == pytest.approx(state[c] ** 0.25)
+    changed = power.copy()
+    changed[300:] *= 100
+    assert np.array_equal(causal_level(changed, np.array([1.0, 2.0]))[:301], level[:301])
+
+
+def test_the_causal_scale_of_a_window_uses_what_came_before_its_end(store):
+    normaliser = Normaliser("causal", np.full(10, 0.1))
+    entry = store.entries[1]
+    end = entry.start + 260  # 2.6 s: ten whole blocks of 0.25 s
+    power = store.power_KC[entry.power_start : entry.power_start + 10]
+    expected = causal_level(power, np.full(10, 0.1))[-1]
+    assert normaliser.scale(store, np.array([1]), np.array([end]))[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_none_scales_everybody_alike(store):
+    scale = Normaliser("none", np.full(10, 0.3)).scale(store, np.array([0, 1]), np.array([300, 9000]))
+    assert np.allclose(scale, 0.3)
+
+
+def test_a_glove_is_scaled_per_recording_without_labels(store):
+    centre, spread = PoseScale(store).of(np.array([2, 0, 2]))
+    entry = store.entries[2]
+    pose = store.pose_MJ[entry.start : entry.start + entry.frames]
+    assert centre[0] == pytest.approx(np.median(pose, axis=0))
+    low, high = np.percentile(pose, [2, 98], axis=0)
+    assert spread[0] == pytest.approx((high - low) / 2, rel=1e-5)
+    assert np.array_equal(centre[0], centre[2]) and not np.array_equal(centre[0], centre[1])
+
+
+OFF = {"gain": 0.0, "common_gain": 0.0, "noise": 0.0, "rotate_deg": 0.0, "drop": 0.0, "ring": (), "energy": True}
+
+
+def test_augmentation_off_changes_nothing():
+    signal = torch.rand(3, 8, 4)
+    assert torch.equal(Augmentation(**OFF)(signal), signal)
+
+
+def test_rotation_turns_the_ring_and_leaves_other_channels():
+    torch.manual_seed(0)
+    signal = torch.arange(5.0).expand(64, 3, 5)
+    out = Augmentation(**{**OFF, "rotate_deg": 90.0, "ring": (0, 1, 2, 3)})(signal)
+    seen = {tuple(row.int().tolist()) for row in out[:, 0]}
+    assert seen == {(0, 1, 2, 3, 4), (1, 2, 3, 0, 4), (3, 0, 1, 2, 4)}
+
+
+def test_a_ring_coarser_than_the_angle_does_not_turn():
+    signal = torch.arange(8.0).expand(16, 3, 8)
+    assert torch.equal(Augmentation(**{**OFF, "rotate_deg": 22.5, "ring": tuple(range(8))})(signal), signal)
+
+
+def test_gain_is_constant_over_a_window_and_dropped_channels_are_silent():
+    torch.manual_seed(0)
+    out = Augmentation(**{**OFF, "gain": 0.3, "drop": 0.5})(torch.ones(200, 6, 4))
+    assert torch.equal(out, out[:, :1].expand_as(out))
+    silent = (out[:, 0] == 0).float().mean()
+    assert 0.4 < silent < 0.6
+    assert out[out > 0].log().std() == pytest.approx(0.3, abs=0.03)
+
+
+def test_energy_stays_positive_under_noise():
+    torch.manual_seed(0)
+    out = Augmentation(**{**OFF, "noise": 0.5})(torch.zeros(20, 6, 4))
+    assert (out >= 0).all() and out.std() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "token_ms", "expected"),
+    [(4000, 2000.0, 50.0, (100, 20)), (500, 250.0, 100.0, (25, 2)), (200, 100.0, 90.0, (10, 1))],
+)
+def test_tokens_divide_the_window_at_any_rate(samples, rate, token_ms, expected):
+    token, bin_samples = shape_of_window(samples, rate, token_ms, 10.0)
+    assert samples % token == 0 and token % bin_samples == 0
+    assert (samples, rate) == (500, 250.0) or (token, bin_samples) == expected

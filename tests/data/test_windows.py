@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+
+from cpep.data.prepare import prepare
+from cpep.data.transforms import Normaliser, recording_level
+from cpep.data.windows import Batches, WindowReader, list_windows, touches
+from cpep.types import UNKNOWN, UserError
+from tests.synthetic import write_db1
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("windows")
+    return prepare(write_db1(folder / "raw", users=4), folder / "store")
+
+
+@pytest.fixture(scope="module")
+def windows(store):
+    return list_windows(store, 2.0, 0.25)
+
+
+def test_labels_and_validity_equal_a_slow_look_at_every_frame(store, windows):
+    for i in range(0, len(windows), 7):
+        frames = slice(windows.start_N[i], windows.start_N[i] + windows.frames)
+        labels = set(store.label_M[frames].tolist())
+        assert windows.label_N[i] == (labels.pop() if len(labels) == 1 else UNKNOWN)
+        assert windows.valid_N[i] == bool(store.valid_M[frames].all())
+
+
+def test_windows_stay_within_one_recording(store, windows):
+    ends = store.entry_of_frame(windows.start_N + windows.frames - 1)
+    assert (store.entry_of_frame(windows.start_N) == windows.entry_N).all()
+    assert (ends == windows.entry_N).all()
+    for index, entry in enumerate(store.entries):
+        assert (windows.entry_N == index).sum() == (entry.frames - 200) // 25 + 1
+
+
+def test_touches_equals_a_slow_look(store, windows):
+    found = touches(store, windows, (3, 7), 0.5)
+    for i in range(0, len(windows), 5):
+        entry = store.entries[windows.entry_N[i]]
+        low = max(windows.start_N[i] - 50, entry.start)
+        high = min(windows.start_N[i] + windows.frames + 50, entry.start + entry.frames)
+        near = np.concatenate([store.label_M[low:high], store.prompt_M[low:high]])
+        assert found[i] == bool(np.isin(near, (3, 7)).any())
+
+
+def test_a_prompt_counts_where_the_label_is_rest(store, windows):
+    """The synthetic prompts begin before and last beyond the labels, as on DB1."""
+    by_label = np.array(
+        [np.isin(store.label_M[s : s + windows.frames], (3,)).any() for s in windows.start_N], dtype=bool
+    )
+    assert (touches(store, windows, (3,), 0.0) & ~by_label).any()
+
+
+def test_a_window_of_no_frame_or_longer_than_all_recordings_is_a_sentence(store):
+    with pytest.raises(UserError, match="no recording is as long"):
+        list_windows(store, 1e5, 0.25)
+    with pytest.raises(UserError, match="at least one frame"):
+        list_windows(store, 2.0, 0.001)
+
+
+def test_batches_are_a_function_of_seed_and_step(store, windows):
+    users = windows.users(store)
+    one, other = (Batches(windows, users, 32, seed=5) for _ in range(2))
+    assert all((one.at(step) == other.at(step)).all() for step in (0, 3, 1))
+    assert not np.array_equal(one.at(0), one.at(1))
+    assert not np.array_equal(one.at(0), Batches(windows, users, 32, seed=6).at(0))
+
+
+def test_no_two_windows_of_a_batch_overlap(store, windows):
+    batches = Batches(windows, windows.users(store), 64, seed=0)
+    for step in range(20):
+        starts = np.sort(windows.start_N[batches.at(step)])
+        assert (np.diff(starts) >= windows.frames).all()
+
+
+def test_batches_balance_users_even_when_one_has_far_more(store, windows):
+    first = np.array([entry.start for entry in store.entries])[windows.entry_N]
+    few = windows.select((windows.entry_N == 0) | (windows.start_N - first < 1500))
+    batches = Batches(few, few.users(store), 16, seed=0)
+    counts = np.zeros(4)
+    for step in range(40):
+        counts += np.bincount(few.entry_N[batches.at(step)], minlength=4)
+    assert counts.max() / counts.min() < 1.3
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_batches_of_few_people_take_turns(store, windows, people):
+    users = windows.users(store)
+    batches = Batches(windows, users, 16, seed=0, people=people)
+    seen = [set(users[batches.at(step)].tolist()) for step in range(40)]
+    assert {len(group) for group in seen} == {people}
+    assert set().union(*seen) == set(users.tolist())
+
+
+def test_the_reader_returns_the_samples_over_the_level_of_the_recording(store, windows):
+    reader = WindowReader(store, windows.frames, Normaliser("recording", np.ones(10)))
+    some = windows.select(np.array([0, 17, len(windows) - 1]))
+    emg = reader.emg(some)
+    for row, start, index in zip(emg, some.start_N, some.entry_N, strict=True):
+        entry = store.entries[index]
+        power = store.power_KC[entry.power_start : entry.power_start + entry.power_blocks]
+        expected = store.emg_TC[start : start + 200] / recording_level(power)
+        assert torch.allclose(row, torch.from_numpy(expected.astype(np.float32)), atol=1e-5)
+
+
+def test_reading_leaves_the_store_as_it_was(store, windows):
+    before = np.array(store.emg_TC)
+    reader = WindowReader(store, windows.frames, Normaliser("recording", np.ones(10)))
+    reader.emg(windows)
+    reader.pose(windows)
+    assert np.array_equal(before, store.emg_TC)
+
+
+def test_pose_is_read_later_by_the_lag(store):
+    lagged = list_windows(store, 2.0, 0.25, lag_frames=5)
+    now, later = (WindowReader(store, 200, Normaliser("none", np.ones(10)), lag) for lag in (0, 5))
+    some = lagged.select(np.arange(3))
+    assert torch.allclose(later.pose(some)[:, :-5], now.pose(some)[:, 5:])

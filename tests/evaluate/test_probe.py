@@ -1,0 +1,99 @@
+"""The probe against scikit-learn by hand, and what a choice may look at."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cpep.evaluate.probe import LinearProbe, choose_probe
+from cpep.types import EmbeddingSet, IntArray
+
+
+def clusters(windows: int, width: int, classes: int, users: tuple[str, ...], noise: float, seed: int) -> EmbeddingSet:
+    rng = np.random.default_rng(seed)
+    centre = np.random.default_rng(99).normal(size=(classes, width))
+    label: IntArray = rng.integers(classes, size=windows) + 1
+    x = (centre[label - 1] + noise * rng.normal(size=(windows, width))).astype(np.float32)
+    x = x * np.linspace(0.01, 100, width, dtype=np.float32) + 5  # scales that only standardising removes
+    zeros = np.zeros(windows)
+    return EmbeddingSet(x, label, rng.choice(users, size=windows), np.full(windows, "r"), zeros)
+
+
+def test_probe_is_standardised_logistic_regression() -> None:
+    train = clusters(600, 8, 4, ("a", "b"), 1.5, 0)
+    test = clusters(500, 8, 4, ("c",), 1.5, 1)
+    reference = make_pipeline(
+        StandardScaler(),
+        LogisticRegression(C=1 / (0.05 * 600), class_weight="balanced", tol=1e-8, max_iter=10_000),
+    ).fit(train.x_ND.astype(float), train.label_N)
+    found = LinearProbe(0.05).fit(train.x_ND, train.label_N).predict(test.x_ND)
+    expected = reference.predict(test.x_ND.astype(float))
+    assert (found == expected).mean() > 0.995  # a looser tolerance moves windows on the border alone
+    assert (found == test.label_N).mean() > 0.6
+
+
+def test_probe_minimises_what_its_docstring_says() -> None:
+    """Two classes of unequal size, the loss written out and minimised by another solver."""
+    rng = np.random.default_rng(0)
+    label = np.array([1] * 30 + [2] * 90)
+    x = rng.normal(size=(120, 2)) + label[:, None]
+    z = (x - x.mean(0)) / x.std(0)
+    weight = np.where(label == 1, 120 / 2 / 30, 120 / 2 / 90)
+
+    def loss(flat: np.ndarray) -> float:
+        """Binary cross-entropy per window, weighted, plus strength / 2 of the squared weights."""
+        logit = z @ flat[:2] + flat[2]
+        cross = logsumexp(np.stack([np.zeros(120), np.where(label == 2, -logit, logit)]), axis=0)
+        return float(np.mean(weight * cross) + 0.1 / 2 * np.sum(flat[:2] ** 2))
+
+    best = minimize(loss, np.zeros(3), tol=1e-12).x
+    probe = LinearProbe(0.1).fit(x, label)
+    assert probe._fitted is not None
+    fitted = probe._fitted[-1]
+    np.testing.assert_allclose([*fitted.coef_[0], fitted.intercept_[0]], best, atol=0.01)
+
+
+def test_strength_is_per_window() -> None:
+    train, test = clusters(300, 6, 3, ("a",), 2.0, 0), clusters(400, 6, 3, ("c",), 2.0, 1)
+    once = LinearProbe(0.1).fit(train.x_ND, train.label_N).predict(test.x_ND)
+    thrice = LinearProbe(0.1).fit(np.tile(train.x_ND, (3, 1)), np.tile(train.label_N, 3)).predict(test.x_ND)
+    assert (once == thrice).mean() > 0.99
+
+
+def test_choice_is_the_best_on_validation_users_and_ties_prefer_the_stronger() -> None:
+    train, validation = clusters(60, 40, 3, ("a", "b"), 4.0, 0), clusters(600, 40, 3, ("c",), 4.0, 1)
+    strengths = (1e-6, 1e-2, 1.0)
+    accuracy = {
+        s: np.mean(
+            [
+                (LinearProbe(s).fit(train.x_ND, train.label_N).predict(validation.x_ND) == validation.label_N)[
+                    validation.label_N == k
+                ].mean()
+                for k in (1, 2, 3)
+            ]
+        )
+        for s in strengths
+    }
+    assert choose_probe(train, validation, strengths).strength == max(strengths, key=lambda s: accuracy[s])
+    easy, same = clusters(60, 4, 3, ("a",), 0.01, 0), clusters(60, 4, 3, ("c",), 0.01, 1)
+    assert choose_probe(easy, same, (0.001, 0.01)).strength == 0.01
+    np.testing.assert_array_equal(choose_probe(easy, same).predict(same.x_ND), same.label_N)
+
+
+def test_choice_refuses_a_user_on_both_sides() -> None:
+    with pytest.raises(AssertionError, match=r"users \['b'\]"):
+        choose_probe(clusters(50, 4, 2, ("a", "b"), 1, 0), clusters(50, 4, 2, ("b", "c"), 1, 1))
+
+
+def test_probe_is_fast_enough_for_a_whole_evaluation() -> None:
+    train = clusters(20_000, 128, 12, ("a",), 6.0, 0)
+    started = time.perf_counter()
+    LinearProbe(0.01).fit(train.x_ND, train.label_N)
+    assert time.perf_counter() - started < 15  # measured: under 1 s

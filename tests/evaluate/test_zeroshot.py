@@ -1,0 +1,75 @@
+"""The vote of nearest gallery vectors against a loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cpep.evaluate import zeroshot
+from cpep.evaluate.zeroshot import knn_vote
+
+
+def slow_vote(query: np.ndarray, gallery: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
+    answers = []
+    for q in query.astype(np.float64):
+        similarity = []
+        for g in gallery.astype(np.float64):
+            length = np.sqrt(q @ q) * np.sqrt(g @ g)
+            similarity.append(q @ g / length if length else 0.0)
+        order = sorted(range(len(gallery)), key=lambda i: (-round(similarity[i], 6), i))[:k]
+        votes: dict[int, list[float]] = {}
+        for i in order:
+            count, total = votes.get(int(label[i]), [0, 0.0])
+            votes[int(label[i])] = [count + 1, total + similarity[i]]
+        answers.append(min(votes, key=lambda k: (-votes[k][0], -round(votes[k][1], 5), k)))
+    return np.array(answers)
+
+
+@pytest.mark.parametrize("k", [1, 4, 10, 500])
+def test_vote_is_exact(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zeroshot, "_BLOCK_SIMILARITIES", 1000)  # several blocks, the last one partial
+    rng = np.random.default_rng(k)
+    label = rng.integers(1, 6, size=120)
+    gallery = rng.normal(size=(120, 7)) + label[:, None] * np.linspace(-1, 1, 7)
+    query = rng.normal(size=(50, 7)) * rng.uniform(0.01, 100, size=(50, 1))
+    np.testing.assert_array_equal(knn_vote(query, gallery, label, k), slow_vote(query, gallery, label, k))
+
+
+def test_ties_at_the_border_and_between_labels() -> None:
+    """One-hot vectors with repeats: most similarities are equal."""
+    rng = np.random.default_rng(0)
+    gallery = np.eye(4)[rng.integers(4, size=60)]
+    label = rng.integers(1, 5, size=60)
+    query = np.concatenate([np.eye(4), np.zeros((1, 4)), np.eye(4)[[0, 0]] + np.eye(4)[[1, 2]]])
+    for k in (1, 2, 3, 5, 8, 30):
+        np.testing.assert_array_equal(knn_vote(query, gallery, label, k), slow_vote(query, gallery, label, k))
+
+
+def test_a_tie_of_votes_goes_to_the_larger_similarity_then_the_smaller_label() -> None:
+    query = np.array([[1.0, 0.0]])
+    gallery = np.array([[1.0, 1.0], [1.0, 0.5], [1.0, 0.1], [1.0, 2.0]])
+    assert knn_vote(query, gallery, np.array([1, 2, 2, 1]), 4)[0] == 2
+    assert knn_vote(query, gallery, np.array([2, 1, 1, 2]), 4)[0] == 1
+    assert knn_vote(query, gallery, np.array([7, 7, 2, 7]), 4)[0] == 7
+    assert knn_vote(query, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([5, 3]), 10)[0] == 3
+
+
+def test_scale_does_not_matter_but_direction_does() -> None:
+    gallery = np.array([[1000.0, 0.0], [0.0, 0.001]], np.float32)
+    found = knn_vote(np.array([[0.001, 0.0], [0.0, 50.0]], np.float32), gallery, np.array([4, 9]), 1)
+    assert found.tolist() == [4, 9]
+
+
+def test_no_query_gives_no_answer() -> None:
+    assert knn_vote(np.zeros((0, 2)), np.eye(2), np.array([1, 2])).tolist() == []
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="the gallery is empty"):
+        knn_vote(np.eye(2), np.zeros((0, 2)), np.zeros(0, int))
+    with pytest.raises(ValueError, match="do not fit"):
+        knn_vote(np.eye(2), np.eye(3), np.array([1, 2, 3]))
+    with pytest.raises(ValueError, match="do not fit"):
+        knn_vote(np.eye(2), np.eye(2), np.array([1, 2, 3]))
+    with pytest.raises(ValueError, match="not finite"):
+        knn_vote(np.array([[np.nan, 1.0]]), np.eye(2), np.array([1, 2]))

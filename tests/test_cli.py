@@ -1,0 +1,189 @@
+"""Every command on tiny data, as a user types it, and the sentences that mistakes get."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from cpep.cli import main
+from cpep.pipeline import MODELS
+from tests.synthetic import write_db1
+
+TINY = ["--preset", "tiny"]
+UNSEEN = ["--unseen", "3,6,9,12"]
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    return write_db1(tmp_path_factory.mktemp("cli") / "db1", users=8)
+
+
+@pytest.fixture(scope="module")
+def run(raw, tmp_path_factory):
+    """One reproduce on one core, in this process."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpep.pipeline.cores", lambda: 1)
+        assert main(["reproduce", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN]) == 0
+    return out
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch):
+    for module in ("pipeline", "single", "jobs"):
+        monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
+
+
+def sentence(capsys, *argv):
+    """Run a command that must fail, and return what it says."""
+    assert main([str(part) for part in argv]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "Traceback" not in said
+    return said
+
+
+def test_reproduce_writes_every_row_of_the_contract(run):
+    results = json.loads((run / "results.json").read_text())
+    assert results["schema"] == 1
+    assert set(results) == {"schema", "run", "data", "rows"}
+    assert {"command", "preset", "recipe", "git", "version", "machine", "seconds", "started"} == set(results["run"])
+    assert results["data"]["gestures_unseen"] == [
+        "middle_flexion", "ring_extension", "thumb_adduction", "thumb_extension",
+    ]  # fmt: skip
+    (fold,) = results["data"]["folds"]
+    assert not set(fold["users_train"]) & set(fold["users_test"]) and fold["windows_train"] > 0
+    found = {(row["model"], row["protocol"], row["gestures"]) for row in results["rows"]}
+    zero = {(p, g) for p in ("zero_shot", "zero_shot_all") for g in ("seen", "unseen")}
+    probe = {("linear_probe", g) for g in ("seen", "unseen")}
+    wanted = {
+        "cpep": zero | probe, "emg_mae": probe, "features": probe, "ridge": zero, "pose": zero | probe,
+        "cpep/shuffled_pairs": zero | probe,
+    }  # fmt: skip
+    assert found == {(model, *pair) for model, pairs in wanted.items() for pair in pairs}
+    for row in results["rows"]:
+        assert row["ci95"][0] <= row["balanced_accuracy"] <= row["ci95"][1] + 1e-9
+        assert row["normalisation"] == "recording" and row["fold"] == 0 and row["seed"] == 0
+        assert set(row["per_user"]) == set(fold["users_test"])
+        classes = {"seen": 8, "unseen": 4}[row["gestures"]] if row["protocol"] != "zero_shot_all" else 12
+        assert row["chance"] == pytest.approx(1 / classes, abs=1e-4)
+
+
+def test_the_pose_is_the_ceiling_and_learns_from_the_synthetic_hands(run):
+    rows = json.loads((run / "results.json").read_text())["rows"]
+    score = {(r["model"], r["protocol"], r["gestures"]): r["balanced_accuracy"] for r in rows}
+    assert score["pose", "linear_probe", "seen"] > 0.9
+    assert score["ridge", "zero_shot", "seen"] > 0.5
+
+
+def test_the_report_stands_alone(run):
+    page = (run / "report.html").read_text()
+    assert "cpep" in page and "<svg" in page
+    for outside in ("http://", "https://", "src=", "@import"):
+        assert outside not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_second_start_reuses_what_is_there(run, raw, monkeypatch):
+    monkeypatch.setattr("cpep.train.loop._step", lambda *args: pytest.fail("trained again"))
+    before = json.loads((run / "results.json").read_text())["rows"]
+    assert main(["reproduce", "--data", str(raw), "--out", str(run), *TINY, *UNSEEN]) == 0
+    assert json.loads((run / "results.json").read_text())["rows"] == before
+
+
+def test_another_run_in_the_same_folder_is_refused(run, raw, capsys):
+    said = sentence(capsys, "reproduce", "--data", raw, "--out", run, *TINY, "--unseen", "1")
+    assert "another run" in said and "unseen" in said
+
+
+def test_a_folder_of_something_else_is_not_touched(raw, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert "holds no run" in sentence(capsys, "reproduce", "--data", raw, "--out", tmp_path, *TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
+    store, at = tmp_path / "store", tmp_path.joinpath
+    assert main(["data", "prepare", str(raw), str(store)]) == 0
+    for modality in ("emg", "pose"):
+        assert main(["pretrain", modality, str(store), str(at(modality)), *TINY, *UNSEEN]) == 0
+    encoders = ["--emg", str(at("emg", "checkpoint")), "--pose", str(at("pose", "checkpoint"))]
+    assert main(["align", str(store), str(at("cpep")), *encoders, *TINY]) == 0
+    checkpoint = str(at("cpep", "checkpoint"))
+    assert main(["evaluate", checkpoint, str(store), str(at("evaluation"))]) == 0
+    assert "linear probe" in capsys.readouterr().out
+    rows = json.loads(at("evaluation", "results.json").read_text())["rows"]
+    assert {row["model"] for row in rows} == {"cpep", "features", "ridge", "pose"}
+    assert main(["embed", checkpoint, str(store), str(at("e.npz"))]) == 0
+    with np.load(at("e.npz"), allow_pickle=False) as file:
+        assert file["embedding"].shape == (len(file["label"]), 16)
+        assert set(file["vocabulary"][file["label"]]) > {"index_flexion"}
+    trained = json.loads(at("cpep", "checkpoint", "config.json").read_text())["split"]["users_train"][0]
+    said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
+    assert f"user {trained} took part in training" in said
+    assert "exists" in sentence(capsys, "embed", checkpoint, store, at("e.npz"))
+
+
+def test_inspect_says_what_is_there_and_what_is_wrong(raw, tmp_path, capsys):
+    shutil.copytree(raw, tmp_path / "some")
+    (tmp_path / "some" / "S3_A1_E1.mat").write_bytes(b"MATLAB 5.0")
+    assert main(["data", "inspect", str(tmp_path / "some")]) == 0
+    said = capsys.readouterr().out
+    assert "thumb_extension" in said and "S3_A1_E1" in said
+
+
+def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
+    cohort = tmp_path / "cohort"
+    assert main(["simulate", str(cohort), "--users", "5", "--minutes", "1", "--seed", "3"]) == 0
+    out = tmp_path / "out"
+    sets = ["--set", "data.window_s=0.5", "--set", "emg.token_ms=100", "--set", "pose.token_ms=100"]
+    assert main(["reproduce", "--data", str(cohort), "--out", str(out), *TINY, *sets, "--models", "cpep,ridge"]) == 0
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert {row["model"] for row in rows} == {"cpep", "ridge"}
+    assert f"report: {out / 'report.html'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--data", "nowhere"], "nowhere"),
+        (["--unseen", "thumb_up"], "did you mean thumb_"),
+        (["--test-users", "99"], "no user '99'"),
+        (["--test-users", "1", "--val-users", "1"], "user 1 is both"),
+        (["--set", "align.lrr=1"], "did you mean align.optim.lr"),
+        (["--models", "cpepp"], "no model cpepp"),
+        (["--preset", "huge"], "there are tiny, small, paper"),
+        (["--recipe", "best"], "no recipe 'best'"),
+        (["--seeds", "a"], "--seeds a"),
+        (["--folds", "9"], "has 8 users"),
+    ],
+)
+def test_a_mistake_is_one_sentence(raw, tmp_path, capsys, argv, says):
+    base = {"--data": str(raw), "--out": str(tmp_path / "out"), "--preset": "tiny"}
+    base |= dict(zip(argv[::2], argv[1::2], strict=True))
+    assert says in sentence(capsys, "reproduce", *[part for pair in base.items() for part in pair])
+
+
+def test_damaged_recordings_are_named(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path / "cohort"), "--users", "1", "--minutes", "0.2"]) == 0
+    victim = sorted((tmp_path / "cohort").glob("*.hdf5"))[0]
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    assert victim.name in sentence(capsys, "data", "prepare", tmp_path / "cohort", tmp_path / "store")
+    victim.write_bytes(whole)
+    with h5py.File(victim, "a") as file:
+        rows = file["emg2pose/timeseries"][:]
+        rows["emg"][100, 3] = np.nan
+        file["emg2pose/timeseries"][:] = rows
+    said = sentence(capsys, "data", "prepare", tmp_path / "cohort", tmp_path / "store")
+    assert victim.stem in said and "not finite" in said and "channel 3" in said
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_typo_in_a_command_is_explained(capsys):
+    assert main(["reproduse"]) == 2
+    assert main(["data", "prepare"]) == 2
+
+
+def test_models_are_those_of_the_contract():
+    assert MODELS == ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")

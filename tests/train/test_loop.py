@@ -1,0 +1,102 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from cpep.configs import OptimConfig
+from cpep.train.loop import fit, parameter_groups
+from cpep.types import UserError
+
+CONFIG = OptimConfig(steps=20, batch=4, lr=0.05, checks=4, weight_decay=0.1)
+
+
+class Killed(Exception):
+    pass
+
+
+class Toy:
+    """A regression with dropout and noise, so that a resume must restore all that is random."""
+
+    def __init__(self, die_at=None):
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.x = torch.randn(64, 5, generator=torch.Generator().manual_seed(1))
+        self.y = self.x.sum(1, keepdim=True)
+        self.die_at = die_at
+
+    def loss_at(self, step):
+        if step == self.die_at:
+            raise KeyboardInterrupt
+        rows = torch.randint(0, 64, (4,))
+        return (self.model(self.x[rows] + 0.1 * torch.randn(4, 5)) - self.y[rows]).square().mean()
+
+    def validate(self):
+        return float((self.model(self.x) - self.y).square().mean())
+
+    def fit(self, state, key="run", config=CONFIG):
+        return fit(self.model, self.loss_at, self.validate, config, seed=3, state=state, key=key)
+
+
+def test_a_resumed_run_ends_bit_identical(tmp_path):
+    whole = Toy()
+    history = whole.fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        Toy(die_at=13).fit(tmp_path / "state")
+    resumed = Toy()
+    again = resumed.fit(tmp_path / "state")
+    assert again.points == history.points
+    for one, other in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_state_of_another_run_is_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Toy(die_at=5).fit(tmp_path / "state", key="one")
+    with pytest.raises(UserError, match="other settings"):
+        Toy().fit(tmp_path / "state", key="two")
+
+
+def test_the_best_weights_by_validation_are_kept(tmp_path):
+    toy = Toy()
+    seen = []
+    scores = iter([3.0, 1.0, 2.0, 4.0])
+
+    def validate():
+        seen.append(copy.deepcopy(toy.model.state_dict()))
+        return next(scores)
+
+    history = fit(toy.model, toy.loss_at, validate, CONFIG, seed=0, state=tmp_path / "state", key="run")
+    assert history.best_step == 10
+    for one, other in zip(seen[1].values(), toy.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_patience_stops_a_run_that_no_longer_improves(tmp_path):
+    toy, scores = Toy(), iter([1.0, 2.0, 2.0, 0.0])
+    config = OptimConfig(steps=20, batch=4, checks=4, patience=2)
+    history = fit(toy.model, toy.loss_at, lambda: next(scores), config, seed=0, state=tmp_path / "s", key="run")
+    assert history.step == 15
+
+
+def test_a_loss_that_is_not_finite_is_a_sentence(tmp_path):
+    toy = Toy()
+    with pytest.raises(UserError, match="step 0 is nan"):
+        fit(
+            toy.model,
+            lambda step: toy.loss_at(step) * float("nan"),
+            toy.validate,
+            CONFIG,
+            seed=0,
+            state=tmp_path / "state",
+            key="run",
+        )
+
+
+def test_vectors_are_not_decayed_and_scalars_learn_faster():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    model.register_parameter("temperature", nn.Parameter(torch.tensor(0.0)))
+    decayed, free, scalar = parameter_groups(model, 0.5, 50.0)
+    assert {p.ndim for p in decayed["params"]} == {2} and decayed["weight_decay"] == 0.5
+    assert {p.ndim for p in free["params"]} == {1} and free["weight_decay"] == 0.0
+    assert [p.ndim for p in scalar["params"]] == [0] and scalar["rate"] == 50.0

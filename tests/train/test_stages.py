@@ -1,0 +1,157 @@
+"""The stages on small recordings: they learn, resume, refuse leaks, and repeat to the bit."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cpep.checkpoint import load
+from cpep.configs import preset
+from cpep.data.prepare import prepare
+from cpep.data.splits import LeakError, make_splits
+from cpep.data.windows import Windows
+from cpep.train import loop
+from cpep.train.stages import Task, align, pretrain
+from cpep.types import UserError
+from tests.synthetic import write_db1
+
+GOLDEN = Path(__file__).with_name("golden_tiny.json")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stages")
+    return prepare(write_db1(folder / "raw", users=8), folder / "store")
+
+
+@pytest.fixture(scope="module")
+def split(store):
+    return make_splits(store, unseen=("3", "6", "9", "12"))[0]
+
+
+def task(store, split, folder, *sets):
+    return Task(store, split, preset("tiny", sets), 0, folder)
+
+
+@pytest.fixture(scope="module")
+def pretrained(store, split, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    return tuple(pretrain(task(store, split, folder / m), m) for m in ("emg", "pose"))
+
+
+def curve(folder):
+    return json.loads((folder / "stage.json").read_text())["points"]
+
+
+@pytest.mark.parametrize("modality", ["emg", "pose"])
+def test_a_masked_autoencoder_learns(store, split, tmp_path, modality):
+    sets = (f"{modality}_mae.optim.steps=60", f"{modality}_mae.optim.lr=3e-3")
+    pretrain(task(store, split, tmp_path, *sets), modality)
+    (_, first, _), (_, last, validation) = curve(tmp_path)
+    assert last < first and validation < 1.0  # predicting the mean gives 1: values are standardised
+
+
+def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tmp_path):
+    sets = ("align.optim.steps=80", "align.optim.lr=3e-3", "align.optim.checks=4")
+    align(task(store, split, tmp_path / "own", *sets), *pretrained)
+    align(task(store, split, tmp_path / "shuffled", *sets), *pretrained, shuffled=True)
+    best = {name: min(v for _, _, v in curve(tmp_path / name)) for name in ("own", "shuffled")}
+    assert best["own"] < best["shuffled"] - 0.3
+
+
+def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, tmp_path):
+    aligned = load(align(task(store, split, tmp_path), *pretrained))
+    pose = load(pretrained[1])
+    for name, tensor in pose.net.state_dict().items():
+        assert torch.equal(tensor, aligned.net.pose.state_dict()[name]), name
+
+
+def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretrained, tmp_path, monkeypatch):
+    whole = load(align(task(store, split, tmp_path / "whole"), *pretrained))
+    step, calls = loop._step, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return step(*args)
+
+    monkeypatch.setattr(loop, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        align(task(store, split, tmp_path / "again"), *pretrained)
+    assert (tmp_path / "again" / "state.safetensors").exists()
+    monkeypatch.setattr(loop, "_step", step)
+    again = load(align(task(store, split, tmp_path / "again"), *pretrained))
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    assert not (tmp_path / "again" / "state.safetensors").exists()
+
+
+def test_a_finished_stage_is_not_trained_again(store, split, pretrained, tmp_path, monkeypatch):
+    checkpoint = align(task(store, split, tmp_path), *pretrained)
+    monkeypatch.setattr(loop, "_step", lambda *args: pytest.fail("trained again"))
+    assert align(task(store, split, tmp_path), *pretrained) == checkpoint
+
+
+def test_a_folder_with_another_run_is_refused(store, split, pretrained, tmp_path):
+    align(task(store, split, tmp_path), *pretrained)
+    with pytest.raises(UserError, match="another run"):
+        align(task(store, split, tmp_path, "align.optim.lr=0.01"), *pretrained)
+
+
+def test_checkpoints_of_another_split_are_refused(store, pretrained, tmp_path):
+    other = make_splits(store, folds=4, unseen=("3", "6", "9", "12"))[1]
+    with pytest.raises(UserError, match="another split"):
+        align(task(store, other, tmp_path), *pretrained)
+
+
+def test_a_leak_stops_a_stage(store, split, tmp_path, monkeypatch):
+    """With the filter out of order, the second look refuses."""
+    monkeypatch.setattr("cpep.data.splits.touches", lambda store, windows, *_: np.zeros(len(windows), dtype=bool))
+    with pytest.raises(LeakError, match="unseen gestures"):
+        pretrain(task(store, split, tmp_path), "emg")
+
+
+def test_statistics_come_from_training_users_alone(store, split, tmp_path):
+    """Other EMG of test users must not move a single weight, statistic or loss."""
+    frames = [(e.start, e.start + e.frames) for e in store.entries if e.user in split.users_test]
+    blocks = [(e.power_start, e.power_blocks) for e in store.entries if e.user in split.users_test]
+    emg, power = np.array(store.emg_TC), np.array(store.power_KC)
+    for (low, high), (start, count) in zip(frames, blocks, strict=True):
+        emg[low:high] *= 50
+        power[start : start + count] *= 2500
+    changed = dataclasses.replace(store, emg_TC=emg, power_KC=power)
+    one = load(pretrain(task(store, split, tmp_path / "one"), "emg"))
+    other = load(pretrain(task(changed, split, tmp_path / "other"), "emg"))
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_one_may_not_train_without_windows(store, split, tmp_path):
+    nothing = dataclasses.replace(split, unseen=tuple(range(1, 13)), seen=(), guard_s=1e4)
+    with pytest.raises(UserError, match="no train windows are left"):
+        pretrain(task(store, nothing, tmp_path), "emg")
+
+
+def test_windows_of_a_task_are_those_of_its_role(store, split, tmp_path):
+    windows = task(store, split, tmp_path).windows("val", pose=True)
+    assert isinstance(windows, Windows) and set(windows.users(store)) == set(split.users_val)
+
+
+def golden(store, split, folder):
+    """Return the losses of 20 steps of every stage of the tiny preset."""
+    sets = [f"{s}.optim.{f}" for s in ("emg_mae", "pose_mae", "align") for f in ("steps=20", "checks=4")]
+    emg, pose = (pretrain(task(store, split, folder / m, *sets), m) for m in ("emg", "pose"))
+    align(task(store, split, folder / "cpep", *sets), emg, pose)
+    return {name: curve(folder / name) for name in ("emg", "pose", "cpep")}
+
+
+def test_the_golden_loss_curve(store, split, tmp_path):
+    """Regenerate after a deliberate change: ``make golden``."""
+    wanted = json.loads(GOLDEN.read_text())
+    found = golden(store, split, tmp_path)
+    for name, points in wanted.items():
+        assert np.asarray(found[name]) == pytest.approx(np.asarray(points), rel=2e-3), name
