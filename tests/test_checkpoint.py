@@ -80,5 +80,5 @@ def test_another_device_is_refused_by_name(model, store, tmp_path):
     import dataclasses
 
     other = dataclasses.replace(store, device=dataclasses.replace(store.device, channels=8))
-    with pytest.raises(UserError, match="channels 10.* has 8"):
+    with pytest.raises(UserError, match=r"channels 10.* has 8"):
         model.card.refuse_other(other)

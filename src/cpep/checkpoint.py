@@ -31,7 +31,6 @@ from cpep.models.encoder import Encoder
 from cpep.types import FloatArray, Normalisation, UserError
 
 FORMAT = 1
-BIN_MS = 10.0
 LOG_FLOOR = {"raw": 0.05, "envelope": 1.0}
 """Floor of log-RMS tokens by kind of EMG: an envelope's own floor differs between people and over time, and a
 logarithm that magnifies it lets a model tell them apart instead of the gestures (LOG.md)."""
@@ -121,7 +120,7 @@ def encoder_arguments(
     config: EncoderConfig, channels: int, samples: int, rate: float, floor: float = 0.0
 ) -> dict[str, Any]:
     """Return the constructor arguments of an encoder for windows of that many samples."""
-    bin_ms = BIN_MS if config.tokens is Tokens.log_rms else 1000 / rate
+    bin_ms = config.bin_ms if config.tokens is Tokens.log_rms else 1000 / rate
     token, bin_samples = shape_of_window(samples, rate, config.token_ms, bin_ms)
     return {
         "channels": channels,

@@ -59,7 +59,7 @@ def simulate(
     from cpep.jobs import cores
 
     if check:
-        table = simulator.check(seed=seed, progress=progress_line("check", "steps"))
+        table = simulator.check(seed=seed, progress=progress_line("check", "wearings"))
         typer.echo(simulator.table_text(table))
         if not all(row.ok for row in table):
             raise UserError("a property of the simulator is outside its tolerance (marked above)")
@@ -70,7 +70,7 @@ def simulate(
         minutes=minutes,
         seed=seed,
         workers=cores(),
-        progress=progress_line("simulate", "files"),
+        progress=progress_line("simulate", "s of recording"),
     )
     typer.echo(f"{out}: {users} simulated users, {minutes:g} minutes each, seed {seed}")
 
@@ -83,8 +83,9 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of recordings.")])
     """
     from cpep.data.inspect import inspect_folder
     from cpep.files import progress_line
+    from cpep.jobs import cores
 
-    typer.echo(inspect_folder(path, progress=progress_line("inspect", "files")).text())
+    typer.echo(inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files")).text())
 
 
 @data_app.command("prepare")

@@ -63,7 +63,8 @@ class EncoderConfig:
     """One Transformer encoder with its tokeniser."""
 
     tokens: Tokens = Tokens.log_rms
-    token_ms: float = 100.0  # length of one token
+    token_ms: float = 200.0  # length of one token
+    bin_ms: float = 10.0  # length of one energy bin of log_rms
     width: int = 128
     depth: int = 4
     heads: int = 4
@@ -77,7 +78,7 @@ class AugmentConfig:
     gain: float = 0.15  # SD of the log gain of one channel
     common_gain: float = 0.15  # SD of the log gain shared by all channels
     noise: float = 0.05  # SD of noise added to every value, in units of the recording's level
-    rotate_deg: float = 22.5  # a ring turns by whole channels, up to this angle
+    rotate_deg: float = 10.0  # a ring turns by up to this angle; raw signals by whole channels
     drop: float = 0.1  # probability that a channel is silent
 
 
@@ -91,7 +92,7 @@ class OptimConfig:
     weight_decay: float = 0.05
     warmup: float = 0.1  # share of the steps
     clip: float = 1.0  # largest gradient norm
-    scalar_rate: float = 50.0  # learning rate of the temperature over lr
+    scalar_rate: float = 10.0  # learning rate of the temperature over lr
     checks: int = 10  # validations over the run
     patience: int = 0  # stop after this many checks without a better one; 0 never stops
 
@@ -111,12 +112,12 @@ class AlignConfig:
     """Contrastive alignment to the frozen pose encoder (CPEP section 2)."""
 
     temperature: float = 0.02
-    temperature_min: float = 0.01
+    temperature_min: float = 0.02
     temperature_max: float = 0.5
     optim: OptimConfig = field(default_factory=OptimConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     people: int = 0  # users of a batch; 0 for all
-    rest: bool = True  # whether windows that are rest throughout take part
+    rest: bool = False  # whether windows that are labelled rest throughout take part
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class EvaluateConfig:
     neighbours: int = 10
     bootstrap: int = 1000
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of the linear probe
-    ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+    ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,14 @@ class RunConfig:
 
 
 def small() -> RunConfig:
-    """Two CPU cores, all stages in minutes."""
+    """Two CPU cores, all stages in minutes; why these values is in LOG.md."""
+    mae, alignment = OptimConfig(steps=300), OptimConfig(steps=500)
     return RunConfig(
+        emg=EncoderConfig(bin_ms=50.0, dropout=0.2),
         pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
-        pose_mae=MaeConfig(augment=False),
+        emg_mae=MaeConfig(optim=mae),
+        pose_mae=MaeConfig(optim=mae, augment=False),
+        align=AlignConfig(people=2, optim=alignment),
     )
 
 

@@ -80,17 +80,41 @@ def test_augmentation_off_changes_nothing():
     assert torch.equal(Augmentation(**OFF)(signal), signal)
 
 
-def test_rotation_turns_the_ring_and_leaves_other_channels():
+def turned_by_hand(row, ring, turn):
+    """Energy between electrodes by linear interpolation, one channel at a time."""
+    out = list(row)
+    for k, channel in enumerate(ring):
+        place = (k + turn) % len(ring)
+        low, share = int(place), place - int(place)
+        out[channel] = (1 - share) * row[ring[low]] + share * row[ring[(low + 1) % len(ring)]]
+    return out
+
+
+def test_an_energy_ring_turns_by_any_angle_and_leaves_other_channels():
+    torch.manual_seed(0)
+    signal = torch.tensor([0.0, 1.0, 4.0, 9.0, 7.0]).expand(64, 3, 5)
+    ring = (3, 0, 2, 1)
+    out = Augmentation(**{**OFF, "rotate_deg": 45.0, "ring": ring})(signal)
+    turns = torch.linspace(-0.5, 0.5, 2001)
+    candidates = torch.tensor([turned_by_hand(signal[0, 0].tolist(), ring, float(t)) for t in turns])
+    distance = torch.cdist(out[:, 0], candidates).min(dim=1)
+    assert distance.values.max() < 0.02
+    assert turns[distance.indices].std() > 0.2
+    assert (out[:, :, 4] == 7.0).all()
+
+
+def test_a_raw_ring_turns_by_whole_channels():
     torch.manual_seed(0)
     signal = torch.arange(5.0).expand(64, 3, 5)
-    out = Augmentation(**{**OFF, "rotate_deg": 90.0, "ring": (0, 1, 2, 3)})(signal)
+    out = Augmentation(**{**OFF, "energy": False, "rotate_deg": 90.0, "ring": (0, 1, 2, 3)})(signal)
     seen = {tuple(row.int().tolist()) for row in out[:, 0]}
     assert seen == {(0, 1, 2, 3, 4), (1, 2, 3, 0, 4), (3, 0, 1, 2, 4)}
 
 
-def test_a_ring_coarser_than_the_angle_does_not_turn():
+def test_a_raw_ring_coarser_than_the_angle_does_not_turn():
     signal = torch.arange(8.0).expand(16, 3, 8)
-    assert torch.equal(Augmentation(**{**OFF, "rotate_deg": 22.5, "ring": tuple(range(8))})(signal), signal)
+    settings = {**OFF, "energy": False, "rotate_deg": 22.5, "ring": tuple(range(8))}
+    assert torch.equal(Augmentation(**settings)(signal), signal)
 
 
 def test_gain_is_constant_over_a_window_and_dropped_channels_are_silent():

@@ -12,7 +12,7 @@ from cpep.simulate.record import Wearing, record
 @pytest.fixture(scope="module")
 def rows() -> dict[str, Property]:
     """A check that is too small for the tolerances on gestures, but walks the whole way."""
-    table = check(seed=1, users=4, length=0.3, workers=1)
+    table = check(seed=1, users=4, length=0.2, workers=1)
     return {row.name: row for row in table}
 
 

@@ -108,6 +108,11 @@ def test_checkpoints_of_another_split_are_refused(store, pretrained, tmp_path):
         align(task(store, other, tmp_path), *pretrained)
 
 
+def test_encoders_of_other_sizes_are_refused(store, split, pretrained, tmp_path):
+    with pytest.raises(UserError, match="other sizes"):
+        align(task(store, split, tmp_path, "pose.token_ms=100"), *pretrained)
+
+
 def test_a_leak_stops_a_stage(store, split, tmp_path, monkeypatch):
     """With the filter out of order, the second look refuses."""
     monkeypatch.setattr("cpep.data.splits.touches", lambda store, windows, *_: np.zeros(len(windows), dtype=bool))

@@ -156,19 +156,36 @@ class Augmentation:
         return out.abs() if self.energy else out
 
     def _rotated(self, signal_BNC: Tensor) -> Tensor:
-        """Turn the ring of each window by whole channels, up to ``rotate_deg`` degrees."""
-        most = int(self.rotate_deg * len(self.ring) / 360)
+        """Turn the ring of each window by up to ``rotate_deg`` degrees either way.
+
+        An energy is interpolated between neighbouring channels; a raw signal turns by whole channels, since
+        the mean of two electrodes' signals is not the signal between them.
+        """
+        most = self.rotate_deg * len(self.ring) / 360  # channels
+        if not self.energy:
+            most = int(most)
         if not most:
             return signal_BNC
-        turn_B = torch.randint(-most, most + 1, (len(signal_BNC),))
-        out = torch.empty_like(signal_BNC)
-        for turn in range(-most, most + 1):
-            order = list(range(signal_BNC.shape[2]))
-            for place, channel in enumerate(self.ring):
-                order[channel] = self.ring[(place + turn) % len(self.ring)]
-            mine = (turn_B == turn).to(signal_BNC.device)
-            out[mine] = signal_BNC[mine][:, :, order]
+        turn_B = most * (2 * torch.rand(len(signal_BNC)) - 1)
+        if not self.energy:
+            turn_B = turn_B.mul(1 + 0.5 / most).round()
+        ring = torch.tensor(self.ring)
+        place_BR = (torch.arange(len(ring)) + turn_B[:, None]) % len(ring)
+        low_BR = place_BR.floor().long() % len(ring)
+        share_BR = (place_BR - place_BR.floor()).to(signal_BNC.device)
+        low_BNR = self._channels(signal_BNC, ring[low_BR])
+        out = signal_BNC.clone()
+        if self.energy:
+            high_BNR = self._channels(signal_BNC, ring[(low_BR + 1) % len(ring)])
+            low_BNR = low_BNR + share_BR[:, None] * (high_BNR - low_BNR)
+        out[:, :, ring] = low_BNR
         return out
+
+    @staticmethod
+    def _channels(signal_BNC: Tensor, channel_BR: Tensor) -> Tensor:
+        """Return other channels of each window."""
+        index = channel_BR.to(signal_BNC.device)[:, None].expand(-1, signal_BNC.shape[1], -1)
+        return signal_BNC.gather(2, index)
 
 
 def shape_of_window(samples: int, rate: float, token_ms: float, bin_ms: float) -> tuple[int, int]:

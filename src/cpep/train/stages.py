@@ -217,12 +217,8 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
     net.pose.load_state_dict(encoder_of(task, pose, "pose_mae").state_dict())
     train, validation = (_paired(task, role) for role in ("train", "val"))
     read = signals(task, model, net.emg, "emg")
-    placed = {role: _pose_cls(task, model, windows) for role, windows in (("train", train), ("val", validation))}
-    net.fit_pose(placed["train"])
-    if shuffled:
-        for role, cls_ND in placed.items():
-            order = np.random.default_rng([task.seed, len(cls_ND)]).permutation(len(cls_ND))
-            placed[role] = cls_ND[torch.from_numpy(order)]
+    pose_ND = _embedded_pose(task, model, train, shuffled)
+    held_pose_ND = _embedded_pose(task, model, validation, shuffled)
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
@@ -232,7 +228,7 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
         chosen = batches.at(step)
         signal = augment(read(train.select(chosen)))
         with autocast(task.config.precision):
-            loss: Tensor = net(signal, net.place_pose(placed["train"][torch.from_numpy(chosen)]))
+            loss: Tensor = net(signal, pose_ND[torch.from_numpy(chosen)])
         return loss
 
     def validate() -> float:
@@ -241,7 +237,7 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
             chosen = held_batches.at(step)
             signal = read(validation.select(chosen))
             with autocast(task.config.precision):
-                losses.append(float(net(signal, net.place_pose(placed["val"][torch.from_numpy(chosen)]))))
+                losses.append(float(net(signal, held_pose_ND[torch.from_numpy(chosen)])))
         return float(np.mean(losses))
 
     history = fit(
@@ -276,16 +272,25 @@ def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
     model.card.refuse_other(task.store)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
+    name = kind.removesuffix("_mae")
+    if model.card.encoders[name] != make_card("cpep", task.store, task.split, task.config, task.seed).encoders[name]:
+        raise UserError(
+            f"{path} has an encoder of other sizes than this run's settings; give the same --preset and --set"
+        )
     return model.net
 
 
 @torch.no_grad()
-def _pose_cls(task: Task, model: Model, windows: Windows) -> Tensor:
+def _embedded_pose(task: Task, model: Model, windows: Windows, shuffled: bool) -> Tensor:
     """Embed the pose of all windows once: the encoder is frozen and its input is not augmented."""
     assert isinstance(model.net, Cpep)
     read = signals(task, model, model.net.pose, "pose")
     parts = []
     for part in chunks(windows, 512):
         with autocast(task.config.precision):
-            parts.append(model.net.pose(read(part)).float())
-    return torch.cat(parts)
+            parts.append(model.net.embed_pose(read(part)))
+    pose_ND = torch.cat(parts)
+    if not shuffled:
+        return pose_ND
+    order = np.random.default_rng([task.seed, len(pose_ND)]).permutation(len(pose_ND))
+    return pose_ND[torch.from_numpy(order)]
