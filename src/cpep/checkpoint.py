@@ -31,7 +31,7 @@ from cpep.models.encoder import Encoder
 from cpep.types import FloatArray, Normalisation, UserError
 
 FORMAT = 1
-LOG_FLOOR = {"raw": 0.05, "envelope": 1.0}
+LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
 """Floor of log-RMS tokens by kind of EMG: an envelope's own floor differs between people and over time, and a
 logarithm that magnifies it lets a model tell them apart instead of the gestures (LOG.md)."""
 
