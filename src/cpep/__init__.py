@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from cpep.checkpoint import Model
 
 
-def load(path: str) -> Model:
+def load(path: str | Path) -> Model:
     """Load a checkpoint folder; see ``cpep.checkpoint.load``."""
     # torch takes a second to import, which `cpep --help` need not wait for
     from cpep.checkpoint import load as load_checkpoint

@@ -178,8 +178,8 @@ def tiny() -> RunConfig:
 def paper() -> RunConfig:
     """The published sizes: raw patches, depth 4, width 256, batch 256; for GPUs, unmeasured on two cores.
 
-    100 epochs of emg2pose are about 90,000 steps: 250.9 h in 2-s windows without overlap, batches of 256,
-    give 1,764 steps an epoch; 100 epochs are 176,400 steps with the windows of both hands.
+    100 epochs of emg2pose's training split: 250.9 h in 2-s windows without overlap are 451,620 windows, 1,764
+    batches of 256.
     """
     optim = OptimConfig(steps=176_400, batch=256, lr=3e-4, checks=100)
     emg = EncoderConfig(tokens=Tokens.patch, token_ms=20.0, width=256, heads=8)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,16 @@ def test_the_causal_scale_of_a_window_uses_what_came_before_its_end(store):
     power = store.power_KC[entry.power_start : entry.power_start + 10]
     expected = causal_level(power, np.full(10, 0.1))[-1]
     assert normaliser.scale(store, np.array([1]), np.array([end]))[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_level_of_a_recording_is_that_of_all_files_of_one_wearing(store):
+    """A file may hold one gesture only: its own level would tell which."""
+    entries = tuple(dataclasses.replace(entry, user="1", session="a") for entry in store.entries[:2])
+    worn = dataclasses.replace(store, entries=entries)
+    scale = Normaliser("recording", np.full(10, 1e-6)).scale(worn, np.array([0, 1]), np.array([300, 9000]))
+    power = np.concatenate([store.power_KC[e.power_start : e.power_start + e.power_blocks] for e in entries])
+    assert scale[0] == pytest.approx(recording_level(power), rel=1e-5)
+    assert np.array_equal(scale[0], scale[1])
 
 
 def test_none_scales_everybody_alike(store):

@@ -49,8 +49,9 @@ def causal_level(power_KC: FloatArray, prior_C: FloatArray) -> FloatArray:
 class Normaliser:
     """Scale of the EMG for any window of a store, without labels.
 
-    ``recording`` divides by the level of the whole recording, ``causal`` by the level of what came before
-    the window's end, ``none`` by one level for everybody: the training users' median.
+    ``recording`` divides by the level of the whole recording, that is of all files of one wearing of the
+    device (a file of emg2pose holds one stage, and its level would tell which); ``causal`` by the level of
+    what came before the window's end in its file; ``none`` by the training users' median level.
 
     Args:
         kind: one of the three.
@@ -79,10 +80,11 @@ class Normaliser:
 
     def _level(self, store: Store, index: int) -> FloatArray:
         if index not in self._levels:
-            power_KC = power_of(store, store.entries[index])
-            self._levels[index] = (
-                recording_level(power_KC) if self.kind == "recording" else causal_level(power_KC, self.prior_C)
-            )
+            entry = store.entries[index]
+            if self.kind == "recording":
+                self._levels[index] = recording_level(wearing_power(store, entry))
+            else:
+                self._levels[index] = causal_level(power_of(store, entry), self.prior_C)
         return self._levels[index]
 
 
@@ -91,9 +93,15 @@ def power_of(store: Store, entry: Entry) -> FloatArray:
     return np.asarray(store.power_KC[entry.power_start : entry.power_start + entry.power_blocks])
 
 
+def wearing_power(store: Store, entry: Entry) -> FloatArray:
+    """Return the block powers (K, C) of all recordings of the same user, session and side."""
+    worn = (entry.user, entry.session, entry.side)
+    return np.concatenate([power_of(store, e) for e in store.entries if (e.user, e.session, e.side) == worn])
+
+
 def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
     """Return the median level (C,) over the recordings of the given users."""
-    levels = [recording_level(power_of(store, entry)) for entry in store.entries if entry.user in users]
+    levels = [recording_level(wearing_power(store, entry)) for entry in store.entries if entry.user in users]
     return np.asarray(np.maximum(np.median(levels, axis=0), 1e-6))
 
 
