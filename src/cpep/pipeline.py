@@ -116,9 +116,11 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     ]
     jobs = [job for task in tasks for job in jobs_of(task, request.models)]
     threads = request.config.threads
-    run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
+    try:
+        run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
+    finally:
+        seconds = worked_seconds(request.out, time.monotonic() - clock_start)
     folds = [Fold.read(task.folder, task.fold, task.seed) for task in tasks]
-    seconds = worked_seconds(request.out, time.monotonic() - clock_start)
     run = run_block(request.command, request.config, seconds, started)
     return publish(request.out, run, store, splits, folds, request.config)
 

@@ -81,10 +81,10 @@ class Normaliser:
     def _level(self, store: Store, index: int) -> FloatArray:
         if index not in self._levels:
             entry = store.entries[index]
-            if self.kind == "recording":
-                self._levels[index] = recording_level(wearing_power(store, entry))
-            else:
+            if self.kind == "causal":
                 self._levels[index] = causal_level(power_of(store, entry), self.prior_C)
+            else:
+                self._levels |= recording_levels(store)
         return self._levels[index]
 
 
@@ -93,15 +93,22 @@ def power_of(store: Store, entry: Entry) -> FloatArray:
     return np.asarray(store.power_KC[entry.power_start : entry.power_start + entry.power_blocks])
 
 
-def wearing_power(store: Store, entry: Entry) -> FloatArray:
-    """Return the block powers (K, C) of all recordings of the same user, session and side."""
-    worn = (entry.user, entry.session, entry.side)
-    return np.concatenate([power_of(store, e) for e in store.entries if (e.user, e.session, e.side) == worn])
+def recording_levels(store: Store) -> dict[int, FloatArray]:
+    """Return the level (C,) of every entry: that of all files of its user, session and side together."""
+    worn: dict[tuple[str, str, str], list[int]] = {}
+    for index, entry in enumerate(store.entries):
+        worn.setdefault((entry.user, entry.session, entry.side), []).append(index)
+    levels = {}
+    for files in worn.values():
+        level_C = recording_level(np.concatenate([power_of(store, store.entries[index]) for index in files]))
+        levels |= dict.fromkeys(files, level_C)
+    return levels
 
 
 def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
     """Return the median level (C,) over the recordings of the given users."""
-    levels = [recording_level(wearing_power(store, entry)) for entry in store.entries if entry.user in users]
+    by_entry = recording_levels(store)
+    levels = [by_entry[index] for index, entry in enumerate(store.entries) if entry.user in users]
     return np.asarray(np.maximum(np.median(levels, axis=0), 1e-6))
 
 
