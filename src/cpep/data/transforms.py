@@ -98,7 +98,7 @@ def recording_levels(store: Store) -> dict[int, FloatArray]:
     worn: dict[tuple[str, str, str], list[int]] = {}
     for index, entry in enumerate(store.entries):
         worn.setdefault((entry.user, entry.session, entry.side), []).append(index)
-    levels = {}
+    levels: dict[int, FloatArray] = {}
     for files in worn.values():
         level_C = recording_level(np.concatenate([power_of(store, store.entries[index]) for index in files]))
         levels |= dict.fromkeys(files, level_C)
