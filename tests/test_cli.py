@@ -187,3 +187,13 @@ def test_a_typo_in_a_command_is_explained(capsys):
 
 def test_models_are_those_of_the_contract():
     assert MODELS == ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
+
+
+def test_ctrl_c_is_a_sentence(raw, tmp_path, capsys, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cpep.train.loop._step", interrupted)
+    assert main(["reproduce", "--data", str(raw), "--out", str(tmp_path / "out"), *TINY, *UNSEEN]) == 1
+    assert "goes on from here" in capsys.readouterr().err
+    assert (tmp_path / "out" / "fold0" / "seed0" / "emg_mae" / "state.safetensors").exists()

@@ -27,6 +27,7 @@ pretrain_app = typer.Typer(help="Train a masked autoencoder of one modality.", n
 app.add_typer(data_app, name="data")
 app.add_typer(pretrain_app, name="pretrain")
 
+INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
 PresetOption = Annotated[str, typer.Option("--preset", help="Sizes: tiny, small or paper.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="Any field, as field=value; repeatable.")]
@@ -271,16 +272,18 @@ def reproduce(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong."""
     try:
-        app(args=None if argv is None else list(argv), standalone_mode=False)
+        status = app(args=None if argv is None else list(argv), standalone_mode=False)
     except UserError as error:
         typer.echo(f"cpep: {error}", err=True)
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("cpep: stopped; the same command goes on from here", err=True)
-        return 1
+        status = INTERRUPTED
     except USAGE_ERROR as error:
         error.show()
         return 2
+    if status == INTERRUPTED:
+        typer.echo("cpep: stopped; the same command goes on from here", err=True)
+        return 1
     return 0
 
 

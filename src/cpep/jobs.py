@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from cpep.types import UserError
@@ -52,7 +54,7 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
             note(job.name)
         return
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
     try:
         _run(jobs, pool, note)
     except BrokenProcessPool as error:
@@ -63,6 +65,29 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+_working = False
+
+
+def start_worker() -> None:
+    """Let Ctrl-C, which reaches every process, stop the job of a worker but leave an idle one without a traceback."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if _working:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def work(call: partial[Any]) -> None:
+    """Run one job in a worker."""
+    global _working
+    _working = True
+    try:
+        call()
+    finally:
+        _working = False
+
+
 def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, note: Callable[[str], None]) -> None:
     waiting, done = list(jobs), set[str]()
     running: dict[Future[Any], str] = {}
@@ -70,7 +95,7 @@ def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, note: Callable[[str], N
         ready = [job for job in waiting if done.issuperset(job.needs)]
         assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
         for job in ready:
-            running[pool.submit(job.call)] = job.name
+            running[pool.submit(work, job.call)] = job.name
             waiting.remove(job)
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:

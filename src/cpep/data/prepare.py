@@ -23,6 +23,7 @@ from cpep.data.frames import Frames, to_frames
 from cpep.data.store import Store, is_store, open_store
 from cpep.data.writer import JOURNAL, Stamp, StoreWriter
 from cpep.files import read_json
+from cpep.jobs import start_worker
 from cpep.types import Progress, UserError, no_progress
 
 Result = TypeVar("Result")
@@ -142,7 +143,7 @@ def in_order(
         yield from map(function, sources)
         return
     # Spawned, not forked: torch may have started threads in this process.
-    pool = ProcessPoolExecutor(min(workers, len(sources)), multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(min(workers, len(sources)), multiprocessing.get_context("spawn"), start_worker)
     try:
         waiting: deque[Future[Result]] = deque()
         for source in sources:
