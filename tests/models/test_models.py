@@ -142,3 +142,12 @@ def test_embeddings_have_unit_length():
     signal = torch.rand(4, 8, 3)
     for embedding in (net.embed_emg(signal), net.embed_pose(signal)):
         assert torch.allclose(embedding.norm(dim=-1), torch.ones(4), atol=1e-5)
+
+
+def test_pooled_is_cls_and_the_mean_of_the_other_tokens():
+    model, signal = encoder().eval(), torch.rand(2, 8, 3)
+    tokens = model.encode(model.tokeniser(signal))
+    pooled = model.pooled(signal)
+    assert torch.equal(pooled[:, :16], model(signal))
+    for b in range(2):
+        assert torch.allclose(pooled[b, 16:], sum(tokens[b, n] for n in range(1, 5)) / 4, atol=1e-6)

@@ -64,6 +64,14 @@ def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress =
     return embedding_set(store, windows, x_ND)
 
 
+def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
+    """Return [CLS] and mean token of the EMG encoder, before any projection, for a linear probe."""
+    reader, net = reader_for(model, store), model.net
+    encoder = net.emg if isinstance(net, Cpep) else net
+    x_ND = in_batches(windows, lambda w: encoder.pooled(encoder.tokeniser.signal(reader.emg(w))))
+    return embedding_set(store, windows, x_ND)
+
+
 def embed_pose(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the pose of windows with an aligned model, L2-normalised."""
     reader, net = reader_for(model, store), model.net

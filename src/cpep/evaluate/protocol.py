@@ -19,7 +19,7 @@ from cpep.data.splits import Role, Split
 from cpep.data.store import Store
 from cpep.data.transforms import Normaliser
 from cpep.data.windows import WindowReader, Windows
-from cpep.evaluate.embed import embed_emg, embed_pose, embedding_set, in_batches
+from cpep.evaluate.embed import embed_emg, embed_pose, embedding_set, in_batches, pooled_emg
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.metrics import Score, score
 from cpep.evaluate.plane import map_of
@@ -128,13 +128,14 @@ class Protocol:
         return Outcome(model, protocol, gestures, predicted_N, test, classes, result)
 
     def aligned(self, name: str, model: Model) -> list[Outcome]:
-        """Linear probe and zero-shot of an aligned model."""
+        """Linear probe on the frozen EMG encoder, and zero-shot of its projection."""
+        pooled = pooled_emg(model, self.store, self.windows)
         emg = embed_emg(model, self.store, self.windows)
-        return [*self.probe(name, emg), *self.zero_shot(name, emg, self.pose(model))]
+        return [*self.probe(name, pooled), *self.zero_shot(name, emg, self.pose(model))]
 
     def emg_mae(self, model: Model) -> list[Outcome]:
-        """Linear probe on the [CLS] of the EMG masked autoencoder."""
-        return self.probe("emg_mae", embed_emg(model, self.store, self.windows))
+        """Linear probe on the encoder of the EMG masked autoencoder."""
+        return self.probe("emg_mae", pooled_emg(model, self.store, self.windows))
 
     def ceiling(self, model: Model) -> list[Outcome]:
         """The frozen pose encoder itself: linear probe and its own nearest neighbours."""

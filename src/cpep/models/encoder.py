@@ -105,6 +105,11 @@ class Encoder(nn.Module):
         """Return the [CLS] embedding (B, D) of whole windows, given as ``tokeniser.signal`` returns them."""
         return self.encode(self.tokeniser(signal_BNC))[:, 0]
 
+    def pooled(self, signal_BNC: Tensor) -> Tensor:
+        """Return [CLS] and the mean of the tokens, (B, 2 D): what a linear probe reads (as in DINOv2)."""
+        out_BND = self.encode(self.tokeniser(signal_BNC))
+        return torch.cat([out_BND[:, 0], out_BND[:, 1:].mean(dim=1)], dim=1)
+
     def encode(self, tokens_BNP: Tensor, keep_BK: Tensor | None = None) -> Tensor:
         """Return (B, 1 + K, D): [CLS], then the kept tokens (all without ``keep_BK``).
 
