@@ -141,6 +141,10 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
     rows = json.loads((out / "results.json").read_text())["rows"]
     assert {row["model"] for row in rows} == {"cpep", "ridge"}
     assert f"report: {out / 'report.html'}" in capsys.readouterr().out
+    before = json.loads((out / "results.json").read_text())["rows"]
+    assert main(["simulate", str(cohort), "--users", "5", "--minutes", "1", "--seed", "3"]) == 0
+    assert main(["reproduce", "--data", str(cohort), "--out", str(out), *TINY, *sets, "--models", "cpep,ridge"]) == 0
+    assert json.loads((out / "results.json").read_text())["rows"] == before
 
 
 @pytest.mark.parametrize(

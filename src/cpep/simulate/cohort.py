@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from cpep.data.emg2pose import SAMPLE_RATE, write_recording
-from cpep.data.metadata import MetadataRow, write_metadata
+from cpep.data.metadata import METADATA, MetadataRow, write_metadata
 from cpep.files import read_json, write_json
 from cpep.jobs import cores
 from cpep.simulate.gestures import holds_unseen
@@ -56,7 +56,8 @@ def simulate_cohort(
     cohort = Cohort(users, minutes, seed, tuple(sides), variability or Variability())
     _claim(out, cohort)
     takes = cohort.takes()
-    write_metadata(out, [_metadata(take) for take in takes])
+    if not (out / METADATA).exists():  # a second call changes nothing, so that a prepared store stays valid
+        write_metadata(out, [_metadata(take) for take in takes])
     total = round(sum(take.seconds for take in takes))
     missing = [take for take in takes if not _is_whole(out / f"{take.name}.hdf5", take)]
     done = total - sum(take.seconds for take in missing)
