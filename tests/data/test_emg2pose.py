@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from samples import emg2pose_like
 
 from cpep.data import emg2pose
 from cpep.data.emg2pose import (
@@ -24,6 +23,7 @@ from cpep.data.emg2pose import (
 )
 from cpep.data.recording import Recording
 from cpep.types import UserError
+from tests.data.samples import emg2pose_like
 
 finite = st.floats(-1e6, 1e6, width=32)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)

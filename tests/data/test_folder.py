@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import emg2pose_like, write_emg2pose, write_generic
 
 from cpep.data.emg2pose import write_recording
 from cpep.data.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
 from cpep.data.prepare import prepare
 from cpep.types import UserError
+from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 SIDECAR: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import write_generic
 
 from cpep.data.folder import find_recordings
 from cpep.data.generic import read_recording, sidecar_of, stem
 from cpep.data.resample import interpolate_rows
 from cpep.data.sidecar import read_sidecar
 from cpep.types import UserError
+from tests.data.samples import write_generic
 
 BASIC: dict[str, object] = {
     "emg": {"field": "emg"},

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import emg2pose_like, write_emg2pose, write_generic
 
 from cpep.data.emg2pose import MetadataRow, write_metadata, write_recording
 from cpep.data.inspect import inspect_folder, summarise
+from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 
 def test_summary_against_loops() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import emg2pose_like, write_emg2pose, write_generic
 
 from cpep.data import prepare as prepare_module
 from cpep.data import writer as writer_module
@@ -23,6 +22,7 @@ from cpep.data.recording import Recording
 from cpep.data.resample import frame_ratio, resample_pose
 from cpep.data.store import is_store, open_store
 from cpep.types import UserError
+from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 
 @pytest.fixture

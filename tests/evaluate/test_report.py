@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from fake_evaluation import SEEN, UNSEEN, evaluation
 
 from cpep.evaluate import plots
 from cpep.evaluate.report import table_text, write_report
 from cpep.evaluate.table import number, table_of
+from tests.evaluate.fake_evaluation import SEEN, UNSEEN, evaluation
 
 VOID = {"meta", "link", "br", "wbr"}
 
