@@ -120,7 +120,7 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
         assert set(file["vocabulary"][file["label"]]) > {"index_flexion"}
     trained = json.loads(at("cpep", "checkpoint", "config.json").read_text())["split"]["users_train"][0]
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
-    assert f"user {trained} took part in training" in said
+    assert f"user {trained} took part in the training" in said
     assert "exists" in sentence(capsys, "embed", checkpoint, store, at("e.npz"))
 
 

@@ -162,10 +162,12 @@ def test_longer_cohorts_repeat_stages_and_both_sides_double_them() -> None:
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from cpep.simulate import simulate_cohort
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job inherits it ignored
     simulate_cohort(Path(sys.argv[1]), users=30, minutes=3.0, workers=2)
 """
 
