@@ -6,11 +6,9 @@ TORCH ?= torch==2.13.0
 
 .PHONY: demo test golden format clean
 
-# simulated people differ more and overfit later than those of DB1: more of them in a batch, and more steps
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
-	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0 \
-		--set align.people=4 --set align.optim.steps=1300
+	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -9,7 +9,6 @@ from cpep.checkpoint import Model, load, make_card, save
 from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
-from cpep.data.transforms import power_of, recording_level
 from cpep.data.windows import list_windows
 from cpep.evaluate.embed import embed_emg
 from cpep.types import UserError
@@ -26,7 +25,9 @@ def store(tmp_path_factory):
 def model(store):
     torch.manual_seed(0)
     (split,) = make_splits(store, unseen=("3",))
-    return Model(make_card("cpep", store, split, preset("tiny"), 0)).eval()
+    made = Model(make_card("cpep", store, split, preset("tiny"), 0)).eval()
+    made.frontend.fit(store, split.users_train)
+    return made
 
 
 def test_a_checkpoint_comes_back_whole(model, tmp_path):
@@ -39,11 +40,12 @@ def test_a_checkpoint_comes_back_whole(model, tmp_path):
 
 
 def test_the_public_functions_equal_the_evaluation(model, store):
-    """``encode_emg`` on raw windows with the recording's level is what evaluation computes from the store."""
+    """``encode_emg`` on raw windows with the recording's calibration is what evaluation computes from the store."""
     windows = list_windows(store, 2.0, 0.25).select(np.arange(6))
     emg = torch.from_numpy(np.stack([store.emg_TC[s : s + 200].T for s in windows.start_N]))
-    level = recording_level(power_of(store, store.entries[0]))
-    found = model.encode_emg(emg, level)
+    entry = store.entries[0]
+    standard = model.calibrate(store.emg_TC[entry.start : entry.start + entry.frames].T)
+    found = model.encode_emg(emg, standard)
     assert found.shape == (6, 16)
     assert torch.allclose(found, torch.from_numpy(embed_emg(model, store, windows).x_ND), atol=1e-5)
     assert torch.allclose(found.norm(dim=1), torch.ones(6), atol=1e-5)
@@ -52,6 +54,8 @@ def test_the_public_functions_equal_the_evaluation(model, store):
 def test_wrong_input_is_a_sentence(model):
     with pytest.raises(UserError, match=r"takes \(windows, 10, 200\)"):
         model.encode_emg(torch.zeros(2, 8, 200))
+    with pytest.raises(UserError, match=r"takes \(10, samples\)"):
+        model.calibrate(np.zeros((8, 2000), np.float32))
     with pytest.raises(UserError, match="not finite"):
         model.encode_emg(torch.full((2, 10, 200), float("nan")))
     with pytest.raises(UserError, match=r"takes \(windows, 22, 200\)"):

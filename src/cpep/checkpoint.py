@@ -21,19 +21,18 @@ from torch import Tensor, nn
 
 from cpep import __version__
 from cpep.configs import EncoderConfig, RunConfig, Tokens, as_dict
+from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
 from cpep.data.splits import Split
+from cpep.data.standards import Standard
 from cpep.data.store import Store, device_from_json
-from cpep.data.transforms import Normaliser, shape_of_window
+from cpep.data.transforms import divisor
 from cpep.files import atomic_path, read_json, write_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.types import FloatArray, Normalisation, UserError
+from cpep.types import FloatArray, UserError
 
-FORMAT = 1
-LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
-"""Floor of log-RMS tokens by kind of EMG: an envelope's own floor differs between people and over time, and a
-logarithm that magnifies it lets a model tell them apart instead of the gestures (LOG.md)."""
+FORMAT = 2
 
 Kind = Literal["emg_mae", "pose_mae", "cpep"]
 
@@ -45,11 +44,11 @@ class Card:
     Attributes:
         kind: which model this is.
         encoders: constructor arguments of each encoder.
+        frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
         device: what the model was trained on, and what it refuses to differ from.
         frame_rate: pose frames per second.
         window_s: length of a window.
         lag_frames: pose was read this much later than EMG.
-        normalisation: scale of the EMG in training.
         vocabulary: names of the labels of the training data.
         split: who and what was held out, as plain values.
         config: the run's settings, as plain values.
@@ -58,11 +57,11 @@ class Card:
 
     kind: Kind
     encoders: dict[str, dict[str, Any]]
+    frontend: dict[str, Any]
     device: Device
     frame_rate: float
     window_s: float
     lag_frames: int
-    normalisation: Normalisation
     vocabulary: tuple[str, ...]
     split: dict[str, Any]
     config: dict[str, Any]
@@ -93,22 +92,34 @@ def _short(value: Any) -> str:
 
 def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
     """Describe a model that is about to be trained."""
-    frames = round(config.data.window_s * store.frame_rate)
-    encoders = {"pose": encoder_arguments(config.pose, len(store.device.pose_names), frames, store.frame_rate)}
-    samples, rate = frames * store.ratio, store.device.emg_rate
-    emg = encoder_arguments(config.emg, store.device.channels, samples, rate, LOG_FLOOR[store.device.emg_kind])
-    if kind == "emg_mae":
-        encoders = {"emg": emg}
-    elif kind == "cpep":
-        encoders["emg"] = emg
+    frames, device = round(config.data.window_s * store.frame_rate), store.device
+    frontend: dict[str, Any] = {}
+    encoders: dict[str, dict[str, Any]] = {}
+    if kind != "emg_mae":
+        encoders["pose"] = encoder_arguments(config.pose, len(device.pose_names), frames, store.frame_rate)
+    if kind != "pose_mae":
+        energy = config.emg.tokens is Tokens.log_rms
+        bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
+        frontend = {
+            "channels": device.channels,
+            "rate": device.emg_rate,
+            "emg_kind": device.emg_kind,
+            "bin_samples": bin_frames * store.ratio,
+            "rates": energy and config.emg.rates and device.emg_kind == "raw",
+            "normalisation": config.data.normalisation.value,
+        }
+        steps = frames // bin_frames if energy else frames * store.ratio
+        encoders["emg"] = encoder_arguments(
+            config.emg, Frontend(**frontend).columns, steps, steps / config.data.window_s
+        )
     return Card(
         kind=kind,
         encoders=encoders,
-        device=store.device,
+        frontend=frontend,
+        device=device,
         frame_rate=store.frame_rate,
         window_s=config.data.window_s,
         lag_frames=round(config.data.pose_lag_ms / 1000 * store.frame_rate),
-        normalisation=config.data.normalisation.value,
         vocabulary=store.vocabulary,
         split=as_dict(split),
         config=as_dict(config),
@@ -116,18 +127,12 @@ def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: i
     )
 
 
-def encoder_arguments(
-    config: EncoderConfig, channels: int, samples: int, rate: float, floor: float = 0.0
-) -> dict[str, Any]:
-    """Return the constructor arguments of an encoder for windows of that many samples."""
-    bin_ms = config.bin_ms if config.tokens is Tokens.log_rms else 1000 / rate
-    token, bin_samples = shape_of_window(samples, rate, config.token_ms, bin_ms)
+def encoder_arguments(config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:
+    """Return the constructor arguments of an encoder for windows of that many steps at that rate."""
     return {
-        "channels": channels,
-        "samples": samples,
-        "token_samples": token,
-        "bin_samples": bin_samples if config.tokens is Tokens.log_rms else 0,
-        "floor": floor,
+        "columns": columns,
+        "steps": steps,
+        "token_steps": divisor(steps, rate * config.token_ms / 1000),
         "width": config.width,
         "depth": config.depth,
         "heads": config.heads,
@@ -147,18 +152,16 @@ def git_commit() -> str:
 
 
 class Model(nn.Module):
-    """A checkpoint in use: encoders, the scale of the EMG, and the card.
+    """A checkpoint in use: front end, encoders, and the card.
 
     Args:
         card: what the model is.
     """
 
-    prior_C: Tensor
-
     def __init__(self, card: Card) -> None:
         super().__init__()
         self.card = card
-        self.register_buffer("prior_C", torch.ones(card.device.channels))
+        self.frontend = Frontend(**card.frontend) if card.frontend else None
         encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
         self.net: Cpep | Encoder
         if card.kind == "cpep":
@@ -168,19 +171,40 @@ class Model(nn.Module):
         else:
             (self.net,) = encoders.values()
 
-    @property
-    def normaliser(self) -> Normaliser:
-        """Scale of the EMG as in training."""
-        return Normaliser(self.card.normalisation, self.prior_C.numpy())
+    def emg_side(self) -> tuple[Frontend, Encoder]:
+        """Return the front end and the encoder of the EMG.
+
+        Raises:
+            UserError: a model of pose alone.
+        """
+        if self.frontend is None:
+            raise UserError(f"a {self.card.kind} checkpoint has no EMG encoder")
+        return self.frontend, self.net.emg if isinstance(self.net, Cpep) else self.net
+
+    def calibrate(self, emg_CT: FloatArray) -> Standard:
+        """Return centre and spread of one wearing, for ``encode_emg``; no label is needed.
+
+        Args:
+            emg_CT: a recording of some minutes in which the hand does many things, in the device's unit.
+
+        Raises:
+            UserError: wrong channels, or a model without an EMG encoder.
+        """
+        frontend, _ = self.emg_side()
+        if emg_CT.ndim != 2 or len(emg_CT) != self.card.device.channels:
+            raise UserError(
+                f"a recording of shape {emg_CT.shape}; this checkpoint takes ({self.card.device.channels}, samples)"
+            )
+        return frontend.standard_of(np.asarray(emg_CT).T)
 
     @torch.no_grad()
-    def encode_emg(self, emg_BCT: Tensor, scale_C: Tensor | FloatArray | None = None) -> Tensor:
+    def encode_emg(self, emg_BCT: Tensor, standard: Standard | None = None) -> Tensor:
         """Embed EMG windows.
 
         Args:
-            emg_BCT: float, in the recording's unit; channels and samples as in training.
-            scale_C: level of the recording, (C,) or (B, C), from ``cpep.data.transforms.recording_level``;
-                without it the training users' median.
+            emg_BCT: float, in the device's unit; channels and samples as in training.
+            standard: of their recording, from ``calibrate``; without it the training users' typical one,
+                with which a new person is recognised less well.
 
         Returns:
             (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
@@ -188,13 +212,10 @@ class Model(nn.Module):
         Raises:
             UserError: wrong shape, values that are not finite, or a model without an EMG encoder.
         """
-        encoder = self.net.emg if isinstance(self.net, Cpep) else self.net
-        if "emg" not in self.card.encoders:
-            raise UserError(f"a {self.card.kind} checkpoint has no EMG encoder")
-        _check(emg_BCT, (encoder.tokeniser.channels, encoder.tokeniser.samples), "EMG", "channels x samples")
-        scale = self.prior_C if scale_C is None else torch.as_tensor(np.asarray(scale_C), dtype=torch.float32)
-        scaled_BTC = emg_BCT.float().transpose(1, 2) / scale[..., None, :]
-        signal = encoder.tokeniser.signal(scaled_BTC)
+        frontend, encoder = self.emg_side()
+        samples = encoder.tokeniser.steps * max(frontend.bin_samples, 1)
+        _check(emg_BCT, (self.card.device.channels, samples), "EMG", "channels x samples")
+        signal = frontend.signal(emg_BCT.float().transpose(1, 2), standard)
         return self.net.embed_emg(signal) if isinstance(self.net, Cpep) else self.net(signal)
 
     @torch.no_grad()
@@ -210,7 +231,7 @@ class Model(nn.Module):
         encoder = self.net.pose if isinstance(self.net, Cpep) else self.net
         if "pose" not in self.card.encoders:
             raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
-        _check(pose_BJT, (encoder.tokeniser.channels, encoder.tokeniser.samples), "pose", "joints x frames")
+        _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
         pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous()
         return self.net.embed_pose(pose_BSJ) if isinstance(self.net, Cpep) else self.net(pose_BSJ)
 

@@ -65,6 +65,7 @@ class EncoderConfig:
     tokens: Tokens = Tokens.log_rms
     token_ms: float = 200.0  # length of one token
     bin_ms: float = 10.0  # length of one energy bin of log_rms
+    rates: bool = False  # of raw EMG, zero crossings and slope sign changes beside log_rms
     width: int = 128
     depth: int = 4
     heads: int = 4
@@ -75,9 +76,9 @@ class EncoderConfig:
 class AugmentConfig:
     """EMG augmentation, drawn anew for every window."""
 
-    gain: float = 0.15  # SD of the log gain of one channel
+    gain: float = 0.15  # SD of the log gain of one channel; of log energies, of their shift in SDs
     common_gain: float = 0.15  # SD of the log gain shared by all channels
-    noise: float = 0.05  # SD of noise added to every value, in units of the recording's level
+    noise: float = 0.05  # SD of noise added to every value, in units of the recording's level or SDs
     rotate_deg: float = 10.0  # a ring turns by up to this angle; raw signals by whole channels
     drop: float = 0.1  # probability that a channel is silent
 
@@ -151,7 +152,7 @@ def small() -> RunConfig:
     """Two CPU cores, all stages in minutes; why these values is in LOG.md."""
     mae, alignment = OptimConfig(steps=300), OptimConfig(steps=500)
     return RunConfig(
-        emg=EncoderConfig(bin_ms=50.0, dropout=0.2),
+        emg=EncoderConfig(bin_ms=50.0, rates=True, dropout=0.2),
         pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
         emg_mae=MaeConfig(optim=mae),
         pose_mae=MaeConfig(optim=mae, augment=False),

@@ -21,7 +21,6 @@ from cpep.configs import RunConfig, as_dict, fingerprint
 from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, is_store, open_store
-from cpep.data.transforms import Normaliser, fit_prior
 from cpep.data.windows import list_windows
 from cpep.evaluate.collect import Fold, details_of, results_of, save_outcomes
 from cpep.evaluate.protocol import Outcome, Protocol
@@ -239,8 +238,7 @@ def evaluate_fold(task: FoldTask, models: tuple[str, ...]) -> None:
         progress(done, len(models))
         if name in ("features", "ridge"):
             if features is None:
-                prior_C = fit_prior(store, task.split.users_train)
-                features = protocol.features(Normaliser(task.config.data.normalisation.value, prior_C))
+                features = protocol.features(task.config.data.normalisation.value)
             outcomes += protocol.classical(features) if name == "features" else protocol.ridge(features)
         else:
             outcomes += outcomes_of(protocol, name, load(task.checkpoint("cpep" if name == "pose" else name)))

@@ -78,7 +78,8 @@ def evaluate_checkpoint(
     split = split_for(model, store, test_users)
     windows = list_windows(store, config.data.window_s, config.data.hop_s)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
-    features = protocol.features(model.normaliser)
+    frontend, _ = model.emg_side()
+    features = protocol.features(frontend.normalisation)
     outcomes = [
         *protocol.aligned("cpep", model),
         *protocol.classical(features),
@@ -87,7 +88,7 @@ def evaluate_checkpoint(
     ]
     key = fingerprint(config.evaluate, split, str(checkpoint))
     points = protocol.map_points(model)
-    save_outcomes(out, key, outcomes, store.vocabulary, model.card.normalisation, [], points)
+    save_outcomes(out, key, outcomes, store.vocabulary, frontend.normalisation, [], points)
     run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
     return publish(out, run, store, [split], [Fold.read(out, 0, 0)], config)
 

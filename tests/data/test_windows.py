@@ -4,7 +4,7 @@ import torch
 
 from cpep.data.prepare import prepare
 from cpep.data.transforms import Normaliser, recording_level
-from cpep.data.windows import Batches, WindowReader, list_windows, touches
+from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, touches
 from cpep.types import UNKNOWN, UserError
 from tests.synthetic import write_db1
 
@@ -96,9 +96,9 @@ def test_batches_of_few_people_take_turns(store, windows, people):
 
 
 def test_the_reader_returns_the_samples_over_the_level_of_the_recording(store, windows):
-    reader = WindowReader(store, windows.frames, Normaliser("recording", np.ones(10)))
+    read = SampleReader(store, windows.frames, Normaliser("recording", np.ones(10)))
     some = windows.select(np.array([0, 17, len(windows) - 1]))
-    emg = reader.emg(some)
+    emg = read(some)
     for row, start, index in zip(emg, some.start_N, some.entry_N, strict=True):
         entry = store.entries[index]
         power = store.power_KC[entry.power_start : entry.power_start + entry.power_blocks]
@@ -108,14 +108,13 @@ def test_the_reader_returns_the_samples_over_the_level_of_the_recording(store, w
 
 def test_reading_leaves_the_store_as_it_was(store, windows):
     before = np.array(store.emg_TC)
-    reader = WindowReader(store, windows.frames, Normaliser("recording", np.ones(10)))
-    reader.emg(windows)
-    reader.pose(windows)
+    SampleReader(store, windows.frames, Normaliser("recording", np.ones(10)))(windows)
+    PoseReader(store, windows.frames)(windows)
     assert np.array_equal(before, store.emg_TC)
 
 
 def test_pose_is_read_later_by_the_lag(store):
     lagged = list_windows(store, 2.0, 0.25, lag_frames=5)
-    now, later = (WindowReader(store, 200, Normaliser("none", np.ones(10)), lag) for lag in (0, 5))
+    now, later = (PoseReader(store, 200, lag) for lag in (0, 5))
     some = lagged.select(np.arange(3))
-    assert torch.allclose(later.pose(some)[:, :-5], now.pose(some)[:, 5:])
+    assert torch.allclose(later(some)[:, :-5], now(some)[:, 5:])

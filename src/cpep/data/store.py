@@ -142,7 +142,7 @@ def open_store(path: Path) -> Store:
     ratio = index["ratio"]
 
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
-        return _mapped(path / f"{name}.npy", np.dtype(dtype), shape)
+        return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
 
     joints = len(device.pose_names)
     return Store(
@@ -171,7 +171,12 @@ def device_from_json(value: dict[str, Any]) -> Device:
     return Device(**fields)
 
 
-def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    """Map an array of a store into memory.
+
+    Raises:
+        UserError: the file is missing or damaged, or of another shape.
+    """
     try:
         # Copy on write: torch wants writable memory, and no mistake of a reader can change the file.
         array = np.load(path, mmap_mode="c", allow_pickle=False)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep.data.standards import wearings
 from cpep.data.store import Entry, Store
 from cpep.types import FloatArray, IntArray, Normalisation
 
@@ -95,11 +96,8 @@ def power_of(store: Store, entry: Entry) -> FloatArray:
 
 def recording_levels(store: Store) -> dict[int, FloatArray]:
     """Return the level (C,) of every entry: that of all files of its user, session and side together."""
-    worn: dict[tuple[str, str, str], list[int]] = {}
-    for index, entry in enumerate(store.entries):
-        worn.setdefault((entry.user, entry.session, entry.side), []).append(index)
     levels: dict[int, FloatArray] = {}
-    for files in worn.values():
+    for files in wearings(store):
         level_C = recording_level(np.concatenate([power_of(store, store.entries[index]) for index in files]))
         levels |= dict.fromkeys(files, level_C)
     return levels
@@ -148,9 +146,19 @@ class PoseScale:
 class Augmentation:
     """Draws a variant of every window; see ``configs.AugmentConfig`` for the fields' meaning.
 
-    Works on what the tokeniser takes: ``energy`` says that this is RMS of bins (or an envelope), which stays
-    positive, rather than a raw signal. The noise is what keeps a model from telling people and times apart by
-    their rest (LOG.md).
+    Works on what ``Frontend.signal`` returns: raw samples over their level, or standardised columns of bins. There
+    a gain of the EMG is a shift of the log energies, which leaves the rates beside them as they are, and a silent
+    channel is one at its mean. Rates turn and drop with their channel.
+
+    Attributes:
+        gain: SD of a channel's log gain (raw) or shift.
+        common_gain: SD of the same for all channels.
+        noise: SD of noise added to every value.
+        rotate_deg: largest angle.
+        drop: probability that a channel is silent.
+        ring: channels that form a ring, in order.
+        raw: whether the signal is raw samples.
+        channels: EMG channels C.
     """
 
     gain: float
@@ -159,59 +167,62 @@ class Augmentation:
     rotate_deg: float
     drop: float
     ring: tuple[int, ...]
-    energy: bool
+    raw: bool
+    channels: int
 
-    def __call__(self, signal_BNC: Tensor) -> Tensor:
+    def __call__(self, signal_BNF: Tensor) -> Tensor:
         """Return the augmented windows; draws from the global generator, which the loop seeds at each step."""
-        B, _, C = signal_BNC.shape
-        gain_BC = torch.exp(self.gain * torch.randn(B, C) + self.common_gain * torch.randn(B, 1))
-        gain_BC = gain_BC * (torch.rand(B, C) >= self.drop)
-        out = self._rotated(signal_BNC) * gain_BC[:, None].to(signal_BNC.device)
-        out = out + self.noise * torch.randn_like(out)
-        return out.abs() if self.energy else out
+        B, N, F = signal_BNF.shape
+        gain_BC = self.gain * torch.randn(B, self.channels) + self.common_gain * torch.randn(B, 1)
+        kept_BC = (torch.rand(B, self.channels) >= self.drop).to(signal_BNF)
+        gain_BC = gain_BC.to(signal_BNF)
+        out_BNGC = self._turned(signal_BNF.view(B, N, F // self.channels, self.channels))
+        if self.raw:
+            out_BNGC = out_BNGC * gain_BC.exp()[:, None, None]
+        else:
+            energy_BNC, rates_BNGC = out_BNGC[:, :, :1] + gain_BC[:, None, None], out_BNGC[:, :, 1:]
+            out_BNGC = torch.cat([energy_BNC, rates_BNGC], dim=2)
+        out_BNGC = out_BNGC + self.noise * torch.randn_like(out_BNGC)
+        return (out_BNGC * kept_BC[:, None, None]).view(B, N, F)
 
-    def _rotated(self, signal_BNC: Tensor) -> Tensor:
+    def _turned(self, signal_BNGC: Tensor) -> Tensor:
         """Turn the ring of each window by up to ``rotate_deg`` degrees either way.
 
-        An energy is interpolated between neighbouring channels; a raw signal turns by whole channels, since
-        the mean of two electrodes' signals is not the signal between them.
+        Columns of bins are interpolated between neighbouring channels; a raw signal turns by whole channels,
+        since the mean of two electrodes' signals is not the signal between them.
         """
         most = self.rotate_deg * len(self.ring) / 360  # channels
-        if not self.energy:
+        if self.raw:
             most = int(most)
         if not most:
-            return signal_BNC
-        turn_B = most * (2 * torch.rand(len(signal_BNC)) - 1)
-        if not self.energy:
-            turn_B = turn_B.mul(1 + 0.5 / most).round()
+            return signal_BNGC
         ring = torch.tensor(self.ring)
+        turn_B = most * (2 * torch.rand(len(signal_BNGC)) - 1)
+        if self.raw:
+            turn_B = turn_B.mul(1 + 0.5 / most).round()
         place_BR = (torch.arange(len(ring)) + turn_B[:, None]) % len(ring)
         low_BR = place_BR.floor().long() % len(ring)
-        share_BR = (place_BR - place_BR.floor()).to(signal_BNC.device)
-        low_BNR = self._channels(signal_BNC, ring[low_BR])
-        out = signal_BNC.clone()
-        if self.energy:
-            high_BNR = self._channels(signal_BNC, ring[(low_BR + 1) % len(ring)])
-            low_BNR = low_BNR + share_BR[:, None] * (high_BNR - low_BNR)
-        out[:, :, ring] = low_BNR
-        return out
+        share_BR = (place_BR - place_BR.floor()).to(signal_BNGC)
+        turned_BNGR = self._channels(signal_BNGC, ring[low_BR])
+        if not self.raw:
+            high_BNGR = self._channels(signal_BNGC, ring[(low_BR + 1) % len(ring)])
+            turned_BNGR = turned_BNGR.lerp(high_BNGR, share_BR[:, None, None].expand_as(high_BNGR))
+        out_BNGC = signal_BNGC.clone()
+        out_BNGC[..., ring] = turned_BNGR
+        return out_BNGC
 
     @staticmethod
-    def _channels(signal_BNC: Tensor, channel_BR: Tensor) -> Tensor:
+    def _channels(signal_BNGC: Tensor, channel_BR: Tensor) -> Tensor:
         """Return other channels of each window."""
-        index = channel_BR.to(signal_BNC.device)[:, None].expand(-1, signal_BNC.shape[1], -1)
-        return signal_BNC.gather(2, index)
+        _, N, G, _ = signal_BNGC.shape
+        index = channel_BR.to(signal_BNGC.device)[:, None, None].expand(-1, N, G, -1)
+        return signal_BNGC.gather(3, index)
 
 
-def shape_of_window(samples: int, rate: float, token_ms: float, bin_ms: float) -> tuple[int, int]:
-    """Return samples of a token and of a bin at this rate, at least one each; the token divides the window.
+def divisor(whole: int, wanted: float) -> int:
+    """Return the divisor of ``whole`` that is nearest to ``wanted`` in proportion.
 
-    >>> shape_of_window(4000, 2000.0, 100.0, 10.0), shape_of_window(200, 100.0, 100.0, 10.0)
-    ((200, 20), (10, 1))
+    >>> divisor(4000, 200.0), divisor(200, 7.0), divisor(200, 0.1)
+    (200, 8, 1)
     """
-    bin_samples = max(1, round(rate * bin_ms / 1000))
-    wanted = max(1, round(rate * token_ms / 1000 / bin_samples))
-    bins = samples // bin_samples
-    fits = [n for n in range(1, bins + 1) if bins % n == 0]
-    token_bins = min(fits, key=lambda n: abs(math.log(n / wanted)))
-    return token_bins * bin_samples, bin_samples
+    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(math.log(n / wanted)))

@@ -159,8 +159,8 @@ class Batches:
         return np.asarray(rng.permutation(np.concatenate(picks))[: self.size])
 
 
-class WindowReader:
-    """Reads scaled EMG and pose of windows from the memory-mapped store.
+class SampleReader:
+    """Reads scaled EMG of windows from the memory-mapped store.
 
     One ``index_select`` on an unfolded view copies each sample once, which is the memcpy limit; nothing is
     held in memory, so that a process does not grow with the store.
@@ -168,32 +168,44 @@ class WindowReader:
     Args:
         store: prepared recordings.
         frames: length of a window.
-        normaliser: scale of the EMG.
-        lag_frames: pose is read this much later than EMG.
+        normaliser: scale of the EMG; without one it comes in the device's unit.
     """
 
-    def __init__(self, store: Store, frames: int, normaliser: Normaliser, lag_frames: int = 0) -> None:
-        self.store, self.frames, self.normaliser, self.lag_frames = store, frames, normaliser, lag_frames
-        self.pose_scale = PoseScale(store)
+    def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
+        self.store, self.frames, self.normaliser = store, frames, normaliser
         self._emg = _unfolded(store.emg_TC, frames * store.ratio)
-        self._pose = None if store.pose_MJ is None else _unfolded(store.pose_MJ, frames)
 
-    def emg(self, windows: Windows) -> Tensor:
-        """Return scaled EMG (B, T, C)."""
-        first = torch.from_numpy(windows.start_N * self.store.ratio)
+    def __call__(self, windows: Windows) -> Tensor:
+        """Return EMG (B, T, C)."""
+        emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
+        if self.normaliser is None:
+            return emg_BTC
         scale_BC = self.normaliser.scale(self.store, windows.entry_N, windows.start_N + self.frames)
-        return self._emg.index_select(0, first).div_(torch.from_numpy(scale_BC)[:, None])
+        return emg_BTC.div_(torch.from_numpy(scale_BC)[:, None])
 
-    def pose(self, windows: Windows) -> Tensor:
-        """Return scaled pose (B, S, J).
 
-        Raises:
-            UserError: the store has no pose.
-        """
-        if self._pose is None:
-            raise UserError(f"{self.store.path} has no pose")
+class PoseReader:
+    """Reads scaled pose of windows from the memory-mapped store, as ``SampleReader`` does EMG.
+
+    Args:
+        store: prepared recordings.
+        frames: length of a window.
+        lag_frames: pose is read this much later than EMG.
+
+    Raises:
+        UserError: the store has no pose.
+    """
+
+    def __init__(self, store: Store, frames: int, lag_frames: int = 0) -> None:
+        if store.pose_MJ is None:
+            raise UserError(f"{store.path} has no pose")
+        self.lag_frames, self.scale = lag_frames, PoseScale(store)
+        self._pose = _unfolded(store.pose_MJ, frames)
+
+    def __call__(self, windows: Windows) -> Tensor:
+        """Return pose (B, S, J)."""
         pose_BSJ = self._pose.index_select(0, torch.from_numpy(windows.start_N + self.lag_frames))
-        centre_BJ, spread_BJ = self.pose_scale.of(windows.entry_N)
+        centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
         return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 
 

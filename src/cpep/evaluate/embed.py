@@ -10,22 +10,22 @@ from torch import Tensor
 
 from cpep.checkpoint import Model
 from cpep.data.store import Store
-from cpep.data.windows import WindowReader, Windows
+from cpep.data.windows import PoseReader, Windows
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
 
 BATCH = 256
 
 
-def reader_for(model: Model, store: Store) -> WindowReader:
-    """Return a reader that scales windows as the model was trained.
+def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
+    """Return a function that reads what the EMG encoder takes, as in training.
 
     Raises:
-        UserError: the store is of another device.
+        UserError: the store is of another device, or the model has no EMG encoder.
     """
     model.card.refuse_other(store)
-    frames = round(model.card.window_s * store.frame_rate)
-    return WindowReader(store, frames, model.normaliser, model.card.lag_frames)
+    frontend, _ = model.emg_side()
+    return frontend.reader(store, round(model.card.window_s * store.frame_rate))
 
 
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
@@ -54,28 +54,21 @@ def in_batches(windows: Windows, call: Callable[[Windows], Tensor], progress: Pr
 
 def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the EMG of windows: L2-normalised for an aligned model, [CLS] for a masked autoencoder."""
-    reader, net = reader_for(model, store), model.net
-    if isinstance(net, Cpep):
-        aligned = net
-        x_ND = in_batches(windows, lambda w: aligned.embed_emg(aligned.emg.tokeniser.signal(reader.emg(w))), progress)
-    else:
-        encoder = net
-        x_ND = in_batches(windows, lambda w: encoder(encoder.tokeniser.signal(reader.emg(w))), progress)
-    return embedding_set(store, windows, x_ND)
+    read, net = emg_reader(model, store), model.net
+    embed = net.embed_emg if isinstance(net, Cpep) else net
+    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w)), progress))
 
 
 def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
     """Return [CLS] and mean token of the EMG encoder, before any projection, for a linear probe."""
-    reader, net = reader_for(model, store), model.net
-    encoder = net.emg if isinstance(net, Cpep) else net
-    x_ND = in_batches(windows, lambda w: encoder.pooled(encoder.tokeniser.signal(reader.emg(w))))
-    return embedding_set(store, windows, x_ND)
+    read, (_, encoder) = emg_reader(model, store), model.emg_side()
+    return embedding_set(store, windows, in_batches(windows, lambda w: encoder.pooled(read(w))))
 
 
 def embed_pose(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the pose of windows with an aligned model, L2-normalised."""
-    reader, net = reader_for(model, store), model.net
-    assert isinstance(net, Cpep)
-    aligned = net
-    x_ND = in_batches(windows, lambda w: aligned.embed_pose(reader.pose(w)), progress)
-    return embedding_set(store, windows, x_ND)
+    model.card.refuse_other(store)
+    assert isinstance(model.net, Cpep)
+    embed = model.net.embed_pose
+    read = PoseReader(store, round(model.card.window_s * store.frame_rate), model.card.lag_frames)
+    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w)), progress))

@@ -16,9 +16,10 @@ import torch
 from cpep.checkpoint import Model
 from cpep.configs import EvaluateConfig
 from cpep.data.splits import Role, Split
+from cpep.data.standards import Standards, typical
 from cpep.data.store import Store
-from cpep.data.transforms import Normaliser
-from cpep.data.windows import WindowReader, Windows
+from cpep.data.transforms import Normaliser, fit_prior
+from cpep.data.windows import PoseReader, SampleReader, Windows, list_windows
 from cpep.evaluate.embed import embed_emg, embed_pose, embedding_set, in_batches, pooled_emg
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.metrics import Score, score
@@ -26,7 +27,7 @@ from cpep.evaluate.plane import map_of
 from cpep.evaluate.probe import LinearProbe, choose_probe
 from cpep.evaluate.rivals import choose_ridge
 from cpep.evaluate.zeroshot import knn_vote
-from cpep.types import EmbeddingSet, FloatArray, IntArray
+from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 POSE_PARTS = 4
@@ -152,15 +153,33 @@ class Protocol:
         emg = self.part(embed_emg(model, self.store, self.windows), "test", labels)
         return map_of(emg, self.part(self.pose(model), "test", labels), self.store.vocabulary, self.seed)
 
-    def features(self, normaliser: Normaliser) -> EmbeddingSet:
-        """Compute classical features of the evaluated windows."""
-        reader = WindowReader(self.store, self.windows.frames, normaliser)
-        device = self.store.device
+    def features(self, kind: Normalisation) -> EmbeddingSet:
+        """Compute classical features of the evaluated windows, on equal terms with the EMG encoder.
 
-        def of_batch(windows: Windows) -> FloatArray:
-            return classical_features(reader.emg(windows).numpy(), device.emg_rate, device.emg_kind)
+        As its energies are, they are centred and scaled without labels: by the other windows of the wearing.
+        """
+        store, frames = self.store, self.windows.frames
+        length_s = frames / store.frame_rate
+        apart = list_windows(store, length_s, length_s)
+        rows, x_ND = self._features(kind, apart), self._features(kind, self.windows)
 
-        return embedding_set(self.store, self.windows, _in_numpy(self.windows, of_batch))
+        def rows_of(index: int) -> FloatArray:
+            return np.asarray(rows[apart.entry_N == index])
+
+        prior = typical(store, rows_of, self.split.users_train)
+        standard = Standards(store, kind, rows_of, frames, prior).of(
+            self.windows.entry_N, self.windows.start_N + frames
+        )
+        return embedding_set(store, self.windows, (x_ND - standard.centre_F) / standard.spread_F)
+
+    def _features(self, kind: Normalisation, windows: Windows) -> FloatArray:
+        device, level_C = self.store.device, fit_prior(self.store, self.split.users_train)
+        read = SampleReader(self.store, windows.frames, Normaliser(kind, level_C))
+
+        def of_batch(part: Windows) -> FloatArray:
+            return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
+
+        return _in_numpy(windows, of_batch)
 
     def classical(self, features: EmbeddingSet) -> list[Outcome]:
         """Linear probe on classical features."""
@@ -178,12 +197,10 @@ class Protocol:
 
     def pose_points(self) -> FloatArray:
         """Return the mean pose of each part of every evaluated window, (N, parts x J)."""
-        reader = WindowReader(
-            self.store, self.windows.frames, Normaliser("none", np.ones(self.store.device.channels))
-        )
+        read = PoseReader(self.store, self.windows.frames)
 
         def of_batch(windows: Windows) -> FloatArray:
-            parts = np.array_split(reader.pose(windows).numpy(), POSE_PARTS, axis=1)
+            parts = np.array_split(read(windows).numpy(), POSE_PARTS, axis=1)
             return np.concatenate([part_BSJ.mean(axis=1) for part_BSJ in parts], axis=1)
 
         return _in_numpy(self.windows, of_batch)

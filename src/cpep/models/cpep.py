@@ -45,14 +45,14 @@ class Cpep(nn.Module):
         """The temperature within its bounds."""
         return self.log_temperature.clamp(*self.bounds).exp()
 
-    def embed_emg(self, signal_BNC: Tensor) -> Tensor:
-        """Return L2-normalised embeddings (B, D) of what ``emg.tokeniser.signal`` returned."""
-        return F.normalize(self.projection(self.emg(signal_BNC)).float(), dim=-1)
+    def embed_emg(self, signal_BNF: Tensor) -> Tensor:
+        """Return L2-normalised embeddings (B, D) of EMG signals."""
+        return F.normalize(self.projection(self.emg(signal_BNF)).float(), dim=-1)
 
     def embed_pose(self, pose_BSJ: Tensor) -> Tensor:
         """Return L2-normalised embeddings (B, D) of pose windows."""
         return F.normalize(self.pose(pose_BSJ).float(), dim=-1)
 
-    def forward(self, signal_BNC: Tensor, pose_BD: Tensor) -> Tensor:
+    def forward(self, signal_BNF: Tensor, pose_BD: Tensor) -> Tensor:
         """Return the symmetric InfoNCE of EMG windows and the pose embeddings of the same windows."""
-        return info_nce(self.embed_emg(signal_BNC), pose_BD, self.temperature)
+        return info_nce(self.embed_emg(signal_BNF), pose_BD, self.temperature)

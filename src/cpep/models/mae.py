@@ -33,14 +33,14 @@ class MaskedAutoencoder(nn.Module):
         self.norm = nn.LayerNorm(encoder.width)
         self.out = nn.Linear(encoder.width, encoder.tokeniser.token_values)
 
-    def forward(self, signal_BNC: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss: mean squared error on the hidden tokens of what ``tokeniser.signal`` returned."""
-        tokens_BNP = self.encoder.tokeniser(signal_BNC)
+    def forward(self, signal_BNF: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the loss: mean squared error on the hidden tokens of a signal."""
+        tokens_BNP = self.encoder.tokeniser(signal_BNF)
         B, N, _ = tokens_BNP.shape
-        order_BN = torch.rand(B, N, generator=generator).argsort(dim=1).to(signal_BNC.device)
+        order_BN = torch.rand(B, N, generator=generator).argsort(dim=1).to(signal_BNF.device)
         keep_BK = order_BN[:, self.hidden :]
         prediction_BNP = self.reconstruct(self.encoder.encode(tokens_BNP, keep_BK), order_BN)
-        masked_BN = torch.ones(B, N, dtype=torch.bool, device=signal_BNC.device).scatter(1, keep_BK, False)
+        masked_BN = torch.ones(B, N, dtype=torch.bool, device=signal_BNF.device).scatter(1, keep_BK, False)
         return masked_mse(prediction_BNP, tokens_BNP, masked_BN)
 
     def reconstruct(self, visible_BKD: Tensor, order_BN: Tensor) -> Tensor:

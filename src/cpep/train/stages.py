@@ -13,10 +13,11 @@ from torch import Tensor
 
 from cpep.checkpoint import Card, Kind, Model, load, make_card, save
 from cpep.configs import MaeConfig, Precision, RunConfig, as_dict, fingerprint
+from cpep.data.frontend import Frontend
 from cpep.data.splits import Role, Split
 from cpep.data.store import Store
-from cpep.data.transforms import Augmentation, Normaliser, fit_prior
-from cpep.data.windows import Batches, WindowReader, Windows, list_windows
+from cpep.data.transforms import Augmentation
+from cpep.data.windows import Batches, PoseReader, Windows, list_windows
 from cpep.files import read_json, write_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
@@ -94,12 +95,13 @@ def finish(task: Task, kind: str, model: Model, history: History) -> None:
 
 
 def begin(task: Task, kind: Kind) -> tuple[Model, Card]:
-    """Return an untrained model, seeded, with the training users' EMG level fitted."""
+    """Return an untrained model, seeded, with the front end fitted on training users."""
     torch.set_num_threads(task.config.threads)
     torch.manual_seed(task.seed)
     card = make_card(kind, task.store, task.split, task.config, task.seed)
     model = Model(card)
-    model.prior_C.copy_(torch.from_numpy(fit_prior(task.store, task.split.users_train)))
+    if model.frontend is not None:
+        model.frontend.fit(task.store, task.split.users_train)
     return model, card
 
 
@@ -110,11 +112,10 @@ def autocast(precision: Precision) -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=wanted)
 
 
-def augmentation(task: Task, encoder: Encoder) -> Augmentation:
-    """Return the EMG augmentation for what this encoder takes."""
-    settings = as_dict(task.config.align.augment)
-    energy = encoder.tokeniser.bin_samples > 0
-    return Augmentation(**settings, ring=task.store.device.ring, energy=energy)
+def augmentation(task: Task, frontend: Frontend) -> Augmentation:
+    """Return the EMG augmentation for what this front end returns."""
+    settings, device = as_dict(task.config.align.augment), task.store.device
+    return Augmentation(**settings, ring=device.ring, raw=not frontend.bin_samples, channels=device.channels)
 
 
 def evenly(windows: Windows, count: int) -> Windows:
@@ -139,10 +140,10 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     encoder = model.net
     mae = MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, getattr(task.config, modality).heads)
     train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))
-    read = signals(task, model, encoder, modality)
+    read = emg_signals(task, model) if modality == "emg" else pose_signals(task, model)
     encoder.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
-    augment = augmentation(task, encoder) if modality == "emg" and settings.augment else None
+    augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
     held = evenly(validation, VALIDATION_WINDOWS)
 
     def loss_at(step: int) -> Tensor:
@@ -173,13 +174,15 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     return task.folder / "checkpoint"
 
 
-def signals(task: Task, model: Model, encoder: Encoder, modality: str) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what an encoder takes."""
-    normaliser = Normaliser(model.card.normalisation, model.prior_C.numpy())
-    reader = WindowReader(task.store, frames(task), normaliser, model.card.lag_frames)
-    if modality == "emg":
-        return lambda windows: encoder.tokeniser.signal(reader.emg(windows))
-    return lambda windows: encoder.tokeniser.signal(reader.pose(windows))
+def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
+    """Return a function that reads what the EMG encoder takes."""
+    frontend, _ = model.emg_side()
+    return frontend.reader(task.store, frames(task))
+
+
+def pose_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
+    """Return a function that reads what the pose encoder takes."""
+    return PoseReader(task.store, frames(task), model.card.lag_frames)
 
 
 def frames(task: Task) -> int:
@@ -216,13 +219,13 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
     net.emg.load_state_dict(encoder_of(task, emg, "emg_mae").state_dict())
     net.pose.load_state_dict(encoder_of(task, pose, "pose_mae").state_dict())
     train, validation = (_paired(task, role) for role in ("train", "val"))
-    read = signals(task, model, net.emg, "emg")
+    read, (frontend, _) = emg_signals(task, model), model.emg_side()
     pose_ND = _embedded_pose(task, model, train, shuffled)
     held_pose_ND = _embedded_pose(task, model, validation, shuffled)
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
-    augment = augmentation(task, net.emg)
+    augment = augmentation(task, frontend)
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
@@ -284,7 +287,7 @@ def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
 def _embedded_pose(task: Task, model: Model, windows: Windows, shuffled: bool) -> Tensor:
     """Embed the pose of all windows once: the encoder is frozen and its input is not augmented."""
     assert isinstance(model.net, Cpep)
-    read = signals(task, model, model.net.pose, "pose")
+    read = pose_signals(task, model)
     parts = []
     for part in chunks(windows, 512):
         with autocast(task.config.precision):

@@ -1,0 +1,140 @@
+"""From EMG as the device delivers it to what an encoder takes, the same in training, evaluation and live use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cpep.data.binned import STATISTICS, bin_statistics, bins_of
+from cpep.data.frames import block_power
+from cpep.data.standards import RowsOf, Standard, Standards, standard_of, typical
+from cpep.data.store import Store
+from cpep.data.transforms import Normaliser, fit_prior, recording_level
+from cpep.data.windows import SampleReader, Windows
+from cpep.types import EmgKind, FloatArray, Normalisation
+
+LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
+"""Added to the RMS of a bin before the logarithm, in units of the training users' level of the channel.
+
+What lies well below it (sensor noise) is flattened; an envelope's floor makes the logarithm nearly linear,
+because the rest of NinaPro's envelopes differs between people (LOG.md).
+"""
+
+
+class Frontend(nn.Module):
+    """Turns EMG into the signal of an encoder: raw samples, or energies of bins, less centre and over spread.
+
+    Raw samples are divided by the level of their recording. Energies are the log RMS of each bin, with the
+    rates of zero crossings and slope sign changes beside them if so set; centre and spread are mean and SD of
+    the recording's own bins (see ``Standards``). What was fitted on training users is saved with the weights.
+
+    Args:
+        channels: EMG channels C.
+        rate: EMG samples per second.
+        emg_kind: ``raw`` or ``envelope``.
+        bin_samples: samples of a bin; 0 for raw samples.
+        rates: whether the two rates of each bin follow its energy.
+        normalisation: whose centre and spread: ``recording``, ``causal`` or ``none``.
+    """
+
+    level_C: Tensor
+    centre_F: Tensor
+    spread_F: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        rate: float,
+        emg_kind: EmgKind,
+        bin_samples: int,
+        rates: bool,
+        normalisation: Normalisation,
+    ) -> None:
+        super().__init__()
+        self.rate, self.bin_samples, self.rates = rate, bin_samples, rates
+        self.normalisation: Normalisation = normalisation
+        self.floor = LOG_FLOOR[emg_kind]
+        columns = channels * (STATISTICS if rates else 1)
+        self.register_buffer("level_C", torch.ones(channels))
+        self.register_buffer("centre_F", torch.zeros(columns))
+        self.register_buffer("spread_F", torch.ones(columns))
+
+    @property
+    def columns(self) -> int:
+        """Columns F of the signal: C, or 3 C with rates."""
+        return len(self.centre_F)
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """Scale of raw samples."""
+        return Normaliser(self.normalisation, self.level_C.numpy())
+
+    def fit(self, store: Store, users: tuple[str, ...]) -> None:
+        """Take the typical level, and centre and spread, of training users; no label is looked at."""
+        self.level_C.copy_(torch.from_numpy(fit_prior(store, users)))
+        if self.bin_samples:
+            prior = typical(store, self._rows_of(store), users)
+            self.centre_F.copy_(torch.from_numpy(prior.centre_F))
+            self.spread_F.copy_(torch.from_numpy(prior.spread_F))
+
+    def standard_of(self, emg_TC: FloatArray) -> Standard:
+        """Return centre and spread of one recording, for windows of it that come without a store."""
+        if self.normalisation == "none":
+            return self._typical()
+        emg_TC = np.asarray(emg_TC, dtype=np.float32)
+        if self.bin_samples:
+            return standard_of(self._values(bin_statistics(torch.from_numpy(emg_TC), self.bin_samples)).numpy())
+        level_C = recording_level(block_power(emg_TC, self.rate))
+        return Standard(np.zeros_like(level_C), level_C)
+
+    def signal(self, emg_BTC: Tensor, standard: Standard | None = None) -> Tensor:
+        """Return the signal (B, T or bins, F) of windows of EMG.
+
+        Args:
+            emg_BTC: float32, in the device's unit.
+            standard: of their recording, (F,), or of each window, (B, F); the training users' without it.
+        """
+        values = self._values(bin_statistics(emg_BTC, self.bin_samples)) if self.bin_samples else emg_BTC
+        return _standardised(values, standard or self._typical())
+
+    def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
+        """Return a function that reads the signal of windows of that many frames from a store."""
+        if not self.bin_samples:
+            return SampleReader(store, frames, self.normaliser)
+        bins, prior = bins_of(store, self.bin_samples), self._typical()
+        standards = Standards(store, self.normalisation, self._rows_of(store), bins.frames, prior)
+        samples = SampleReader(store, frames, None)
+        start_E = np.array([entry.start for entry in store.entries])
+
+        def read(windows: Windows) -> Tensor:
+            offset_N = windows.start_N - start_E[windows.entry_N]
+            if bins.hold(offset_N, frames):
+                found = bins.of_windows(windows.entry_N, offset_N, frames)
+            else:
+                found = bin_statistics(samples(windows), self.bin_samples)
+            return _standardised(self._values(found), standards.of(windows.entry_N, windows.start_N + frames))
+
+        return read
+
+    def _typical(self) -> Standard:
+        if self.bin_samples:
+            return Standard(self.centre_F.numpy(), self.spread_F.numpy())
+        return Standard(np.zeros(self.columns), self.level_C.numpy())
+
+    def _rows_of(self, store: Store) -> RowsOf:
+        bins = bins_of(store, self.bin_samples)
+        return lambda index: self._values(bins.of_recording(index)).numpy()
+
+    def _values(self, bins_N3C: Tensor) -> Tensor:
+        """Return the log RMS of bins, and their rates if so set: (..., bins, F)."""
+        energy_NC = (bins_N3C[..., 0, :].sqrt() + self.floor * self.level_C).log()
+        return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
+
+
+def _standardised(values_BNF: Tensor, standard: Standard) -> Tensor:
+    centre = torch.as_tensor(standard.centre_F, dtype=torch.float32)[..., None, :]
+    spread = torch.as_tensor(standard.spread_F, dtype=torch.float32)[..., None, :]
+    return (values_BNF - centre) / spread

@@ -1,0 +1,71 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from cpep.data.binned import bin_statistics, bins_of
+from cpep.data.prepare import prepare
+from cpep.data.windows import SampleReader, list_windows
+from cpep.types import UserError
+from tests.synthetic import write_db1
+
+
+@pytest.fixture
+def store(tmp_path):
+    return prepare(write_db1(tmp_path / "raw", users=3), tmp_path / "store")
+
+
+def test_statistics_of_bins_equal_the_loops():
+    x = torch.randn(2, 43, 3, generator=torch.Generator().manual_seed(1))
+    found = bin_statistics(x, 5)
+    assert found.shape == (2, 8, 3, 3)  # three samples are left over
+    for b in range(2):
+        for n in range(8):
+            for c in range(3):
+                v = x[b, 5 * n : 5 * n + 5, c].tolist()
+                crossings = sum((v[i] < 0) != (v[i + 1] < 0) for i in range(4)) / 4
+                slopes = [v[i + 1] - v[i] for i in range(4)]
+                turns = sum((slopes[i] < 0) != (slopes[i + 1] < 0) for i in range(3)) / 3
+                expected = [sum(s * s for s in v) / 5, crossings, turns]
+                assert found[b, n, :, c].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_rates_do_not_depend_on_the_gain():
+    x = torch.randn(2, 40, 3)
+    assert torch.equal(bin_statistics(7 * x, 5)[..., 1:, :], bin_statistics(x, 5)[..., 1:, :])
+
+
+def test_bins_of_windows_equal_those_of_their_samples(store, monkeypatch):
+    monkeypatch.setattr("cpep.data.binned.BLOCK_BINS", 7)  # several blocks a recording, the last one short
+    windows = list_windows(store, 2.0, 0.25)
+    offset = windows.start_N - np.array([entry.start for entry in store.entries])[windows.entry_N]
+    bins = bins_of(store, 5)
+    assert bins.hold(offset, windows.frames)
+    expected = bin_statistics(SampleReader(store, windows.frames, None)(windows), 5)
+    assert torch.allclose(bins.of_windows(windows.entry_N, offset, windows.frames), expected, rtol=1e-5)
+
+
+def test_bins_of_a_recording_are_all_of_its_own(store):
+    entry = store.entries[1]
+    samples = torch.from_numpy(store.emg_TC[entry.start : entry.start + entry.frames])
+    assert torch.allclose(bins_of(store, 7).of_recording(1), bin_statistics(samples, 7), rtol=1e-5)
+
+
+def test_bins_are_computed_once(store):
+    first = bins_of(store, 5).bin_V3C.clone()
+    changed = dataclasses.replace(store, emg_TC=2 * np.asarray(store.emg_TC))
+    assert torch.equal(bins_of(changed, 5).bin_V3C, first)
+
+
+def test_windows_off_the_bins_are_not_held(store):
+    bins = bins_of(store, 5)
+    assert not bins.hold(np.array([0, 7]), 200)
+    assert not bins.hold(np.array([0, 5]), 199)
+
+
+def test_bins_of_a_damaged_file_are_a_sentence(store):
+    bins_of(store, 5)
+    (store.path / "bins5.npy").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"bins5.npy is missing or damaged"):
+        bins_of(store, 5)
