@@ -67,8 +67,9 @@ def test_table_is_the_mean_and_sd_over_folds_and_seeds() -> None:
     assert cell.mean == pytest.approx(mean)
     assert cell.sd == pytest.approx((sum((v - mean) ** 2 for v in values) / 7) ** 0.5)
     assert table.columns[column].chance == 0.25
-    text = table_text(results)
+    text = table_text(results, 100)
     assert f"{number(cell.mean)} ± {number(cell.sd)}" in text
+    assert "mean ± SD over 4 folds x 2 seeds;" in text.replace("\n", " ")
     assert [c.gestures for c in table.columns] == ["seen", "unseen"] * 3
 
 
@@ -86,7 +87,7 @@ def test_text_fits_a_terminal_and_columns_stand_under_their_heads(folds: int) ->
     results, _ = evaluation(
         folds=folds, windows=5, models={"cpep": 1.0, "cpep/no_mae_equal_compute": 0.3, "pose": 1.0}
     )
-    text = table_text(results)
+    text = table_text(results, 100)
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100 and "\t" not in text and "\x1b" not in text
     starts = [match.start() for match in re.finditer(r"(un)?seen", lines[1])]
@@ -95,6 +96,24 @@ def test_text_fits_a_terminal_and_columns_stand_under_their_heads(folds: int) ->
         if line.count(".") >= 6:
             assert all(line[start - 1] == " " and line[start] in ".1" for start in starts)
     assert text.replace("\n", " ").endswith("8 seen and 4 unseen gestures.")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 99])
+def test_text_fits_a_narrow_terminal_in_blocks(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, _ = evaluation(windows=5)
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = table_text(results)
+    assert max(map(len, text.splitlines())) <= width
+    *blocks, legend = text.split("\n\n")
+    assert [len(re.findall(r"(?:un)?seen", block)) for block in blocks] == {
+        40: [2, 2, 2],
+        60: [2, 2, 2],
+        80: [4, 2],
+        99: [6],
+    }[width]
+    assert " ".join(legend.split()).startswith("Balanced accuracy, mean ± SD over 4 folds; 16 people")
+    assert all(block.splitlines()[0].strip() and "cpep/shuffled_pairs" in block for block in blocks)
+    assert sum("emg_mae" in block for block in blocks) == 1  # no row of dashes where a model has nothing
 
 
 def test_text_of_a_small_case() -> None:
@@ -109,7 +128,7 @@ def test_text_of_a_small_case() -> None:
         "per_user": {"8": 0.44, "9": 0.47},
     }
     results = {"rows": [row], "data": {"gestures_seen": ["fist"] * 8, "gestures_unseen": []}}
-    assert table_text(results) == (
+    assert table_text(results, 100) == (
         "        zero-shot\n"
         "        seen\n"
         "chance  .125\n"
@@ -120,7 +139,7 @@ def test_text_of_a_small_case() -> None:
         "unseen gestures."
     )
     causal = {**row, "normalisation": "causal", "balanced_accuracy": 0.3}
-    both = table_text({**results, "rows": [row, causal]}).splitlines()
+    both = table_text({**results, "rows": [row, causal]}, 100).splitlines()
     assert both[4].startswith("cpep (recording)  .457") and both[5].startswith("cpep (causal)     .300")
 
 
@@ -131,7 +150,8 @@ def test_rows_without_accuracy_and_unknown_protocols() -> None:
     results["rows"].append({**error, "protocol": "pose_error", "angular_error_deg": 12.0})
     table = table_of(results)
     assert [c.title for c in table.columns][-1] == "few shot 5"
-    assert "few shot 5" in table_text(results) and max(map(len, table_text(results).splitlines())) <= 100
+    text = table_text(results, 100)
+    assert "few shot 5" in text and max(map(len, text.splitlines())) <= 100
 
 
 def test_page_is_well_formed_and_needs_nothing_else(page: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -30,6 +31,8 @@ MODELS = {
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
 TEXT_WIDTH = 100
 TEXT_COLUMNS = 6
+TEXT_NAMES = 10
+"""Characters kept for names of models before fewer columns stand beside each other."""
 
 
 @dataclass(frozen=True)
@@ -125,35 +128,46 @@ def table_of(results: dict[str, Any]) -> Table:
     return Table(tuple(columns), tuple(lines))
 
 
-def table_text(results: dict[str, Any]) -> str:
-    """Return the table as aligned text of at most 100 columns, for terminals and README files.
+def table_text(results: dict[str, Any], width: int | None = None) -> str:
+    """Return the table as aligned text, for terminals and README files.
+
+    Columns that do not fit beside each other follow in further blocks, so that no line wraps.
 
     Args:
         results: content of results.json.
+        width: longest line; that of the terminal where there is one, at most 100, unless it is given.
     """
-    table = table_of(results)
-    width = max(11, *(len(spoken(cell)) for line in table.lines for cell in line.cells), 0)
+    width = width or min(TEXT_WIDTH, shutil.get_terminal_size((TEXT_WIDTH, 0)).columns)
+    table, gap = table_of(results), "  "
+    cells = max(11, *(len(spoken(cell)) for line in table.lines for cell in line.cells), 0)
     names = max((len(line.name) for line in table.lines), default=0)
-    space = TEXT_WIDTH - min(len(table.columns), TEXT_COLUMNS) * (width + 2)
-    names = max(min(names, space), len("chance"))
-    blocks = []
-    for start in range(0, len(table.columns), TEXT_COLUMNS):
-        part = slice(start, start + TEXT_COLUMNS)
-        columns = table.columns[part]
-        gap = "  "
-        titles = [c.title if c.gestures == GESTURES[0] else "" for c in columns]
-        texts = ["".ljust(names) + gap + _titles(titles, width, gap)]
-        texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
-        texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
-        texts.append("-" * (names + len(columns) * (width + len(gap))))
-        for line in table.lines:
-            name = line.name
-            if len(name) > names:
-                texts.append(name)
-                name = ""
-            texts.append(gap.join([name.ljust(names), *(spoken(c).ljust(width) for c in line.cells[part])]))
-        blocks.append("\n".join(text.rstrip() for text in texts))
-    return "\n\n".join([*blocks, fill(legend(results, table), TEXT_WIDTH)])
+    pairs = max(1, (width - min(names, TEXT_NAMES)) // (2 * (cells + len(gap))))  # seen and unseen stay together
+    together = min(len(table.columns), 2 * pairs, TEXT_COLUMNS)
+    names = max(min(names, width - together * (cells + len(gap))), len("chance"))
+    blocks = [
+        "\n".join(_block(table, slice(start, start + together), names, cells, gap))
+        for start in range(0, len(table.columns), max(together, 1))
+    ]
+    return "\n\n".join([*blocks, fill(legend(results, table), width)])
+
+
+def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[str]:
+    """Write some columns of the table; a name that is too long stands on a line of its own."""
+    columns = table.columns[part]
+    titles = ["" if k and column.title == columns[k - 1].title else column.title for k, column in enumerate(columns)]
+    texts = ["".ljust(names) + gap + _titles(titles, width, gap)]
+    texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
+    texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
+    texts.append("-" * (names + len(columns) * (width + len(gap))))
+    for line in table.lines:
+        if not any(line.cells[part]):
+            continue  # of this block, the model has nothing
+        name = line.name
+        if len(name) > names:
+            texts.append(name)
+            name = ""
+        texts.append(gap.join([name.ljust(names), *(spoken(c).ljust(width) for c in line.cells[part])]))
+    return [text.rstrip() for text in texts]
 
 
 def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None:
@@ -168,10 +182,12 @@ def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None
 def number(value: float, digits: int = 3) -> str:
     """Write a share without the zero that all shares have; 1 has a digit less, so that columns align.
 
-    >>> number(0.1254), number(1.0), number(0.034, 2)
-    ('.125', '1.00', '.03')
+    Halves go up, as readers expect of a chance of 1/16.
+
+    >>> number(0.1254), number(1.0), number(0.034, 2), number(1 / 16)
+    ('.125', '1.00', '.03', '.063')
     """
-    text = f"{value:.{digits}f}"
+    text = f"{value + 1e-9:.{digits}f}"
     return text.removeprefix("0") if text.startswith("0") else text[:-1]
 
 
@@ -197,8 +213,14 @@ def legend(results: dict[str, Any], table: Table) -> str:
     """Say what the numbers of a table are, in one sentence."""
     people = len({user for row in results["rows"] for user in row.get("per_user", {})})
     data = results["data"]
-    kind = f"mean ± SD over {table.runs} runs (folds and seeds)" if table.runs > 1 else "with 95 % interval"
+    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval"
     return (
         f"Balanced accuracy, {kind}; {people} people tested, each absent from training; "
         f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."
     )
+
+
+def _runs(results: dict[str, Any]) -> str:
+    """Say what a mean was taken over."""
+    counts = {what: len({row[what] for row in results["rows"]}) for what in ("fold", "seed")}
+    return " x ".join(f"{count} {what}s" for what, count in counts.items() if count > 1)
