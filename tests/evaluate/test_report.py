@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from cpep.evaluate import plots
-from cpep.evaluate.report import table_text, write_report
+from cpep.evaluate.report import _natural, table_text, write_report
 from cpep.evaluate.table import number, table_of
 from tests.evaluate.fake_evaluation import SEEN, UNSEEN, evaluation
 
@@ -175,7 +176,9 @@ def test_page_opens_with_the_table_and_keeps_the_order(page: str) -> None:
         "unseen",
         "chance .125",
         "abc1234",
-        "23:32",
+        "23 min 32 s",
+        "2-second windows",
+        "by recording: each scaled by its own statistics",
     ):
         assert words in text
     assert text.count("index flexion answered as index flexion") == 13  # 5 probes, 2 x 4 zero-shot rows
@@ -195,6 +198,32 @@ def test_page_survives_missing_details_and_strange_names(tmp_path: Path) -> None
     assert evil in "".join(Page(text).texts)
     for svg in re.findall(r"<svg.*?</svg>", text, flags=re.S):
         ElementTree.fromstring(svg)
+
+
+def test_page_of_several_seeds_of_one_fold(tmp_path: Path) -> None:
+    results, details = evaluation(folds=1, seeds=2, windows=5, models={"cpep": 0.4, "pose": 0.9})
+    details["losses"].reverse()
+    write_report(results, details, tmp_path / "report.html")
+    text = " ".join(" ".join(Page((tmp_path / "report.html").read_text()).texts).split())
+    assert "mean ± SD over 2 seeds;" in text and "each seed trains from another start." in text
+    assert "Grey models are pose (ceiling)." in text
+    titles = ("EMG masked autoencoder", "Pose masked autoencoder", "Alignment of EMG to pose")
+    assert sorted(titles, key=text.index) == list(titles)  # the order in which they were trained
+
+
+def test_seen_and_unseen_rows_share_a_matrix_where_the_answers_are_the_same(page: str) -> None:
+    main = page[page.index('id="confusion"') : page.index("<details>")]
+    assert re.findall(r"Confusion matrix of cpep, ([^\"]+)", main) == [
+        "linear probe, seen gestures",
+        "linear probe, unseen gestures",
+        "zero-shot, seen gestures",
+        "zero-shot, unseen gestures",
+        "zero-shot among all, seen and unseen gestures",
+    ]
+
+
+def test_people_are_sorted_by_number() -> None:
+    assert _natural(["10", "2", "s10", "s9", "1", "anna"]) == ["1", "2", "10", "anna", "s9", "s10"]
 
 
 def test_matrices_are_summed_over_folds(tmp_path: Path) -> None:
@@ -218,8 +247,14 @@ def test_heat_draws_every_cell_and_marks_right_answers() -> None:
     right, wrong = "cell right", "cell"
     assert cells[:3] == [(right, "--share:0.750"), (wrong, "--share:0.250"), (wrong, "--share:0.000")]
     assert cells[3:] == [(wrong, "--share:0.000"), (wrong, "--share:0.000"), (right, "--share:1.000")]
-    assert [text.text for text in tree.iter("text")] == ["a b", "other", "c", "a b", "75", "25", "c", "100"]
-    assert [line.get("class") for line in tree.iter("line")] == ["split"]
+    assert [text.text for text in tree.iter("text")] == [
+        *("answer →", "made ↓", "a b", "other", "c"),
+        *("a b", "75", "25", "c", "100"),
+    ]
+    upright, level = tree.iter("line")  # seen from unseen, among answers and among rows
+    assert (upright.get("class"), level.get("class")) == ("split", "split")
+    assert upright.get("x1") == upright.get("x2") and level.get("y1") == level.get("y2")
+    assert "split" not in plots.heat(np.eye(2), ["a", "b"], ["a", "b"], 0, "t")
 
 
 def test_dots_stand_at_their_values() -> None:
@@ -249,6 +284,10 @@ def test_curves_skip_missing_validation_points_and_stay_inside() -> None:
         for x, y in (map(float, point.split(",")) for point in points):
             assert 40 < x < width and 0 < y < height - 30
     assert "loss (nats)" in [text.text for text in tree.iter("text")]
+    ends = [points[-1] for name, points in lines if name == "curve validation"]
+    assert [
+        f"{c.get('cx')},{c.get('cy')}" for c in tree.iter("circle")
+    ] == ends  # the best of each run, here its last
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.421, 0.424), (3.0, 5.7), (0.5, 0.5), (-2.0, 900.0), (0, 0)])
@@ -268,3 +307,19 @@ def test_scatter_colours_only_the_gestures_shown() -> None:
         ("pose", "--colour:var(--c0)"): 2,
     }
     assert [text.text for text in tree.iter("text")] == ["index flexion"]
+
+
+def test_gestures_that_reuse_a_colour_have_another_mark() -> None:
+    names = [f"g{k}" for k in range(16)]
+    points = [(float(k % 4), float(k // 4), name) for k, name in enumerate(names)]
+    tree = ElementTree.fromstring(plots.scatter(points, points, names, "t"))
+    marks = [(p.get("class"), p.get("style"), p.get("d", "")) for p in tree.iter("path") if p.get("style")]
+    looks = [(kind, colour, re.sub(r"M[\d.]+ [\d.]+", "", path)) for kind, colour, path in marks]
+    assert len(looks) == 32 and len(set(looks)) == 32
+
+
+def test_labels_of_a_map_cover_none_and_stay_inside() -> None:
+    placed = plots._spread([(f"gesture {k}", (100.0 + k, 50.0 + k % 3)) for k in range(8)], 300, 160)
+    heights = sorted(y for _, (_, y) in placed)
+    assert all(b - a >= 15 for a, b in pairwise(heights))
+    assert heights[0] >= 12 and heights[-1] <= 160

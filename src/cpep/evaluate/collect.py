@@ -13,6 +13,7 @@ from cpep.data.splits import Split
 from cpep.data.store import Store
 from cpep.evaluate.metrics import paired_bootstrap
 from cpep.evaluate.protocol import Outcome
+from cpep.evaluate.table import PROTOCOLS
 from cpep.files import atomic_path, read_json, write_json
 
 SCHEMA = 1
@@ -171,7 +172,8 @@ def compare(folds: Sequence[Fold], one: str, other: str, protocol: str, gestures
         pooled["other"].append(fold.arrays[f"{rows[1]}/predicted"])
     label, first, second, user = (np.concatenate(pooled[name]) for name in ("label", "one", "other", "user"))
     found = paired_bootstrap(label, first, second, user)
-    where = f"{protocol.replace('_', ' ')} on {gestures} gestures ({len(np.unique(user))} users)"
+    seed = f", seed {folds[0].seed}" if len({fold.seed for fold in folds}) > 1 else ""
+    where = f"{PROTOCOLS[protocol]} on {gestures} gestures ({len(np.unique(user))} people{seed})"
     return found.sentence(one, other, where)
 
 

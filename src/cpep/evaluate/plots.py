@@ -19,7 +19,11 @@ Point = tuple[float, float]
 PALETTE = 8
 """Colours ``--c0`` to ``--c7`` of the style sheet, beyond which gestures share a colour."""
 
+MARKS = ("h0", "m0-3.6l3.2 5.8h-6.4z"), ("m-2.4-2.4l4.8 4.8m0-4.8l-4.8 4.8", "m0 3.6l3.2-5.8h-6.4z")
+"""Marks of EMG and pose in a map: of the first gestures, and of those that reuse their colours."""
+
 _CHARACTER = 6.1  # width of a character of 11 px text, on average
+_HALO, _HALO_ROW = 8.2, 15.0  # width and height of one of the bold labels in a map, 13 px
 
 
 def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, title: str) -> str:
@@ -47,7 +51,8 @@ def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, ti
             parts.append(f'<circle class="dot {role}" cx="{x:.1f}" cy="{y + dy:.1f}" r="3.2">{tip}</circle>')
         mean = x_of(float(np.mean(list(values.values()))))
         parts.append(_line(mean, y - row / 2 + 3, mean, y + row / 2 - 3, "mean"))
-    return _svg(width, bottom + 22, title, parts)
+    parts.append(_text(x_of(0.5), bottom + 31, "balanced accuracy", "tick middle"))
+    return _svg(width, bottom + 36, title, parts)
 
 
 def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], split: int, title: str) -> str:
@@ -57,15 +62,18 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
         matrix_RK: windows by true (row) and answered (column) gesture.
         rows: names of the rows.
         columns: names of the columns.
-        split: columns before the line between seen and unseen gestures; 0 draws none.
+        split: columns before the line between seen and unseen gestures; 0 draws none. Rows are parted as well.
         title: what the figure is, for screen readers.
     """
     rows, columns = [_words(name) for name in rows], [_words(name) for name in columns]
-    cell = 24.0 if len(columns) <= 16 else 19.0
-    left = 12 + _CHARACTER * max(map(len, rows))
-    top = 10 + _CHARACTER * max(map(len, columns))
+    cell = 23.0 if len(columns) <= 16 else 19.0
+    left = 8 + max(_CHARACTER * max(map(len, rows)), 60.0)
+    top = 10 + max(_CHARACTER * max(map(len, columns)), 30.0)
     share_RK = matrix_RK / np.maximum(matrix_RK.sum(1, keepdims=True), 1)
-    parts = []
+    parts = [
+        _text(left - 6, top - 22, "answer \u2192", "tick end"),
+        _text(left - 6, top - 6, "made \u2193", "tick end"),
+    ]
     for k, name in enumerate(columns):
         x = left + cell * (k + 0.5) + 4
         parts.append(_text(x, top - 6, name, "label", turn=f"rotate(-90 {x:.1f} {top - 6:.1f})"))
@@ -85,18 +93,21 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
     if split:
         x = left + cell * split
         parts.append(_line(x, top - 4, x, top + cell * len(rows) + 2, "split"))
+    if 0 < (above := sum(name in columns[:split] for name in rows)) < len(rows):
+        y = top + cell * above
+        parts.append(_line(left - 4, y, left + cell * len(columns) + 2, y, "split"))
     return _svg(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
 
 
 def curves(runs: Sequence[Sequence[Sequence[float | None]]], unit: str, title: str) -> str:
-    """Draw training and validation loss against steps, one pair of lines a run.
+    """Draw training and validation loss against steps, one pair of lines a run; a ring marks the best validation.
 
     Args:
         runs: per run, points of (step, training loss, validation loss or nothing).
         unit: of the loss.
         title: what the figure is, for screen readers.
     """
-    width, height, left, top = 360.0, 216.0, 48.0, 24.0
+    width, height, left, top = 272.0, 196.0, 38.0, 24.0
     lines = {name: [_defined(run, column) for run in runs] for name, column in (("validation", 2), ("train", 1))}
     points = [point for group in lines.values() for line in group for point in line]
     last = max((x for x, _ in points), default=1.0)
@@ -123,6 +134,9 @@ def curves(runs: Sequence[Sequence[Sequence[float | None]]], unit: str, title: s
         for line in lines[name]:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
             parts.append(f'<polyline class="curve {name}" points="{path}"/>')
+    for line in filter(None, lines["validation"]):
+        x, y = place(min(line, key=lambda point: point[1]))
+        parts.append(f'<circle class="kept" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
     return _svg(width, height, title, parts)
 
 
@@ -132,38 +146,44 @@ def scatter(
     shown: Sequence[str],
     title: str,
 ) -> str:
-    """Draw EMG (dots) and pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey."""
-    side, rim = 440.0, 14.0
+    """Draw EMG (dots) and pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey.
+
+    Gestures that reuse the colours of the first ``PALETTE`` have crosses and triangles on their tip instead.
+    """
+    side, rim = 440.0, 16.0
     at_N2 = np.array([point[:2] for point in (*emg, *pose)], dtype=float)
     low, high = at_N2.min(0), at_N2.max(0)
     scale = (side - 2 * rim) / max(float((high - low).max()), 1e-9)
+    width, height = (float(length) for length in np.maximum(scale * (high - low) + 2 * rim, side / 2))
     middle = (low + high) / 2
 
     def place(point: tuple[float, float, str]) -> Point:
-        return side / 2 + scale * (point[0] - middle[0]), side / 2 - scale * (point[1] - middle[1])
+        return width / 2 + scale * (point[0] - middle[0]), height / 2 - scale * (point[1] - middle[1])
 
     def drawn(points: Iterable[tuple[float, float, str]], shape: str, style: str) -> str:
         path = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in map(place, points))
         return f'<path {style} d="{path}"/>'
 
-    dot, triangle = "h0", "m0-3.6l3.2 5.8h-6.4z"
+    dot, triangle = MARKS[0]
     parts = [
         drawn((p for p in emg if p[2] not in shown), dot, 'class="emg other"'),
         drawn((p for p in pose if p[2] not in shown), triangle, 'class="pose other"'),
     ]
     labels = []
     for number, name in enumerate(shown):
+        again = number // PALETTE % 2
+        dot, triangle = MARKS[again]
         colour = f'style="--colour:var(--c{number % PALETTE})"'
-        parts.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg" {colour}'))
+        parts.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg{" cross" * again}" {colour}'))
         own = [p for p in pose if p[2] == name]
         parts.append(drawn(own, triangle, f'class="pose" {colour}'))
         if own:
             # So many names would hide the points: the page's key explains the numbers.
             label = _words(name) if len(shown) <= PALETTE else str(number + 1)
             labels.append((label, _medoid([place(p) for p in own])))
-    for name, (x, y) in _spread(labels, side):
+    for name, (x, y) in _spread(labels, width, height):
         parts.append(_text(x, y, name, "halo middle"))
-    return _svg(side, side, title, parts)
+    return _svg(width, height, title, parts)
 
 
 def _words(name: str) -> str:
@@ -228,14 +248,14 @@ def _medoid(points: Sequence[Point]) -> Point:
     return float(at_N2[nearest, 0]), float(at_N2[nearest, 1])
 
 
-def _spread(labels: Sequence[tuple[str, Point]], side: float) -> list[tuple[str, Point]]:
-    """Place labels inside the figure, moved down where they would cover an earlier one."""
+def _spread(labels: Sequence[tuple[str, Point]], width: float, height: float) -> list[tuple[str, Point]]:
+    """Place labels inside the figure, each at the nearest height where it covers no earlier one."""
     placed: list[tuple[str, Point]] = []
     for name, (x, y) in sorted(labels, key=lambda label: label[1][1]):
-        half = _CHARACTER * len(name) / 2 + 3
-        x, y = min(max(x, half), side - half), max(y - 8, 12.0)
-        for other, (a, b) in placed:
-            if abs(x - a) < half + _CHARACTER * len(other) / 2 and abs(y - b) < 13:
-                y = b + 13
-        placed.append((name, (x, y)))
+        half = _HALO * len(name) / 2 + 3
+        x, y = min(max(x, half), width - half), y - 8
+        near = [b for other, (a, b) in placed if abs(x - a) < half + _HALO * len(other) / 2]
+        heights = [12 + k for k in range(max(1, int(height) - 16))]
+        free = [h for h in heights if all(abs(h - b) >= _HALO_ROW for b in near)] or heights
+        placed.append((name, (x, min(free, key=lambda h: abs(h - y)))))
     return placed

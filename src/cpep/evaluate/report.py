@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,23 @@ from markupsafe import Markup
 
 from cpep.evaluate import plots
 from cpep.evaluate.table import Column, Table, legend, number, table_of, table_text
-from cpep.files import clock, write_text
+from cpep.files import write_text
 
 __all__ = ["table_text", "write_report"]
 
 STAGES = {
-    "emg_mae": "EMG masked autoencoder",
-    "pose_mae": "Pose masked autoencoder",
-    "cpep": "Alignment",
-    "align": "Alignment",
-    "cpep/shuffled_pairs": "Alignment of shuffled pairs (control)",
+    "emg_mae": ("EMG masked autoencoder", "mean squared error"),
+    "pose_mae": ("Pose masked autoencoder", "mean squared error"),
+    "cpep": ("Alignment of EMG to pose", "InfoNCE, nats"),
+    "align": ("Alignment of EMG to pose", "InfoNCE, nats"),
+    "cpep/shuffled_pairs": ("Alignment of shuffled pairs", "InfoNCE, nats"),
+}
+"""Title of a stage and unit of its loss, in the order of the page."""
+
+NORMALISATIONS = {
+    "none": "none",
+    "recording": "by recording: each scaled by its own statistics, without labels",
+    "causal": "causal: each scaled by running statistics of its past, without labels",
 }
 
 
@@ -39,7 +48,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
     """
     template = files("cpep.evaluate").joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    table = table_of(results)
+    table, rows = table_of(results), results["rows"]
     matrices = _matrices(results, details.get("confusion", []), table)
     page = environment.from_string(template).render(
         run=results["run"],
@@ -49,16 +58,53 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         number=number,
         comparisons=details.get("comparisons", []),
         notes=details.get("notes", []),
-        people=[(column, _dots(results, table, c)) for c, column in enumerate(table.columns)],
+        people=[(column, place, _dots(results, table, c)) for c, (column, place) in enumerate(_places(table))],
         main=next((name for name in ("cpep", *matrices) if name in matrices), ""),
         matrices=matrices,
         curves=_curves(details.get("losses", [])),
         maps=_maps(results["data"], details.get("map", {})),
         palette=plots.PALETTE,
+        marks=plots.MARKS,
         config=json.dumps(details.get("config", {}), indent=1) if details.get("config") else "",
-        seconds=clock(results["run"]["seconds"]),
+        windows=details.get("config", {}).get("data", {}),
+        normalisations=[NORMALISATIONS.get(n, n) for n in sorted({row["normalisation"] for row in rows})],
+        seeds=sorted({row["seed"] for row in rows}),
+        natural=_natural,
+        duration=duration(results["run"]["seconds"]),
     )
     write_text(path, page)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in words, which a time of day cannot be mistaken for.
+
+    >>> duration(42.3), duration(1412), duration(3725)
+    ('42 s', '23 min 32 s', '1 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _natural(names: Sequence[str]) -> list[str]:
+    """Sort names, numbers in them by value."""
+    return sorted(names, key=lambda name: [(not p.isdigit(), int(p) if p.isdigit() else p) for p in _parts(name)])
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"(\d+)", name) if part]
+
+
+def _places(table: Table) -> list[tuple[Column, str]]:
+    """Return the columns of the table with their place on a wide page: seen gestures above unseen ones."""
+    titles = [title for title, _ in table.groups]
+    if len(titles) > 3:
+        return [(column, "") for column in table.columns]
+    return [
+        (column, f"--column:{titles.index(column.title) + 1};--row:{1 + (column.gestures == 'unseen')}")
+        for column in table.columns
+    ]
 
 
 def _figure(svg: str) -> Markup:
@@ -82,25 +128,43 @@ def _dots(results: dict[str, Any], table: Table, column: int) -> Markup:
 
 def _matrices(
     results: dict[str, Any], confusion: Sequence[dict[str, Any]], table: Table
-) -> dict[str, list[tuple[Column, Markup]]]:
-    """Draw a confusion matrix per model and column, summed over folds and seeds."""
+) -> dict[str, list[tuple[str, list[tuple[str, Markup]]]]]:
+    """Draw confusion matrices, summed over folds and seeds, per model and protocol: (gestures, figure).
+
+    Where seen and unseen gestures are offered the same answers, they are rows of one matrix.
+    """
     of_row = {item["row"]: item for item in confusion}
     unseen = set(results["data"]["gestures_unseen"])
-    drawn: dict[str, list[tuple[Column, Markup]]] = {}
+    drawn: dict[str, list[tuple[str, list[tuple[str, Markup]]]]] = {}
     for line in table.lines:
-        for column, cell in zip(table.columns, line.cells, strict=True):
-            items = [of_row[position] for position in (cell.rows if cell else ()) if position in of_row]
-            if not items:
-                continue
-            classes: list[str] = sorted(items[0]["classes"], key=lambda name: name in unseen)
-            total_KK = sum(_ordered(item, classes) for item in items)
-            present_K = total_KK.sum(1) > 0
-            split = sum(name not in unseen for name in classes)
-            title = f"Confusion matrix of {line.name}, {column.title}, {column.gestures} gestures"
-            rows = [name for name, present in zip(classes, present_K, strict=True) if present]
-            svg = plots.heat(total_KK[present_K], rows, classes, split % len(classes), title)
-            drawn.setdefault(line.name, []).append((column, _figure(svg)))
+        cells = zip(table.columns, line.cells, strict=True)
+        for title, group in groupby(cells, key=lambda pair: pair[0].title):
+            totals: dict[tuple[str, ...], tuple[list[str], Any]] = {}
+            for column, cell in group:
+                items = [of_row[position] for position in (cell.rows if cell else ()) if position in of_row]
+                if items:
+                    classes = tuple(sorted(items[0]["classes"], key=lambda name: name in unseen))
+                    kinds, total = totals.get(classes, ([], 0))
+                    total = total + sum(_ordered(item, classes) for item in items)
+                    totals[classes] = ([*kinds, column.gestures], total)
+            figures = [
+                (
+                    what := f"{' and '.join(kinds)} gestures",
+                    _heat(f"{line.name}, {title}, {what}", classes, total, unseen),
+                )
+                for classes, (kinds, total) in totals.items()
+            ]
+            if figures:
+                drawn.setdefault(line.name, []).append((title, figures))
     return drawn
+
+
+def _heat(what: str, classes: Sequence[str], total_KK: Any, unseen: set[str]) -> Markup:
+    """Draw the rows that have windows, seen gestures before unseen ones."""
+    present_K = total_KK.sum(1) > 0
+    rows = [name for name, present in zip(classes, present_K, strict=True) if present]
+    split = sum(name not in unseen for name in classes) % len(classes)
+    return _figure(plots.heat(total_KK[present_K], rows, classes, split, f"Confusion matrix of {what}"))
 
 
 def _ordered(item: dict[str, Any], classes: Sequence[str]) -> Any:
@@ -110,14 +174,15 @@ def _ordered(item: dict[str, Any], classes: Sequence[str]) -> Any:
 
 def _curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, int, Markup]]:
     """Draw the loss curves of every stage, its folds and seeds together: (title, runs, figure)."""
+    order = list(STAGES)
     stages: dict[str, list[dict[str, Any]]] = {}
-    for curve in losses:
+    for curve in sorted(losses, key=lambda c: order.index(c["stage"]) if c["stage"] in order else len(order)):
         if curve["points"]:
             stages.setdefault(curve["stage"], []).append(curve)
     drawn = []
     for stage, runs in stages.items():
-        title = STAGES.get(stage, stage)
-        svg = plots.curves([run["points"] for run in runs], runs[0].get("unit", ""), f"Loss curves, {title}")
+        title, unit = STAGES.get(stage, (stage, ""))
+        svg = plots.curves([run["points"] for run in runs], runs[0].get("unit", unit), f"Loss curves, {title}")
         drawn.append((title, len(runs), _figure(svg)))
     return drawn
 
