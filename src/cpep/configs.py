@@ -25,7 +25,7 @@ C = TypeVar("C")
 
 
 class Normalise(Enum):
-    """Label-free scaling of the EMG; see ``cpep.data.transforms``."""
+    """Label-free centre and scale of the EMG; see ``cpep.data.standards``."""
 
     none = "none"
     recording = "recording"

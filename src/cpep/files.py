@@ -89,9 +89,10 @@ class ProgressLine:
         self.last = now
         rate = (done - self.first) / max(elapsed, 1e-9)
         left = (total - done) / max(rate, 1e-9)
+        shown = f"{rate * self.scale:,.{0 if rate * self.scale >= 10 else 1}f}"
         tail = f"{clock(left)} left" if done < total else f"done in {clock(elapsed)}"
         print(
-            f"  {self.title:<34} {100 * done / max(total, 1):3.0f} %  {rate * self.scale:,.0f} {self.unit}/s  {tail}",
+            f"  {self.title:<34} {100 * done / max(total, 1):3.0f} %  {shown} {self.unit}/s  {tail}",
             file=sys.stderr,
             flush=True,
         )

@@ -136,7 +136,9 @@ def publish(
     windows = list_windows(store, config.data.window_s, config.data.hop_s)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
-    details = {**details_of(folds), "config": as_dict(config)}
+    glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
+    notes = [glove] if store.device.pose_unit == "count" else []
+    details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
     write_json(out / "results.json", results)
     write_json(out / "details.json", details)
     write_report(results, details, out / "report.html")
@@ -186,7 +188,8 @@ def describe(store: Store, splits: Sequence[Split]) -> str:
     names = [store.vocabulary[label] for label in one.unseen]
     return (
         f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
-        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures ({', '.join(names) or 'none'})\n"
+        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures\n"
+        f"unseen: {', '.join(names) or 'none'}\n"
         f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
         f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}"
     )
