@@ -23,7 +23,7 @@ from cpep.data.frames import Frames, to_frames
 from cpep.data.store import Store, is_store, open_store
 from cpep.data.writer import JOURNAL, Stamp, StoreWriter
 from cpep.files import read_json
-from cpep.jobs import start_worker
+from cpep.jobs import start_worker, submit
 from cpep.types import Progress, UserError, no_progress
 
 Result = TypeVar("Result")
@@ -147,7 +147,7 @@ def in_order(
     try:
         waiting: deque[Future[Result]] = deque()
         for source in sources:
-            waiting.append(pool.submit(function, source))
+            waiting.append(submit(pool, function, source))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
