@@ -58,6 +58,7 @@ def prepare(
         metadata = _metadata(folder)
         if done := _existing(out, stamps, metadata, skip_bad):
             return done
+        splits = _splits(folder, metadata)
         partial = out.with_name(f".{out.name}.partial")
         with closing(StoreWriter(partial, stamps, keep_skipped=skip_bad)) as writer:
             progress(writer.done, len(sources))
@@ -65,7 +66,7 @@ def prepare(
                 for result in results:
                     _take(writer, result, skip_bad)
                     progress(writer.done, len(sources))
-            writer.finish(dataset_name(sources), _splits(folder, metadata), {"metadata": metadata})
+            writer.finish(dataset_name(sources), splits, {"metadata": metadata})
         partial.replace(out)
         (out / JOURNAL).unlink()
     except OSError as error:
@@ -81,7 +82,7 @@ def _take(writer: StoreWriter, result: Frames | UserError, skip_bad: bool) -> No
     elif skip_bad:
         writer.skip(str(result))
     else:
-        raise UserError(f"{result} (or leave out such files with --skip-bad)") from result
+        raise UserError(f"{result} (or leave out such files: cpep data prepare --skip-bad)") from result
 
 
 def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: bool) -> Store | None:
