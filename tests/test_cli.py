@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cpep.cli import main
+from cpep.cli import _list, _seeds, main
 from cpep.pipeline import MODELS
 from tests.synthetic import write_db1
 
@@ -159,7 +159,12 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
         (["--preset", "huge"], "there are tiny, small, paper"),
         (["--recipe", "best"], "no recipe 'best'"),
         (["--seeds", "a"], "--seeds a"),
+        (["--seeds", "²"], "--seeds ²"),
+        (["--seeds", "4294967296"], "up to 4294967295"),
         (["--folds", "9"], "has 8 users"),
+        (["--folds", "1"], "give 2 or more, or 0"),
+        (["--folds", "-1"], "give 2 or more, or 0"),
+        (["--folds", "2", "--test-users", "1"], "give one of them"),
     ],
 )
 def test_a_mistake_is_one_sentence(raw, tmp_path, capsys, argv, says):
@@ -184,9 +189,37 @@ def test_damaged_recordings_are_named(tmp_path, capsys):
     assert not (tmp_path / "store").exists()
 
 
-def test_a_typo_in_a_command_is_explained(capsys):
-    assert main(["reproduse"]) == 2
-    assert main(["data", "prepare"]) == 2
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["reproduse"], "Did you mean 'reproduce'? (see `cpep --help`)"),
+        (["data", "prepare"], "Missing argument 'path' (see `cpep data prepare --help`)"),
+        (["simulate", "--users", "few"], "'--users'"),
+        (["simulate", "--seed", "-1"], "'--seed'"),
+    ],
+)
+def test_a_typo_in_a_command_is_one_sentence(capsys, argv, says):
+    said = sentence(capsys, *argv)
+    assert said.startswith("cpep: ") and says in said and "\n" not in said
+
+
+@pytest.mark.parametrize("group", [[], ["data"], ["pretrain"]])
+def test_a_group_alone_shows_its_help_with_an_example(capsys, group):
+    assert main(group) == 2
+    said = capsys.readouterr()
+    assert "Example: cpep " in said.out and said.err == ""
+
+
+def test_what_is_listed_twice_counts_once():
+    assert _list("cpep, ridge,cpep") == ("cpep", "ridge") and _seeds("0,1,00") == (0, 1)
+
+
+def test_an_unforeseen_error_of_the_disk_is_a_sentence(capsys, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", "S1_A1_E1.mat")
+
+    monkeypatch.setattr("cpep.data.inspect.inspect_folder", refuse)
+    assert sentence(capsys, "data", "inspect", "x") == "cpep: S1_A1_E1.mat: Permission denied"
 
 
 def test_models_are_those_of_the_contract():

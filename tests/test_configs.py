@@ -35,6 +35,19 @@ def _get(config, path):
         ("align.optim.steps=many", "many"),
         ("data.normalisation=mine", "mine"),
         ("align.optim.steps", "write field=value"),
+        ("=3", "write field=value"),
+        ("preset=tiny", "use --preset"),
+        ("evaluate.strengths=[a", "--set evaluate.strengths"),
+        ("evaluate.strengths=[]", "at least one number"),
+        ("evaluate.ridge_strengths=[1,-1]", "above 0"),
+        ("align.optim.steps=0", "at least 1"),
+        ("align.optim.batch=1", "at least 2"),
+        ("align.people=-1", "at least 0"),
+        ("align.optim.lr=nan", "above 0"),
+        ("data.window_s=inf", "above 0"),
+        ("emg.dropout=1", "from 0 to below 1"),
+        ("emg.heads=3", "must divide emg.width"),
+        ("align.temperature=0.7", "set all three"),
     ],
 )
 def test_a_mistake_is_a_sentence(assignment, says):
@@ -48,3 +61,18 @@ def test_configurations_are_frozen_and_fingerprints_tell_them_apart():
         config.threads = 3  # type: ignore[misc]
     assert fingerprint(config, 1) == fingerprint(small(), 1)
     assert fingerprint(config, 1) != fingerprint(override(config, ["threads=3"]), 1)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_value_of_a_preset_is_one_that_may_be_set(name):
+    config = PRESETS[name]()
+    for path in set(fields_of(config)) - {"preset", "recipe"}:
+        value = _get(config, path)
+        plain = getattr(value, "value", list(value) if isinstance(value, tuple) else value)
+        assert override(config, [f"{path}={plain}"]) == config
+
+
+def test_of_several_assignments_the_wrong_one_is_named():
+    with pytest.raises(UserError) as caught:
+        override(small(), ["threads=2", "align.optim.lr=fast"])
+    assert "lr=fast" in str(caught.value) and "threads" not in str(caught.value)

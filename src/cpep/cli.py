@@ -5,6 +5,8 @@ Heavy modules are imported inside the commands, so that ``cpep --help`` is quick
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +18,22 @@ from cpep.types import UserError
 
 app = typer.Typer(
     name="cpep",
-    help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.",
+    help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
+    "Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1`",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-data_app = typer.Typer(help="Look at recordings and prepare them for training.", no_args_is_help=True)
-pretrain_app = typer.Typer(help="Train a masked autoencoder of one modality.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Look at recordings and prepare them for training.\n\n"
+    "Example: `cpep data inspect ../shared/data/ninapro_db1`",
+    no_args_is_help=True,
+)
+pretrain_app = typer.Typer(
+    help="Train a masked autoencoder of one modality.\n\nExample: `cpep pretrain emg runs/cohort.store runs/emg_mae`",
+    no_args_is_help=True,
+)
 app.add_typer(data_app, name="data")
 app.add_typer(pretrain_app, name="pretrain")
 
@@ -36,11 +46,29 @@ UnseenOption = Annotated[
 ]
 TestOption = Annotated[str, typer.Option("--test-users", help="People held out, separated by commas.")]
 ValOption = Annotated[str, typer.Option("--val-users", help="People for early stopping and every choice.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+LARGEST_SEED = 2**32 - 1  # what NumPy and scikit-learn take
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 
 
 def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Return the parts between commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = _list(text)
+    if not parts or not all(part.isdecimal() and int(part) <= LARGEST_SEED for part in parts):
+        raise UserError(
+            f"--seeds {text}: write whole numbers up to {LARGEST_SEED} separated by commas, for example 0,1,2"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _check_folds(folds: int, test_users: str) -> None:
+    if folds < 0 or folds == 1:
+        raise UserError(f"--folds {folds}: give 2 or more, or 0 to test a quarter of the people once")
+    if folds and _list(test_users):
+        raise UserError("--folds tests everybody in turn, --test-users names who is tested; give one of them")
 
 
 @app.command()
@@ -250,14 +278,13 @@ def reproduce(
 
     if recipe != "paper":
         raise UserError(f"no recipe {recipe!r}; this version has paper")
-    if not all(seed.isdigit() for seed in _list(seeds)) or not _list(seeds):
-        raise UserError(f"--seeds {seeds}: write whole numbers separated by commas, for example 0,1,2")
+    _check_folds(folds, test_users)
     request = pipeline.Request(
         data=data,
         out=out,
         config=make_preset(preset, sets),
         models=_list(models) or pipeline.MODELS,
-        seeds=tuple(int(seed) for seed in _list(seeds)),
+        seeds=_seeds(seeds),
         folds=folds,
         test_users=_list(test_users),
         val_users=_list(val_users),
@@ -272,21 +299,39 @@ def reproduce(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong."""
     try:
-        status = app(args=None if argv is None else list(argv), standalone_mode=False)
+        status = app(args=None if argv is None else list(argv), prog_name="cpep", standalone_mode=False)
     except UserError as error:
-        typer.echo(f"cpep: {error}", err=True)
-        return 2
+        return _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except USAGE_ERROR as error:
-        error.show()
-        return 2
+        return _complain(_usage(error)) if error.format_message() else 2  # help was printed instead
+    except BrokenPipeError:  # `cpep ... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
     if status == INTERRUPTED:
-        typer.echo("cpep: stopped; the same command goes on from here", err=True)
+        _complain("stopped; the same command goes on from here")
         return 1
     return 0
 
 
+def _usage(error: Any) -> str:
+    """Say in one sentence what is wrong with a command line, and where to look."""
+    command = error.ctx.command_path if error.ctx else "cpep"
+    return f"{error.format_message().rstrip('.')} (see `{command} --help`)"
+
+
+def _complain(sentence: str) -> int:
+    """Print a sentence, over the progress line where there is one, and return the exit status."""
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{clear}cpep: {sentence}", file=sys.stderr, flush=True)
+    return 2
+
+
 def run() -> None:
     """Entry point of the ``cpep`` script."""
-    sys.exit(main())
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C: the workers are ending already
+    sys.exit(status)

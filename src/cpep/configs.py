@@ -11,13 +11,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from cpep.types import UserError
 
@@ -236,17 +239,65 @@ def override(config: C, assignments: Sequence[str]) -> C:
     known = fields_of(config)
     for assignment in assignments:
         path, sign, _ = assignment.partition("=")
-        if not sign:
+        if not sign or not path:
             raise UserError(f"--set {assignment}: write field=value, for example align.optim.lr=3e-4")
         if path not in known:
             near = " or ".join(_nearest(path, known))
             raise UserError(f"--set {assignment}: there is no field {path}; did you mean {near}?")
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.from_dotlist(list(assignments)))
-        result = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise UserError(f"--set {' '.join(assignments)}: {str(error).splitlines()[0]}") from error
-    return _with_tuples(result)  # type: ignore[no-any-return]
+        if path in ("preset", "recipe"):
+            raise UserError(f"--set {assignment}: a name alone changes nothing; use --{path}")
+        try:
+            merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.from_dotlist([assignment]))
+            config = _with_tuples(OmegaConf.to_object(merged))
+        except (OmegaConfBaseException, YAMLError) as error:
+            raise UserError(f"--set {assignment}: {str(error).splitlines()[0]}") from error
+        if wrong := _wrong(path, attrgetter(path)(config)):
+            raise UserError(f"--set {assignment}: {path} must be {wrong}")
+    _check_together(config)
+    return config
+
+
+Range = tuple[float, float, str]
+"""Smallest value, the one that is already too large, and both in words."""
+
+COUNT: Range = (1, math.inf, "at least 1")
+POSITIVE: Range = (math.ulp(0.0), math.inf, "above 0")
+SHARE: Range = (0, 1, "from 0 to below 1")
+RANGES: dict[str, Range] = {
+    "batch": (2, math.inf, "at least 2"),
+    **dict.fromkeys(("threads", "width", "depth", "heads", "decoder_depth"), COUNT),
+    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap"), COUNT),
+    **dict.fromkeys(("window_s", "hop_s", "token_ms", "bin_ms", "lr", "clip"), POSITIVE),
+    **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
+    **dict.fromkeys(("temperature", "temperature_min", "temperature_max"), POSITIVE),
+    **dict.fromkeys(("mask", "dropout", "drop", "warmup"), SHARE),
+}
+"""By the last name of a field; every other number is at least 0."""
+
+
+def _wrong(path: str, value: Any) -> str:
+    """Say what a value must be; ``""`` where it is."""
+    if value == ():
+        return "a list of at least one number"
+    numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
+    low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))
+    return "" if all(low <= number < high for number in numbers) else expected
+
+
+def _check_together(config: Any) -> None:
+    """Check what fields of a run must be to each other."""
+    if not isinstance(config, RunConfig):
+        return
+    for name in ("emg", "pose"):
+        encoder: EncoderConfig = getattr(config, name)
+        if encoder.width % encoder.heads:
+            raise UserError(f"{name}.heads={encoder.heads} must divide {name}.width={encoder.width}; set both")
+    align = config.align
+    if not align.temperature_min <= align.temperature <= align.temperature_max:
+        raise UserError(
+            f"align.temperature={align.temperature:g} must lie between temperature_min={align.temperature_min:g} "
+            f"and temperature_max={align.temperature_max:g}; set all three"
+        )
 
 
 def _nearest(path: str, known: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -61,28 +62,66 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
         raise UserError(
             "a worker process was killed (out of memory?); run the same command again to resume"
         ) from error
+    except BaseException:  # a mistake in one job, or Ctrl-C: the others save their state and end
+        for process in multiprocessing.active_children():
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGINT)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_working = False
+_working = _stopping = False
+
+
+def submit(pool: ProcessPoolExecutor, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Submit a call; a process that is started for it is deaf to Ctrl-C until ``begin_worker``.
+
+    Without this, Ctrl-C while a worker still imports its modules prints a traceback from there.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        return pool.submit(call, *arguments)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(call, *arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin_worker(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    """Set what Ctrl-C does in a worker, hear it from now on, and end when the parent does, however that ends."""
+    signal.signal(signal.SIGINT, handler)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def start_worker() -> None:
     """Let Ctrl-C, which reaches every process, stop the job of a worker but leave an idle one without a traceback."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        if _working:
+        global _stopping
+        first, _stopping = not _stopping, True
+        if _working and first:  # once: a second one must not cut off the saving of the state
             raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
+    begin_worker(interrupt)
 
 
 def work(call: partial[Any]) -> None:
-    """Run one job in a worker."""
+    """Run one job in a worker, unless it was told to stop before."""
     global _working
     _working = True
     try:
+        if _stopping:
+            raise KeyboardInterrupt
         call()
     finally:
         _working = False
@@ -95,7 +134,7 @@ def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, note: Callable[[str], N
         ready = [job for job in waiting if done.issuperset(job.needs)]
         assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
         for job in ready:
-            running[pool.submit(work, job.call)] = job.name
+            running[submit(pool, work, job.call)] = job.name
             waiting.remove(job)
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:

@@ -288,6 +288,10 @@ def test_metadata_as_published(tmp_path: Path) -> None:
             "user,session,stage,side,split,filename,start\na,b,c,left,train,f,x\n",
             "line 2: start is 'x', not a number",
         ),
+        (
+            "user,session,stage,side,split,filename\na,b,c,left,trian,f\n",
+            "line 2: split is 'trian'",
+        ),
         ("", "lacks the column"),
         ('user,"session\n', "not readable as CSV"),
     ],

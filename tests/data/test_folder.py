@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -57,8 +58,29 @@ def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no recordings that cpep reads: emg2pose \(\.hdf5\), NinaPro"):
         find_recordings(tmp_path)
     (tmp_path / "lonely.csv").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it, or cpep\.json"):
         find_recordings(tmp_path)
+    (tmp_path / "other.npz").touch()
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; write lonely\.json"):
+        find_recordings(tmp_path)
+
+
+def test_fields_of_another_kind_are_a_sentence_that_names_the_file(tmp_path: Path) -> None:
+    write_emg2pose(tmp_path, count=1)
+    (source,) = find_recordings(tmp_path)
+    with h5py.File(source.path, "a") as file:
+        file["emg2pose"].attrs["sample_rate"] = "fast"
+    with pytest.raises(UserError, match=r"r0\.hdf5 is no emg2pose recording as cpep knows them \(could not convert"):
+        source.read()
+
+
+def test_a_mistake_in_one_of_two_files_of_one_name_says_in_which(tmp_path: Path) -> None:
+    for day in ("day1", "day2"):
+        emg = np.ones((10, 2)) * (np.nan if day == "day2" else 1)
+        write_generic(tmp_path / day, SIDECAR, emg=emg)
+    _, second = find_recordings(tmp_path)
+    with pytest.raises(UserError, match=r"day2/a\.npz: EMG is not finite"):
+        second.read()
 
 
 def test_a_store_is_no_folder_of_recordings(tmp_path: Path) -> None:

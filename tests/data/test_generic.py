@@ -160,6 +160,16 @@ def test_interpolation_against_a_slow_one() -> None:
         np.testing.assert_allclose(values[k], expected, atol=1e-5, err_msg=str(t))
 
 
+ODD = {
+    "cube": np.ones((2, 2, 2)),
+    "words": np.array(["x", "y", "z"]),
+    "far": np.array([0, 4e9, 8e9]),
+    "none": np.ones((3, 0)),
+    "waves": np.ones(3) * 1j,
+    "wide": np.ones((3, 2)),
+}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -188,8 +198,19 @@ def test_interpolation_against_a_slow_one() -> None:
         ({"repetition": "words"}, "'words' holds something else than numbers"),
         (
             {"prompt": "cube", "label": {"field": "g", "names": {"1": "x"}}},
-            "'cube' has 8 rows where there are 3",
+            r"'cube' is \(2, 2, 2\), expected one value a row",
         ),
+        ({"user": {"pattern": "(x)?a"}}, "user pattern .* does not match 'a'"),
+        ({"side": "middle"}, "'side' is 'middle'; it must be 'left' or 'right'"),
+        ({"rate": 0.5}, "'rate' is 0.5; it must be at least 10 samples per second"),
+        (
+            {"emg": {"field": "emg", "clock": {"field": "far", "unit": "s"}}},
+            r"rows last 8e\+09 s.*check the clock's unit",
+        ),
+        ({"repetition": "far"}, r"'far' holds 8e\+09, which is no number of a repetition"),
+        ({"emg": {"field": "none"}}, "'none' has no columns"),
+        ({"emg": {"field": "waves"}}, "'waves' holds something else than numbers"),
+        ({"label": {"field": "wide", "names": {"1": "x"}}}, r"'wide' is \(3, 2\), expected one value a row"),
     ],
 )
 def test_mistakes_in_a_sidecar(tmp_path: Path, change: dict[str, object], sentence: str) -> None:
@@ -199,11 +220,7 @@ def test_mistakes_in_a_sidecar(tmp_path: Path, change: dict[str, object], senten
         emg=np.ones((3, 2)),
         t=np.array([0, 5, 4]),
         g=np.arange(3),
-        **(
-            {"cube": np.ones((2, 2, 2)), "words": np.array(["x", "y", "z"])}
-            if "cube" in sentence or "words" in sentence
-            else {}
-        ),
+        **{name: array for name, array in ODD.items() if f'"{name}"' in json.dumps(change)},
     )
     with pytest.raises(UserError, match=sentence):
         read(path)
@@ -217,7 +234,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"a\.npz is truncated or damaged"):
             read(path)
     np.savez(path, emg=np.array([{}], dtype=object))
-    with pytest.raises(UserError, match="truncated or damaged"):
+    with pytest.raises(UserError, match="holds Python objects, which cpep does not load"):
         read(path)
     np.savez(path, emg=np.zeros((0, 2)))
     with pytest.raises(UserError, match="holds no samples"):
@@ -229,11 +246,16 @@ def test_damaged_files(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("x,y\n1,2\n,3\n")
     with pytest.raises(UserError, match="b: EMG is not finite"):
         read(tmp_path / "b.csv")
+    (tmp_path / "b.csv").write_text("x,y,x\n1,2,3\n")
+    with pytest.raises(UserError, match="two columns 'x'"):
+        read(tmp_path / "b.csv")
+    (tmp_path / "b.csv").write_text("x,y\n" + "1,2\n" * 50 + "\n\n")
+    assert len(read(tmp_path / "b.csv").emg_TC) == 50  # blank lines at the end are none
     (tmp_path / "b.csv").write_text("")
     with pytest.raises(UserError, match="is empty"):
         read(tmp_path / "b.csv")
     (tmp_path / "b.json").write_text("{")
-    with pytest.raises(UserError, match="not readable as JSON"):
+    with pytest.raises(UserError, match=r"not readable as JSON .*; repair it"):
         read(tmp_path / "b.csv")
     (tmp_path / "b.json").write_text("[]")
     with pytest.raises(UserError, match="the sidecar must be a JSON object"):

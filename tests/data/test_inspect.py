@@ -31,6 +31,7 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     data = (tmp_path / "r0.hdf5").read_bytes()
     (tmp_path / "cut.hdf5").write_bytes(data[: len(data) // 2])
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "lonely.csv").touch()
     flat = emg2pose_like("short", samples=400, seed=1, valid_S=np.zeros(20, bool), label_T=np.full(400, -1))
     flat.emg_TC[:, 5] = 0
     write_recording(tmp_path / "short.hdf5", flat, start=0, simulated=True)
@@ -45,7 +46,7 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     inspection = inspect_folder(tmp_path, lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, 5) and calls[-1] == (5, 5)
     text = inspection.text()
-    assert "4 of 3 users in 3 sessions" in text
+    assert "4 by 3 users in 3 sessions" in text
     assert "16 channels, raw, 2000 Hz, noise_sd" in text and "3 channels, envelope, 50 Hz, V" in text
     assert "20 values, rad, 100 Hz, " in text
     assert "cut.hdf5 is truncated or damaged" in text.split("Cannot be read")[1]
@@ -56,6 +57,7 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     assert "metadata.csv: 1 recording it lists, not here, the first gone" in notes
     assert "metadata.csv: 1 recording here that it does not list, the first short" in notes
     assert "1 file of other kinds (notes.txt)" in text
+    assert "1 file .npz or .csv without a sidecar (lonely.csv)" in text
 
 
 def test_columns_are_aligned(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     for k in range(50):
         (tmp_path / f"bad{k}.hdf5").touch()
     text = inspect_folder(tmp_path).text()
-    assert "0 of 0 users" in text and "... and 10 more" in text and text.count("is not an HDF5 file") == 40
+    assert "0 by 0 users" in text and "... and 10 more" in text and text.count("is not an HDF5 file") == 40
 
 
 @pytest.mark.data

@@ -107,8 +107,11 @@ def test_gestures_go_by_name_or_number_and_a_typo_names_the_nearest(store):
     assert gesture_labels(store, ["3", "middle_flexion", "thumb_adduction"]) == (3, 9)
     with pytest.raises(UserError, match="did you mean thumb_adduction"):
         gesture_labels(store, ["thumb_aduction"])
-    with pytest.raises(UserError, match="no gesture '13'"):
-        gesture_labels(store, ["13"])
+    for number in ("13", "0"):
+        with pytest.raises(UserError, match=rf"no gesture '{number}'.*from 1 \(index_flexion\) to 12 \(thumb_ext"):
+            gesture_labels(store, [number])
+    with pytest.raises(UserError, match=r"no gesture '²'.*did you mean"):
+        gesture_labels(store, ["²"])
 
 
 def test_an_unknown_user_is_a_sentence(store):

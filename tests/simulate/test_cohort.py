@@ -96,7 +96,8 @@ def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"users": 0}, "at least 1"),
+        ({"users": 0}, "give 1 to"),
+        ({"users": 10**9}, "1 to 10000"),
         ({"minutes": 0.0}, "0.05"),
         ({"minutes": float("nan")}, "0.05"),
         ({"seed": -1}, "seed is -1"),

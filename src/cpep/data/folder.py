@@ -22,6 +22,10 @@ STORE_INDEX = "store.json"
 READABLE = "emg2pose (.hdf5), NinaPro (S1_A1_E1.mat), or .npz and .csv with a sidecar (cpep.data.generic)"
 
 
+FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
+"""What readers raise on fields that hold something else than their layout promises: texts, structures, objects."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One file that holds one recording.
@@ -44,14 +48,28 @@ class Source:
         Raises:
             UserError: the file cannot be read as what its layout promises; the sentence names it.
         """
-        if self.layout == "emg2pose":
-            recording = emg2pose.read_recording(self.path)
-        elif self.layout == "ninapro":
-            recording = ninapro.read_recording(self.path)
-        else:
-            assert self.sidecar is not None
-            recording = generic.read_recording(self.path, self.sidecar)
+        try:
+            recording = self._read()
+        except UserError as error:
+            # A recording calls itself by its stem, which several folders may hold.
+            stem, colon, rest = str(error).partition(": ")
+            mine = colon and stem == self.name.rpartition("/")[2]
+            raise UserError(f"{self.path}: {rest}") if mine else error from error
+        except FOREIGN as error:
+            detail = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"{self.path} is no {self.layout} recording as cpep knows them ({detail}); "
+                "compare it with one that can be read"
+            ) from error
         return recording if recording.name == self.name else replace(recording, name=self.name)
+
+    def _read(self) -> Recording:
+        if self.layout == "emg2pose":
+            return emg2pose.read_recording(self.path)
+        if self.layout == "ninapro":
+            return ninapro.read_recording(self.path)
+        assert self.sidecar is not None
+        return generic.read_recording(self.path, self.sidecar)
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,11 @@ class Listing:
 
     sources: tuple[Source, ...]
     ignored: tuple[Path, ...]
+
+    @property
+    def undescribed(self) -> list[Path]:
+        """The .npz and .csv among the ignored files: recordings, perhaps, without a sidecar."""
+        return [path for path in self.ignored if generic.is_data(path)]
 
 
 def list_folder(folder: Path) -> Listing:
@@ -97,10 +120,12 @@ def find_recordings(folder: Path) -> list[Source]:
         raise UserError(f"{folder} is a prepared store; name the folder of recordings that it was made from")
     listing = list_folder(folder)
     if not listing.sources:
-        data = next((path for path in listing.ignored if generic.is_data(path)), None)
-        if data is not None:
+        if listing.undescribed:
+            first, more = listing.undescribed[0], len(listing.undescribed) - 1
+            others = f", nor have {more} others" if more else ""
             raise UserError(
-                f"{data} has no sidecar; write {generic.stem(data)}.json beside it (see cpep.data.generic)"
+                f"{first} has no sidecar{others}; write {generic.stem(first)}.json beside it, or "
+                f"{generic.FOLDER_SIDECAR} for all: `python -m pydoc cpep.data.generic` shows one"
             )
         raise UserError(f"{folder} holds no recordings that cpep reads: {READABLE}")
     return list(listing.sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class Inspection:
         unreadable: name and reason of the others.
         notes: name of a file, and what is odd about it.
         ignored: files that are no recordings.
+        undescribed: those of them that may be recordings without a sidecar.
     """
 
     folder: Path
@@ -56,7 +57,8 @@ class Inspection:
     recordings: tuple[Summary, ...]
     unreadable: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
-    ignored: tuple[Path, ...] = field(default=())
+    ignored: tuple[Path, ...] = ()
+    undescribed: tuple[Path, ...] = ()
 
     def text(self) -> str:
         """Return the inspection as aligned tables."""
@@ -75,7 +77,7 @@ class Inspection:
         hours = sum(one.seconds for one in self.recordings) / 3600
         yield f"{self.name} in {self.folder}"
         yield (
-            f"  {'recordings':<12}{len(self.recordings):,} of {_count(len(users), 'user')} in "
+            f"  {'recordings':<12}{len(self.recordings):,} by {_count(len(users), 'user')} in "
             f"{_count(len(sessions), 'session')}, {hours:.2f} h"
         )
         for device in dict.fromkeys(one.device for one in self.recordings):
@@ -85,9 +87,13 @@ class Inspection:
             yield f"  {'pose':<12}{_pose(device, mine)}"
         if self.unreadable:
             yield f"  {'unreadable':<12}{_count(len(self.unreadable), 'recording')}, see below"
-        if self.ignored:
-            names = ", ".join(path.name for path in self.ignored[:3]) + (", ..." if len(self.ignored) > 3 else "")
-            yield f"  {'ignored':<12}{_count(len(self.ignored), 'file')} of other kinds ({names})"
+        for files, what in (
+            (self.undescribed, ".npz or .csv without a sidecar"),
+            (tuple(path for path in self.ignored if path not in self.undescribed), "of other kinds"),
+        ):
+            if files:
+                names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
+                yield f"  {'ignored':<12}{_count(len(files), 'file')} {what} ({names})"
 
     def _users(self) -> str:
         rows = []
@@ -134,13 +140,15 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
         else:
             unreadable.append((source.name, str(result)))
         progress(len(recordings) + len(unreadable), len(sources))
+    listing = list_folder(folder)
     return Inspection(
         folder=folder,
         name=dataset_name(sources),
         recordings=tuple(recordings),
         unreadable=tuple(unreadable),
         notes=(*_notes(recordings), *_metadata_notes(folder, sources)),
-        ignored=list_folder(folder).ignored,
+        ignored=listing.ignored,
+        undescribed=tuple(listing.undescribed),
     )
 
 

@@ -85,5 +85,7 @@ def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> Metad
                 values[field.name] = float(cell)
             except ValueError as error:
                 raise UserError(f"{path}, line {number}: {field.name} is {cell!r}, not a number") from error
+    if values["split"] not in ("", "train", "val", "test"):
+        raise UserError(f"{path}, line {number}: split is {values['split']!r}; it must be train, val, test or empty")
     values["filename"] = values["filename"].removesuffix(".hdf5")
     return MetadataRow(**values)

@@ -23,7 +23,7 @@ from cpep.data.frames import Frames, to_frames
 from cpep.data.store import Store, is_store, open_store
 from cpep.data.writer import JOURNAL, Stamp, StoreWriter
 from cpep.files import read_json
-from cpep.jobs import start_worker
+from cpep.jobs import start_worker, submit
 from cpep.types import Progress, UserError, no_progress
 
 Result = TypeVar("Result")
@@ -58,6 +58,7 @@ def prepare(
         metadata = _metadata(folder)
         if done := _existing(out, stamps, metadata, skip_bad):
             return done
+        splits = _splits(folder, metadata)
         partial = out.with_name(f".{out.name}.partial")
         with closing(StoreWriter(partial, stamps, keep_skipped=skip_bad)) as writer:
             progress(writer.done, len(sources))
@@ -65,7 +66,7 @@ def prepare(
                 for result in results:
                     _take(writer, result, skip_bad)
                     progress(writer.done, len(sources))
-            writer.finish(dataset_name(sources), _splits(folder, metadata), {"metadata": metadata})
+            writer.finish(dataset_name(sources), splits, {"metadata": metadata})
         partial.replace(out)
         (out / JOURNAL).unlink()
     except OSError as error:
@@ -81,7 +82,7 @@ def _take(writer: StoreWriter, result: Frames | UserError, skip_bad: bool) -> No
     elif skip_bad:
         writer.skip(str(result))
     else:
-        raise UserError(f"{result} (or leave out such files with --skip-bad)") from result
+        raise UserError(f"{result} (or leave out such files: cpep data prepare --skip-bad)") from result
 
 
 def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: bool) -> Store | None:
@@ -147,7 +148,7 @@ def in_order(
     try:
         waiting: deque[Future[Result]] = deque()
         for source in sources:
-            waiting.append(pool.submit(function, source))
+            waiting.append(submit(pool, function, source))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

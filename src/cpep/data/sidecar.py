@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cpep.data.recording import Device
-from cpep.files import read_json
 from cpep.types import EmgKind, UserError
+
+LOWEST_RATE = 10.0
+"""Slower than this nothing follows a movement; the unit of the rate was mistaken."""
 
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -45,14 +48,15 @@ class Names:
         """Return the text for a file.
 
         Raises:
-            UserError: the pattern is not found in the file's name.
+            UserError: the pattern is not found in the file's name, or its group is empty.
         """
         if not self.pattern:
             return self.text
         match = re.search(self.pattern, stem)
-        if match is None:
+        found = match and (match[1] if match.groups() else match[0])
+        if not found:
             raise UserError(f"{path}: the sidecar's {what} pattern {self.pattern!r} does not match {stem!r}")
-        return match[1] if match.groups() else match[0]
+        return found
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,16 @@ def read_sidecar(path: Path) -> Sidecar:
     Raises:
         UserError: a key is missing, unknown or of the wrong type; the sentence names it.
     """
-    top = _Reader(path, "", read_json(path))
+    top = _Reader(path, "", _json(path))
     emg = top.inner("emg") or top.wrong("emg", "an object with field or columns")
     pose, label = top.inner("pose"), top.inner("label")
     rate = top.number("rate")
+    if rate < LOWEST_RATE:
+        top.wrong("rate", f"at least {LOWEST_RATE:g} samples per second")
     if top.text("kind") not in ("raw", "envelope"):
         top.wrong("kind", "'raw' or 'envelope'")
+    if top.text("side", "right") not in ("left", "right"):
+        top.wrong("side", "'left' or 'right'")
     sidecar = Sidecar(
         path=path,
         emg=_block(emg),
@@ -128,6 +136,13 @@ def read_sidecar(path: Path) -> Sidecar:
         if reader is not None:
             reader.done()
     return sidecar
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
 
 
 def _block(reader: _Reader) -> Block:

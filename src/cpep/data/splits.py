@@ -133,15 +133,22 @@ def gesture_labels(store: Store, wanted: Sequence[str]) -> tuple[int, ...]:
     """
     labels = []
     for text in wanted:
-        if text.isdigit() and 0 < int(text) < len(store.vocabulary):
+        if text.isdecimal() and 0 < int(text) < len(store.vocabulary):
             labels.append(int(text))
         elif text in store.vocabulary[1:]:
             labels.append(store.vocabulary.index(text))
         else:
-            near = difflib.get_close_matches(text, store.vocabulary[1:], n=1, cutoff=0.0)
-            hint = f"did you mean {near[0]}?" if near else "its recordings carry no labels at all"
-            raise UserError(f"{store.path}: no gesture {text!r} among its labels; {hint}")
+            raise UserError(f"{store.path}: no gesture {text!r} among its labels; {_hint(text, store.vocabulary)}")
     return tuple(sorted(set(labels)))
+
+
+def _hint(text: str, vocabulary: tuple[str, ...]) -> str:
+    if len(vocabulary) == 1:
+        return "its recordings carry no labels at all"
+    if text.isdecimal():
+        last = len(vocabulary) - 1
+        return f"the numbers go from 1 ({vocabulary[1]}) to {last} ({vocabulary[last]})"
+    return f"did you mean {difflib.get_close_matches(text, vocabulary[1:], n=1, cutoff=0.0)[0]}?"
 
 
 def make_splits(

@@ -27,6 +27,9 @@ DAMAGE = (
     csv.Error,
 )
 
+SPARSEST = 1000
+"""Samples of the regular clock for one row of the file, at most: more is a mistaken unit, not a gap."""
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -51,9 +54,18 @@ class Table:
         try:
             if array.dtype.kind == "U":
                 return np.where(array == "", "nan", array).astype(np.float64)
-            return array.astype(np.float64)
+            return array.astype(np.float64, casting="same_kind" if array.dtype.kind == "c" else "unsafe")
         except (ValueError, TypeError) as error:
-            raise UserError(f"{self.path}: {name!r} holds something else than numbers ({error})") from error
+            detail = str(error).replace("np.str_(", "").rstrip(")")
+            raise UserError(f"{self.path}: {name!r} holds something else than numbers ({detail})") from error
+
+    def column(self, name: str, rows: int) -> npt.NDArray[Any]:
+        """Return an array of one value for every row of the EMG."""
+        values = self.field(name)
+        if values.size != max(values.shape, default=0):
+            raise UserError(f"{self.path}: {name!r} is {values.shape}, expected one value a row")
+        self.check_rows(name, values.size, rows)
+        return values.ravel()
 
     def block(self, block: Block, what: str) -> FloatArray:
         """Return a table of numbers (rows, columns), float32, in the sidecar's unit."""
@@ -70,6 +82,8 @@ class Table:
             values = values[:, numbers] if numbers else values
         else:
             values = np.stack([self.numbers(name) for name in block.columns or (block.field,)], axis=1)
+        if values.shape[1] == 0:
+            raise UserError(f"{self.path}: {block.field!r} has no columns")
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(values * block.scale, dtype=np.float32)
 
@@ -77,19 +91,24 @@ class Table:
         """Return the time of every row in seconds."""
         if not block.clock:
             return np.arange(rows) / rate
+        self.column(block.clock, rows)
         time_T = self.numbers(block.clock).ravel() * block.clock_s
-        self.check_rows(block.clock, len(time_T), rows)
         back = np.flatnonzero(~(np.diff(time_T, prepend=time_T[0]) >= 0))
         if len(back):
             raise UserError(f"{self.path}: the clock {block.clock!r} runs backwards or is missing at row {back[0]}")
+        seconds = time_T[-1] - time_T[0]
+        if not seconds * rate <= SPARSEST * rows:
+            raise UserError(
+                f"{self.path}: by the clock {block.clock!r} its {rows} rows last {seconds:.3g} s, which is far from "
+                f"{rate:g} a second; check the clock's unit"
+            )
         return time_T
 
     def labels(self, said: Sidecar, field: str, rows: int, vocabulary: tuple[str, ...]) -> IntArray:
         """Return labels (rows,) as indices into the vocabulary; UNKNOWN for values without a name."""
         if not field:
             return np.full(rows, UNKNOWN, np.int16)
-        values = self.field(field).ravel()
-        self.check_rows(field, len(values), rows)
+        values = self.column(field, rows)
         names = {_key(value): name for value, name in said.label_names.items()}
         found, inverse = np.unique(values, return_inverse=True)
         index = [vocabulary.index(names[_key(v)]) if _key(v) in names else UNKNOWN for v in found]
@@ -100,8 +119,11 @@ class Table:
 
     def repetitions(self, field: str, rows: int) -> IntArray:
         """Return the number of the repetition (rows,); 0 where there is none."""
+        self.column(field, rows)
         values = self.numbers(field).ravel()
-        self.check_rows(field, len(values), rows)
+        largest = float(np.nanmax(np.abs(values), initial=0))
+        if largest > np.iinfo(np.int16).max:
+            raise UserError(f"{self.path}: {field!r} holds {largest:g}, which is no number of a repetition")
         return np.where(np.isfinite(values), values, 0).astype(np.int16)
 
     def check_rows(self, name: str, found: int, rows: int) -> None:
@@ -145,6 +167,10 @@ def _read_csv(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not rows:
         raise UserError(f"{path} is empty; remove it")
     names = [name.strip() for name in rows[0]]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{path} has two columns {twice[0]!r}; rename or remove one")
+    while rows and not rows[-1]:  # blank lines at the end
+        rows.pop()
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(names):
             raise UserError(f"{path}, line {number}: {len(row)} cells under {len(names)} column names")
@@ -153,4 +179,6 @@ def _read_csv(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
+    if "allow_pickle" in str(error):
+        return UserError(f"{path} holds Python objects, which cpep does not load; save plain arrays of numbers")
     return UserError(f"{path} is truncated or damaged ({error}); copy it again")

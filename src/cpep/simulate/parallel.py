@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from cpep.jobs import begin_worker, submit
 from cpep.types import UserError
 
 Item = TypeVar("Item")
@@ -26,7 +27,7 @@ def stopping() -> bool:
 def _start_worker(stop: Any) -> None:
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent sets the event
+    begin_worker(signal.SIG_IGN)  # Ctrl-C reaches every process; the parent sets the event
 
 
 def in_processes(
@@ -52,7 +53,7 @@ def in_processes(
     stop = context.Event()
     with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
         try:
-            for future in [pool.submit(call, item) for item in items]:
+            for future in [submit(pool, call, item) for item in items]:
                 yield future.result()
         except BrokenProcessPool as error:
             raise UserError(

@@ -16,6 +16,7 @@ SESSIONS = 2
 START = 1_600_000_000.0
 """Time of the first recording, unix seconds; a session takes place every day, a person every week."""
 DAY = 86_400.0
+MOST_USERS = 10_000
 MINUTES = 6.0
 """Length of the plan below."""
 
@@ -112,8 +113,8 @@ class Cohort:
     variability: Variability = field(default_factory=Variability)
 
     def __post_init__(self) -> None:
-        if self.users < 1:
-            raise UserError(f"a cohort of {self.users} users is empty; give at least 1")
+        if not 1 <= self.users <= MOST_USERS:
+            raise UserError(f"a cohort of {self.users} users cannot be made; give 1 to {MOST_USERS}")
         if not 0.05 <= self.minutes < 10_000:
             raise UserError(f"{self.minutes:g} minutes per user cannot be made; give 0.05 to 10000")
         if self.seed < 0:
