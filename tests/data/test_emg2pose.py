@@ -289,8 +289,8 @@ def test_metadata_as_published(tmp_path: Path) -> None:
             "line 2: start is 'x', not a number",
         ),
         (
-            "user,session,stage,side,split,filename\na,b,c,left,trian,f\n",
-            "line 2: split is 'trian'",
+            "user,session,stage,side,split,filename\na,b,c,left,dev,f\n",
+            "line 2: split is 'dev'",
         ),
         ("", "lacks the column"),
         ('user,"session\n', "not readable as CSV"),
