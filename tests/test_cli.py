@@ -173,6 +173,10 @@ def test_a_mistake_is_one_sentence(raw, tmp_path, capsys, argv, says):
     assert says in sentence(capsys, "reproduce", *[part for pair in base.items() for part in pair])
 
 
+def test_an_embedding_needs_a_distance_of_its_windows(tmp_path, capsys):
+    assert "--hop-s nan" in sentence(capsys, "embed", tmp_path, tmp_path, tmp_path / "e.npz", "--hop-s", "nan")
+
+
 def test_damaged_recordings_are_named(tmp_path, capsys):
     assert main(["simulate", str(tmp_path / "cohort"), "--users", "1", "--minutes", "0.2"]) == 0
     victim = sorted((tmp_path / "cohort").glob("*.hdf5"))[0]

@@ -28,6 +28,12 @@ def slow(out, name):
         (out / f"{name}.saved").touch()
         raise
 
+def stubborn(out, name):
+    try:
+        slow(out, name)
+    except KeyboardInterrupt:
+        time.sleep(30)
+
 def wrong(out, name):
     while not (out / "b.began").exists():
         time.sleep(0.02)
@@ -37,7 +43,7 @@ if __name__ == "__mp_main__":
     time.sleep(float(sys.argv[2]))  # a worker that imports for a while
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job inherits it ignored
-    out, first = Path(sys.argv[1]), {"slow": slow, "wrong": wrong}[sys.argv[3]]
+    out, first = Path(sys.argv[1]), {"slow": slow, "wrong": wrong, "stubborn": stubborn}[sys.argv[3]]
     calls = [first, slow, slow, slow]
     (out / "parent.began").touch()
     try:
@@ -79,6 +85,18 @@ def test_ctrl_c_to_the_parent_alone_lets_running_jobs_save_and_begins_no_other(t
     said, _ = process.communicate(timeout=20)
     assert said.split() == ["KeyboardInterrupt"]
     assert {path.name for path in tmp_path.glob("?.*")} == {"a.began", "b.began", "a.saved", "b.saved"}
+
+
+@posix
+@pytest.mark.parametrize("pause", [0.0, 0.3])
+def test_impatience_ends_at_once(tmp_path: Path, pause: float) -> None:
+    process = start(tmp_path, 0.0, "stubborn")
+    wait_for(tmp_path / "a.began", tmp_path / "b.began")
+    for _ in range(4):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(pause)
+    said, _ = process.communicate(timeout=10)
+    assert said.split() == ["KeyboardInterrupt"]
 
 
 @posix

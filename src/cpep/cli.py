@@ -251,6 +251,8 @@ def embed(
     """
     from cpep.single import embed_file
 
+    if not 0 < hop_s < float("inf"):
+        raise UserError(f"--hop-s {hop_s:g}: give a positive number of seconds")
     typer.echo(embed_file(checkpoint, path, out, hop_s))
 
 

@@ -68,7 +68,24 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
                 os.kill(process.pid, signal.SIGINT)
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        shut_down(pool)
+
+
+def shut_down(pool: ProcessPoolExecutor) -> None:
+    """Wait for what runs and drop what does not; Ctrl-C meanwhile kills the workers, where waiting on would hang."""
+
+    def kill(signum: int, frame: FrameType | None) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    if threading.current_thread() is not threading.main_thread():
+        pool.shutdown(cancel_futures=True)
+        return
+    before = signal.signal(signal.SIGINT, kill)
+    try:
+        pool.shutdown(cancel_futures=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _working = _stopping = False

@@ -323,6 +323,20 @@ def test_another_device(raw: Path, tmp_path: Path) -> None:
         prepare(raw, tmp_path / "store", skip_bad=True)
 
 
+@pytest.mark.parametrize("text", ["[]", '{"version": 1}', '{"version": 1, "device": {"channels": 3}}'])
+def test_damaged_indices(raw: Path, tmp_path: Path, text: str) -> None:
+    prepare(raw, tmp_path / "store")
+    (tmp_path / "store" / "store.json").write_text(text)
+    with pytest.raises(UserError, match=r"store\.json is damaged"):
+        open_store(tmp_path / "store")
+
+
+def test_metadata_is_looked_at_before_the_recordings_are_read(raw: Path, tmp_path: Path) -> None:
+    (raw / "metadata.csv").write_text("user\n")
+    with pytest.raises(UserError, match="lacks the column"):
+        prepare(raw, tmp_path / "store", progress=lambda done, total: pytest.fail("it began to read"))
+
+
 def test_damaged_stores(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no prepared store; make one"):
         open_store(tmp_path / "store")

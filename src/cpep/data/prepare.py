@@ -23,7 +23,7 @@ from cpep.data.frames import Frames, to_frames
 from cpep.data.store import Store, is_store, open_store
 from cpep.data.writer import JOURNAL, Stamp, StoreWriter
 from cpep.files import read_json
-from cpep.jobs import start_worker, submit
+from cpep.jobs import shut_down, start_worker, submit
 from cpep.types import Progress, UserError, no_progress
 
 Result = TypeVar("Result")
@@ -156,4 +156,4 @@ def in_order(
     except BrokenProcessPool as error:
         raise UserError("a reading process was killed, perhaps for its memory; use fewer processes") from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        shut_down(pool)

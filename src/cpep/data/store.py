@@ -130,6 +130,15 @@ def open_store(path: Path) -> Store:
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
     index = read_json(path / STORE_INDEX)
+    try:
+        return _open(path, index)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path / STORE_INDEX} is damaged ({error!r}); prepare the store again") from error
+
+
+def _open(path: Path, index: Any) -> Store:
     if index.get("version") != STORE_VERSION:
         raise UserError(
             f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
