@@ -56,36 +56,38 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
         return
     os.environ["OMP_NUM_THREADS"] = str(threads)
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
+    complete = False
     try:
         _run(jobs, pool, note)
+        complete = True
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process was killed (out of memory?); run the same command again to resume"
         ) from error
-    except BaseException:  # a mistake in one job, or Ctrl-C: the others save their state and end
-        for process in multiprocessing.active_children():
-            if process.pid is not None:
-                os.kill(process.pid, signal.SIGINT)
-        raise
-    finally:
-        shut_down(pool)
+    finally:  # after a mistake in one job, or Ctrl-C, the others save their state and end
+        shut_down(pool, interrupt=not complete)
 
 
-def shut_down(pool: ProcessPoolExecutor) -> None:
-    """Wait for what runs and drop what does not; Ctrl-C meanwhile kills the workers, where waiting on would hang."""
+def shut_down(pool: ProcessPoolExecutor, *, interrupt: bool = False) -> None:
+    """Drop the calls that wait, interrupt those that run where asked to, and wait for their end.
+
+    Ctrl-C meanwhile kills the workers: if it raised here, parent and workers would wait for each other.
+    """
 
     def kill(signum: int, frame: FrameType | None) -> None:
         for process in multiprocessing.active_children():
             process.kill()
 
-    if threading.current_thread() is not threading.main_thread():
-        pool.shutdown(cancel_futures=True)
-        return
-    before = signal.signal(signal.SIGINT, kill)
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, kill) if ours else None
     try:
+        for process in multiprocessing.active_children() if interrupt else ():
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGINT)
         pool.shutdown(cancel_futures=True)
     finally:
-        signal.signal(signal.SIGINT, before)
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 _working = _stopping = False
