@@ -62,7 +62,7 @@ def test_wrong_input_is_a_sentence(model):
         model.encode_pose(torch.zeros(2, 22, 100))
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "newer", "no json"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "newer", "no json", "no object", "no field", "odd field"])
 def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
     folder = tmp_path / "one"
     save(model, folder)
@@ -74,6 +74,12 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
     elif damage == "newer":
         plain = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**plain, "format": 99}))
+    elif damage == "no object":
+        (folder / "config.json").write_text("[]")
+    elif damage in ("no field", "odd field"):
+        plain = json.loads((folder / "config.json").read_text())
+        plain.pop("device") if damage == "no field" else plain.update(odd=1)
+        (folder / "config.json").write_text(json.dumps(plain))
     else:
         (folder / "config.json").write_text("{")
     with pytest.raises(UserError, match=str(folder)):
@@ -86,3 +92,10 @@ def test_another_device_is_refused_by_name(model, store, tmp_path):
     other = dataclasses.replace(store, device=dataclasses.replace(store.device, channels=8))
     with pytest.raises(UserError, match=r"channels 10.* has 8"):
         model.card.refuse_other(other)
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="is no checkpoint"):
+        save(model, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"

@@ -96,6 +96,15 @@ def test_another_run_in_the_same_folder_is_refused(run, raw, capsys):
     assert "another run" in said and "unseen" in said
 
 
+def test_a_refused_start_may_be_asked_again_in_other_words(run, tmp_path, capsys):
+    store, out = run / "store", tmp_path / "again"
+    assert "no user '99'" in sentence(
+        capsys, "reproduce", "--data", store, "--out", out, *TINY, *UNSEEN, "--test-users", "99"
+    )
+    said = sentence(capsys, "reproduce", "--data", store, "--out", out, *TINY, "--unseen", "3")
+    assert "one alone has nothing to be told from" in said
+
+
 def test_a_folder_of_something_else_is_not_touched(raw, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
     assert "holds no run" in sentence(capsys, "reproduce", "--data", raw, "--out", tmp_path, *TINY)
@@ -119,6 +128,9 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
         assert file["embedding"].shape == (len(file["label"]), 16)
         assert set(file["vocabulary"][file["label"]]) > {"index_flexion"}
     trained = json.loads(at("cpep", "checkpoint", "config.json").read_text())["split"]["users_train"][0]
+    said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--set", "data.window_s=1")
+    assert "only evaluate.* and data.hop_s" in said
+    assert "takes an aligned one" in sentence(capsys, "evaluate", at("emg") / "checkpoint", store, at("other"))
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
     assert f"user {trained} took part in the training" in said
     assert "exists" in sentence(capsys, "embed", checkpoint, store, at("e.npz"))

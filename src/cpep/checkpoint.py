@@ -27,12 +27,15 @@ from cpep.data.splits import Split
 from cpep.data.standards import Standard
 from cpep.data.store import Store, device_from_json
 from cpep.data.transforms import divisor
+from cpep.data.windows import lag_of
 from cpep.files import atomic_path, read_json, write_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.types import FloatArray, UserError
 
 FORMAT = 2
+WEIGHTS = "model.safetensors"
+"""Name of the file of the weights in a checkpoint."""
 
 Kind = Literal["emg_mae", "pose_mae", "cpep"]
 
@@ -119,7 +122,7 @@ def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: i
         device=device,
         frame_rate=store.frame_rate,
         window_s=config.data.window_s,
-        lag_frames=round(config.data.pose_lag_ms / 1000 * store.frame_rate),
+        lag_frames=lag_of(store, config.data),
         vocabulary=store.vocabulary,
         split=as_dict(split),
         config=as_dict(config),
@@ -246,10 +249,16 @@ def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:
 
 
 def save(model: Model, folder: Path) -> None:
-    """Write a checkpoint; the folder appears whole or not at all, and replaces an older one."""
+    """Write a checkpoint; the folder appears whole or not at all, and replaces an older checkpoint.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise UserError(f"{folder} exists and is no checkpoint; choose another folder")
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        save_file({name: t.contiguous() for name, t in model.state_dict().items()}, temporary / "model.safetensors")
+        save_file({name: t.contiguous() for name, t in model.state_dict().items()}, temporary / WEIGHTS)
         write_json(temporary / "config.json", {"format": FORMAT, **dataclasses.asdict(model.card)})
         if folder.exists():
             shutil.rmtree(folder)
@@ -265,14 +274,15 @@ def load(path: str | Path) -> Model:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a checkpoint: it has no config.json")
     plain = read_json(folder / "config.json")
-    if plain.pop("format", 0) != FORMAT:
+    if not isinstance(plain, dict) or plain.pop("format", 0) != FORMAT:
         raise UserError(f"{folder} has another checkpoint format; this version of cpep reads format {FORMAT}")
-    device, vocabulary = device_from_json(plain.pop("device")), tuple(plain.pop("vocabulary"))
-    model = Model(Card(**plain, device=device, vocabulary=vocabulary))
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        device, vocabulary = device_from_json(plain.pop("device")), tuple(plain.pop("vocabulary"))
+        model = Model(Card(**plain, device=device, vocabulary=vocabulary))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder}/config.json is damaged: {error}") from error
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(
-            f"{folder}/model.safetensors is damaged or of another model: {str(error).splitlines()[0]}"
-        ) from error
+        raise UserError(f"{folder}/{WEIGHTS} is damaged or of another model: {str(error).splitlines()[0]}") from error
     return model.eval()

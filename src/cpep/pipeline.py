@@ -21,7 +21,7 @@ from cpep.configs import RunConfig, as_dict, fingerprint
 from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, is_store, open_store
-from cpep.data.windows import list_windows
+from cpep.data.windows import windows_of
 from cpep.evaluate.collect import Fold, details_of, results_of, save_outcomes
 from cpep.evaluate.protocol import Outcome, Protocol
 from cpep.evaluate.report import write_report
@@ -107,6 +107,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         unseen=request.unseen,
         guard_s=request.config.data.guard_s,
     )
+    splits[0].refuse_single()
     say(describe(store, splits))
     tasks = [
         FoldTask(store.path, split, request.config, fold, seed, request.out / f"fold{fold}" / f"seed{seed}")
@@ -133,7 +134,7 @@ def publish(
     config: RunConfig,
 ) -> dict[str, Any]:
     """Write ``results.json``, ``details.json`` and ``report.html``, and return the results."""
-    windows = list_windows(store, config.data.window_s, config.data.hop_s)
+    windows = windows_of(store, config.data)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
     glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
@@ -149,7 +150,8 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     """Note in the output folder which run it holds.
 
     Raises:
-        UserError: it holds another run, or something else.
+        UserError: it holds another run, or something else. A run that was refused before it made anything may
+            be asked for again in other words.
     """
     asked = {
         "data": str(request.data.resolve()),
@@ -165,8 +167,11 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     if note.exists():
         other = read_json(note)["asked"]
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
-        if differ:
+        made = [*request.out.glob("fold*"), *request.out.glob("evaluation.json")]
+        if differ and (made or ("data" in differ and (request.out / "store").exists())):
             raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
+        if differ:
+            write_json(note, {"asked": asked})
     elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
         raise UserError(f"{request.out} exists and holds no run of cpep; choose another --out")
     else:
@@ -233,7 +238,7 @@ def evaluate_fold(task: FoldTask, models: tuple[str, ...]) -> None:
     if Fold.exists(task.folder, key):
         return
     store, progress = open_store(task.store), task.line("evaluation", windows=False)
-    windows = list_windows(store, task.config.data.window_s, task.config.data.hop_s)
+    windows = windows_of(store, task.config.data)
     protocol = Protocol(store, task.split, windows, task.config.evaluate, task.seed)
     outcomes: list[Outcome] = []
     features = None

@@ -17,7 +17,7 @@ from cpep.configs import fingerprint, from_dict, override, preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, is_store, open_store
-from cpep.data.windows import list_windows
+from cpep.data.windows import list_windows, windows_of
 from cpep.evaluate.collect import Fold, save_outcomes
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.protocol import Protocol
@@ -69,6 +69,13 @@ def evaluate_checkpoint(
         UserError: a test user took part in training, another device, or ``out`` holds something else.
     """
     model = load(checkpoint)
+    if model.card.kind != "cpep":
+        raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes an aligned one")
+    fixed = [text for text in overrides if not text.startswith(("evaluate.", "data.hop_s"))]
+    if fixed:
+        raise UserError(
+            f"--set {fixed[0]}: a trained model stays as it is; only evaluate.* and data.hop_s can be set"
+        )
     config = override(from_dict(model.card.config), overrides)
     request = Request(data, out, config, test_users=test_users, command=command)
     claim(request, {"checkpoint": str(checkpoint.resolve())})
@@ -76,7 +83,8 @@ def evaluate_checkpoint(
     store = prepared(data, out / "store", say)
     model.card.refuse_other(store)
     split = split_for(model, store, test_users)
-    windows = list_windows(store, config.data.window_s, config.data.hop_s)
+    split.refuse_single()
+    windows = windows_of(store, config.data)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     frontend, _ = model.emg_side()
     features = protocol.features(frontend.normalisation)

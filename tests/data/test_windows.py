@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from cpep.configs import DataConfig
 from cpep.data.prepare import prepare
 from cpep.data.transforms import Normaliser, recording_level
-from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, touches
+from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, touches, windows_of
 from cpep.types import UNKNOWN, UserError
 from tests.synthetic import write_db1
 
@@ -115,6 +118,14 @@ def test_reading_leaves_the_store_as_it_was(store, windows):
 
 def test_pose_is_read_later_by_the_lag(store):
     lagged = list_windows(store, 2.0, 0.25, lag_frames=5)
-    now, later = (PoseReader(store, 200, lag) for lag in (0, 5))
-    some = lagged.select(np.arange(3))
-    assert torch.allclose(later(some)[:, :-5], now(some)[:, 5:])
+    read, some = PoseReader(store, 200), lagged.select(np.arange(3))
+    now = dataclasses.replace(some, lag_frames=0)
+    assert torch.allclose(read(some)[:, :-5], read(now)[:, 5:])
+    assert some.start_N.tolist() == now.start_N.tolist()
+
+
+def test_the_lag_of_a_run_is_in_its_windows(store):
+    late, none = (windows_of(store, DataConfig(pose_lag_ms=lag)) for lag in (55.0, 0.0))
+    assert late.lag_frames == 6 and none.lag_frames == 0
+    ends = np.array([entry.start + entry.frames for entry in store.entries])
+    assert (late.start_N + 200 + 6 <= ends[late.entry_N]).all()

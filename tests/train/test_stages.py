@@ -96,6 +96,38 @@ def test_a_finished_stage_is_not_trained_again(store, split, pretrained, tmp_pat
     assert align(task(store, split, tmp_path), *pretrained) == checkpoint
 
 
+def test_a_folder_of_the_user_is_not_replaced(store, split, tmp_path):
+    mine = tmp_path / "checkpoint" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="was not made by this command"):
+        pretrain(task(store, split, tmp_path), "emg")
+    assert mine.read_text() == "mine"
+
+
+def test_alignment_of_another_encoder_is_another_stage(store, split, pretrained, tmp_path):
+    emg, pose = pretrained
+    other = pretrain(task(store, split, tmp_path / "emg", "emg_mae.optim.lr=1e-2"), "emg")
+    align(task(store, split, tmp_path / "aligned"), emg, pose)
+    with pytest.raises(UserError, match="another run"):
+        align(task(store, split, tmp_path / "aligned"), other, pose)
+
+
+def test_a_stage_of_other_recordings_is_another_stage(store, split, tmp_path):
+    pretrain(task(store, split, tmp_path / "emg"), "emg")
+    other = prepare(write_db1(tmp_path / "raw", users=8, seed=1), tmp_path / "store")
+    assert len(other.label_M) == len(store.label_M)
+    with pytest.raises(UserError, match="another run"):
+        pretrain(task(other, split, tmp_path / "emg"), "emg")
+
+
+def test_nothing_but_rest_is_a_sentence(store, pretrained, split, tmp_path, monkeypatch):
+    windows = Task.windows
+    monkeypatch.setattr(Task, "windows", lambda self, *a, **k: (w := windows(self, *a, **k)).select(w.label_N == 0))
+    with pytest.raises(UserError, match="is rest; declare fewer"):
+        align(task(store, split, tmp_path), *pretrained)
+
+
 def test_a_folder_with_another_run_is_refused(store, split, pretrained, tmp_path):
     align(task(store, split, tmp_path), *pretrained)
     with pytest.raises(UserError, match="another run"):

@@ -81,6 +81,18 @@ class Split:
         """Return the people of a role."""
         return {"train": self.users_train, "val": self.users_val, "test": self.users_test}[role]
 
+    def refuse_single(self) -> None:
+        """Check that there are gestures to tell apart.
+
+        Raises:
+            UserError: fewer than two seen gestures, or only one unseen.
+        """
+        if len(self.seen) < 2 or len(self.unseen) == 1:
+            raise UserError(
+                f"{len(self.seen)} seen and {len(self.unseen)} unseen gestures: one alone has nothing "
+                "to be told from; give two or more of each, or no unseen one (--unseen)"
+            )
+
     def allowed(self, store: Store, windows: Windows, role: Role) -> Windows:
         """Return the windows that training (``train``) or model selection (``val``) may use.
 

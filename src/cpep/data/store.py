@@ -16,6 +16,7 @@ Labels index the store's vocabulary, in which the vocabularies of the recordings
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +95,11 @@ class Store:
     def users(self) -> tuple[str, ...]:
         """Ids of the people, sorted with numbers in their order."""
         return tuple(sorted({entry.user for entry in self.entries}, key=natural))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the index: which recordings, of what size and time, were prepared and how."""
+        return hashlib.sha256((self.path / STORE_INDEX).read_bytes()).hexdigest()
 
     @property
     def seconds(self) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep.configs import DataConfig
 from cpep.data.store import Store
 from cpep.data.transforms import Normaliser, PoseScale
 from cpep.types import UNKNOWN, BoolArray, IntArray, StrArray, UserError
@@ -24,6 +25,7 @@ class Windows:
         valid_N: whether pose is valid throughout.
         phase_N: windows of one phase and one recording never overlap.
         frames: length of a window.
+        lag_frames: pose is read this much later than EMG.
     """
 
     start_N: IntArray
@@ -32,6 +34,7 @@ class Windows:
     valid_N: BoolArray
     phase_N: IntArray
     frames: int
+    lag_frames: int = 0
 
     def __len__(self) -> int:
         return len(self.start_N)
@@ -45,6 +48,7 @@ class Windows:
             self.valid_N[mask_N],
             self.phase_N[mask_N],
             self.frames,
+            self.lag_frames,
         )
 
     def users(self, store: Store) -> StrArray:
@@ -98,7 +102,17 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
     if not parts:
         raise UserError(f"{store.path}: no recording is as long as one window of {window_s} s")
     start, entry_of, label, valid, phase = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Windows(start, entry_of, label, valid, phase, frames)
+    return Windows(start, entry_of, label, valid, phase, frames, lag_frames)
+
+
+def windows_of(store: Store, config: DataConfig) -> Windows:
+    """List the windows of a run, with its lag of the pose."""
+    return list_windows(store, config.window_s, config.hop_s, lag_of(store, config))
+
+
+def lag_of(store: Store, config: DataConfig) -> int:
+    """Return the lag of the pose in frames."""
+    return round(config.pose_lag_ms / 1000 * store.frame_rate)
 
 
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
@@ -190,21 +204,20 @@ class PoseReader:
     Args:
         store: prepared recordings.
         frames: length of a window.
-        lag_frames: pose is read this much later than EMG.
 
     Raises:
         UserError: the store has no pose.
     """
 
-    def __init__(self, store: Store, frames: int, lag_frames: int = 0) -> None:
+    def __init__(self, store: Store, frames: int) -> None:
         if store.pose_MJ is None:
             raise UserError(f"{store.path} has no pose")
-        self.lag_frames, self.scale = lag_frames, PoseScale(store)
+        self.scale = PoseScale(store)
         self._pose = _unfolded(store.pose_MJ, frames)
 
     def __call__(self, windows: Windows) -> Tensor:
-        """Return pose (B, S, J)."""
-        pose_BSJ = self._pose.index_select(0, torch.from_numpy(windows.start_N + self.lag_frames))
+        """Return pose (B, S, J), as much later than EMG as the windows say."""
+        pose_BSJ = self._pose.index_select(0, torch.from_numpy(windows.start_N + windows.lag_frames))
         centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
         return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 

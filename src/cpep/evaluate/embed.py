@@ -70,5 +70,5 @@ def embed_pose(model: Model, store: Store, windows: Windows, progress: Progress 
     model.card.refuse_other(store)
     assert isinstance(model.net, Cpep)
     embed = model.net.embed_pose
-    read = PoseReader(store, round(model.card.window_s * store.frame_rate), model.card.lag_frames)
+    read = PoseReader(store, round(model.card.window_s * store.frame_rate))
     return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w)), progress))

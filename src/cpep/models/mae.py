@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cpep.losses import masked_mse
 from cpep.models.encoder import Encoder, take
 from cpep.models.transformer import Block
+from cpep.types import UserError
 
 
 class MaskedAutoencoder(nn.Module):
@@ -25,7 +26,7 @@ class MaskedAutoencoder(nn.Module):
         tokens = encoder.tokeniser.tokens
         self.hidden = round(mask * tokens)
         if not 0 < self.hidden < tokens:
-            raise ValueError(f"mask {mask} of {tokens} tokens hides {self.hidden}: some, and not all, must be hidden")
+            raise UserError(f"mask {mask} of {tokens} tokens hides {self.hidden}: some, and not all, must be hidden")
         self.encoder = encoder
         self.mask_token = nn.Parameter(0.02 * torch.randn(encoder.width))
         self.position = nn.Parameter(0.02 * torch.randn(tokens, encoder.width))

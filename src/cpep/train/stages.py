@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.checkpoint import Card, Kind, Model, load, make_card, save
+from cpep.checkpoint import WEIGHTS, Card, Kind, Model, load, make_card, save
 from cpep.configs import MaeConfig, Precision, RunConfig, as_dict, fingerprint
 from cpep.data.frontend import Frontend
 from cpep.data.splits import Role, Split
 from cpep.data.store import Store
 from cpep.data.transforms import Augmentation
-from cpep.data.windows import Batches, PoseReader, Windows, list_windows
+from cpep.data.windows import Batches, PoseReader, Windows, windows_of
 from cpep.files import read_json, write_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
@@ -49,9 +50,7 @@ class Task:
 
     def windows(self, role: Role, *, pose: bool) -> Windows:
         """Return the windows that a stage may use for a role, checked against leaks."""
-        data = self.config.data
-        lag = round(data.pose_lag_ms / 1000 * self.store.frame_rate)
-        windows = list_windows(self.store, data.window_s, data.hop_s, lag)
+        windows = windows_of(self.store, self.config.data)
         windows = self.split.allowed(self.store, windows, role)
         if pose:
             windows = windows.select(windows.valid_N)
@@ -62,26 +61,33 @@ class Task:
             )
         return windows
 
-    def key(self, kind: str) -> str:
-        """Return the fingerprint of one stage of this run."""
-        config = dataclasses.replace(self.config, evaluate=type(self.config.evaluate)())
-        return fingerprint(config, self.split, self.store.name, len(self.store.label_M), self.seed, kind)
+    def key(self, kind: str, *inputs: Path) -> str:
+        """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
 
-    def finished(self, kind: str) -> bool:
-        """Tell whether the folder holds this very stage, complete.
+        Args:
+            kind: which stage.
+            inputs: checkpoints that it starts from.
+        """
+        config = dataclasses.replace(self.config, evaluate=type(self.config.evaluate)())
+        weights = [hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest() for path in inputs]
+        return fingerprint(config, self.split, self.store.fingerprint, self.seed, kind, weights)
+
+    def finished(self, key: str) -> bool:
+        """Tell whether the folder holds the stage of that key, complete.
 
         Raises:
-            UserError: it holds another run.
+            UserError: it holds another stage, or a checkpoint that no stage left there.
         """
-        if not (self.folder / "stage.json").exists():
-            return False
-        if read_json(self.folder / "stage.json")["key"] != self.key(kind):
+        note, checkpoint = self.folder / "stage.json", self.folder / "checkpoint"
+        if note.exists() and read_json(note)["key"] != key:
             raise UserError(f"{self.folder} holds a stage of another run; choose another output folder")
-        return True
+        if checkpoint.exists() and not note.exists():
+            raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
+        return note.exists() and checkpoint.exists()
 
 
-def finish(task: Task, kind: str, model: Model, history: History) -> None:
-    """Write the checkpoint, note that the stage is complete, and drop the state."""
+def finish(task: Task, key: str, model: Model, history: History) -> None:
+    """Note which stage this is, write the checkpoint, and drop the state."""
     provenance = {
         **model.card.provenance,
         "steps": history.step,
@@ -89,8 +95,8 @@ def finish(task: Task, kind: str, model: Model, history: History) -> None:
         "validation": history.best,
     }
     model.card = dataclasses.replace(model.card, provenance=provenance)
+    write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
     save(model, task.folder / "checkpoint")
-    write_json(task.folder / "stage.json", {"key": task.key(kind), "points": history.points, **provenance})
     (task.folder / "state.safetensors").unlink(missing_ok=True)
 
 
@@ -132,7 +138,8 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         UserError: see ``Task``; or the store has no pose.
     """
     kind: Kind = "emg_mae" if modality == "emg" else "pose_mae"
-    if task.finished(kind):
+    key = task.key(kind)
+    if task.finished(key):
         return task.folder / "checkpoint"
     settings: MaeConfig = getattr(task.config, kind)
     model, _ = begin(task, kind)
@@ -140,7 +147,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     encoder = model.net
     mae = MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, getattr(task.config, modality).heads)
     train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))
-    read = emg_signals(task, model) if modality == "emg" else pose_signals(task, model)
+    read = emg_signals(task, model) if modality == "emg" else pose_signals(task)
     encoder.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
     augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
@@ -167,10 +174,10 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         settings.optim,
         seed=task.seed,
         state=task.folder / "state.safetensors",
-        key=task.key(kind),
+        key=key,
         progress=progress,
     )
-    finish(task, kind, model, history)
+    finish(task, key, model, history)
     return task.folder / "checkpoint"
 
 
@@ -180,9 +187,9 @@ def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
     return frontend.reader(task.store, frames(task))
 
 
-def pose_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
+def pose_signals(task: Task) -> Callable[[Windows], Tensor]:
     """Return a function that reads what the pose encoder takes."""
-    return PoseReader(task.store, frames(task), model.card.lag_frames)
+    return PoseReader(task.store, frames(task))
 
 
 def frames(task: Task) -> int:
@@ -210,14 +217,16 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
         UserError: a checkpoint of another kind, device or split.
     """
     kind = "cpep/shuffled_pairs" if shuffled else "cpep"
-    if task.finished(kind):
+    sides = encoder_of(task, emg, "emg_mae"), encoder_of(task, pose, "pose_mae")
+    key = task.key(kind, emg, pose)
+    if task.finished(key):
         return task.folder / "checkpoint"
     settings = task.config.align
     model, _ = begin(task, "cpep")
     assert isinstance(model.net, Cpep)
     net = model.net
-    net.emg.load_state_dict(encoder_of(task, emg, "emg_mae").state_dict())
-    net.pose.load_state_dict(encoder_of(task, pose, "pose_mae").state_dict())
+    net.emg.load_state_dict(sides[0].state_dict())
+    net.pose.load_state_dict(sides[1].state_dict())
     train, validation = (_paired(task, role) for role in ("train", "val"))
     read, (frontend, _) = emg_signals(task, model), model.emg_side()
     pose_ND = _embedded_pose(task, model, train, shuffled)
@@ -250,17 +259,23 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
         settings.optim,
         seed=task.seed,
         state=task.folder / "state.safetensors",
-        key=task.key(kind),
+        key=key,
         progress=progress,
     )
-    finish(task, kind, model, history)
+    finish(task, key, model, history)
     return task.folder / "checkpoint"
 
 
 def _paired(task: Task, role: Role) -> Windows:
     """Return the windows of a role with valid pose; without those that are rest throughout if so set."""
     windows = task.windows(role, pose=True)
-    return windows if task.config.align.rest else windows.select(windows.label_N != 0)
+    chosen = windows if task.config.align.rest else windows.select(windows.label_N != 0)
+    if len(chosen) < 2:
+        raise UserError(
+            f"{task.store.path}: every {role} window left is rest; declare fewer gestures unseen, or give "
+            "--set align.rest=true"
+        )
+    return chosen
 
 
 def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
@@ -271,7 +286,7 @@ def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
     """
     model = load(path)
     if model.card.kind != kind or not isinstance(model.net, Encoder):
-        raise UserError(f"{path} is a {model.card.kind} checkpoint where a {kind} one is needed")
+        raise UserError(f"{path} is a {model.card.kind} checkpoint where one of kind {kind} is needed")
     model.card.refuse_other(task.store)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
@@ -287,7 +302,7 @@ def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
 def _embedded_pose(task: Task, model: Model, windows: Windows, shuffled: bool) -> Tensor:
     """Embed the pose of all windows once: the encoder is frozen and its input is not augmented."""
     assert isinstance(model.net, Cpep)
-    read = pose_signals(task, model)
+    read = pose_signals(task)
     parts = []
     for part in chunks(windows, 512):
         with autocast(task.config.precision):
