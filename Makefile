@@ -6,10 +6,9 @@ TORCH ?= torch==2.13.0
 
 .PHONY: demo test golden format clean
 
-# the pose encoder is trained as long as the EMG encoder beside it, so that no core waits
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
-	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0 --set pose_mae.optim.steps=200
+	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .

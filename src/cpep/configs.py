@@ -153,12 +153,13 @@ class RunConfig:
 
 def small() -> RunConfig:
     """Two CPU cores, all stages in minutes; why these values is in LOG.md."""
-    mae, alignment = OptimConfig(steps=300), OptimConfig(steps=500)
+    # the pose encoder trains as long as the EMG encoder beside it, so that no core waits
+    emg_mae, pose_mae, alignment = OptimConfig(steps=300), OptimConfig(steps=200), OptimConfig(steps=400)
     return RunConfig(
         emg=EncoderConfig(bin_ms=50.0, rates=True, dropout=0.2),
         pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
-        emg_mae=MaeConfig(optim=mae),
-        pose_mae=MaeConfig(optim=mae, augment=False),
+        emg_mae=MaeConfig(optim=emg_mae),
+        pose_mae=MaeConfig(optim=pose_mae, augment=False),
         align=AlignConfig(people=2, optim=alignment),
     )
 
