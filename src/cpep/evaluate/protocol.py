@@ -129,14 +129,15 @@ class Protocol:
         return Outcome(model, protocol, gestures, predicted_N, test, classes, result)
 
     def aligned(self, name: str, model: Model) -> list[Outcome]:
-        """Linear probe on the frozen EMG encoder, and zero-shot of its projection."""
-        pooled = pooled_emg(model, self.store, self.windows)
+        """Linear probe and zero-shot of what ``encode_emg`` returns."""
         emg = embed_emg(model, self.store, self.windows)
-        return [*self.probe(name, pooled), *self.zero_shot(name, emg, self.pose(model))]
+        of_wearing = self._of_wearing(model, lambda windows: embed_emg(model, self.store, windows).x_ND)
+        return [*self.probe(name, of_wearing), *self.zero_shot(name, emg, self.pose(model))]
 
     def emg_mae(self, model: Model) -> list[Outcome]:
         """Linear probe on the encoder of the EMG masked autoencoder."""
-        return self.probe("emg_mae", pooled_emg(model, self.store, self.windows))
+        of_wearing = self._of_wearing(model, lambda windows: pooled_emg(model, self.store, windows).x_ND)
+        return self.probe("emg_mae", of_wearing)
 
     def ceiling(self, model: Model) -> list[Outcome]:
         """The frozen pose encoder itself: linear probe and its own nearest neighbours."""
@@ -154,32 +155,37 @@ class Protocol:
         return map_of(emg, self.part(self.pose(model), "test", labels), self.store.vocabulary, self.seed)
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
-        """Compute classical features of the evaluated windows, on equal terms with the EMG encoder.
-
-        As its energies are, they are centred and scaled without labels: by the other windows of the wearing.
-        """
-        store, frames = self.store, self.windows.frames
-        length_s = frames / store.frame_rate
-        apart = list_windows(store, length_s, length_s)
-        rows, x_ND = self._features(kind, apart), self._features(kind, self.windows)
-
-        def rows_of(index: int) -> FloatArray:
-            return np.asarray(rows[apart.entry_N == index])
-
-        prior = typical(store, rows_of, self.split.users_train)
-        standard = Standards(store, kind, rows_of, frames, prior).of(
-            self.windows.entry_N, self.windows.start_N + frames
-        )
-        return embedding_set(store, self.windows, (x_ND - standard.centre_F) / standard.spread_F)
-
-    def _features(self, kind: Normalisation, windows: Windows) -> FloatArray:
+        """Compute classical features of the evaluated windows, centred and scaled by their wearing."""
         device, level_C = self.store.device, fit_prior(self.store, self.split.users_train)
-        read = SampleReader(self.store, windows.frames, Normaliser(kind, level_C))
+        read = SampleReader(self.store, self.windows.frames, Normaliser(kind, level_C))
 
         def of_batch(part: Windows) -> FloatArray:
             return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
 
-        return _in_numpy(windows, of_batch)
+        return self._standardised(kind, lambda windows: _in_numpy(windows, of_batch))
+
+    def _of_wearing(self, model: Model, vectors: Callable[[Windows], FloatArray]) -> EmbeddingSet:
+        frontend, _ = model.emg_side()
+        return self._standardised(frontend.normalisation, vectors)
+
+    def _standardised(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> EmbeddingSet:
+        """Compute vectors of the evaluated windows, less centre and over spread of their wearing's windows.
+
+        No label is needed, and learnt and classical vectors are treated alike: what is particular to a person
+        or to how the band sits moves all windows of a wearing together.
+        """
+        store, frames = self.store, self.windows.frames
+        length_s = frames / store.frame_rate
+        apart = list_windows(store, length_s, length_s)
+        rows_ND = vectors(apart)
+
+        def rows_of(index: int) -> FloatArray:
+            return np.asarray(rows_ND[apart.entry_N == index])
+
+        prior = typical(store, rows_of, self.split.users_train)
+        standards = Standards(store, kind, rows_of, frames, prior)
+        standard = standards.of(self.windows.entry_N, self.windows.start_N + frames)
+        return embedding_set(store, self.windows, (vectors(self.windows) - standard.centre_F) / standard.spread_F)
 
     def classical(self, features: EmbeddingSet) -> list[Outcome]:
         """Linear probe on classical features."""

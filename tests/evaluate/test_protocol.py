@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from cpep.configs import preset
+from cpep.data.prepare import prepare
+from cpep.data.splits import make_splits
+from cpep.data.windows import list_windows
+from cpep.evaluate.protocol import Protocol
+from tests.synthetic import write_db1
+
+
+@pytest.fixture(scope="module")
+def protocol(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("protocol")
+    store = prepare(write_db1(folder / "raw", users=6), folder / "store")
+    (split,) = make_splits(store, unseen=("3", "6"))
+    return Protocol(store, split, list_windows(store, 2.0, 0.25), preset("tiny").evaluate, 0)
+
+
+def vectors(windows):
+    """Return two columns that differ from window to window, by time alone."""
+    return np.stack([np.sin(windows.start_N / 70), np.cos(windows.start_N / 45)], axis=1).astype(np.float32)
+
+
+def test_what_moves_all_windows_of_a_wearing_is_taken_out(protocol):
+    def moved(windows):
+        gain = 1 + windows.entry_N[:, None]
+        return vectors(windows) * gain + 100 * gain
+
+    plain, other = (protocol._standardised("recording", f).x_ND for f in (vectors, moved))
+    assert np.allclose(plain, other, atol=1e-3)
+    assert not np.allclose(plain, vectors(protocol.windows), atol=0.1)
+
+
+def test_without_normalisation_people_keep_their_differences(protocol):
+    def moved(windows):
+        return vectors(windows) + windows.entry_N[:, None]
+
+    found, entry = protocol._standardised("none", moved).x_ND, protocol.windows.entry_N
+    means = [found[entry == index].mean(0) for index in np.unique(entry)]
+    assert (np.ptp(means, axis=0) > 3).all()
