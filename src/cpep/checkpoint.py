@@ -27,7 +27,6 @@ from cpep.data.splits import Split
 from cpep.data.standards import Standard
 from cpep.data.store import Store, device_from_json
 from cpep.data.transforms import divisor
-from cpep.data.windows import lag_of
 from cpep.files import atomic_path, read_json, write_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
@@ -51,7 +50,6 @@ class Card:
         device: what the model was trained on, and what it refuses to differ from.
         frame_rate: pose frames per second.
         window_s: length of a window.
-        lag_frames: pose was read this much later than EMG.
         vocabulary: names of the labels of the training data.
         split: who and what was held out, as plain values.
         config: the run's settings, as plain values.
@@ -64,7 +62,6 @@ class Card:
     device: Device
     frame_rate: float
     window_s: float
-    lag_frames: int
     vocabulary: tuple[str, ...]
     split: dict[str, Any]
     config: dict[str, Any]
@@ -122,7 +119,6 @@ def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: i
         device=device,
         frame_rate=store.frame_rate,
         window_s=config.data.window_s,
-        lag_frames=lag_of(store, config.data),
         vocabulary=store.vocabulary,
         split=as_dict(split),
         config=as_dict(config),

@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,6 +21,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from cpep.ranges import out_of_range
 from cpep.types import UserError
 
 C = TypeVar("C")
@@ -252,37 +252,10 @@ def override(config: C, assignments: Sequence[str]) -> C:
             config = _with_tuples(OmegaConf.to_object(merged))
         except (OmegaConfBaseException, YAMLError) as error:
             raise UserError(f"--set {assignment}: {str(error).splitlines()[0]}") from error
-        if wrong := _wrong(path, attrgetter(path)(config)):
-            raise UserError(f"--set {assignment}: {path} must be {wrong}")
+        if expected := out_of_range(path, attrgetter(path)(config)):
+            raise UserError(f"--set {assignment}: {path} must be {expected}")
     _check_together(config)
     return config
-
-
-Range = tuple[float, float, str]
-"""Smallest value, the one that is already too large, and both in words."""
-
-COUNT: Range = (1, math.inf, "at least 1")
-POSITIVE: Range = (math.ulp(0.0), math.inf, "above 0")
-SHARE: Range = (0, 1, "from 0 to below 1")
-RANGES: dict[str, Range] = {
-    "batch": (2, math.inf, "at least 2"),
-    **dict.fromkeys(("threads", "width", "depth", "heads", "decoder_depth"), COUNT),
-    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap"), COUNT),
-    **dict.fromkeys(("window_s", "hop_s", "token_ms", "bin_ms", "lr", "clip"), POSITIVE),
-    **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
-    **dict.fromkeys(("temperature", "temperature_min", "temperature_max"), POSITIVE),
-    **dict.fromkeys(("mask", "dropout", "drop", "warmup"), SHARE),
-}
-"""By the last name of a field; every other number is at least 0."""
-
-
-def _wrong(path: str, value: Any) -> str:
-    """Say what a value must be; ``""`` where it is."""
-    if value == ():
-        return "a list of at least one number"
-    numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
-    low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))
-    return "" if all(low <= number < high for number in numbers) else expected
 
 
 def _check_together(config: Any) -> None:

@@ -39,3 +39,15 @@ def test_without_normalisation_people_keep_their_differences(protocol):
     found, entry = protocol._standardised("none", moved).x_ND, protocol.windows.entry_N
     means = [found[entry == index].mean(0) for index in np.unique(entry)]
     assert (np.ptp(means, axis=0) > 3).all()
+
+
+@pytest.mark.parametrize("kind", ["none", "causal"])
+def test_what_test_users_are_like_reaches_nobody_else(protocol, kind):
+    tested = [k for k, entry in enumerate(protocol.store.entries) if entry.user in protocol.split.users_test]
+
+    def moved(windows):
+        return vectors(windows) + 1000 * np.isin(windows.entry_N, tested)[:, None]
+
+    others = ~np.isin(protocol.windows.entry_N, tested)
+    plain, other = (protocol._standardised(kind, f).x_ND[others] for f in (vectors, moved))
+    assert np.allclose(plain, other, atol=1e-5)

@@ -67,11 +67,6 @@ class Frontend(nn.Module):
         """Columns F of the signal: C, or 3 C with rates."""
         return len(self.centre_F)
 
-    @property
-    def normaliser(self) -> Normaliser:
-        """Scale of raw samples."""
-        return Normaliser(self.normalisation, self.level_C.numpy())
-
     def fit(self, store: Store, users: tuple[str, ...]) -> None:
         """Take the typical level, and centre and spread, of training users; no label is looked at."""
         self.level_C.copy_(torch.from_numpy(fit_prior(store, users)))
@@ -103,7 +98,7 @@ class Frontend(nn.Module):
     def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
         """Return a function that reads the signal of windows of that many frames from a store."""
         if not self.bin_samples:
-            return SampleReader(store, frames, self.normaliser)
+            return SampleReader(store, frames, Normaliser(self.normalisation, self.level_C.numpy()))
         bins, prior = bins_of(store, self.bin_samples), self._typical()
         standards = Standards(store, self.normalisation, self._rows_of(store), bins.frames, prior)
         samples = SampleReader(store, frames, None)

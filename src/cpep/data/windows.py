@@ -107,12 +107,8 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
 
 def windows_of(store: Store, config: DataConfig) -> Windows:
     """List the windows of a run, with its lag of the pose."""
-    return list_windows(store, config.window_s, config.hop_s, lag_of(store, config))
-
-
-def lag_of(store: Store, config: DataConfig) -> int:
-    """Return the lag of the pose in frames."""
-    return round(config.pose_lag_ms / 1000 * store.frame_rate)
+    lag_frames = round(config.pose_lag_ms / 1000 * store.frame_rate)
+    return list_windows(store, config.window_s, config.hop_s, lag_frames)
 
 
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:

@@ -1,0 +1,36 @@
+"""Which values the settings may take."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+Range = tuple[float, float, str]
+"""Smallest value, the one that is already too large, and both in words."""
+
+COUNT: Range = (1, math.inf, "at least 1")
+POSITIVE: Range = (math.ulp(0.0), math.inf, "above 0")
+SHARE: Range = (0, 1, "from 0 to below 1")
+RANGES: dict[str, Range] = {
+    "batch": (2, math.inf, "at least 2"),
+    **dict.fromkeys(("threads", "width", "depth", "heads", "decoder_depth"), COUNT),
+    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap"), COUNT),
+    **dict.fromkeys(("window_s", "hop_s", "token_ms", "bin_ms", "lr", "clip"), POSITIVE),
+    **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
+    **dict.fromkeys(("temperature", "temperature_min", "temperature_max"), POSITIVE),
+    **dict.fromkeys(("mask", "dropout", "drop", "warmup"), SHARE),
+}
+"""By the last name of a field; every other number is at least 0."""
+
+
+def out_of_range(path: str, value: Any) -> str:
+    """Say in which range the value of a field must lie; ``""`` where it does.
+
+    >>> out_of_range("align.optim.batch", 1), out_of_range("align.optim.batch", 2)
+    ('at least 2', '')
+    """
+    if value == ():
+        return "a list of at least one number"
+    numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
+    low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))
+    return "" if all(low <= number < high for number in numbers) else expected
