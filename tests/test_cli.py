@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -134,6 +136,19 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
     assert f"user {trained} took part in the training" in said
     assert "exists" in sentence(capsys, "embed", checkpoint, store, at("e.npz"))
+    assert main(["simulate", str(at("cohort")), "--users", "1", "--minutes", "0.2"]) == 0
+    said = sentence(capsys, "embed", checkpoint, at("cohort"), at("other.npz"))
+    assert said.endswith(f"trained with channels 10; {at('cohort')} has 16") and not at("other.npz").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(raw):
+    code = "from cpep.cli import run; run()"
+    argv = [sys.executable, "-c", code, "data", "inspect", str(raw)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1 and "Traceback" not in said and "Error" not in said
 
 
 def test_inspect_says_what_is_there_and_what_is_wrong(raw, tmp_path, capsys):

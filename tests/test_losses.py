@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from cpep.losses import info_nce, masked_mse
+from cpep.losses import calibrated_info_nce, info_nce, masked_mse
 
 
 def info_nce_by_loops(emg, pose, temperature):
@@ -39,6 +39,38 @@ def test_info_nce_of_orthogonal_pairs_in_closed_form():
     eye = torch.eye(4)
     expected = math.log(math.exp(1 / 0.5) + 3) - 1 / 0.5
     assert info_nce(eye, eye, 0.5).item() == pytest.approx(expected, 1e-5)
+
+
+def aligned_pairs(noise):
+    generator = torch.Generator().manual_seed(2)
+    pairs = []
+    for _ in range(3):
+        pose = torch.randn(32, 6, generator=generator)
+        pairs.append((pose + noise * torch.randn(32, 6, generator=generator), pose))
+    return pairs
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_calibrated_info_nce_is_the_lowest_of_all_temperatures(noise):
+    pairs = aligned_pairs(noise)
+    every = [
+        sum(info_nce(emg, pose, float(t)).item() for emg, pose in pairs) / 3 for t in torch.logspace(-1.7, -0.3, 400)
+    ]
+    found = calibrated_info_nce(pairs, 10**-1.7, 10**-0.3)
+    assert found == pytest.approx(min(every), 1e-4) and found < max(every) - 0.1
+
+
+def test_calibrated_info_nce_stays_within_its_bounds():
+    (own, _), (_, other), _ = aligned_pairs(0.3)
+    strangers = [(own, other)]
+    assert calibrated_info_nce(strangers, 0.02, 0.1) == pytest.approx(info_nce(own, other, 0.1).item(), 1e-3)
+    exact = [(own, own)]
+    assert calibrated_info_nce(exact, 0.2, 0.5) == pytest.approx(info_nce(own, own, 0.2).item(), 1e-3)
+
+
+def test_calibrated_info_nce_needs_a_batch():
+    with pytest.raises(ValueError, match="a batch"):
+        calibrated_info_nce([], 0.02, 0.5)
 
 
 def test_info_nce_refuses_one_pair():

@@ -72,8 +72,12 @@ class Card:
         plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in self.split.items()}
         return Split(**plain)
 
-    def refuse_other(self, store: Store) -> None:
+    def refuse_other(self, store: Store, path: Path | None = None) -> None:
         """Check that a store comes from the same kind of device.
+
+        Args:
+            store: prepared recordings.
+            path: what the user knows them by, if not by the store.
 
         Raises:
             UserError: other channels, rate, kind or joints.
@@ -82,7 +86,7 @@ class Card:
             mine, other = getattr(self.device, what), getattr(store.device, what)
             if mine != other and (what != "pose_names" or other):
                 raise UserError(
-                    f"the checkpoint was trained with {what} {_short(mine)}; {store.path} has {_short(other)}"
+                    f"the checkpoint was trained with {what} {_short(mine)}; {path or store.path} has {_short(other)}"
                 )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 
@@ -42,3 +45,29 @@ def info_nce(emg_BD: Tensor, pose_BD: Tensor, temperature: Tensor | float) -> Te
     logits_BB = F.normalize(emg_BD.float(), dim=-1) @ F.normalize(pose_BD.float(), dim=-1).T / temperature
     own_B = torch.arange(len(logits_BB), device=logits_BB.device)
     return (F.cross_entropy(logits_BB, own_B) + F.cross_entropy(logits_BB.T, own_B)) / 2
+
+
+@torch.no_grad()
+def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, highest: float) -> float:
+    """Mean InfoNCE of batches at the temperature between two bounds that suits them best.
+
+    Training drives the temperature to what suits people it has fitted. On other people that is overconfident:
+    the loss at that temperature rises while the order of similarities, which is all that a neighbour or a probe
+    reads, still improves. InfoNCE is convex in 1 / temperature, so the best one is unique and found by a search
+    along a line (Guo et al. 2017 fit the temperature of a classifier likewise).
+
+    Args:
+        pairs: EMG embeddings (B, D) and pose embeddings (B, D) of the same windows, batch by batch.
+        lowest: smallest temperature.
+        highest: largest temperature.
+
+    Raises:
+        ValueError: there is no batch, or see ``info_nce``.
+    """
+    if not pairs:
+        raise ValueError("needs a batch")
+
+    def mean_at(inverse: float) -> float:
+        return sum(float(info_nce(emg_BD, pose_BD, 1 / inverse)) for emg_BD, pose_BD in pairs) / len(pairs)
+
+    return float(minimize_scalar(mean_at, bounds=(1 / highest, 1 / lowest), method="bounded").fun)

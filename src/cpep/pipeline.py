@@ -16,19 +16,19 @@ from typing import Any
 import torch
 
 from cpep import __version__
-from cpep.checkpoint import Model, git_commit, load
+from cpep.checkpoint import git_commit, load
 from cpep.configs import RunConfig, as_dict, fingerprint
 from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, is_store, open_store
 from cpep.data.windows import windows_of
 from cpep.evaluate.collect import Fold, details_of, results_of, save_outcomes
-from cpep.evaluate.protocol import Outcome, Protocol
+from cpep.evaluate.protocol import Protocol
 from cpep.evaluate.report import write_report
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import Job, cores, run_all
 from cpep.train.stages import Task, align, pretrain
-from cpep.types import UserError
+from cpep.types import Normalisation, UserError
 
 MODELS = ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
 """The default rows of results.md; every other name there is still to come."""
@@ -178,7 +178,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         write_json(note, {"asked": asked})
 
 
-def prepared(data: Path, out: Path, say: Callable[[str], None]) -> Store:
+def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
     """Open a prepared store, or prepare the recordings of a folder at ``out``."""
     if is_store(data):
         return open_store(data)
@@ -240,33 +240,23 @@ def evaluate_fold(task: FoldTask, models: tuple[str, ...]) -> None:
     store, progress = open_store(task.store), task.line("evaluation", windows=False)
     windows = windows_of(store, task.config.data)
     protocol = Protocol(store, task.split, windows, task.config.evaluate, task.seed)
-    outcomes: list[Outcome] = []
-    features = None
-    for done, name in enumerate(models):
-        progress(done, len(models))
-        if name in ("features", "ridge"):
-            if features is None:
-                features = protocol.features(task.config.data.normalisation.value)
-            outcomes += protocol.classical(features) if name == "features" else protocol.ridge(features)
-        else:
-            outcomes += outcomes_of(protocol, name, load(task.checkpoint("cpep" if name == "pose" else name)))
+    kind: Normalisation = task.config.data.normalisation.value
+    outcomes = protocol.evaluate(models, lambda name: load(task.checkpoint(name)), kind, progress)
     points = protocol.map_points(load(task.checkpoint("cpep"))) if "cpep" in models else {"emg": [], "pose": []}
-    normalisation = task.config.data.normalisation.value
-    save_outcomes(task.folder, key, outcomes, store.vocabulary, normalisation, stages_of(task, stages), points)
-
-
-def outcomes_of(protocol: Protocol, name: str, model: Model) -> list[Outcome]:
-    """Evaluate one trained model by its name."""
-    if name == "emg_mae":
-        return protocol.emg_mae(model)
-    return protocol.ceiling(model) if name == "pose" else protocol.aligned(name, model)
+    save_outcomes(task.folder, key, outcomes, store.vocabulary, kind, stages_of(task, stages), points)
 
 
 def stages_of(task: FoldTask, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the loss curves of the stages for the report."""
     names = [str(path.parent.relative_to(task.folder)) for path in sorted(task.folder.rglob("stage.json"))]
     return [
-        {"stage": name, "fold": task.fold, "seed": task.seed, "points": stage["points"]}
+        {
+            "stage": name,
+            "fold": task.fold,
+            "seed": task.seed,
+            "points": stage["points"],
+            "kept_step": stage["kept_step"],
+        }
         for name, stage in zip(names, stages, strict=True)
     ]
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from cpep.checkpoint import Model, load
 from cpep.configs import fingerprint, from_dict, override, preset
-from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
-from cpep.data.store import Store, is_store, open_store
+from cpep.data.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
 from cpep.evaluate.collect import Fold, save_outcomes
 from cpep.evaluate.embed import embed_emg
@@ -87,13 +86,8 @@ def evaluate_checkpoint(
     windows = windows_of(store, config.data)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     frontend, _ = model.emg_side()
-    features = protocol.features(frontend.normalisation)
-    outcomes = [
-        *protocol.aligned("cpep", model),
-        *protocol.classical(features),
-        *protocol.ridge(features),
-        *protocol.ceiling(model),
-    ]
+    rows, progress = ("cpep", "features", "ridge", "pose"), progress_line("evaluate", "rows")
+    outcomes = protocol.evaluate(rows, lambda _: model, frontend.normalisation, progress)
     key = fingerprint(config.evaluate, split, str(checkpoint))
     points = protocol.map_points(model)
     save_outcomes(out, key, outcomes, store.vocabulary, frontend.normalisation, [], points)
@@ -135,7 +129,8 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
         raise UserError(f"{out}: the embeddings are written as .npz; give a name that ends so")
     model = load(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
-        store = open_store(data) if is_store(data) else prepare(data, Path(scratch) / "store", workers=cores())
+        store = prepared(data, Path(scratch) / "store")
+        model.card.refuse_other(store, data)
         windows = list_windows(store, model.card.window_s, hop_s)
         found = embed_emg(model, store, windows, progress_line("embed", "windows"))
     with atomic_path(out) as temporary, temporary.open("wb") as file:

@@ -138,7 +138,7 @@ def _losses(rng: np.random.Generator, stage: str, fold: int, seed: int) -> dict[
         train = floor + (top - floor) * np.exp(-step / 400) + 0.02 * top * rng.normal()
         value = floor * 1.1 + (top - floor) * np.exp(-step / 350) + (0.0002 * step if stage == "cpep" else 0)
         points.append([step, float(train), float(value) if step % 100 == 0 else None])
-    return {"stage": stage, "fold": fold, "seed": seed, "points": points, "unit": unit}
+    return {"stage": stage, "fold": fold, "seed": seed, "points": points, "kept_step": 2000, "unit": unit}
 
 
 def _map(rng: np.random.Generator, names: tuple[str, ...]) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def test_dots_stand_at_their_values() -> None:
 
 def test_curves_skip_missing_validation_points_and_stay_inside() -> None:
     runs = [[[10, 5.0, None], [20, 4.0, 4.5], [30, 3.0, 4.25]], [[10, 6.0, 6.5]]]
-    tree = ElementTree.fromstring(plots.curves(runs, "nats", "t"))
+    tree = ElementTree.fromstring(plots.curves(runs, [20, 10], "nats", "t"))
     lines = [(p.get("class"), p.get("points", "").split()) for p in tree.iter("polyline")]
     assert [(name, len(points)) for name, points in lines] == [
         ("curve train", 3),
@@ -284,10 +284,8 @@ def test_curves_skip_missing_validation_points_and_stay_inside() -> None:
         for x, y in (map(float, point.split(",")) for point in points):
             assert 40 < x < width and 0 < y < height - 30
     assert "loss (nats)" in [text.text for text in tree.iter("text")]
-    ends = [points[-1] for name, points in lines if name == "curve validation"]
-    assert [
-        f"{c.get('cx')},{c.get('cy')}" for c in tree.iter("circle")
-    ] == ends  # the best of each run, here its last
+    kept = [points[0] for name, points in lines if name == "curve validation"]
+    assert [f"{c.get('cx')},{c.get('cy')}" for c in tree.iter("circle")] == kept
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.421, 0.424), (3.0, 5.7), (0.5, 0.5), (-2.0, 900.0), (0, 0)])

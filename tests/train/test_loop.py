@@ -57,18 +57,27 @@ def test_the_state_of_another_run_is_refused(tmp_path):
         Toy().fit(tmp_path / "state", key="two")
 
 
-def test_the_best_weights_by_validation_are_kept(tmp_path):
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ((3.0, 1.0, 2.0, 4.0), 1),
+        ((3.0, 1.0, 1.019, 1.03), 2),  # as good as the lowest, and later
+        ((1.0, 1.019, 1.038, 1.1), 1),  # measured against the lowest, not against the kept
+        ((1.0, 1.03, 0.995, 1.0), 3),
+    ],
+)
+def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path):
     toy = Toy()
     seen = []
-    scores = iter([3.0, 1.0, 2.0, 4.0])
+    scores = iter(losses)
 
     def validate():
         seen.append(copy.deepcopy(toy.model.state_dict()))
         return next(scores)
 
     history = fit(toy.model, toy.loss_at, validate, CONFIG, seed=0, state=tmp_path / "state", key="run")
-    assert history.best_step == 10
-    for one, other in zip(seen[1].values(), toy.model.state_dict().values(), strict=True):
+    assert history.kept_step == 5 * (kept + 1)
+    for one, other in zip(seen[kept].values(), toy.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 
 

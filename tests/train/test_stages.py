@@ -1,7 +1,9 @@
 """The stages on small recordings: they learn, resume, refuse leaks, and repeat to the bit."""
 
 import dataclasses
+import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from cpep.checkpoint import load
 from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import LeakError, make_splits
-from cpep.data.windows import Windows
+from cpep.data.windows import Batches, Windows
+from cpep.models.cpep import Cpep
 from cpep.train import loop
 from cpep.train.stages import Task, align, pretrain
 from cpep.types import UserError
@@ -60,6 +63,19 @@ def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tm
     align(task(store, split, tmp_path / "shuffled", *sets), *pretrained, shuffled=True)
     best = {name: min(v for _, _, v in curve(tmp_path / name)) for name in ("own", "shuffled")}
     assert best["own"] < best["shuffled"] - 0.3
+    assert best["shuffled"] == pytest.approx(math.log(16), abs=0.02)  # what guessing within a batch costs
+
+
+def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, tmp_path, monkeypatch):
+    at, forward, poses = Batches.at, Cpep.forward, {"own": [], "shuffled": []}
+    monkeypatch.setattr(Batches, "at", lambda self, step: at(self, 0))
+    for name, given in poses.items():
+        monkeypatch.setattr(Cpep, "forward", lambda net, s, p, given=given: (given.append(p), forward(net, s, p))[1])
+        align(task(store, split, tmp_path / name), *pretrained, shuffled=name == "shuffled")
+    own, dealt = poses["own"][0], poses["shuffled"]
+    assert all(torch.equal(pose, own) for pose in poses["own"])
+    assert all(torch.equal(pose.sort(0).values, own.sort(0).values) for pose in dealt)
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations([own, *dealt], 2))
 
 
 def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, tmp_path):

@@ -10,16 +10,12 @@ from sklearn.manifold import TSNE
 
 from cpep.types import EmbeddingSet, FloatArray
 
-MAP_POINTS = 500
-
 
 def map_of(emg: EmbeddingSet, pose: EmbeddingSet, names: tuple[str, ...], seed: int) -> dict[str, list[list[Any]]]:
     """Place EMG and pose embeddings of the same windows in one plane (PCA, then t-SNE)."""
-    chosen = np.random.default_rng(seed).permutation(len(emg))[:MAP_POINTS]
-    x_ND = np.concatenate([emg.x_ND[chosen], pose.x_ND[chosen]]).astype(np.float64)
-    plane_N2 = _plane(x_ND, seed)
-    labels = [names[label] for label in emg.label_N[chosen]]
-    halves = plane_N2[: len(chosen)], plane_N2[len(chosen) :]
+    plane_N2 = _plane(np.concatenate([emg.x_ND, pose.x_ND]).astype(np.float64), seed)
+    labels = [names[label] for label in emg.label_N]
+    halves = plane_N2[: len(emg)], plane_N2[len(emg) :]
     return {
         name: [[round(float(x), 2), round(float(y), 2), label] for (x, y), label in zip(half, labels, strict=True)]
         for name, half in zip(("emg", "pose"), halves, strict=True)

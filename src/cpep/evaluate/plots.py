@@ -99,11 +99,12 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
     return _svg(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
 
 
-def curves(runs: Sequence[Sequence[Sequence[float | None]]], unit: str, title: str) -> str:
-    """Draw training and validation loss against steps, one pair of lines a run; a ring marks the best validation.
+def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int], unit: str, title: str) -> str:
+    """Draw training and validation loss against steps, one pair of lines a run; a ring marks the weights kept.
 
     Args:
         runs: per run, points of (step, training loss, validation loss or nothing).
+        kept: per run, the step whose weights were kept.
         unit: of the loss.
         title: what the figure is, for screen readers.
     """
@@ -134,9 +135,9 @@ def curves(runs: Sequence[Sequence[Sequence[float | None]]], unit: str, title: s
         for line in lines[name]:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
             parts.append(f'<polyline class="curve {name}" points="{path}"/>')
-    for line in filter(None, lines["validation"]):
-        x, y = place(min(line, key=lambda point: point[1]))
-        parts.append(f'<circle class="kept" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
+    for line, step in zip(lines["validation"], kept, strict=True):
+        for x, y in (place(point) for point in line if point[0] == step):
+            parts.append(f'<circle class="kept" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
     return _svg(width, height, title, parts)
 
 

@@ -6,7 +6,8 @@ scored on test users. For unseen gestures a linear probe is fitted with the stre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +28,12 @@ from cpep.evaluate.plane import map_of
 from cpep.evaluate.probe import LinearProbe, choose_probe
 from cpep.evaluate.rivals import choose_ridge
 from cpep.evaluate.zeroshot import knn_vote
-from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
+from cpep.models.cpep import Cpep
+from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation, Progress
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
+MAP_POINTS = 500
+"""Windows of the map of embeddings."""
 POSE_PARTS = 4
 """Parts of a window whose mean pose a regression predicts."""
 
@@ -75,7 +79,36 @@ class Protocol:
         self.windows = windows.select(_positions(windows, parts))
         role_of = {user: role for role in ROLES for user in split.users(role)}
         self.role_N = np.array([role_of[user] for user in self.windows.users(store)])
+        self._poses: dict[str, EmbeddingSet] = {}
         self.gestures = {"seen": split.seen, "unseen": split.unseen} if split.unseen else {"seen": split.seen}
+
+    def evaluate(
+        self, names: Sequence[str], model_of: Callable[[str], Model], kind: Normalisation, progress: Progress
+    ) -> list[Outcome]:
+        """Evaluate rows of the table by their names (results.md).
+
+        Args:
+            names: of the rows.
+            model_of: returns the trained model of a stage.
+            kind: normalisation of the EMG that classical features are computed from.
+            progress: called with rows done and in all.
+        """
+        outcomes: list[Outcome] = []
+        features = self.features(kind) if {"features", "ridge"} & set(names) else None
+        for done, name in enumerate(names):
+            progress(done, len(names))
+            if name == "features" and features is not None:
+                outcomes += self.classical(features)
+            elif name == "ridge" and features is not None:
+                outcomes += self.ridge(features)
+            elif name == "emg_mae":
+                outcomes += self.emg_mae(model_of(name))
+            elif name == "pose":
+                outcomes += self.ceiling(model_of("cpep"))
+            else:
+                outcomes += self.aligned(name, model_of(name))
+        progress(len(names), len(names))
+        return outcomes
 
     def part(self, data: EmbeddingSet, role: Role, labels: tuple[int, ...]) -> EmbeddingSet:
         """Return the windows of a role's users with these labels."""
@@ -131,7 +164,11 @@ class Protocol:
     def aligned(self, name: str, model: Model) -> list[Outcome]:
         """Linear probe and zero-shot of what ``encode_emg`` returns."""
         emg = embed_emg(model, self.store, self.windows)
-        of_wearing = self._of_wearing(model, lambda windows: embed_emg(model, self.store, windows).x_ND)
+
+        def vectors(windows: Windows) -> FloatArray:
+            return emg.x_ND if windows is self.windows else embed_emg(model, self.store, windows).x_ND
+
+        of_wearing = self._of_wearing(model, vectors)
         return [*self.probe(name, of_wearing), *self.zero_shot(name, emg, self.pose(model))]
 
     def emg_mae(self, model: Model) -> list[Outcome]:
@@ -145,14 +182,20 @@ class Protocol:
         return [*self.probe("pose", pose), *self.zero_shot("pose", pose, pose)]
 
     def pose(self, model: Model) -> EmbeddingSet:
-        """Embed the pose of the evaluated windows."""
-        return embed_pose(model, self.store, self.windows)
+        """Embed the pose of the evaluated windows, once for all models that share a frozen pose encoder."""
+        assert isinstance(model.net, Cpep)
+        weights = [tensor.numpy().tobytes() for tensor in model.net.pose.state_dict().values()]
+        key = hashlib.sha256(b"".join(weights)).hexdigest()
+        if key not in self._poses:
+            self._poses[key] = embed_pose(model, self.store, self.windows)
+        return self._poses[key]
 
     def map_points(self, model: Model) -> dict[str, list[list[Any]]]:
-        """Place the test users' EMG and pose embeddings in one plane."""
-        labels = self.split.seen + self.split.unseen
-        emg = self.part(embed_emg(model, self.store, self.windows), "test", labels)
-        return map_of(emg, self.part(self.pose(model), "test", labels), self.store.vocabulary, self.seed)
+        """Place the EMG and pose embeddings of some windows of test users in one plane."""
+        tested = np.flatnonzero(self.role_N == "test")
+        some = self.windows.select(np.random.default_rng(self.seed).permutation(tested)[:MAP_POINTS])
+        emg, pose = (embed(model, self.store, some) for embed in (embed_emg, embed_pose))
+        return map_of(emg, pose, self.store.vocabulary, self.seed)
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
         """Compute classical features of the evaluated windows, centred and scaled by their wearing."""

@@ -42,8 +42,8 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
     Args:
         results: content of results.json (results.md).
         details: what figures need; every key may be missing: ``confusion`` (list of row, classes, matrix),
-            ``losses`` (list of stage, fold, seed, points, unit), ``map`` (lists of x, y, label under emg and
-            under pose), ``comparisons`` and ``notes`` (lists of sentences), ``config`` (any JSON).
+            ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``map`` (lists of x, y, label under emg
+            and under pose), ``comparisons`` and ``notes`` (lists of sentences), ``config`` (any JSON).
         path: file to write, atomically.
     """
     template = files("cpep.evaluate").joinpath("report.html.jinja").read_text(encoding="utf-8")
@@ -182,7 +182,8 @@ def _curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, int, Markup]]:
     drawn = []
     for stage, runs in stages.items():
         title, unit = STAGES.get(stage, (stage, ""))
-        svg = plots.curves([run["points"] for run in runs], runs[0].get("unit", unit), f"Loss curves, {title}")
+        points, kept = [run["points"] for run in runs], [run["kept_step"] for run in runs]
+        svg = plots.curves(points, kept, runs[0].get("unit", unit), f"Loss curves, {title}")
         drawn.append((title, len(runs), _figure(svg)))
     return drawn
 

@@ -24,6 +24,12 @@ from cpep.files import atomic_path
 from cpep.types import Progress, UserError, no_progress
 
 SAVE_EVERY_S = 30.0
+KEPT_WITHIN = 0.02
+"""A later check is kept if its validation loss is above the lowest by at most this share of it.
+
+Two validation people disagree by more on which of two checks is better (LOG.md, 2026-11-26), and the later one is
+that of the smaller learning rate.
+"""
 
 
 @dataclass
@@ -33,14 +39,14 @@ class History:
     Attributes:
         step: optimiser steps done.
         points: (step, mean training loss since the last point, validation loss) at every check.
-        best_step: step of the kept weights.
-        best: validation loss there.
+        kept_step: step of the kept weights.
+        lowest: lowest validation loss.
     """
 
     step: int = 0
     points: list[tuple[int, float, float]] = field(default_factory=list)
-    best_step: int = 0
-    best: float = math.inf
+    kept_step: int = 0
+    lowest: float = math.inf
     running: list[float] = field(default_factory=list)
 
 
@@ -87,12 +93,12 @@ def fit(
     key: str,
     progress: Progress = no_progress,
 ) -> History:
-    """Train ``model`` and leave the weights of the best validation in it.
+    """Train ``model`` and leave in it the latest weights that validation found as good as any.
 
     Args:
         model: parameters that require a gradient are trained; all tensors are saved.
         loss_at: loss of one step; what it draws at random is seeded by (seed, step).
-        validate: validation loss of the model as it is, lower is better.
+        validate: positive validation loss of the model as it is, lower is better.
         config: optimiser settings.
         seed: of the run.
         state: file to resume from, kept until the caller removes it.
@@ -161,14 +167,15 @@ def _check(
         value = validate()
     history.points.append((history.step, sum(history.running) / len(history.running), value))
     history.running = []
-    if value < history.best:
-        history.best, history.best_step = value, history.step
+    history.lowest = min(history.lowest, value)
+    if value <= history.lowest * (1 + KEPT_WITHIN):
+        history.kept_step = history.step
         return _copy(model)
     return kept
 
 
 def _exhausted(history: History, check: int, patience: int) -> bool:
-    return patience > 0 and history.step - history.best_step >= patience * check and history.best_step > 0
+    return patience > 0 and history.step - history.kept_step >= patience * check and history.kept_step > 0
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

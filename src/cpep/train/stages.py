@@ -20,11 +20,12 @@ from cpep.data.store import Store
 from cpep.data.transforms import Augmentation
 from cpep.data.windows import Batches, PoseReader, Windows, windows_of
 from cpep.files import read_json, write_json
+from cpep.losses import calibrated_info_nce
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.mae import MaskedAutoencoder
 from cpep.train.loop import History, fit
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import IntArray, Progress, UserError, no_progress
 
 STATISTICS_WINDOWS = 2048
 VALIDATION_WINDOWS = 2048
@@ -88,11 +89,12 @@ class Task:
 
 def finish(task: Task, key: str, model: Model, history: History) -> None:
     """Note which stage this is, write the checkpoint, and drop the state."""
+    validation = {step: value for step, _, value in history.points}
     provenance = {
         **model.card.provenance,
         "steps": history.step,
-        "best_step": history.best_step,
-        "validation": history.best,
+        "kept_step": history.kept_step,
+        "validation": validation.get(history.kept_step),
     }
     model.card = dataclasses.replace(model.card, provenance=provenance)
     write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
@@ -210,7 +212,8 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
         task: store, split, settings, folder.
         emg: checkpoint of the EMG masked autoencoder.
         pose: checkpoint of the pose masked autoencoder.
-        shuffled: pair every EMG window with the pose of another window: the control that must be at chance.
+        shuffled: deal the poses of every batch anew to its EMG windows: the control that must be at chance.
+            One lasting shuffle would be an arbitrary map between gestures, learnt in part and right by luck.
         progress: called with windows done and in all.
 
     Raises:
@@ -229,28 +232,31 @@ def align(task: Task, emg: Path, pose: Path, *, shuffled: bool = False, progress
     net.pose.load_state_dict(sides[1].state_dict())
     train, validation = (_paired(task, role) for role in ("train", "val"))
     read, (frontend, _) = emg_signals(task, model), model.emg_side()
-    pose_ND = _embedded_pose(task, model, train, shuffled)
-    held_pose_ND = _embedded_pose(task, model, validation, shuffled)
+    pose_ND, held_pose_ND = (_embedded_pose(task, model, windows) for windows in (train, validation))
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
     augment = augmentation(task, frontend)
 
+    def partners(chosen: IntArray) -> Tensor:
+        order = torch.randperm(len(chosen)) if shuffled else torch.arange(len(chosen))
+        return torch.from_numpy(chosen)[order]
+
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
         signal = augment(read(train.select(chosen)))
         with autocast(task.config.precision):
-            loss: Tensor = net(signal, pose_ND[torch.from_numpy(chosen)])
+            loss: Tensor = net(signal, pose_ND[partners(chosen)])
         return loss
 
     def validate() -> float:
-        losses = []
+        pairs = []
         for step in range(max(1, VALIDATION_WINDOWS // settings.optim.batch)):
             chosen = held_batches.at(step)
             signal = read(validation.select(chosen))
             with autocast(task.config.precision):
-                losses.append(float(net(signal, held_pose_ND[torch.from_numpy(chosen)])))
-        return float(np.mean(losses))
+                pairs.append((net.embed_emg(signal), held_pose_ND[partners(chosen)]))
+        return calibrated_info_nce(pairs, settings.temperature_min, settings.temperature_max)
 
     history = fit(
         net,
@@ -299,7 +305,7 @@ def encoder_of(task: Task, path: Path, kind: Kind) -> Encoder:
 
 
 @torch.no_grad()
-def _embedded_pose(task: Task, model: Model, windows: Windows, shuffled: bool) -> Tensor:
+def _embedded_pose(task: Task, model: Model, windows: Windows) -> Tensor:
     """Embed the pose of all windows once: the encoder is frozen and its input is not augmented."""
     assert isinstance(model.net, Cpep)
     read = pose_signals(task)
@@ -307,8 +313,4 @@ def _embedded_pose(task: Task, model: Model, windows: Windows, shuffled: bool) -
     for part in chunks(windows, 512):
         with autocast(task.config.precision):
             parts.append(model.net.embed_pose(read(part)))
-    pose_ND = torch.cat(parts)
-    if not shuffled:
-        return pose_ND
-    order = np.random.default_rng([task.seed, len(pose_ND)]).permutation(len(pose_ND))
-    return pose_ND[torch.from_numpy(order)]
+    return torch.cat(parts)
