@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
+from cpep.evaluate.embed import embedding_set
 from cpep.evaluate.protocol import Protocol
 from tests.synthetic import write_db1
 
@@ -51,3 +54,16 @@ def test_what_test_users_are_like_reaches_nobody_else(protocol, kind):
     others = ~np.isin(protocol.windows.entry_N, tested)
     plain, other = (protocol._standardised(kind, f).x_ND[others] for f in (vectors, moved))
     assert np.allclose(plain, other, atol=1e-5)
+
+
+def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(protocol, monkeypatch):
+    shown = {}
+
+    def embed(name, model, store, windows):
+        shown[name] = set(windows.users(store))
+        return embedding_set(store, windows, vectors(windows))
+
+    for name in ("embed_emg", "embed_pose"):
+        monkeypatch.setattr(f"cpep.evaluate.protocol.{name}", partial(embed, name))
+    protocol.map_points(None)
+    assert shown == {"embed_emg": set(protocol.split.users_test), "embed_pose": set(protocol.split.users_train)}

@@ -147,7 +147,7 @@ def scatter(
     shown: Sequence[str],
     title: str,
 ) -> str:
-    """Draw EMG (dots) and pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey.
+    """Draw EMG (dots) over pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey.
 
     Gestures that reuse the colours of the first ``PALETTE`` have crosses and triangles on their tip instead.
     """
@@ -167,21 +167,22 @@ def scatter(
 
     dot, triangle = MARKS[0]
     parts = [
-        drawn((p for p in emg if p[2] not in shown), dot, 'class="emg other"'),
         drawn((p for p in pose if p[2] not in shown), triangle, 'class="pose other"'),
+        drawn((p for p in emg if p[2] not in shown), dot, 'class="emg other"'),
     ]
-    labels = []
+    labels, dots = [], []
     for number, name in enumerate(shown):
         again = number // PALETTE % 2
         dot, triangle = MARKS[again]
         colour = f'style="--colour:var(--c{number % PALETTE})"'
-        parts.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg{" cross" * again}" {colour}'))
+        dots.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg{" cross" * again}" {colour}'))
         own = [p for p in pose if p[2] == name]
         parts.append(drawn(own, triangle, f'class="pose" {colour}'))
         if own:
             # So many names would hide the points: the page's key explains the numbers.
             label = _words(name) if len(shown) <= PALETTE else str(number + 1)
-            labels.append((label, _medoid([place(p) for p in own])))
+            labels.append((label, _crest([place(p) for p in own])))
+    parts += dots
     for name, (x, y) in _spread(labels, width, height):
         parts.append(_text(x, y, name, "halo middle"))
     return _svg(width, height, title, parts)
@@ -243,10 +244,10 @@ def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
     return taken
 
 
-def _medoid(points: Sequence[Point]) -> Point:
-    at_N2 = np.array(points)
-    nearest = np.abs(at_N2 - np.median(at_N2, axis=0)).sum(1).argmin()
-    return float(at_N2[nearest, 0]), float(at_N2[nearest, 1])
+def _crest(points: Sequence[Point]) -> Point:
+    """Return the middle of a cloud's upper rim, a tenth of its points aside."""
+    x_N, y_N = np.array(points).T
+    return float(np.median(x_N)), float(np.quantile(y_N, 0.1))
 
 
 def _spread(labels: Sequence[tuple[str, Point]], width: float, height: float) -> list[tuple[str, Point]]:

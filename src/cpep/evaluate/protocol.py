@@ -33,7 +33,7 @@ from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation, Progre
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 MAP_POINTS = 500
-"""Windows of the map of embeddings."""
+"""EMG windows, and poses, of the map of embeddings."""
 POSE_PARTS = 4
 """Parts of a window whose mean pose a regression predicts."""
 
@@ -191,11 +191,14 @@ class Protocol:
         return self._poses[key]
 
     def map_points(self, model: Model) -> dict[str, list[list[Any]]]:
-        """Place the EMG and pose embeddings of some windows of test users in one plane."""
-        tested = np.flatnonzero(self.role_N == "test")
-        some = self.windows.select(np.random.default_rng(self.seed).permutation(tested)[:MAP_POINTS])
-        emg, pose = (embed(model, self.store, some) for embed in (embed_emg, embed_pose))
-        return map_of(emg, pose, self.store.vocabulary, self.seed)
+        """Place some poses of the gallery and some EMG windows of test users in one plane."""
+        rng = np.random.default_rng(self.seed)
+        tested, gallery = (
+            self.windows.select(rng.permutation(np.flatnonzero(self.role_N == role))[:MAP_POINTS])
+            for role in ("test", "train")
+        )
+        emg, pose = embed_emg(model, self.store, tested), embed_pose(model, self.store, gallery)
+        return map_of(emg, pose, self.store.vocabulary, self.config.neighbours, self.seed)
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
         """Compute classical features of the evaluated windows, centred and scaled by their wearing."""
