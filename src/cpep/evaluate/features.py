@@ -8,13 +8,14 @@ and spreads (the log-Euclidean form of the covariance features of Barachant et a
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 
 from cpep.types import EmgKind, FloatArray
 
 PARTS = 4
 """Parts of a window whose amplitude is told apart (its course)."""
 
-_BLOCK_SAMPLES = 2**22  # samples of EMG worked on at once: bounds memory, whatever the number of windows
+_BLOCK_SAMPLES = 2**20  # samples of EMG worked on at once: a block stays in the cache, and memory is bounded
 _BIN_S = 0.05  # short-time envelope
 _SEGMENT_S = 0.25  # length of the spectra that are averaged
 _POWER_FLOOR = 1e-4  # of raw EMG, in squares of the recording's scale
@@ -113,8 +114,8 @@ def _spectral_moments(x_NTC: FloatArray, rate: float) -> tuple[FloatArray, Float
     segments = samples // length
     x_NSLC = x_NTC[:, : segments * length].reshape(windows, segments, length, channels)
     taper_L = np.hanning(length).astype(np.float32)[:, None]
-    power_NLC = (np.abs(np.fft.rfft(x_NSLC * taper_L, axis=2)) ** 2).mean(1)
-    hertz_L = np.fft.rfftfreq(length, 1 / rate)[:, None]
+    power_NLC = (np.abs(fft.rfft(x_NSLC * taper_L, axis=2)) ** 2).mean(1)
+    hertz_L = fft.rfftfreq(length, 1 / rate)[:, None]
     share_NLC = (power_NLC + 1e-6) / (power_NLC + 1e-6).sum(1, keepdims=True)
     mean_NC = (share_NLC * hertz_L).sum(1)
     spread_NC = np.sqrt((share_NLC * (hertz_L - mean_NC[:, None]) ** 2).sum(1))

@@ -94,6 +94,7 @@ class Protocol:
             progress: called with rows done and in all.
         """
         outcomes: list[Outcome] = []
+        progress(0, len(names))
         features = self.features(kind) if {"features", "ridge"} & set(names) else None
         for done, name in enumerate(names):
             progress(done, len(names))
