@@ -53,7 +53,7 @@ class Card:
         vocabulary: names of the labels of the training data.
         split: who and what was held out, as plain values.
         config: the run's settings, as plain values.
-        provenance: data name, seed, version, git commit, validation loss.
+        provenance: data name, seed, version, git commit; steps, step of these weights, validation loss there.
     """
 
     kind: Kind

@@ -98,7 +98,7 @@ class OptimConfig:
     clip: float = 1.0  # largest gradient norm
     scalar_rate: float = 10.0  # learning rate of the temperature over lr
     checks: int = 10  # validations over the run
-    patience: int = 0  # stop after this many checks without a better one; 0 never stops
+    patience: int = 0  # stop after this many checks in a row that are not kept; 0 never stops
 
 
 @dataclass(frozen=True)

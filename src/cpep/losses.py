@@ -53,8 +53,8 @@ def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, h
 
     Training drives the temperature to what suits people it has fitted. On other people that is overconfident:
     the loss at that temperature rises while the order of similarities, which is all that a neighbour or a probe
-    reads, still improves. InfoNCE is convex in 1 / temperature, so the best one is unique and found by a search
-    along a line (Guo et al. 2017 fit the temperature of a classifier likewise).
+    reads, still improves. InfoNCE is convex in 1 / temperature, so that a search along a line finds the
+    lowest loss (Guo et al. 2017 fit the temperature of a classifier likewise).
 
     Args:
         pairs: EMG embeddings (B, D) and pose embeddings (B, D) of the same windows, batch by batch.

@@ -34,6 +34,10 @@ MODELS = ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
 """The default rows of results.md; every other name there is still to come."""
 
 
+EVALUATION = 2
+"""Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What ``reproduce`` was asked for.
@@ -140,9 +144,9 @@ def publish(
     glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
     notes = [glove] if store.device.pose_unit == "count" else []
     details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
-    write_json(out / "results.json", results)
     write_json(out / "details.json", details)
     write_report(results, details, out / "report.html")
+    write_json(out / "results.json", results)
     return results
 
 
@@ -234,7 +238,7 @@ def evaluate_fold(task: FoldTask, models: tuple[str, ...]) -> None:
     """Evaluate the rows of one fold; done again only where the stages, the rows or the settings changed."""
     torch.set_num_threads(task.config.threads)
     stages = [read_json(path) for path in sorted(task.folder.rglob("stage.json"))]
-    key = fingerprint(task.config.evaluate, list(models), [stage["key"] for stage in stages], task.split)
+    key = fingerprint(EVALUATION, task.config.evaluate, list(models), [stage["key"] for stage in stages], task.split)
     if Fold.exists(task.folder, key):
         return
     store, progress = open_store(task.store), task.line("evaluation", windows=False)

@@ -22,7 +22,7 @@ from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.protocol import Protocol
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
-from cpep.pipeline import Request, claim, prepared, publish, run_block, worked_seconds
+from cpep.pipeline import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.train.stages import Task
 from cpep.types import UserError
 
@@ -83,6 +83,7 @@ def evaluate_checkpoint(
     model.card.refuse_other(store)
     split = split_for(model, store, test_users)
     split.refuse_single()
+    say(describe(store, [split]))
     windows = windows_of(store, config.data)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     frontend, _ = model.emg_side()

@@ -38,14 +38,18 @@ class Toy:
         return fit(self.model, self.loss_at, self.validate, config, seed=3, state=state, key=key)
 
 
-def test_a_resumed_run_ends_bit_identical(tmp_path):
-    whole = Toy()
+@pytest.mark.parametrize("losses", [None, (1.0, 0.5, 0.507, 2.0)])  # the kept weights are the last, or earlier ones
+def test_a_resumed_run_ends_bit_identical(tmp_path, losses):
+    whole, killed, resumed = Toy(), Toy(die_at=13), Toy()
+    if losses:
+        whole.validate, killed.validate, resumed.validate = (
+            iter(part).__next__ for part in (losses, losses[:2], losses[2:])
+        )
     history = whole.fit(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        Toy(die_at=13).fit(tmp_path / "state")
-    resumed = Toy()
+        killed.fit(tmp_path / "state")
     again = resumed.fit(tmp_path / "state")
-    assert again.points == history.points
+    assert again == history and again.kept_step == (15 if losses else 20)
     for one, other in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 
@@ -100,6 +104,13 @@ def test_a_loss_that_is_not_finite_is_a_sentence(tmp_path):
             state=tmp_path / "state",
             key="run",
         )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_validation_loss_that_is_not_finite_is_a_sentence(tmp_path, value):
+    toy = Toy()
+    with pytest.raises(UserError, match="validation loss of step 5"):
+        fit(toy.model, toy.loss_at, lambda: value, CONFIG, seed=0, state=tmp_path / "state", key="run")
 
 
 def test_vectors_are_not_decayed_and_scalars_learn_faster():

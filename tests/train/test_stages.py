@@ -67,8 +67,9 @@ def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tm
 
 
 def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, tmp_path, monkeypatch):
-    at, forward, poses = Batches.at, Cpep.forward, {"own": [], "shuffled": []}
+    at, forward, poses, held = Batches.at, Cpep.forward, {"own": [], "shuffled": []}, []
     monkeypatch.setattr(Batches, "at", lambda self, step: at(self, 0))
+    monkeypatch.setattr("cpep.train.stages.calibrated_info_nce", lambda pairs, *_: held.append(pairs) or 1.0)
     for name, given in poses.items():
         monkeypatch.setattr(Cpep, "forward", lambda net, s, p, given=given: (given.append(p), forward(net, s, p))[1])
         align(task(store, split, tmp_path / name), *pretrained, shuffled=name == "shuffled")
@@ -76,6 +77,10 @@ def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, t
     assert all(torch.equal(pose, own) for pose in poses["own"])
     assert all(torch.equal(pose.sort(0).values, own.sort(0).values) for pose in dealt)
     assert not any(torch.equal(one, other) for one, other in itertools.combinations([own, *dealt], 2))
+    own, *rest = (pose for _, pose in held[0])
+    assert rest and all(torch.equal(pose, own) for pose in rest)
+    assert not any(torch.equal(one, other) for one, other in itertools.pairwise(pose for _, pose in held[-1]))
+    assert all(torch.equal(pose.sort(0).values, own.sort(0).values) for _, pose in held[-1])
 
 
 def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, tmp_path):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.neighbors import NearestNeighbors
 
+from cpep.evaluate.zeroshot import knn_vote, nearest_columns, unit_rows
 from cpep.types import EmbeddingSet, FloatArray
+
+FEWEST_POSES = 5
 
 
 def map_of(
-    emg: EmbeddingSet, pose: EmbeddingSet, names: tuple[str, ...], neighbours: int, seed: int
+    emg: EmbeddingSet,
+    pose: EmbeddingSet,
+    sets: Sequence[tuple[int, ...]],
+    names: Sequence[str],
+    neighbours: int,
+    seed: int,
 ) -> dict[str, list[list[Any]]]:
-    """Place pose embeddings in a plane (PCA, then t-SNE), and each EMG embedding amid the poses nearest to it.
+    """Place pose embeddings in a plane (PCA, then t-SNE), and each EMG embedding amid the poses that name it.
 
     Both in one t-SNE would show little but the constant way that contrastive embeddings of two modalities stay
     apart (Liang et al. 2022); which poses are nearest is what zero-shot reads.
@@ -23,17 +31,35 @@ def map_of(
     Args:
         emg: windows to be recognised.
         pose: windows of the gallery.
+        sets: labels of the gestures that are answers together: a window is named among those of its own set.
         names: of the labels.
-        neighbours: poses, by cosine, whose median place is that of an EMG window.
+        neighbours: poses that vote; an EMG window is drawn at the median place of those that voted as they all did.
         seed: of the layout.
+
+    Returns:
+        (x, y, name) of every EMG window and of every pose; nothing where too few poses differ to lay them out.
     """
+    if len(np.unique(pose.x_ND.round(6), axis=0)) < FEWEST_POSES:
+        return {"emg": [], "pose": []}
     pose_N2 = _plane(pose.x_ND.astype(np.float64), seed)
-    nearest = NearestNeighbors(n_neighbors=min(neighbours, len(pose)), metric="cosine").fit(pose.x_ND)
-    emg_N2 = np.median(pose_N2[nearest.kneighbors(emg.x_ND, return_distance=False)], axis=1)
-    return {"emg": _points(emg_N2, emg, names), "pose": _points(pose_N2, pose, names)}
+    points: list[list[Any]] = []
+    for labels in sets:
+        mine, gallery = emg.select(np.isin(emg.label_N, labels)), np.isin(pose.label_N, labels)
+        if len(mine) and gallery.any():
+            place_N2 = _amid(mine.x_ND, pose.x_ND[gallery], pose.label_N[gallery], pose_N2[gallery], neighbours)
+            points += _points(place_N2, mine, names)
+    return {"emg": points, "pose": _points(pose_N2, pose, names)}
 
 
-def _points(place_N2: FloatArray, data: EmbeddingSet, names: tuple[str, ...]) -> list[list[Any]]:
+def _amid(query_QD: FloatArray, x_GD: FloatArray, label_G: Any, place_G2: FloatArray, neighbours: int) -> FloatArray:
+    """Return the median place of those neighbours that carry the vote."""
+    voted_Q = knn_vote(query_QD, x_GD, label_G, neighbours)
+    nearest_Qk = nearest_columns(unit_rows(query_QD) @ unit_rows(x_GD).T, min(neighbours, len(x_GD)))
+    winning_Qk = label_G[nearest_Qk] == voted_Q[:, None]
+    return np.asarray(np.nanmedian(np.where(winning_Qk[:, :, None], place_G2[nearest_Qk], np.nan), axis=1))
+
+
+def _points(place_N2: FloatArray, data: EmbeddingSet, names: Sequence[str]) -> list[list[Any]]:
     labels = [names[label] for label in data.label_N]
     return [[round(float(x), 2), round(float(y), 2), name] for (x, y), name in zip(place_N2, labels, strict=True)]
 

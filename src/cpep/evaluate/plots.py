@@ -245,7 +245,7 @@ def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
 
 
 def _crest(points: Sequence[Point]) -> Point:
-    """Return the middle of a cloud's upper rim, a tenth of its points aside."""
+    """Return the median x of points, and the y that a tenth of them lie above."""
     x_N, y_N = np.array(points).T
     return float(np.median(x_N)), float(np.quantile(y_N, 0.1))
 

@@ -94,14 +94,12 @@ class Protocol:
             progress: called with rows done and in all.
         """
         outcomes: list[Outcome] = []
-        progress(0, len(names))
-        features = self.features(kind) if {"features", "ridge"} & set(names) else None
+        features: EmbeddingSet | None = None
         for done, name in enumerate(names):
             progress(done, len(names))
-            if name == "features" and features is not None:
-                outcomes += self.classical(features)
-            elif name == "ridge" and features is not None:
-                outcomes += self.ridge(features)
+            if name in ("features", "ridge"):
+                features = self.features(kind) if features is None else features
+                outcomes += self.classical(features) if name == "features" else self.ridge(features)
             elif name == "emg_mae":
                 outcomes += self.emg_mae(model_of(name))
             elif name == "pose":
@@ -199,7 +197,8 @@ class Protocol:
             for role in ("test", "train")
         )
         emg, pose = embed_emg(model, self.store, tested), embed_pose(model, self.store, gallery)
-        return map_of(emg, pose, self.store.vocabulary, self.config.neighbours, self.seed)
+        sets = tuple(self.gestures.values())
+        return map_of(emg, pose, sets, self.store.vocabulary, self.config.neighbours, self.seed)
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
         """Compute classical features of the evaluated windows, centred and scaled by their wearing."""

@@ -26,7 +26,7 @@ MODELS = {
     "cca": "canonical correlation of features and pose, nearest pose",
     "pose": "the hand's pose itself instead of EMG",
     "supervised": "the same encoder trained on labels",
-    "cpep/shuffled_pairs": "EMG paired with wrong poses: zero-shot must be at chance",
+    "cpep/shuffled_pairs": "poses dealt to EMG at random: zero-shot must be at chance",
 }
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
 TEXT_WIDTH = 100

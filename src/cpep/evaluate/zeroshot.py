@@ -42,7 +42,7 @@ def knn_vote(query_QD: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k:
     label_Q = np.empty(len(unit_QD), dtype=names_K.dtype)
     for start in range(0, len(unit_QD), block):
         similarity_QG = unit_QD[start : start + block] @ gallery_DG
-        nearest_Qk = _nearest(similarity_QG, k)
+        nearest_Qk = nearest_columns(similarity_QG, k)
         weight_Qk = np.take_along_axis(similarity_QG, nearest_Qk, axis=1)
         label_Q[start : start + block] = names_K[_vote(class_G[nearest_Qk], weight_Qk, len(names_K))]
     return label_Q
@@ -54,7 +54,7 @@ def unit_rows(x_ND: FloatArray) -> FloatArray:
     return np.asarray(x_ND / np.maximum(np.linalg.norm(x_ND, axis=1, keepdims=True), 1e-30))
 
 
-def _nearest(similarity_QG: FloatArray, k: int) -> IntArray:
+def nearest_columns(similarity_QG: FloatArray, k: int) -> IntArray:
     """Return the columns of the ``k`` largest values of every row, earlier columns first among equals."""
     count = similarity_QG.shape[1]
     nearest_Qk = np.argpartition(similarity_QG, count - k, axis=1)[:, count - k :]

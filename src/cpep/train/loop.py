@@ -1,4 +1,4 @@
-"""One loop for every stage: steps, schedule, validation, the best weights kept, resume.
+"""One loop for every stage: steps, schedule, validation, which weights are kept, resume.
 
 Everything random of step ``s`` follows from (seed, s), and the whole state is saved in one atomic file, so a
 run that was killed and resumed ends bit-identical to one that was not.
@@ -28,7 +28,7 @@ KEPT_WITHIN = 0.02
 """A later check is kept if its validation loss is above the lowest by at most this share of it.
 
 Two validation people disagree by more on which of two checks is better (LOG.md, 2026-11-26), and the later one is
-that of the smaller learning rate.
+that of the smaller learning rate. A contrastive loss that never falls 2 % below guessing keeps its last weights.
 """
 
 
@@ -106,7 +106,7 @@ def fit(
         progress: called with windows done and in all.
 
     Raises:
-        UserError: the state file is of another run, or the loss is not finite.
+        UserError: the state file is of another run, or a loss is not finite.
     """
     groups = parameter_groups(model, config.weight_decay, config.scalar_rate)
     optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=True)
@@ -165,6 +165,8 @@ def _check(
     seed_step(seed, -1)
     with torch.no_grad():
         value = validate()
+    if not math.isfinite(value):
+        raise UserError(f"the validation loss of step {history.step} is {value}; are the recordings sound?")
     history.points.append((history.step, sum(history.running) / len(history.running), value))
     history.running = []
     history.lowest = min(history.lowest, value)

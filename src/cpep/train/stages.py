@@ -27,6 +27,8 @@ from cpep.models.mae import MaskedAutoencoder
 from cpep.train.loop import History, fit
 from cpep.types import IntArray, Progress, UserError, no_progress
 
+TRAINING = 2
+"""Raised with every change of what training computes (``make golden``), so that no run mixes two of them."""
 STATISTICS_WINDOWS = 2048
 VALIDATION_WINDOWS = 2048
 
@@ -71,7 +73,7 @@ class Task:
         """
         config = dataclasses.replace(self.config, evaluate=type(self.config.evaluate)())
         weights = [hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest() for path in inputs]
-        return fingerprint(config, self.split, self.store.fingerprint, self.seed, kind, weights)
+        return fingerprint(TRAINING, config, self.split, self.store.fingerprint, self.seed, kind, weights)
 
     def finished(self, key: str) -> bool:
         """Tell whether the folder holds the stage of that key, complete.
