@@ -51,3 +51,8 @@ def write_generic(folder: Path, sidecar: dict[str, object], name: str = "a", **a
     np.savez(folder / f"{name}.npz", **arrays)
     (folder / f"{name}.json").write_text(json.dumps(sidecar))
     return folder / f"{name}.npz"
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of a store."""
+    return {path.name: path.read_bytes() for path in store.iterdir()}
