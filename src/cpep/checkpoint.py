@@ -32,7 +32,7 @@ from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.types import FloatArray, UserError
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
 

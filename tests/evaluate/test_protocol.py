@@ -1,7 +1,9 @@
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from cpep.configs import preset
 from cpep.data.prepare import prepare
@@ -9,6 +11,8 @@ from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
 from cpep.evaluate.embed import embedding_set
 from cpep.evaluate.protocol import Protocol
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
 from tests.synthetic import write_db1
 
 
@@ -67,3 +71,15 @@ def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(protocol, m
         monkeypatch.setattr(f"cpep.evaluate.protocol.{name}", partial(embed, name))
     protocol.map_points(None)
     assert shown == {"embed_emg": set(protocol.split.users_test), "embed_pose": set(protocol.split.users_train)}
+
+
+def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
+    calls = []
+    monkeypatch.setattr("cpep.evaluate.protocol.embed_pose", lambda model, *_: calls.append(model) or len(calls))
+
+    def model(seed):
+        torch.manual_seed(seed)
+        emg, pose = (Encoder(columns=3, steps=8, token_steps=2, width=8, depth=1, heads=2, dropout=0) for _ in "ab")
+        return SimpleNamespace(net=Cpep(emg, pose, 0.1, 0.02, 0.5))
+
+    assert [protocol.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
