@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import cpep
-from cpep.checkpoint import Model, load, make_card, save
+from cpep.card import make_card
+from cpep.checkpoint import Model, load, save
 from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits

@@ -9,8 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from cpep.cli import _list, _seeds, main
-from cpep.pipeline import MODELS
+from cpep.cli import main
+from cpep.commands.options import listed, seeds_of
+from cpep.evaluate.table import number
+from cpep.train import loop
 from tests.synthetic import write_db1
 
 TINY = ["--preset", "tiny"]
@@ -34,7 +36,7 @@ def run(raw, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("pipeline", "single", "jobs"):
+    for module in ("pipeline", "runs", "single", "jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 
@@ -49,7 +51,7 @@ def sentence(capsys, *argv):
 def test_reproduce_writes_every_row_of_the_contract(run):
     results = json.loads((run / "results.json").read_text())
     assert results["schema"] == 1
-    assert set(results) == {"schema", "run", "data", "rows"}
+    assert set(results) == {"schema", "run", "data", "rows", "training", "summary", "comparisons"}
     assert {"command", "preset", "recipe", "git", "version", "machine", "seconds", "started"} == set(results["run"])
     assert results["data"]["gestures_unseen"] == [
         "middle_flexion", "ring_extension", "thumb_adduction", "thumb_extension",
@@ -93,6 +95,42 @@ def test_a_second_start_reuses_what_is_there(run, raw, monkeypatch):
     assert json.loads((run / "results.json").read_text())["rows"] == before
 
 
+def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, capsys, monkeypatch):
+    """Ablations, baselines and a control in the folder of a finished run: what rows share is not trained again."""
+    out = tmp_path / "out"
+    shutil.copytree(run, out)
+    started, step = [], loop.fit
+    monkeypatch.setattr(
+        "cpep.train.stages.fit", lambda *args, **kwargs: (started.append("cpep"), step(*args, **kwargs))[1]
+    )
+    monkeypatch.setattr(
+        "cpep.train.baselines.fit", lambda *args, **kwargs: (started.append("baseline"), step(*args, **kwargs))[1]
+    )
+    rows = "cca,pose_t,cpep/avg_pool,cpep/k_1,cpep/random_init_emg"
+    assert main(["ablate", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", rows]) == 0
+    assert started == ["baseline", "cpep", "cpep"]
+    results = json.loads((out / "results.json").read_text())
+    assert {row["model"] for row in results["rows"]} == {"cpep", *rows.split(",")}
+    errors = [row for row in results["rows"] if row["protocol"] == "pose_error"]
+    assert [(row["model"], row["gestures"]) for row in errors] == [("pose_t", "seen"), ("pose_t", "unseen")]
+    assert all(row["pose_nrmse"] > 0 and row["mean_pose"]["pose_nrmse"] > 0 for row in errors)
+    cost = {item["model"]: item for item in results["training"]}
+    assert set(cost) == {"cpep", *rows.split(",")} - {"cca"}
+    assert cost["cpep"]["share"] == 1 and cost["cpep/k_1"] == {**cost["cpep"], "model": "cpep/k_1"}
+    assert cost["cpep/random_init_emg"]["share"] < 1
+    said = capsys.readouterr().out
+    assert "normalised RMSE" in said and "cpep/avg_pool" in said
+    page = (out / "report.html").read_text()
+    assert "Ablations" in page and "avg_" in page and "not comparable" in page
+    assert main(["table", str(out), "--markdown"]) == 0
+    said = capsys.readouterr().out
+    summary = {(row["model"], row["protocol"], row["gestures"]): row for row in results["summary"]}
+    value = summary["cpep/avg_pool", "linear_probe", "seen"]["balanced_accuracy"]
+    (line,) = [line for line in said.splitlines() if line.startswith("| cpep/avg_pool | ") and "paper .761" in line]
+    assert line.split("|")[2].strip().startswith(number(value)) and "### Training" in said
+    assert "no results.json" in sentence(capsys, "table", raw)
+
+
 def test_another_run_in_the_same_folder_is_refused(run, raw, capsys):
     said = sentence(capsys, "reproduce", "--data", raw, "--out", run, *TINY, "--unseen", "1")
     assert "another run" in said and "unseen" in said
@@ -124,7 +162,7 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     assert main(["evaluate", checkpoint, str(store), str(at("evaluation"))]) == 0
     assert "linear probe" in capsys.readouterr().out
     rows = json.loads(at("evaluation", "results.json").read_text())["rows"]
-    assert {row["model"] for row in rows} == {"cpep", "features", "ridge", "pose"}
+    assert {row["model"] for row in rows} == {"cpep", "features", "ridge", "cca", "pose"}
     assert main(["embed", checkpoint, str(store), str(at("e.npz"))]) == 0
     with np.load(at("e.npz"), allow_pickle=False) as file:
         assert file["embedding"].shape == (len(file["label"]), 16)
@@ -132,7 +170,7 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     trained = json.loads(at("cpep", "checkpoint", "config.json").read_text())["split"]["users_train"][0]
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--set", "data.window_s=1")
     assert "only evaluate.* and data.hop_s" in said
-    assert "takes an aligned one" in sentence(capsys, "evaluate", at("emg") / "checkpoint", store, at("other"))
+    assert "takes one that reads EMG" in sentence(capsys, "evaluate", at("pose") / "checkpoint", store, at("other"))
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
     assert f"user {trained} took part in the training" in said
     assert "exists" in sentence(capsys, "embed", checkpoint, store, at("e.npz"))
@@ -182,7 +220,7 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
         (["--test-users", "99"], "no user '99'"),
         (["--test-users", "1", "--val-users", "1"], "user 1 is both"),
         (["--set", "align.lrr=1"], "did you mean align.optim.lr"),
-        (["--models", "cpepp"], "no model cpepp"),
+        (["--models", "cpepp"], "no model cpepp; did you mean cpep?"),
         (["--preset", "huge"], "there are tiny, small, paper"),
         (["--recipe", "best"], "no recipe 'best'"),
         (["--seeds", "a"], "--seeds a"),
@@ -242,7 +280,7 @@ def test_a_group_alone_shows_its_help_with_an_example(capsys, group):
 
 
 def test_what_is_listed_twice_counts_once():
-    assert _list("cpep, ridge,cpep") == ("cpep", "ridge") and _seeds("0,1,00") == (0, 1)
+    assert listed("cpep, ridge,cpep") == ("cpep", "ridge") and seeds_of("0,1,00") == (0, 1)
 
 
 def test_an_unforeseen_error_of_the_disk_is_a_sentence(capsys, monkeypatch):
@@ -251,10 +289,6 @@ def test_an_unforeseen_error_of_the_disk_is_a_sentence(capsys, monkeypatch):
 
     monkeypatch.setattr("cpep.data.inspect.inspect_folder", refuse)
     assert sentence(capsys, "data", "inspect", "x") == "cpep: S1_A1_E1.mat: Permission denied"
-
-
-def test_models_are_those_of_the_contract():
-    assert MODELS == ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
 
 
 def test_ctrl_c_is_a_sentence(raw, tmp_path, capsys, monkeypatch):

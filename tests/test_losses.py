@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from cpep.losses import calibrated_info_nce, info_nce, masked_mse
+from cpep.losses import calibrated_info_nce, info_nce, masked_mse, pose_loss
 
 
 def info_nce_by_loops(emg, pose, temperature):
@@ -93,3 +93,22 @@ def test_masked_mse_equals_the_loops_and_ignores_visible_tokens():
 def test_masked_mse_needs_a_masked_token():
     with pytest.raises(ValueError, match="no token"):
         masked_mse(torch.ones(1, 2, 3), torch.ones(1, 2, 3), torch.zeros(1, 2, dtype=torch.bool))
+
+
+def tips(pose_BSJ):
+    """Three fingertips that are linear in two joints."""
+    return torch.stack([pose_BSJ, 2 * pose_BSJ, -pose_BSJ], dim=-1).transpose(-1, -2)
+
+
+def test_pose_loss_equals_the_loops():
+    predicted, target = torch.randn(2, 3, 4, 2, generator=torch.Generator().manual_seed(0)).unbind(0)
+    angles, distances = [], []
+    for b in range(3):
+        for s in range(4):
+            angles += [abs(float(predicted[b, s, j] - target[b, s, j])) for j in range(2)]
+            for one, other in zip(tips(predicted[b, s]), tips(target[b, s]), strict=True):
+                distances.append(math.sqrt(sum(float(a - b) ** 2 for a, b in zip(one, other, strict=True))))
+    angle, distance = sum(angles) / len(angles), sum(distances) / len(distances)
+    assert float(pose_loss(predicted, target, tips, 0.01)) == pytest.approx(angle + 0.01 * distance, rel=1e-5)
+    assert float(pose_loss(predicted, target, None, 0.01)) == pytest.approx(angle, rel=1e-5)
+    assert float(pose_loss(predicted, target, tips, 0.0)) == pytest.approx(angle, rel=1e-5)

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,143 +16,41 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cpep import __version__
-from cpep.configs import EncoderConfig, RunConfig, Tokens, as_dict
+from cpep.card import RAW, Card
 from cpep.data.frontend import Frontend
-from cpep.data.recording import Device
-from cpep.data.splits import Split
 from cpep.data.standards import Standard
-from cpep.data.store import Store, device_from_json
-from cpep.data.transforms import divisor
+from cpep.data.store import device_from_json
 from cpep.files import atomic_path, read_json, write_json
 from cpep.models.cpep import Cpep
+from cpep.models.emg2pose import Emg2Pose
 from cpep.models.encoder import Encoder
+from cpep.models.neuropose import NeuroPose
+from cpep.models.pose_t import PoseT
+from cpep.models.regressor import PoseRegressor
+from cpep.models.sensing_dynamics import SensingDynamics
 from cpep.types import FloatArray, UserError
 
-FORMAT = 3
+FORMAT = 4
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
 
-Kind = Literal["emg_mae", "pose_mae", "cpep"]
+ALIGNMENT = (
+    "temperature",
+    "temperature_min",
+    "temperature_max",
+    "learn_temperature",
+    "pool",
+    "projection",
+    "freeze_emg",
+    "train_pose",
+)
+"""Settings of the alignment that a pair of encoders is built from."""
 
-
-@dataclass(frozen=True)
-class Card:
-    """What is saved beside the weights.
-
-    Attributes:
-        kind: which model this is.
-        encoders: constructor arguments of each encoder.
-        frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
-        device: what the model was trained on, and what it refuses to differ from.
-        frame_rate: pose frames per second.
-        window_s: length of a window.
-        vocabulary: names of the labels of the training data.
-        split: who and what was held out, as plain values.
-        config: the run's settings, as plain values.
-        provenance: data name, seed, version, git commit; steps, step of these weights, validation loss there.
-    """
-
-    kind: Kind
-    encoders: dict[str, dict[str, Any]]
-    frontend: dict[str, Any]
-    device: Device
-    frame_rate: float
-    window_s: float
-    vocabulary: tuple[str, ...]
-    split: dict[str, Any]
-    config: dict[str, Any]
-    provenance: dict[str, Any]
-
-    def held_out(self) -> Split:
-        """Return the split that the model was trained under."""
-        plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in self.split.items()}
-        return Split(**plain)
-
-    def refuse_other(self, store: Store, path: Path | None = None) -> None:
-        """Check that a store comes from the same kind of device.
-
-        Args:
-            store: prepared recordings.
-            path: what the user knows them by, if not by the store.
-
-        Raises:
-            UserError: other channels, rate, kind or joints.
-        """
-        for what in ("channels", "emg_rate", "emg_kind", "pose_names"):
-            mine, other = getattr(self.device, what), getattr(store.device, what)
-            if mine != other and (what != "pose_names" or other):
-                raise UserError(
-                    f"the checkpoint was trained with {what} {_short(mine)}; {path or store.path} has {_short(other)}"
-                )
-
-
-def _short(value: Any) -> str:
-    return f"{len(value)} joints" if isinstance(value, tuple) else str(value)
-
-
-def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
-    """Describe a model that is about to be trained."""
-    frames, device = round(config.data.window_s * store.frame_rate), store.device
-    frontend: dict[str, Any] = {}
-    encoders: dict[str, dict[str, Any]] = {}
-    if kind != "emg_mae":
-        encoders["pose"] = encoder_arguments(config.pose, len(device.pose_names), frames, store.frame_rate)
-    if kind != "pose_mae":
-        energy = config.emg.tokens is Tokens.log_rms
-        bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
-        frontend = {
-            "channels": device.channels,
-            "rate": device.emg_rate,
-            "emg_kind": device.emg_kind,
-            "bin_samples": bin_frames * store.ratio,
-            "rates": energy and config.emg.rates and device.emg_kind == "raw",
-            "normalisation": config.data.normalisation.value,
-        }
-        steps = frames // bin_frames if energy else frames * store.ratio
-        encoders["emg"] = encoder_arguments(
-            config.emg, Frontend(**frontend).columns, steps, steps / config.data.window_s
-        )
-    return Card(
-        kind=kind,
-        encoders=encoders,
-        frontend=frontend,
-        device=device,
-        frame_rate=store.frame_rate,
-        window_s=config.data.window_s,
-        vocabulary=store.vocabulary,
-        split=as_dict(split),
-        config=as_dict(config),
-        provenance={"data": store.name, "seed": seed, "version": __version__, "git": git_commit()},
-    )
-
-
-def encoder_arguments(config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:
-    """Return the constructor arguments of an encoder for windows of that many steps at that rate."""
-    return {
-        "columns": columns,
-        "steps": steps,
-        "token_steps": divisor(steps, rate * config.token_ms / 1000),
-        "width": config.width,
-        "depth": config.depth,
-        "heads": config.heads,
-        "dropout": config.dropout,
-    }
-
-
-def git_commit() -> str:
-    """Return the commit of the code, or ``""`` where the package is not in a checkout of its own."""
-    top = Path(__file__).resolve().parents[2]
-    if not (top / ".git").exists():
-        return ""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=top, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip()
+Net = Cpep | Encoder | PoseRegressor
 
 
 class Model(nn.Module):
-    """A checkpoint in use: front end, encoders, and the card.
+    """A checkpoint in use: front end, network, and the card.
 
     Args:
         card: what the model is.
@@ -165,24 +60,28 @@ class Model(nn.Module):
         super().__init__()
         self.card = card
         self.frontend = Frontend(**card.frontend) if card.frontend else None
-        encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
-        self.net: Cpep | Encoder
-        if card.kind == "cpep":
-            align = card.config["align"]
-            bounds = (align["temperature"], align["temperature_min"], align["temperature_max"])
-            self.net = Cpep(encoders["emg"], encoders["pose"], *bounds)
-        else:
-            (self.net,) = encoders.values()
+        self.net = _net(card)
 
-    def emg_side(self) -> tuple[Frontend, Encoder]:
-        """Return the front end and the encoder of the EMG.
+    @property
+    def emg_frontend(self) -> Frontend:
+        """The front end of the EMG.
 
         Raises:
             UserError: a model of pose alone.
         """
         if self.frontend is None:
             raise UserError(f"a {self.card.kind} checkpoint has no EMG encoder")
-        return self.frontend, self.net.emg if isinstance(self.net, Cpep) else self.net
+        return self.frontend
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
+
+    @property
+    def parameter_count(self) -> int:
+        """Parameters of the network."""
+        return sum(p.numel() for p in self.net.parameters())
 
     def calibrate(self, emg_CT: FloatArray) -> Standard:
         """Return centre and spread of one wearing, for ``encode_emg``; no label is needed.
@@ -193,12 +92,11 @@ class Model(nn.Module):
         Raises:
             UserError: wrong channels, or a model without an EMG encoder.
         """
-        frontend, _ = self.emg_side()
         if emg_CT.ndim != 2 or len(emg_CT) != self.card.device.channels:
             raise UserError(
                 f"a recording of shape {emg_CT.shape}; this checkpoint takes ({self.card.device.channels}, samples)"
             )
-        return frontend.standard_of(np.asarray(emg_CT).T)
+        return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
 
     @torch.no_grad()
     def encode_emg(self, emg_BCT: Tensor, standard: Standard | None = None) -> Tensor:
@@ -210,16 +108,44 @@ class Model(nn.Module):
                 with which a new person is recognised less well.
 
         Returns:
-            (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
+            (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder; what the decoder reads,
+            averaged over time, for a model that predicts pose.
 
         Raises:
             UserError: wrong shape, values that are not finite, or a model without an EMG encoder.
         """
-        frontend, encoder = self.emg_side()
-        samples = encoder.tokeniser.steps * max(frontend.bin_samples, 1)
-        _check(emg_BCT, (self.card.device.channels, samples), "EMG", "channels x samples")
-        signal = frontend.signal(emg_BCT.float().transpose(1, 2), standard)
-        return self.net.embed_emg(signal) if isinstance(self.net, Cpep) else self.net(signal)
+        return self.embed_signal(self._signal(emg_BCT, standard))
+
+    @torch.no_grad()
+    def predict_pose(
+        self, emg_BCT: Tensor, standard: Standard | None = None, first_pose_BJ: Tensor | None = None
+    ) -> Tensor:
+        """Predict the pose of EMG windows, (B, J, S) at the times ``net.times_S`` (s) of a window.
+
+        Args:
+            emg_BCT: as for ``encode_emg``.
+            standard: as for ``encode_emg``.
+            first_pose_BJ: the pose to start from (tracking; vemg2pose alone), rad.
+
+        Raises:
+            UserError: as ``encode_emg``, or a model that does not predict pose.
+        """
+        if not isinstance(self.net, PoseRegressor):
+            raise UserError(f"a {self.card.kind} checkpoint does not predict pose")
+        signal, first = self._signal(emg_BCT, standard), None
+        if first_pose_BJ is not None:
+            first = first_pose_BJ.float().to(self.device)
+        found: Tensor = self.net(signal, first)
+        return found.transpose(1, 2)
+
+    def embed_signal(self, signal_BNF: Tensor) -> Tensor:
+        """Embed what the front end returns; see ``encode_emg``."""
+        if isinstance(self.net, Cpep):
+            return self.net.embed_emg(signal_BNF)
+        if isinstance(self.net, PoseRegressor):
+            return self.net.features(signal_BNF).mean(dim=1)
+        found: Tensor = self.net(signal_BNF)
+        return found
 
     @torch.no_grad()
     def encode_pose(self, pose_BJT: Tensor) -> Tensor:
@@ -232,11 +158,33 @@ class Model(nn.Module):
             UserError: wrong shape, values that are not finite, or a model without a pose encoder.
         """
         encoder = self.net.pose if isinstance(self.net, Cpep) else self.net
-        if "pose" not in self.card.encoders:
+        if "pose" not in self.card.encoders or not isinstance(encoder, Encoder):
             raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
         _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
-        pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous()
-        return self.net.embed_pose(pose_BSJ) if isinstance(self.net, Cpep) else self.net(pose_BSJ)
+        pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
+        return self.net.embed_pose(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
+
+    def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
+        """Check EMG windows and return what the network takes."""
+        card = self.card
+        samples = round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
+        _check(emg_BCT, (card.device.channels, samples), "EMG", "channels x samples")
+        return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
+
+
+def _net(card: Card) -> Net:
+    """Build the network of a card."""
+    encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
+    if card.kind == "cpep":
+        return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
+    if card.kind == "pose_t":
+        return PoseT(encoders["emg"], **card.regressor)
+    if card.kind in ("vemg2pose", "emg2pose"):
+        return Emg2Pose(**card.regressor, decoder="velocity" if card.kind == "vemg2pose" else "position")
+    if card.kind in RAW:
+        return NeuroPose(**card.regressor) if card.kind == "neuropose" else SensingDynamics(**card.regressor)
+    (encoder,) = encoders.values()
+    return encoder
 
 
 def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:

@@ -50,6 +50,29 @@ class Precision(Enum):
     bf16 = "bf16"
 
 
+class Hardware(Enum):
+    """Where networks run: on a GPU where there is one (``auto``), or as named."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Pool(Enum):
+    """What an encoder gives to the alignment: its [CLS] token, or the mean of the others."""
+
+    cls = "cls"
+    mean = "mean"
+
+
+class Projection(Enum):
+    """Head of the EMG side in the alignment: nothing, one layer (the paper's), or two with a GELU between."""
+
+    none = "none"
+    linear = "linear"
+    mlp = "mlp"
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which windows exist and how the EMG is scaled."""
@@ -98,7 +121,7 @@ class OptimConfig:
     clip: float = 1.0  # largest gradient norm
     scalar_rate: float = 10.0  # learning rate of the temperature over lr
     checks: int = 10  # validations over the run
-    patience: int = 0  # stop after this many checks in a row that are not kept; 0 never stops
+    patience: int = 0  # stop once the best of this many checks is no lower than what was before; 0 never stops
 
 
 @dataclass(frozen=True)
@@ -118,10 +141,27 @@ class AlignConfig:
     temperature: float = 0.02
     temperature_min: float = 0.02
     temperature_max: float = 0.5
+    learn_temperature: bool = True
     optim: OptimConfig = field(default_factory=OptimConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
     people: int = 0  # users of a batch; 0 for all
     rest: bool = False  # whether windows that are labelled rest throughout take part
+    pool: Pool = Pool.cls
+    projection: Projection = Projection.linear
+    start_emg: bool = True  # from the masked autoencoder, or from random weights
+    start_pose: bool = True
+    freeze_emg: bool = False  # train the projection alone
+    train_pose: bool = False  # train the pose encoder too
+    pairs: float = 1.0  # share of the paired recordings, in pieces of 10 s spread evenly
+    shuffled: bool = False  # deal the poses of a batch at random: the control that must stay at chance
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """Models trained on equal terms with CPEP: the emg2pose recipe (Adam, L1, fingertips, turned by a channel)."""
+
+    optim: OptimConfig = field(default_factory=OptimConfig)  # steps: at most; compute and patience may end it before
+    compute: float = 1.0  # at most this many times the floating-point operations of CPEP's three stages
+    fingertip: float = 0.01  # weight of the mean distance of fingertips, mm, beside the L1 of joint angles, rad
 
 
 @dataclass(frozen=True)
@@ -132,6 +172,7 @@ class EvaluateConfig:
     bootstrap: int = 1000
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of the linear probe
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+    gallery: float = 1.0  # share of the gallery's poses, drawn at random
 
 
 @dataclass(frozen=True)
@@ -142,12 +183,15 @@ class RunConfig:
     recipe: str = "paper"
     threads: int = 1  # a stage; several stages run side by side on the other cores
     precision: Precision = Precision.auto
+    device: Hardware = Hardware.auto
     data: DataConfig = field(default_factory=DataConfig)
     emg: EncoderConfig = field(default_factory=EncoderConfig)
     pose: EncoderConfig = field(default_factory=EncoderConfig)
     emg_mae: MaeConfig = field(default_factory=MaeConfig)
     pose_mae: MaeConfig = field(default_factory=MaeConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    baselines: BaselineConfig = field(default_factory=BaselineConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
 
@@ -155,12 +199,14 @@ def small() -> RunConfig:
     """Two CPU cores, all stages in minutes; why these values is in LOG.md."""
     # the pose encoder trains as long as the EMG encoder beside it, so that no core waits
     emg_mae, pose_mae, alignment = OptimConfig(steps=300), OptimConfig(steps=200), OptimConfig(steps=400)
+    baseline = OptimConfig(steps=100_000, batch=64, weight_decay=0.0, patience=3)
     return RunConfig(
         emg=EncoderConfig(bin_ms=50.0, rates=True, dropout=0.2),
         pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
         emg_mae=MaeConfig(optim=emg_mae),
         pose_mae=MaeConfig(optim=pose_mae, augment=False),
         align=AlignConfig(people=2, optim=alignment),
+        baselines=BaselineConfig(optim=baseline),
     )
 
 
@@ -176,6 +222,7 @@ def tiny() -> RunConfig:
         emg_mae=MaeConfig(optim=optim),
         pose_mae=MaeConfig(optim=optim, augment=False),
         align=AlignConfig(optim=optim),
+        baselines=BaselineConfig(optim=OptimConfig(steps=4, batch=8, weight_decay=0.0, checks=2)),
         evaluate=EvaluateConfig(bootstrap=50, strengths=(0.1,), ridge_strengths=(0.1,)),
     )
 
@@ -195,6 +242,9 @@ def paper() -> RunConfig:
         emg_mae=MaeConfig(optim=optim),
         pose_mae=MaeConfig(optim=optim, augment=False),
         align=AlignConfig(optim=optim),
+        baselines=BaselineConfig(
+            optim=OptimConfig(steps=10_000_000, batch=512, weight_decay=0.0, checks=100, patience=4)
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,24 @@ def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) ->
         raise ValueError("no token is masked: there is nothing to reconstruct")
     error_BN = (prediction_BNP.float() - target_BNP.float()).square().mean(dim=-1)
     return error_BN[masked_BN].mean()
+
+
+def pose_loss(
+    predicted_BSJ: Tensor, target_BSJ: Tensor, tips_of: Callable[[Tensor], Tensor] | None, weight: float
+) -> Tensor:
+    """L1 of joint angles plus ``weight`` times the mean distance of fingertips (emg2pose, arXiv 2412.02725).
+
+    Args:
+        predicted_BSJ: predicted pose, rad; or in the units of a glove.
+        target_BSJ: measured pose.
+        tips_of: fingertips (..., 5, 3) in mm of poses, where the hand is known.
+        weight: of a millimetre against a radian.
+    """
+    error = (predicted_BSJ - target_BSJ).abs().mean()
+    if tips_of is None or not weight:
+        return error
+    apart_mm: Tensor = (tips_of(predicted_BSJ) - tips_of(target_BSJ)).norm(dim=-1)
+    return error + weight * apart_mm.mean()
 
 
 def info_nce(emg_BD: Tensor, pose_BD: Tensor, temperature: Tensor | float) -> Tensor:

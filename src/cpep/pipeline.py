@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,56 +12,28 @@ from typing import Any
 
 import torch
 
-from cpep import __version__
-from cpep.checkpoint import git_commit, load
+from cpep.card import make_card
+from cpep.checkpoint import load
 from cpep.configs import RunConfig, as_dict, fingerprint
-from cpep.data.prepare import prepare
 from cpep.data.splits import Split, make_splits
-from cpep.data.store import Store, is_store, open_store
+from cpep.data.store import Store, open_store
 from cpep.data.windows import windows_of
-from cpep.evaluate.collect import Fold, details_of, results_of, save_outcomes
+from cpep.evaluate.collect import Fold, details_of, evaluated, results_of, save_row
+from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
 from cpep.evaluate.report import write_report
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import Job, cores, run_all
-from cpep.train.stages import Task, align, pretrain
-from cpep.types import Normalisation, UserError
+from cpep.rows import CLASSICAL, Row, Stage, config_of, names_of
+from cpep.runs import Request, claim, prepared, run_block, worked_seconds
+from cpep.train.baselines import regress, supervise
+from cpep.train.compute import cpep_gflop
+from cpep.train.stages import align, pretrain
+from cpep.train.task import Task, device_of
+from cpep.types import Normalisation
 
-MODELS = ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
-"""The default rows of results.md; every other name there is still to come."""
-
-
-EVALUATION = 2
+EVALUATION = 3
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What ``reproduce`` was asked for.
-
-    Attributes:
-        data: folder of recordings, or a prepared store.
-        out: output folder.
-        config: settings.
-        models: rows.
-        seeds: one run of every fold each.
-        folds: people cross-validated; 0 for one fold.
-        test_users: people held out, instead of folds.
-        val_users: people for choices.
-        unseen: gestures that no training stage may see, by name or number.
-        command: what the user typed, for the report.
-    """
-
-    data: Path
-    out: Path
-    config: RunConfig
-    models: tuple[str, ...] = MODELS
-    seeds: tuple[int, ...] = (0,)
-    folds: int = 0
-    test_users: tuple[str, ...] = ()
-    val_users: tuple[str, ...] = ()
-    unseen: tuple[str, ...] = ()
-    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,17 +47,27 @@ class FoldTask:
     seed: int
     folder: Path
 
-    def task(self, stage: str) -> Task:
+    def at(self, stage: Stage) -> Path:
+        """Return the folder of a stage."""
+        return self.folder / stage.folder(self.config)
+
+    def task(self, stage: Stage) -> Task:
         """Return what a stage is given."""
-        return Task(open_store(self.store), self.split, self.config, self.seed, self.folder / stage)
+        return Task(open_store(self.store), self.split, stage.config, self.seed, self.at(stage))
 
-    def checkpoint(self, stage: str) -> Path:
-        """Return where a stage leaves its checkpoint."""
-        return self.folder / stage / "checkpoint"
+    def row(self, name: str) -> Row:
+        """Return a row of the table by its name."""
 
-    def line(self, stage: str, windows: bool = True) -> Any:
-        """Return a progress line."""
-        return progress_line(f"fold {self.fold} seed {self.seed} {stage}", "windows" if windows else "rows")
+        def gflop(config: RunConfig) -> dict[str, float]:
+            card = make_card("cpep", open_store(self.store), self.split, config, self.seed)
+            return cpep_gflop(card, config)
+
+        return Row(name, config_of(name, self.config, gflop))
+
+    @property
+    def name(self) -> str:
+        """Fold and seed in words."""
+        return f"fold {self.fold} seed {self.seed}"
 
 
 def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -98,9 +77,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         UserError: bad input, or ``out`` holds another run.
     """
     started, clock_start = datetime.now(UTC), time.monotonic()
-    unknown = [name for name in request.models if name not in MODELS]
-    if unknown:
-        raise UserError(f"no model {', '.join(unknown)}; this version has {', '.join(MODELS)}")
+    names = names_of(request.models)
     claim(request)
     store = prepared(request.data, request.out / "store", say)
     splits = make_splits(
@@ -118,13 +95,14 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         for seed in request.seeds
         for fold, split in enumerate(splits)
     ]
-    jobs = [job for task in tasks for job in jobs_of(task, request.models)]
+    rows = [[task.row(name) for name in names] for task in tasks]
+    jobs = [job for task, own in zip(tasks, rows, strict=True) for job in jobs_of(task, own)]
     threads = request.config.threads
     try:
         run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
     finally:
         seconds = worked_seconds(request.out, time.monotonic() - clock_start)
-    folds = [Fold.read(task.folder, task.fold, task.seed) for task in tasks]
+    folds = [Fold.read(task.folder, task.fold, task.seed, names) for task in tasks]
     run = run_block(request.command, request.config, seconds, started)
     return publish(request.out, run, store, splits, folds, request.config)
 
@@ -150,47 +128,6 @@ def publish(
     return results
 
 
-def claim(request: Request, more: dict[str, Any] | None = None) -> None:
-    """Note in the output folder which run it holds.
-
-    Raises:
-        UserError: it holds another run, or something else. A run that was refused before it made anything may
-            be asked for again in other words.
-    """
-    asked = {
-        "data": str(request.data.resolve()),
-        "seeds": list(request.seeds),
-        "folds": request.folds,
-        "test_users": list(request.test_users),
-        "val_users": list(request.val_users),
-        "unseen": list(request.unseen),
-        "config": as_dict(request.config),
-        **(more or {}),
-    }
-    note = request.out / "run.json"
-    if note.exists():
-        other = read_json(note)["asked"]
-        differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
-        made = [*request.out.glob("fold*"), *request.out.glob("evaluation.json")]
-        if differ and (made or ("data" in differ and (request.out / "store").exists())):
-            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
-        if differ:
-            write_json(note, {"asked": asked})
-    elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
-        raise UserError(f"{request.out} exists and holds no run of cpep; choose another --out")
-    else:
-        write_json(note, {"asked": asked})
-
-
-def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
-    """Open a prepared store, or prepare the recordings of a folder at ``out``."""
-    if is_store(data):
-        return open_store(data)
-    if not is_store(out):
-        say(f"preparing {data}")
-    return prepare(data, out, workers=cores(), progress=progress_line("prepare", "files"))
-
-
 def describe(store: Store, splits: Sequence[Split]) -> str:
     """Return a sentence or two on what will be trained and tested."""
     one = splits[0]
@@ -204,99 +141,100 @@ def describe(store: Store, splits: Sequence[Split]) -> str:
     )
 
 
-def jobs_of(task: FoldTask, models: Sequence[str]) -> list[Job]:
-    """Return the stages that the rows of one fold need, each once, and its evaluation."""
-    name = f"fold {task.fold} seed {task.seed}"
-    wanted = {
-        "emg_mae": bool({"cpep", "cpep/shuffled_pairs", "emg_mae", "pose"} & set(models)),
-        "pose_mae": bool({"cpep", "cpep/shuffled_pairs", "pose"} & set(models)),
-        "cpep": bool({"cpep", "pose"} & set(models)),
-        "cpep/shuffled_pairs": "cpep/shuffled_pairs" in models,
-    }
-    stages = [stage for stage, needed in wanted.items() if needed]
-    pretrained = tuple(f"{name} {stage}" for stage in stages if stage.endswith("mae"))
-    jobs = [
-        Job(f"{name} {stage}", partial(run_stage, task, stage), () if stage.endswith("mae") else pretrained)
-        for stage in stages
-    ]
-    return [
-        *jobs,
-        Job(f"{name} evaluation", partial(evaluate_fold, task, tuple(models)), tuple(j.name for j in jobs)),
-    ]
+def jobs_of(task: FoldTask, rows: Sequence[Row]) -> list[Job]:
+    """Return the stages that the rows of one fold need, each once, and the evaluation of each row."""
+    jobs: dict[str, Job] = {}
+
+    def add(stage: Stage, row: str) -> str:
+        """Add a stage unless it is there, and return its name: of several rows that share it, the first one's."""
+        needs = tuple(add(start, row) for start in stage.starts)
+        folder = stage.folder(task.config)
+        own = f"{stage.kind} of {row}" if folder != stage.kind else folder
+        job = Job(f"{task.name} {own}", partial(run_stage, task, stage, own), needs)
+        return jobs.setdefault(folder, job).name
+
+    for row, last in [(row, row.last) for row in rows]:
+        if last is not None:
+            name = f"{task.name} evaluation of {row.name}"
+            jobs[name] = Job(name, partial(evaluate_rows, task, (row,)), (add(last, row.name),))
+    if linear := tuple(row for row in rows if row.name in CLASSICAL):
+        name = f"{task.name} evaluation of {', '.join(row.name for row in linear)}"
+        jobs[name] = Job(name, partial(evaluate_rows, task, linear))
+    return sorted(jobs.values(), key=lambda job: " evaluation of " in job.name)
 
 
-def run_stage(task: FoldTask, stage: str) -> None:
-    """Train one stage of one fold."""
-    if stage.endswith("mae"):
-        pretrain(task.task(stage), stage.removesuffix("_mae"), task.line(stage))
+def run_stage(task: FoldTask, stage: Stage, name: str) -> None:
+    """Train one stage of one fold; ``name`` is what the user reads of it."""
+    own, progress = task.task(stage), progress_line(f"{task.name} {name}", "windows")
+    if stage.kind in ("emg_mae", "pose_mae"):
+        pretrain(own, stage.kind.removesuffix("_mae"), progress)
+    elif stage.kind == "cpep":
+        checkpoints = {start.kind: task.at(start) / "checkpoint" for start in stage.starts}
+        align(own, checkpoints.get("emg_mae"), checkpoints.get("pose_mae"), progress)
+    elif stage.kind == "supervised":
+        supervise(own, progress)
     else:
-        emg, pose = task.checkpoint("emg_mae"), task.checkpoint("pose_mae")
-        align(task.task(stage), emg, pose, shuffled=stage != "cpep", progress=task.line(stage))
+        regress(own, stage.kind, progress)
 
 
-def evaluate_fold(task: FoldTask, models: tuple[str, ...]) -> None:
-    """Evaluate the rows of one fold; done again only where the stages, the rows or the settings changed."""
+def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
+    """Evaluate rows that share their windows; done again only where stages or settings changed."""
     torch.set_num_threads(task.config.threads)
-    stages = [read_json(path) for path in sorted(task.folder.rglob("stage.json"))]
-    key = fingerprint(EVALUATION, task.config.evaluate, list(models), [stage["key"] for stage in stages], task.split)
-    if Fold.exists(task.folder, key):
+    config, store = rows[0].config, open_store(task.store)
+    keys = [row_key(task, row, store) for row in rows]
+    if all(evaluated(task.folder, row.name, key) for row, key in zip(rows, keys, strict=True)):
         return
-    store, progress = open_store(task.store), task.line("evaluation", windows=False)
-    windows = windows_of(store, task.config.data)
-    protocol = Protocol(store, task.split, windows, task.config.evaluate, task.seed)
-    kind: Normalisation = task.config.data.normalisation.value
-    outcomes = protocol.evaluate(models, lambda name: load(task.checkpoint(name)), kind, progress)
-    points = protocol.map_points(load(task.checkpoint("cpep"))) if "cpep" in models else {"emg": [], "pose": []}
-    save_outcomes(task.folder, key, outcomes, store.vocabulary, kind, stages_of(task, stages), points)
+    protocol = Protocol(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
+    kind: Normalisation = config.data.normalisation.value
+    progress = progress_line(f"{task.name} evaluation of {rows[0].name}", "windows")
+    for row, key in zip(rows, keys, strict=True):
+        if row.last is None:
+            found = classical(protocol, row.name, kind)
+        else:
+            model = load(task.at(row.last) / "checkpoint")
+            model.net.to(device_of(config.device))
+            found = trained(protocol, row.name, model, progress)
+        losses, training = losses_of(task, row), training_of(task, row)
+        save_row(task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
 
 
-def stages_of(task: FoldTask, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the loss curves of the stages for the report."""
-    names = [str(path.parent.relative_to(task.folder)) for path in sorted(task.folder.rglob("stage.json"))]
-    return [
-        {
-            "stage": name,
-            "fold": task.fold,
-            "seed": task.seed,
-            "points": stage["points"],
-            "kept_step": stage["kept_step"],
-        }
-        for name, stage in zip(names, stages, strict=True)
-    ]
+def row_key(task: FoldTask, row: Row, store: Store) -> str:
+    """Return the fingerprint of the evaluation of a row: another one is done again."""
+    stages = [] if row.last is None else [read_json(task.at(row.last) / "stage.json")["key"]]
+    config = row.config
+    return fingerprint(EVALUATION, config.evaluate, config.data, row.name, stages, task.split, store.fingerprint)
 
 
-def worked_seconds(out: Path, seconds: float) -> float:
-    """Add the time of this start to that of earlier ones that were stopped."""
-    note = read_json(out / "run.json")
-    note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
-    write_json(out / "run.json", note)
-    return float(note["seconds"])
+def _chain(row: Row) -> list[Stage]:
+    """Return the stages of a row in the order of training."""
+    return [] if row.last is None else [*row.last.starts, row.last]
 
 
-def run_block(command: str, config: RunConfig, seconds: float, started: datetime) -> dict[str, Any]:
-    """Return the ``run`` block of results.json."""
+def losses_of(task: FoldTask, row: Row) -> list[dict[str, Any]]:
+    """Return the loss curves of the stages of a row for the report."""
+    curves = []
+    for stage in _chain(row):
+        note, folder = read_json(task.at(stage) / "stage.json"), stage.folder(task.config)
+        name = row.name if folder.startswith("cpep-") else folder
+        point = {"stage": name, "fold": task.fold, "seed": task.seed}
+        curves.append({**point, "points": note["points"], "kept_step": note["kept_step"]})
+    return curves
+
+
+def training_of(task: FoldTask, row: Row) -> dict[str, Any]:
+    """Return what the training of a row cost: operations of all its stages, and their share of CPEP's total."""
+    stages = _chain(row)
+    if not stages:
+        return {}
+    notes = [read_json(task.at(stage) / "stage.json") for stage in stages]
+    card = make_card("cpep", open_store(task.store), task.split, task.config, task.seed)
+    gflop = sum(note["gflop"] for note in notes)
+    share = gflop / sum(cpep_gflop(card, task.config).values())
+    last = notes[-1]
     return {
-        "command": command or "cpep (called from Python)",
-        "preset": config.preset,
-        "recipe": config.recipe,
-        "git": git_commit(),
-        "version": __version__,
-        "machine": f"{cores()} x {processor()}, torch {torch.__version__}",
-        "seconds": seconds,
-        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "parameters": last["parameters"],
+        "steps": last["steps"],
+        "gflop": round(gflop, 1),
+        "share": round(share, 3),
+        "stopped": last["stopped"],
     }
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def quoted(argv: Sequence[str]) -> str:
-    """Return a command as it can be typed again."""
-    return shlex.join(["cpep", *argv])

@@ -17,13 +17,16 @@ from cpep.configs import fingerprint, from_dict, override, preset
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
-from cpep.evaluate.collect import Fold, save_outcomes
+from cpep.evaluate.collect import Fold, save_row
 from cpep.evaluate.embed import embed_emg
+from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
-from cpep.pipeline import Request, claim, describe, prepared, publish, run_block, worked_seconds
-from cpep.train.stages import Task
+from cpep.pipeline import describe, publish
+from cpep.rows import CLASSICAL
+from cpep.runs import Request, claim, prepared, run_block, worked_seconds
+from cpep.train.task import Task, device_of
 from cpep.types import UserError
 
 
@@ -62,14 +65,14 @@ def evaluate_checkpoint(
     command: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Evaluate an aligned checkpoint under its own split, or on other people than it was trained on.
+    """Evaluate a checkpoint that reads EMG, under its own split or on other people than it was trained on.
 
     Raises:
         UserError: a test user took part in training, another device, or ``out`` holds something else.
     """
     model = load(checkpoint)
-    if model.card.kind != "cpep":
-        raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes an aligned one")
+    if model.frontend is None:
+        raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes one that reads EMG")
     fixed = [text for text in overrides if not text.startswith(("evaluate.", "data.hop_s"))]
     if fixed:
         raise UserError(
@@ -86,14 +89,15 @@ def evaluate_checkpoint(
     say(describe(store, [split]))
     windows = windows_of(store, config.data)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
-    frontend, _ = model.emg_side()
-    rows, progress = ("cpep", "features", "ridge", "pose"), progress_line("evaluate", "rows")
-    outcomes = protocol.evaluate(rows, lambda _: model, frontend.normalisation, progress)
-    key = fingerprint(config.evaluate, split, str(checkpoint))
-    points = protocol.map_points(model)
-    save_outcomes(out, key, outcomes, store.vocabulary, frontend.normalisation, [], points)
+    kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
+    model.net.to(device_of(config.device))
+    names = ("cpep", "pose") if model.card.kind == "cpep" else (model.card.kind,)
+    for name in (*names, *CLASSICAL):
+        progress = progress_line(f"evaluate {name}", "windows")
+        found = classical(protocol, name, kind) if name in CLASSICAL else trained(protocol, name, model, progress)
+        save_row(out, key, name, found, store.vocabulary, kind, [], {})
     run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
-    return publish(out, run, store, [split], [Fold.read(out, 0, 0)], config)
+    return publish(out, run, store, [split], [Fold.read(out, 0, 0, (*names, *CLASSICAL))], config)
 
 
 def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
@@ -102,13 +106,14 @@ def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
     Raises:
         UserError: a test user took part in training, or the store lacks a user or gesture of the split.
     """
+    if not model.card.split:
+        return _metadata_split(model, store, test_users)
     split = model.card.held_out()
     if store.vocabulary != model.card.vocabulary:
         raise UserError(
             f"{store.path} has other labels than the checkpoint's training data; evaluate it on that data"
         )
-    trained = set(split.users_train) | set(split.users_val)
-    met = sorted(set(test_users) & trained)
+    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
     if met:
         raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
     wanted = dataclasses.replace(split, users_test=test_users or split.users_test)
@@ -116,6 +121,29 @@ def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
     if missing:
         raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
     return wanted
+
+
+def _metadata_split(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return a split for a checkpoint that does not say on whom it was trained: the store's own, or by test users.
+
+    Raises:
+        UserError: somebody would be tested who, for all that is known, took part in training.
+    """
+    doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
+    unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
+    if met := sorted(doubtful & set(test_users)):
+        raise UserError(
+            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
+        )
+    if test_users or set(store.users) - doubtful:
+        guard_s = model.card.config["data"]["guard_s"]
+        (split,) = make_splits(store, test_users=test_users, guard_s=guard_s)
+        if not doubtful & set(split.users_test):
+            return split
+    raise UserError(
+        f"{unknown}, and {store.path} has no train, val and test people by the split column of a metadata.csv; "
+        "name people whom it has not met: --test-users"
+    )
 
 
 def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:

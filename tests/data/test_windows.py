@@ -7,7 +7,7 @@ import torch
 from cpep.configs import DataConfig
 from cpep.data.prepare import prepare
 from cpep.data.transforms import Normaliser, recording_level
-from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, touches, windows_of
+from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, pose_at, touches, windows_of
 from cpep.types import UNKNOWN, UserError
 from tests.synthetic import write_db1
 
@@ -129,3 +129,18 @@ def test_the_lag_of_a_run_is_in_its_windows(store):
     assert late.lag_frames == 6 and none.lag_frames == 0
     ends = np.array([entry.start + entry.frames for entry in store.entries])
     assert (late.start_N + 200 + 6 <= ends[late.entry_N]).all()
+
+
+def test_pose_at_the_middles_of_frames_is_the_pose_itself():
+    pose = torch.randn(2, 5, 3)
+    assert torch.allclose(pose_at(pose, (torch.arange(5) + 0.5) / 100, 100.0), pose, atol=1e-6)
+
+
+def test_pose_between_two_frames_lies_between_them():
+    pose = torch.tensor([0.0, 1.0, 4.0])[None, :, None]
+    found = pose_at(pose, torch.tensor([0.0, 0.01, 0.0175, 0.025, 0.03]), 100.0)
+    assert found[0, :, 0].tolist() == pytest.approx([0.0, 0.5, 1.75, 4.0, 4.0], abs=1e-5)
+
+
+def test_the_pose_of_a_single_frame_holds_throughout():
+    assert pose_at(torch.full((1, 1, 2), 3.0), torch.tensor([0.0, 0.01]), 100.0).eq(3).all()

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from cpep.evaluate import metrics
-from cpep.evaluate.metrics import balanced_accuracy, cluster_bootstrap, paired_bootstrap, score
+from cpep.evaluate.metrics import Answers, balanced_accuracy, cluster_bootstrap, paired_bootstrap, score
 from cpep.types import FloatArray, IntArray, StrArray
 
 
@@ -31,8 +31,8 @@ def slow_balanced_accuracy(label: IntArray, predicted: IntArray) -> float:
     return sum(recalls) / len(recalls)
 
 
-def slow_draws(label: IntArray, a: IntArray, b: IntArray, user: StrArray, draws: int, seed: int) -> FloatArray:
-    """Resample people, then their windows, one by one: balanced accuracy of a and b in every draw."""
+def slow_draws(label: IntArray, predicted: IntArray, user: StrArray, draws: int, seed: int) -> FloatArray:
+    """Resample people, then their windows, one by one: balanced accuracy in every draw."""
     rng = np.random.default_rng(seed)
     names = sorted(set(user.tolist()))
     found = []
@@ -41,13 +41,20 @@ def slow_draws(label: IntArray, a: IntArray, b: IntArray, user: StrArray, draws:
         for name in rng.choice(names, size=len(names)):
             own = np.flatnonzero(user == name)
             windows += rng.choice(own, size=len(own)).tolist()
-        found.append(
-            [
-                slow_balanced_accuracy(label[windows], a[windows]),
-                slow_balanced_accuracy(label[windows], b[windows]),
-            ]
-        )
+        found.append(slow_balanced_accuracy(label[windows], predicted[windows]))
     return np.array(found)
+
+
+def slow_difference(a: list[Answers], b: list[Answers], people: list[str]) -> float:
+    """Pool the windows of people, drawn with repetition, run by run, and average balanced accuracies."""
+    means = []
+    for runs in (a, b):
+        scores = []
+        for run in runs:
+            windows = [n for name in people for n in np.flatnonzero(run.user_N == name).tolist()]
+            scores.append(slow_balanced_accuracy(run.label_N[windows], run.predicted_N[windows]))
+        means.append(sum(scores) / len(scores))
+    return means[0] - means[1]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -70,7 +77,7 @@ def test_balanced_accuracy_in_closed_form() -> None:
 
 def test_bootstrap_agrees_with_resampling_window_by_window() -> None:
     label, predicted, user = guesses(150, 5, 3, 0.6, 1)
-    slow = slow_draws(label, predicted, predicted, user, 3000, 0)[:, 0]
+    slow = slow_draws(label, predicted, user, 3000, 0)
     low, high = cluster_bootstrap(label, predicted, user, draws=20_000)
     spread = slow.std()
     # Percentiles of 3,000 draws have a standard error of about 0.05 SD at the tails.
@@ -79,13 +86,48 @@ def test_bootstrap_agrees_with_resampling_window_by_window() -> None:
     assert high - low > 1.2 * (without_people[1] - without_people[0])  # people differ: ignoring that is too sure
 
 
-def test_paired_bootstrap_agrees_with_resampling_window_by_window() -> None:
-    label, a, user = guesses(120, 4, 3, 0.7, 2)
-    _, b, _ = guesses(120, 4, 3, 0.5, 2)
-    slow = np.diff(slow_draws(label, b, a, user, 3000, 0), axis=1)[:, 0]
-    found = paired_bootstrap(label, a, b, user, draws=20_000)
-    assert found.mean == pytest.approx(slow_balanced_accuracy(label, a) - slow_balanced_accuracy(label, b))
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])), abs=0.2 * slow.std())
+def some_runs(right: float, seeds: int, windows: int, seed: int, users: int = 5) -> list[Answers]:
+    """Runs whose windows, classes and sizes differ, of the same people in another order."""
+    runs = []
+    for run in range(seeds):
+        label, predicted, user = guesses(windows + 10 * run, users, 3, right, 10 * seed + run)
+        label[:users], user[:users] = 1, [f"u{u}" for u in range(users)][:: 1 - 2 * (run % 2)]  # nobody is missing
+        runs.append(Answers(label, predicted, user))
+    return runs
+
+
+def test_paired_bootstrap_agrees_with_pooling_window_by_window() -> None:
+    a, b = some_runs(0.7, 3, 60, 1), some_runs(0.5, 2, 90, 2)
+    people = [f"u{u}" for u in range(5)]
+    rng = np.random.default_rng(0)
+    slow = [slow_difference(a, b, rng.choice(people, size=5).tolist()) for _ in range(1500)]
+    found = paired_bootstrap(a, b, draws=20_000)
+    assert found.mean == pytest.approx(slow_difference(a, b, people), abs=1e-12)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])), abs=0.2 * np.std(slow))
+
+
+def test_paired_bootstrap_draw_by_draw() -> None:
+    """The same generator, read by hand: how often each person was drawn."""
+    a, b = some_runs(0.7, 2, 40, 3, users=4), some_runs(0.5, 1, 50, 4, users=4)
+    times = np.random.default_rng(7).multinomial(4, np.full(4, 0.25), size=30)
+    slow = [slow_difference(a, b, [f"u{u}" for u in range(4) for _ in range(row[u])]) for row in times]
+    found = paired_bootstrap(a, b, draws=30, seed=7)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])), abs=1e-12)
+
+
+def test_paired_bootstrap_needs_the_same_people_everywhere() -> None:
+    (a,), b = some_runs(0.7, 1, 40, 3), some_runs(0.5, 2, 50, 4)
+    few = Answers(*(array[a.user_N != "u3"] for array in (a.label_N, a.predicted_N, a.user_N)))
+    with pytest.raises(ValueError, match=r"users \['u3'\] are not in every run"):
+        paired_bootstrap([few], b)
+    with pytest.raises(ValueError, match=r"users \['u3'\] are not in every run"):
+        paired_bootstrap([a, few], b)
+    assert few.counts[0] == a.of({"u0", "u1", "u2", "u4"}).counts[0] == ("u0", "u1", "u2", "u4")
+    np.testing.assert_array_equal(few.counts[2], a.of({"u0", "u1", "u2", "u4"}).counts[2])
+    with pytest.raises(ValueError, match="no run"):
+        paired_bootstrap([], b)
+    with pytest.raises(ValueError, match="only one"):
+        paired_bootstrap([a.of({"u1"})], [a.of({"u1"})])
 
 
 def test_bootstrap_draws_windows_within_people_as_a_multinomial() -> None:
@@ -112,15 +154,15 @@ def test_bootstrap_draws_windows_within_people_as_a_multinomial() -> None:
 def test_bootstrap_in_closed_form() -> None:
     label, predicted, user = guesses(60, 3, 3, 0.5, 0)
     assert cluster_bootstrap(label, label, user) == (1.0, 1.0)
-    same = paired_bootstrap(label, predicted, predicted, user)
-    assert (same.mean, same.low, same.high) == (0, 0, 0)
-    total = paired_bootstrap(label, label, label + 1, user)
+    right, wrong, some = (Answers(label, answer, user) for answer in (label, label + 1, predicted))
+    same = paired_bootstrap([some], [some])
+    assert (same.mean, same.low, same.high, same.holds) == (0, 0, 0, False)
+    total = paired_bootstrap([right], [wrong])
     assert (total.mean, total.low, total.high) == (1, 1, 1)
-    there, back = (
-        paired_bootstrap(label, label, predicted, user),
-        paired_bootstrap(label, predicted, label, user),
-    )
-    assert there.low > 0 > back.high and there.mean == -back.mean
+    there, back = paired_bootstrap([right], [some]), paired_bootstrap([some], [right])
+    assert there.low > 0 > back.high and there.mean == -back.mean and there.holds and back.holds
+    half = paired_bootstrap([right, wrong], [wrong])
+    assert (half.mean, half.low, half.high) == (0.5, 0.5, 0.5)  # balanced accuracies are averaged over runs
     with pytest.raises(ValueError, match="59 users for 60 labels"):
         cluster_bootstrap(label, predicted, user[1:])
 
@@ -129,8 +171,10 @@ def test_bootstrap_is_fast_enough_for_a_whole_evaluation() -> None:
     label, predicted, user = guesses(50_000, 24, 29, 0.5, 0)
     started = time.perf_counter()
     low, high = cluster_bootstrap(label, predicted, user)
-    assert time.perf_counter() - started < 10  # measured: under 1 s
     assert low < balanced_accuracy(label, predicted) < high
+    found = paired_bootstrap([Answers(label, predicted, user)], [Answers(label, label, user)])
+    assert time.perf_counter() - started < 10  # measured: under 1 s
+    assert found.high < 0
 
 
 def test_score_holds_what_a_row_needs() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -9,10 +10,12 @@ from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embedding_set
+from cpep.evaluate import evaluation
+from cpep.evaluate.embed import embedding_set, measured_pose
 from cpep.evaluate.protocol import Protocol
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
+from cpep.models.regressor import PoseRegressor
 from tests.synthetic import write_db1
 
 
@@ -68,8 +71,8 @@ def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(protocol, m
         return embedding_set(store, windows, vectors(windows))
 
     for name in ("embed_emg", "embed_pose"):
-        monkeypatch.setattr(f"cpep.evaluate.protocol.{name}", partial(embed, name))
-    protocol.map_points(None)
+        monkeypatch.setattr(f"cpep.evaluate.evaluation.{name}", partial(embed, name))
+    evaluation.map_points(protocol, None)
     assert shown == {"embed_emg": set(protocol.split.users_test), "embed_pose": set(protocol.split.users_train)}
 
 
@@ -83,3 +86,66 @@ def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
         return SimpleNamespace(net=Cpep(emg, pose, 0.1, 0.02, 0.5))
 
     assert [protocol.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
+
+
+class Regressor(PoseRegressor):
+    """Has the shape of a regression model and no weights."""
+
+    def __init__(self, times):
+        super().__init__(joints=22, samples=200, rate=100.0, context=0, times_S=torch.tensor(times), feature_width=2)
+
+
+def regression(protocol, monkeypatch, predict):
+    """Evaluate a regression that predicts what ``predict`` makes of the measured pose."""
+    net, asked = Regressor([0.25, 0.75, 1.25, 1.75]), []
+
+    def predicted(model, store, windows):
+        asked.append(windows)
+        return predict(measured_pose(store, windows, net.times_S))
+
+    monkeypatch.setattr("cpep.evaluate.evaluation.predict_pose", predicted)
+    monkeypatch.setattr(
+        "cpep.evaluate.evaluation.embed_emg",
+        lambda model, store, windows, *_: embedding_set(store, windows, vectors(windows)),
+    )
+    model = SimpleNamespace(net=net, emg_frontend=SimpleNamespace(normalisation="recording"))
+    found = evaluation.regression(protocol, "vemg2pose", model)
+    score = {(o.protocol, o.gestures): o.score.balanced_accuracy for o in found.outcomes}
+    return asked, score, {error.gestures: error.values["pose_nrmse"] for error in found.errors}
+
+
+def test_a_regression_that_is_right_names_every_gesture(protocol, monkeypatch):
+    asked, score, error = regression(protocol, monkeypatch, lambda pose: pose)
+    assert error == {"seen": 0.0, "unseen": 0.0}
+    assert all(score[name, kind] == 1 for name in ("zero_shot", "zero_shot_all") for kind in ("seen", "unseen"))
+    assert {name for name, _ in score} == {"linear_probe", "zero_shot", "zero_shot_all"}
+    (windows,) = asked
+    assert set(windows.users(protocol.store)) == set(protocol.split.users_test)
+
+
+def test_a_regression_that_says_one_pose_is_at_chance(protocol, monkeypatch):
+    _, score, error = regression(protocol, monkeypatch, lambda pose: np.zeros_like(pose) + pose.mean(axis=(0, 1)))
+    assert score["zero_shot", "unseen"] == pytest.approx(1 / 2) and score["zero_shot", "seen"] == pytest.approx(
+        1 / 10
+    )
+    assert error["seen"] > 0.9
+
+
+def test_a_smaller_gallery_keeps_its_share_of_every_gesture(protocol):
+    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
+    gallery = protocol.part(data, "train", protocol.split.seen)
+    config = replace(protocol.config, gallery=0.25)
+    smaller = Protocol(protocol.store, protocol.split, protocol.windows, config, 0)._drawn(gallery)
+    assert protocol._drawn(gallery) is gallery
+    for label in protocol.split.seen:
+        whole, kept = (int((own.label_N == label).sum()) for own in (gallery, smaller))
+        assert kept == max(1, round(whole / 4))
+    rows = {tuple(row) for row in gallery.x_ND.tolist()}
+    assert all(tuple(row) in rows for row in smaller.x_ND.tolist())
+
+
+def test_a_gallery_of_a_trace_keeps_one_pose_of_every_gesture(protocol):
+    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
+    config = replace(protocol.config, gallery=1e-6)
+    tiny = Protocol(protocol.store, protocol.split, protocol.windows, config, 0)
+    assert sorted(tiny._drawn(protocol.part(data, "train", (1, 2, 4))).label_N.tolist()) == [1, 2, 4]

@@ -171,7 +171,7 @@ def test_page_opens_with_the_table_and_keeps_the_order(page: str) -> None:
     text = " ".join(Page(page).texts)
     for words in (
         "balanced accuracy",
-        "linear probe",
+        "Linear probe",
         "Zero-shot",
         "unseen",
         "chance .125",

@@ -87,11 +87,20 @@ def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path)
         assert torch.equal(one, other)
 
 
-def test_patience_stops_a_run_that_no_longer_improves(tmp_path):
-    toy, scores = Toy(), iter([1.0, 2.0, 2.0, 0.0])
-    config = OptimConfig(steps=20, batch=4, checks=4, patience=2)
+@pytest.mark.parametrize(
+    ("losses", "patience", "steps"),
+    [
+        ((1.0, 2.0, 2.0, 0.0), 2, 6),  # the third check is the second in a row that is no better
+        ((1.0, 0.995, 0.991, 0.0), 2, 6),  # less than 1 % better in two checks
+        ((1.0, 0.995, 0.989, 0.98, 0.97, 0.97, 0.97, 0.97, 0.97, 0.97), 2, 20),  # flat once the rate is below half
+        ((1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0), 0, 20),
+    ],
+)
+def test_patience_stops_a_run_that_is_flat(tmp_path, losses, patience, steps):
+    toy, scores = Toy(), iter(losses)
+    config = OptimConfig(steps=20, batch=4, checks=10, patience=patience)
     history = fit(toy.model, toy.loss_at, lambda: next(scores), config, seed=0, state=tmp_path / "s", key="run")
-    assert history.step == 15
+    assert history.step == steps
 
 
 def test_a_loss_that_is_not_finite_is_a_sentence(tmp_path):

@@ -17,7 +17,8 @@ from cpep.data.splits import LeakError, make_splits
 from cpep.data.windows import Batches, Windows
 from cpep.models.cpep import Cpep
 from cpep.train import loop
-from cpep.train.stages import Task, align, pretrain
+from cpep.train.stages import align, paired, pretrain
+from cpep.train.task import Task
 from cpep.types import UserError
 from tests.synthetic import write_db1
 
@@ -60,7 +61,7 @@ def test_a_masked_autoencoder_learns(store, split, tmp_path, modality):
 def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tmp_path):
     sets = ("align.optim.steps=80", "align.optim.lr=3e-3", "align.optim.checks=4")
     align(task(store, split, tmp_path / "own", *sets), *pretrained)
-    align(task(store, split, tmp_path / "shuffled", *sets), *pretrained, shuffled=True)
+    align(task(store, split, tmp_path / "shuffled", *sets, "align.shuffled=true"), *pretrained)
     best = {name: min(v for _, _, v in curve(tmp_path / name)) for name in ("own", "shuffled")}
     assert best["own"] < best["shuffled"] - 0.3
     assert best["shuffled"] == pytest.approx(math.log(16), abs=0.02)  # what guessing within a batch costs
@@ -72,7 +73,7 @@ def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, t
     monkeypatch.setattr("cpep.train.stages.calibrated_info_nce", lambda pairs, *_: held.append(pairs) or 1.0)
     for name, given in poses.items():
         monkeypatch.setattr(Cpep, "forward", lambda net, s, p, given=given: (given.append(p), forward(net, s, p))[1])
-        align(task(store, split, tmp_path / name), *pretrained, shuffled=name == "shuffled")
+        align(task(store, split, tmp_path / name, f"align.shuffled={name == 'shuffled'}"), *pretrained)
     own, dealt = poses["own"][0], poses["shuffled"]
     assert all(torch.equal(pose, own) for pose in poses["own"])
     assert all(torch.equal(pose.sort(0).values, own.sort(0).values) for pose in dealt)
@@ -81,6 +82,68 @@ def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, t
     assert rest and all(torch.equal(pose, own) for pose in rest)
     assert not any(torch.equal(one, other) for one, other in itertools.pairwise(pose for _, pose in held[-1]))
     assert all(torch.equal(pose.sort(0).values, own.sort(0).values) for _, pose in held[-1])
+
+
+def moved(before, after):
+    """Tell whether any weight of a network moved."""
+    pairs = zip(before.state_dict().values(), after.state_dict().values(), strict=True)
+    return not all(torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("sets", "emg_moves", "pose_moves", "temperature_moves"),
+    [
+        ((), True, False, True),
+        (("align.freeze_emg=true",), False, False, True),
+        (("align.train_pose=true",), True, True, True),
+        (("align.learn_temperature=false",), True, False, False),
+    ],
+)
+def test_an_alignment_trains_what_it_is_told(
+    store, split, pretrained, tmp_path, sets, emg_moves, pose_moves, temperature_moves
+):
+    made = load(align(task(store, split, tmp_path, "align.temperature=0.1", *sets), *pretrained))
+    emg, pose = (load(path).net for path in pretrained)
+    assert moved(emg, made.net.emg) == emg_moves and moved(pose, made.net.pose) == pose_moves
+    assert (abs(float(made.net.temperature.detach()) - 0.1) > 1e-6) == temperature_moves
+
+
+def test_an_alignment_from_random_weights_fits_its_own_statistics(store, split, pretrained, tmp_path):
+    emg, pose = (load(path).net for path in pretrained)
+    made = load(align(task(store, split, tmp_path), None, pretrained[1]))
+    assert torch.allclose(made.net.emg.tokeniser.std, emg.tokeniser.std, rtol=0.2)
+    first = load(align(task(store, split, tmp_path / "own", "align.optim.steps=1"), *pretrained))
+    other = load(align(task(store, split, tmp_path / "random", "align.optim.steps=1"), None, pretrained[1]))
+    apart = [
+        float((net.emg.blocks[0].up.weight - emg.blocks[0].up.weight).detach().abs().mean())
+        for net in (first.net, other.net)
+    ]
+    assert apart[0] < 0.1 * apart[1]
+    frozen = load(align(task(store, split, tmp_path / "pose"), pretrained[0], None))
+    assert moved(pose.blocks, frozen.net.pose.blocks)
+
+
+@pytest.mark.parametrize(("share", "pieces"), [(1.0, 1.0), (0.5, 0.5), (0.25, 0.25)])
+def test_a_share_of_the_pairs_is_spread_over_the_recordings(store, split, tmp_path, share, pieces):
+    whole = paired(task(store, split, tmp_path), "train")
+    part = paired(task(store, split, tmp_path, f"align.pairs={share}"), "train")
+    assert set(part.start_N) <= set(whole.start_N)
+    assert len(part) == pytest.approx(pieces * len(whole), rel=0.25)
+    held = [paired(task(store, split, tmp_path, *sets), "val") for sets in ((), ("align.pairs=0.25",))]
+    assert np.array_equal(held[0].start_N, held[1].start_N)
+
+
+def test_a_share_that_leaves_nothing_is_a_sentence(store, split, tmp_path):
+    with pytest.raises(UserError, match="give a larger share"):
+        paired(task(store, split, tmp_path, "align.pairs=0.001"), "train")
+
+
+def test_a_lag_is_no_matter_of_one_modality(store, split, tmp_path):
+    plain = pretrain(task(store, split, tmp_path / "plain"), "pose")
+    late = task(store, split, tmp_path / "late", "data.pose_lag_ms=55")
+    assert not moved(load(plain), load(pretrain(late, "pose")))
+    assert late.key("pose_mae") == task(store, split, tmp_path).key("pose_mae")
+    assert late.key("cpep") != task(store, split, tmp_path).key("cpep")
 
 
 def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, tmp_path):

@@ -218,6 +218,22 @@ class PoseReader:
         return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 
 
+def pose_at(pose_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
+    """Interpolate pose of windows linearly at given times: (B, S, J).
+
+    Args:
+        pose_BFJ: one pose a frame, each that of the frame's middle; before the first middle and after the last
+            one it stays as it is.
+        times_S: seconds from the window's start.
+        frame_rate: frames per second.
+    """
+    place_S = (times_S.to(pose_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, pose_BFJ.shape[1] - 1)
+    low_S = place_S.floor().long().clamp(max=max(pose_BFJ.shape[1] - 2, 0))
+    high_S = (low_S + 1).clamp(max=pose_BFJ.shape[1] - 1)
+    share_S1 = (place_S - low_S).to(pose_BFJ.dtype)[:, None]
+    return pose_BFJ[:, low_S].lerp(pose_BFJ[:, high_S], share_S1)
+
+
 def _unfolded(array: np.ndarray, length: int) -> Tensor:
     """View rows as overlapping windows (rows - length + 1, length, columns) without a copy."""
     flat = torch.from_numpy(array)

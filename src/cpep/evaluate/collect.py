@@ -11,19 +11,12 @@ import numpy as np
 
 from cpep.data.splits import Split
 from cpep.data.store import Store
-from cpep.evaluate.metrics import paired_bootstrap
+from cpep.evaluate.compare import comparisons, summaries
+from cpep.evaluate.evaluation import Evaluation
 from cpep.evaluate.protocol import Outcome
-from cpep.evaluate.table import PROTOCOLS
 from cpep.files import atomic_path, read_json, write_json
 
 SCHEMA = 1
-COMPARED = (
-    ("cpep", "ridge", "zero_shot", "unseen"),
-    ("cpep", "ridge", "zero_shot", "seen"),
-    ("cpep", "features", "linear_probe", "seen"),
-    ("cpep", "features", "linear_probe", "unseen"),
-    ("cpep", "emg_mae", "linear_probe", "seen"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +27,11 @@ class Fold:
         fold: number.
         seed: of the run.
         rows: rows of results.json.
-        confusion: per row: classes and matrix.
-        losses: loss curves of its stages.
+        confusion: of each row that classifies: its number, classes and matrix.
+        losses: loss curves of its stages, each once.
+        training: what each model with a network cost.
         points: EMG and pose embeddings in two dimensions with gesture names.
-        arrays: labels, users and predictions of every row, for paired comparisons.
+        arrays: labels, users and predictions of every row that classifies, for paired comparisons.
     """
 
     fold: int
@@ -45,39 +39,59 @@ class Fold:
     rows: list[dict[str, Any]]
     confusion: list[dict[str, Any]]
     losses: list[dict[str, Any]]
+    training: list[dict[str, Any]]
     points: dict[str, list[list[Any]]]
     arrays: dict[str, Any]
 
-    @staticmethod
-    def exists(folder: Path, key: str) -> bool:
-        """Tell whether the folder holds this very evaluation."""
-        path = folder / "evaluation.json"
-        return path.exists() and bool(read_json(path)["key"] == key)
-
     @classmethod
-    def read(cls, folder: Path, fold: int, seed: int) -> Fold:
-        """Read what ``save_outcomes`` wrote."""
-        plain = read_json(folder / "evaluation.json")
-        with np.load(folder / "predictions.npz", allow_pickle=False) as file:
-            arrays = dict(file)
-        for row in plain["rows"]:
-            row["fold"], row["seed"] = fold, seed
-        return cls(fold, seed, plain["rows"], plain["confusion"], plain["losses"], plain["points"], arrays)
+    def read(cls, folder: Path, fold: int, seed: int, models: Sequence[str]) -> Fold:
+        """Read what ``save_row`` wrote of the given models."""
+        run = {"fold": fold, "seed": seed}
+        made = cls(fold, seed, [], [], [], [], {"emg": [], "pose": []}, {})
+        curves: dict[str, dict[str, Any]] = {}
+        for model in models:
+            path, offset = _files(folder, model), len(made.rows)
+            plain = read_json(path.with_suffix(".json"))
+            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+                for name, array in file.items():
+                    number, _, what = name.partition("/")
+                    made.arrays[f"{int(number) + offset}/{what}"] = array
+            made.rows.extend({**row, **run} for row in plain["rows"])
+            made.confusion.extend({**item, "row": item["row"] + offset} for item in plain["confusion"])
+            curves |= {curve["stage"]: curve for curve in plain["losses"]}
+            if plain["training"]:
+                made.training.append({"model": model, **run, **plain["training"]})
+            for kind, points in plain["points"].items():
+                made.points[kind].extend(points)
+        made.losses.extend(curves.values())
+        return made
 
 
-def save_outcomes(
+def _files(folder: Path, model: str) -> Path:
+    """Return the path of the files of a row, less their ending (which a name such as window_0.5s seems to have)."""
+    return folder / "rows" / (model.replace("/", "--").replace(".", "_"))
+
+
+def evaluated(folder: Path, model: str, key: str) -> bool:
+    """Tell whether the folder holds this very evaluation of a model."""
+    path = _files(folder, model).with_suffix(".json")
+    return path.exists() and bool(read_json(path)["key"] == key)
+
+
+def save_row(
     folder: Path,
     key: str,
-    outcomes: Sequence[Outcome],
+    model: str,
+    found: Evaluation,
     names: tuple[str, ...],
     normalisation: str,
     losses: list[dict[str, Any]],
-    points: dict[str, list[list[Any]]],
+    training: dict[str, Any],
 ) -> None:
-    """Write the rows, confusions, predictions, curves and map of one fold."""
+    """Write rows, confusions, predictions, pose errors, curves and map of one model on one fold."""
     arrays: dict[str, Any] = {}
     rows, confusion = [], []
-    for number, outcome in enumerate(outcomes):
+    for number, outcome in enumerate(found.outcomes):
         rows.append({**row_of(outcome), "normalisation": normalisation})
         classes = [names[label] for label in outcome.classes]
         confusion.append({"row": number, "classes": classes, "matrix": outcome.score.confusion_KK.tolist()})
@@ -86,12 +100,13 @@ def save_outcomes(
             f"{number}/predicted": outcome.predicted_N,
             f"{number}/user": outcome.test.user_N,
         }
-    with atomic_path(folder / "predictions.npz") as temporary, temporary.open("wb") as file:
+    for error in found.errors:
+        rows.append({"model": model, "protocol": "pose_error", "normalisation": normalisation, **error.plain()})
+    path = _files(folder, model)
+    with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    write_json(
-        folder / "evaluation.json",
-        {"key": key, "rows": rows, "confusion": confusion, "losses": losses, "points": points},
-    )
+    plain = {"rows": rows, "confusion": confusion, "losses": losses, "training": training, "points": found.points}
+    write_json(path.with_suffix(".json"), {"key": key, **plain})
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
@@ -137,6 +152,9 @@ def results_of(
             ],
         },
         "rows": [row for fold in folds for row in fold.rows],
+        "training": [item for fold in folds for item in fold.training],
+        "summary": summaries(folds),
+        "comparisons": [comparison.plain() for comparison in comparisons(folds)],
     }
 
 
@@ -150,35 +168,5 @@ def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
         "confusion": confusion,
         "losses": [curve for fold in folds for curve in fold.losses],
         "map": folds[0].points,
-        "comparisons": [sentence for pair in COMPARED if (sentence := compare(folds, *pair))],
+        "comparisons": [comparison.sentence() for comparison in comparisons(folds)],
     }
-
-
-def compare(folds: Sequence[Fold], one: str, other: str, protocol: str, gestures: str) -> str:
-    """Return a sentence on a paired bootstrap over users, or ``""`` where a row is missing.
-
-    Folds test different people, so their windows are pooled; of several seeds the first is compared.
-    """
-    pooled: dict[str, list[Any]] = {"label": [], "one": [], "other": [], "user": []}
-    for fold in folds:
-        if fold.seed != folds[0].seed:
-            continue
-        rows = [_find(fold, name, protocol, gestures) for name in (one, other)]
-        if None in rows:
-            return ""
-        pooled["label"].append(fold.arrays[f"{rows[0]}/label"])
-        pooled["user"].append(fold.arrays[f"{rows[0]}/user"])
-        pooled["one"].append(fold.arrays[f"{rows[0]}/predicted"])
-        pooled["other"].append(fold.arrays[f"{rows[1]}/predicted"])
-    label, first, second, user = (np.concatenate(pooled[name]) for name in ("label", "one", "other", "user"))
-    found = paired_bootstrap(label, first, second, user)
-    seed = f", seed {folds[0].seed}" if len({fold.seed for fold in folds}) > 1 else ""
-    where = f"{PROTOCOLS[protocol]} on {gestures} gestures ({len(np.unique(user))} people{seed})"
-    return found.sentence(one, other, where)
-
-
-def _find(fold: Fold, model: str, protocol: str, gestures: str) -> int | None:
-    for number, row in enumerate(fold.rows):
-        if (row["model"], row["protocol"], row["gestures"]) == (model, protocol, gestures):
-            return number
-    return None

@@ -10,22 +10,24 @@ from torch import Tensor
 
 from cpep.checkpoint import Model
 from cpep.data.store import Store
-from cpep.data.windows import PoseReader, Windows
+from cpep.data.windows import PoseReader, Windows, pose_at
 from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+from cpep.models.regressor import PoseRegressor
 from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
 
 BATCH = 256
 
 
 def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what the EMG encoder takes, as in training.
+    """Return a function that reads what the EMG network takes, as in training, to where the network is.
 
     Raises:
         UserError: the store is of another device, or the model has no EMG encoder.
     """
     model.card.refuse_other(store)
-    frontend, _ = model.emg_side()
-    return frontend.reader(store, round(model.card.window_s * store.frame_rate))
+    read, device = model.emg_frontend.reader(store, round(model.card.window_s * store.frame_rate)), model.device
+    return lambda windows: read(windows).to(device)
 
 
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
@@ -47,21 +49,22 @@ def in_batches(windows: Windows, call: Callable[[Windows], Tensor], progress: Pr
     with torch.no_grad():
         for start in range(0, len(windows), BATCH):
             progress(start, len(windows))
-            parts.append(call(windows.select(np.arange(start, min(start + BATCH, len(windows))))).numpy())
+            chosen = windows.select(np.arange(start, min(start + BATCH, len(windows))))
+            parts.append(call(chosen).cpu().numpy())
     progress(len(windows), len(windows))
     return np.concatenate(parts)
 
 
 def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
-    """Embed the EMG of windows: L2-normalised for an aligned model, [CLS] for a masked autoencoder."""
-    read, net = emg_reader(model, store), model.net
-    embed = net.embed_emg if isinstance(net, Cpep) else net
-    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w)), progress))
+    """Embed the EMG of windows, as ``Model.encode_emg`` does."""
+    read = emg_reader(model, store)
+    return embedding_set(store, windows, in_batches(windows, lambda w: model.embed_signal(read(w)), progress))
 
 
 def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
-    """Return [CLS] and mean token of the EMG encoder, before any projection, for a linear probe."""
-    read, (_, encoder) = emg_reader(model, store), model.emg_side()
+    """Return [CLS] and mean token of an EMG encoder without projection, for a linear probe."""
+    read, encoder = emg_reader(model, store), model.net
+    assert isinstance(encoder, Encoder)
     return embedding_set(store, windows, in_batches(windows, lambda w: encoder.pooled(read(w))))
 
 
@@ -69,6 +72,19 @@ def embed_pose(model: Model, store: Store, windows: Windows, progress: Progress 
     """Embed the pose of windows with an aligned model, L2-normalised."""
     model.card.refuse_other(store)
     assert isinstance(model.net, Cpep)
-    embed = model.net.embed_pose
+    embed, device = model.net.embed_pose, model.device
     read = PoseReader(store, round(model.card.window_s * store.frame_rate))
-    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w)), progress))
+    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w).to(device)), progress))
+
+
+def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
+    """Return the pose (N, S, J) that a regression predicts for windows at its ``times_S``."""
+    read, net = emg_reader(model, store), model.net
+    assert isinstance(net, PoseRegressor)
+    return in_batches(windows, lambda w: net(read(w)).float())
+
+
+def measured_pose(store: Store, windows: Windows, times_S: Tensor) -> FloatArray:
+    """Return the measured pose (N, S, J) of windows at given times, scaled as in training."""
+    read = PoseReader(store, windows.frames)
+    return in_batches(windows, lambda w: pose_at(read(w), times_S.cpu(), store.frame_rate))

@@ -6,8 +6,9 @@ Resampling ``n`` windows of one person with replacement is a multinomial draw ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,16 @@ from cpep.types import FloatArray, IntArray, StrArray
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better ``a`` is than ``b`` on the same windows, with a 95 % interval over people."""
+    """How much higher the balanced accuracy of ``a`` is than that of ``b``, with a 95 % interval over people."""
 
     mean: float
     low: float
     high: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.low > 0 or self.high < 0
 
     def sentence(self, a: str, b: str, where: str) -> str:
         """Say it in words.
@@ -33,6 +39,43 @@ class Difference:
         return (
             f"{a} is {verdict} {b} in {where}: {self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f})."
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a classifier answered in one run; the folds of a run are put together, as they test different people.
+
+    Attributes:
+        label_N: true labels.
+        predicted_N: predicted labels.
+        user_N: person of every window.
+    """
+
+    label_N: IntArray
+    predicted_N: IntArray
+    user_N: StrArray
+
+    @cached_property
+    def counts(self) -> tuple[tuple[str, ...], IntArray, IntArray]:
+        """People, sorted, and their windows of each label that occurs: the right ones, and all (both U x K).
+
+        Raises:
+            ValueError: there are no windows, or the lengths differ.
+        """
+        _check(self.label_N, self.predicted_N, self.user_N)
+        names_U, person_N = _persons(self.user_N)
+        names_K, class_N = np.unique(self.label_N, return_inverse=True)
+        cell_N, shape = person_N * len(names_K) + class_N, (len(names_U), len(names_K))
+        right_N = self.label_N == self.predicted_N
+        right_UK, whole_UK = (np.bincount(n, minlength=shape[0] * shape[1]) for n in (cell_N[right_N], cell_N))
+        return tuple(names_U.tolist()), right_UK.reshape(shape), whole_UK.reshape(shape)
+
+    def of(self, people: Collection[str]) -> Answers:
+        """Return the answers for windows of these people."""
+        if set(self.counts[0]) <= set(people):
+            return self
+        own_N = np.isin(self.user_N, list(people))
+        return Answers(self.label_N[own_N], self.predicted_N[own_N], self.user_N[own_N])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,41 +142,68 @@ def cluster_bootstrap(
     """
     _check(label_N, predicted_N, user_N)
     wrong_N = (label_N != predicted_N).astype(np.int64)
-    count_DKP = _resample(label_N, wrong_N, 2, user_N, draws, seed)
+    count_DKP = _resample(label_N, wrong_N, user_N, draws, seed)
     low, high = np.percentile(_mean_share(count_DKP[:, :, 0], count_DKP.sum(2)), [2.5, 97.5])
     return float(low), float(high)
 
 
-def paired_bootstrap(
-    label_N: IntArray,
-    a_N: IntArray,
-    b_N: IntArray,
-    user_N: StrArray,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Difference:
-    """Compare two classifiers on the same windows: balanced accuracy of ``a`` minus that of ``b``.
+def paired_bootstrap(a: Sequence[Answers], b: Sequence[Answers], *, draws: int = 1000, seed: int = 0) -> Difference:
+    """Compare two classifiers on the same people: balanced accuracy of ``a`` minus that of ``b``.
 
-    Both are scored on the same draws of people and windows (see `cluster_bootstrap`), so what is hard for
-    both cancels.
+    Every draw takes as many people as there are, with replacement, the same for both and for every run, so
+    that what is hard for both cancels. A run pools the windows of the people drawn; its balanced accuracy is
+    averaged over runs. The windows of ``a`` and ``b`` may differ, in length for instance: they are not drawn
+    anew, since neighbouring windows of a recording are nearly copies of each other.
+
+    Of few people, few different draws exist: with fewer than about six the interval is too narrow.
 
     Args:
-        label_N: true labels.
-        a_N: labels predicted by the one.
-        b_N: labels predicted by the other.
-        user_N: person of every window.
+        a: runs (seeds) of the one.
+        b: runs of the other.
         draws: number of bootstrap draws.
         seed: seed of the draws.
+
+    Raises:
+        ValueError: there is no run, fewer than two people, or not everywhere the same people.
     """
-    _check(label_N, a_N, user_N)
-    _check(label_N, b_N)
-    outcome_N = 2 * (a_N != label_N) + (b_N != label_N)  # 0 both right, 1 a alone, 2 b alone, 3 neither
-    count_DKP = _resample(label_N, outcome_N, 4, user_N, draws, seed)
-    difference_D = _mean_share(count_DKP[:, :, 1] - count_DKP[:, :, 2], count_DKP.sum(2))
+    if not a or not b:
+        raise ValueError("there is no run to compare")
+    people = [set(answers.counts[0]) for answers in (*a, *b)]
+    if odd := sorted(set().union(*people) - people[0].intersection(*people)):
+        raise ValueError(f"users {odd} are not in every run")
+    once_1U, times_DU = _people_drawn(len(people[0]), draws, seed)
+    mean, difference_D = (_mean_accuracy(a, times) - _mean_accuracy(b, times) for times in (once_1U, times_DU))
     low, high = np.percentile(difference_D, [2.5, 97.5])
-    mean = balanced_accuracy(label_N, a_N) - balanced_accuracy(label_N, b_N)
-    return Difference(mean, float(low), float(high))
+    return Difference(float(mean[0]), float(low), float(high))
+
+
+def people_interval(runs: Sequence[Answers], *, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+    """Return the balanced accuracy over all people, averaged over runs, with its 95 % interval over people.
+
+    The draws are those of `paired_bootstrap`.
+
+    Args:
+        runs: runs (seeds) of one classifier, on the same people.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
+
+    Returns:
+        Balanced accuracy, and the 2.5th and 97.5th percentile.
+
+    Raises:
+        ValueError: fewer than two people.
+    """
+    once_1U, times_DU = _people_drawn(len(runs[0].counts[0]), draws, seed)
+    low, high = np.percentile(_mean_accuracy(runs, times_DU), [2.5, 97.5])
+    return float(_mean_accuracy(runs, once_1U)[0]), float(low), float(high)
+
+
+def _people_drawn(users: int, draws: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how often each person counts: once each, (1, U), and in every draw, (draws, U)."""
+    if users < 2:
+        raise ValueError("people cannot be drawn anew: there is only one")
+    times_DU = np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), size=draws)
+    return np.ones((1, users), dtype=np.int64), times_DU
 
 
 def confusion_matrix(label_N: IntArray, predicted_N: IntArray, classes: Sequence[int]) -> npt.NDArray[np.int64]:
@@ -197,15 +267,13 @@ def score(
     )
 
 
-def _resample(
-    label_N: IntArray, outcome_N: IntArray, outcomes: int, user_N: StrArray, draws: int, seed: int
-) -> npt.NDArray[np.int64]:
-    """Draw bootstrap tables of windows: (draws, labels that occur, outcomes)."""
+def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draw bootstrap tables of windows: (draws, labels that occur, right and wrong)."""
     rng = np.random.default_rng(seed)
     names_K, class_N = np.unique(label_N, return_inverse=True)
-    names_U, person_N = np.unique(user_N, return_inverse=True)
-    cells, users = len(names_K) * outcomes, len(names_U)
-    cell_N = (person_N * len(names_K) + class_N) * outcomes + outcome_N
+    names_U, person_N = _persons(user_N)
+    cells, users = len(names_K) * 2, len(names_U)
+    cell_N = (person_N * len(names_K) + class_N) * 2 + wrong_N
     table_UP = np.bincount(cell_N, minlength=users * cells).reshape(users, cells)
     size_U = table_UP.sum(1)
     share_UP = table_UP / size_U[:, None]
@@ -213,7 +281,26 @@ def _resample(
     for _ in range(users):
         taken_D = rng.integers(users, size=draws)
         total_DP += rng.multinomial(size_U[taken_D], share_UP[taken_D])
-    return total_DP.reshape(draws, len(names_K), outcomes)
+    return total_DP.reshape(draws, len(names_K), 2)
+
+
+def _persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
+    """Return the names that occur, sorted, and the place of every window's among them.
+
+    Windows of a person follow each other: comparing neighbours is faster than sorting all their names.
+    """
+    first_N = np.concatenate([[True], user_N[1:] != user_N[:-1]])
+    names_U, person_R = np.unique(user_N[first_N], return_inverse=True)
+    return names_U, person_R[np.cumsum(first_N) - 1]
+
+
+def _mean_accuracy(runs: Sequence[Answers], times_DU: IntArray) -> FloatArray:
+    """Average the balanced accuracy of runs whose people count so many times, (draws,)."""
+    share_RD = []
+    for run in runs:
+        _, right_UK, whole_UK = run.counts
+        share_RD.append(_mean_share(times_DU @ right_UK, times_DU @ whole_UK))
+    return np.asarray(np.mean(share_RD, axis=0))
 
 
 def _mean_share(part_DK: IntArray, whole_DK: IntArray) -> FloatArray:

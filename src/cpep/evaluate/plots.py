@@ -82,10 +82,11 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
         for k, other in enumerate(columns):
             x, y, share = left + cell * k, top + cell * r, float(share_RK[r, k])
             right = " right" if name == other else ""
+            said = f"{name} answered as {other}: {100 * share:.0f} % of {int(matrix_RK[r].sum()):,} windows"
+            tip = f"<title>{escape(said)}</title>" if share >= 0.005 else ""  # a page of many models stays small
             parts.append(
                 f'<rect class="cell{right}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{cell - 1:g}" '
-                f'height="{cell - 1:g}" style="--share:{share:.3f}"><title>{escape(name)} answered as '
-                f"{escape(other)}: {100 * share:.0f} % of {int(matrix_RK[r].sum()):,} windows</title></rect>"
+                f'height="{cell - 1:g}" style="--share:{share:.3f}">{tip}</rect>'
             )
             if share >= 0.01:
                 tone = "number strong" if share > 0.6 else "number"

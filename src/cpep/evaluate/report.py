@@ -5,35 +5,43 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cpep.evaluate import plots
-from cpep.evaluate.table import Column, Table, legend, number, table_of, table_text
+from cpep.evaluate import figures, plots
+from cpep.evaluate.errors import errors_of, measure
+from cpep.evaluate.names import (
+    GESTURES,
+    PROTOCOLS,
+    UNDER_TRAINED,
+    is_ablation,
+    main_first,
+    under_trained,
+)
+from cpep.evaluate.published import UNLIKE, published, ratios, sources
+from cpep.evaluate.table import legend, number, table_of, table_text
 from cpep.files import write_text
 
 __all__ = ["table_text", "write_report"]
-
-STAGES = {
-    "emg_mae": ("EMG masked autoencoder", "mean squared error"),
-    "pose_mae": ("Pose masked autoencoder", "mean squared error"),
-    "cpep": ("Alignment of EMG to pose", "InfoNCE, nats"),
-    "align": ("Alignment of EMG to pose", "InfoNCE, nats"),
-    "cpep/shuffled_pairs": ("Alignment of shuffled pairs", "InfoNCE, nats"),
-}
-"""Title of a stage and unit of its loss, in the order of the page."""
 
 NORMALISATIONS = {
     "none": "none",
     "recording": "by recording: each scaled by its own statistics, without labels",
     "causal": "causal: each scaled by running statistics of its past, without labels",
 }
+STOPPED = {
+    "steps": "its number of steps was done",
+    "flat": "its validation loss was flat",
+    "compute": "cpep's total compute was spent: under-trained",
+}
+"""Why a training ended, in words."""
+
+FEW_PEOPLE = 6
+"""Fewer people leave so few draws that a bootstrap interval is too narrow."""
 
 
 def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -> None:
@@ -43,26 +51,49 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         results: content of results.json (results.md).
         details: what figures need; every key may be missing: ``confusion`` (list of row, classes, matrix),
             ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``map`` (lists of x, y, label under emg
-            and under pose), ``comparisons`` and ``notes`` (lists of sentences), ``config`` (any JSON).
+            and under pose), ``notes`` (list of sentences), ``config`` (any JSON).
         path: file to write, atomically.
     """
-    template = files("cpep.evaluate").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("cpep", "evaluate"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     table, rows = table_of(results), results["rows"]
-    matrices = _matrices(results, details.get("confusion", []), table)
-    page = environment.from_string(template).render(
+    papers = sources(results)
+    marked = under_trained(results.get("training", []))
+    matrices = figures.matrices(results, details.get("confusion", []), table)
+    page = environment.get_template("report.html.jinja").render(
         run=results["run"],
         data=results["data"],
         table=table,
         legend=legend(results, table),
         number=number,
-        comparisons=details.get("comparisons", []),
+        published=published,
+        sources=papers,
+        unlike=UNLIKE,
+        ratios=ratios(results),
+        marked=[model for model in main_first(row["model"] for row in rows) if model in marked],
+        under_trained=UNDER_TRAINED,
+        grids=_grids(results),
+        signed=signed,
+        few_people=FEW_PEOPLE,
+        errors=errors_of(results),
+        errors_published=any("pose errors" in source for source in papers),
+        measure=measure,
+        training=_training(results),
         notes=details.get("notes", []),
-        people=[(column, place, _dots(results, table, c)) for c, (column, place) in enumerate(_places(table))],
+        people=[
+            (column, place, dots)
+            for c, (column, place) in enumerate(figures.places(table))
+            if (dots := figures.dots(results, table, c))
+        ],
         main=next((name for name in ("cpep", *matrices) if name in matrices), ""),
         matrices=matrices,
-        curves=_curves(details.get("losses", [])),
-        maps=_maps(results["data"], details.get("map", {})),
+        curves=figures.curves(details.get("losses", [])),
+        maps=figures.maps(results["data"], details.get("map", {})),
         palette=plots.PALETTE,
         marks=plots.MARKS,
         config=json.dumps(details.get("config", {}), indent=1) if details.get("config") else "",
@@ -87,6 +118,103 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def signed(value: float) -> str:
+    """Write a difference of shares with its sign, without the zero that all shares have.
+
+    >>> signed(0.0812), signed(-0.0349), signed(0.0)
+    ('+.081', '\u2212.035', '.000')
+    """
+    sign = {1: "+", -1: "\u2212"}.get((round(value, 3) > 0) - (round(value, 3) < 0), "")
+    return sign + number(abs(value))
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """Comparisons with one other model, by column; ``None`` where there is none."""
+
+    name: str
+    under_trained: bool
+    cells: tuple[dict[str, Any] | None, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Comparisons of results.json as a table.
+
+    Attributes:
+        title: what the rows are.
+        columns: protocol in words, and gestures.
+        lines: other models.
+    """
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    lines: tuple[GridLine, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Protocols in words, with the number of their columns."""
+        return [(title, len(list(group))) for title, group in groupby(title for title, _ in self.columns)]
+
+    @property
+    def people(self) -> list[int]:
+        """Fewest and most people of a comparison."""
+        counts = sorted({cell["people"] for line in self.lines for cell in line.cells if cell})
+        return counts[:: max(1, len(counts) - 1)]
+
+
+def _grids(results: dict[str, Any]) -> list[Grid]:
+    """Lay out the comparisons, rivals and ablations apart."""
+    grids = []
+    for title, kind in (("Other models", False), ("Ablations", True)):
+        found = {
+            (one["other"], one["protocol"], one["gestures"]): one
+            for one in results.get("comparisons", [])
+            if is_ablation(one["other"]) == kind
+        }
+        columns = [(p, g) for p in PROTOCOLS for g in GESTURES if any(key[1:] == (p, g) for key in found)]
+        lines = []
+        for other in dict.fromkeys(key[0] for key in found):
+            cells = tuple(found.get((other, *column)) for column in columns)
+            lines.append(GridLine(other, any(cell["under_trained"] for cell in cells if cell), cells))
+        if lines:
+            grids.append(Grid(title, tuple((PROTOCOLS[p], g) for p, g in columns), tuple(lines)))
+    return grids
+
+
+def _training(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Say of every trained row what it cost and why it ended, over folds and seeds."""
+    runs_of: dict[str, list[dict[str, Any]]] = {}
+    for run in results.get("training", []):
+        runs_of.setdefault(run["model"], []).append(run)
+    lines = []
+    for model in main_first(runs_of):
+        runs = runs_of[model]
+        ends = [run["stopped"] for run in runs]
+        why = [
+            STOPPED.get(end, end) + (f" ({ends.count(end)} of {len(ends)} runs)" if len(set(ends)) > 1 else "")
+            for end in dict.fromkeys(ends)
+        ]
+        lines.append(
+            {
+                "model": model,
+                "ablation": is_ablation(model),
+                "parameters": _range([run["parameters"] / 1e6 for run in runs], ".2f"),
+                "steps": _range([run["steps"] for run in runs], ",d"),
+                "share": _range([100 * run["share"] for run in runs], ".0f"),
+                "why": "; ".join(why),
+            }
+        )
+    return lines
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    """Write the least and the largest value, or one where they read alike."""
+    ends = dict.fromkeys(format(value, form) for value in (min(values), max(values)))
+    return "\u2013".join(ends)
+
+
 def _natural(names: Sequence[str]) -> list[str]:
     """Sort names, numbers in them by value."""
     return sorted(names, key=lambda name: [(not p.isdigit(), int(p) if p.isdigit() else p) for p in _parts(name)])
@@ -94,109 +222,3 @@ def _natural(names: Sequence[str]) -> list[str]:
 
 def _parts(name: str) -> list[str]:
     return [part for part in re.split(r"(\d+)", name) if part]
-
-
-def _places(table: Table) -> list[tuple[Column, str]]:
-    """Return the columns of the table with their place on a wide page: seen gestures above unseen ones."""
-    titles = [title for title, _ in table.groups]
-    if len(titles) > 3:
-        return [(column, "") for column in table.columns]
-    return [
-        (column, f"--column:{titles.index(column.title) + 1};--row:{1 + (column.gestures == 'unseen')}")
-        for column in table.columns
-    ]
-
-
-def _figure(svg: str) -> Markup:
-    """Mark a figure as safe: `cpep.evaluate.plots` escapes every name that it draws."""
-    return Markup(svg)
-
-
-def _dots(results: dict[str, Any], table: Table, column: int) -> Markup:
-    """Draw every person's score of one column, averaged over the runs that tested them."""
-    rows = []
-    for line in table.lines:
-        if (cell := line.cells[column]) is not None:
-            values: dict[str, list[float]] = {}
-            for position in cell.rows:
-                for user, value in results["rows"][position]["per_user"].items():
-                    values.setdefault(user, []).append(value)
-            rows.append((line.name, line.role, {user: float(np.mean(v)) for user, v in values.items()}))
-    about = table.columns[column]
-    return _figure(plots.dots(rows, about.chance, f"Score of every person, {about.title}, {about.gestures} gestures"))
-
-
-def _matrices(
-    results: dict[str, Any], confusion: Sequence[dict[str, Any]], table: Table
-) -> dict[str, list[tuple[str, list[tuple[str, Markup]]]]]:
-    """Draw confusion matrices, summed over folds and seeds, per model and protocol: (gestures, figure).
-
-    Where seen and unseen gestures are offered the same answers, they are rows of one matrix.
-    """
-    of_row = {item["row"]: item for item in confusion}
-    unseen = set(results["data"]["gestures_unseen"])
-    drawn: dict[str, list[tuple[str, list[tuple[str, Markup]]]]] = {}
-    for line in table.lines:
-        cells = zip(table.columns, line.cells, strict=True)
-        for title, group in groupby(cells, key=lambda pair: pair[0].title):
-            totals: dict[tuple[str, ...], tuple[list[str], Any]] = {}
-            for column, cell in group:
-                items = [of_row[position] for position in (cell.rows if cell else ()) if position in of_row]
-                if items:
-                    classes = tuple(sorted(items[0]["classes"], key=lambda name: name in unseen))
-                    kinds, total = totals.get(classes, ([], 0))
-                    total = total + sum(_ordered(item, classes) for item in items)
-                    totals[classes] = ([*kinds, column.gestures], total)
-            figures = [
-                (
-                    what := f"{' and '.join(kinds)} gestures",
-                    _heat(f"{line.name}, {title}, {what}", classes, total, unseen),
-                )
-                for classes, (kinds, total) in totals.items()
-            ]
-            if figures:
-                drawn.setdefault(line.name, []).append((title, figures))
-    return drawn
-
-
-def _heat(what: str, classes: Sequence[str], total_KK: Any, unseen: set[str]) -> Markup:
-    """Draw the rows that have windows, seen gestures before unseen ones."""
-    present_K = total_KK.sum(1) > 0
-    rows = [name for name, present in zip(classes, present_K, strict=True) if present]
-    split = sum(name not in unseen for name in classes) % len(classes)
-    return _figure(plots.heat(total_KK[present_K], rows, classes, split, f"Confusion matrix of {what}"))
-
-
-def _ordered(item: dict[str, Any], classes: Sequence[str]) -> Any:
-    position = [item["classes"].index(name) for name in classes]
-    return np.array(item["matrix"], dtype=float)[np.ix_(position, position)]
-
-
-def _curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, int, Markup]]:
-    """Draw the loss curves of every stage, its folds and seeds together: (title, runs, figure)."""
-    order = list(STAGES)
-    stages: dict[str, list[dict[str, Any]]] = {}
-    for curve in sorted(losses, key=lambda c: order.index(c["stage"]) if c["stage"] in order else len(order)):
-        if curve["points"]:
-            stages.setdefault(curve["stage"], []).append(curve)
-    drawn = []
-    for stage, runs in stages.items():
-        title, unit = STAGES.get(stage, (stage, ""))
-        points, kept = [run["points"] for run in runs], [run["kept_step"] for run in runs]
-        svg = plots.curves(points, kept, runs[0].get("unit", unit), f"Loss curves, {title}")
-        drawn.append((title, len(runs), _figure(svg)))
-    return drawn
-
-
-def _maps(data: dict[str, Any], points: dict[str, Any]) -> list[tuple[str, list[str], Markup]]:
-    """Draw the map once for seen and once for unseen gestures: (title, names in colour order, figure)."""
-    emg, pose = ([tuple(point) for point in points.get(kind, [])] for kind in ("emg", "pose"))
-    if not emg or not pose:
-        return []
-    drawn = []
-    for kind in ("seen", "unseen"):
-        names = [name for name in data[f"gestures_{kind}"] if any(p[2] == name for p in (*emg, *pose))]
-        if names:
-            title = f"{kind.capitalize()} gestures"
-            drawn.append((title, names, _figure(plots.scatter(emg, pose, names, f"Map of embeddings, {title}"))))
-    return drawn

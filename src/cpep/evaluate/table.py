@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from textwrap import fill
 from typing import Any
 
 import numpy as np
 
-PROTOCOLS = {
-    "linear_probe": "linear probe",
-    "zero_shot": "zero-shot",
-    "zero_shot_all": "zero-shot among all",
-}
-GESTURES = ("seen", "unseen")
-MODELS = {
-    "cpep": "EMG encoder aligned to a frozen pose encoder",
-    "embridge": "CPEP with queries, masked poses and soft targets",
-    "emg_mae": "EMG encoder before alignment (masked autoencoder)",
-    "features": "classical EMG features, no network",
-    "ridge": "linear regression from features to pose, nearest pose",
-    "cca": "canonical correlation of features and pose, nearest pose",
-    "pose": "the hand's pose itself instead of EMG",
-    "supervised": "the same encoder trained on labels",
-    "cpep/shuffled_pairs": "poses dealt to EMG at random: zero-shot must be at chance",
-}
-ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
+from cpep.evaluate.names import (
+    DAGGER,
+    GESTURES,
+    MODELS,
+    PROTOCOLS,
+    ROLES,
+    UNDER_TRAINED,
+    is_ablation,
+    under_trained,
+)
+
 TEXT_WIDTH = 100
 TEXT_COLUMNS = 6
 TEXT_NAMES = 10
@@ -68,25 +61,64 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """One model of the table; a column without a row holds ``None``."""
+    """One model of the table.
+
+    Attributes:
+        name: of the model, with its normalisation where there are several.
+        model: name of results.md.
+        under_trained: whether some run of it was stopped by the limit on compute.
+        cells: by column; ``None`` where there is no row.
+        bare: whether it is shown without the name of the model that it varies.
+    """
 
     name: str
-    role: str
-    about: str
+    model: str
+    under_trained: bool
     cells: tuple[Cell | None, ...]
+    bare: bool = False
+
+    @property
+    def role(self) -> str:
+        """What else it is than a model given EMG, or ``""``."""
+        return ROLES.get(self.model, "")
+
+    @property
+    def about(self) -> str:
+        """What it is, or how it differs from the model it is a variant of."""
+        return MODELS.get(self.model, "")
+
+    @property
+    def marked(self) -> str:
+        """The name as text, with a dagger where under-trained."""
+        name = self.name.partition("/")[2] if self.bare else self.name
+        return name + DAGGER * self.under_trained
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of results.json, averaged over folds and seeds."""
+    """Rows of results.json, averaged over folds and seeds.
+
+    Attributes:
+        columns: protocols on sets of gestures.
+        lines: models.
+        ablations: variants of models.
+    """
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    ablations: tuple[Line, ...]
+
+    @property
+    def references(self) -> tuple[Line, ...]:
+        """Models that the ablations are variants of."""
+        bases = {line.model.partition("/")[0] for line in self.ablations}
+        return tuple(line for line in self.lines if line.model in bases)
 
     @property
     def runs(self) -> int:
         """Number of folds times seeds, of the cell that has most."""
-        return max((len(cell.rows) for line in self.lines for cell in line.cells if cell), default=0)
+        lines = (*self.lines, *self.ablations)
+        return max((len(cell.rows) for line in lines for cell in line.cells if cell), default=0)
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -104,12 +136,13 @@ def table_of(results: dict[str, Any]) -> Table:
 
     Lines come in the order of their first row. Of several normalisations, each has its own lines.
     """
-    several = len({row["normalisation"] for row in results["rows"]}) > 1
+    called = names_of(results)
+    marked = under_trained(results.get("training", []))
     models: dict[str, str] = {}
     found: dict[tuple[str, str, str], list[int]] = {}
     for number, row in enumerate(results["rows"]):
         if "balanced_accuracy" in row:
-            name = f"{row['model']} ({row['normalisation']})" if several else row["model"]
+            name = called(row)
             models.setdefault(name, row["model"])
             found.setdefault((name, row["protocol"], row["gestures"]), []).append(number)
     protocols = [*PROTOCOLS, *sorted({protocol for _, protocol, _ in found} - PROTOCOLS.keys())]
@@ -124,50 +157,79 @@ def table_of(results: dict[str, Any]) -> Table:
     for name, model in models.items():
         numbers_C = [found.get((name, column.protocol, column.gestures), []) for column in columns]
         cells = tuple(_cell(results["rows"], numbers) for numbers in numbers_C)
-        lines.append(Line(name, ROLES.get(model, ""), MODELS.get(model, ""), cells))
-    return Table(tuple(columns), tuple(lines))
+        lines.append(Line(name, model, model in marked, cells))
+    main, ablations = (tuple(line for line in lines if is_ablation(line.model) == kind) for kind in (False, True))
+    return Table(tuple(columns), main, ablations)
+
+
+def names_of(results: dict[str, Any]) -> Callable[[dict[str, Any]], str]:
+    """Return what names the line of a row: its model, with the normalisation where there are several."""
+    if len({row["normalisation"] for row in results["rows"]}) > 1:
+        return lambda row: f"{row['model']} ({row['normalisation']})"
+    return lambda row: str(row["model"])
 
 
 def table_text(results: dict[str, Any], width: int | None = None) -> str:
     """Return the table as aligned text, for terminals and README files.
 
-    Columns that do not fit beside each other follow in further blocks, so that no line wraps.
+    Columns that do not fit beside each other follow in further blocks, so that no line wraps. Ablations stand
+    below the models, with the model that they vary on top; where their names are too long, they lose its name.
 
     Args:
         results: content of results.json.
         width: longest line; that of the terminal where there is one, at most 100, unless it is given.
     """
-    width = width or min(TEXT_WIDTH, shutil.get_terminal_size((TEXT_WIDTH, 0)).columns)
+    width = width or text_width()
     table, gap = table_of(results), "  "
-    cells = max(11, *(len(spoken(cell)) for line in table.lines for cell in line.cells), 0)
-    names = max((len(line.name) for line in table.lines), default=0)
+    lines = (*table.lines, *table.ablations)
+    cells = max(11, *(len(spoken(cell)) for line in lines for cell in line.cells), 0)
+    names = max((len(line.marked) for line in lines), default=0)
     pairs = max(1, (width - min(names, TEXT_NAMES)) // (2 * (cells + len(gap))))  # seen and unseen stay together
     together = min(len(table.columns), 2 * pairs, TEXT_COLUMNS)
     names = max(min(names, width - together * (cells + len(gap))), len("chance"))
+    if sum(len(line.marked) > names for line in table.ablations) > 1:
+        table = replace(table, ablations=tuple(replace(line, bare=True) for line in table.ablations))
     blocks = [
         "\n".join(_block(table, slice(start, start + together), names, cells, gap))
         for start in range(0, len(table.columns), max(together, 1))
     ]
-    return "\n\n".join([*blocks, fill(legend(results, table), width)])
+    mark = [fill(f"{DAGGER} {UNDER_TRAINED}.", width)] if any(line.under_trained for line in lines) else []
+    return "\n\n".join([*blocks, "\n".join([fill(legend(results, table), width), *mark])])
+
+
+def text_width() -> int:
+    """Return the longest line to print: that of the terminal, at most 100, and 100 without one."""
+    return min(TEXT_WIDTH, shutil.get_terminal_size((TEXT_WIDTH, 0)).columns)
 
 
 def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[str]:
-    """Write some columns of the table; a name that is too long stands on a line of its own."""
+    """Write some columns of the table."""
     columns = table.columns[part]
-    titles = ["" if k and column.title == columns[k - 1].title else column.title for k, column in enumerate(columns)]
-    texts = ["".ljust(names) + gap + _titles(titles, width, gap)]
+    texts = ["".ljust(names) + gap + titles_over([column.title for column in columns], width + len(gap))]
     texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
     texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
-    texts.append("-" * (names + len(columns) * (width + len(gap))))
-    for line in table.lines:
+    rule = names + len(columns) * (width + len(gap))
+    texts.append("-" * rule)
+    texts += _lines(table.lines, part, names, width, gap)
+    if ablations := _lines(table.ablations, part, names, width, gap):
+        bases = dict.fromkeys(line.model.partition("/")[0] + "/... " for line in table.ablations if line.bare)
+        texts.append(f"-- ablations {''.join(bases)}".ljust(rule, "-"))
+        texts += [*_lines(table.references, part, names, width, gap), *ablations]
+    return [text.rstrip() for text in texts]
+
+
+def _lines(lines: Sequence[Line], part: slice, names: int, width: int, gap: str) -> list[str]:
+    """Write models that have something in these columns; a name that is too long stands on a line of its own."""
+    texts = []
+    for line in lines:
         if not any(line.cells[part]):
-            continue  # of this block, the model has nothing
-        name = line.name
+            continue
+        name = line.marked
         if len(name) > names:
             texts.append(name)
             name = ""
         texts.append(gap.join([name.ljust(names), *(spoken(c).ljust(width) for c in line.cells[part])]))
-    return [text.rstrip() for text in texts]
+    return texts
 
 
 def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None:
@@ -200,12 +262,16 @@ def spoken(cell: Cell | None) -> str:
     return f"{number(cell.mean)} {number(cell.ci95[0], 2)}-{number(cell.ci95[1], 2)}"
 
 
-def _titles(titles: Sequence[str], width: int, gap: str) -> str:
-    """Write every title over its own column and the untitled ones that follow."""
+def titles_over(titles: Sequence[str], width: int) -> str:
+    """Write every title over the first of the columns, ``width`` wide, that share it.
+
+    >>> titles_over(["zero-shot", "zero-shot", "error"], 6)
+    'zero-shot   error'
+    """
     text = ""
     for column, title in enumerate(titles):
-        if title:
-            text = text.ljust(column * (width + len(gap))) + title
+        if not column or title != titles[column - 1]:
+            text = text.ljust(column * width) + title
     return text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ KEPT_WITHIN = 0.02
 Two validation people disagree by more on which of two checks is better (LOG.md, 2026-11-26), and the later one is
 that of the smaller learning rate. A contrastive loss that never falls 2 % below guessing keeps its last weights.
 """
+
+FLAT = 0.01
+"""Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
 
 
 @dataclass
@@ -116,7 +119,7 @@ def fit(
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
     try:
-        while history.step < config.steps and not _exhausted(history, check, config.patience):
+        while history.step < config.steps and not is_flat(history.points, config):
             progress(history.step * config.batch, config.steps * config.batch)
             history.running.append(_step(model, loss_at, optimiser, config, seed, history.step))
             history.step += 1
@@ -176,8 +179,20 @@ def _check(
     return kept
 
 
-def _exhausted(history: History, check: int, patience: int) -> bool:
-    return patience > 0 and history.step - history.kept_step >= patience * check and history.kept_step > 0
+def is_flat(points: Sequence[tuple[int, float, float]], config: OptimConfig) -> bool:
+    """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
+
+    Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
+
+    Args:
+        points: (step, training loss, validation loss) of every check.
+        config: optimiser settings.
+    """
+    patience = config.patience
+    if not patience or len(points) <= patience or learning_rate(config, points[-1][0]) < config.lr / 2:
+        return False
+    losses = [value for _, _, value in points]
+    return min(losses[-patience:]) > (1 - FLAT) * min(losses[:-patience])
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

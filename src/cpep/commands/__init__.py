@@ -1,0 +1,1 @@
+"""The commands of ``cpep``: what each takes, calls and prints; ``cpep.cli`` puts them together."""

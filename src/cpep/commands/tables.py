@@ -1,0 +1,172 @@
+"""The paper's table, whole or of one checkpoint, and embeddings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cpep.commands.options import (
+    DataOption,
+    FoldsOption,
+    ModelsOption,
+    OutOption,
+    PresetOption,
+    RecipeOption,
+    SeedsOption,
+    SetOption,
+    TestOption,
+    UnseenOption,
+    ValOption,
+    check_folds,
+    listed,
+    seeds_of,
+)
+from cpep.types import UserError
+
+
+def reproduce(
+    data: DataOption,
+    out: OutOption,
+    preset: PresetOption = "small",
+    recipe: RecipeOption = "paper",
+    models: ModelsOption = "default",
+    seeds: SeedsOption = "0",
+    folds: FoldsOption = 0,
+    test_users: TestOption = "",
+    val_users: ValOption = "",
+    unseen: UnseenOption = "",
+    sets: SetOption = [],  # noqa: B006
+) -> None:
+    """Run all stages and print the paper's table for your recordings.
+
+    Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
+    """
+    _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets)
+
+
+def ablate(
+    data: DataOption,
+    out: OutOption,
+    preset: PresetOption = "small",
+    recipe: RecipeOption = "paper",
+    models: ModelsOption = "ablations",
+    seeds: SeedsOption = "0",
+    folds: FoldsOption = 0,
+    test_users: TestOption = "",
+    val_users: ValOption = "",
+    unseen: UnseenOption = "",
+    sets: SetOption = [],  # noqa: B006
+) -> None:
+    """Train cpep with one part of the recipe changed at a time; what rows share is trained once.
+
+    The output folder of `cpep reproduce` with the same settings can be given: its stages are used.
+
+    Example: `cpep ablate --data runs/cohort --out runs/ablations --models cpep/avg_pool,cpep/frozen_emg`
+    """
+    _tabulate(data, out, preset, recipe, f"cpep,{models}", seeds, folds, test_users, val_users, unseen, sets)
+
+
+def _tabulate(
+    data: Path,
+    out: Path,
+    preset: str,
+    recipe: str,
+    models: str,
+    seeds: str,
+    folds: int,
+    test_users: str,
+    val_users: str,
+    unseen: str,
+    sets: list[str],
+) -> None:
+    from cpep.configs import preset as make_preset
+    from cpep.pipeline import reproduce as run
+    from cpep.runs import Request, quoted
+
+    if recipe != "paper":
+        raise UserError(f"no recipe {recipe!r}; this version has paper")
+    check_folds(folds, test_users)
+    request = Request(
+        data=data,
+        out=out,
+        config=make_preset(preset, sets),
+        models=listed(models) or ("default",),
+        seeds=seeds_of(seeds),
+        folds=folds,
+        test_users=listed(test_users),
+        val_users=listed(val_users),
+        unseen=listed(unseen),
+        command=quoted(sys.argv[1:]),
+    )
+    _show(run(request, typer.echo), out)
+
+
+def _show(results: dict[str, Any], out: Path) -> None:
+    """Print the tables of results, and where the report is."""
+    from cpep.evaluate.errors import errors_text
+    from cpep.evaluate.names import BENCHMARK
+    from cpep.evaluate.published import published_text
+    from cpep.evaluate.table import table_text
+
+    compared = any(row["model"] in BENCHMARK for row in results["rows"])
+    texts = [table_text(results), errors_text(results), published_text(results) if compared else ""]
+    typer.echo("\n\n".join(text for text in texts if text))
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+def table(
+    out: Annotated[Path, typer.Argument(help="Output folder of reproduce, ablate or evaluate.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, with intervals over people.")] = False,
+) -> None:
+    """Print the tables of a finished run again.
+
+    Example: `cpep table runs/db1 --markdown`
+    """
+    from cpep.evaluate.markdown import tables_markdown
+    from cpep.files import read_json
+
+    if not (out / "results.json").is_file():
+        raise UserError(f"{out} holds no results.json; give the output folder of a finished run")
+    results = read_json(out / "results.json")
+    if markdown:
+        typer.echo(tables_markdown(results))
+    else:
+        _show(results, out)
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a model that reads EMG.")],
+    data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings.")],
+    out: Annotated[Path, typer.Argument(help="Output folder.")],
+    test_users: TestOption = "",
+    sets: SetOption = [],  # noqa: B006
+) -> None:
+    """Evaluate a checkpoint on people it has not met: linear probe, zero-shot, table and report.
+
+    Example: `cpep evaluate runs/cpep/checkpoint runs/cohort.store runs/evaluation`
+    """
+    from cpep.runs import quoted
+    from cpep.single import evaluate_checkpoint
+
+    command = quoted(sys.argv[1:])
+    _show(evaluate_checkpoint(checkpoint, data, out, listed(test_users), sets, command, typer.echo), out)
+
+
+def embed(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint with an EMG encoder.")],
+    path: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings.")],
+    out: Annotated[Path, typer.Argument(help=".npz file to write.")],
+    hop_s: Annotated[float, typer.Option(help="Distance of neighbouring windows, seconds.")] = 0.25,
+) -> None:
+    """Write embeddings with labels, users, recordings and times, for use elsewhere.
+
+    Example: `cpep embed runs/cpep/checkpoint runs/cohort.store runs/embeddings.npz`
+    """
+    from cpep.single import embed_file
+
+    if not 0 < hop_s < float("inf"):
+        raise UserError(f"--hop-s {hop_s:g}: give a positive number of seconds")
+    typer.echo(embed_file(checkpoint, path, out, hop_s))

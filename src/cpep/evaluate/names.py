@@ -1,0 +1,83 @@
+"""The names of results.md in words, and what kind of row each is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+PROTOCOLS = {
+    "linear_probe": "linear probe",
+    "zero_shot": "zero-shot",
+    "zero_shot_all": "zero-shot among all",
+}
+GESTURES = ("seen", "unseen")
+MODELS = {
+    "cpep": "EMG encoder aligned to a frozen pose encoder",
+    "embridge": "CPEP with queries, masked poses and soft targets",
+    "emg_mae": "EMG encoder before alignment (masked autoencoder)",
+    "features": "classical EMG features, no network",
+    "ridge": "linear regression from features to pose, nearest pose",
+    "cca": "canonical correlation of features and pose, nearest pose",
+    "supervised": "the same encoder trained on labels of seen gestures",
+    "vemg2pose": "convolutions and an LSTM that predict joint velocities",
+    "emg2pose": "convolutions and an LSTM that predict joint positions",
+    "neuropose": "U-shaped convolutional network that predicts the pose",
+    "sensing_dynamics": "convolutions around the arm that predict the pose",
+    "pose_t": "CPEP's encoder with a head that predicts the pose",
+    "pose": "the hand's pose itself instead of EMG",
+    "cpep/shuffled_pairs": "poses dealt to EMG at random: zero-shot must be at chance",
+    "cpep/frozen_emg": "EMG encoder frozen, only the projection learns",
+    "cpep/random_init_emg": "EMG encoder starts from random weights",
+    "cpep/random_init_pose": "pose encoder with random weights",
+    "cpep/no_mae_equal_compute": "EMG encoder not pre-trained, aligned for longer",
+    "cpep/avg_pool": "mean of all tokens instead of [CLS]",
+    "cpep/both_trained": "pose encoder trained along",
+    "cpep/no_projection": "no projection head",
+    "cpep/mlp_projection": "projection head of two layers",
+    "cpep/patch_x4": "EMG patches four times as long",
+    "cpep/bin_x4": "EMG bins four times as long",
+    "cpep/window_0.5s": "windows of 0.5 s",
+    "cpep/window_1s": "windows of 1 s",
+    "cpep/mask_0.25": "a quarter of the patches masked",
+    "cpep/mask_0.75": "three quarters of the patches masked",
+    "cpep/fixed_tau": "temperature stays at its initial value",
+    "cpep/fixed_tau_0.1": "temperature stays at 0.1",
+    "cpep/raw_patches": "raw EMG samples as tokens",
+    "cpep/no_augmentation": "no augmentation of the EMG",
+    "cpep/pairs_40pct": "aligned on 40 % of the pairs",
+    "cpep/pairs_10pct": "aligned on 10 % of the pairs",
+    "cpep/lag_55ms": "paired with the pose 55 ms later",
+    "cpep/gallery_10pct": "10 % of the gallery's poses",
+    "cpep/gallery_1pct": "1 % of the gallery's poses",
+    "cpep/k_1": "the nearest pose alone decides",
+    "cpep/k_50": "the 50 nearest poses vote",
+}
+ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
+BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
+"""Models of the emg2pose benchmark: from EMG to the pose, without contrast."""
+
+DAGGER = "\u2020"
+UNDER_TRAINED = "stopped at cpep's total compute before its validation loss was flat: under-trained"
+
+
+def is_ablation(model: str) -> bool:
+    """Tell whether a name is a variant of another model; the control is none.
+
+    >>> is_ablation("cpep/avg_pool"), is_ablation("cpep"), is_ablation("cpep/shuffled_pairs")
+    (True, False, False)
+    """
+    return "/" in model and model not in ROLES
+
+
+def main_first(models: Iterable[str]) -> list[str]:
+    """Return names without repetition, ablations after all others, otherwise in their order."""
+    return sorted(dict.fromkeys(models), key=is_ablation)
+
+
+def under_trained(training: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """Return the models of which some run was stopped by the limit on compute.
+
+    Args:
+        training: that key of results.json: model, fold, seed, ``stopped`` and what it cost.
+    """
+    return frozenset(run["model"] for run in training if run["stopped"] == "compute")

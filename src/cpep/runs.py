@@ -1,0 +1,131 @@
+"""A run and its output folder: what was asked for, whether the folder is that run's, and on what machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cpep.card import git_commit
+from cpep.configs import RunConfig, as_dict
+from cpep.data.prepare import prepare
+from cpep.data.store import Store, is_store, open_store
+from cpep.files import progress_line, read_json, write_json
+from cpep.jobs import cores
+from cpep.rows import DEFAULT
+from cpep.types import UserError
+from cpep.version import __version__
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``reproduce`` was asked for.
+
+    Attributes:
+        data: folder of recordings, or a prepared store.
+        out: output folder.
+        config: settings.
+        models: names of rows, or of groups of rows.
+        seeds: one run of every fold each.
+        folds: people cross-validated; 0 for one fold.
+        test_users: people held out, instead of folds.
+        val_users: people for choices.
+        unseen: gestures that no training stage may see, by name or number.
+        command: what the user typed, for the report.
+    """
+
+    data: Path
+    out: Path
+    config: RunConfig
+    models: tuple[str, ...] = DEFAULT
+    seeds: tuple[int, ...] = (0,)
+    folds: int = 0
+    test_users: tuple[str, ...] = ()
+    val_users: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    command: str = ""
+
+
+def claim(request: Request, more: dict[str, Any] | None = None) -> None:
+    """Note in the output folder which run it holds.
+
+    Raises:
+        UserError: it holds another run, or something else. A run that was refused before it made anything may
+            be asked for again in other words.
+    """
+    asked = {
+        "data": str(request.data.resolve()),
+        "seeds": list(request.seeds),
+        "folds": request.folds,
+        "test_users": list(request.test_users),
+        "val_users": list(request.val_users),
+        "unseen": list(request.unseen),
+        "config": as_dict(request.config),
+        **(more or {}),
+    }
+    note = request.out / "run.json"
+    if note.exists():
+        other = read_json(note)["asked"]
+        differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
+        made = [*request.out.glob("fold*"), *request.out.glob("rows")]
+        if differ and (made or ("data" in differ and (request.out / "store").exists())):
+            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
+        if differ:
+            write_json(note, {"asked": asked})
+    elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+        raise UserError(f"{request.out} exists and holds no run of cpep; choose another --out")
+    else:
+        write_json(note, {"asked": asked})
+
+
+def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
+    """Open a prepared store, or prepare the recordings of a folder at ``out``."""
+    if is_store(data):
+        return open_store(data)
+    if not is_store(out):
+        say(f"preparing {data}")
+    return prepare(data, out, workers=cores(), progress=progress_line("prepare", "files"))
+
+
+def worked_seconds(out: Path, seconds: float) -> float:
+    """Add the time of this start to that of earlier ones that were stopped."""
+    note = read_json(out / "run.json")
+    note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
+    write_json(out / "run.json", note)
+    return float(note["seconds"])
+
+
+def run_block(command: str, config: RunConfig, seconds: float, started: datetime) -> dict[str, Any]:
+    """Return the ``run`` block of results.json."""
+    return {
+        "command": command or "cpep (called from Python)",
+        "preset": config.preset,
+        "recipe": config.recipe,
+        "git": git_commit(),
+        "version": __version__,
+        "machine": f"{cores()} x {processor()}, torch {torch.__version__}",
+        "seconds": seconds,
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """Return a command as it can be typed again."""
+    return shlex.join(["cpep", *argv])

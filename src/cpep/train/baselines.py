@@ -1,0 +1,216 @@
+"""Models that CPEP is compared with, trained on equal terms: the same people and windows, at most its compute.
+
+A baseline is trained until the loss of validation users is flat or the floating-point operations of CPEP's
+three stages are spent, whichever comes first; its checkpoint says which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpep.card import Kind, make_card
+from cpep.checkpoint import Model
+from cpep.configs import OptimConfig
+from cpep.data.transforms import Augmentation
+from cpep.data.windows import Batches, Windows, pose_at
+from cpep.losses import pose_loss
+from cpep.models.encoder import Encoder
+from cpep.models.hand import TIPS, Hand, understands
+from cpep.models.pose_t import PoseT
+from cpep.models.regressor import PoseRegressor
+from cpep.train.compute import cpep_gflop, step_gflop
+from cpep.train.loop import fit
+from cpep.train.stages import paired
+from cpep.train.task import (
+    STATISTICS_WINDOWS,
+    Task,
+    augmentation,
+    autocast,
+    begin,
+    chunks,
+    emg_signals,
+    evenly,
+    finish,
+    pose_signals,
+)
+from cpep.types import Progress, UserError, no_progress
+
+HELD_WINDOWS = 256
+"""Validation windows of a check: some of these models read a few dozen windows a second."""
+
+
+class Classifier(nn.Module):
+    """An encoder with a linear head on its [CLS]."""
+
+    def __init__(self, encoder: Encoder, classes: int) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, nn.Linear(encoder.width, classes)
+
+    def forward(self, signal_BNF: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+        logits: Tensor = self.head(self.encoder(signal_BNF))
+        return logits
+
+
+def supervise(task: Task, progress: Progress = no_progress) -> Path:
+    """Train CPEP's EMG encoder on the labels of seen gestures and return its checkpoint.
+
+    Augmented, optimised and batched as CPEP's alignment is, so that only the objective differs.
+
+    Raises:
+        UserError: see ``Task``; or no window carries a seen gesture.
+    """
+    key = task.key("supervised")
+    if task.finished(key):
+        return task.folder / "checkpoint"
+    model, _ = begin(task, "supervised")
+    assert isinstance(model.net, Encoder)
+    net = Classifier(model.net, len(task.split.seen)).to(model.device)
+    train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
+    read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
+    model.net.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
+    optim = dataclasses.replace(
+        task.config.align.optim,
+        **{name: getattr(task.config.baselines.optim, name) for name in ("steps", "checks", "patience")},
+    )
+    batches = Batches(train, train.users(task.store), optim.batch, task.seed)
+    held = evenly(validation, 8 * HELD_WINDOWS)
+
+    def error(windows: Windows, signal: Tensor) -> Tensor:
+        class_B = torch.from_numpy(np.searchsorted(task.split.seen, windows.label_N)).to(signal.device)
+        with autocast(task.config):
+            logits_BK = net(signal)
+        return F.cross_entropy(logits_BK.float(), class_B)
+
+    def loss_at(step: int) -> Tensor:
+        chosen = train.select(batches.at(step))
+        return error(chosen, augment(read(chosen)))
+
+    def validate() -> float:
+        return _mean(held, optim.batch, lambda part: error(part, read(part)))
+
+    gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
+    return _train(task, key, model, net, loss_at, validate, optim, gflop, progress)
+
+
+def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
+    """Train a model that predicts the pose from EMG and return its checkpoint.
+
+    The emg2pose recipe (arXiv 2412.02725): Adam, L1 on joint angles, 0.01 times the distance of fingertips where
+    the pose is that of a known hand, EMG turned by up to one channel.
+
+    Raises:
+        UserError: see ``Task``; or windows are too short for the model.
+    """
+    key = task.key(kind)
+    if task.finished(key):
+        return task.folder / "checkpoint"
+    settings, device = task.config.baselines, task.store.device
+    optim = settings.optim
+    model, _ = begin(task, kind)
+    net = model.net
+    assert isinstance(net, PoseRegressor)
+    train, validation = (paired(task, role) for role in ("train", "val"))
+    read, read_pose, turn = emg_signals(task, model), pose_signals(task), _turn(task, model)
+    some = evenly(train, STATISTICS_WINDOWS)
+    if isinstance(net, PoseT):
+        net.encoder.tokeniser.fit(read(some))
+    net.fit_mean(read_pose(some))
+    tips = _tips(model.device) if understands(device.pose_names, device.pose_unit) else None
+    batches = Batches(train, train.users(task.store), optim.batch, task.seed)
+    held = evenly(validation, HELD_WINDOWS)
+
+    def error(windows: Windows, signal: Tensor) -> Tensor:
+        target_BSJ = pose_at(read_pose(windows), net.times_S, task.store.frame_rate)
+        with autocast(task.config):
+            predicted_BSJ = net(signal)
+        return pose_loss(predicted_BSJ.float(), target_BSJ, tips, settings.fingertip)
+
+    def loss_at(step: int) -> Tensor:
+        chosen = train.select(batches.at(step))
+        return error(chosen, turn(read(chosen)))
+
+    def validate() -> float:
+        return _mean(held, optim.batch, lambda part: error(part, read(part)))
+
+    gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
+    return _train(task, key, model, net, loss_at, validate, optim, gflop, progress)
+
+
+def _tips(device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return a function from poses to fingertips (..., 5, 3), mm."""
+    hand = Hand().to(device)
+    return lambda pose_BSJ: hand(pose_BSJ)[..., TIPS, :]
+
+
+def _labelled(task: Task, windows: Windows) -> Windows:
+    found = windows.select(np.isin(windows.label_N, task.split.seen))
+    if len(found) < 2:
+        raise UserError(f"{task.store.path}: no window is labelled throughout with a seen gesture")
+    return found
+
+
+def _turn(task: Task, model: Model) -> Augmentation:
+    """Return the recipe's augmentation: a ring turns by up to one channel either way."""
+    device = task.store.device
+    degrees = 360 / len(device.ring) if device.ring else 0.0
+    raw = not model.emg_frontend.bin_samples
+    return Augmentation(0.0, 0.0, 0.0, degrees, 0.0, ring=device.ring, raw=raw, channels=device.channels)
+
+
+def _gflop(model: Model, batch: int, total_of: Callable[[Tensor], Tensor]) -> float:
+    """Return the operations of a step on signals of the model's shape, in 10^9, leaving no trace in it."""
+    net = model.net.encoder if isinstance(model.net, PoseT) else model.net
+    if isinstance(net, Encoder):
+        shape = (net.tokeniser.steps, net.tokeniser.columns)
+    else:
+        assert isinstance(net, PoseRegressor)
+        shape = (net.samples, model.card.device.channels)
+    model.eval()
+    found = step_gflop(lambda n: total_of(torch.zeros(n, *shape, device=model.device)), batch)
+    model.zero_grad()
+    return found
+
+
+def _mean(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:
+    """Return the mean over windows of an error that is a mean over the windows of a batch."""
+    return sum(float(error_of(part)) * len(part) for part in chunks(held, batch)) / len(held)
+
+
+def _train(
+    task: Task,
+    key: str,
+    model: Model,
+    net: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    validate: Callable[[], float],
+    optim: OptimConfig,
+    gflop: float,
+    progress: Progress,
+) -> Path:
+    """Fit until validation is flat or CPEP's compute is spent."""
+    cpep = make_card("cpep", task.store, task.split, task.config, task.seed)
+    budget = task.config.baselines.compute * sum(cpep_gflop(cpep, task.config).values())
+    affordable = max(1, int(budget / gflop))
+    limited = dataclasses.replace(optim, steps=min(optim.steps, affordable))
+    history = fit(
+        net,
+        loss_at,
+        validate,
+        limited,
+        seed=task.seed,
+        state=task.folder / "state.safetensors",
+        key=key,
+        progress=progress,
+    )
+    spent = "compute" if affordable < optim.steps else "steps"
+    stopped = "flat" if history.step < limited.steps else spent
+    finish(task, key, model, history, gflop=gflop, stopped=stopped)
+    return task.folder / "checkpoint"

@@ -1,0 +1,68 @@
+"""What training costs in floating-point operations: the measure by which models are trained on equal terms.
+
+Operations do not depend on the machine, so that a run that was resumed, or moved to a GPU, trains as long as
+one that was not. Matrix products and convolutions are counted, forward and backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from cpep.card import Card
+from cpep.checkpoint import Model
+from cpep.configs import RunConfig
+from cpep.models.cpep import Cpep
+from cpep.models.mae import MaskedAutoencoder
+
+COUNTED_WINDOWS = 2
+
+
+def step_gflop(loss_of: Callable[[int], Tensor], batch: int) -> float:
+    """Return the operations of one training step, in 10^9.
+
+    Args:
+        loss_of: returns the loss of that many windows; it must not train (no dropout, no running statistics).
+        batch: windows of a step; the cost of a window is taken as independent of it.
+    """
+    counter = FlopCounterMode(display=False)
+    with sdpa_kernel(SDPBackend.MATH), counter:  # other kernels of attention are not all counted
+        loss_of(COUNTED_WINDOWS).backward()  # type: ignore[no-untyped-call]
+    return counter.get_total_flops() / COUNTED_WINDOWS * batch / 1e9
+
+
+def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
+    """Return the operations of the three stages of CPEP, in 10^9, with the steps that are set.
+
+    The pose embeddings that the alignment computes once, similarities within a batch, and validation are not
+    counted.
+
+    Args:
+        card: of an aligned model.
+        config: settings.
+    """
+    with torch.random.fork_rng(devices=[]):  # a count must not move what a stage draws
+        net = Model(card).net
+        assert isinstance(net, Cpep)
+        emg = net.emg.tokeniser
+        net.eval()
+        signal = torch.zeros(COUNTED_WINDOWS, emg.steps, emg.columns)
+        per_step = {"cpep": step_gflop(lambda _: net.embed_emg(signal).sum(), config.align.optim.batch)}
+        for name, encoder in (("emg_mae", net.emg), ("pose_mae", net.pose)):
+            settings = config.emg_mae if name == "emg_mae" else config.pose_mae
+            heads = config.emg.heads if name == "emg_mae" else config.pose.heads
+            mae = MaskedAutoencoder(encoder.requires_grad_(), settings.mask, settings.decoder_depth, heads).eval()
+            per_step[name] = masked_gflop(mae, settings.optim.batch)
+    steps = {name: getattr(config, "align" if name == "cpep" else name).optim.steps for name in per_step}
+    return {name: value * steps[name] for name, value in per_step.items()}
+
+
+def masked_gflop(mae: MaskedAutoencoder, batch: int) -> float:
+    """Return the operations of one step of a masked autoencoder, in 10^9."""
+    tokeniser = mae.encoder.tokeniser
+    device = tokeniser.mean.device
+    return step_gflop(lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device)), batch)
