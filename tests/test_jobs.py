@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from cpep.jobs import Job, run_all
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
 
@@ -113,3 +116,21 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None
     wait_for(tmp_path / "a.began", tmp_path / "b.began")
     process.kill()
     process.communicate(timeout=20)  # ends when nobody holds the pipe any more
+
+
+def leave(folder: Path, name: str, seconds: float) -> None:
+    """Note when a job began."""
+    (folder / name).write_text(str(time.monotonic()))
+    time.sleep(seconds)
+
+
+def test_of_the_jobs_that_can_run_the_first_does(tmp_path: Path) -> None:
+    jobs = [
+        Job("one", partial(leave, tmp_path, "one", 0.2)),
+        Job("two", partial(leave, tmp_path, "two", 0.2)),
+        Job("after", partial(leave, tmp_path, "after", 0.0), ("one", "two")),
+        *(Job(f"later {k}", partial(leave, tmp_path, f"later {k}", 0.3)) for k in range(4)),
+    ]
+    run_all(jobs, 2, 1)
+    began = sorted((path.name for path in tmp_path.iterdir()), key=lambda name: float((tmp_path / name).read_text()))
+    assert set(began[:2]) == {"one", "two"} and began.index("after") <= 3  # not behind all four

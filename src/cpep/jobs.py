@@ -41,7 +41,7 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
     """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; in this process if one.
 
     Args:
-        jobs: in an order in which they could run one after another.
+        jobs: in an order in which they could run one after another; of those that can run, the first does.
         workers: processes.
         threads: threads of each.
         note: called with the name of each job that is done.
@@ -58,7 +58,7 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
     complete = False
     try:
-        _run(jobs, pool, note)
+        _run(jobs, pool, workers, note)
         complete = True
     except BrokenProcessPool as error:
         raise UserError(
@@ -146,13 +146,14 @@ def work(call: partial[Any]) -> None:
         _working = False
 
 
-def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, note: Callable[[str], None]) -> None:
+def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, workers: int, note: Callable[[str], None]) -> None:
+    """Keep every worker busy with the first job of the list that can run."""
     waiting, done = list(jobs), set[str]()
     running: dict[Future[Any], str] = {}
     while waiting or running:
         ready = [job for job in waiting if done.issuperset(job.needs)]
         assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
-        for job in ready:
+        for job in ready[: workers - len(running)]:
             running[submit(pool, work, job.call)] = job.name
             waiting.remove(job)
         finished, _ = wait(running, return_when=FIRST_COMPLETED)

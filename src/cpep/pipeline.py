@@ -95,8 +95,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         for seed in request.seeds
         for fold, split in enumerate(splits)
     ]
-    rows = [[task.row(name) for name in names] for task in tasks]
-    jobs = [job for task, own in zip(tasks, rows, strict=True) for job in jobs_of(task, own)]
+    jobs = jobs_of(tasks, names)
     threads = request.config.threads
     try:
         run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
@@ -141,26 +140,29 @@ def describe(store: Store, splits: Sequence[Split]) -> str:
     )
 
 
-def jobs_of(task: FoldTask, rows: Sequence[Row]) -> list[Job]:
-    """Return the stages that the rows of one fold need, each once, and the evaluation of each row."""
+def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
+    """Return the stages that rows need, each once, and the evaluation of each row.
+
+    Row by row, and within a row fold by fold, so that a run that is stopped has its first rows whole.
+    """
     jobs: dict[str, Job] = {}
 
-    def add(stage: Stage, row: str) -> str:
+    def add(task: FoldTask, stage: Stage, row: str) -> str:
         """Add a stage unless it is there, and return its name: of several rows that share it, the first one's."""
-        needs = tuple(add(start, row) for start in stage.starts)
+        needs = tuple(add(task, start, row) for start in stage.starts)
         folder = stage.folder(task.config)
         own = f"{stage.kind} of {row}" if folder != stage.kind else folder
         job = Job(f"{task.name} {own}", partial(run_stage, task, stage, own), needs)
-        return jobs.setdefault(folder, job).name
+        return jobs.setdefault(f"{task.name} {folder}", job).name
 
-    for row, last in [(row, row.last) for row in rows]:
-        if last is not None:
-            name = f"{task.name} evaluation of {row.name}"
-            jobs[name] = Job(name, partial(evaluate_rows, task, (row,)), (add(last, row.name),))
-    if linear := tuple(row for row in rows if row.name in CLASSICAL):
-        name = f"{task.name} evaluation of {', '.join(row.name for row in linear)}"
-        jobs[name] = Job(name, partial(evaluate_rows, task, linear))
-    return sorted(jobs.values(), key=lambda job: " evaluation of " in job.name)
+    for name in names:
+        for task in tasks:
+            row = task.row(name)
+            needs = () if row.last is None else (add(task, row.last, name),)
+            shared = tuple(task.row(other) for other in names if other in CLASSICAL) if name in CLASSICAL else (row,)
+            text = f"{task.name} evaluation of {', '.join(one.name for one in shared)}"
+            jobs.setdefault(text, Job(text, partial(evaluate_rows, task, shared), needs))
+    return list(jobs.values())
 
 
 def run_stage(task: FoldTask, stage: Stage, name: str) -> None:

@@ -90,9 +90,10 @@ def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path)
 @pytest.mark.parametrize(
     ("losses", "patience", "steps"),
     [
-        ((1.0, 2.0, 2.0, 0.0), 2, 6),  # the third check is the second in a row that is no better
-        ((1.0, 0.995, 0.991, 0.0), 2, 6),  # less than 1 % better in two checks
-        ((1.0, 0.995, 0.989, 0.98, 0.97, 0.97, 0.97, 0.97, 0.97, 0.97), 2, 20),  # flat once the rate is below half
+        ((2.0, 1.0, 2.0, 2.0, 0.0), 2, 8),  # the fourth check is the second in a row that is no better
+        ((2.0, 1.0, 0.995, 0.991, 0.0), 2, 8),  # less than 1 % better in two checks
+        ((2.0, 1.0, 0.995, 0.989, 0.98, 0.97, 0.97, 0.97, 0.97, 0.97), 2, 20),  # flat once the rate is below half
+        ((1.0, 1.0, 1.0, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951), 2, 20),  # has not begun to learn
         ((1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0), 0, 20),
     ],
 )

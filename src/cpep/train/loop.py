@@ -34,6 +34,9 @@ that of the smaller learning rate. A contrastive loss that never falls 2 % below
 FLAT = 0.01
 """Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
 
+BEGUN = 0.05
+"""Nor is it flat before it has fallen by this share since the first check: some models begin on a plateau."""
+
 
 @dataclass
 class History:
@@ -192,6 +195,8 @@ def is_flat(points: Sequence[tuple[int, float, float]], config: OptimConfig) -> 
     if not patience or len(points) <= patience or learning_rate(config, points[-1][0]) < config.lr / 2:
         return False
     losses = [value for _, _, value in points]
+    if min(losses) > (1 - BEGUN) * losses[0]:
+        return False
     return min(losses[-patience:]) > (1 - FLAT) * min(losses[:-patience])
 
 
