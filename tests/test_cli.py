@@ -299,3 +299,12 @@ def test_ctrl_c_is_a_sentence(raw, tmp_path, capsys, monkeypatch):
     assert main(["reproduce", "--data", str(raw), "--out", str(tmp_path / "out"), *TINY, *UNSEEN]) == 1
     assert "goes on from here" in capsys.readouterr().err
     assert (tmp_path / "out" / "fold0" / "seed0" / "emg_mae" / "state.safetensors").exists()
+
+
+def test_another_seed_joins_a_run(run, raw, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(run, out)
+    asked = ["reproduce", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", "ridge"]
+    assert main([*asked, "--seeds", "0,1"]) == 0
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert {row["seed"] for row in rows} == {0, 1} and (out / "fold0" / "seed0" / "cpep").exists()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from cpep.card import git_commit
-from cpep.configs import RunConfig, as_dict
+from cpep.configs import Hardware, RunConfig, as_dict
 from cpep.data.prepare import prepare
 from cpep.data.store import Store, is_store, open_store
 from cpep.files import progress_line, read_json, write_json
@@ -54,7 +54,7 @@ class Request:
 
 
 def claim(request: Request, more: dict[str, Any] | None = None) -> None:
-    """Note in the output folder which run it holds.
+    """Note in the output folder which run it holds; more rows and more seeds may join it.
 
     Raises:
         UserError: it holds another run, or something else. A run that was refused before it made anything may
@@ -62,7 +62,6 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     """
     asked = {
         "data": str(request.data.resolve()),
-        "seeds": list(request.seeds),
         "folds": request.folds,
         "test_users": list(request.test_users),
         "val_users": list(request.val_users),
@@ -104,13 +103,15 @@ def worked_seconds(out: Path, seconds: float) -> float:
 
 def run_block(command: str, config: RunConfig, seconds: float, started: datetime) -> dict[str, Any]:
     """Return the ``run`` block of results.json."""
+    used = torch.cuda.is_available() and config.device is not Hardware.cpu
+    gpu = f"{torch.cuda.get_device_name()}, " if used else ""
     return {
         "command": command or "cpep (called from Python)",
         "preset": config.preset,
         "recipe": config.recipe,
         "git": git_commit(),
         "version": __version__,
-        "machine": f"{cores()} x {processor()}, torch {torch.__version__}",
+        "machine": f"{cores()} x {processor()}, {gpu}torch {torch.__version__}",
         "seconds": seconds,
         "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

@@ -77,8 +77,8 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
         row = found.get((model, protocol, gestures))
         if row is None:
             return ""
-        low, high = sorted(sign * bound for bound in row["ci95"])
-        text = f"{sign * row['difference']:+.3f} ({low:+.2f} to {high:+.2f})"
+        low, high = sorted(sign * bound + 0.0 for bound in row["ci95"])  # + 0: there is no minus zero
+        text = f"{sign * row['difference'] + 0.0:+.3f} ({low:+.2f} to {high:+.2f})"
         return f"**{text}**" if row["holds"] else text
 
     models = dict.fromkeys(key[0] for key in found)
