@@ -15,11 +15,13 @@ from cpep.types import UserError
 
 CONTROL = "cpep/shuffled_pairs"
 DEFAULT = ("cpep", "emg_mae", "features", "ridge", "pose", CONTROL)
-CLASSICAL = ("features", "ridge", "cca")
+CLASSICAL = ("features", "ridge", "cca", "features/lda")
 """Rows without a network: one job, since they share their features."""
 
 BASELINES: tuple[Kind, ...] = ("supervised", "vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
-ALL = ("cpep", "emg_mae", *CLASSICAL, "pose", *BASELINES)
+ALL = ("cpep", "emg_mae", "features", "ridge", "cca", "pose", *BASELINES)
+"""Every name without a slash (results.md)."""
+
 NO_AUGMENTATION = tuple(f"augment.{name}=0" for name in ("gain", "common_gain", "noise", "rotate_deg", "drop"))
 VARIANTS: dict[str, tuple[str, ...]] = {
     CONTROL: ("align.shuffled=true",),
@@ -116,12 +118,12 @@ def names_of(asked: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UserError: no such row; the nearest is named.
     """
-    known = {*ALL, *VARIANTS}
+    known = {*ALL, *CLASSICAL, *VARIANTS}
     names: dict[str, None] = {}
     for name in asked:
         if name not in known and name not in GROUPS:
             near = difflib.get_close_matches(name, [*known, *GROUPS], n=1, cutoff=0.0)[0]
-            raise UserError(f"no model {name}; did you mean {near}? There are {', '.join((*ALL, *VARIANTS))}")
+            raise UserError(f"no model {name}; did you mean {near}? There are {', '.join(sorted(known))}")
         names |= dict.fromkeys(GROUPS.get(name, (name,)))
     return tuple(names)
 

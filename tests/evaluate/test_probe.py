@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cpep.evaluate.probe import LinearProbe, choose_probe
+from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, choose_probe
 from cpep.types import EmbeddingSet, IntArray
 
 
@@ -97,3 +97,33 @@ def test_probe_is_fast_enough_for_a_whole_evaluation() -> None:
     started = time.perf_counter()
     LinearProbe(0.01).fit(train.x_ND, train.label_N)
     assert time.perf_counter() - started < 15  # measured: under 1 s
+
+
+def test_lda_is_the_rule_of_its_textbook() -> None:
+    """The score of a class, written out: shrunk pooled covariance, equal priors."""
+    train, test = clusters(300, 5, 3, ("a", "b"), 1.5, 0), clusters(200, 5, 3, ("c",), 1.5, 1)
+    mean, sd = train.x_ND.astype(float).mean(0), train.x_ND.astype(float).std(0)
+    z, query = (train.x_ND - mean) / sd, (test.x_ND - mean) / sd
+    labels = np.unique(train.label_N)
+    centre = np.stack([z[train.label_N == label].mean(0) for label in labels])
+    pooled = np.zeros((5, 5))
+    for label, middle in zip(labels, centre, strict=True):
+        apart = z[train.label_N == label] - middle
+        shrunk = np.cov(apart.T, bias=True)
+        shrunk = 0.7 * shrunk + 0.3 * np.diag(shrunk).mean() * np.eye(5)
+        pooled += shrunk / len(labels)
+    inverse = np.linalg.inv(pooled)
+    score = query @ inverse @ centre.T - 0.5 * np.einsum("kd,de,ke->k", centre, inverse, centre)
+    found = Lda(0.3).fit(train.x_ND, train.label_N).predict(test.x_ND)
+    assert (found == labels[score.argmax(1)]).all()
+
+
+def test_the_shrinkage_of_lda_is_chosen_on_validation_people() -> None:
+    train, validation = clusters(60, 40, 3, ("a",), 3.0, 0), clusters(200, 40, 3, ("b",), 3.0, 1)
+    chosen = choose_probe(train, validation, SHRINKAGES, Lda)
+    right = {
+        s: (Lda(s).fit(train.x_ND, train.label_N).predict(validation.x_ND) == validation.label_N).mean()
+        for s in SHRINKAGES
+    }
+    assert isinstance(chosen, Lda) and len(set(right.values())) > 1
+    assert right[chosen.strength] >= max(right.values()) - 0.02  # balanced accuracy chose, this is the plain one

@@ -44,12 +44,12 @@ def classical(protocol: Protocol, name: str, kind: Normalisation) -> Evaluation:
 
     Args:
         protocol: the split that it is evaluated on.
-        name: ``features``, ``ridge`` or ``cca``.
+        name: ``features``, ``features/lda``, ``ridge`` or ``cca``.
         kind: normalisation of the EMG that features are computed from.
     """
     features = protocol.features(kind)
-    if name == "features":
-        return Evaluation(protocol.probe(name, features))
+    if name.startswith("features"):
+        return Evaluation(protocol.probe(name, features, lda=name == "features/lda"))
     return Evaluation(linear_to_pose(protocol, name, features))
 
 

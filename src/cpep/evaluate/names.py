@@ -16,11 +16,12 @@ MODELS = {
     "embridge": "CPEP with queries, masked poses and soft targets",
     "emg_mae": "EMG encoder before alignment (masked autoencoder)",
     "features": "classical EMG features, no network",
+    "features/lda": "the same features, linear discriminant analysis instead of logistic regression",
     "ridge": "linear regression from features to pose, nearest pose",
     "cca": "canonical correlation of features and pose, nearest pose",
     "supervised": "the same encoder trained on labels of seen gestures",
     "vemg2pose": "convolutions and an LSTM that predict joint velocities",
-    "emg2pose": "convolutions and an LSTM that predict joint positions",
+    "emg2pose": "the same convolutions, an MLP that predicts joint positions",
     "neuropose": "U-shaped convolutional network that predicts the pose",
     "sensing_dynamics": "convolutions around the arm that predict the pose",
     "pose_t": "CPEP's encoder with a head that predicts the pose",
@@ -61,12 +62,12 @@ UNDER_TRAINED = "stopped at cpep's total compute before its validation loss was 
 
 
 def is_ablation(model: str) -> bool:
-    """Tell whether a name is a variant of another model; the control is none.
+    """Tell whether a name is a variant of a model that is trained; neither the control nor another probe is.
 
     >>> is_ablation("cpep/avg_pool"), is_ablation("cpep"), is_ablation("cpep/shuffled_pairs")
     (True, False, False)
     """
-    return "/" in model and model not in ROLES
+    return "/" in model and model not in ROLES and not model.startswith("features")
 
 
 def main_first(models: Iterable[str]) -> list[str]:

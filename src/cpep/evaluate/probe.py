@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,21 +17,24 @@ from cpep.types import EmbeddingSet, FloatArray, IntArray
 STRENGTHS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Strengths tried by default."""
 
+SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6)
+"""Strengths of ``Lda`` that are tried."""
 
-class LinearProbe:
-    """Multinomial logistic regression on vectors standardised by the probe's own training data.
 
-    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. Gestures
-    weigh the same however long they were held, because balanced accuracy is what they are scored by.
+class Probe:
+    """A linear classifier on vectors standardised by its own training data.
 
     Args:
-        strength: weight of the penalty. It is per window, so that a strength chosen on one set of gestures
-            keeps its meaning on another of a different size.
+        strength: how strongly it is held back; what that means is the classifier's.
     """
 
-    def __init__(self, strength: float = 0.01) -> None:
+    def __init__(self, strength: float) -> None:
         self.strength = strength
         self._fitted: Pipeline | None = None
+
+    def classifier(self, windows: int, labels: int) -> Any:
+        """Return the scikit-learn classifier for that many windows of that many labels."""
+        raise NotImplementedError
 
     def fit(self, x_ND: FloatArray, label_N: IntArray) -> Self:
         """Fit on labelled vectors.
@@ -42,9 +46,7 @@ class LinearProbe:
         Raises:
             ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
         """
-        classifier = LogisticRegression(
-            C=1 / (self.strength * len(x_ND)), class_weight="balanced", tol=1e-3, max_iter=5000
-        )
+        classifier = self.classifier(len(x_ND), len(np.unique(label_N)))
         self._fitted = make_pipeline(StandardScaler(), classifier).fit(x_ND.astype(np.float64), label_N)
         return self
 
@@ -55,27 +57,68 @@ class LinearProbe:
         return np.asarray(label_N)
 
 
+class LinearProbe(Probe):
+    """Multinomial logistic regression.
+
+    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. Gestures
+    weigh the same however long they were held, because balanced accuracy is what they are scored by.
+
+    Args:
+        strength: weight of the penalty. It is per window, so that a strength chosen on one set of gestures
+            keeps its meaning on another of a different size.
+    """
+
+    def __init__(self, strength: float = 0.01) -> None:
+        super().__init__(strength)
+
+    def classifier(self, windows: int, labels: int) -> Any:
+        """Return logistic regression; scikit-learn's C multiplies the sum over windows."""
+        return LogisticRegression(C=1 / (self.strength * windows), class_weight="balanced", tol=1e-3, max_iter=5000)
+
+
+class Lda(Probe):
+    """Linear discriminant analysis: what the field puts on classical features (Hargrove et al. 2007).
+
+    Gestures are as likely as each other. The pooled covariance is shrunk towards a multiple of the identity.
+
+    Args:
+        strength: share of the identity, from 0 to 1.
+    """
+
+    def __init__(self, strength: float = 0.1) -> None:
+        super().__init__(strength)
+
+    def classifier(self, windows: int, labels: int) -> Any:
+        """Return a discriminant analysis with a shrunk covariance."""
+        priors = np.full(labels, 1 / labels)
+        return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.strength, priors=priors)
+
+
 def choose_probe(
-    train: EmbeddingSet, validation: EmbeddingSet, strengths: Sequence[float] = STRENGTHS
-) -> LinearProbe:
+    train: EmbeddingSet,
+    validation: EmbeddingSet,
+    strengths: Sequence[float] = STRENGTHS,
+    make: type[LinearProbe] | type[Lda] = LinearProbe,
+) -> Probe:
     """Fit probes of several strengths and return the best one on validation people.
 
-    Unseen gestures take no part in a choice: hand over seen ones, then fit ``LinearProbe(chosen.strength)``
-    on the unseen.
+    Unseen gestures take no part in a choice: hand over seen ones, then fit ``make(chosen.strength)`` on the
+    unseen.
 
     Args:
         train: labelled vectors of training people, one gesture each.
         validation: labelled vectors of other people, of the same gestures.
         strengths: strengths to try; on a tie the strongest penalty wins.
+        make: which probe.
 
     Returns:
         The probe of the best strength, fitted on ``train``.
     """
     shared = sorted(set(train.user_N.tolist()) & set(validation.user_N.tolist()))
     assert not shared, f"users {shared} are in both training and validation"
-    best: tuple[float, LinearProbe] | None = None
+    best: tuple[float, Probe] | None = None
     for strength in sorted(strengths, reverse=True):
-        probe = LinearProbe(strength).fit(train.x_ND, train.label_N)
+        probe = make(strength).fit(train.x_ND, train.label_N)
         accuracy = balanced_accuracy(validation.label_N, probe.predict(validation.x_ND))
         if best is None or accuracy > best[0]:
             best = accuracy, probe

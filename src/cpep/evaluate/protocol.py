@@ -27,7 +27,7 @@ from cpep.evaluate.embed import (
 )
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.metrics import Score, score
-from cpep.evaluate.probe import LinearProbe, choose_probe
+from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
 from cpep.evaluate.zeroshot import knn_vote
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
@@ -88,16 +88,18 @@ class Protocol:
         """Return the evaluated windows of a role's users."""
         return self.windows.select(np.isin(self.windows.users(self.store), self.split.users(role)))
 
-    def probe(self, model: str, data: EmbeddingSet) -> list[Outcome]:
-        """Linear probe on frozen vectors, on seen and on unseen gestures."""
+    def probe(self, model: str, data: EmbeddingSet, *, lda: bool = False) -> list[Outcome]:
+        """Linear probe on frozen vectors, on seen and on unseen gestures; logistic regression, or LDA."""
         seen = self.split.seen
-        chosen = choose_probe(self.part(data, "train", seen), self.part(data, "val", seen), self.config.strengths)
+        make: type[LinearProbe] | type[Lda] = Lda if lda else LinearProbe
+        train, validation = self.part(data, "train", seen), self.part(data, "val", seen)
+        chosen = choose_probe(train, validation, SHRINKAGES if lda else self.config.strengths, make)
         outcomes = []
         for name, labels in self.gestures.items():
-            fitted = chosen
+            fitted: Probe = chosen
             if name == "unseen":
                 train = self.part(data, "train", labels)
-                fitted = LinearProbe(chosen.strength).fit(train.x_ND, train.label_N)
+                fitted = make(chosen.strength).fit(train.x_ND, train.label_N)
             test = self.part(data, "test", labels)
             outcomes.append(self.outcome(model, "linear_probe", name, fitted.predict(test.x_ND), test, labels))
         return outcomes
