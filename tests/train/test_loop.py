@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cpep.configs import OptimConfig
-from cpep.train.loop import fit, parameter_groups
+from cpep.train.loop import History, fit, is_past_its_best, parameter_groups
 from cpep.types import UserError
 
 CONFIG = OptimConfig(steps=20, batch=4, lr=0.05, checks=4, weight_decay=0.1)
@@ -90,18 +90,32 @@ def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path)
 @pytest.mark.parametrize(
     ("losses", "patience", "steps"),
     [
-        ((2.0, 1.0, 2.0, 2.0, 0.0), 2, 8),  # the fourth check is the second in a row that is no better
-        ((2.0, 1.0, 0.995, 0.991, 0.0), 2, 8),  # less than 1 % better in two checks
-        ((2.0, 1.0, 0.995, 0.989, 0.98, 0.97, 0.97, 0.97, 0.97, 0.97), 2, 20),  # flat once the rate is below half
+        ((0.5, 2.0, 2.0, 0.0), 2, 6),  # the third check is the second in a row that is no better
+        ((0.5, 0.499, 0.496, 0.0), 2, 6),  # less than 1 % better in two checks
+        ((0.5, 0.498, 0.494, 0.49, 0.48, 0.48, 0.48, 0.48, 0.48, 0.48), 2, 20),  # flat once the rate is below half
         ((1.0, 1.0, 1.0, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951), 2, 20),  # has not begun to learn
         ((1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0), 0, 20),
     ],
 )
 def test_patience_stops_a_run_that_is_flat(tmp_path, losses, patience, steps):
-    toy, scores = Toy(), iter(losses)
+    toy, scores = Toy(), iter(((1.0,) if patience else ()) + losses)  # the first is that before training
     config = OptimConfig(steps=20, batch=4, checks=10, patience=patience)
     history = fit(toy.model, toy.loss_at, lambda: next(scores), config, seed=0, state=tmp_path / "s", key="run")
     assert history.step == steps
+
+
+@pytest.mark.parametrize(
+    ("losses", "past"),
+    [
+        ((0.5, 0.6, 0.7, 0.7), True),
+        ((0.5, 0.6, 0.499, 0.6), False),
+        ((0.97, 1.2, 1.2, 1.2), False),  # never learnt: nothing to be past
+        ((0.5, 0.6), False),
+    ],
+)
+def test_what_no_longer_falls_at_all_is_past_its_best(losses, past):
+    history = History(points=[(k, 0.0, loss) for k, loss in enumerate(losses)], lowest=min(losses), initial=1.0)
+    assert is_past_its_best(history, OptimConfig(patience=2)) == past
 
 
 def test_a_loss_that_is_not_finite_is_a_sentence(tmp_path):

@@ -26,7 +26,7 @@ from cpep.models.hand import TIPS, Hand, understands
 from cpep.models.pose_t import PoseT
 from cpep.models.regressor import PoseRegressor
 from cpep.train.compute import cpep_gflop, step_gflop
-from cpep.train.loop import fit
+from cpep.train.loop import fit, is_past_its_best
 from cpep.train.stages import paired
 from cpep.train.task import (
     STATISTICS_WINDOWS,
@@ -211,6 +211,6 @@ def _train(
         progress=progress,
     )
     spent = "compute" if affordable < optim.steps else "steps"
-    stopped = "flat" if history.step < limited.steps else spent
+    stopped = "flat" if history.step < limited.steps or is_past_its_best(history, limited) else spent
     finish(task, key, model, history, gflop=gflop, stopped=stopped)
     return task.folder / "checkpoint"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ FLAT = 0.01
 """Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
 
 BEGUN = 0.05
-"""Nor is it flat before it has fallen by this share since the first check: some models begin on a plateau."""
+"""Nor is it flat before it has fallen by this share since before training: some models begin on a plateau."""
 
 
 @dataclass
@@ -47,6 +47,8 @@ class History:
         points: (step, mean training loss since the last point, validation loss) at every check.
         kept_step: step of the kept weights.
         lowest: lowest validation loss.
+        running: training losses since the last check.
+        initial: validation loss before training, where a run may end once validation is flat.
     """
 
     step: int = 0
@@ -54,6 +56,7 @@ class History:
     kept_step: int = 0
     lowest: float = math.inf
     running: list[float] = field(default_factory=list)
+    initial: float | None = None
 
 
 def learning_rate(config: OptimConfig, step: int) -> float:
@@ -119,10 +122,12 @@ def fit(
     history, kept = History(), _copy(model)
     if state.exists():
         history, kept = _resume(state, key, model, optimiser)
+    if config.patience and history.initial is None:
+        history.initial = _validation(model, validate, seed)
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
     try:
-        while history.step < config.steps and not is_flat(history.points, config):
+        while history.step < config.steps and not is_flat(history, config):
             progress(history.step * config.batch, config.steps * config.batch)
             history.running.append(_step(model, loss_at, optimiser, config, seed, history.step))
             history.step += 1
@@ -167,10 +172,7 @@ def _check(
     model: nn.Module, validate: Callable[[], float], history: History, kept: dict[str, Tensor], seed: int
 ) -> dict[str, Tensor]:
     """Validate, note the losses, and return the weights to keep."""
-    model.eval()
-    seed_step(seed, -1)
-    with torch.no_grad():
-        value = validate()
+    value = _validation(model, validate, seed)
     if not math.isfinite(value):
         raise UserError(f"the validation loss of step {history.step} is {value}; are the recordings sound?")
     history.points.append((history.step, sum(history.running) / len(history.running), value))
@@ -182,22 +184,36 @@ def _check(
     return kept
 
 
-def is_flat(points: Sequence[tuple[int, float, float]], config: OptimConfig) -> bool:
+def _validation(model: nn.Module, validate: Callable[[], float], seed: int) -> float:
+    model.eval()
+    seed_step(seed, -1)
+    with torch.no_grad():
+        return validate()
+
+
+def is_flat(history: History, config: OptimConfig) -> bool:
     """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
 
     Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
-
-    Args:
-        points: (step, training loss, validation loss) of every check.
-        config: optimiser settings.
     """
-    patience = config.patience
-    if not patience or len(points) <= patience or learning_rate(config, points[-1][0]) < config.lr / 2:
+    losses = [value for _, _, value in history.points]
+    if not config.patience or len(losses) <= config.patience or not _begun(history):
         return False
-    losses = [value for _, _, value in points]
-    if min(losses) > (1 - BEGUN) * losses[0]:
+    if learning_rate(config, history.step) < config.lr / 2:
         return False
-    return min(losses[-patience:]) > (1 - FLAT) * min(losses[:-patience])
+    return min(losses[-config.patience :]) > (1 - FLAT) * min(losses[: -config.patience])
+
+
+def is_past_its_best(history: History, config: OptimConfig) -> bool:
+    """Tell whether the last ``patience`` checks brought nothing at all, so that more steps would not have either."""
+    losses = [value for _, _, value in history.points]
+    if not config.patience or len(losses) <= config.patience or not _begun(history):
+        return False
+    return min(losses[-config.patience :]) >= min(losses[: -config.patience])
+
+
+def _begun(history: History) -> bool:
+    return history.initial is not None and history.lowest <= (1 - BEGUN) * history.initial
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
