@@ -12,6 +12,7 @@ import pytest
 from cpep.cli import main
 from cpep.commands.options import listed, seeds_of
 from cpep.evaluate.table import number
+from cpep.rows import DEFAULT
 from cpep.train import loop
 from tests.synthetic import write_db1
 
@@ -110,12 +111,12 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     assert main(["ablate", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", rows]) == 0
     assert started == ["baseline", "cpep", "cpep"]
     results = json.loads((out / "results.json").read_text())
-    assert {row["model"] for row in results["rows"]} == {"cpep", *rows.split(",")}
+    assert {row["model"] for row in results["rows"]} == {*DEFAULT, *rows.split(",")}  # those of before too
     errors = [row for row in results["rows"] if row["protocol"] == "pose_error"]
     assert [(row["model"], row["gestures"]) for row in errors] == [("pose_t", "seen"), ("pose_t", "unseen")]
     assert all(row["pose_nrmse"] > 0 and row["mean_pose"]["pose_nrmse"] > 0 for row in errors)
     cost = {item["model"]: item for item in results["training"]}
-    assert set(cost) == {"cpep", *rows.split(",")} - {"cca"}
+    assert set(cost) == {*DEFAULT, *rows.split(",")} - {"cca", "features", "ridge"}
     assert cost["cpep"]["share"] == 1 and cost["cpep/k_1"] == {**cost["cpep"], "model": "cpep/k_1"}
     assert cost["cpep/random_init_emg"]["share"] < 1
     said = capsys.readouterr().out
@@ -162,7 +163,7 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     assert main(["evaluate", checkpoint, str(store), str(at("evaluation"))]) == 0
     assert "linear probe" in capsys.readouterr().out
     rows = json.loads(at("evaluation", "results.json").read_text())["rows"]
-    assert {row["model"] for row in rows} == {"cpep", "features", "ridge", "cca", "pose"}
+    assert {row["model"] for row in rows} == {"cpep", "features", "features/lda", "ridge", "cca", "pose"}
     assert main(["embed", checkpoint, str(store), str(at("e.npz"))]) == 0
     with np.load(at("e.npz"), allow_pickle=False) as file:
         assert file["embedding"].shape == (len(file["label"]), 16)
@@ -221,6 +222,8 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
         (["--test-users", "1", "--val-users", "1"], "user 1 is both"),
         (["--set", "align.lrr=1"], "did you mean align.optim.lr"),
         (["--models", "cpepp"], "no model cpepp; did you mean cpep?"),
+        (["--set", "emg_mae.mask=0.01"], "cpep: mask 0.01 of 8 tokens hides 0"),
+        (["--set", "data.window_s=0.5", "--models", "vemg2pose"], "vemg2pose: "),
         (["--preset", "huge"], "there are tiny, small, paper"),
         (["--recipe", "best"], "no recipe 'best'"),
         (["--seeds", "a"], "--seeds a"),
@@ -307,4 +310,4 @@ def test_another_seed_joins_a_run(run, raw, tmp_path):
     asked = ["reproduce", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", "ridge"]
     assert main([*asked, "--seeds", "0,1"]) == 0
     rows = json.loads((out / "results.json").read_text())["rows"]
-    assert {row["seed"] for row in rows} == {0, 1} and (out / "fold0" / "seed0" / "cpep").exists()
+    assert {(row["model"], row["seed"]) for row in rows} == {("ridge", 1), *((name, 0) for name in DEFAULT)}

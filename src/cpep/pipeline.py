@@ -13,26 +13,27 @@ from typing import Any
 import torch
 
 from cpep.card import make_card
-from cpep.checkpoint import load
+from cpep.checkpoint import Model, load
 from cpep.configs import RunConfig, as_dict, fingerprint
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import windows_of
-from cpep.evaluate.collect import Fold, details_of, evaluated, results_of, save_row
+from cpep.evaluate.collect import Fold, details_of, evaluated, held, results_of, save_row
 from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
 from cpep.evaluate.report import write_report
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import Job, cores, run_all
-from cpep.rows import CLASSICAL, Row, Stage, config_of, names_of
+from cpep.models.encoder import Encoder
+from cpep.rows import CLASSICAL, CONTROL, Row, Stage, config_of, names_of
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.baselines import regress, supervise
-from cpep.train.compute import cpep_gflop
-from cpep.train.stages import align, pretrain
+from cpep.train.compute import autoencoder, cpep_gflop
+from cpep.train.stages import PAIRED, align, paired, pretrain
 from cpep.train.task import Task, device_of
-from cpep.types import Normalisation
+from cpep.types import Normalisation, UserError
 
-EVALUATION = 3
+EVALUATION = 4
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
 
 
@@ -70,6 +71,29 @@ class FoldTask:
         return f"fold {self.fold} seed {self.seed}"
 
 
+def fold_task(request: Request, store: Store, split: Split, fold: int, seed: int) -> FoldTask:
+    """Return one fold with one seed of a run."""
+    folder = request.out / f"fold{fold}" / f"seed{seed}"
+    return FoldTask(store.path, split, request.config, fold, seed, folder)
+
+
+def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[Row]) -> None:
+    """Build the network of every stage once, so that settings that do not go together are known at once.
+
+    Raises:
+        UserError: a network cannot be built, or no token or every token would be masked.
+    """
+    for row in rows:
+        for stage in _chain(row):
+            try:
+                net = Model(make_card(stage.kind, store, task.split, stage.config, task.seed)).net
+                if stage.kind in ("emg_mae", "pose_mae"):
+                    assert isinstance(net, Encoder)
+                    autoencoder(net, stage.config, stage.kind)
+            except UserError as error:
+                raise UserError(f"{row.name}: {error}") from error
+
+
 def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Run all stages and write ``results.json`` and ``report.html`` in ``request.out``; resumes.
 
@@ -91,17 +115,16 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     splits[0].refuse_single()
     say(describe(store, splits))
     tasks = [
-        FoldTask(store.path, split, request.config, fold, seed, request.out / f"fold{fold}" / f"seed{seed}")
-        for seed in request.seeds
-        for fold, split in enumerate(splits)
+        fold_task(request, store, split, fold, seed) for seed in request.seeds for fold, split in enumerate(splits)
     ]
+    refuse_impossible(tasks[0], store, [tasks[0].row(name) for name in names])
     jobs = jobs_of(tasks, names)
     threads = request.config.threads
     try:
         run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
     finally:
         seconds = worked_seconds(request.out, time.monotonic() - clock_start)
-    folds = [Fold.read(task.folder, task.fold, task.seed, names) for task in tasks]
+    folds = folds_of(request, splits, store)
     run = run_block(request.command, request.config, seconds, started)
     return publish(request.out, run, store, splits, folds, request.config)
 
@@ -125,6 +148,30 @@ def publish(
     write_report(results, details, out / "report.html")
     write_json(out / "results.json", results)
     return results
+
+
+def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fold]:
+    """Read all that the output folder holds of this run: rows and seeds of earlier commands are in its table too.
+
+    Left out is what another version of cpep evaluated, or other settings.
+    """
+    known, folds = names_of(["all", "features/lda", CONTROL, "ablations"]), []
+    seeds = sorted({int(path.name.removeprefix("seed")) for path in request.out.glob("fold*/seed*")})
+    for seed in seeds:
+        for fold, split in enumerate(splits):
+            task = fold_task(request, store, split, fold, seed)
+            rows = [task.row(name) for name in known if held(task.folder, name)]
+            done = [row.name for row in rows if is_evaluated(task, row, store)]
+            if done:
+                folds.append(Fold.read(task.folder, fold, seed, done))
+    return folds
+
+
+def is_evaluated(task: FoldTask, row: Row, store: Store) -> bool:
+    """Tell whether the folder holds the evaluation of a row as it would be made now."""
+    if row.last is not None and not (task.at(row.last) / "stage.json").exists():
+        return False
+    return evaluated(task.folder, row.name, row_key(task, row, store))
 
 
 def describe(store: Store, splits: Sequence[Split]) -> str:
@@ -184,14 +231,16 @@ def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
     torch.set_num_threads(task.config.threads)
     config, store = rows[0].config, open_store(task.store)
     keys = [row_key(task, row, store) for row in rows]
-    if all(evaluated(task.folder, row.name, key) for row, key in zip(rows, keys, strict=True)):
+    if all(is_evaluated(task, row, store) for row in rows):
         return
     protocol = Protocol(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
     kind: Normalisation = config.data.normalisation.value
     progress = progress_line(f"{task.name} evaluation of {rows[0].name}", "windows")
+    whole = Task(store, task.split, config, task.seed, task.folder)
+    pairs = [paired(whole, role) for role in PAIRED] if rows[0].last is None else []
     for row, key in zip(rows, keys, strict=True):
         if row.last is None:
-            found = classical(protocol, row.name, kind)
+            found = classical(protocol, row.name, kind, pairs)
         else:
             model = load(task.at(row.last) / "checkpoint")
             model.net.to(device_of(config.device))

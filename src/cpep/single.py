@@ -26,6 +26,7 @@ from cpep.jobs import cores
 from cpep.pipeline import describe, publish
 from cpep.rows import CLASSICAL
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
+from cpep.train.stages import PAIRED, paired
 from cpep.train.task import Task, device_of
 from cpep.types import UserError
 
@@ -92,9 +93,12 @@ def evaluate_checkpoint(
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
     model.net.to(device_of(config.device))
     names = ("cpep", "pose") if model.card.kind == "cpep" else (model.card.kind,)
+    pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
     for name in (*names, *CLASSICAL):
         progress = progress_line(f"evaluate {name}", "windows")
-        found = classical(protocol, name, kind) if name in CLASSICAL else trained(protocol, name, model, progress)
+        found = (
+            classical(protocol, name, kind, pairs) if name in CLASSICAL else trained(protocol, name, model, progress)
+        )
         save_row(out, key, name, found, store.vocabulary, kind, [], {})
     run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
     return publish(out, run, store, [split], [Fold.read(out, 0, 0, (*names, *CLASSICAL))], config)

@@ -117,3 +117,19 @@ def test_gestures_go_by_name_or_number_and_a_typo_names_the_nearest(store):
 def test_an_unknown_user_is_a_sentence(store):
     with pytest.raises(UserError, match="no user '99'"):
         make_splits(store, test_users=["99"], unseen=UNSEEN)
+
+
+def test_pose_that_is_read_later_may_not_touch_an_unseen_gesture(store):
+    """Windows whose EMG ends well before an unseen gesture, but whose pose does not."""
+    (split,) = make_splits(store, unseen=("3",), guard_s=0.0)
+    windows = list_windows(store, 0.5, 0.05, lag_frames=60)
+    kept = split.allowed(store, windows, "train")
+    late = np.concatenate([np.arange(start, start + 50 + 60) for start in kept.start_N])
+    assert len(kept) and 3 not in store.label_M[late] and 3 not in store.prompt_M[late]
+    whole = windows.select(np.isin(windows.users(store), split.users_train))
+    emg_alone = np.array(
+        [3 not in store.label_M[s : s + 50] and 3 not in store.prompt_M[s : s + 50] for s in whole.start_N]
+    )
+    assert emg_alone.sum() > len(kept)  # EMG alone would let some through
+    with pytest.raises(LeakError, match="touch unseen gestures"):
+        split.refuse_leak(store, whole.select(emg_alone), "train")

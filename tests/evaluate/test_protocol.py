@@ -92,7 +92,7 @@ class Regressor(PoseRegressor):
     """Has the shape of a regression model and no weights."""
 
     def __init__(self, times):
-        super().__init__(joints=22, samples=200, rate=100.0, context=0, times_S=torch.tensor(times), feature_width=2)
+        super().__init__(joints=22, samples=200, rate=100.0, context=0, times_S=torch.tensor(times))
 
 
 def regression(protocol, monkeypatch, predict):

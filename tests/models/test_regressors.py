@@ -398,5 +398,5 @@ def test_pose_t_says_the_frames_of_each_token_in_order():
 
 def test_pose_t_frames_divide_among_tokens():
     encoder = build(pose_t, samples=200).encoder
-    with pytest.raises(ValueError, match="51 pose frames do not divide among 10 tokens"):
+    with pytest.raises(ValueError, match="51 pose frames of a window do not divide among 10 tokens"):
         PoseT(encoder, 20, frames=51, window_s=2.0)

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from torch import nn
 
 from cpep.configs import OptimConfig
-from cpep.train.loop import History, fit, is_past_its_best, parameter_groups
+from cpep.train.loop import History, fit, is_past_its_best, last_step, learning_rate, parameter_groups, rate_of
 from cpep.types import UserError
 
 CONFIG = OptimConfig(steps=20, batch=4, lr=0.05, checks=4, weight_decay=0.1)
@@ -90,18 +91,47 @@ def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path)
 @pytest.mark.parametrize(
     ("losses", "patience", "steps"),
     [
-        ((0.5, 2.0, 2.0, 0.0), 2, 6),  # the third check is the second in a row that is no better
-        ((0.5, 0.499, 0.496, 0.0), 2, 6),  # less than 1 % better in two checks
+        ((0.5, 2.0, 2.0, 0.0), 2, 7),  # the third check is the second in a row that is no better; then the cool-down
+        ((0.5, 0.499, 0.496, 0.0), 2, 7),  # less than 1 % better in two checks
         ((0.5, 0.498, 0.494, 0.49, 0.48, 0.48, 0.48, 0.48, 0.48, 0.48), 2, 20),  # flat once the rate is below half
         ((1.0, 1.0, 1.0, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951, 0.951), 2, 20),  # has not begun to learn
         ((1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0), 0, 20),
     ],
 )
 def test_patience_stops_a_run_that_is_flat(tmp_path, losses, patience, steps):
-    toy, scores = Toy(), iter(((1.0,) if patience else ()) + losses)  # the first is that before training
+    toy, scores = Toy(), iter(losses)
     config = OptimConfig(steps=20, batch=4, checks=10, patience=patience)
-    history = fit(toy.model, toy.loss_at, lambda: next(scores), config, seed=0, state=tmp_path / "s", key="run")
-    assert history.step == steps
+    where = {"seed": 0, "state": tmp_path / "s", "key": "run", "ignorance": 1.0}
+    history = fit(toy.model, toy.loss_at, lambda: next(scores), config, **where)
+    assert history.step == steps and (history.flat_at == 6) == (steps == 7)
+    assert history.points[-1][0] == steps  # the last weights are judged too
+
+
+def test_a_run_that_is_flat_cools_down():
+    config = OptimConfig(steps=1000, lr=1.0, patience=2)
+    history = History(step=400, flat_at=400)
+    assert last_step(history, config) == 480
+    rates = [rate_of(History(step=step, flat_at=400), config) for step in range(400, 480)]
+    assert rates[0] == learning_rate(config, 400) and rates[40] == pytest.approx(rates[0] / 2)
+    assert 0 < rates[-1] < 0.02
+    assert rate_of(History(step=399), config) == learning_rate(config, 399)
+    assert last_step(History(flat_at=950), config) == 1000
+
+
+def test_a_run_that_is_killed_in_its_cool_down_ends_as_if_it_had_not_been(tmp_path):
+    config = OptimConfig(steps=60, batch=4, checks=12, patience=2)
+    whole, killed, resumed = Toy(), Toy(die_at=17), Toy()
+    losses = (0.5, 0.5, 0.5, 0.4)
+    for toy, own in ((whole, losses), (killed, losses[:3]), (resumed, losses[3:])):
+        toy.validate = iter(own).__next__
+    histories = []
+    for toy, state in ((whole, "whole"), (killed, "state"), (resumed, "state")):
+        where = {"seed": 3, "state": tmp_path / state, "key": "run", "ignorance": 1.0}
+        with contextlib.suppress(KeyboardInterrupt):
+            histories.append(fit(toy.model, toy.loss_at, toy.validate, config, **where))
+    assert len(histories) == 2 and histories[0] == histories[1] and histories[0].step == 18
+    for one, other in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +144,8 @@ def test_patience_stops_a_run_that_is_flat(tmp_path, losses, patience, steps):
     ],
 )
 def test_what_no_longer_falls_at_all_is_past_its_best(losses, past):
-    history = History(points=[(k, 0.0, loss) for k, loss in enumerate(losses)], lowest=min(losses), initial=1.0)
-    assert is_past_its_best(history, OptimConfig(patience=2)) == past
+    history = History(points=[(k, 0.0, loss) for k, loss in enumerate(losses)])
+    assert is_past_its_best(history, OptimConfig(patience=2), 1.0) == past
 
 
 def test_a_loss_that_is_not_finite_is_a_sentence(tmp_path):

@@ -118,7 +118,7 @@ class Split:
             raise LeakError(f"users {sorted(foreign)} are no {role} users but reached a training stage")
         edges = np.zeros(len(store.label_M) + 1, dtype=np.int32)
         np.add.at(edges, windows.start_N, 1)
-        np.add.at(edges, windows.start_N + windows.frames, -1)
+        np.add.at(edges, windows.start_N + windows.frames + windows.lag_frames, -1)
         covered_M = np.cumsum(edges[:-1]) > 0
         for found_M in (store.label_M, store.prompt_M):
             leak = set(np.unique(found_M[covered_M]).tolist()) & set(self.unseen)

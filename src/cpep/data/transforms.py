@@ -193,7 +193,7 @@ class Augmentation:
         """
         most = self.rotate_deg * len(self.ring) / 360  # channels
         if self.raw:
-            most = int(most)
+            most = int(most + 1e-9)
         if not most:
             return signal_BNGC
         ring = torch.tensor(self.ring)

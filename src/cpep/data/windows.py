@@ -112,7 +112,7 @@ def windows_of(store: Store, config: DataConfig) -> Windows:
 
 
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
-    """Tell which windows have a frame labelled or prompted with one of ``labels`` within ``guard_s``."""
+    """Tell which windows have a frame, of EMG or of pose, labelled or prompted with ``labels`` within ``guard_s``."""
     guard = frames_of(store, guard_s)
     out = np.zeros(len(windows), dtype=bool)
     for index in np.unique(windows.entry_N):
@@ -123,7 +123,7 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
         mine = windows.entry_N == index
         first = windows.start_N[mine] - entry.start
         low = np.maximum(first - guard, 0)
-        high = np.minimum(first + windows.frames + guard, entry.frames)
+        high = np.minimum(first + windows.frames + windows.lag_frames + guard, entry.frames)
         out[mine] = count[high] > count[low]
     return out
 

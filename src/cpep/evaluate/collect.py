@@ -72,10 +72,14 @@ def _files(folder: Path, model: str) -> Path:
     return folder / "rows" / (model.replace("/", "--").replace(".", "_"))
 
 
+def held(folder: Path, model: str) -> bool:
+    """Tell whether the folder holds an evaluation of a model."""
+    return _files(folder, model).with_suffix(".json").exists()
+
+
 def evaluated(folder: Path, model: str, key: str) -> bool:
     """Tell whether the folder holds this very evaluation of a model."""
-    path = _files(folder, model).with_suffix(".json")
-    return path.exists() and bool(read_json(path)["key"] == key)
+    return held(folder, model) and bool(read_json(_files(folder, model).with_suffix(".json"))["key"] == key)
 
 
 def save_row(

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cpep.checkpoint import Model
-from cpep.data.standards import Standard, standard_of
 from cpep.data.windows import Windows
 from cpep.evaluate.embed import embed_emg, embed_pose, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.evaluate.plane import map_of
 from cpep.evaluate.pose_error import PoseError, pose_error
 from cpep.evaluate.protocol import Outcome, Protocol, mean_parts
-from cpep.evaluate.rivals import CcaToPose, RidgeToPose, choose_cca, choose_ridge
+from cpep.evaluate.rivals import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
 from cpep.models.cpep import Cpep
 from cpep.models.hand import Hand, understands
 from cpep.models.regressor import PoseRegressor
-from cpep.types import EmbeddingSet, FloatArray, Normalisation, Progress, no_progress
+from cpep.types import FloatArray, Normalisation, Progress, no_progress
 
+PAIRS = 6000
+"""A linear map from EMG to pose is fitted on fewer windows than twice this."""
 MAP_POINTS = 500
 """EMG windows, and poses, of the map of embeddings."""
 
@@ -39,18 +41,18 @@ class Evaluation:
     points: dict[str, list[list[Any]]] = field(default_factory=dict)
 
 
-def classical(protocol: Protocol, name: str, kind: Normalisation) -> Evaluation:
+def classical(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequence[Windows]) -> Evaluation:
     """Evaluate a row that has no network.
 
     Args:
         protocol: the split that it is evaluated on.
         name: ``features``, ``features/lda``, ``ridge`` or ``cca``.
         kind: normalisation of the EMG that features are computed from.
+        pairs: windows of training and of validation users that CPEP is aligned on, for maps from EMG to pose.
     """
-    features = protocol.features(kind)
     if name.startswith("features"):
-        return Evaluation(protocol.probe(name, features, lda=name == "features/lda"))
-    return Evaluation(linear_to_pose(protocol, name, features))
+        return Evaluation(protocol.probe(name, protocol.features(kind), lda=name == "features/lda"))
+    return Evaluation(linear_to_pose(protocol, name, kind, pairs))
 
 
 def trained(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> Evaluation:
@@ -97,9 +99,9 @@ def regression(protocol: Protocol, name: str, model: Model, progress: Progress =
     predicted_NSJ = predict_pose(model, protocol.store, tested)
     measured_NSJ, gallery_NSJ = (measured_pose(protocol.store, own, net.times_S) for own in (tested, trainers))
     gallery = embedding_set(protocol.store, trainers, mean_parts(gallery_NSJ))
-    standard = standard_of(protocol.part(gallery, "train", protocol.split.seen).x_ND)
-    query = embedding_set(protocol.store, tested, _standardised(mean_parts(predicted_NSJ), standard))
-    gallery = gallery.with_x(_standardised(gallery.x_ND, standard))
+    standard = ColumnStandard(protocol.part(gallery, "train", protocol.split.seen).x_ND)
+    query = embedding_set(protocol.store, tested, standard(mean_parts(predicted_NSJ)))
+    gallery = gallery.with_x(standard(gallery.x_ND))
     mean_J = gallery_NSJ[np.isin(trainers.label_N, protocol.split.seen)].mean(axis=(0, 1))
     hand = Hand() if understands(device.pose_names, device.pose_unit) else None
     errors = []
@@ -137,20 +139,20 @@ def map_points(protocol: Protocol, model: Model) -> dict[str, list[list[Any]]]:
     return map_of(emg, pose, sets, protocol.store.vocabulary, protocol.config.neighbours, protocol.seed)
 
 
-def linear_to_pose(protocol: Protocol, name: str, features: EmbeddingSet) -> list[Outcome]:
-    """Linear map from features to the pose (``ridge``) or to what both share (``cca``), then the nearest pose."""
-    pose = embedding_set(protocol.store, protocol.windows, protocol.pose_points())
-    seen = protocol.split.seen
-    train, validation = protocol.part(features, "train", seen), protocol.part(features, "val", seen)
-    train_pose, validation_pose = protocol.part(pose, "train", seen), protocol.part(pose, "val", seen)
+def linear_to_pose(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequence[Windows]) -> list[Outcome]:
+    """Linear map from features to the pose (``ridge``) or to what both share (``cca``), then the nearest pose.
+
+    Fitted on the windows that CPEP is aligned on, whatever their labels; of many, on some spread evenly, since
+    neighbours share most of their samples.
+    """
+    some = [windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS)) for windows in pairs]
+    data = [(protocol.features_of(windows, kind), protocol.pose_points(windows)) for windows in some]
+    (train, train_pose), (validation, validation_pose) = data
     fitted: RidgeToPose | CcaToPose
     if name == "ridge":
         fitted = choose_ridge(train, train_pose, validation, validation_pose, protocol.config.ridge_strengths)
     else:
         fitted = choose_cca(train, train_pose, validation, validation_pose)
+    features, pose = protocol.features(kind), protocol.pose_points(protocol.windows)
     query, gallery = fitted.predict(features.x_ND), fitted.standardise(pose.x_ND)
     return protocol.zero_shot(name, features.with_x(query), pose.with_x(gallery))
-
-
-def _standardised(x_ND: FloatArray, standard: Standard) -> FloatArray:
-    return np.asarray((x_ND - standard.centre_F) / standard.spread_F, np.float32)

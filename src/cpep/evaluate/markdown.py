@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cpep.evaluate.errors import errors_of
-from cpep.evaluate.names import DAGGER, GESTURES, PROTOCOLS, is_ablation, main_first, under_trained
+from cpep.evaluate.names import (
+    DAGGER,
+    GESTURES,
+    PROTOCOLS,
+    UNDER_TRAINED,
+    is_ablation,
+    main_first,
+    under_trained,
+)
 from cpep.evaluate.published import published
 from cpep.evaluate.table import number
 
@@ -27,7 +35,8 @@ def tables_markdown(results: dict[str, Any]) -> str:
         ("Pose errors", _errors(results)),
         ("Training", _training(results)),
     ]
-    return "\n\n".join(f"### {title}\n\n{text}" for title, text in tables if text)
+    note = f"{DAGGER} {UNDER_TRAINED}." if under_trained(results.get("training", [])) else ""
+    return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -82,7 +91,8 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
         return f"**{text}**" if row["holds"] else text
 
     models = dict.fromkeys(key[0] for key in found)
-    rows = [[model, *(cell(model, *column) for column in columns)] for model in models]
+    marked = under_trained(results.get("training", []))
+    rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
     return table(["", *(f"{PROTOCOLS[p]}, {g}" for p, g in columns)], rows)
 
 

@@ -58,7 +58,7 @@ BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
 """Models of the emg2pose benchmark: from EMG to the pose, without contrast."""
 
 DAGGER = "\u2020"
-UNDER_TRAINED = "stopped at cpep's total compute before its validation loss was flat: under-trained"
+UNDER_TRAINED = "stopped at cpep's total compute while its validation loss was falling: under-trained"
 
 
 def is_ablation(model: str) -> bool:

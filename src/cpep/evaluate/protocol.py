@@ -77,6 +77,7 @@ class Protocol:
         parts = [split.evaluated(store, windows, role, both) for role in ROLES]
         self.windows = windows.select(_positions(windows, parts))
         self._features: dict[Normalisation, EmbeddingSet] = {}
+        self._apart: dict[Normalisation, Standards] = {}
         self._poses: dict[str, EmbeddingSet] = {}
         self.gestures = {"seen": split.seen, "unseen": split.unseen} if split.unseen else {"seen": split.seen}
 
@@ -160,17 +161,23 @@ class Protocol:
     def features(self, kind: Normalisation) -> EmbeddingSet:
         """Compute classical features of the evaluated windows, centred and scaled by their wearing; once."""
         if kind not in self._features:
-            self._features[kind] = self._compute_features(kind)
+            self._features[kind] = self.features_of(self.windows, kind)
         return self._features[kind]
 
-    def _compute_features(self, kind: Normalisation) -> EmbeddingSet:
+    def features_of(self, windows: Windows, kind: Normalisation) -> EmbeddingSet:
+        """Compute classical features of windows, centred and scaled by their wearing."""
         device, level_C = self.store.device, fit_prior(self.store, self.split.users_train)
         read = SampleReader(self.store, self.windows.frames, Normaliser(kind, level_C))
 
         def of_batch(part: Windows) -> FloatArray:
             return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
 
-        return self._standardised(kind, lambda windows: _in_numpy(windows, of_batch))
+        def vectors(some: Windows) -> FloatArray:
+            return _in_numpy(some, of_batch)
+
+        if kind not in self._apart:
+            self._apart[kind] = self._standards(kind, vectors)
+        return self._less(self._apart[kind], vectors, windows)
 
     def of_wearing(self, model: Model, vectors: Callable[[Windows], FloatArray]) -> EmbeddingSet:
         """Compute vectors of the evaluated windows, less centre and over spread of their wearing's windows."""
@@ -182,6 +189,10 @@ class Protocol:
         No label is needed, and learnt and classical vectors are treated alike: what is particular to a person
         or to how the band sits moves all windows of a wearing together.
         """
+        return self._less(self._standards(kind, vectors), vectors, self.windows)
+
+    def _standards(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Standards:
+        """Return centre and spread of vectors, for any window: of all windows of the wearing that do not overlap."""
         store, frames = self.store, self.windows.frames
         length_s = frames / store.frame_rate
         apart = list_windows(store, length_s, length_s)
@@ -191,14 +202,17 @@ class Protocol:
             return np.asarray(rows_ND[apart.entry_N == index])
 
         prior = typical(store, rows_of, self.split.users_train)
-        standards = Standards(store, kind, rows_of, frames, prior)
-        standard = standards.of(self.windows.entry_N, self.windows.start_N + frames)
-        return embedding_set(store, self.windows, (vectors(self.windows) - standard.centre_F) / standard.spread_F)
+        return Standards(store, kind, rows_of, frames, prior)
 
-    def pose_points(self) -> FloatArray:
-        """Return the mean pose of each part of every evaluated window, (N, parts x J)."""
-        read = PoseReader(self.store, self.windows.frames)
-        return _in_numpy(self.windows, lambda windows: mean_parts(read(windows).numpy()))
+    def _less(self, standards: Standards, vectors: Callable[[Windows], FloatArray], windows: Windows) -> EmbeddingSet:
+        standard = standards.of(windows.entry_N, windows.start_N + windows.frames)
+        return embedding_set(self.store, windows, (vectors(windows) - standard.centre_F) / standard.spread_F)
+
+    def pose_points(self, windows: Windows) -> EmbeddingSet:
+        """Return the mean pose of each part of every window, (N, parts x J)."""
+        read = PoseReader(self.store, windows.frames)
+        points_NP = _in_numpy(windows, lambda part: mean_parts(read(part).numpy()))
+        return embedding_set(self.store, windows, points_NP)
 
 
 def mean_parts(pose_NSJ: FloatArray) -> FloatArray:

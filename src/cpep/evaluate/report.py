@@ -36,7 +36,8 @@ NORMALISATIONS = {
 STOPPED = {
     "steps": "its number of steps was done",
     "flat": "its validation loss was flat",
-    "compute": "cpep's total compute was spent: under-trained",
+    "best": "cpep's total compute was spent; its validation loss was past its best",
+    "compute": "cpep's total compute was spent while its validation loss was falling: under-trained",
 }
 """Why a training ended, in words."""
 

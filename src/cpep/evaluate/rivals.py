@@ -46,8 +46,8 @@ class RidgeToPose:
         """
         if len(x_ND) != len(pose_NP) or not len(x_ND):
             raise ValueError(f"{len(x_ND)} windows of features and {len(pose_NP)} of pose")
-        self._x = _Standard(x_ND)
-        self._pose = _Standard(pose_NP)
+        self._x = ColumnStandard(x_ND)
+        self._pose = ColumnStandard(pose_NP)
         z_ND = self._x(x_ND)
         gram_DD = z_ND.T @ z_ND / len(z_ND) + self.strength * np.eye(z_ND.shape[1])
         self._weight_DP = np.linalg.solve(gram_DD, z_ND.T @ self._pose(pose_NP) / len(z_ND))
@@ -124,7 +124,7 @@ class CcaToPose:
         """
         if len(x_ND) != len(pose_NP) or not len(x_ND):
             raise ValueError(f"{len(x_ND)} windows of features and {len(pose_NP)} of pose")
-        self._x, self._pose = _Standard(x_ND), _Standard(pose_NP)
+        self._x, self._pose = ColumnStandard(x_ND), ColumnStandard(pose_NP)
         z_ND, y_NP = self._x(x_ND), self._pose(pose_NP)
         white_DD, _ = _whitening(z_ND, self.strength)
         white_PP, back_PP = _whitening(y_NP, 0.0)
@@ -211,7 +211,7 @@ def _whitening(z_ND: FloatArray, strength: float) -> tuple[FloatArray, FloatArra
     return (axis_DD * inverse_D) @ axis_DD.T, (axis_DD * sd_D) @ axis_DD.T
 
 
-class _Standard:
+class ColumnStandard:
     """Mean and SD of the columns of training data; a column that never changes stays 0."""
 
     def __init__(self, x_ND: FloatArray) -> None:
@@ -221,4 +221,5 @@ class _Standard:
         self.sd_D = np.where(sd_D > 1e-9 * (1 + np.abs(self.mean_D)), sd_D, 1.0)
 
     def __call__(self, x_ND: FloatArray) -> FloatArray:
+        """Return columns less the mean and over the SD."""
         return np.asarray((x_ND.astype(np.float64) - self.mean_D) / self.sd_D)

@@ -195,7 +195,6 @@ class Emg2Pose(PoseRegressor):
             rate=rate,
             context=encoder.context,
             times_S=((encoder.context + (samples - encoder.context) * span_S) / rate).float(),
-            feature_width=FEATURES,
         )
         self.encoder = encoder
         self.decoder = DECODERS[decoder](joints)

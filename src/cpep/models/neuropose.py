@@ -87,7 +87,6 @@ class NeuroPose(PoseRegressor):
             rate=rate,
             context=0,
             times_S=((crop + kept * centre_S) / rate).float(),
-            feature_width=FILTERS[-1],
         )
         self.crop = crop
         self.pools = list(zip(time_pools, electrode_pools(channels), strict=True))

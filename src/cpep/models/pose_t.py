@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cpep.models.encoder import Encoder
 from cpep.models.regressor import PoseRegressor
+from cpep.types import UserError
 
 
 class PoseT(PoseRegressor):
@@ -25,14 +26,15 @@ class PoseT(PoseRegressor):
     def __init__(self, encoder: Encoder, joints: int, frames: int, window_s: float) -> None:
         tokens, steps = encoder.tokeniser.tokens, encoder.tokeniser.steps
         if frames % tokens:
-            raise ValueError(f"{frames} pose frames do not divide among {tokens} tokens")
+            raise UserError(
+                f"PoseT: {frames} pose frames of a window do not divide among {tokens} tokens; set emg.token_ms"
+            )
         super().__init__(
             joints=joints,
             samples=steps,
             rate=steps / window_s,
             context=0,
             times_S=((torch.arange(frames, dtype=torch.float64) + 0.5) / frames * window_s).float(),
-            feature_width=encoder.width,
         )
         self.encoder = encoder
         self.head = nn.Linear(encoder.width, frames // tokens * joints)

@@ -25,7 +25,6 @@ class PoseRegressor(nn.Module):
         rate: EMG samples per second.
         context: EMG samples before the sample of the first output (left context).
         times_S: time of every output, seconds from the window's start, ascending, within [0, T / rate].
-        feature_width: D of ``features``.
 
     Attributes:
         mean_J: the training people's mean pose, saved with the weights but not trained.
@@ -36,12 +35,10 @@ class PoseRegressor(nn.Module):
     times_S: Tensor
     tracks = False
 
-    def __init__(
-        self, *, joints: int, samples: int, rate: float, context: int, times_S: Tensor, feature_width: int
-    ) -> None:
+    def __init__(self, *, joints: int, samples: int, rate: float, context: int, times_S: Tensor) -> None:
         super().__init__()
         self.joints, self.samples, self.rate = joints, samples, rate
-        self.context, self.feature_width = context, feature_width
+        self.context = context
         self.register_buffer("times_S", times_S, persistent=False)
         self.register_buffer("mean_J", times_S.new_zeros(joints))
 

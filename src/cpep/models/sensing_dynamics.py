@@ -93,7 +93,6 @@ class SensingDynamics(PoseRegressor):
             rate=rate,
             context=field - 1,
             times_S=(torch.arange(field, samples + 1, stride, dtype=torch.float64) / rate).float(),
-            feature_width=FEATURES,
         )
         self.stride = stride
         hann = torch.hann_window(taps + 2, periodic=False)[1:-1]  # without the zeros at its ends

@@ -7,6 +7,7 @@ three stages are spent, whichever comes first; its checkpoint says which.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class Classifier(nn.Module):
 def supervise(task: Task, progress: Progress = no_progress) -> Path:
     """Train CPEP's EMG encoder on the labels of seen gestures and return its checkpoint.
 
-    Augmented, optimised and batched as CPEP's alignment is, so that only the objective differs.
+    From random weights, augmented and optimised as CPEP's alignment is; a batch is of all people, since nothing
+    is contrasted.
 
     Raises:
         UserError: see ``Task``; or no window carries a seen gesture.
@@ -97,7 +99,8 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
         return _mean(held, optim.batch, lambda part: error(part, read(part)))
 
     gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
-    return _train(task, key, model, net, loss_at, validate, optim, gflop, progress)
+    guessing = math.log(len(task.split.seen))
+    return _train(task, key, model, net, loss_at, validate, optim, gflop, guessing, progress)
 
 
 def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
@@ -127,21 +130,22 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
     held = evenly(validation, HELD_WINDOWS)
 
-    def error(windows: Windows, signal: Tensor) -> Tensor:
+    def error(windows: Windows, predict: Callable[[], Tensor]) -> Tensor:
         target_BSJ = pose_at(read_pose(windows), net.times_S, task.store.frame_rate)
         with autocast(task.config):
-            predicted_BSJ = net(signal)
-        return pose_loss(predicted_BSJ.float(), target_BSJ, tips, settings.fingertip)
+            predicted_BSJ = predict().float()
+        return pose_loss(predicted_BSJ.expand_as(target_BSJ), target_BSJ, tips, settings.fingertip)
 
     def loss_at(step: int) -> Tensor:
         chosen = train.select(batches.at(step))
-        return error(chosen, turn(read(chosen)))
+        return error(chosen, lambda: net(turn(read(chosen))))
 
     def validate() -> float:
-        return _mean(held, optim.batch, lambda part: error(part, read(part)))
+        return _mean(held, optim.batch, lambda part: error(part, lambda: net(read(part))))
 
     gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
-    return _train(task, key, model, net, loss_at, validate, optim, gflop, progress)
+    mean_pose = _mean(held, optim.batch, lambda part: error(part, lambda: net.mean_J))
+    return _train(task, key, model, net, loss_at, validate, optim, gflop, mean_pose, progress)
 
 
 def _tips(device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -193,9 +197,10 @@ def _train(
     validate: Callable[[], float],
     optim: OptimConfig,
     gflop: float,
+    ignorance: float,
     progress: Progress,
 ) -> Path:
-    """Fit until validation is flat or CPEP's compute is spent."""
+    """Fit until validation is flat or CPEP's compute is spent; ``ignorance`` is the loss of knowing nothing."""
     cpep = make_card("cpep", task.store, task.split, task.config, task.seed)
     budget = task.config.baselines.compute * sum(cpep_gflop(cpep, task.config).values())
     affordable = max(1, int(budget / gflop))
@@ -208,9 +213,12 @@ def _train(
         seed=task.seed,
         state=task.folder / "state.safetensors",
         key=key,
+        ignorance=ignorance,
         progress=progress,
     )
     spent = "compute" if affordable < optim.steps else "steps"
-    stopped = "flat" if history.step < limited.steps or is_past_its_best(history, limited) else spent
+    if is_past_its_best(history, limited, ignorance):
+        spent = "best"
+    stopped = "flat" if history.flat_at else spent
     finish(task, key, model, history, gflop=gflop, stopped=stopped)
     return task.folder / "checkpoint"

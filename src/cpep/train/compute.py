@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from cpep.card import Card
+from cpep.card import Card, Kind
 from cpep.checkpoint import Model
 from cpep.configs import RunConfig
 from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
 from cpep.models.mae import MaskedAutoencoder
 
 COUNTED_WINDOWS = 2
@@ -52,13 +53,25 @@ def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
         net.eval()
         signal = torch.zeros(COUNTED_WINDOWS, emg.steps, emg.columns)
         per_step = {"cpep": step_gflop(lambda _: net.embed_emg(signal).sum(), config.align.optim.batch)}
-        for name, encoder in (("emg_mae", net.emg), ("pose_mae", net.pose)):
-            settings = config.emg_mae if name == "emg_mae" else config.pose_mae
-            heads = config.emg.heads if name == "emg_mae" else config.pose.heads
-            mae = MaskedAutoencoder(encoder.requires_grad_(), settings.mask, settings.decoder_depth, heads).eval()
-            per_step[name] = masked_gflop(mae, settings.optim.batch)
-    steps = {name: getattr(config, "align" if name == "cpep" else name).optim.steps for name in per_step}
+        kinds: tuple[tuple[Kind, Encoder], ...] = (("emg_mae", net.emg), ("pose_mae", net.pose))
+        for name, encoder in kinds:
+            mae = autoencoder(encoder.requires_grad_(), config, name).eval()
+            per_step[name] = masked_gflop(mae, getattr(config, name).optim.batch)
+    used = {"cpep": True, "emg_mae": config.align.start_emg, "pose_mae": config.align.start_pose}
+    steps = {name: used[name] * getattr(config, "align" if name == "cpep" else name).optim.steps for name in per_step}
     return {name: value * steps[name] for name, value in per_step.items()}
+
+
+def autoencoder(encoder: Encoder, config: RunConfig, kind: Kind) -> MaskedAutoencoder:
+    """Return the masked autoencoder around an encoder.
+
+    Raises:
+        UserError: no token or every token would be masked.
+    """
+    settings, heads = (
+        (config.emg_mae, config.emg.heads) if kind == "emg_mae" else (config.pose_mae, config.pose.heads)
+    )
+    return MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, heads)
 
 
 def masked_gflop(mae: MaskedAutoencoder, batch: int) -> float:

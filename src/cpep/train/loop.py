@@ -35,7 +35,10 @@ FLAT = 0.01
 """Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
 
 BEGUN = 0.05
-"""Nor is it flat before it has fallen by this share since before training: some models begin on a plateau."""
+"""Nor is it flat before it is below what knowing nothing costs by this share: some models begin on a plateau."""
+
+COOL_DOWN = 0.2
+"""Once validation is flat, the learning rate goes to zero within this share of the steps done."""
 
 
 @dataclass
@@ -48,7 +51,7 @@ class History:
         kept_step: step of the kept weights.
         lowest: lowest validation loss.
         running: training losses since the last check.
-        initial: validation loss before training, where a run may end once validation is flat.
+        flat_at: step at which validation was found flat; 0 if it was not.
     """
 
     step: int = 0
@@ -56,7 +59,22 @@ class History:
     kept_step: int = 0
     lowest: float = math.inf
     running: list[float] = field(default_factory=list)
-    initial: float | None = None
+    flat_at: int = 0
+
+
+def last_step(history: History, config: OptimConfig) -> int:
+    """Return where a run ends: after the steps that are set, or after the cool-down once validation is flat."""
+    if not history.flat_at:
+        return config.steps
+    return min(config.steps, history.flat_at + max(1, round(COOL_DOWN * history.flat_at)))
+
+
+def rate_of(history: History, config: OptimConfig) -> float:
+    """Return the learning rate of the next step: that of the schedule, or linear to zero in the cool-down."""
+    start, step = history.flat_at, history.step
+    if not start:
+        return learning_rate(config, step)
+    return learning_rate(config, start) * (1 - (step - start) / (last_step(history, config) - start))
 
 
 def learning_rate(config: OptimConfig, step: int) -> float:
@@ -100,6 +118,7 @@ def fit(
     seed: int,
     state: Path,
     key: str,
+    ignorance: float = math.inf,
     progress: Progress = no_progress,
 ) -> History:
     """Train ``model`` and leave in it the latest weights that validation found as good as any.
@@ -112,6 +131,7 @@ def fit(
         seed: of the run.
         state: file to resume from, kept until the caller removes it.
         key: fingerprint of the run; a state of another run is refused.
+        ignorance: validation loss of knowing nothing, where a run may end once validation is flat.
         progress: called with windows done and in all.
 
     Raises:
@@ -122,17 +142,18 @@ def fit(
     history, kept = History(), _copy(model)
     if state.exists():
         history, kept = _resume(state, key, model, optimiser)
-    if config.patience and history.initial is None:
-        history.initial = _validation(model, validate, seed)
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
     try:
-        while history.step < config.steps and not is_flat(history, config):
-            progress(history.step * config.batch, config.steps * config.batch)
-            history.running.append(_step(model, loss_at, optimiser, config, seed, history.step))
+        while history.step < (end := last_step(history, config)):
+            progress(history.step * config.batch, end * config.batch)
+            rate = rate_of(history, config)
+            history.running.append(_step(model, loss_at, optimiser, config, seed, history.step, rate))
             history.step += 1
-            if history.step % check == 0 or history.step == config.steps:
+            if history.step % check == 0 or history.step == end:
                 kept = _check(model, validate, history, kept, seed)
+                if not history.flat_at and is_flat(history, config, ignorance):
+                    history.flat_at = history.step
             if time.monotonic() - saved > SAVE_EVERY_S:
                 _save(state, key, model, optimiser, history, kept)
                 saved = time.monotonic()
@@ -152,10 +173,11 @@ def _step(
     config: OptimConfig,
     seed: int,
     step: int,
+    rate: float,
 ) -> float:
     seed_step(seed, step)
     for group in optimiser.param_groups:
-        group["lr"] = group["rate"] * learning_rate(config, step)
+        group["lr"] = group["rate"] * rate
     model.train()
     loss = loss_at(step)
     value = float(loss.detach())
@@ -172,7 +194,10 @@ def _check(
     model: nn.Module, validate: Callable[[], float], history: History, kept: dict[str, Tensor], seed: int
 ) -> dict[str, Tensor]:
     """Validate, note the losses, and return the weights to keep."""
-    value = _validation(model, validate, seed)
+    model.eval()
+    seed_step(seed, -1)
+    with torch.no_grad():
+        value = validate()
     if not math.isfinite(value):
         raise UserError(f"the validation loss of step {history.step} is {value}; are the recordings sound?")
     history.points.append((history.step, sum(history.running) / len(history.running), value))
@@ -184,36 +209,29 @@ def _check(
     return kept
 
 
-def _validation(model: nn.Module, validate: Callable[[], float], seed: int) -> float:
-    model.eval()
-    seed_step(seed, -1)
-    with torch.no_grad():
-        return validate()
-
-
-def is_flat(history: History, config: OptimConfig) -> bool:
+def is_flat(history: History, config: OptimConfig, ignorance: float) -> bool:
     """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
 
     Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
     """
-    losses = [value for _, _, value in history.points]
-    if not config.patience or len(losses) <= config.patience or not _begun(history):
-        return False
     if learning_rate(config, history.step) < config.lr / 2:
         return False
-    return min(losses[-config.patience :]) > (1 - FLAT) * min(losses[: -config.patience])
+    before, last = _lowest(history, config)
+    return before <= (1 - BEGUN) * ignorance and last > (1 - FLAT) * before
 
 
-def is_past_its_best(history: History, config: OptimConfig) -> bool:
+def is_past_its_best(history: History, config: OptimConfig, ignorance: float) -> bool:
     """Tell whether the last ``patience`` checks brought nothing at all, so that more steps would not have either."""
+    before, last = _lowest(history, config)
+    return before <= (1 - BEGUN) * ignorance and last >= before
+
+
+def _lowest(history: History, config: OptimConfig) -> tuple[float, float]:
+    """Return the lowest validation loss before the last ``patience`` checks, and that of these."""
     losses = [value for _, _, value in history.points]
-    if not config.patience or len(losses) <= config.patience or not _begun(history):
-        return False
-    return min(losses[-config.patience :]) >= min(losses[: -config.patience])
-
-
-def _begun(history: History) -> bool:
-    return history.initial is not None and history.lowest <= (1 - BEGUN) * history.initial
+    if not config.patience or len(losses) <= config.patience:
+        return math.inf, math.inf
+    return min(losses[: -config.patience]), min(losses[-config.patience :])
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

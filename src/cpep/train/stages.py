@@ -19,8 +19,7 @@ from cpep.data.windows import Batches, Windows
 from cpep.losses import calibrated_info_nce
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.models.mae import MaskedAutoencoder
-from cpep.train.compute import masked_gflop, step_gflop
+from cpep.train.compute import autoencoder, masked_gflop, step_gflop
 from cpep.train.loop import fit
 from cpep.train.task import (
     STATISTICS_WINDOWS,
@@ -37,6 +36,8 @@ from cpep.train.task import (
 from cpep.types import BoolArray, IntArray, Progress, UserError, no_progress
 
 VALIDATION_WINDOWS = 2048
+PAIRED: tuple[Role, ...] = ("train", "val")
+"""Whose EMG and pose are paired."""
 PIECE_S = 10.0
 """Pieces of a store of which a share is paired, s."""
 
@@ -57,8 +58,8 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     task = without_lag(task)
     model, _ = begin(task, kind)
     assert isinstance(model.net, Encoder)
-    encoder, heads = model.net, getattr(task.config, modality).heads
-    mae = MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, heads).to(model.device)
+    encoder = model.net
+    mae = autoencoder(encoder, task.config, kind).to(model.device)
     gflop = masked_gflop(mae, settings.optim.batch)
     mae.zero_grad()
     train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))

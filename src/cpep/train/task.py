@@ -80,7 +80,9 @@ class Task:
         """
         note, checkpoint = self.folder / "stage.json", self.folder / "checkpoint"
         if note.exists() and read_json(note)["key"] != key:
-            raise UserError(f"{self.folder} holds a stage of another run; choose another output folder")
+            raise UserError(
+                f"{self.folder} holds a stage of another run, or of another version of cpep; choose another folder"
+            )
         if checkpoint.exists() and not note.exists():
             raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
         return note.exists() and checkpoint.exists()
@@ -110,7 +112,8 @@ def finish(task: Task, key: str, model: Model, history: History, *, gflop: float
         model: trained.
         history: of its training.
         gflop: floating-point operations of one step, in 10^9.
-        stopped: why it ended: ``steps`` (as many as set), ``flat`` or ``compute``.
+        stopped: why it ended: ``steps`` (as many as set); ``flat`` (validation); or CPEP's compute was spent,
+            with validation past its best (``best``) or still falling (``compute``).
     """
     validation = {step: value for step, _, value in history.points}
     provenance = {
