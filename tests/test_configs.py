@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from cpep.configs import PRESETS, as_dict, fields_of, fingerprint, from_dict, override, preset, small
+from cpep.configs import PRESETS, from_dict, override, preset, small
+from cpep.plain import as_dict, fields_of, fingerprint
 from cpep.types import UserError
 
 

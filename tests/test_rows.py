@@ -1,7 +1,8 @@
 import pytest
 
-from cpep.configs import as_dict, preset, small
+from cpep.configs import preset, small
 from cpep.evaluate.names import MODELS
+from cpep.plain import as_dict
 from cpep.rows import ABLATIONS, ALL, BASELINES, CLASSICAL, CONTROL, DEFAULT, VARIANTS, Row, config_of, names_of
 from cpep.train.task import settings_of
 from cpep.types import UserError

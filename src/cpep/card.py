@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cpep.configs import EncoderConfig, RunConfig, Tokens, as_dict
+from cpep.configs import EncoderConfig, RunConfig, Tokens
 from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
 from cpep.data.splits import Split
 from cpep.data.store import Store
 from cpep.data.transforms import divisor
+from cpep.plain import as_dict
 from cpep.types import UserError
 from cpep.version import __version__
 

@@ -8,9 +8,6 @@ InfoNCE, as published) exists so far.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -21,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from cpep.plain import fields_of, nearest_field, with_tuples
 from cpep.ranges import out_of_range
 from cpep.types import UserError
 
@@ -262,22 +260,6 @@ def preset(name: str, overrides: Sequence[str] = ()) -> RunConfig:
     return override(PRESETS[name](), overrides)
 
 
-def fields_of(config: Any, prefix: str = "") -> list[str]:
-    """List the dot-paths of all fields.
-
-    >>> fields_of(small())[:4]
-    ['preset', 'recipe', 'threads', 'precision']
-    """
-    paths: list[str] = []
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            paths += fields_of(value, f"{prefix}{item.name}.")
-        else:
-            paths.append(prefix + item.name)
-    return paths
-
-
 def override(config: C, assignments: Sequence[str]) -> C:
     """Return ``config`` with typed ``field=value`` assignments applied.
 
@@ -293,13 +275,13 @@ def override(config: C, assignments: Sequence[str]) -> C:
         if not sign or not path:
             raise UserError(f"--set {assignment}: write field=value, for example align.optim.lr=3e-4")
         if path not in known:
-            near = " or ".join(_nearest(path, known))
+            near = " or ".join(nearest_field(path, known))
             raise UserError(f"--set {assignment}: there is no field {path}; did you mean {near}?")
         if path in ("preset", "recipe"):
             raise UserError(f"--set {assignment}: a name alone changes nothing; use --{path}")
         try:
             merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.from_dotlist([assignment]))
-            config = _with_tuples(OmegaConf.to_object(merged))
+            config = with_tuples(OmegaConf.to_object(merged))
         except (OmegaConfBaseException, YAMLError) as error:
             raise UserError(f"--set {assignment}: {str(error).splitlines()[0]}") from error
         if expected := out_of_range(path, attrgetter(path)(config)):
@@ -324,41 +306,7 @@ def _check_together(config: Any) -> None:
         )
 
 
-def _nearest(path: str, known: list[str]) -> list[str]:
-    """Return the fields that end in ``path``, or else the one of the most alike name, then place."""
-    by_end = [name for name in known if name.endswith("." + path)]
-
-    def likeness(name: str) -> tuple[float, float]:
-        last = difflib.SequenceMatcher(None, path.rpartition(".")[2], name.rpartition(".")[2])
-        return round(last.ratio(), 1), difflib.SequenceMatcher(None, path, name).ratio()
-
-    return by_end or [max(known, key=likeness)]
-
-
-def _with_tuples(config: Any) -> Any:
-    """Turn the lists that OmegaConf makes back into tuples."""
-    changes = {}
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            changes[item.name] = _with_tuples(value)
-        elif isinstance(value, list):
-            changes[item.name] = tuple(value)
-    return dataclasses.replace(config, **changes)
-
-
-def as_dict(config: Any) -> dict[str, Any]:
-    """Return plain JSON values, for checkpoints and reports."""
-    return json.loads(json.dumps(dataclasses.asdict(config), default=lambda value: value.value))  # type: ignore[no-any-return]
-
-
 def from_dict(plain: dict[str, Any]) -> RunConfig:
     """Rebuild a configuration from what ``as_dict`` returned."""
     merged = OmegaConf.merge(OmegaConf.structured(RunConfig()), plain)
-    return _with_tuples(OmegaConf.to_object(merged))  # type: ignore[no-any-return]
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return a short hash of configurations and plain values: equal runs have equal fingerprints."""
-    plain = [as_dict(part) if dataclasses.is_dataclass(part) else part for part in parts]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+    return with_tuples(OmegaConf.to_object(merged))  # type: ignore[no-any-return]

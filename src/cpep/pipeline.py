@@ -14,7 +14,7 @@ import torch
 
 from cpep.card import make_card
 from cpep.checkpoint import Model, load
-from cpep.configs import RunConfig, as_dict, fingerprint
+from cpep.configs import RunConfig
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import windows_of
@@ -25,6 +25,7 @@ from cpep.evaluate.report import write_report
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import Job, cores, run_all
 from cpep.models.encoder import Encoder
+from cpep.plain import as_dict, fingerprint
 from cpep.rows import CLASSICAL, CONTROL, Row, Stage, config_of, names_of
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.baselines import regress, supervise

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cpep.card import Kind
-from cpep.configs import RunConfig, fingerprint, override
+from cpep.configs import RunConfig, override
+from cpep.plain import fingerprint
 from cpep.train.task import settings_of
 from cpep.types import UserError
 

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from cpep.card import git_commit
-from cpep.configs import Hardware, RunConfig, as_dict
+from cpep.configs import Hardware, RunConfig
 from cpep.data.prepare import prepare
 from cpep.data.store import Store, is_store, open_store
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import cores
+from cpep.plain import as_dict
 from cpep.rows import DEFAULT
 from cpep.types import UserError
 from cpep.version import __version__

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cpep.checkpoint import Model, load
-from cpep.configs import fingerprint, from_dict, override, preset
+from cpep.configs import from_dict, override, preset
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
@@ -24,6 +24,7 @@ from cpep.evaluate.protocol import Protocol
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
 from cpep.pipeline import describe, publish
+from cpep.plain import fingerprint
 from cpep.rows import CLASSICAL
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.stages import PAIRED, paired

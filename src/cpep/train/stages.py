@@ -111,13 +111,15 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
     Args:
         task: store, split, settings, folder.
-        emg: checkpoint of the EMG masked autoencoder; ``None`` starts from random weights.
-        pose: checkpoint of the pose masked autoencoder, or ``None``.
+        emg: checkpoint of the EMG masked autoencoder; without it, or with ``align.start_emg=false``, the encoder
+            starts from random weights.
+        pose: checkpoint of the pose masked autoencoder, likewise.
         progress: called with windows done and in all.
 
     Raises:
         UserError: a checkpoint of another kind, device or split.
     """
+    emg, pose = emg if task.config.align.start_emg else None, pose if task.config.align.start_pose else None
     sides = {name: encoder_of(task, path, name) for name, path in (("emg", emg), ("pose", pose)) if path}
     key = task.key("cpep", *(path for path in (emg, pose) if path))
     if task.finished(key):

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from cpep.card import Card, Kind, make_card
 from cpep.checkpoint import WEIGHTS, Model, save
-from cpep.configs import Hardware, Precision, RunConfig, as_dict, fingerprint
+from cpep.configs import Hardware, Precision, RunConfig
 from cpep.data.frontend import Frontend
 from cpep.data.splits import Role, Split
 from cpep.data.store import Store
 from cpep.data.transforms import Augmentation
 from cpep.data.windows import PoseReader, Windows, windows_of
 from cpep.files import read_json, write_json
+from cpep.plain import as_dict, fingerprint
 from cpep.train.loop import History
 from cpep.types import UserError
 
