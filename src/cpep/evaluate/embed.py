@@ -17,6 +17,8 @@ from cpep.models.regressor import PoseRegressor
 from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
 
 BATCH = 256
+LARGE_BATCH = 32
+"""Windows of a batch for models whose activations are of the size of raw EMG or larger."""
 
 
 def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
@@ -43,13 +45,15 @@ def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> Embedding
     )
 
 
-def in_batches(windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress) -> FloatArray:
-    """Apply ``call`` to batches of windows and stack what it returns."""
+def in_batches(
+    windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress, size: int = BATCH
+) -> FloatArray:
+    """Apply ``call`` to batches of ``size`` windows and stack what it returns."""
     parts = []
     with torch.no_grad():
-        for start in range(0, len(windows), BATCH):
+        for start in range(0, len(windows), size):
             progress(start, len(windows))
-            chosen = windows.select(np.arange(start, min(start + BATCH, len(windows))))
+            chosen = windows.select(np.arange(start, min(start + size, len(windows))))
             parts.append(call(chosen).cpu().numpy())
     progress(len(windows), len(windows))
     return np.concatenate(parts)
@@ -57,8 +61,9 @@ def in_batches(windows: Windows, call: Callable[[Windows], Tensor], progress: Pr
 
 def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the EMG of windows, as ``Model.encode_emg`` does."""
-    read = emg_reader(model, store)
-    return embedding_set(store, windows, in_batches(windows, lambda w: model.embed_signal(read(w)), progress))
+    read, size = emg_reader(model, store), LARGE_BATCH if isinstance(model.net, PoseRegressor) else BATCH
+    x_ND = in_batches(windows, lambda w: model.embed_signal(read(w)), progress, size)
+    return embedding_set(store, windows, x_ND)
 
 
 def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
@@ -81,7 +86,7 @@ def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
     """Return the pose (N, S, J) that a regression predicts for windows at its ``times_S``."""
     read, net = emg_reader(model, store), model.net
     assert isinstance(net, PoseRegressor)
-    return in_batches(windows, lambda w: net(read(w)).float())
+    return in_batches(windows, lambda w: net(read(w)).float(), size=LARGE_BATCH)
 
 
 def measured_pose(store: Store, windows: Windows, times_S: Tensor) -> FloatArray:
