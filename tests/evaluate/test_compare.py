@@ -99,7 +99,7 @@ def test_what_is_said_of_an_under_trained_rival() -> None:
     said = found["vemg2pose", "zero_shot"].sentence()
     assert said.startswith("cpep is better than vemg2pose in zero-shot on unseen gestures (4 people): +0.")
     assert said.endswith(
-        "). vemg2pose stopped at cpep's total compute before its validation loss was flat: under-trained."
+        "). vemg2pose stopped at cpep's total compute while its validation loss was falling: under-trained."
     )
     assert "under-trained" not in found["ridge", "zero_shot"].sentence()
 

@@ -68,7 +68,7 @@ def test_text_says_what_the_metrics_are() -> None:
     words = " ".join(text.split())
     assert "normalised RMSE" in words and "1 is what answering the mean" in words and "degrees" not in words
     assert "always answering the training people's mean pose, without EMG. Lower is better." in words
-    assert words.endswith("before its validation loss was flat: under-trained.")
+    assert words.endswith("while its validation loss was falling: under-trained.")
     head, *lines = text.splitlines()
     assert [line.split()[0] for line in lines[2:8]] == [
         *("mean", "vemg2pose†", "emg2pose†", "neuropose", "sensing_dynamics", "pose_t")

@@ -106,7 +106,7 @@ def test_text_sets_ours_beside_the_papers() -> None:
     assert UNLIKE in said and "370 h, 193 people" in UNLIKE and "not comparable" in UNLIKE
     assert all(f"Ratio of {ratio.sentence}." in said for ratio in ratios(results))
     assert "arXiv 2509.04699: cpep, " in said and "(pose errors): vemg2pose, emg2pose, neuropose" in said
-    assert said.endswith("† stopped at cpep's total compute before its validation loss was flat: under-trained.")
+    assert said.endswith("† stopped at cpep's total compute while its validation loss was falling: under-trained.")
 
 
 def test_rows_without_published_figures() -> None:

@@ -39,7 +39,7 @@ def test_text_of_forty_rows_stays_readable(folds: int) -> None:
     assert "cpep/shuffled_pairs" in "\n".join(main)
     assert {line.split()[0] for line in main if "†" in line} <= {"vemg2pose†", "emg2pose†"}
     assert "\nvemg2pose† " in text
-    assert text.endswith("\n† stopped at cpep's total compute before its validation loss was flat: under-trained.")
+    assert text.endswith("\n† stopped at cpep's total compute while its validation loss was falling: under-trained.")
 
 
 def test_one_run_that_spent_the_compute_marks_a_model() -> None:
@@ -166,8 +166,9 @@ def test_pose_errors_of_a_glove_have_no_published_figures(tmp_path: Path) -> Non
 
 def test_training_says_what_it_cost_and_why_it_stopped(full: str) -> None:
     section = words(full[full.index('id="training"') : full.index("<summary>Configuration")])
-    assert "vemg2pose 5.98 900 99 cpep's total compute was spent: under-trained" in section
-    assert "its validation loss was flat (2 of 4 runs); cpep's total compute was spent: under-trained (2" in section
+    spent = "cpep's total compute was spent while its validation loss was falling: under-trained"
+    assert f"vemg2pose 5.98 900 99 {spent}" in section
+    assert f"its validation loss was flat (2 of 4 runs); {spent} (2" in section
     assert "cpep 0.41 900 100 its number of steps was done" in section
     main, ablations = section.split("Ablations")
     assert "avg_ pool" in ablations and "avg_ pool" not in main and "shuffled_ pairs" in main
