@@ -71,6 +71,13 @@ class Projection(Enum):
     mlp = "mlp"
 
 
+class Readout(Enum):
+    """Linear classifier on frozen vectors: logistic regression (results.md), or linear discriminant analysis."""
+
+    logistic = "logistic"
+    lda = "lda"
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which windows exist and how the EMG is scaled."""
@@ -168,7 +175,8 @@ class EvaluateConfig:
 
     neighbours: int = 10
     bootstrap: int = 1000
-    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of the linear probe
+    probe: Readout = Readout.logistic
+    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
 

@@ -240,12 +240,13 @@ def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
     whole = Task(store, task.split, config, task.seed, task.folder)
     pairs = [paired(whole, role) for role in PAIRED] if rows[0].last is None else []
     for row, key in zip(rows, keys, strict=True):
+        own = protocol.under(row.config.evaluate)
         if row.last is None:
-            found = classical(protocol, row.name, kind, pairs)
+            found = classical(own, row.name, kind, pairs)
         else:
             model = load(task.at(row.last) / "checkpoint")
             model.net.to(device_of(config.device))
-            found = trained(protocol, row.name, model, progress)
+            found = trained(own, row.name, model, progress)
         losses, training = losses_of(task, row), training_of(task, row)
         save_row(task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
 

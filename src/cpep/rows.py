@@ -51,10 +51,12 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cpep/gallery_1pct": ("evaluate.gallery=0.01",),
     "cpep/k_1": ("evaluate.neighbours=1",),
     "cpep/k_50": ("evaluate.neighbours=50",),
+    "cpep/lda": ("evaluate.probe=lda",),
+    "features/lda": ("evaluate.probe=lda",),
 }
 """Rows that differ from ``cpep`` in some settings (results.md, "Names")."""
 
-ABLATIONS = tuple(name for name in VARIANTS if name != CONTROL)
+ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda"))
 GROUPS = {"all": ALL, "ablations": ABLATIONS, "default": DEFAULT}
 
 
@@ -119,7 +121,7 @@ def names_of(asked: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UserError: no such row; the nearest is named.
     """
-    known = {*ALL, *CLASSICAL, *VARIANTS}
+    known = {*ALL, *VARIANTS}
     names: dict[str, None] = {}
     for name in asked:
         if name not in known and name not in GROUPS:
@@ -129,13 +131,15 @@ def names_of(asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def config_of(name: str, config: RunConfig, gflop: Callable[[RunConfig], dict[str, float]]) -> RunConfig:
+def config_of(
+    name: str, config: RunConfig, gflop: Callable[[RunConfig], dict[str, float]] = lambda _: {}
+) -> RunConfig:
     """Return the settings of a row.
 
     Args:
         name: of the row.
         config: settings of the run.
-        gflop: returns the cost of the stages under given settings.
+        gflop: returns the cost of the stages under given settings, where a row is made of it.
 
     Raises:
         UserError: what is different does not go with the settings of the run.

@@ -25,7 +25,7 @@ from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
 from cpep.pipeline import describe, publish
 from cpep.plain import fingerprint
-from cpep.rows import CLASSICAL
+from cpep.rows import CLASSICAL, config_of
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.stages import PAIRED, paired
 from cpep.train.task import Task, device_of
@@ -97,9 +97,8 @@ def evaluate_checkpoint(
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
     for name in (*names, *CLASSICAL):
         progress = progress_line(f"evaluate {name}", "windows")
-        found = (
-            classical(protocol, name, kind, pairs) if name in CLASSICAL else trained(protocol, name, model, progress)
-        )
+        own = protocol.under(config_of(name, config).evaluate)
+        found = classical(own, name, kind, pairs) if name in CLASSICAL else trained(own, name, model, progress)
         save_row(out, key, name, found, store.vocabulary, kind, [], {})
     run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
     return publish(out, run, store, [split], [Fold.read(out, 0, 0, (*names, *CLASSICAL))], config)

@@ -51,7 +51,7 @@ def classical(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequenc
         pairs: windows of training and of validation users that CPEP is aligned on, for maps from EMG to pose.
     """
     if name.startswith("features"):
-        return Evaluation(protocol.probe(name, protocol.features(kind), lda=name == "features/lda"))
+        return Evaluation(protocol.probe(name, protocol.features(kind)))
     return Evaluation(linear_to_pose(protocol, name, kind, pairs))
 
 

@@ -52,6 +52,7 @@ MODELS = {
     "cpep/gallery_1pct": "1 % of the gallery's poses",
     "cpep/k_1": "the nearest pose alone decides",
     "cpep/k_50": "the 50 nearest poses vote",
+    "cpep/lda": "probe by linear discriminant analysis",
 }
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
 BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from cpep.checkpoint import Model
-from cpep.configs import EvaluateConfig
+from cpep.configs import EvaluateConfig, Readout
 from cpep.data.splits import Role, Split
 from cpep.data.standards import Standards, typical
 from cpep.data.store import Store
@@ -89,9 +90,15 @@ class Protocol:
         """Return the evaluated windows of a role's users."""
         return self.windows.select(np.isin(self.windows.users(self.store), self.split.users(role)))
 
-    def probe(self, model: str, data: EmbeddingSet, *, lda: bool = False) -> list[Outcome]:
+    def under(self, config: EvaluateConfig) -> Protocol:
+        """Return the protocol with other read-outs; what was computed once serves both."""
+        other = copy(self)
+        other.config = config
+        return other
+
+    def probe(self, model: str, data: EmbeddingSet) -> list[Outcome]:
         """Linear probe on frozen vectors, on seen and on unseen gestures; logistic regression, or LDA."""
-        seen = self.split.seen
+        seen, lda = self.split.seen, self.config.probe is Readout.lda
         make: type[LinearProbe] | type[Lda] = Lda if lda else LinearProbe
         train, validation = self.part(data, "train", seen), self.part(data, "val", seen)
         chosen = choose_probe(train, validation, SHRINKAGES if lda else self.config.strengths, make)
