@@ -25,7 +25,7 @@ from cpep.plain import as_dict
 from cpep.types import UserError
 from cpep.version import __version__
 
-BENCHMARK: tuple[Kind, ...] = ("vemg2pose", "emg2pose")
+IMPORTABLE: tuple[Kind, ...] = ("vemg2pose", "emg2pose")
 """Models whose published weights can be imported."""
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
@@ -72,10 +72,10 @@ def benchmark_kind(name: str) -> Kind:
     Raises:
         UserError: it is none of the benchmark's.
     """
-    for kind in BENCHMARK:
+    for kind in IMPORTABLE:
         if kind == name:
             return kind
-    raise UserError(f"no published model {name!r} can be imported; there are {' and '.join(BENCHMARK)}")
+    raise UserError(f"no published model {name!r} can be imported; there are {' and '.join(IMPORTABLE)}")
 
 
 def names_text(name: str) -> str:

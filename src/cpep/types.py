@@ -80,6 +80,7 @@ class EmbeddingSet:
             raise ValueError(f"{len(x_ND)} vectors for {len(self)} windows")
         return replace(self, x_ND=x_ND)
 
-    def of_labels(self, labels: tuple[int, ...]) -> EmbeddingSet:
-        """Return the windows of the given labels."""
-        return self.select(np.isin(self.label_N, labels))
+    def refuse_shared(self, other: EmbeddingSet) -> None:
+        """Assert that training and validation share no user."""
+        shared = sorted(set(self.user_N.tolist()) & set(other.user_N.tolist()))
+        assert not shared, f"users {shared} are in both training and validation"

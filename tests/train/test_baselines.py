@@ -11,15 +11,13 @@ import torch
 from cpep.card import make_card
 from cpep.checkpoint import load
 from cpep.configs import preset
-from cpep.data.prepare import prepare
-from cpep.data.splits import LeakError, make_splits
+from cpep.data.splits import LeakError
 from cpep.data.windows import Batches
 from cpep.train import baselines, loop
 from cpep.train.baselines import regress, supervise
 from cpep.train.compute import cpep_gflop
 from cpep.train.task import Task
 from cpep.types import UserError
-from tests.synthetic import write_db1
 
 KINDS = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 
@@ -27,17 +25,6 @@ KINDS = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 @pytest.fixture(autouse=True)
 def few_validation_windows(monkeypatch):
     monkeypatch.setattr(baselines, "HELD_WINDOWS", 16)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("baselines")
-    return prepare(write_db1(folder / "raw", users=8), folder / "store")
-
-
-@pytest.fixture(scope="module")
-def split(store):
-    return make_splits(store, unseen=("3", "6", "9", "12"))[0]
 
 
 def task(store, split, folder, *sets):

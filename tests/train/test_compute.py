@@ -4,11 +4,8 @@ from torch import nn
 
 from cpep.card import make_card
 from cpep.configs import preset
-from cpep.data.prepare import prepare
-from cpep.data.splits import make_splits
 from cpep.models.encoder import Encoder
 from cpep.train.compute import cpep_gflop, step_gflop
-from tests.synthetic import write_db1
 
 
 def test_a_linear_layer_costs_two_operations_a_weight_forward_and_four_backward():
@@ -32,10 +29,7 @@ def test_an_encoder_costs_what_its_products_do():
 
 
 @pytest.fixture(scope="module")
-def card_of(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compute")
-    store = prepare(write_db1(folder / "raw", users=6), folder / "store")
-    split = make_splits(store, unseen=("3", "6"))[0]
+def card_of(store, split):
     return lambda config: make_card("cpep", store, split, config, 0)
 
 

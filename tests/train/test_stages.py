@@ -25,17 +25,6 @@ from tests.synthetic import write_db1
 GOLDEN = Path(__file__).with_name("golden_tiny.json")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stages")
-    return prepare(write_db1(folder / "raw", users=8), folder / "store")
-
-
-@pytest.fixture(scope="module")
-def split(store):
-    return make_splits(store, unseen=("3", "6", "9", "12"))[0]
-
-
 def task(store, split, folder, *sets):
     return Task(store, split, preset("tiny", sets), 0, folder)
 

@@ -18,7 +18,6 @@ STAGES = {
     "emg_mae": ("EMG masked autoencoder", "mean squared error"),
     "pose_mae": ("Pose masked autoencoder", "mean squared error"),
     "cpep": ("Alignment of EMG to pose", "InfoNCE, nats"),
-    "align": ("Alignment of EMG to pose", "InfoNCE, nats"),
     "cpep/shuffled_pairs": ("Alignment of shuffled pairs", "InfoNCE, nats"),
     "embridge": ("embridge", "sum of its losses"),
     "supervised": ("supervised", "cross-entropy, nats"),
@@ -26,7 +25,7 @@ STAGES = {
 }
 """Title of a stage and unit of its loss, in the order of the page."""
 
-OF_CPEP = ("emg_mae", "pose_mae", "cpep", "align", "cpep/shuffled_pairs")
+OF_CPEP = ("emg_mae", "pose_mae", "cpep", "cpep/shuffled_pairs")
 """Stages of cpep and its control; the others are of other models."""
 
 CONTROL = "cpep/shuffled_pairs"

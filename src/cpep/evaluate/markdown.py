@@ -13,6 +13,7 @@ from cpep.evaluate.names import (
     UNDER_TRAINED,
     is_ablation,
     main_first,
+    trainings,
     under_trained,
 )
 from cpep.evaluate.published import published
@@ -114,12 +115,8 @@ def _errors(results: dict[str, Any]) -> str:
 
 
 def _training(results: dict[str, Any]) -> str:
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for item in results.get("training", []):
-        runs.setdefault(item["model"], []).append(item)
     rows = []
-    for model in main_first(runs):
-        own = runs[model]
+    for model, own in trainings(results).items():
         steps = [item["steps"] for item in own]
         many = f"{min(steps)} to {max(steps)}" if min(steps) < max(steps) else str(steps[0])
         share = sum(item["share"] for item in own) / len(own)

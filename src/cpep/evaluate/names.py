@@ -76,6 +76,18 @@ def main_first(models: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(models), key=is_ablation)
 
 
+def trainings(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return what training cost in every fold and seed, by model: main models first.
+
+    Args:
+        results: content of results.json; files of older versions say nothing of it.
+    """
+    runs = results.get("training", [])
+    return {
+        model: [run for run in runs if run["model"] == model] for model in main_first(run["model"] for run in runs)
+    }
+
+
 def under_trained(training: Sequence[dict[str, Any]]) -> frozenset[str]:
     """Return the models of which some run was stopped by the limit on compute.
 

@@ -114,8 +114,7 @@ def choose_probe(
     Returns:
         The probe of the best strength, fitted on ``train``.
     """
-    shared = sorted(set(train.user_N.tolist()) & set(validation.user_N.tolist()))
-    assert not shared, f"users {shared} are in both training and validation"
+    train.refuse_shared(validation)
     best: tuple[float, Probe] | None = None
     for strength in sorted(strengths, reverse=True):
         probe = make(strength).fit(train.x_ND, train.label_N)

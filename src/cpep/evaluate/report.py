@@ -20,6 +20,7 @@ from cpep.evaluate.names import (
     UNDER_TRAINED,
     is_ablation,
     main_first,
+    trainings,
     under_trained,
 )
 from cpep.evaluate.published import UNLIKE, published, ratios, sources
@@ -186,12 +187,8 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
 
 def _training(results: dict[str, Any]) -> list[dict[str, Any]]:
     """Say of every trained row what it cost and why it ended, over folds and seeds."""
-    runs_of: dict[str, list[dict[str, Any]]] = {}
-    for run in results.get("training", []):
-        runs_of.setdefault(run["model"], []).append(run)
     lines = []
-    for model in main_first(runs_of):
-        runs = runs_of[model]
+    for model, runs in trainings(results).items():
         ends = [run["stopped"] for run in runs]
         why = [
             STOPPED.get(end, end) + (f" ({ends.count(end)} of {len(ends)} runs)" if len(set(ends)) > 1 else "")

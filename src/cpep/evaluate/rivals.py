@@ -84,8 +84,7 @@ def choose_ridge(
     Returns:
         The regression of the best strength, fitted on ``train``.
     """
-    shared = sorted(set(train.user_N.tolist()) & set(validation.user_N.tolist()))
-    assert not shared, f"users {shared} are in both training and validation"
+    train.refuse_shared(validation)
     best: tuple[float, RidgeToPose] | None = None
     for strength in sorted(strengths, reverse=True):
         ridge = RidgeToPose(strength).fit(train.x_ND, train_pose.x_ND)
@@ -186,8 +185,7 @@ def choose_cca(
     Returns:
         The one chosen, fitted on ``train``.
     """
-    shared = sorted(set(train.user_N.tolist()) & set(validation.user_N.tolist()))
-    assert not shared, f"users {shared} are in both training and validation"
+    train.refuse_shared(validation)
     tried: list[tuple[float, CcaToPose]] = []
     for strength in sorted(strengths, reverse=True):
         fitted = CcaToPose(1, strength).fit(train.x_ND, train_pose.x_ND)

@@ -72,7 +72,7 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     key = task.key("supervised")
     if task.finished(key):
         return task.folder / "checkpoint"
-    model, _ = begin(task, "supervised")
+    model = begin(task, "supervised")
     assert isinstance(model.net, Encoder)
     net = Classifier(model.net, len(task.split.seen)).to(model.device)
     train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
@@ -117,7 +117,7 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
         return task.folder / "checkpoint"
     settings, device = task.config.baselines, task.store.device
     optim = settings.optim
-    model, _ = begin(task, kind)
+    model = begin(task, kind)
     net = model.net
     assert isinstance(net, PoseRegressor)
     train, validation = (paired(task, role) for role in ("train", "val"))

@@ -56,7 +56,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         return task.folder / "checkpoint"
     settings: MaeConfig = getattr(task.config, kind)
     task = without_lag(task)
-    model, _ = begin(task, kind)
+    model = begin(task, kind)
     assert isinstance(model.net, Encoder)
     encoder = model.net
     mae = autoencoder(encoder, task.config, kind).to(model.device)
@@ -125,7 +125,7 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
     if task.finished(key):
         return task.folder / "checkpoint"
     settings = task.config.align
-    model, _ = begin(task, "cpep")
+    model = begin(task, "cpep")
     assert isinstance(model.net, Cpep)
     net = model.net
     train, validation = (paired(task, role) for role in ("train", "val"))

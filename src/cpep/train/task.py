@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.card import Card, Kind, make_card
+from cpep.card import Kind, make_card
 from cpep.checkpoint import WEIGHTS, Model, save
 from cpep.configs import Hardware, Precision, RunConfig
 from cpep.data.frontend import Frontend
@@ -132,16 +132,15 @@ def finish(task: Task, key: str, model: Model, history: History, *, gflop: float
     (task.folder / "state.safetensors").unlink(missing_ok=True)
 
 
-def begin(task: Task, kind: Kind) -> tuple[Model, Card]:
+def begin(task: Task, kind: Kind) -> Model:
     """Return an untrained model, seeded, with the front end fitted on training users."""
     torch.set_num_threads(task.config.threads)
     torch.manual_seed(task.seed)
-    card = make_card(kind, task.store, task.split, task.config, task.seed)
-    model = Model(card)
+    model = Model(make_card(kind, task.store, task.split, task.config, task.seed))
     if model.frontend is not None:
         model.frontend.fit(task.store, task.split.users_train)
     model.net.to(device_of(task.config.device))
-    return model, card
+    return model
 
 
 def device_of(hardware: Hardware) -> torch.device:
