@@ -132,6 +132,14 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     assert "no results.json" in sentence(capsys, "table", raw)
 
 
+def test_rows_that_another_version_evaluated_are_left_out_of_the_table(run, raw, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shutil.copytree(run, out)
+    monkeypatch.setattr("cpep.pipeline.EVALUATION", 0)
+    assert main(["reproduce", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", "features"]) == 0
+    assert {row["model"] for row in json.loads((out / "results.json").read_text())["rows"]} == {"features"}
+
+
 def test_another_run_in_the_same_folder_is_refused(run, raw, capsys):
     said = sentence(capsys, "reproduce", "--data", raw, "--out", run, *TINY, "--unseen", "1")
     assert "another run" in said and "unseen" in said

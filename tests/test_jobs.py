@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cpep.jobs import Job, run_all
+from cpep.jobs import KEEP_MEMORY, Job, run_all
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
 
@@ -134,3 +135,18 @@ def test_of_the_jobs_that_can_run_the_first_does(tmp_path: Path) -> None:
     run_all(jobs, 2, 1)
     began = sorted((path.name for path in tmp_path.iterdir()), key=lambda name: float((tmp_path / name).read_text()))
     assert set(began[:2]) == {"one", "two"} and began.index("after") <= 3  # not behind all four
+
+
+def note_memory(file: Path) -> None:
+    """Note what this process was told about the memory that it frees."""
+    file.write_text(json.dumps({name: os.environ.get(name) for name in KEEP_MEMORY}))
+
+
+def test_workers_keep_the_memory_that_they_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEEP_MEMORY:  # set and deleted, so that what run_all sets is taken back after the test
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "7")  # a user's own choice is left alone
+    run_all([Job(name, partial(note_memory, tmp_path / name)) for name in "ab"], 2, 1)
+    for name in "ab":
+        assert json.loads((tmp_path / name).read_text()) == {**KEEP_MEMORY, "MALLOC_TOP_PAD_": "7"}

@@ -106,6 +106,26 @@ def test_settings_of_the_run_are_the_usual_ones_of_its_stages():
     assert folders("cpep", config) == ["emg_mae", "pose_mae", "cpep"]
 
 
+@pytest.mark.parametrize(
+    "setting, kinds",
+    [
+        ("augment.noise=0.5", {"emg_mae", "cpep", *BASELINES}),
+        ("emg.depth=1", {"emg_mae", "cpep", *BASELINES}),
+        ("pose.depth=1", {"pose_mae", "cpep", *BASELINES}),
+        ("align.temperature=0.5", {"cpep", *BASELINES}),
+        ("baselines.fingertip=0.5", {*BASELINES}),
+        ("data.pose_lag_ms=5", {"cpep", *BASELINES}),
+        ("data.normalisation=none", {"emg_mae", "cpep", *BASELINES}),
+        ("data.window_s=1", {"emg_mae", "pose_mae", "cpep", *BASELINES}),
+        ("evaluate.neighbours=3", set()),
+    ],
+)
+def test_a_setting_decides_the_stages_that_read_it(setting, kinds):
+    other = preset("small", [setting])
+    stages = ("emg_mae", "pose_mae", "cpep", *BASELINES)
+    assert {kind for kind in stages if settings_of(small(), kind) != settings_of(other, kind)} == kinds
+
+
 def test_a_baseline_hangs_on_all_that_sets_its_compute():
     longer = preset("small", ["align.optim.steps=900"])
     for kind in BASELINES:

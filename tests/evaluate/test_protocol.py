@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.configs import preset
+from cpep.configs import Readout, preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
 from cpep.evaluate import evaluation
 from cpep.evaluate.embed import embedding_set, measured_pose
+from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, choose_probe
 from cpep.evaluate.protocol import Protocol
+from cpep.evaluate.rivals import choose_ridge
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.regressor import PoseRegressor
@@ -88,6 +90,9 @@ def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
     assert [protocol.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
 
 
+TIMES = [0.25, 0.75, 1.25, 1.75]
+
+
 class Regressor(PoseRegressor):
     """Has the shape of a regression model and no weights."""
 
@@ -97,7 +102,7 @@ class Regressor(PoseRegressor):
 
 def regression(protocol, monkeypatch, predict):
     """Evaluate a regression that predicts what ``predict`` makes of the measured pose."""
-    net, asked = Regressor([0.25, 0.75, 1.25, 1.75]), []
+    net, asked = Regressor(TIMES), []
 
     def predicted(model, store, windows):
         asked.append(windows)
@@ -111,12 +116,12 @@ def regression(protocol, monkeypatch, predict):
     model = SimpleNamespace(net=net, emg_frontend=SimpleNamespace(normalisation="recording"))
     found = evaluation.regression(protocol, "vemg2pose", model)
     score = {(o.protocol, o.gestures): o.score.balanced_accuracy for o in found.outcomes}
-    return asked, score, {error.gestures: error.values["pose_nrmse"] for error in found.errors}
+    return asked, score, {error.gestures: error for error in found.errors}
 
 
 def test_a_regression_that_is_right_names_every_gesture(protocol, monkeypatch):
     asked, score, error = regression(protocol, monkeypatch, lambda pose: pose)
-    assert error == {"seen": 0.0, "unseen": 0.0}
+    assert error["seen"].values == error["unseen"].values == {"pose_nrmse": 0.0}
     assert all(score[name, kind] == 1 for name in ("zero_shot", "zero_shot_all") for kind in ("seen", "unseen"))
     assert {name for name, _ in score} == {"linear_probe", "zero_shot", "zero_shot_all"}
     (windows,) = asked
@@ -128,7 +133,48 @@ def test_a_regression_that_says_one_pose_is_at_chance(protocol, monkeypatch):
     assert score["zero_shot", "unseen"] == pytest.approx(1 / 2) and score["zero_shot", "seen"] == pytest.approx(
         1 / 10
     )
-    assert error["seen"] > 0.9
+    assert error["seen"].values["pose_nrmse"] > 0.9
+
+
+def test_errors_are_beside_those_of_the_mean_pose_of_training_people_and_seen_gestures(protocol, monkeypatch):
+    store, split = protocol.store, protocol.split
+    people = protocol.windows.users(store)
+    mine = np.isin(people, split.users_train) & np.isin(protocol.windows.label_N, split.seen)
+    mean_J = measured_pose(store, protocol.windows.select(mine), Regressor(TIMES).times_S).mean(axis=(0, 1))
+    _, _, error = regression(protocol, monkeypatch, lambda pose: np.broadcast_to(mean_J, pose.shape))
+    assert all(of.values == of.mean_pose for of in error.values())
+
+
+def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_on_validation_people(
+    protocol, monkeypatch
+):
+    given = []
+
+    def choose(*data):
+        given.extend(data[:4])
+        return choose_ridge(*data)
+
+    monkeypatch.setattr("cpep.evaluate.evaluation.choose_ridge", choose)
+    windows = list_windows(protocol.store, 2.0, 0.5)  # labelled throughout or not
+    pairs = [
+        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role))) for role in ("train", "val")
+    ]
+    evaluation.linear_to_pose(protocol, "ridge", "recording", pairs)
+    assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2
+    assert np.allclose(given[1].x_ND, protocol.pose_points(pairs[0]).x_ND)
+
+
+def test_the_setting_of_the_read_out_decides_the_probe(protocol):
+    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
+    train, validation, test = (protocol.part(data, role, protocol.split.seen) for role in ("train", "val", "test"))
+    readouts = {Readout.logistic: (protocol.config.strengths, LinearProbe), Readout.lda: (SHRINKAGES, Lda)}
+    found = []
+    for readout, (strengths, make) in readouts.items():
+        seen, _ = protocol.under(replace(protocol.config, probe=readout)).probe("features", data)
+        wanted = choose_probe(train, validation, strengths, make).predict(test.x_ND)
+        assert np.array_equal(seen.predicted_N, wanted)
+        found.append(wanted)
+    assert not np.array_equal(*found)
 
 
 def test_a_smaller_gallery_keeps_its_share_of_every_gesture(protocol):

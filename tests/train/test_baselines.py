@@ -12,6 +12,7 @@ from cpep.card import make_card
 from cpep.checkpoint import load
 from cpep.configs import preset
 from cpep.data.splits import LeakError
+from cpep.data.transforms import Augmentation
 from cpep.data.windows import Batches
 from cpep.train import baselines, loop
 from cpep.train.baselines import regress, supervise
@@ -116,6 +117,23 @@ def test_a_baseline_trains_on_the_people_and_windows_of_cpep(store, split, tmp_p
     assert set(windows.users(store)) == set(split.users_train)
     labels = set(windows.label_N.tolist())
     assert labels <= set(split.seen) if kind == "supervised" else not labels & {0, *split.unseen}
+
+
+def test_a_pose_regression_meets_emg_turned_by_up_to_one_channel_and_changed_in_no_other_way(
+    store, split, tmp_path, monkeypatch
+):
+    used = set()
+    call = Augmentation.__call__
+
+    def noted(self, signal):
+        used.add(self)
+        return call(self, signal)
+
+    monkeypatch.setattr(Augmentation, "__call__", noted)
+    regress(task(store, split, tmp_path), "emg2pose")
+    (augment,) = used
+    assert augment.ring == store.device.ring and augment.rotate_deg * len(augment.ring) / 360 == 1
+    assert augment.gain == augment.common_gain == augment.noise == augment.drop == 0
 
 
 def test_statistics_of_a_baseline_come_from_training_users_alone(store, split, tmp_path):

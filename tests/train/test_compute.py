@@ -40,6 +40,12 @@ def test_the_cost_of_a_stage_is_proportional_to_its_steps_and_batch(card_of):
     assert other["emg_mae"] == one["emg_mae"] > 0
 
 
+def test_a_stage_that_is_not_trained_costs_nothing(card_of):
+    whole, without = preset("tiny"), preset("tiny", ["align.start_emg=false"])
+    one, other = cpep_gflop(card_of(whole), whole), cpep_gflop(card_of(without), without)
+    assert other == {**one, "emg_mae": 0}
+
+
 def test_counting_draws_nothing_from_what_training_draws(card_of):
     torch.manual_seed(7)
     wanted = torch.rand(3)
