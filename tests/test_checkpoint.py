@@ -7,11 +7,11 @@ import torch
 import cpep
 from cpep.card import make_card
 from cpep.checkpoint import Model, load, save
-from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
 from cpep.evaluate.embed import embed_emg
+from cpep.presets import preset
 from cpep.types import UserError
 from tests.synthetic import write_db1
 

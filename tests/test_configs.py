@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from cpep.configs import PRESETS, from_dict, override, preset, small
 from cpep.plain import as_dict, fields_of, fingerprint
+from cpep.presets import PRESETS, from_dict, override, preset, small
 from cpep.types import UserError
 
 

@@ -3,7 +3,17 @@ import math
 import pytest
 import torch
 
-from cpep.losses import calibrated_info_nce, info_nce, masked_mse, pose_loss
+from cpep.losses import (
+    affinities,
+    calibrated_info_nce,
+    cascle,
+    info_nce,
+    masked_mse,
+    pose_loss,
+    sigmoid_loss,
+    similarities,
+    soft_targets,
+)
 
 
 def info_nce_by_loops(emg, pose, temperature):
@@ -16,6 +26,99 @@ def info_nce_by_loops(emg, pose, temperature):
             scores = [sum(a * b for a, b in zip(row, candidate, strict=True)) / temperature for candidate in other]
             total += math.log(sum(math.exp(score) for score in scores)) - scores[i]
     return total / (2 * len(emg))
+
+
+def cosine(one, other):
+    return float(one @ other) / math.sqrt(float(one @ one) * float(other @ other))
+
+
+def batch(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_of_queries_the_best_one_counts():
+    emg, pose = batch(4, 3, 5), batch(6, 5, seed=1)
+    found = similarities(emg, pose)
+    for b in range(4):
+        for p in range(6):
+            assert found[b, p].item() == pytest.approx(max(cosine(emg[b, q], pose[p]) for q in range(3)), abs=1e-6)
+    assert torch.equal(similarities(emg[:, :1], pose), similarities(emg[:, 0], pose))
+
+
+def test_info_nce_with_soft_targets_equals_the_loops():
+    emg, pose = batch(5, 4), batch(5, 4, seed=1)
+    target = soft_targets(similarities(pose, pose), 0.3, 0.4)
+    total = 0.0
+    for one, other in ((emg, pose), (pose, emg)):
+        for i in range(5):
+            scores = [cosine(one[i], other[j]) / 0.2 for j in range(5)]
+            log_sum = math.log(sum(math.exp(score) for score in scores))
+            total -= sum(float(target[i, j]) * (scores[j] - log_sum) for j in range(5))
+    assert info_nce(emg, pose, 0.2, target).item() == pytest.approx(total / 10, 1e-5)
+
+
+def test_soft_targets_equal_the_loops():
+    pose = batch(4, 3)
+    found = soft_targets(similarities(pose, pose), 0.5, 0.25)
+    for i in range(4):
+        weights = [math.exp(cosine(pose[i], pose[j]) / 0.5) for j in range(4)]
+        for j in range(4):
+            assert found[i, j].item() == pytest.approx(0.75 * (i == j) + 0.25 * weights[j] / sum(weights), abs=1e-6)
+    even = soft_targets(torch.zeros(4, 4), 1.0, 0.2)
+    assert torch.allclose(even, 0.8 * torch.eye(4) + 0.05)
+
+
+def test_the_sigmoid_loss_equals_the_loops():
+    emg, pose = batch(5, 4), batch(5, 4, seed=1)
+    total = 0.0
+    for i in range(5):
+        for j in range(5):
+            logit = (cosine(emg[i], pose[j]) / 0.2 - 3) * (1 if i == j else -1)
+            total += math.log(1 + math.exp(-logit))
+    assert sigmoid_loss(emg, pose, 0.2, -3).item() == pytest.approx(total / 5, 1e-5)
+
+
+def affinities_by_loops(pose, centres, keep, temperature):
+    rows = []
+    for vector in pose:
+        cosines = [cosine(vector, centre) for centre in centres]
+        kept = sorted(range(len(centres)), key=lambda k: -cosines[k])[:keep]
+        total = sum(math.exp(cosines[k] / temperature) for k in kept)
+        rows.append([math.exp(cosines[k] / temperature) / total if k in kept else 0.0 for k in range(len(centres))])
+    return rows
+
+
+def test_affinities_and_cascle_equal_the_loops():
+    emg, pose, centres = batch(6, 4), batch(6, 4, seed=1), batch(5, 4, seed=2)
+    affinity = affinities_by_loops(pose, centres, 2, 0.3)
+    found = affinities(pose, centres, 2, 0.3)
+    assert torch.allclose(found, torch.tensor(affinity, dtype=found.dtype), atol=1e-6)
+    total = 0.0
+    for one, other in ((emg, pose), (pose, emg)):
+        for i in range(6):
+            others = [j for j in range(6) if j != i]  # the own pose takes no part
+            alike = {j: cosine(torch.tensor(affinity[i]), torch.tensor(affinity[j])) / 0.2 for j in others}
+            scores = {j: cosine(one[i], other[j]) / 0.1 for j in others}
+            mass, log_sum = (
+                sum(math.exp(value) for value in alike.values()),
+                math.log(sum(math.exp(value) for value in scores.values())),
+            )
+            total -= sum(math.exp(alike[j]) / mass * (scores[j] - log_sum) for j in others)
+    assert cascle(emg, pose, found, 0.1, 0.2).item() == pytest.approx(total / 12, 1e-5)
+
+
+def test_cascle_does_not_ask_for_the_own_pose():
+    """EMG windows at other poses feel no pull towards their own, which InfoNCE gives them."""
+    pose = torch.eye(4, dtype=torch.float64)
+    affinity = affinities(batch(4, 3), batch(3, 3, seed=1), 2, 0.3)
+
+    def pull(loss_of):
+        own = torch.zeros(4, dtype=torch.float64, requires_grad=True)  # of each window's own pose in its EMG
+        (gradient,) = torch.autograd.grad(loss_of(pose.roll(1, 0) + own[:, None] * pose), own)
+        return gradient
+
+    assert pull(lambda emg: cascle(emg, pose, affinity, 0.1, 0.2)).abs().max() < 1e-9
+    assert (pull(lambda emg: info_nce(emg, pose, 0.1)) < -0.1).all()
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.5])

@@ -1,8 +1,8 @@
 import pytest
 
-from cpep.configs import preset, small
 from cpep.evaluate.names import MODELS
 from cpep.plain import as_dict
+from cpep.presets import preset, small
 from cpep.rows import ABLATIONS, ALL, BASELINES, CLASSICAL, CONTROL, DEFAULT, VARIANTS, Row, config_of, names_of
 from cpep.train.task import settings_of
 from cpep.types import UserError
@@ -35,7 +35,8 @@ def changed(one, other, prefix=""):
 
 def test_the_names_are_those_of_the_contract():
     assert DEFAULT == ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
-    wanted = "supervised vemg2pose emg2pose neuropose sensing_dynamics pose_t features ridge cca cpep emg_mae pose"
+    wanted = "cpep embridge emg_mae pose features ridge cca"
+    wanted += " supervised vemg2pose emg2pose neuropose sensing_dynamics pose_t"
     assert set(ALL) == set(wanted.split()) and not any("/" in name for name in ALL)
     named = (
         "frozen_emg random_init_emg random_init_pose no_mae_equal_compute avg_pool both_trained no_projection "
@@ -49,7 +50,7 @@ def test_every_row_is_described_to_the_reader():
 
 
 def test_groups_stand_for_their_rows_and_every_row_comes_once():
-    assert names_of(["ridge", "all", "ridge"])[:3] == ("ridge", "cpep", "emg_mae")
+    assert names_of(["ridge", "all", "ridge"])[:3] == ("ridge", "cpep", "embridge")
     assert names_of(["all", "ablations"]) == (*ALL, *ABLATIONS)
 
 

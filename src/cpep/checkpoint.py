@@ -30,7 +30,7 @@ from cpep.models.regressor import PoseRegressor
 from cpep.models.sensing_dynamics import SensingDynamics
 from cpep.types import FloatArray, UserError
 
-FORMAT = 4
+FORMAT = 5
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
 
@@ -43,6 +43,7 @@ ALIGNMENT = (
     "projection",
     "freeze_emg",
     "train_pose",
+    "queries",
 )
 """Settings of the alignment that a pair of encoders is built from."""
 
@@ -108,8 +109,8 @@ class Model(nn.Module):
                 with which a new person is recognised less well.
 
         Returns:
-            (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder; what the decoder reads,
-            averaged over time, for a model that predicts pose.
+            (B, D), L2-normalised for an aligned model, and (B, Q, D) for one with queries; [CLS] for a masked
+            autoencoder; what the decoder reads, averaged over time, for a model that predicts pose.
 
         Raises:
             UserError: wrong shape, values that are not finite, or a model without an EMG encoder.

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from cpep.card import Card, Kind, git_commit
 from cpep.checkpoint import Model, save
-from cpep.configs import Normalise, small
+from cpep.configs import Normalise
 from cpep.data.emg2pose import DEVICE
 from cpep.data.resample import frame_ratio
 from cpep.files import read_json
 from cpep.plain import as_dict
+from cpep.presets import small
 from cpep.types import UserError
 from cpep.version import __version__
 

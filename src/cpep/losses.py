@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -45,24 +46,104 @@ def pose_loss(
     return error + weight * apart_mm.mean()
 
 
-def info_nce(emg_BD: Tensor, pose_BD: Tensor, temperature: Tensor | float) -> Tensor:
+def similarities(emg: Tensor, pose_BD: Tensor) -> Tensor:
+    """Return the cosine (B, B') of every EMG window with every pose; of a window with queries, its best query's.
+
+    Args:
+        emg: EMG embeddings (B, D), or queries (B, Q, D) of EMBridge.
+        pose_BD: pose embeddings (B', D).
+    """
+    found = F.normalize(emg.float(), dim=-1) @ F.normalize(pose_BD.float(), dim=-1).T
+    return found if emg.ndim == 2 else found.amax(dim=1)
+
+
+def info_nce(emg: Tensor, pose_BD: Tensor, temperature: Tensor | float, target_BB: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE: each EMG window finds its pose among the batch, and each pose its EMG.
 
     Both inputs are L2-normalised here. Source: CPEP section 2 (van den Oord et al. 2018; Radford et al. 2021).
 
     Args:
-        emg_BD: EMG embeddings.
+        emg: EMG embeddings (B, D) or (B, Q, D), see ``similarities``.
         pose_BD: pose embeddings of the same windows, row by row.
         temperature: positive; similarities are divided by it.
+        target_BB: where each window's share of the target lies, both ways; without it all of it on its own pose.
 
     Raises:
         ValueError: the shapes differ, or there are fewer than two pairs.
     """
-    if emg_BD.shape != pose_BD.shape or len(emg_BD) < 2:
-        raise ValueError(f"needs two or more pairs, got shapes {emg_BD.shape} and {pose_BD.shape}")
-    logits_BB = F.normalize(emg_BD.float(), dim=-1) @ F.normalize(pose_BD.float(), dim=-1).T / temperature
-    own_B = torch.arange(len(logits_BB), device=logits_BB.device)
-    return (F.cross_entropy(logits_BB, own_B) + F.cross_entropy(logits_BB.T, own_B)) / 2
+    if len(emg) != len(pose_BD) or emg.shape[-1] != pose_BD.shape[-1] or len(emg) < 2:
+        raise ValueError(f"needs two or more pairs, got shapes {emg.shape} and {pose_BD.shape}")
+    logits_BB = similarities(emg, pose_BD) / temperature
+    if target_BB is None:
+        target_BB = torch.arange(len(logits_BB), device=logits_BB.device)
+    return (F.cross_entropy(logits_BB, target_BB) + F.cross_entropy(logits_BB.T, target_BB)) / 2
+
+
+def sigmoid_loss(emg: Tensor, pose_BD: Tensor, temperature: Tensor | float, bias: Tensor | float) -> Tensor:
+    """Every pair of the batch by itself: the own pose or not (Zhai et al. 2023, SigLIP), mean over windows.
+
+    Args:
+        emg: as for ``info_nce``.
+        pose_BD: as for ``info_nce``.
+        temperature: positive.
+        bias: added to the logits; negative, since most pairs are no match.
+    """
+    logits_BB = similarities(emg, pose_BD) / temperature + bias
+    sign_BB = 2 * torch.eye(len(logits_BB), device=logits_BB.device) - 1
+    return -F.logsigmoid(sign_BB * logits_BB).sum() / len(logits_BB)
+
+
+def soft_targets(alike_BB: Tensor, temperature: float, share: float) -> Tensor:
+    """Targets with part of the mass on poses that are alike (Gao et al. 2023, SoftCLIP).
+
+    Args:
+        alike_BB: symmetric similarity of the batch's poses; equal values give label smoothing.
+        temperature: of the softmax over them.
+        share: of the mass that is dealt out; the rest stays on the own pose.
+    """
+    own_BB = torch.eye(len(alike_BB), device=alike_BB.device)
+    return (1 - share) * own_BB + share * (alike_BB / temperature).softmax(dim=1)
+
+
+def affinities(pose_ND: Tensor, centre_KD: Tensor, keep: int, temperature: float) -> Tensor:
+    """Return how much each pose belongs to each community, (N, K): its nearest ``keep``, summing to 1 (EMBridge).
+
+    Args:
+        pose_ND: pose embeddings.
+        centre_KD: centres of the communities (k-means on pose embeddings).
+        keep: communities of a pose; the others are 0.
+        temperature: of the softmax over the cosines to these.
+    """
+    cosine_NK = F.normalize(pose_ND.float(), dim=-1) @ F.normalize(centre_KD.float(), dim=-1).T
+    best, index = cosine_NK.topk(min(keep, len(centre_KD)), dim=1)
+    return torch.zeros_like(cosine_NK).scatter(1, index, (best / temperature).softmax(dim=1))
+
+
+def cascle(
+    emg: Tensor, pose_BD: Tensor, affinity_BK: Tensor, temperature: Tensor | float, target_temperature: float
+) -> Tensor:
+    """Community-aware soft contrastive loss of EMBridge (ICLR 2026).
+
+    The similarity of two poses is the cosine of their affinities to communities; its softmax over the *other*
+    windows of the batch is what the softmax of EMG-pose similarities over them is drawn to, both ways. The own
+    pose, which InfoNCE is about, takes no part.
+
+    Args:
+        emg: as for ``info_nce``.
+        pose_BD: as for ``info_nce``.
+        affinity_BK: see ``affinities``.
+        temperature: of the EMG-pose similarities.
+        target_temperature: of the similarities of poses.
+    """
+    own_BB = torch.eye(len(pose_BD), dtype=torch.bool, device=pose_BD.device)
+    alike_BB = similarities(affinity_BK, affinity_BK) / target_temperature
+    target_BB = alike_BB.masked_fill(own_BB, -math.inf).softmax(dim=1)
+    logits_BB = similarities(emg, pose_BD) / temperature
+    total = logits_BB.new_zeros(())
+    for way_BB in (logits_BB, logits_BB.T):
+        share_BB = way_BB.masked_fill(own_BB, -math.inf).log_softmax(dim=1)
+        total = total - (target_BB * share_BB.masked_fill(own_BB, 0.0)).sum(dim=1).mean() / 2
+    return total
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import Any
 def fields_of(config: Any, prefix: str = "") -> list[str]:
     """List the dot-paths of all fields.
 
-    >>> from cpep.configs import small
+    >>> from cpep.presets import small
     >>> fields_of(small())[:4]
     ['preset', 'recipe', 'threads', 'precision']
     """

@@ -15,11 +15,11 @@ PART: Range = (math.ulp(0.0), math.nextafter(1, 2), "above 0 and at most 1")
 RANGES: dict[str, Range] = {
     "batch": (2, math.inf, "at least 2"),
     **dict.fromkeys(("threads", "width", "depth", "heads", "decoder_depth"), COUNT),
-    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap"), COUNT),
+    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap", "communities", "keep"), COUNT),
     **dict.fromkeys(("window_s", "hop_s", "token_ms", "bin_ms", "lr", "clip"), POSITIVE),
     **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
-    **dict.fromkeys(("temperature", "temperature_min", "temperature_max", "compute"), POSITIVE),
-    **dict.fromkeys(("pairs", "gallery"), PART),
+    **dict.fromkeys(("temperature", "temperature_min", "temperature_max", "target_temperature", "compute"), POSITIVE),
+    **dict.fromkeys(("pairs", "gallery", "share"), PART),
     **dict.fromkeys(("mask", "dropout", "drop", "warmup"), SHARE),
 }
 """By the last name of a field; every other number is at least 0."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cpep.card import Kind
-from cpep.configs import RunConfig, override
+from cpep.configs import RunConfig
 from cpep.plain import fingerprint
+from cpep.presets import override
 from cpep.train.task import settings_of
 from cpep.types import UserError
 
@@ -20,12 +21,21 @@ CLASSICAL = ("features", "ridge", "cca", "features/lda")
 """Rows without a network: one job, since they share their features."""
 
 BASELINES: tuple[Kind, ...] = ("supervised", "vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
-ALL = ("cpep", "emg_mae", "features", "ridge", "cca", "pose", *BASELINES)
+ALL = ("cpep", "embridge", "emg_mae", "features", "ridge", "cca", "pose", *BASELINES)
 """Every name without a slash (results.md)."""
 
 NO_AUGMENTATION = tuple(f"augment.{name}=0" for name in ("gain", "common_gain", "noise", "rotate_deg", "drop"))
 VARIANTS: dict[str, tuple[str, ...]] = {
     CONTROL: ("align.shuffled=true",),
+    "embridge": ("align.queries=16", "align.objective.cascle=1", "align.objective.reconstruct=1"),
+    "cpep/cascle": ("align.objective.cascle=1",),
+    "cpep/queries": ("align.queries=16",),
+    "cpep/reconstruct": ("align.queries=16", "align.objective.reconstruct=1"),
+    "cpep/sigmoid": ("align.objective.contrast=sigmoid",),
+    "cpep/smoothing": ("align.objective.targets=even",),
+    "cpep/softclip": ("align.objective.targets=pose",),
+    "cpep/supcon": ("align.objective.targets=community", "align.objective.share=1"),
+    "cpep/regress": ("align.objective.regress=1",),
     "cpep/frozen_emg": ("align.freeze_emg=true",),
     "cpep/random_init_emg": ("align.start_emg=false",),
     "cpep/random_init_pose": ("align.start_pose=false",),
@@ -56,8 +66,12 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """Rows that differ from ``cpep`` in some settings (results.md, "Names")."""
 
-ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda"))
-GROUPS = {"all": ALL, "ablations": ABLATIONS, "default": DEFAULT}
+OBJECTIVES = tuple(
+    f"cpep/{name}"
+    for name in ("cascle", "queries", "reconstruct", "sigmoid", "smoothing", "softclip", "supcon", "regress")
+)
+ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda", "embridge", *OBJECTIVES))
+GROUPS = {"all": ALL, "ablations": ABLATIONS, "objectives": OBJECTIVES, "default": DEFAULT}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from cpep.checkpoint import Model, load
-from cpep.configs import from_dict, override, preset
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
@@ -25,6 +24,7 @@ from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
 from cpep.pipeline import describe, publish
 from cpep.plain import fingerprint
+from cpep.presets import from_dict, override, preset
 from cpep.rows import CLASSICAL, config_of
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.stages import PAIRED, paired
@@ -176,4 +176,4 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
             recording=found.recording_N,
             time_s=found.time_N,
         )
-    return f"{out}: {len(found)} windows x {found.x_ND.shape[1]} dimensions"
+    return f"{out}: {len(found)} windows x {' x '.join(map(str, found.x_ND.shape[1:]))} dimensions"

@@ -48,7 +48,7 @@ class EmbeddingSet:
     """Vectors of windows with what is known of each window.
 
     Attributes:
-        x_ND: embeddings or features, float32.
+        x_ND: embeddings or features, float32; of a model with queries (N, Q, D).
         label_N: index into the vocabulary of the store that the windows come from.
         user_N: user id of every window.
         recording_N: name of the recording.
@@ -79,6 +79,10 @@ class EmbeddingSet:
         if len(x_ND) != len(self):
             raise ValueError(f"{len(x_ND)} vectors for {len(self)} windows")
         return replace(self, x_ND=x_ND)
+
+    def averaged(self) -> EmbeddingSet:
+        """Return one vector a window: with queries their mean, since the one nearest to the pose knows the pose."""
+        return self if self.x_ND.ndim == 2 else self.with_x(self.x_ND.mean(axis=1))
 
     def refuse_shared(self, other: EmbeddingSet) -> None:
         """Assert that training and validation share no user."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.configs import Readout, preset
+from cpep.configs import Readout
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
@@ -18,6 +18,7 @@ from cpep.evaluate.rivals import choose_ridge
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.regressor import PoseRegressor
+from cpep.presets import preset
 from tests.synthetic import write_db1
 
 
@@ -157,7 +158,8 @@ def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_
     monkeypatch.setattr("cpep.evaluate.evaluation.choose_ridge", choose)
     windows = list_windows(protocol.store, 2.0, 0.5)  # labelled throughout or not
     pairs = [
-        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role))) for role in ("train", "val")
+        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role)))
+        for role in ("train", "val")
     ]
     evaluation.linear_to_pose(protocol, "ridge", "recording", pairs)
     assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2

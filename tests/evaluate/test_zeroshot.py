@@ -73,3 +73,19 @@ def test_refusals() -> None:
         knn_vote(np.eye(2), np.eye(2), np.array([1, 2, 3]))
     with pytest.raises(ValueError, match="not finite"):
         knn_vote(np.array([[np.nan, 1.0]]), np.eye(2), np.array([1, 2]))
+
+
+def test_of_several_vectors_of_a_query_the_nearest_to_each_pose_counts():
+    rng = np.random.default_rng(0)
+    query, gallery = rng.normal(size=(40, 3, 5)), rng.normal(size=(60, 5))
+    label = rng.integers(1, 4, 60)
+    found = knn_vote(query, gallery, label, k=5)
+    unit = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
+    for q in range(40):
+        best = [max(float(v @ pose) / np.linalg.norm(v) for v in query[q]) for pose in unit]
+        nearest = sorted(range(60), key=lambda g: -best[g])[:5]
+        votes = {k: sum(label[g] == k for g in nearest) for k in (1, 2, 3)}
+        winners = [k for k in votes if votes[k] == max(votes.values())]
+        wanted = max(winners, key=lambda k: (sum(best[g] for g in nearest if label[g] == k), -k))
+        assert found[q] == wanted
+    assert np.array_equal(knn_vote(query[:, :1], gallery, label), knn_vote(query[:, 0], gallery, label))

@@ -10,10 +10,10 @@ import torch
 
 from cpep.card import make_card
 from cpep.checkpoint import load
-from cpep.configs import preset
 from cpep.data.splits import LeakError
 from cpep.data.transforms import Augmentation
 from cpep.data.windows import Batches
+from cpep.presets import preset
 from cpep.train import baselines, loop
 from cpep.train.baselines import regress, supervise
 from cpep.train.compute import cpep_gflop

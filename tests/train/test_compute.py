@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from cpep.card import make_card
-from cpep.configs import preset
 from cpep.models.encoder import Encoder
+from cpep.presets import preset
 from cpep.train.compute import cpep_gflop, step_gflop
 
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from cpep.checkpoint import load
-from cpep.configs import preset
 from cpep.data.prepare import prepare
 from cpep.data.splits import LeakError, make_splits
 from cpep.data.windows import Batches, Windows
-from cpep.models.cpep import Cpep
+from cpep.presets import preset
 from cpep.train import loop
+from cpep.train.objective import Objective
 from cpep.train.stages import align, paired, pretrain
 from cpep.train.task import Task
 from cpep.types import UserError
@@ -57,11 +57,13 @@ def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tm
 
 
 def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, tmp_path, monkeypatch):
-    at, forward, poses, held = Batches.at, Cpep.forward, {"own": [], "shuffled": []}, []
+    at, forward, poses, held = Batches.at, Objective.forward, {"own": [], "shuffled": []}, []
     monkeypatch.setattr(Batches, "at", lambda self, step: at(self, 0))
     monkeypatch.setattr("cpep.train.stages.calibrated_info_nce", lambda pairs, *_: held.append(pairs) or 1.0)
     for name, given in poses.items():
-        monkeypatch.setattr(Cpep, "forward", lambda net, s, p, given=given: (given.append(p), forward(net, s, p))[1])
+        monkeypatch.setattr(
+            Objective, "forward", lambda net, s, p, q, given=given: (given.append(p), forward(net, s, p, q))[1]
+        )
         align(task(store, split, tmp_path / name, f"align.shuffled={name == 'shuffled'}"), *pretrained)
     own, dealt = poses["own"][0], poses["shuffled"]
     assert all(torch.equal(pose, own) for pose in poses["own"])

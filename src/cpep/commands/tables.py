@@ -82,8 +82,8 @@ def _tabulate(
     unseen: str,
     sets: list[str],
 ) -> None:
-    from cpep.configs import preset as make_preset
     from cpep.pipeline import reproduce as run
+    from cpep.presets import preset as make_preset
     from cpep.runs import Request, quoted
 
     if recipe != "paper":

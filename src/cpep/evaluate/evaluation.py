@@ -80,7 +80,7 @@ def aligned(protocol: Protocol, name: str, model: Model, progress: Progress = no
     emg = embed_emg(model, protocol.store, protocol.windows, progress)
 
     def vectors(windows: Windows) -> FloatArray:
-        return emg.x_ND if windows is protocol.windows else embed_emg(model, protocol.store, windows).x_ND
+        return (emg if windows is protocol.windows else embed_emg(model, protocol.store, windows)).averaged().x_ND
 
     of_wearing = protocol.of_wearing(model, vectors)
     return [*protocol.probe(name, of_wearing), *protocol.zero_shot(name, emg, protocol.pose(model))]
@@ -134,7 +134,7 @@ def map_points(protocol: Protocol, model: Model) -> dict[str, list[list[Any]]]:
         own.select(rng.permutation(len(own))[:MAP_POINTS])
         for own in (protocol.of_role("test"), protocol.of_role("train"))
     )
-    emg, pose = embed_emg(model, protocol.store, tested), embed_pose(model, protocol.store, gallery)
+    emg, pose = embed_emg(model, protocol.store, tested).averaged(), embed_pose(model, protocol.store, gallery)
     sets = tuple(protocol.gestures.values())
     return map_of(emg, pose, sets, protocol.store.vocabulary, protocol.config.neighbours, protocol.seed)
 

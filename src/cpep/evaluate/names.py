@@ -52,6 +52,14 @@ MODELS = {
     "cpep/gallery_1pct": "1 % of the gallery's poses",
     "cpep/k_1": "the nearest pose alone decides",
     "cpep/k_50": "the 50 nearest poses vote",
+    "cpep/cascle": "soft targets from communities of poses (a part of EMBridge)",
+    "cpep/queries": "queries of a Q-Former (a part of EMBridge)",
+    "cpep/reconstruct": "queries that also reconstruct masked poses (two parts of EMBridge)",
+    "cpep/sigmoid": "a sigmoid of every pair instead of a softmax",
+    "cpep/smoothing": "targets smoothed over the batch",
+    "cpep/softclip": "targets on poses that are alike",
+    "cpep/supcon": "targets on all poses of a community",
+    "cpep/regress": "the pose predicted from the embedding, too",
     "cpep/lda": "probe by linear discriminant analysis",
 }
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}

@@ -9,7 +9,7 @@ from cpep.types import FloatArray, IntArray
 _BLOCK_SIMILARITIES = 2**24  # similarities held at once: 64 MB, whatever the number of queries
 
 
-def knn_vote(query_QD: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> IntArray:
+def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> IntArray:
     """Label queries by their ``k`` nearest gallery vectors.
 
     Exact: cosine similarity to the whole gallery; the majority of the ``k`` nearest wins; where labels have
@@ -17,7 +17,7 @@ def knn_vote(query_QD: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k:
     near, the earlier one counts as nearer. A vector of zeros has similarity 0 to everything.
 
     Args:
-        query_QD: vectors to label.
+        query: vectors to label (Q, D); or several of each (Q, E, D), of which the nearest to a pose counts.
         gallery_GD: vectors of known label.
         label_G: their labels.
         k: number of neighbours; a smaller gallery votes as a whole.
@@ -30,28 +30,30 @@ def knn_vote(query_QD: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k:
     """
     if not len(gallery_GD):
         raise ValueError("the gallery is empty")
-    if len(gallery_GD) != len(label_G) or query_QD.shape[1] != gallery_GD.shape[1]:
-        raise ValueError(f"queries {query_QD.shape}, gallery {gallery_GD.shape} and {len(label_G)} labels do not fit")
+    if len(gallery_GD) != len(label_G) or query.shape[-1] != gallery_GD.shape[1]:
+        raise ValueError(f"queries {query.shape}, gallery {gallery_GD.shape} and {len(label_G)} labels do not fit")
     gallery_DG = unit_rows(gallery_GD).T.copy()
-    unit_QD = unit_rows(query_QD)
-    if not (np.isfinite(gallery_DG).all() and np.isfinite(unit_QD).all()):
+    unit = unit_rows(query)
+    if not (np.isfinite(gallery_DG).all() and np.isfinite(unit).all()):
         raise ValueError("query or gallery vectors are not finite")
     k = min(k, len(gallery_GD))
     names_K, class_G = np.unique(label_G, return_inverse=True)
-    block = max(1, _BLOCK_SIMILARITIES // len(gallery_GD))
-    label_Q = np.empty(len(unit_QD), dtype=names_K.dtype)
-    for start in range(0, len(unit_QD), block):
-        similarity_QG = unit_QD[start : start + block] @ gallery_DG
+    each = 1 if unit.ndim == 2 else unit.shape[1]
+    block = max(1, _BLOCK_SIMILARITIES // (each * len(gallery_GD)))
+    label_Q = np.empty(len(unit), dtype=names_K.dtype)
+    for start in range(0, len(unit), block):
+        found = unit[start : start + block] @ gallery_DG
+        similarity_QG = found if unit.ndim == 2 else found.max(axis=1)
         nearest_Qk = nearest_columns(similarity_QG, k)
         weight_Qk = np.take_along_axis(similarity_QG, nearest_Qk, axis=1)
         label_Q[start : start + block] = names_K[_vote(class_G[nearest_Qk], weight_Qk, len(names_K))]
     return label_Q
 
 
-def unit_rows(x_ND: FloatArray) -> FloatArray:
-    """Scale every row to length one, in float32; rows of zeros stay zeros."""
-    x_ND = x_ND.astype(np.float32)
-    return np.asarray(x_ND / np.maximum(np.linalg.norm(x_ND, axis=1, keepdims=True), 1e-30))
+def unit_rows(x: FloatArray) -> FloatArray:
+    """Scale every vector along the last axis to length one, in float32; those of zeros stay zeros."""
+    x = x.astype(np.float32)
+    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
 
 
 def nearest_columns(similarity_QG: FloatArray, k: int) -> IntArray:

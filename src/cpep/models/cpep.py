@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpep.losses import info_nce
+from cpep.models.embridge import QueryFormer
 from cpep.models.encoder import Encoder
 from cpep.types import UserError
 
@@ -18,7 +18,8 @@ class Cpep(nn.Module):
 
     The pose side is the frozen encoder's [CLS] as it is, and the one-layer projection is on the EMG side. The
     settings can leave the published way: another pooling or projection, the EMG encoder frozen, the pose
-    encoder trained too, the temperature fixed (the ablations of results.md).
+    encoder trained too, the temperature fixed (the ablations of results.md); or queries that read the EMG
+    encoder's tokens in place of what is pooled (EMBridge).
 
     Args:
         emg: EMG encoder.
@@ -31,6 +32,7 @@ class Cpep(nn.Module):
         projection: ``linear``, ``mlp`` (two layers) or ``none``.
         freeze_emg: train the projection alone.
         train_pose: train the pose encoder too.
+        queries: of a Q-Former on the EMG encoder; 0 for none.
 
     Raises:
         UserError: encoders of different widths without a projection.
@@ -49,12 +51,14 @@ class Cpep(nn.Module):
         projection: str = "linear",
         freeze_emg: bool = False,
         train_pose: bool = False,
+        queries: int = 0,
     ) -> None:
         super().__init__()
         self.emg = emg.requires_grad_(not freeze_emg)
         self.pose = pose.requires_grad_(train_pose).eval()
         self.pool, self.freeze_emg, self.train_pose = pool, freeze_emg, train_pose
-        self.projection = _projection(projection, emg.width, pose.width)
+        self.former = QueryFormer(pose, emg.width, queries, emg.dropout) if queries else None
+        self.projection = _projection(projection, pose.width if queries else emg.width, pose.width)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), learn_temperature)
         self.bounds = (math.log(temperature_min), math.log(temperature_max))
 
@@ -71,16 +75,27 @@ class Cpep(nn.Module):
         return self.log_temperature.clamp(*self.bounds).exp()
 
     def embed_emg(self, signal_BNF: Tensor) -> Tensor:
-        """Return L2-normalised embeddings (B, D) of EMG signals."""
-        return F.normalize(self.projection(self._pooled(self.emg, signal_BNF)).float(), dim=-1)
+        """Return L2-normalised embeddings of EMG signals, (B, D); with queries each query's, (B, Q, D)."""
+        if self.former is None:
+            return self._projected(self._pooled(self.emg, signal_BNF))
+        return self.of_queries(self.query_states(signal_BNF))
+
+    def query_states(self, signal_BNF: Tensor) -> list[Tensor]:
+        """Return the queries at every depth of the Q-Former; see ``QueryFormer.states``."""
+        assert self.former is not None
+        return self.former.states(self.emg.encode(self.emg.tokeniser(signal_BNF)))
+
+    def of_queries(self, states: list[Tensor]) -> Tensor:
+        """Return L2-normalised embeddings (B, Q, D) of what ``query_states`` returned."""
+        assert self.former is not None
+        return self._projected(self.former.norm(states[-1]))
 
     def embed_pose(self, pose_BSJ: Tensor) -> Tensor:
         """Return L2-normalised embeddings (B, D) of pose windows."""
         return F.normalize(self._pooled(self.pose, pose_BSJ).float(), dim=-1)
 
-    def forward(self, signal_BNF: Tensor, pose_BD: Tensor) -> Tensor:
-        """Return the symmetric InfoNCE of EMG windows and the pose embeddings of the same windows."""
-        return info_nce(self.embed_emg(signal_BNF), pose_BD, self.temperature)
+    def _projected(self, x: Tensor) -> Tensor:
+        return F.normalize(self.projection(x).float(), dim=-1)
 
     def _pooled(self, encoder: Encoder, signal_BNF: Tensor) -> Tensor:
         out_BND = encoder.encode(encoder.tokeniser(signal_BNF))

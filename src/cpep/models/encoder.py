@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.heads, self.dropout = width, heads, dropout
         self.tokeniser = Tokeniser(columns, steps, token_steps)
         self.embed = nn.Linear(self.tokeniser.token_values, width)
         self.position = nn.Parameter(0.02 * torch.randn(self.tokeniser.tokens, width))

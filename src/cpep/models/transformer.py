@@ -1,4 +1,4 @@
-"""The pre-norm Transformer block."""
+"""The pre-norm Transformer block, and attention to other tokens."""
 
 from __future__ import annotations
 
@@ -49,13 +49,49 @@ class Block(nn.Module):
         self.down = nn.Linear(mlp_ratio * width, width, bias=False)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """Return tokens of the same shape."""
+    def forward(self, x_BND: Tensor, beside_BMD: Tensor | None = None) -> Tensor:
+        """Return tokens of the same shape.
+
+        Args:
+            x_BND: tokens.
+            beside_BMD: further tokens that these attend to, and that stay as they are.
+        """
         B, N, D = x_BND.shape
-        qkv = self.qkv(self.norm_attention(x_BND)).view(B, N, 3, self.heads, D // self.heads)
+        source = x_BND if beside_BMD is None else torch.cat([beside_BMD, x_BND], dim=1)
+        qkv = self.qkv(self.norm_attention(source)).view(B, -1, 3, self.heads, D // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed_BND = attend(query, key, value).transpose(1, 2).reshape(B, N, D)
+        mixed_BND = attend(query[:, :, -N:], key, value).transpose(1, 2).reshape(B, N, D)
         x_BND = x_BND + self.dropout(self.out(mixed_BND))
         hidden = F.gelu(self.up(self.norm_mlp(x_BND)), approximate="tanh")
         out: Tensor = x_BND + self.dropout(self.down(hidden))
+        return out
+
+
+class CrossAttention(nn.Module):
+    """Pre-norm attention of some tokens to others, of another width, as a residual branch.
+
+    Args:
+        width: of the tokens that ask.
+        other: width of the tokens that are asked.
+        heads: attention heads; divides ``width``.
+        dropout: on the residual branch.
+    """
+
+    def __init__(self, width: int, other: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm, self.norm_other = nn.LayerNorm(width), nn.LayerNorm(other)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(other, 2 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BND: Tensor, other_BME: Tensor) -> Tensor:
+        """Return tokens of the shape of the first."""
+        B, N, D = x_BND.shape
+        query = self.query(self.norm(x_BND)).view(B, N, self.heads, D // self.heads).transpose(1, 2)
+        both = self.key_value(self.norm_other(other_BME)).view(B, -1, 2, self.heads, D // self.heads)
+        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed_BND = attend(query, key, value).transpose(1, 2).reshape(B, N, D)
+        out: Tensor = x_BND + self.dropout(self.out(mixed_BND))
         return out

@@ -19,6 +19,7 @@ from cpep.configs import RunConfig
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.mae import MaskedAutoencoder
+from cpep.train.objective import Objective
 
 COUNTED_WINDOWS = 2
 
@@ -49,10 +50,7 @@ def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
     with torch.random.fork_rng(devices=[]):  # a count must not move what a stage draws
         net = Model(card).net
         assert isinstance(net, Cpep)
-        emg = net.emg.tokeniser
-        net.eval()
-        signal = torch.zeros(COUNTED_WINDOWS, emg.steps, emg.columns)
-        per_step = {"cpep": step_gflop(lambda _: net.embed_emg(signal).sum(), config.align.optim.batch)}
+        per_step = {"cpep": align_gflop(Objective(net, config.align), config.align.optim.batch)}
         kinds: tuple[tuple[Kind, Encoder], ...] = (("emg_mae", net.emg), ("pose_mae", net.pose))
         for name, encoder in kinds:
             mae = autoencoder(encoder.requires_grad_(), config, name).eval()
@@ -60,6 +58,24 @@ def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
     used = {"cpep": True, "emg_mae": config.align.start_emg, "pose_mae": config.align.start_pose}
     steps = {name: used[name] * getattr(config, "align" if name == "cpep" else name).optim.steps for name in per_step}
     return {name: value * steps[name] for name, value in per_step.items()}
+
+
+def align_gflop(objective: Objective, batch: int) -> float:
+    """Return the operations of one step of the alignment, in 10^9; of a pose encoder too if it is trained."""
+    net = objective.net
+    emg, pose, device = net.emg.tokeniser, net.pose.tokeniser, net.log_temperature.device
+
+    def loss_of(count: int) -> Tensor:
+        signal = torch.zeros(count, emg.steps, emg.columns, device=device)
+        pose_BSJ = torch.zeros(count, pose.steps, pose.columns, device=device)
+        embedding, terms = objective.embed(signal, pose_BSJ)
+        total = embedding.sum() + terms
+        return total + net.embed_pose(pose_BSJ).sum() if net.train_pose else total
+
+    objective.eval()
+    found = step_gflop(loss_of, batch)
+    objective.zero_grad()
+    return found
 
 
 def autoencoder(encoder: Encoder, config: RunConfig, kind: Kind) -> MaskedAutoencoder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,9 @@ from cpep.data.windows import Batches, Windows
 from cpep.losses import calibrated_info_nce
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.train.compute import autoencoder, masked_gflop, step_gflop
+from cpep.train.compute import align_gflop, autoencoder, masked_gflop
 from cpep.train.loop import fit
+from cpep.train.objective import Objective, PoseSide, communities
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     Task,
@@ -135,7 +135,10 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
             encoder.load_state_dict(sides[name].state_dict())
         else:
             encoder.tokeniser.fit(signals(evenly(train, STATISTICS_WINDOWS)))
-    poses, held_poses = (_pose_side(task, net, windows) for windows in (train, validation))
+    if net.former is not None and settings.start_pose:
+        net.former.start_from(net.pose)
+    poses, held_poses = (PoseSide(task, net, windows) for windows in (train, validation))
+    objective = Objective(net, settings, communities(poses, settings, task.seed)).to(model.device)
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
@@ -146,9 +149,10 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
-        signal = augment(read(train.select(chosen)))
+        signal, others = augment(read(train.select(chosen))), partners(chosen)
+        pose_BSJ = poses.pose(others) if objective.reads_pose else None
         with autocast(task.config):
-            loss: Tensor = net(signal, poses(partners(chosen)))
+            loss: Tensor = objective(signal, poses.embed(others), pose_BSJ)
         return loss
 
     def validate() -> float:
@@ -157,12 +161,12 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
             chosen = held_batches.at(step)
             signal = read(validation.select(chosen))
             with autocast(task.config):
-                pairs.append((net.embed_emg(signal), held_poses(partners(chosen))))
+                pairs.append((net.embed_emg(signal), held_poses.embed(partners(chosen))))
         return calibrated_info_nce(pairs, settings.temperature_min, settings.temperature_max)
 
-    gflop = _align_gflop(net, settings.optim.batch)
+    gflop = align_gflop(objective, settings.optim.batch)
     history = fit(
-        net,
+        objective,
         loss_at,
         validate,
         settings.optim,
@@ -173,39 +177,6 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
     )
     finish(task, key, model, history, gflop=gflop)
     return task.folder / "checkpoint"
-
-
-def _align_gflop(net: Cpep, batch: int) -> float:
-    """Return the operations of a step, in 10^9; those of a pose encoder too if it is trained."""
-    emg, pose, device = net.emg.tokeniser, net.pose.tokeniser, net.log_temperature.device
-
-    def loss_of(count: int) -> Tensor:
-        total = net.embed_emg(torch.zeros(count, emg.steps, emg.columns, device=device)).sum()
-        if net.train_pose:
-            total = total + net.embed_pose(torch.zeros(count, pose.steps, pose.columns, device=device)).sum()
-        return total
-
-    net.eval()
-    found = step_gflop(loss_of, batch)
-    net.zero_grad()
-    return found
-
-
-def _pose_side(task: Task, net: Cpep, windows: Windows) -> Callable[[IntArray], Tensor]:
-    """Return a function from positions in a list of windows to embeddings of their poses.
-
-    A frozen encoder embeds all of them once, since its input is not augmented.
-    """
-    read = pose_signals(task)
-    if net.train_pose:
-        return lambda chosen: net.embed_pose(read(windows.select(chosen)))
-    parts = []
-    with torch.no_grad():
-        for part in chunks(windows, 512):
-            with autocast(task.config):
-                parts.append(net.embed_pose(read(part)))
-    pose_ND = torch.cat(parts)
-    return lambda chosen: pose_ND[torch.from_numpy(chosen)]
 
 
 def paired(task: Task, role: Role) -> Windows:

@@ -1,0 +1,100 @@
+"""Q-Former and masked pose reconstruction of EMBridge (ICLR 2026), as far as its notes state them (cpep.md).
+
+Chosen where they are silent: queries do not see the pose tokens (as in BLIP-2, Li et al. 2023), so that they are
+the same whether a pose is reconstructed or not; cross-attention stands before self-attention.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cpep.losses import masked_mse
+from cpep.models.encoder import Encoder
+from cpep.models.transformer import Block, CrossAttention
+from cpep.types import UserError
+
+
+class QueryFormer(nn.Module):
+    """Learnt queries that read the EMG tokens: blocks of the pose encoder's sizes, every other one also asks the EMG.
+
+    Args:
+        pose: whose sizes the blocks have, and whose weights ``start_from`` takes.
+        emg_width: width of the EMG tokens.
+        queries: how many.
+        dropout: on residual branches.
+    """
+
+    def __init__(self, pose: Encoder, emg_width: int, queries: int, dropout: float) -> None:
+        super().__init__()
+        heads, depth = pose.heads, len(pose.blocks)
+        self.queries = nn.Parameter(0.02 * torch.randn(queries, pose.width))
+        self.cross = nn.ModuleList(CrossAttention(pose.width, emg_width, heads, dropout) for _ in range(0, depth, 2))
+        self.blocks = nn.ModuleList(Block(pose.width, heads, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(pose.width)
+
+    def start_from(self, pose: Encoder) -> None:
+        """Take the weights of the pose encoder's blocks."""
+        self.blocks.load_state_dict(pose.blocks.state_dict())
+        self.norm.load_state_dict(pose.norm.state_dict())
+
+    def states(self, emg_BME: Tensor) -> list[Tensor]:
+        """Return what each block's self-attention reads, then what the last block returns: (B, Q, D) each."""
+        x_BQD = self.queries.to(emg_BME.dtype).expand(len(emg_BME), -1, -1)
+        found = []
+        for index, block in enumerate(self.blocks):
+            if index % 2 == 0:
+                x_BQD = self.cross[index // 2](x_BQD, emg_BME)
+            found.append(x_BQD)
+            x_BQD = block(x_BQD)
+        return [*found, x_BQD]
+
+
+class PoseReconstruction(nn.Module):
+    """Masked pose reconstruction (MPRL): hidden pose tokens from the others and from the queries.
+
+    Through the Q-Former's self-attention alone: a pose token sees the queries and the pose tokens of its depth,
+    never the EMG.
+
+    Args:
+        pose: the frozen pose encoder: its tokeniser, embedding and positions serve here too.
+        mask: share of the pose tokens that are hidden.
+
+    Raises:
+        UserError: no token, or every token, would be hidden.
+    """
+
+    def __init__(self, pose: Encoder, mask: float) -> None:
+        super().__init__()
+        tokens = pose.tokeniser.tokens
+        self.hidden = round(mask * tokens)
+        if not 0 < self.hidden < tokens:
+            raise UserError(f"mask {mask} of {tokens} pose tokens hides {self.hidden}: some, not all, must be hidden")
+        self.mask_token = nn.Parameter(0.02 * torch.randn(pose.width))
+        self.out = nn.Linear(pose.width, pose.tokeniser.token_values)
+
+    def forward(self, former: QueryFormer, states: list[Tensor], pose: Encoder, pose_BSJ: Tensor) -> Tensor:
+        """Return the mean squared error on the hidden tokens.
+
+        Args:
+            former: whose blocks the tokens pass through.
+            states: of its queries, from ``former.states``.
+            pose: as at construction.
+            pose_BSJ: pose windows.
+        """
+        tokens_BNP = pose.tokeniser(pose_BSJ)
+        B, N, _ = tokens_BNP.shape
+        hidden_BN = torch.rand(B, N).argsort(dim=1).to(pose_BSJ.device) < self.hidden
+        prediction_BNP = self.reconstruct(former, states, pose, tokens_BNP, hidden_BN)
+        return masked_mse(prediction_BNP, tokens_BNP, hidden_BN)
+
+    def reconstruct(
+        self, former: QueryFormer, states: list[Tensor], pose: Encoder, tokens_BNP: Tensor, hidden_BN: Tensor
+    ) -> Tensor:
+        """Return every pose token (B, N, P), those that are hidden unread."""
+        visible_BND = pose.embed(tokens_BNP)
+        x_BND = torch.where(hidden_BN[..., None], self.mask_token.to(visible_BND.dtype), visible_BND) + pose.position
+        for block, queries_BQD in zip(former.blocks, states, strict=False):
+            x_BND = block(x_BND, queries_BQD)
+        out: Tensor = self.out(former.norm(x_BND))
+        return out

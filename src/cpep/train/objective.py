@@ -1,0 +1,160 @@
+"""What the alignment minimises: the contrastive loss of CPEP section 2, others, and the parts of EMBridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from cpep.configs import AlignConfig, Contrast, Targets
+from cpep.data.windows import Windows
+from cpep.losses import affinities, cascle, info_nce, sigmoid_loss, similarities, soft_targets
+from cpep.models.cpep import Cpep
+from cpep.models.embridge import PoseReconstruction
+from cpep.train.task import Task, autocast, chunks, pose_signals
+from cpep.types import IntArray
+
+CLUSTERED = 20_000
+"""Communities are found among at most this many poses, spread evenly."""
+SIGMOID_BIAS = -10.0
+"""Initial bias of the sigmoid loss (Zhai et al. 2023)."""
+
+
+class Objective(nn.Module):
+    """The network that is aligned, and what only its training needs.
+
+    Args:
+        net: the pair of encoders.
+        settings: of the alignment.
+        centre_KD: centres of communities of poses; see ``communities``.
+    """
+
+    centre_KD: Tensor
+
+    def __init__(self, net: Cpep, settings: AlignConfig, centre_KD: Tensor | None = None) -> None:
+        super().__init__()
+        self.net, self.settings = net, settings.objective
+        self.register_buffer("centre_KD", torch.empty(0, net.pose.width) if centre_KD is None else centre_KD)
+        self.bias = nn.Parameter(torch.tensor(SIGMOID_BIAS)) if self.settings.contrast is Contrast.sigmoid else None
+        self.reconstruction = PoseReconstruction(net.pose, self.settings.mask) if self.settings.reconstruct else None
+        tokeniser = net.pose.tokeniser
+        poses = tokeniser.tokens * tokeniser.columns
+        self.regression = nn.Linear(net.pose.width, poses) if self.settings.regress else None
+
+    @property
+    def reads_pose(self) -> bool:
+        """Whether the loss needs the poses themselves, not their embeddings alone."""
+        return self.reconstruction is not None or self.regression is not None
+
+    def forward(self, signal_BNF: Tensor, pose_BD: Tensor, pose_BSJ: Tensor | None) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            signal_BNF: EMG.
+            pose_BD: embeddings of the poses of the same windows.
+            pose_BSJ: these poses, where ``reads_pose``.
+        """
+        emg, loss = self.embed(signal_BNF, pose_BSJ)
+        loss = loss + self._contrast(emg, pose_BD)
+        if self.settings.cascle:
+            affinity_BK = self._affinities(pose_BD)
+            soft = cascle(emg, pose_BD, affinity_BK, self.net.temperature, self.settings.target_temperature)
+            loss = loss + self.settings.cascle * soft
+        return loss
+
+    def embed(self, signal_BNF: Tensor, pose_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return EMG embeddings, (B, D) or (B, Q, D), and the terms that no other window of the batch enters."""
+        loss = signal_BNF.new_zeros(())
+        if self.net.former is None:
+            emg = self.net.embed_emg(signal_BNF)
+        else:
+            states = self.net.query_states(signal_BNF)
+            emg = self.net.of_queries(states)
+            if self.reconstruction is not None:
+                assert pose_BSJ is not None
+                error = self.reconstruction(self.net.former, states, self.net.pose, pose_BSJ)
+                loss = loss + self.settings.reconstruct * error
+        if self.regression is not None:
+            assert pose_BSJ is not None
+            loss = loss + self.settings.regress * self._pose_error(emg, pose_BSJ)
+        return emg, loss
+
+    def _contrast(self, emg: Tensor, pose_BD: Tensor) -> Tensor:
+        temperature = self.net.temperature
+        if self.bias is not None:
+            return sigmoid_loss(emg, pose_BD, temperature, self.bias)
+        return info_nce(emg, pose_BD, temperature, self._targets(pose_BD))
+
+    def _targets(self, pose_BD: Tensor) -> Tensor | None:
+        """Return where the target of each window lies, (B, B); none where all of it is on the own pose."""
+        kind, warmth = self.settings.targets, self.settings.target_temperature
+        if kind is Targets.own:
+            return None
+        if kind is Targets.pose:
+            alike_BB = similarities(pose_BD, pose_BD)
+        elif kind is Targets.even:
+            alike_BB = torch.zeros(len(pose_BD), len(pose_BD), device=pose_BD.device)
+        else:
+            first_B = self._affinities(pose_BD).argmax(dim=1)
+            alike_BB = torch.log((first_B[:, None] == first_B).float())
+            warmth = 1.0
+        return soft_targets(alike_BB, warmth, self.settings.share)
+
+    def _affinities(self, pose_BD: Tensor) -> Tensor:
+        return affinities(pose_BD, self.centre_KD, self.settings.keep, self.settings.target_temperature)
+
+    def _pose_error(self, emg: Tensor, pose_BSJ: Tensor) -> Tensor:
+        """Return the squared error of the mean pose of each token, in SDs, read from the embedding."""
+        assert self.regression is not None
+        tokeniser = self.net.pose.tokeniser
+        mean_BNJ = tokeniser(pose_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        whole_BD = emg if emg.ndim == 2 else emg.mean(dim=1)
+        return F.mse_loss(self.regression(whole_BD).float(), mean_BNJ.flatten(1).float())
+
+
+class PoseSide:
+    """Poses of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
+
+    Args:
+        task: store and settings.
+        net: whose pose encoder embeds them.
+        windows: the windows.
+    """
+
+    def __init__(self, task: Task, net: Cpep, windows: Windows) -> None:
+        self.windows, self.net = windows, net
+        self.read: Callable[[Windows], Tensor] = pose_signals(task)
+        self.every_ND = None if net.train_pose else self._embedded(task)
+
+    def embed(self, chosen: IntArray) -> Tensor:
+        """Return embeddings (B, D) of windows by their position in the list."""
+        if self.every_ND is None:
+            return self.net.embed_pose(self.pose(chosen))
+        return self.every_ND[torch.from_numpy(chosen)]
+
+    def pose(self, chosen: IntArray) -> Tensor:
+        """Return their poses (B, S, J)."""
+        return self.read(self.windows.select(chosen))
+
+    @torch.no_grad()
+    def _embedded(self, task: Task) -> Tensor:
+        parts = []
+        for part in chunks(self.windows, 512):
+            with autocast(task.config):
+                parts.append(self.net.embed_pose(self.read(part)))
+        return torch.cat(parts)
+
+
+def communities(side: PoseSide, settings: AlignConfig, seed: int) -> Tensor | None:
+    """Find communities of poses by k-means on embeddings; return their centres (K, D), if they are used."""
+    objective = settings.objective
+    if side.every_ND is None or not (objective.cascle or objective.targets is Targets.community):
+        return None
+    chosen = np.unique(np.linspace(0, len(side.every_ND) - 1, CLUSTERED).astype(int))
+    pose_ND = side.every_ND[torch.from_numpy(chosen)].cpu().numpy()
+    means = KMeans(min(objective.communities, len(pose_ND)), n_init=1, random_state=seed).fit(pose_ND)
+    return torch.from_numpy(means.cluster_centers_).to(side.every_ND)
