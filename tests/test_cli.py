@@ -22,7 +22,7 @@ UNSEEN = ["--unseen", "3,6,9,12"]
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
-    return write_db1(tmp_path_factory.mktemp("cli") / "db1", users=8)
+    return write_db1(tmp_path_factory.mktemp("cli") / "db1", users=8, repetitions=2)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,17 @@ def test_reproduce_writes_every_row_of_the_contract(run):
     found = {(row["model"], row["protocol"], row["gestures"]) for row in results["rows"]}
     zero = {(p, g) for p in ("zero_shot", "zero_shot_all") for g in ("seen", "unseen")}
     probe = {("linear_probe", g) for g in ("seen", "unseen")}
+    shots = {(f"few_shot_{shown}", "all") for shown in (1, 2, 5, "rep")}
     wanted = {
-        "cpep": zero | probe, "emg_mae": probe, "features": probe, "ridge": zero, "pose": zero | probe,
-        "cpep/shuffled_pairs": zero | probe,
+        "cpep": zero | probe | shots, "emg_mae": probe | shots, "features": probe | shots, "ridge": zero,
+        "pose": zero | probe, "cpep/shuffled_pairs": zero | probe | shots,
     }  # fmt: skip
     assert found == {(model, *pair) for model, pairs in wanted.items() for pair in pairs}
     for row in results["rows"]:
         assert row["ci95"][0] <= row["balanced_accuracy"] <= row["ci95"][1] + 1e-9
         assert row["normalisation"] == "recording" and row["fold"] == 0 and row["seed"] == 0
         assert set(row["per_user"]) == set(fold["users_test"])
-        classes = {"seen": 8, "unseen": 4}[row["gestures"]] if row["protocol"] != "zero_shot_all" else 12
+        classes = {"seen": 8, "unseen": 4, "all": 12}[row["gestures"]] if row["protocol"] != "zero_shot_all" else 12
         assert row["chance"] == pytest.approx(1 / classes, abs=1e-4)
 
 

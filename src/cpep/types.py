@@ -64,8 +64,8 @@ class EmbeddingSet:
     def __len__(self) -> int:
         return len(self.x_ND)
 
-    def select(self, mask_N: BoolArray) -> EmbeddingSet:
-        """Return the windows where ``mask_N`` holds."""
+    def select(self, mask_N: BoolArray | IntArray) -> EmbeddingSet:
+        """Return some of the windows, by mask or by index."""
         return EmbeddingSet(
             self.x_ND[mask_N],
             self.label_N[mask_N],

@@ -12,6 +12,7 @@ from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
 from cpep.evaluate import evaluation
 from cpep.evaluate.embed import embedding_set, measured_pose
+from cpep.evaluate.fewshot import choose_classifier
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, choose_probe
 from cpep.evaluate.protocol import Protocol
 from cpep.evaluate.rivals import choose_ridge
@@ -25,7 +26,7 @@ from tests.synthetic import write_db1
 @pytest.fixture(scope="module")
 def protocol(tmp_path_factory):
     folder = tmp_path_factory.mktemp("protocol")
-    store = prepare(write_db1(folder / "raw", users=6), folder / "store")
+    store = prepare(write_db1(folder / "raw", users=6, repetitions=2), folder / "store")
     (split,) = make_splits(store, unseen=("3", "6"))
     return Protocol(store, split, list_windows(store, 2.0, 0.25), preset("tiny").evaluate, 0)
 
@@ -124,7 +125,8 @@ def test_a_regression_that_is_right_names_every_gesture(protocol, monkeypatch):
     asked, score, error = regression(protocol, monkeypatch, lambda pose: pose)
     assert error["seen"].values == error["unseen"].values == {"pose_nrmse": 0.0}
     assert all(score[name, kind] == 1 for name in ("zero_shot", "zero_shot_all") for kind in ("seen", "unseen"))
-    assert {name for name, _ in score} == {"linear_probe", "zero_shot", "zero_shot_all"}
+    shots = {f"few_shot_{shown}" for shown in (1, 2, 5, "rep")}
+    assert {name for name, _ in score} == {"linear_probe", "zero_shot", "zero_shot_all", *shots}
     (windows,) = asked
     assert set(windows.users(protocol.store)) == set(protocol.split.users_test)
 
@@ -164,6 +166,26 @@ def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_
     evaluation.linear_to_pose(protocol, "ridge", "recording", pairs)
     assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2
     assert np.allclose(given[1].x_ND, protocol.pose_points(pairs[0]).x_ND)
+
+
+def test_few_shot_learns_scatter_from_training_people_and_asks_test_people_of_all_gestures(protocol, monkeypatch):
+    taught = []
+
+    def choose(train, validation, hop_s, seed):
+        taught.extend([train, validation])
+        return choose_classifier(train, validation, hop_s, seed)
+
+    monkeypatch.setattr("cpep.evaluate.protocol.choose_classifier", choose)
+    split = protocol.split
+    outcomes = protocol.few_shot("features", protocol.features("recording"))
+    assert [o.protocol for o in outcomes] == ["few_shot_1", "few_shot_2", "few_shot_5", "few_shot_rep"]
+    for data, role in zip(taught, ("train", "val"), strict=True):
+        assert set(data.user_N) == set(split.users(role)) and set(data.label_N) == set(split.seen)
+    for outcome in outcomes:
+        assert set(outcome.test.user_N) == set(split.users_test) and outcome.gestures == "all"
+        assert set(outcome.classes) == set(outcome.test.label_N) == {*split.seen, *split.unseen}
+    assert outcomes[-1].score.balanced_accuracy > 0.9  # synthetic hands
+    assert protocol.hop_s == 0.25
 
 
 def test_the_setting_of_the_read_out_decides_the_probe(protocol):

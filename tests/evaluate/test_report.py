@@ -146,13 +146,13 @@ def test_text_of_a_small_case() -> None:
 
 def test_rows_without_accuracy_and_unknown_protocols() -> None:
     results, _ = evaluation(windows=5)
-    results["rows"].append({**results["rows"][0], "protocol": "few_shot_5"})
+    results["rows"].append({**results["rows"][0], "protocol": "few_shot_9"})
     error = {key: results["rows"][0][key] for key in ("model", "gestures", "fold", "seed", "normalisation")}
     results["rows"].append({**error, "protocol": "pose_error", "angular_error_deg": 12.0})
     table = table_of(results)
-    assert [c.title for c in table.columns][-1] == "few shot 5"
+    assert [c.title for c in table.columns][-1] == "few shot 9"
     text = table_text(results, 100)
-    assert "few shot 5" in text and max(map(len, text.splitlines())) <= 100
+    assert "few shot 9" in text and max(map(len, text.splitlines())) <= 100
 
 
 def test_page_is_well_formed_and_needs_nothing_else(page: str) -> None:

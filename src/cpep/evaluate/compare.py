@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
-from cpep.evaluate.names import GESTURES, PROTOCOLS, ROLES, UNDER_TRAINED, main_first, under_trained
+from cpep.evaluate.names import PROTOCOLS, ROLES, SETS, UNDER_TRAINED, main_first, under_trained
 
 if TYPE_CHECKING:
     from cpep.evaluate.collect import Fold
@@ -82,7 +82,7 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     marked = under_trained([run for fold in folds for run in fold.training])
     found: dict[tuple[str, str, str], Comparison] = {}
     for protocol in PROTOCOLS:
-        for gestures in GESTURES:
+        for gestures in SETS:
             a_of = _runs(folds, ONE, protocol, gestures)
             for other in others:
                 b_of = _runs(folds, other, protocol, gestures)
@@ -105,7 +105,7 @@ def summaries(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     found = []
     for model in dict.fromkeys(row["model"] for fold in folds for row in fold.rows):
         for protocol in PROTOCOLS:
-            for gestures in GESTURES:
+            for gestures in SETS:
                 runs = _runs(folds, model, protocol, gestures)
                 people = _everywhere(list(runs.values()))
                 if len(people) > 1:

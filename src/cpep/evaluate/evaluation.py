@@ -51,7 +51,7 @@ def classical(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequenc
         pairs: windows of training and of validation users that CPEP is aligned on, for maps from EMG to pose.
     """
     if name.startswith("features"):
-        return Evaluation(protocol.probe(name, protocol.features(kind)))
+        return Evaluation(protocol.labelled(name, protocol.features(kind)))
     return Evaluation(linear_to_pose(protocol, name, kind, pairs))
 
 
@@ -70,7 +70,7 @@ def trained(protocol: Protocol, name: str, model: Model, progress: Progress = no
         return regression(protocol, name, model, progress)
     if not isinstance(model.net, Cpep):
         pooled = protocol.of_wearing(model, lambda windows: pooled_emg(model, protocol.store, windows).x_ND)
-        return Evaluation(protocol.probe(name, pooled))
+        return Evaluation(protocol.labelled(name, pooled))
     points = map_points(protocol, model) if name == "cpep" else {}
     return Evaluation(aligned(protocol, name, model, progress), points=points)
 
@@ -83,7 +83,7 @@ def aligned(protocol: Protocol, name: str, model: Model, progress: Progress = no
         return (emg if windows is protocol.windows else embed_emg(model, protocol.store, windows)).averaged().x_ND
 
     of_wearing = protocol.of_wearing(model, vectors)
-    return [*protocol.probe(name, of_wearing), *protocol.zero_shot(name, emg, protocol.pose(model))]
+    return [*protocol.labelled(name, of_wearing), *protocol.zero_shot(name, emg, protocol.pose(model))]
 
 
 def regression(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> Evaluation:
@@ -118,7 +118,7 @@ def regression(protocol: Protocol, name: str, model: Model, progress: Progress =
                 hand=hand,
             )
         )
-    return Evaluation([*protocol.probe(name, probed), *protocol.zero_shot(name, query, gallery)], errors)
+    return Evaluation([*protocol.labelled(name, probed), *protocol.zero_shot(name, query, gallery)], errors)
 
 
 def ceiling(protocol: Protocol, model: Model) -> list[Outcome]:

@@ -8,8 +8,8 @@ from typing import Any
 from cpep.evaluate.errors import errors_of
 from cpep.evaluate.names import (
     DAGGER,
-    GESTURES,
     PROTOCOLS,
+    SETS,
     UNDER_TRAINED,
     is_ablation,
     main_first,
@@ -58,7 +58,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _accuracies(results: dict[str, Any], pick: Pick) -> str:
     found = {(row["model"], row["protocol"], row["gestures"]): row for row in results.get("summary", [])}
-    columns = [(p, g) for p in PROTOCOLS for g in GESTURES if any(key[1:] == (p, g) for key in found)]
+    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
     marked = under_trained(results.get("training", []))
 
     def cell(model: str, protocol: str, gestures: str) -> str:
@@ -81,7 +81,7 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
         for row in results.get("comparisons", [])
         if pick(row["other"])
     }
-    columns = [(p, g) for p in PROTOCOLS for g in GESTURES if any(key[1:] == (p, g) for key in found)]
+    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
 
     def cell(model: str, protocol: str, gestures: str) -> str:
         row = found.get((model, protocol, gestures))

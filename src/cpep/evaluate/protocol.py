@@ -27,6 +27,7 @@ from cpep.evaluate.embed import (
     in_batches,
 )
 from cpep.evaluate.features import classical_features
+from cpep.evaluate.fewshot import SHOTS, answers, choose_classifier
 from cpep.evaluate.metrics import Score, score
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
 from cpep.evaluate.zeroshot import knn_vote
@@ -44,8 +45,8 @@ class Outcome:
 
     Attributes:
         model: name per results.md.
-        protocol: ``linear_probe``, ``zero_shot`` or ``zero_shot_all``.
-        gestures: ``seen`` or ``unseen``: which windows were tested.
+        protocol: ``linear_probe``, ``zero_shot``, ``zero_shot_all``, ``few_shot_1`` (2, 5) or ``few_shot_rep``.
+        gestures: ``seen``, ``unseen`` or ``all``: which windows were tested.
         predicted_N: labels.
         test: the windows.
         classes: labels that could be answered.
@@ -80,6 +81,8 @@ class Protocol:
         self._features: dict[Normalisation, EmbeddingSet] = {}
         self._apart: dict[Normalisation, Standards] = {}
         self._poses: dict[str, EmbeddingSet] = {}
+        steps = np.diff(windows.start_N)
+        self.hop_s = float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
         self.gestures = {"seen": split.seen, "unseen": split.unseen} if split.unseen else {"seen": split.seen}
 
     def part(self, data: EmbeddingSet, role: Role, labels: tuple[int, ...]) -> EmbeddingSet:
@@ -96,6 +99,10 @@ class Protocol:
         other.config = config
         return other
 
+    def labelled(self, model: str, data: EmbeddingSet) -> list[Outcome]:
+        """What reads frozen vectors by labels: of training people (linear probe), of the test person (few-shot)."""
+        return [*self.probe(model, data), *self.few_shot(model, data)]
+
     def probe(self, model: str, data: EmbeddingSet) -> list[Outcome]:
         """Linear probe on frozen vectors, on seen and on unseen gestures; logistic regression, or LDA."""
         seen, lda = self.split.seen, self.config.probe is Readout.lda
@@ -110,6 +117,21 @@ class Protocol:
                 fitted = make(chosen.strength).fit(train.x_ND, train.label_N)
             test = self.part(data, "test", labels)
             outcomes.append(self.outcome(model, "linear_probe", name, fitted.predict(test.x_ND), test, labels))
+        return outcomes
+
+    def few_shot(self, model: str, data: EmbeddingSet) -> list[Outcome]:
+        """Every test person's own gestures, all of them, after some windows of each were shown with labels.
+
+        Where no gesture was repeated, nothing is left to ask.
+        """
+        classes, hop_s = self.split.seen + self.split.unseen, self.hop_s
+        train, validation = self.part(data, "train", self.split.seen), self.part(data, "val", self.split.seen)
+        chosen = choose_classifier(train, validation, hop_s, self.seed)
+        test, outcomes = self.part(data, "test", classes), []
+        for shots in SHOTS:
+            asked, predicted = answers(chosen, test, hop_s, shots, self.seed)
+            if len(asked):
+                outcomes.append(self.outcome(model, f"few_shot_{shots or 'rep'}", "all", predicted, asked, classes))
         return outcomes
 
     def zero_shot(self, model: str, query: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:

@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cpep.evaluate import figures, plots
 from cpep.evaluate.errors import errors_of, measure
 from cpep.evaluate.names import (
-    GESTURES,
     PROTOCOLS,
+    SETS,
     UNDER_TRAINED,
     is_ablation,
     main_first,
@@ -175,7 +175,7 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
             for one in results.get("comparisons", [])
             if is_ablation(one["other"]) == kind
         }
-        columns = [(p, g) for p in PROTOCOLS for g in GESTURES if any(key[1:] == (p, g) for key in found)]
+        columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
         lines = []
         for other in dict.fromkeys(key[0] for key in found):
             cells = tuple(found.get((other, *column)) for column in columns)

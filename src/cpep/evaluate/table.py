@@ -13,10 +13,10 @@ import numpy as np
 
 from cpep.evaluate.names import (
     DAGGER,
-    GESTURES,
     MODELS,
     PROTOCOLS,
     ROLES,
+    SETS,
     UNDER_TRAINED,
     is_ablation,
     under_trained,
@@ -148,7 +148,7 @@ def table_of(results: dict[str, Any]) -> Table:
     protocols = [*PROTOCOLS, *sorted({protocol for _, protocol, _ in found} - PROTOCOLS.keys())]
     columns = []
     for protocol in protocols:
-        for gestures in GESTURES:
+        for gestures in SETS:
             numbers = [n for key, numbers in found.items() if key[1:] == (protocol, gestures) for n in numbers]
             if numbers:
                 chance = float(np.mean([results["rows"][n]["chance"] for n in numbers]))

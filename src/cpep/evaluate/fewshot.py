@@ -1,0 +1,151 @@
+"""Few-shot: a new person shows each gesture once or a few times, with labels, and is recognised from then on.
+
+Protocols ``few_shot_k`` and ``few_shot_rep`` of results.md: of each person alone, among all gestures, mean of five
+draws of what was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from cpep.evaluate.metrics import balanced_accuracy
+from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
+
+SHOTS: tuple[int | None, ...] = (1, 2, 5, None)
+"""Windows of a gesture that are shown; none for all windows of one repetition."""
+DRAWS = 5
+SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Shares of the identity in the covariance that are tried."""
+
+
+def repetitions_of(data: EmbeddingSet, hop_s: float) -> IntArray:
+    """Number the repetitions of gestures: windows of one label that follow each other in one recording.
+
+    Args:
+        data: labelled windows.
+        hop_s: distance of neighbouring windows.
+    """
+    order_N = np.lexsort((data.time_N, data.recording_N))
+    label, recording, time = (column[order_N] for column in (data.label_N, data.recording_N, data.time_N))
+    begins = (label[1:] != label[:-1]) | (recording[1:] != recording[:-1]) | (np.diff(time) > 1.5 * hop_s)
+    repetition_N = np.empty(len(data), dtype=np.int64)
+    repetition_N[order_N] = np.concatenate([[0], np.cumsum(begins)])
+    return repetition_N
+
+
+def draw(
+    label_N: IntArray, repetition_N: IntArray, shots: int | None, rng: np.random.Generator
+) -> tuple[BoolArray, BoolArray]:
+    """Draw the windows of one person that are shown, and return them and those that are asked, as masks.
+
+    The windows that are shown come from different repetitions as far as there are enough, one of which is always
+    left to ask. Nothing is asked of a repetition of which something was shown; a gesture with one repetition
+    takes no part.
+
+    Args:
+        label_N: labels of the person's windows.
+        repetition_N: see ``repetitions_of``.
+        shots: windows of each gesture; none for a whole repetition.
+        rng: of the draw.
+    """
+    shown_N, asked_N = np.zeros((2, len(label_N)), dtype=bool)
+    for label in np.unique(label_N):
+        mine = label_N == label
+        repetitions = rng.permutation(np.unique(repetition_N[mine]))
+        if len(repetitions) < 2:
+            continue
+        used = repetitions[: min(shots or 1, len(repetitions) - 1)]
+        asked_N |= mine & ~np.isin(repetition_N, used)
+        if shots is None:
+            shown_N |= mine & (repetition_N == used[0])
+            continue
+        for index, repetition in enumerate(used):
+            of_it = np.flatnonzero(mine & (repetition_N == repetition))
+            count = len(range(index, shots, len(used)))  # dealt in turn
+            shown_N[rng.choice(of_it, min(count, len(of_it)), replace=False)] = True
+    return shown_N, asked_N
+
+
+class ShotClassifier:
+    """Discriminant analysis whose covariance is that of training people, and whose means are what was shown.
+
+    How windows of one gesture of one person scatter is alike among people, and one window says nothing of it.
+
+    Args:
+        shrinkage: share of the identity in the covariance, which is scaled to a mean variance of 1.
+    """
+
+    def __init__(self, shrinkage: float) -> None:
+        self.shrinkage = shrinkage
+
+    def fit(self, train: EmbeddingSet) -> Self:
+        """Learn how windows scatter about the mean of their gesture and person."""
+        rest = []
+        for user in np.unique(train.user_N):
+            for label in np.unique(train.label_N[train.user_N == user]):
+                x_ND = train.x_ND[(train.user_N == user) & (train.label_N == label)].astype(np.float64)
+                rest.append(x_ND - x_ND.mean(axis=0))
+        rest_ND = np.concatenate(rest)
+        covariance_DD = rest_ND.T @ rest_ND / len(rest_ND)
+        scale = float(np.trace(covariance_DD)) / len(covariance_DD)
+        covariance_DD = (1 - self.shrinkage) * covariance_DD / scale + self.shrinkage * np.eye(len(covariance_DD))
+        self._whitening_DD = np.linalg.cholesky(np.linalg.inv(covariance_DD))
+        return self
+
+    def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
+        """Label vectors by the nearest mean of what was shown."""
+        labels = np.unique(shown.label_N)
+        mean_KD = np.stack([shown.x_ND[shown.label_N == label].mean(axis=0) for label in labels]) @ self._whitening_DD
+        return np.asarray(labels[cdist(x_ND @ self._whitening_DD, mean_KD).argmin(axis=1)])
+
+
+def answers(
+    classifier: ShotClassifier, data: EmbeddingSet, hop_s: float, shots: int | None, seed: int
+) -> tuple[EmbeddingSet, IntArray]:
+    """Ask every person what it was not shown, in each of the draws; return the windows and the answers.
+
+    Args:
+        classifier: fitted on other people.
+        data: labelled windows of the people.
+        hop_s: distance of neighbouring windows.
+        shots: see ``draw``.
+        seed: of the draws.
+    """
+    repetition_N = repetitions_of(data, hop_s)
+    asked, predicted = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=data.label_N.dtype)]
+    for user in np.unique(data.user_N):
+        mine_N = np.flatnonzero(data.user_N == user)
+        own = data.select(mine_N)
+        for number in range(DRAWS):
+            rng = np.random.default_rng([seed, number])
+            shown_N, asked_N = draw(own.label_N, repetition_N[mine_N], shots, rng)
+            if asked_N.any():
+                asked.append(mine_N[asked_N])
+                predicted.append(classifier.predict(own.select(shown_N), own.x_ND[asked_N]))
+    return data.select(np.concatenate(asked)), np.concatenate(predicted)
+
+
+def choose_classifier(
+    train: EmbeddingSet, validation: EmbeddingSet, hop_s: float, seed: int, shrinkages: Sequence[float] = SHRINKAGES
+) -> ShotClassifier:
+    """Choose the shrinkage that serves validation people best after one repetition of each of their gestures.
+
+    Args:
+        train: labelled windows of training people, of seen gestures.
+        validation: the same of other people.
+        hop_s: distance of neighbouring windows.
+        seed: of the draws.
+        shrinkages: to try.
+    """
+    train.refuse_shared(validation)
+
+    def accuracy(shrinkage: float) -> float:
+        asked, predicted = answers(ShotClassifier(shrinkage).fit(train), validation, hop_s, None, seed)
+        return balanced_accuracy(asked.label_N, predicted) if len(asked) else 0.0
+
+    best = max(sorted(shrinkages, reverse=True), key=accuracy)
+    return ShotClassifier(best).fit(train)
