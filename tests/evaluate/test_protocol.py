@@ -157,7 +157,8 @@ def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_
     monkeypatch.setattr("cpep.evaluate.evaluation.choose_ridge", choose)
     windows = list_windows(protocol.store, 2.0, 0.5)  # labelled throughout or not
     pairs = [
-        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role))) for role in ("train", "val")
+        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role)))
+        for role in ("train", "val")
     ]
     evaluation.linear_to_pose(protocol, "ridge", "recording", pairs)
     assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2
