@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cpep.evaluate.collect import Fold
-from cpep.evaluate.compare import Comparison, comparisons
-from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap
+from cpep.evaluate.compare import Comparison, comparisons, summaries
+from cpep.evaluate.markdown import tables_markdown
+from cpep.evaluate.metrics import Answers, Difference, balanced_accuracy, paired_bootstrap, people_interval
 
 SKILLS = {"cpep": 0.8, "cpep/avg_pool": 0.6, "ridge": 0.4, "pose": 1.0, "cpep/shuffled_pairs": 0.2, "vemg2pose": 0.5}
 
@@ -62,6 +64,30 @@ def test_folds_of_a_seed_are_pooled_and_seeds_are_runs() -> None:
         runs = [[answers(folds, name, "zero_shot") for folds in by_seed.values()] for name in ("cpep", other)]
         assert comparison.difference == paired_bootstrap(*runs)
         assert (comparison.people, comparison.seeds) == (4, (0, 5))
+
+
+def test_a_summary_is_over_all_people_and_seeds() -> None:
+    by_seed = {seed: [fold(0, seed, ("1", "2")), fold(1, seed, ("3", "4"))] for seed in (0, 5)}
+    found = summaries([f for folds in by_seed.values() for f in folds])
+    (row,) = (r for r in found if (r["model"], r["protocol"]) == ("ridge", "zero_shot"))
+    runs = [answers(folds, "ridge", "zero_shot") for folds in by_seed.values()]
+    each = [balanced_accuracy(run.label_N, run.predicted_N) for run in runs]
+    assert row["balanced_accuracy"] == pytest.approx(np.mean(each), abs=1e-4) and each[0] != each[1]
+    assert row["ci95"] == pytest.approx(people_interval(runs)[1:], abs=1e-4)
+    assert (row["people"], row["seeds"]) == (4, [0, 5])
+
+
+def test_a_table_for_pages_marks_what_was_stopped_too_early() -> None:
+    folds = [fold(0, 0, ("1", "2"), stopped=("vemg2pose",))]
+    results = {
+        "rows": [],
+        "summary": summaries(folds),
+        "comparisons": [comparison.plain() for comparison in comparisons(folds)],
+        "training": [{**folds[0].training[0], "parameters": 1, "steps": 1, "share": 1.0}],
+    }
+    names = [line.split(" | ")[0] for line in tables_markdown(results).splitlines() if line.startswith("| ")]
+    assert names.count("| vemg2pose†") == 2 and names.count("| vemg2pose") == 1  # scores, differences; the cost
+    assert names.count("| ridge") == 2 and not any(name.startswith("| ridge†") for name in names)
 
 
 def test_only_complete_seeds_that_both_have_are_compared() -> None:

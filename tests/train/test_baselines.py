@@ -136,17 +136,23 @@ def test_a_pose_regression_meets_emg_turned_by_up_to_one_channel_and_changed_in_
     assert augment.gain == augment.common_gain == augment.noise == augment.drop == 0
 
 
-def test_statistics_of_a_baseline_come_from_training_users_alone(store, split, tmp_path):
-    rows = np.concatenate(
-        [np.arange(e.start, e.start + e.frames) for e in store.entries if e.user in split.users_test]
-    )
+def moved(store, people):
+    """Return the store with the pose of some people elsewhere."""
+    rows = np.concatenate([np.arange(e.start, e.start + e.frames) for e in store.entries if e.user in people])
     pose = np.array(store.pose_MJ)
-    pose[rows] += 500
-    changed = dataclasses.replace(store, pose_MJ=pose)
+    pose[rows] += np.linspace(-500, 500, len(rows))[:, None] ** 2
+    return dataclasses.replace(store, pose_MJ=pose)
+
+
+def test_statistics_of_a_baseline_come_from_training_users_alone(store, split, tmp_path):
     one = load(regress(task(store, split, tmp_path / "one"), "emg2pose"))
-    other = load(regress(task(changed, split, tmp_path / "other"), "emg2pose"))
+    other = load(regress(task(moved(store, split.users_test), split, tmp_path / "other"), "emg2pose"))
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
+    validated = load(regress(task(moved(store, split.users_val), split, tmp_path / "validated"), "emg2pose"))
+    assert torch.equal(one.net.mean_J, validated.net.mean_J)
+    trained = load(regress(task(moved(store, split.users_train), split, tmp_path / "trained"), "emg2pose"))
+    assert not torch.allclose(one.net.mean_J, trained.net.mean_J)
 
 
 def test_a_window_too_short_for_a_model_is_a_sentence(store, split, tmp_path):
