@@ -9,7 +9,9 @@ from cpep.losses import (
     cascle,
     info_nce,
     masked_mse,
+    moment_distance,
     pose_loss,
+    reversed_gradient,
     sigmoid_loss,
     similarities,
     soft_targets,
@@ -215,3 +217,31 @@ def test_pose_loss_equals_the_loops():
     assert float(pose_loss(predicted, target, tips, 0.01)) == pytest.approx(angle + 0.01 * distance, rel=1e-5)
     assert float(pose_loss(predicted, target, None, 0.01)) == pytest.approx(angle, rel=1e-5)
     assert float(pose_loss(predicted, target, tips, 0.0)) == pytest.approx(angle, rel=1e-5)
+
+
+def test_moment_distance_equals_the_loops():
+    x, person = batch(7, 3), torch.tensor([0, 4, 0, 4, 4, 0, 4])
+    mean = [sum(float(x[n, d]) for n in range(7)) / 7 for d in range(3)]
+
+    def moments(rows):
+        own = [sum(float(x[n, d]) for n in rows) / len(rows) for d in range(3)]
+        spread = [
+            [sum(float((x[n, d] - own[d]) * (x[n, e] - own[e])) for n in rows) / len(rows) for e in range(3)]
+            for d in range(3)
+        ]
+        return own, spread
+
+    _, whole = moments(range(7))
+    total = 0.0
+    for rows in ([0, 2, 5], [1, 3, 4, 6]):
+        own, spread = moments(rows)
+        total += sum((own[d] - mean[d]) ** 2 for d in range(3))
+        total += sum((spread[d][e] - whole[d][e]) ** 2 for d in range(3) for e in range(3))
+    assert moment_distance(x, person).item() == pytest.approx(total / 2, 1e-6)
+
+
+def test_a_reversed_gradient_is_reversed():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    out = reversed_gradient(x)
+    (out * torch.tensor([3.0, 4.0])).sum().backward()
+    assert torch.equal(out, x) and torch.equal(x.grad, torch.tensor([-3.0, -4.0]))

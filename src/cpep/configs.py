@@ -154,6 +154,9 @@ class ObjectiveConfig:
     reconstruct: float = 0.0  # weight of masked pose reconstruction (EMBridge); needs queries
     mask: float = 0.5  # of the pose tokens in it
     regress: float = 0.0  # weight of predicting the pose from the EMG embedding
+    adversary: float = 0.0  # weight of what a classifier of people must not find in the EMG embedding
+    moments: float = 0.0  # weight of the distance between people in mean and covariance of the EMG embedding
+    mixup: float = 0.0  # share of windows that are mixed with one of another person at the same pose
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -144,6 +145,41 @@ def cascle(
         share_BB = way_BB.masked_fill(own_BB, -math.inf).log_softmax(dim=1)
         total = total - (target_BB * share_BB.masked_fill(own_BB, 0.0)).sum(dim=1).mean() / 2
     return total
+
+
+def moment_distance(x_BD: Tensor, person_B: Tensor) -> Tensor:
+    """Squared distance of each person's mean and covariance to those of the batch, mean over people (CORAL).
+
+    Source: Sun and Saenko 2016, "Deep CORAL", there for two domains and covariances alone.
+
+    Args:
+        x_BD: embeddings.
+        person_B: whose they are.
+    """
+    people = torch.unique(person_B)
+    whole_D, whole_DD = x_BD.mean(dim=0), torch.cov(x_BD.T, correction=0)
+    total = x_BD.new_zeros(())
+    for person in people:
+        own_ND = x_BD[person_B == person]
+        apart_D, apart_DD = own_ND.mean(dim=0) - whole_D, torch.cov(own_ND.T, correction=0) - whole_DD
+        total = total + apart_D.square().sum() + apart_DD.square().sum()
+    return total / len(people)
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+def reversed_gradient(x: Tensor) -> Tensor:
+    """Return ``x``; the gradient that comes back is reversed (Ganin et al. 2016)."""
+    out: Tensor = _Reversed.apply(x)  # type: ignore[no-untyped-call]
+    return out
 
 
 @torch.no_grad()

@@ -151,8 +151,8 @@ def _check_together(config: Any) -> None:
         raise UserError(
             "align.objective.reconstruct needs queries that poses are made from; set align.queries=16 too"
         )
-    if align.train_pose and (objective.cascle or objective.targets is Targets.community):
-        raise UserError("communities of poses need a frozen pose encoder; leave align.train_pose=false")
+    if align.train_pose and (objective.cascle or objective.targets is Targets.community or objective.mixup):
+        raise UserError("poses that are alike are found with a frozen pose encoder; leave align.train_pose=false")
 
 
 def from_dict(plain: dict[str, Any]) -> RunConfig:

@@ -20,7 +20,7 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
     **dict.fromkeys(("temperature", "temperature_min", "temperature_max", "target_temperature", "compute"), POSITIVE),
     **dict.fromkeys(("pairs", "gallery", "share"), PART),
-    **dict.fromkeys(("mask", "dropout", "drop", "warmup"), SHARE),
+    **dict.fromkeys(("mask", "dropout", "drop", "warmup", "mixup"), SHARE),
 }
 """By the last name of a field; every other number is at least 0."""
 

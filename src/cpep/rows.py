@@ -36,6 +36,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cpep/softclip": ("align.objective.targets=pose",),
     "cpep/supcon": ("align.objective.targets=community", "align.objective.share=1"),
     "cpep/regress": ("align.objective.regress=1",),
+    "cpep/adversary": ("align.objective.adversary=0.1",),
+    "cpep/moments": ("align.objective.moments=1",),
+    "cpep/mixup": ("align.objective.mixup=0.5",),
     "cpep/frozen_emg": ("align.freeze_emg=true",),
     "cpep/random_init_emg": ("align.start_emg=false",),
     "cpep/random_init_pose": ("align.start_pose=false",),
@@ -66,10 +69,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """Rows that differ from ``cpep`` in some settings (results.md, "Names")."""
 
-OBJECTIVES = tuple(
-    f"cpep/{name}"
-    for name in ("cascle", "queries", "reconstruct", "sigmoid", "smoothing", "softclip", "supcon", "regress")
-)
+PARTS = "cascle queries reconstruct sigmoid smoothing softclip supcon regress adversary moments mixup"
+OBJECTIVES = tuple(f"cpep/{name}" for name in PARTS.split())
 ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda", "embridge", *OBJECTIVES))
 GROUPS = {"all": ALL, "ablations": ABLATIONS, "objectives": OBJECTIVES, "default": DEFAULT}
 

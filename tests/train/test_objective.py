@@ -1,5 +1,6 @@
 """Terms of the alignment: which ones a setting adds, from which poses, and that they can be learnt."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from cpep.checkpoint import load
-from cpep.losses import affinities, cascle, info_nce, similarities, soft_targets
+from cpep.losses import affinities, cascle, info_nce, moment_distance, similarities, soft_targets
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.presets import preset
@@ -18,14 +19,14 @@ from cpep.train.task import Task, begin
 from cpep.types import UserError
 
 
-def objective(*sets, centres=None):
+def objective(*sets, centres=None, people=1):
     torch.manual_seed(0)
     settings = preset("tiny", [f"align.{item}" for item in sets]).align
     emg, pose = (
         Encoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
         for columns in (3, 5)
     )
-    return Objective(Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries), settings, centres).eval()
+    return Objective(Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries), settings, centres, people).eval()
 
 
 @pytest.fixture
@@ -88,6 +89,25 @@ def test_the_reconstruction_is_weighted(batch):
         losses.append(made(*batch))
     contrast = info_nce(made.net.embed_emg(batch[0]), batch[1], made.net.temperature)
     assert torch.isclose((losses[0] - contrast) * 3, losses[1] - contrast)
+
+
+def test_people_are_told_apart_by_the_adversary_alone(batch):
+    signal, pose, _ = batch
+    person = torch.tensor([0, 1, 2, 0, 1, 2])
+    made = objective("objective.adversary=0.5", "objective.moments=2", people=3)
+    emg = made.net.embed_emg(signal)
+    guess = torch.nn.functional.cross_entropy(made.adversary(emg), person)
+    wanted = info_nce(emg, pose, made.net.temperature) + 0.5 * guess + 2 * moment_distance(emg, person)
+    assert made.reads_people and torch.isclose(made(signal, pose, None, person), wanted)
+    made.settings = dataclasses.replace(made.settings, moments=0.0)
+    found, wanted = (
+        torch.autograd.grad(loss, [made.adversary.weight, made.net.projection.weight])
+        for loss in (
+            made(signal, pose, None, person) - info_nce(made.net.embed_emg(signal), pose, made.net.temperature),
+            0.5 * torch.nn.functional.cross_entropy(made.adversary(made.net.embed_emg(signal)), person),
+        )
+    )
+    assert torch.allclose(found[0], wanted[0], atol=1e-6) and torch.allclose(found[1], -wanted[1], atol=1e-6)
 
 
 def task(store, split, folder, *sets):

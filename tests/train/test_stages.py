@@ -62,7 +62,9 @@ def test_shuffled_pairs_are_dealt_anew_at_every_step(store, split, pretrained, t
     monkeypatch.setattr("cpep.train.stages.calibrated_info_nce", lambda pairs, *_: held.append(pairs) or 1.0)
     for name, given in poses.items():
         monkeypatch.setattr(
-            Objective, "forward", lambda net, s, p, q, given=given: (given.append(p), forward(net, s, p, q))[1]
+            Objective,
+            "forward",
+            lambda net, s, p, *more, given=given: (given.append(p), forward(net, s, p, *more))[1],
         )
         align(task(store, split, tmp_path / name, f"align.shuffled={name == 'shuffled'}"), *pretrained)
     own, dealt = poses["own"][0], poses["shuffled"]

@@ -66,6 +66,9 @@ MODELS = {
     "cpep/softclip": "targets on poses that are alike",
     "cpep/supcon": "targets on all poses of a community",
     "cpep/regress": "the pose predicted from the embedding, too",
+    "cpep/adversary": "a classifier of people must not find them in the embedding",
+    "cpep/moments": "mean and covariance of the embedding alike for all people",
+    "cpep/mixup": "windows mixed with those of other people at the same pose",
     "cpep/lda": "probe by linear discriminant analysis",
 }
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}

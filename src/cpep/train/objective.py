@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from cpep.configs import AlignConfig, Contrast, Targets
 from cpep.data.windows import Windows
-from cpep.losses import affinities, cascle, info_nce, sigmoid_loss, similarities, soft_targets
+from cpep.losses import (
+    affinities,
+    cascle,
+    info_nce,
+    moment_distance,
+    reversed_gradient,
+    sigmoid_loss,
+    similarities,
+    soft_targets,
+)
 from cpep.models.cpep import Cpep
 from cpep.models.embridge import PoseReconstruction
 from cpep.train.task import Task, autocast, chunks, pose_signals
@@ -31,11 +40,12 @@ class Objective(nn.Module):
         net: the pair of encoders.
         settings: of the alignment.
         centre_KD: centres of communities of poses; see ``communities``.
+        people: who train.
     """
 
     centre_KD: Tensor
 
-    def __init__(self, net: Cpep, settings: AlignConfig, centre_KD: Tensor | None = None) -> None:
+    def __init__(self, net: Cpep, settings: AlignConfig, centre_KD: Tensor | None = None, people: int = 1) -> None:
         super().__init__()
         self.net, self.settings = net, settings.objective
         self.register_buffer("centre_KD", torch.empty(0, net.pose.width) if centre_KD is None else centre_KD)
@@ -44,19 +54,28 @@ class Objective(nn.Module):
         tokeniser = net.pose.tokeniser
         poses = tokeniser.tokens * tokeniser.columns
         self.regression = nn.Linear(net.pose.width, poses) if self.settings.regress else None
+        self.adversary = nn.Linear(net.pose.width, people) if self.settings.adversary else None
 
     @property
     def reads_pose(self) -> bool:
         """Whether the loss needs the poses themselves, not their embeddings alone."""
         return self.reconstruction is not None or self.regression is not None
 
-    def forward(self, signal_BNF: Tensor, pose_BD: Tensor, pose_BSJ: Tensor | None) -> Tensor:
+    @property
+    def reads_people(self) -> bool:
+        """Whether the loss needs to know whose the windows are."""
+        return bool(self.settings.adversary or self.settings.moments)
+
+    def forward(
+        self, signal_BNF: Tensor, pose_BD: Tensor, pose_BSJ: Tensor | None = None, person_B: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Args:
             signal_BNF: EMG.
             pose_BD: embeddings of the poses of the same windows.
             pose_BSJ: these poses, where ``reads_pose``.
+            person_B: index of the person of each window, where ``reads_people``.
         """
         emg, loss = self.embed(signal_BNF, pose_BSJ)
         loss = loss + self._contrast(emg, pose_BD)
@@ -64,6 +83,8 @@ class Objective(nn.Module):
             affinity_BK = self._affinities(pose_BD)
             soft = cascle(emg, pose_BD, affinity_BK, self.net.temperature, self.settings.target_temperature)
             loss = loss + self.settings.cascle * soft
+        if person_B is not None:
+            loss = loss + self._of_people(_whole(emg), person_B)
         return loss
 
     def embed(self, signal_BNF: Tensor, pose_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -112,8 +133,20 @@ class Objective(nn.Module):
         assert self.regression is not None
         tokeniser = self.net.pose.tokeniser
         mean_BNJ = tokeniser(pose_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
-        whole_BD = emg if emg.ndim == 2 else emg.mean(dim=1)
-        return F.mse_loss(self.regression(whole_BD).float(), mean_BNJ.flatten(1).float())
+        return F.mse_loss(self.regression(_whole(emg)).float(), mean_BNJ.flatten(1).float())
+
+    def _of_people(self, emg_BD: Tensor, person_B: Tensor) -> Tensor:
+        """Return what makes embeddings of people alike."""
+        loss = self.settings.moments * moment_distance(emg_BD, person_B)
+        if self.adversary is not None:
+            guess_BU = self.adversary(reversed_gradient(emg_BD)).float()
+            loss = loss + self.settings.adversary * F.cross_entropy(guess_BU, person_B)
+        return loss
+
+
+def _whole(emg: Tensor) -> Tensor:
+    """Return one embedding a window (B, D): the mean of its queries where there are queries."""
+    return emg if emg.ndim == 2 else emg.mean(dim=1)
 
 
 class PoseSide:
@@ -129,6 +162,11 @@ class PoseSide:
         self.windows, self.net = windows, net
         self.read: Callable[[Windows], Tensor] = pose_signals(task)
         self.every_ND = None if net.train_pose else self._embedded(task)
+
+    def every(self) -> Tensor:
+        """Return embeddings (N, D) of all windows."""
+        assert self.every_ND is not None, "the pose encoder is trained: there are no lasting embeddings"
+        return self.every_ND
 
     def embed(self, chosen: IntArray) -> Tensor:
         """Return embeddings (B, D) of windows by their position in the list."""

@@ -20,6 +20,7 @@ from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.train.compute import align_gflop, autoencoder, masked_gflop
 from cpep.train.loop import fit
+from cpep.train.mates import drawn, mates_of, mixed
 from cpep.train.objective import Objective, PoseSide, communities
 from cpep.train.task import (
     STATISTICS_WINDOWS,
@@ -138,7 +139,9 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
     if net.former is not None and settings.start_pose:
         net.former.start_from(net.pose)
     poses, held_poses = (PoseSide(task, net, windows) for windows in (train, validation))
-    objective = Objective(net, settings, communities(poses, settings, task.seed)).to(model.device)
+    people, person_N = np.unique(train.users(task.store), return_inverse=True)
+    objective = Objective(net, settings, communities(poses, settings, task.seed), len(people)).to(model.device)
+    mates = mates_of(poses.every(), train.users(task.store)) if settings.objective.mixup else None
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
@@ -149,10 +152,14 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
-        signal, others = augment(read(train.select(chosen))), partners(chosen)
+        signal, others = read(train.select(chosen)), partners(chosen)
+        if mates is not None:
+            signal = mixed(signal, read(train.select(drawn(mates[chosen]))), settings.objective.mixup)
+        signal = augment(signal)
         pose_BSJ = poses.pose(others) if objective.reads_pose else None
+        person_B = torch.from_numpy(person_N[chosen]).to(signal.device) if objective.reads_people else None
         with autocast(task.config):
-            loss: Tensor = objective(signal, poses.embed(others), pose_BSJ)
+            loss: Tensor = objective(signal, poses.embed(others), pose_BSJ, person_B)
         return loss
 
     def validate() -> float:
