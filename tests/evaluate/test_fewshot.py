@@ -110,3 +110,8 @@ def test_training_and_validation_share_nobody():
 def test_without_repetitions_nothing_is_asked():
     asked, predicted = answers(ShotClassifier(1.0).fit(people("ab")), people("x", repetitions=1), 0.25, 1, 0)
     assert len(asked) == len(predicted) == 0
+
+
+def test_of_one_window_of_each_gesture_no_scatter_is_learnt():
+    train, shown = people("ab", repetitions=1, windows=1), people("x", repetitions=1, windows=1, seed=5)
+    assert np.array_equal(ShotClassifier(0.1).fit(train).predict(shown, shown.x_ND), shown.label_N)

@@ -91,7 +91,7 @@ class ShotClassifier:
                 rest.append(x_ND - x_ND.mean(axis=0))
         rest_ND = np.concatenate(rest)
         covariance_DD = rest_ND.T @ rest_ND / len(rest_ND)
-        scale = float(np.trace(covariance_DD)) / len(covariance_DD)
+        scale = float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0  # 0 of one window each
         covariance_DD = (1 - self.shrinkage) * covariance_DD / scale + self.shrinkage * np.eye(len(covariance_DD))
         self._whitening_DD = np.linalg.cholesky(np.linalg.inv(covariance_DD))
         return self
