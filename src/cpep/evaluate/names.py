@@ -9,7 +9,7 @@ PROTOCOLS = {
     "linear_probe": "linear probe",
     "zero_shot": "zero-shot",
     "zero_shot_all": "zero-shot among all",
-    "few_shot_1": "1 window shown",
+    "few_shot_1": "1 window",
     "few_shot_2": "2 windows",
     "few_shot_5": "5 windows",
     "few_shot_rep": "1 repetition",
