@@ -3,7 +3,19 @@ import pytest
 from cpep.evaluate.names import MODELS
 from cpep.plain import as_dict
 from cpep.presets import preset, small
-from cpep.rows import ABLATIONS, ALL, BASELINES, CLASSICAL, CONTROL, DEFAULT, VARIANTS, Row, config_of, names_of
+from cpep.rows import (
+    ABLATIONS,
+    ALL,
+    BASELINES,
+    CLASSICAL,
+    CONTROL,
+    DEFAULT,
+    OBJECTIVES,
+    VARIANTS,
+    Row,
+    config_of,
+    names_of,
+)
 from cpep.train.task import settings_of
 from cpep.types import UserError
 
@@ -34,10 +46,14 @@ def changed(one, other, prefix=""):
 
 
 def test_the_names_are_those_of_the_contract():
-    assert DEFAULT == ("cpep", "emg_mae", "features", "ridge", "pose", "cpep/shuffled_pairs")
+    assert (
+        *("cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "ridge", "pose"),
+        "cpep/shuffled_pairs",
+    ) == DEFAULT
     wanted = "cpep embridge emg_mae pose features ridge cca"
     wanted += " supervised vemg2pose emg2pose neuropose sensing_dynamics pose_t"
-    assert set(ALL) == set(wanted.split()) and not any("/" in name for name in ALL)
+    wanted += " cpep/adapted features/adapted"
+    assert set(ALL) == set(wanted.split())
     named = (
         "frozen_emg random_init_emg random_init_pose no_mae_equal_compute avg_pool both_trained no_projection "
         "mlp_projection patch_x4 window_0.5s mask_0.25 fixed_tau raw_patches no_augmentation pairs_10pct lag_55ms"
@@ -62,7 +78,7 @@ def test_a_mistyped_row_is_answered_with_the_nearest():
 @pytest.mark.parametrize("name", ABLATIONS)
 @pytest.mark.parametrize("size", ["tiny", "small", "paper"])
 def test_an_ablation_changes_something_and_only_what_it_says(name, size):
-    config = preset(size)
+    config = preset(size, recipe="best")
     if name == "cpep/raw_patches" and size == "paper":
         pytest.skip("the paper's preset has raw patches")
     found = changed(as_dict(config), as_dict(row(name, config).config))
@@ -95,11 +111,18 @@ def test_rows_share_every_stage_on_which_their_settings_agree():
 
 
 def test_what_differs_before_the_alignment_makes_another_alignment():
-    own = {name: folders(name)[-1] for name in ("cpep", *ABLATIONS)}
+    own = {name: folders(name, preset("small", recipe="best"))[-1] for name in ("cpep", *ABLATIONS)}
     evaluated_alike = {"cpep/k_1", "cpep/k_50", "cpep/gallery_10pct", "cpep/gallery_1pct", "cpep/lda"}
     for name in evaluated_alike:
         assert own.pop(name) == "cpep"
     assert len(set(own.values())) == len(own)
+
+
+def test_other_objectives_change_one_thing_of_the_papers_under_either_recipe():
+    published = as_dict(small())
+    for name in ("embridge", *OBJECTIVES):
+        of_best = as_dict(row(name, preset("small", recipe="best")).config)
+        assert {**of_best, "recipe": "paper"} == as_dict(row(name).config) != published
 
 
 def test_settings_of_the_run_are_the_usual_ones_of_its_stages():

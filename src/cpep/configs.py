@@ -200,6 +200,7 @@ class EvaluateConfig:
     probe: Readout = Readout.logistic
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+    adapt: bool = False  # to each test person's own recording, without labels: cpep and its variants
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
 
 

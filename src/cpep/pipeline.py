@@ -26,7 +26,7 @@ from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import Job, cores, run_all
 from cpep.models.encoder import Encoder
 from cpep.plain import as_dict, fingerprint
-from cpep.rows import CLASSICAL, CONTROL, Row, Stage, config_of, names_of
+from cpep.rows import ALL, CLASSICAL, VARIANTS, Row, Stage, config_of, names_of
 from cpep.runs import Request, claim, prepared, run_block, worked_seconds
 from cpep.train.baselines import regress, supervise
 from cpep.train.compute import autoencoder, cpep_gflop
@@ -34,7 +34,7 @@ from cpep.train.stages import PAIRED, align, paired, pretrain
 from cpep.train.task import Task, device_of
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 4
+EVALUATION = 5
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
 
 
@@ -156,7 +156,7 @@ def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fo
 
     Left out is what another version of cpep evaluated, or other settings.
     """
-    known, folds = names_of(["all", "features/lda", CONTROL, "ablations"]), []
+    known, folds = dict.fromkeys((*ALL, *VARIANTS)), []
     seeds = sorted({int(path.name.removeprefix("seed")) for path in request.out.glob("fold*/seed*")})
     for seed in seeds:
         for fold, split in enumerate(splits):

@@ -16,29 +16,34 @@ from cpep.train.task import settings_of
 from cpep.types import UserError
 
 CONTROL = "cpep/shuffled_pairs"
-DEFAULT = ("cpep", "emg_mae", "features", "ridge", "pose", CONTROL)
-CLASSICAL = ("features", "ridge", "cca", "features/lda")
+DEFAULT = ("cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "ridge", "pose", CONTROL)
+CLASSICAL = ("features", "ridge", "cca", "features/lda", "features/adapted")
 """Rows without a network: one job, since they share their features."""
 
 BASELINES: tuple[Kind, ...] = ("supervised", "vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
-ALL = ("cpep", "embridge", "emg_mae", "features", "ridge", "cca", "pose", *BASELINES)
-"""Every name without a slash (results.md)."""
+ADAPTED = ("cpep/adapted", "features/adapted")
+ALL = ("cpep", "embridge", "emg_mae", "features", "ridge", "cca", "pose", *BASELINES, *ADAPTED)
+"""Every system: names without a slash (results.md), and those that adapt to a person."""
+HARD = "align.objective.targets=own"
+"""The paper's loss, which the rows of ``OBJECTIVES`` change in one thing each."""
 
 NO_AUGMENTATION = tuple(f"augment.{name}=0" for name in ("gain", "common_gain", "noise", "rotate_deg", "drop"))
 VARIANTS: dict[str, tuple[str, ...]] = {
     CONTROL: ("align.shuffled=true",),
-    "embridge": ("align.queries=16", "align.objective.cascle=1", "align.objective.reconstruct=1"),
-    "cpep/cascle": ("align.objective.cascle=1",),
-    "cpep/queries": ("align.queries=16",),
-    "cpep/reconstruct": ("align.queries=16", "align.objective.reconstruct=1"),
-    "cpep/sigmoid": ("align.objective.contrast=sigmoid",),
+    "embridge": (HARD, "align.queries=16", "align.objective.cascle=1", "align.objective.reconstruct=1"),
+    "cpep/cascle": (HARD, "align.objective.cascle=1"),
+    "cpep/queries": (HARD, "align.queries=16"),
+    "cpep/reconstruct": (HARD, "align.queries=16", "align.objective.reconstruct=1"),
+    "cpep/sigmoid": (HARD, "align.objective.contrast=sigmoid"),
     "cpep/smoothing": ("align.objective.targets=even",),
     "cpep/softclip": ("align.objective.targets=pose",),
     "cpep/supcon": ("align.objective.targets=community", "align.objective.share=1"),
-    "cpep/regress": ("align.objective.regress=1",),
-    "cpep/adversary": ("align.objective.adversary=0.1",),
-    "cpep/moments": ("align.objective.moments=1",),
-    "cpep/mixup": ("align.objective.mixup=0.5",),
+    "cpep/regress": (HARD, "align.objective.regress=1"),
+    "cpep/adversary": (HARD, "align.objective.adversary=0.1"),
+    "cpep/moments": (HARD, "align.objective.moments=1"),
+    "cpep/mixup": (HARD, "align.objective.mixup=0.5"),
+    "cpep/softclip_mixup": ("align.objective.targets=pose", "align.objective.mixup=0.5"),
+    "cpep/hard_targets": (HARD,),
     "cpep/frozen_emg": ("align.freeze_emg=true",),
     "cpep/random_init_emg": ("align.start_emg=false",),
     "cpep/random_init_pose": ("align.start_pose=false",),
@@ -66,12 +71,14 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cpep/k_50": ("evaluate.neighbours=50",),
     "cpep/lda": ("evaluate.probe=lda",),
     "features/lda": ("evaluate.probe=lda",),
+    "cpep/adapted": ("evaluate.adapt=true",),
+    "features/adapted": ("evaluate.adapt=true",),
 }
 """Rows that differ from ``cpep`` in some settings (results.md, "Names")."""
 
-PARTS = "cascle queries reconstruct sigmoid smoothing softclip supcon regress adversary moments mixup"
+PARTS = "cascle queries reconstruct sigmoid smoothing softclip supcon regress adversary moments mixup softclip_mixup"
 OBJECTIVES = tuple(f"cpep/{name}" for name in PARTS.split())
-ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda", "embridge", *OBJECTIVES))
+ABLATIONS = tuple(name for name in VARIANTS if name not in (CONTROL, "features/lda", *ALL, *OBJECTIVES))
 GROUPS = {"all": ALL, "ablations": ABLATIONS, "objectives": OBJECTIVES, "default": DEFAULT}
 
 

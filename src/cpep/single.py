@@ -51,10 +51,10 @@ def single_task(
 
 
 def aligned_task(
-    store_path: Path, out: Path, preset_name: str, overrides: Sequence[str], emg: Path, seed: int
+    store_path: Path, out: Path, preset_name: str, recipe: str, overrides: Sequence[str], emg: Path, seed: int
 ) -> Task:
     """Return the task of an alignment under the split of its EMG checkpoint."""
-    config = preset(preset_name, [f"threads={cores()}", *overrides])
+    config = preset(preset_name, [f"threads={cores()}", *overrides], recipe)
     return Task(open_store(store_path), load(emg).card.held_out(), config, seed, out)
 
 
@@ -93,7 +93,7 @@ def evaluate_checkpoint(
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
     model.net.to(device_of(config.device))
-    names = ("cpep", "pose") if model.card.kind == "cpep" else (model.card.kind,)
+    names = ("cpep", "cpep/adapted", "pose") if model.card.kind == "cpep" else (model.card.kind,)
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
     for name in (*names, *CLASSICAL):
         progress = progress_line(f"evaluate {name}", "windows")

@@ -203,10 +203,10 @@ def test_the_setting_of_the_read_out_decides_the_probe(protocol):
 
 def test_a_smaller_gallery_keeps_its_share_of_every_gesture(protocol):
     data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
-    gallery = protocol.part(data, "train", protocol.split.seen)
+    gallery = protocol.gallery(data, protocol.split.seen)
     config = replace(protocol.config, gallery=0.25)
-    smaller = Protocol(protocol.store, protocol.split, protocol.windows, config, 0)._drawn(gallery)
-    assert protocol._drawn(gallery) is gallery
+    smaller = Protocol(protocol.store, protocol.split, protocol.windows, config, 0).gallery(data, protocol.split.seen)
+    assert len(gallery) == len(protocol.part(data, "train", protocol.split.seen))
     for label in protocol.split.seen:
         whole, kept = (int((own.label_N == label).sum()) for own in (gallery, smaller))
         assert kept == max(1, round(whole / 4))
@@ -218,4 +218,4 @@ def test_a_gallery_of_a_trace_keeps_one_pose_of_every_gesture(protocol):
     data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
     config = replace(protocol.config, gallery=1e-6)
     tiny = Protocol(protocol.store, protocol.split, protocol.windows, config, 0)
-    assert sorted(tiny._drawn(protocol.part(data, "train", (1, 2, 4))).label_N.tolist()) == [1, 2, 4]
+    assert sorted(tiny.gallery(data, (1, 2, 4)).label_N.tolist()) == [1, 2, 4]

@@ -21,7 +21,9 @@ ValOption = Annotated[str, typer.Option("--val-users", help="People for early st
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of recordings in any layout, or a prepared store.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Output folder; a stopped run resumes there.")]
-RecipeOption = Annotated[str, typer.Option("--recipe", help="Objective: paper (hard InfoNCE, as published).")]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="Objective: best (soft targets), or paper (hard InfoNCE, as published).")
+]
 ModelsOption = Annotated[
     str,
     typer.Option("--models", help="Rows of the table, separated by commas; default, all and ablations are groups."),

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from cpep.commands.options import PresetOption, SeedOption, SetOption, TestOption, UnseenOption, ValOption, listed
+from cpep.commands.options import (
+    PresetOption,
+    RecipeOption,
+    SeedOption,
+    SetOption,
+    TestOption,
+    UnseenOption,
+    ValOption,
+    listed,
+)
 
 pretrain_app = typer.Typer(
     help="Train a masked autoencoder of one modality.\n\nExample: `cpep pretrain emg runs/cohort.store runs/emg_mae`",
@@ -76,6 +85,7 @@ def align(
     emg: Annotated[Path, typer.Option(help="Checkpoint of the EMG masked autoencoder.")],
     pose: Annotated[Path, typer.Option(help="Checkpoint of the pose masked autoencoder.")],
     preset: PresetOption = "small",
+    recipe: RecipeOption = "best",
     sets: SetOption = [],  # noqa: B006
     seed: SeedOption = 0,
 ) -> None:
@@ -87,5 +97,5 @@ def align(
     from cpep.single import aligned_task
     from cpep.train.stages import align as train
 
-    task = aligned_task(store, out, preset, sets, emg, seed)
+    task = aligned_task(store, out, preset, recipe, sets, emg, seed)
     typer.echo(f"checkpoint: {train(task, emg, pose, progress=progress_line('align', 'windows'))}")

@@ -31,7 +31,7 @@ def reproduce(
     data: DataOption,
     out: OutOption,
     preset: PresetOption = "small",
-    recipe: RecipeOption = "paper",
+    recipe: RecipeOption = "best",
     models: ModelsOption = "default",
     seeds: SeedsOption = "0",
     folds: FoldsOption = 0,
@@ -51,7 +51,7 @@ def ablate(
     data: DataOption,
     out: OutOption,
     preset: PresetOption = "small",
-    recipe: RecipeOption = "paper",
+    recipe: RecipeOption = "best",
     models: ModelsOption = "ablations",
     seeds: SeedsOption = "0",
     folds: FoldsOption = 0,
@@ -86,13 +86,11 @@ def _tabulate(
     from cpep.presets import preset as make_preset
     from cpep.runs import Request, quoted
 
-    if recipe != "paper":
-        raise UserError(f"no recipe {recipe!r}; this version has paper")
     check_folds(folds, test_users)
     request = Request(
         data=data,
         out=out,
-        config=make_preset(preset, sets),
+        config=make_preset(preset, sets, recipe),
         models=listed(models) or ("default",),
         seeds=seeds_of(seeds),
         folds=folds,

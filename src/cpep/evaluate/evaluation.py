@@ -10,6 +10,7 @@ import numpy as np
 
 from cpep.checkpoint import Model
 from cpep.data.windows import Windows
+from cpep.evaluate.adapted import Adaptation, needed
 from cpep.evaluate.embed import embed_emg, embed_pose, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.evaluate.plane import map_of
 from cpep.evaluate.pose_error import PoseError, pose_error
@@ -50,6 +51,10 @@ def classical(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequenc
         kind: normalisation of the EMG that features are computed from.
         pairs: windows of training and of validation users that CPEP is aligned on, for maps from EMG to pose.
     """
+    if name == "features/adapted":
+        windows = needed(protocol)
+        data = protocol.features_of(windows, kind)
+        return Evaluation(Adaptation(protocol, windows, data, kind == "causal").labelled(name))
     if name.startswith("features"):
         return Evaluation(protocol.labelled(name, protocol.features(kind)))
     return Evaluation(linear_to_pose(protocol, name, kind, pairs))
@@ -71,6 +76,8 @@ def trained(protocol: Protocol, name: str, model: Model, progress: Progress = no
     if not isinstance(model.net, Cpep):
         pooled = protocol.of_wearing(model, lambda windows: pooled_emg(model, protocol.store, windows).x_ND)
         return Evaluation(protocol.labelled(name, pooled))
+    if protocol.config.adapt:
+        return Evaluation(adapted(protocol, name, model, progress))
     points = map_points(protocol, model) if name == "cpep" else {}
     return Evaluation(aligned(protocol, name, model, progress), points=points)
 
@@ -84,6 +91,20 @@ def aligned(protocol: Protocol, name: str, model: Model, progress: Progress = no
 
     of_wearing = protocol.of_wearing(model, vectors)
     return [*protocol.labelled(name, of_wearing), *protocol.zero_shot(name, emg, protocol.pose(model))]
+
+
+def adapted(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> list[Outcome]:
+    """What is known of a person from embeddings and classical features, after adaptation to the recording."""
+    store, windows, kind = protocol.store, needed(protocol), model.emg_frontend.normalisation
+    emg = embed_emg(model, store, windows, progress).averaged()
+
+    def vectors(some: Windows) -> FloatArray:
+        return (emg if some is windows else embed_emg(model, store, some).averaged()).x_ND
+
+    embedded, features = protocol.of_wearing(model, vectors, windows), protocol.features_of(windows, kind)
+    both = embedded.with_x(np.concatenate([embedded.x_ND, features.x_ND], axis=1))
+    adaptation = Adaptation(protocol, windows, both, kind == "causal")
+    return [*adaptation.labelled(name), *adaptation.zero_shot(name, emg, protocol.pose(model))]
 
 
 def regression(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> Evaluation:

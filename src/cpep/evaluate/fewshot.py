@@ -7,7 +7,7 @@ draws of what was shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -70,6 +70,13 @@ def draw(
     return shown_N, asked_N
 
 
+class Shots(Protocol):
+    """What labels a person's windows after some of them were shown."""
+
+    def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
+        """Label vectors of the person who showed something."""
+
+
 class ShotClassifier:
     """Discriminant analysis whose covariance is that of training people, and whose means are what was shown.
 
@@ -104,7 +111,7 @@ class ShotClassifier:
 
 
 def answers(
-    classifier: ShotClassifier, data: EmbeddingSet, hop_s: float, shots: int | None, seed: int
+    classifier: Shots, data: EmbeddingSet, hop_s: float, shots: int | None, seed: int
 ) -> tuple[EmbeddingSet, IntArray]:
     """Ask every person what it was not shown, in each of the draws; return the windows and the answers.
 

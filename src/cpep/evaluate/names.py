@@ -23,6 +23,8 @@ MODELS = {
     "emg_mae": "EMG encoder before alignment (masked autoencoder)",
     "features": "classical EMG features, no network",
     "features/lda": "the same features, linear discriminant analysis instead of logistic regression",
+    "cpep/adapted": "CPEP and features after adaptation to each person's recording, without labels",
+    "features/adapted": "features after adaptation to each person's recording, without labels",
     "ridge": "linear regression from features to pose, nearest pose",
     "cca": "canonical correlation of features and pose, nearest pose",
     "supervised": "the same encoder trained on labels of seen gestures",
@@ -69,6 +71,8 @@ MODELS = {
     "cpep/adversary": "a classifier of people must not find them in the embedding",
     "cpep/moments": "mean and covariance of the embedding alike for all people",
     "cpep/mixup": "windows mixed with those of other people at the same pose",
+    "cpep/softclip_mixup": "targets on poses that are alike, and windows mixed with those of other people",
+    "cpep/hard_targets": "the paper's loss: each window's own pose is its only target",
     "cpep/lda": "probe by linear discriminant analysis",
 }
 ROLES = {"pose": "ceiling", "cpep/shuffled_pairs": "control"}
@@ -80,12 +84,12 @@ UNDER_TRAINED = "stopped at cpep's total compute while its validation loss was f
 
 
 def is_ablation(model: str) -> bool:
-    """Tell whether a name is a variant of a model that is trained; neither the control nor another probe is.
+    """Tell whether a name is a variant of a model that is trained; neither the control nor another read-out is.
 
     >>> is_ablation("cpep/avg_pool"), is_ablation("cpep"), is_ablation("cpep/shuffled_pairs")
     (True, False, False)
     """
-    return "/" in model and model not in ROLES and not model.startswith("features")
+    return "/" in model and model not in ROLES and not model.startswith("features") and not model.endswith("/adapted")
 
 
 def main_first(models: Iterable[str]) -> list[str]:

@@ -27,7 +27,7 @@ from cpep.evaluate.embed import (
     in_batches,
 )
 from cpep.evaluate.features import classical_features
-from cpep.evaluate.fewshot import SHOTS, answers, choose_classifier
+from cpep.evaluate.fewshot import SHOTS, Shots, answers, choose_classifier
 from cpep.evaluate.metrics import Score, score
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
 from cpep.evaluate.zeroshot import knn_vote
@@ -75,6 +75,7 @@ class Protocol:
 
     def __init__(self, store: Store, split: Split, windows: Windows, config: EvaluateConfig, seed: int) -> None:
         self.store, self.split, self.config, self.seed = store, split, config, seed
+        self.every = windows
         both = split.seen + split.unseen
         parts = [split.evaluated(store, windows, role, both) for role in ROLES]
         self.windows = windows.select(_positions(windows, parts))
@@ -124,12 +125,16 @@ class Protocol:
 
         Where no gesture was repeated, nothing is left to ask.
         """
-        classes, hop_s = self.split.seen + self.split.unseen, self.hop_s
+        classes = self.split.seen + self.split.unseen
         train, validation = self.part(data, "train", self.split.seen), self.part(data, "val", self.split.seen)
-        chosen = choose_classifier(train, validation, hop_s, self.seed)
-        test, outcomes = self.part(data, "test", classes), []
+        chosen = choose_classifier(train, validation, self.hop_s, self.seed)
+        return self.shots(model, self.part(data, "test", classes), chosen)
+
+    def shots(self, model: str, test: EmbeddingSet, classifier: Shots) -> list[Outcome]:
+        """Ask test people's windows of a classifier that was shown some of them."""
+        classes, outcomes = self.split.seen + self.split.unseen, []
         for shots in SHOTS:
-            asked, predicted = answers(chosen, test, hop_s, shots, self.seed)
+            asked, predicted = answers(classifier, test, self.hop_s, shots, self.seed)
             if len(asked):
                 outcomes.append(self.outcome(model, f"few_shot_{shots or 'rep'}", "all", predicted, asked, classes))
         return outcomes
@@ -147,9 +152,7 @@ class Protocol:
         for name, labels in self.gestures.items():
             test = self.part(query, "test", labels)
             for protocol, gallery_labels in (("zero_shot", labels), ("zero_shot_all", everything)):
-                gallery = self._drawn(self.part(pose, "train", gallery_labels))
-                if set(gallery.user_N) & set(self.split.users_test):
-                    raise AssertionError("the gallery holds poses of test users")
+                gallery = self.gallery(pose, gallery_labels)
                 voted = knn_vote(test.x_ND, gallery.x_ND, gallery.label_N, self.config.neighbours)
                 outcomes.append(self.outcome(model, protocol, name, voted, test, gallery_labels))
         return outcomes
@@ -167,8 +170,11 @@ class Protocol:
         result = score(test.label_N, predicted_N, test.user_N, classes, draws=self.config.bootstrap, seed=self.seed)
         return Outcome(model, protocol, gestures, predicted_N, test, classes, result)
 
-    def _drawn(self, gallery: EmbeddingSet) -> EmbeddingSet:
-        """Draw the share of the gallery that is set, at least one pose of each gesture."""
+    def gallery(self, pose: EmbeddingSet, labels: tuple[int, ...]) -> EmbeddingSet:
+        """Return training people's poses of gestures: the share that is set, at least one of each gesture."""
+        gallery = self.part(pose, "train", labels)
+        if set(gallery.user_N) & set(self.split.users_test):
+            raise AssertionError("the gallery holds poses of test users")
         if self.config.gallery == 1:
             return gallery
         rng, mask_G = np.random.default_rng(self.seed), np.zeros(len(gallery), bool)
@@ -208,17 +214,21 @@ class Protocol:
             self._apart[kind] = self._standards(kind, vectors)
         return self._less(self._apart[kind], vectors, windows)
 
-    def of_wearing(self, model: Model, vectors: Callable[[Windows], FloatArray]) -> EmbeddingSet:
-        """Compute vectors of the evaluated windows, less centre and over spread of their wearing's windows."""
-        return self._standardised(model.emg_frontend.normalisation, vectors)
+    def of_wearing(
+        self, model: Model, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
+    ) -> EmbeddingSet:
+        """Compute vectors of windows (those evaluated), less centre and over spread of their wearing's windows."""
+        return self._standardised(model.emg_frontend.normalisation, vectors, windows)
 
-    def _standardised(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> EmbeddingSet:
-        """Compute vectors of the evaluated windows, less centre and over spread of their wearing's windows.
+    def _standardised(
+        self, kind: Normalisation, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
+    ) -> EmbeddingSet:
+        """Compute vectors of windows (those evaluated), less centre and over spread of their wearing's windows.
 
         No label is needed, and learnt and classical vectors are treated alike: what is particular to a person
         or to how the band sits moves all windows of a wearing together.
         """
-        return self._less(self._standards(kind, vectors), vectors, self.windows)
+        return self._less(self._standards(kind, vectors), vectors, self.windows if windows is None else windows)
 
     def _standards(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Standards:
         """Return centre and spread of vectors, for any window: of all windows of the wearing that do not overlap."""

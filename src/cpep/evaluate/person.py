@@ -1,0 +1,173 @@
+"""Adaptation to a new person without labels: what is known of other people, and the person's own movements.
+
+People make a gesture each in their own way, and repeat it alike. Both are normal distributions here, as in the
+two-covariance model of speaker recognition (Brummer and de Villiers 2010): a person's mean of a gesture about the
+mean of that gesture, and the person's movements about the person's mean. Expectation maximisation finds a new
+person's means from movements that nobody labelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import softmax
+
+from cpep.types import EmbeddingSet, FloatArray, IntArray
+
+SHRINKAGE = 0.3
+"""Share of the identity in a covariance."""
+DIMENSIONS = 64
+"""Of a ``GestureSpace``; fewer where fewer exist."""
+TEMPERATURE = 2.0
+"""Log-likelihoods are divided by this: dimensions are not as independent as the model has them."""
+ROUNDS = 20
+"""Of expectation maximisation."""
+HALVES = 20
+"""Of the movements, drawn at random, over which answers are averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Where a new person's means lie, before anything is known of the person.
+
+    Attributes:
+        mean_KF: of each gesture.
+        variance_F: of a person's mean about it, for every gesture.
+    """
+
+    mean_KF: FloatArray
+    variance_F: FloatArray
+
+
+class GestureSpace:
+    """Directions in which one person's gestures lie apart, scaled so that repetitions of a gesture have variance 1.
+
+    Those that tell gestures of one person apart best are kept, turned so that people's means of a gesture are
+    uncorrelated.
+
+    Args:
+        movements: one vector of each movement of training people, labelled.
+
+    Attributes:
+        variance_F: of people's means of a gesture, shrunk as all covariances are.
+    """
+
+    def __init__(self, movements: EmbeddingSet) -> None:
+        x_ED = movements.x_ND.astype(np.float64)
+        self._centre_D, self._scale_D = x_ED.mean(axis=0), x_ED.std(axis=0) + 1e-6
+        movements = movements.with_x((x_ED - self._centre_D) / self._scale_D)
+        means = class_means(movements)
+        whitening_DD = np.linalg.cholesky(np.linalg.inv(shrunk(_apart(movements, "person and gesture"))))
+        apart_UD = _apart(means, "person") @ whitening_DD
+        best_DF = np.linalg.eigh(apart_UD.T @ apart_UD)[1][:, ::-1][:, :DIMENSIONS]
+        apart_UF = _apart(means, "gesture") @ whitening_DD @ best_DF
+        self.variance_F, rotation_FF = np.linalg.eigh(shrunk(apart_UF))
+        self._projection_DF = whitening_DD @ best_DF @ rotation_FF
+
+    @property
+    def dimensions(self) -> int:
+        """How many there are."""
+        return len(self.variance_F)
+
+    def __call__(self, x_ND: FloatArray) -> FloatArray:
+        """Return vectors in this space, (N, F)."""
+        return np.asarray((x_ND - self._centre_D) / self._scale_D @ self._projection_DF)
+
+    def prior(self, movements: EmbeddingSet) -> Prior:
+        """Return where people's means lie of the gestures that were moved, labels in ascending order."""
+        means = class_means(movements.with_x(self(movements.x_ND)))
+        labels = np.unique(means.label_N)
+        return Prior(np.stack([means.x_ND[means.label_N == label].mean(axis=0) for label in labels]), self.variance_F)
+
+
+def class_means(movements: EmbeddingSet) -> EmbeddingSet:
+    """Return the mean of every gesture of every person."""
+    group_E, first = _groups(movements, "person and gesture")
+    return movements.select(first).with_x(grouped_means(movements.x_ND, group_E))
+
+
+def grouped_means(x_ND: FloatArray, group_N: IntArray) -> FloatArray:
+    """Return the mean vector of every group, which are numbered from 0."""
+    sum_GD = np.zeros((int(group_N.max(initial=-1)) + 1, x_ND.shape[1]))
+    np.add.at(sum_GD, group_N, x_ND)
+    return np.asarray(sum_GD / np.bincount(group_N, minlength=len(sum_GD))[:, None])
+
+
+def shrunk(deviation_ND: FloatArray) -> FloatArray:
+    """Return the covariance of deviations, ``SHRINKAGE`` of it the identity times its mean variance."""
+    covariance_DD = deviation_ND.T @ deviation_ND / len(deviation_ND)
+    identity_DD = np.eye(len(covariance_DD)) * (float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0)
+    return np.asarray((1 - SHRINKAGE) * covariance_DD + SHRINKAGE * identity_DD)
+
+
+def _apart(data: EmbeddingSet, by: str) -> FloatArray:
+    """Return vectors less the mean of their group."""
+    group_N, _ = _groups(data, by)
+    return np.asarray(data.x_ND - grouped_means(data.x_ND, group_N)[group_N])
+
+
+def _groups(data: EmbeddingSet, by: str) -> tuple[IntArray, IntArray]:
+    """Number vectors that are alike in something, and return the number of each and the first of each group."""
+    people_N = np.unique(data.user_N, return_inverse=True)[1]
+    keys = {
+        "person": people_N,
+        "gesture": data.label_N,
+        "person and gesture": (data.label_N.max() + 1) * people_N + data.label_N,
+    }
+    _, first, group_N = np.unique(keys[by], return_index=True, return_inverse=True)
+    return group_N, first
+
+
+def personal_shares(
+    z_NF: FloatArray,
+    movement_EF: FloatArray,
+    prior: Prior,
+    evidence: tuple[FloatArray, FloatArray] | None = None,
+    seed: int = 0,
+) -> FloatArray:
+    """Return how likely every gesture is for every window of a person, (N, K), mean over halves of the movements.
+
+    Which cluster gets which name can turn on a few movements; the mean over halves turns on less.
+
+    Args:
+        z_NF: windows in a ``GestureSpace``.
+        movement_EF: the person's movements in it; without any, the prior alone speaks.
+        prior: of the means.
+        evidence: log-likelihoods from elsewhere, (N, K) of windows and (E, K) of movements.
+        seed: of the halves.
+    """
+    of_window, of_movement = evidence or (np.zeros((len(z_NF), 1)), np.zeros((len(movement_EF), 1)))
+    if not len(movement_EF):
+        return np.asarray(softmax(scores(z_NF, prior.mean_KF, 1 + prior.variance_F) + of_window, axis=1))
+    rng, total_NK = np.random.default_rng(seed), np.zeros((len(z_NF), len(prior.mean_KF)))
+    for _ in range(HALVES):
+        half = rng.permutation(len(movement_EF))[: -(-len(movement_EF) // 2)]
+        mean_KF = adapted_means(movement_EF[half], prior, of_movement[half])
+        total_NK += softmax(scores(z_NF, mean_KF) + of_window, axis=1)
+    return total_NK / HALVES
+
+
+def adapted_means(z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | float = 0.0) -> FloatArray:
+    """Return a person's means of gestures, (K, F), by expectation maximisation over movements.
+
+    Args:
+        z_EF: the person's movements in a ``GestureSpace``.
+        prior: of the means.
+        evidence_EK: log-likelihood of each gesture for each movement from elsewhere (poses).
+    """
+    score_EK = scores(z_EF, prior.mean_KF, 1 + prior.variance_F) + evidence_EK
+    for _ in range(ROUNDS):
+        share_EK = softmax(score_EK, axis=1)
+        # of a normal mean of variance v, given n movements of variance 1: (prior mean + v sum) / (1 + v n)
+        sum_KF, count_K1 = share_EK.T @ z_EF, share_EK.sum(axis=0)[:, None]
+        mean_KF = (prior.mean_KF + prior.variance_F * sum_KF) / (1 + prior.variance_F * count_K1)
+        score_EK = scores(z_EF, mean_KF) + evidence_EK
+    return np.asarray(mean_KF)
+
+
+def scores(z_NF: FloatArray, mean_KF: FloatArray, variance_F: FloatArray | float = 1.0) -> FloatArray:
+    """Return log-likelihoods over ``TEMPERATURE``, up to a constant, of every gesture for every vector, (N, K)."""
+    z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
+    square_NK = (z_NF**2).sum(axis=1)[:, None] - 2 * z_NF @ mean_KF.T + (mean_KF**2).sum(axis=1)
+    return np.asarray(-0.5 * square_NK / TEMPERATURE)
