@@ -141,14 +141,14 @@ class Adaptation:
             self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
             for gestures, labels in self.protocol.gestures.items()
         ]
-        seen = GestureSpace(self._of_seen())
-        moved = {
-            user: seen(person.means(person.x_ND))[: 0 if self.causal else None]
-            for user, person in self._people.items()
-        }
+        return [*outcomes, *self._few_shot(name)]
+
+    def _few_shot(self, name: str) -> list[Outcome]:
+        """What a person showed has no place in time here, nor have the movements beside it."""
+        space = GestureSpace(self._of_seen())
+        moved = {user: space(person.means(person.x_ND)) for user, person in self._people.items()}
         asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
-        shown = Shown(moved)
-        return [*outcomes, *self.protocol.shots(name, asked.with_x(seen(asked.x_ND)), shown)]
+        return self.protocol.shots(name, asked.with_x(space(asked.x_ND)), Shown(moved))
 
     def zero_shot(self, name: str, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
         """Gestures of which only poses are known: clusters of movements are named by the poses that they resemble.
