@@ -5,25 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpep.data.prepare import prepare
-from cpep.data.splits import LeakError, make_splits
-from cpep.data.windows import list_windows
+from cpep.data.splits import LeakError
 from cpep.evaluate.adapted import Adaptation, Person, Shown, means_of_repetitions, movements_of, needed
 from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.person import GestureSpace, Prior
 from cpep.evaluate.probe import LinearProbe
 from cpep.evaluate.protocol import Protocol
-from cpep.presets import preset
 from cpep.types import EmbeddingSet
-from tests.synthetic import write_db1
-
-
-@pytest.fixture(scope="module")
-def protocol(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adapted")
-    store = prepare(write_db1(folder / "raw", users=6, repetitions=3), folder / "store")
-    (split,) = make_splits(store, unseen=("3", "6"))
-    return Protocol(store, split, list_windows(store, 2.0, 0.25), preset("tiny").evaluate, 0)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from cpep.configs import Readout
-from cpep.data.prepare import prepare
-from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
 from cpep.evaluate import evaluation
 from cpep.evaluate.embed import embedding_set, measured_pose
@@ -19,16 +17,6 @@ from cpep.evaluate.rivals import choose_ridge
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.regressor import PoseRegressor
-from cpep.presets import preset
-from tests.synthetic import write_db1
-
-
-@pytest.fixture(scope="module")
-def protocol(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("protocol")
-    store = prepare(write_db1(folder / "raw", users=6, repetitions=2), folder / "store")
-    (split,) = make_splits(store, unseen=("3", "6"))
-    return Protocol(store, split, list_windows(store, 2.0, 0.25), preset("tiny").evaluate, 0)
 
 
 def vectors(windows):

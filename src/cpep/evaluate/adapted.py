@@ -27,8 +27,8 @@ ACTIVITY_STRENGTH = 0.1
 """Penalty of the logistic regression that tells gestures from everything else."""
 EVIDENCE_TEMPERATURE = 0.1
 """Cosine similarity of EMG and pose over this is a log-likelihood."""
-FLAT_VARIANCE = 1e3
-"""Of a person's means where nothing is known of them."""
+POSED_VARIANCE = 3.0
+"""Of a person's means about the middle of all gestures, where their poses alone are known."""
 SHOWN_VARIANCE = 1.0
 """Of a person's mean about what the person showed: that of one movement."""
 FIRST_WINDOWS = 20
@@ -163,7 +163,7 @@ class Adaptation:
         pose_KD = np.stack([gallery.x_ND[gallery.label_N == label].mean(axis=0) for label in labels_K])
         pose_KD = unit_rows(pose_KD - pose_KD.mean(axis=0))
         usual_D, own = emg.x_ND[self._seen_N].mean(axis=0), emg.select(self._own_N)
-        prior = Prior(np.zeros((len(labels_K), space.dimensions)), np.full(space.dimensions, FLAT_VARIANCE))
+        prior = Prior(np.zeros((len(labels_K), space.dimensions)), np.full(space.dimensions, POSED_VARIANCE))
 
         def shares(user: str, person: Person) -> FloatArray:
             x_ND = own.x_ND[own.user_N == user]
