@@ -79,8 +79,8 @@ def test_zero_shot_is_blind_to_emg_of_unseen_gestures(protocol, windows, data, p
 
 def test_zero_shot_refuses_movements_that_it_may_not_know(protocol, windows, data, poses):
     adaptation = Adaptation(protocol, windows, data, False)
-    adaptation._movements = replace(
-        adaptation._movements, user_N=np.full(len(adaptation._movements), protocol.split.users_test[0])
+    adaptation._gestures = replace(
+        adaptation._gestures, user_N=np.full(len(adaptation._gestures), protocol.split.users_test[0])
     )
     with pytest.raises(LeakError, match="reached zero-shot"):
         adaptation.zero_shot("x", *poses)
@@ -110,7 +110,7 @@ def person(count=40, *, causal, seed=0):
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_causal_answer_knows_nothing_of_what_comes(causal):
-    space = GestureSpace(means_of_repetitions(labelled(), 0.25))
+    space = GestureSpace(means_of_repetitions(labelled(), 0.25), labelled())
     prior = Prior(np.eye(3)[:2] * 3, np.ones(3))
     one = person(causal=causal)
     evidence = np.random.default_rng(1).normal(size=(40, 2))

@@ -57,7 +57,7 @@ def test_a_space_makes_repetitions_white_and_people_uncorrelated(monkeypatch):
     monkeypatch.setattr(person, "SHRINKAGE", 0.0)
     data = movements_of("abcdefgh", own=0.7)
     data = data.with_x(data.x_ND @ np.random.default_rng(3).normal(size=(6, 6)))
-    space = GestureSpace(data)
+    space = GestureSpace(data, data)
     z = data.with_x(space(data.x_ND))
     rest = [z.x_ND[(z.label_N == k) & (z.user_N == u)] for k in (1, 2, 3, 4) for u in "abcdefgh"]
     rest = np.concatenate([part - part.mean(0) for part in rest])
@@ -76,10 +76,21 @@ def test_a_space_keeps_the_directions_that_tell_one_persons_gestures_apart(monke
     data = movements_of("abcdef", gestures=8, own=0.2, dimensions=2)
     people = np.unique(data.user_N, return_inverse=True)[1]
     same = 50 * rng.normal(size=(6, 3))[people] + rng.normal(size=(len(data), 3))  # of the person, of no gesture
-    space = GestureSpace(data.with_x(np.concatenate([same, data.x_ND], axis=1)))
+    data = data.with_x(np.concatenate([same, data.x_ND], axis=1))
+    space = GestureSpace(data, data)
     rows = np.concatenate([same, np.zeros((len(data), 2))], axis=1)
     moved = space(rows) - space(np.zeros((1, 5)))
-    assert space.dimensions == 2 and moved.std() < 0.1 * space(np.pad(data.x_ND, ((0, 0), (3, 0)))).std()
+    assert space.dimensions == 2 and moved.std() < 0.1 * space(data.x_ND * [0, 0, 0, 1, 1]).std()
+
+
+def test_windows_say_how_one_gesture_scatters():
+    data = movements_of("abcdefgh")
+    means = class_means(data)
+    middle = means.x_ND[[np.flatnonzero((means.label_N == k) & (means.user_N == u))[0] for k, u in zip(
+        data.label_N, data.user_N, strict=True)]]  # fmt: skip
+    wider = data.with_x(middle + 4 * (data.x_ND - middle))
+    plain, other = GestureSpace(data, data), GestureSpace(data, wider)
+    assert np.allclose(other(data.x_ND).std(), plain(data.x_ND).std() / 4, rtol=0.01)
 
 
 def test_shrinkage_keeps_the_mean_variance_and_bears_vectors_that_do_not_vary():
@@ -112,7 +123,7 @@ def test_means_are_those_of_a_loop_of_expectation_maximisation(monkeypatch):
 
 def test_a_person_who_differs_is_met_better_by_movements_without_labels():
     train, before, after = movements_of("abcdefgh", own=1.0, noise=0.8), [], []
-    space = GestureSpace(train)
+    space = GestureSpace(train, train)
     prior = space.prior(train)
     for seed in range(1, 13):
         new = movements_of("z", own=1.0, noise=0.8, seed=seed)

@@ -123,7 +123,7 @@ class Adaptation:
         self._seen_N = gesture_N & np.isin(data.label_N, split.seen)
         known_N = self._seen_N | (train_N & ~gesture_N)
         self._activity = LinearProbe(ACTIVITY_STRENGTH).fit(data.x_ND[known_N], self._seen_N[known_N].astype(int))
-        self._movements = means_of_repetitions(data.select(gesture_N), protocol.hop_s)
+        self._gestures = data.select(gesture_N)
         self._own_N = np.isin(data.user_N, split.users_test)
         self._data, self._asked_N = data.select(self._own_N), asked_N[self._own_N]
         self._people = {user: self._person(user) for user in np.unique(self._data.user_N)}
@@ -134,8 +134,8 @@ class Adaptation:
 
     def labelled(self, name: str) -> list[Outcome]:
         """Gestures of which training people were recorded, and those that the person showed."""
-        space = GestureSpace(self._movements)
-        prior, labels_K = space.prior(self._movements), np.unique(self._movements.label_N)
+        space, movements = self._learnt(self._gestures)
+        prior, labels_K = space.prior(movements), np.unique(movements.label_N)
         share_NK = self._of_everybody(lambda user, person: person.shares(space, prior))
         outcomes = [
             self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
@@ -145,7 +145,7 @@ class Adaptation:
 
     def _few_shot(self, name: str) -> list[Outcome]:
         """What a person showed has no place in time here, nor have the movements beside it."""
-        space = GestureSpace(self._of_seen())
+        space, _ = self._learnt(self._of_seen())
         moved = {user: space(person.means(person.x_ND)) for user, person in self._people.items()}
         asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
         return self.protocol.shots(name, asked.with_x(space(asked.x_ND)), Shown(moved))
@@ -158,7 +158,8 @@ class Adaptation:
             emg: embeddings of the windows of ``data``.
             pose: embeddings of poses; see ``Protocol.zero_shot``.
         """
-        space, gallery = GestureSpace(self._of_seen()), self.protocol.gallery(pose, tuple(self.classes))
+        space, _ = self._learnt(self._of_seen())
+        gallery = self.protocol.gallery(pose, tuple(self.classes))
         labels_K = np.unique(gallery.label_N)
         pose_KD = np.stack([gallery.x_ND[gallery.label_N == label].mean(axis=0) for label in labels_K])
         pose_KD = unit_rows(pose_KD - pose_KD.mean(axis=0))
@@ -178,13 +179,18 @@ class Adaptation:
             outcomes.append(self._outcome(name, "zero_shot_all", gestures, share_NK, labels_K, labels, options))
         return outcomes
 
+    def _learnt(self, windows: EmbeddingSet) -> tuple[GestureSpace, EmbeddingSet]:
+        """Return the space of gestures of training people, and their movements."""
+        movements = means_of_repetitions(windows, self.protocol.hop_s)
+        return GestureSpace(movements, windows), movements
+
     def _of_seen(self) -> EmbeddingSet:
-        """Return the movements of training people that zero-shot may know: seen gestures alone."""
+        """Return the windows of training people that zero-shot and few-shot may know: of seen gestures alone."""
         split = self.protocol.split
-        movements = self._movements.select(np.isin(self._movements.label_N, split.seen))
-        if set(movements.user_N) - set(split.users_train) or set(movements.label_N) & set(split.unseen):
-            raise LeakError("movements of unseen gestures, or of others than training people, reached zero-shot")
-        return movements
+        windows = self._gestures.select(np.isin(self._gestures.label_N, split.seen))
+        if set(windows.user_N) - set(split.users_train) or set(windows.label_N) & set(split.unseen):
+            raise LeakError("windows of unseen gestures, or of others than training people, reached zero-shot")
+        return windows
 
     def _of_everybody(self, shares: Callable[[str, Person], FloatArray]) -> FloatArray:
         """Put together what is found for each person, in the order of the windows."""

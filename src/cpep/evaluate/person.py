@@ -2,7 +2,7 @@
 
 People make a gesture each in their own way, and repeat it alike. Both are normal distributions here, as in the
 two-covariance model of speaker recognition (Brummer and de Villiers 2010): a person's mean of a gesture about the
-mean of that gesture, and the person's movements about the person's mean. Expectation maximisation finds a new
+mean of that gesture, and what the person does about the person's mean. Expectation maximisation finds a new
 person's means from movements that nobody labelled.
 """
 
@@ -41,24 +41,27 @@ class Prior:
 
 
 class GestureSpace:
-    """Directions in which one person's gestures lie apart, scaled so that repetitions of a gesture have variance 1.
+    """Directions in which one person's gestures lie apart, scaled so that windows of one gesture have variance 1.
 
     Those that tell gestures of one person apart best are kept, turned so that people's means of a gesture are
     uncorrelated.
 
     Args:
         movements: one vector of each movement of training people, labelled.
+        windows: of these people and gestures. Movements are too few to say how what is one gesture scatters.
 
     Attributes:
         variance_F: of people's means of a gesture, shrunk as all covariances are.
     """
 
-    def __init__(self, movements: EmbeddingSet) -> None:
+    def __init__(self, movements: EmbeddingSet, windows: EmbeddingSet) -> None:
         x_ED = movements.x_ND.astype(np.float64)
         self._centre_D, self._scale_D = x_ED.mean(axis=0), x_ED.std(axis=0) + 1e-6
-        movements = movements.with_x((x_ED - self._centre_D) / self._scale_D)
+        movements, windows = (
+            data.with_x((data.x_ND - self._centre_D) / self._scale_D) for data in (movements, windows)
+        )
         means = class_means(movements)
-        whitening_DD = np.linalg.cholesky(np.linalg.inv(shrunk(_apart(movements, "person and gesture"))))
+        whitening_DD = np.linalg.cholesky(np.linalg.inv(shrunk(_apart(windows, "person and gesture"))))
         apart_UD = _apart(means, "person") @ whitening_DD
         best_DF = np.linalg.eigh(apart_UD.T @ apart_UD)[1][:, ::-1][:, :DIMENSIONS]
         apart_UF = _apart(means, "gesture") @ whitening_DD @ best_DF
