@@ -124,6 +124,22 @@ def test_a_causal_answer_knows_nothing_of_what_comes(causal):
         assert np.allclose(found[:known], centre[:known]) == causal
 
 
+def test_a_window_knows_the_movements_that_are_over_and_their_centre():
+    one, usual = person(causal=True), np.ones(3)
+    movement = one.movement_N
+    centre = one.centre(one.x_ND, usual)
+    for n in range(40):
+        over = [k for k in range(4) if np.flatnonzero(movement == k)[-1] < n]
+        assert one.known_N[n] == len(over)
+        rows = one.x_ND[np.isin(movement, over)]
+        assert np.allclose(centre[n], (20 * usual + rows.sum(0)) / (20 + len(rows)))
+    whole = replace(one, causal=False)
+    assert (whole.known_N == 4).all()
+    assert np.allclose(whole.centre(one.x_ND, usual)[0], (20 * usual + one.x_ND[movement >= 0].sum(0)) / 40)
+    still = Person(one.x_ND, np.full(40, -1), True)
+    assert np.allclose(still.centre(one.x_ND, usual), 1) and (still.known_N == 0).all()
+
+
 def labelled():
     rng = np.random.default_rng(5)
     label, user = np.tile([1, 1, 2, 2], 6), np.repeat(["a", "b", "c"], 8)

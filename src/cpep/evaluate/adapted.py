@@ -52,7 +52,7 @@ class Person:
 
     Attributes:
         x_ND: vectors of all windows in the order of time.
-        movement_N: number of the movement that a window belongs to; -1 outside of any.
+        movement_N: number of the movement that a window belongs to, in the order of time; -1 outside of any.
         causal: whether a window may only know what was before it.
     """
 
@@ -75,10 +75,7 @@ class Person:
         if evidence_NK is None:
             evidence_NK = np.zeros((len(z_NF), len(prior.mean_KF)))
         movement_EF, evidence_EK = self.means(z_NF), self.means(evidence_NK)
-        count = len(movement_EF)
-        # how many movements are over when a window ends
-        known_N = np.searchsorted(self._ends, np.arange(len(z_NF))) if self.causal else np.full(len(z_NF), count)
-        share_NK = np.empty_like(evidence_NK)
+        share_NK, known_N = np.empty_like(evidence_NK), self.known_N
         for known in np.unique(known_N):
             mine = known_N == known
             evidence = evidence_NK[mine], evidence_EK[:known]
@@ -86,21 +83,25 @@ class Person:
         return share_NK
 
     def centre(self, x_ND: FloatArray, usual_D: FloatArray) -> FloatArray:
-        """Return the mean of vectors over movements, (N, D): all, or those until each window.
+        """Return the mean of vectors over the movements that each window knows, (N, D).
 
         Args:
             x_ND: vectors of the person's windows.
             usual_D: the mean of training people, which weighs as much as ``FIRST_WINDOWS``.
         """
-        total_ND = np.cumsum(np.where(self.moving_N[:, None], x_ND, 0), axis=0) + FIRST_WINDOWS * usual_D
-        centre_ND = total_ND / (np.cumsum(self.moving_N) + FIRST_WINDOWS)[:, None]
-        return np.asarray(centre_ND if self.causal else centre_ND[-1:])
+        count_E = np.bincount(self.movement_N[self.moving_N])
+        count_K = FIRST_WINDOWS + np.cumsum([0, *count_E])
+        sums_KD = np.cumsum([FIRST_WINDOWS * usual_D, *count_E[:, None] * self.means(x_ND)], axis=0)
+        return np.asarray((sums_KD / count_K[:, None])[self.known_N])
 
     @property
-    def _ends(self) -> IntArray:
-        """Return the last window of each movement."""
+    def known_N(self) -> IntArray:
+        """How many movements each window knows: those that were over before it, or all."""
         numbers = np.arange(self.movement_N.max(initial=-1) + 1)
-        return np.array([np.flatnonzero(self.movement_N == number)[-1] for number in numbers], dtype=np.int64)
+        if not self.causal:
+            return np.full(len(self.x_ND), len(numbers))
+        last_E = [np.flatnonzero(self.movement_N == number)[-1] for number in numbers]
+        return np.asarray(np.searchsorted(last_E, np.arange(len(self.x_ND))))
 
 
 class Adaptation:
