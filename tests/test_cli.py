@@ -162,6 +162,15 @@ def test_a_folder_of_something_else_is_not_touched(raw, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_rows_that_cannot_adapt_are_left_out_with_a_sentence(raw, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("cpep.pipeline.idle", lambda *_: [])
+    rows = ["--models", "features,features/adapted"]
+    assert main(["reproduce", "--data", str(raw), "--out", str(tmp_path / "out"), *TINY, *UNSEEN, *rows]) == 0
+    assert "left out: features/adapted; every window of training people has a gesture" in capsys.readouterr().out
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {row["model"] for row in results["rows"]} == {"features"}
+
+
 def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     store, at = tmp_path / "store", tmp_path.joinpath
     assert main(["data", "prepare", str(raw), str(store)]) == 0

@@ -146,7 +146,7 @@ class ObjectiveConfig:
 
     contrast: Contrast = Contrast.info_nce
     targets: Targets = Targets.own
-    share: float = 0.3  # of the target that is not on the own pose
+    share: float = 0.3  # of the target that similar poses share, the own one among them
     target_temperature: float = 0.1  # of the softmax over similarities of poses
     communities: int = 64  # k-means on pose embeddings of training users
     keep: int = 4  # communities of a pose
@@ -200,7 +200,7 @@ class EvaluateConfig:
     probe: Readout = Readout.logistic
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-    adapt: bool = False  # to each test person's own recording, without labels: cpep and its variants
+    adapt: bool = False  # cpep's rows and features: to each test person's own recording, without labels
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
 
 

@@ -18,23 +18,25 @@ from cpep.configs import RunConfig
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import windows_of
-from cpep.evaluate.collect import Fold, details_of, evaluated, held, results_of, save_row
+from cpep.evaluate.adapted import idle
+from cpep.evaluate.collect import Fold, evaluated, held, save_row
 from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
-from cpep.evaluate.report import write_report
-from cpep.files import progress_line, read_json, write_json
+from cpep.files import progress_line, read_json
 from cpep.jobs import Job, cores, run_all
+from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.plain import as_dict, fingerprint
-from cpep.rows import ALL, CLASSICAL, VARIANTS, Row, Stage, config_of, names_of
-from cpep.runs import Request, claim, prepared, run_block, worked_seconds
+from cpep.plain import fingerprint
+from cpep.rows import ADAPTED, ALL, CLASSICAL, VARIANTS, Row, Stage, config_of, names_of
+from cpep.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.train.baselines import regress, supervise
 from cpep.train.compute import autoencoder, cpep_gflop
+from cpep.train.objective import Objective
 from cpep.train.stages import PAIRED, align, paired, pretrain
 from cpep.train.task import Task, device_of
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 5
+EVALUATION = 6
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
 
 
@@ -88,6 +90,8 @@ def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[Row]) -> None
         for stage in _chain(row):
             try:
                 net = Model(make_card(stage.kind, store, task.split, stage.config, task.seed)).net
+                if isinstance(net, Cpep):
+                    Objective(net, stage.config.align)
                 if stage.kind in ("emg_mae", "pose_mae"):
                     assert isinstance(net, Encoder)
                     autoencoder(net, stage.config, stage.kind)
@@ -115,6 +119,12 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     )
     splits[0].refuse_single()
     say(describe(store, splits))
+    if cannot := unadapted(names, store, splits, request.config):
+        say(
+            f"left out: {', '.join(cannot)}; every window of training people has a gesture, or touches an unseen one,"
+        )
+        say("so that nothing tells movements from rest")
+        names = tuple(name for name in names if name not in cannot)
     tasks = [
         fold_task(request, store, split, fold, seed) for seed in request.seeds for fold, split in enumerate(splits)
     ]
@@ -130,25 +140,11 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     return publish(request.out, run, store, splits, folds, request.config)
 
 
-def publish(
-    out: Path,
-    run: dict[str, Any],
-    store: Store,
-    splits: Sequence[Split],
-    folds: Sequence[Fold],
-    config: RunConfig,
-) -> dict[str, Any]:
-    """Write ``results.json``, ``details.json`` and ``report.html``, and return the results."""
+def unadapted(names: Sequence[str], store: Store, splits: Sequence[Split], config: RunConfig) -> list[str]:
+    """Return the rows that cannot adapt: see ``idle``."""
     windows = windows_of(store, config.data)
-    counts = [len(split.allowed(store, windows, "train")) for split in splits]
-    results = results_of(run, store, splits, counts, folds)
-    glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
-    notes = [glove] if store.device.pose_unit == "count" else []
-    details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
-    write_json(out / "details.json", details)
-    write_report(results, details, out / "report.html")
-    write_json(out / "results.json", results)
-    return results
+    able = all(len(idle(store, windows, split)) for split in splits)
+    return [] if able else [name for name in names if name in ADAPTED]
 
 
 def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fold]:
@@ -173,19 +169,6 @@ def is_evaluated(task: FoldTask, row: Row, store: Store) -> bool:
     if row.last is not None and not (task.at(row.last) / "stage.json").exists():
         return False
     return evaluated(task.folder, row.name, row_key(task, row, store))
-
-
-def describe(store: Store, splits: Sequence[Split]) -> str:
-    """Return a sentence or two on what will be trained and tested."""
-    one = splits[0]
-    names = [store.vocabulary[label] for label in one.unseen]
-    return (
-        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
-        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures\n"
-        f"unseen: {', '.join(names) or 'none'}\n"
-        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
-        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}"
-    )
 
 
 def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:

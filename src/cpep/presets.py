@@ -2,7 +2,7 @@
 
 ``small()`` builds a complete run; ``override(small(), ["align.optim.lr=3e-4"])`` changes a field and refuses an
 unknown one by naming the nearest. A preset sets sizes, a recipe sets the objective: ``paper`` is hard InfoNCE as
-published, ``best`` is what came out best on people who were not met (docs/generalisation.md).
+published, ``best`` is ours (docs/generalisation.md), which the commands take unless told otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from cpep.configs import (
     AlignConfig,
     BaselineConfig,
+    Contrast,
     EncoderConfig,
     EvaluateConfig,
     MaeConfig,
@@ -155,6 +156,8 @@ def _check_together(config: Any) -> None:
         raise UserError(
             "align.objective.reconstruct needs queries that poses are made from; set align.queries=16 too"
         )
+    if objective.contrast is Contrast.sigmoid and objective.targets is not Targets.own:
+        raise UserError("a sigmoid of every pair takes no soft targets; set align.objective.targets=own too")
     if align.train_pose and (objective.cascle or objective.targets is Targets.community or objective.mixup):
         raise UserError("poses that are alike are found with a frozen pose encoder; leave align.train_pose=false")
 

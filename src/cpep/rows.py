@@ -138,7 +138,7 @@ def stage(kind: Kind, config: RunConfig) -> Stage:
 
 
 def names_of(asked: Sequence[str]) -> tuple[str, ...]:
-    """Return names of rows, each once; ``all``, ``ablations`` and ``default`` stand for several.
+    """Return names of rows, each once; ``default``, ``all``, ``ablations`` and ``objectives`` stand for several.
 
     Raises:
         UserError: no such row; the nearest is named.

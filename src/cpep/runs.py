@@ -14,9 +14,13 @@ from typing import Any
 import torch
 
 from cpep.card import git_commit
-from cpep.configs import Hardware, RunConfig
+from cpep.configs import Hardware, RunConfig, Targets
 from cpep.data.prepare import prepare
+from cpep.data.splits import Split
 from cpep.data.store import Store, is_store, open_store
+from cpep.data.windows import windows_of
+from cpep.evaluate.collect import Fold, details_of, results_of
+from cpep.evaluate.report import write_report
 from cpep.files import progress_line, read_json, write_json
 from cpep.jobs import cores
 from cpep.plain import as_dict
@@ -100,6 +104,44 @@ def worked_seconds(out: Path, seconds: float) -> float:
     note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
     write_json(out / "run.json", note)
     return float(note["seconds"])
+
+
+def describe(store: Store, splits: Sequence[Split]) -> str:
+    """Return a sentence or two on what will be trained and tested."""
+    one = splits[0]
+    names = [store.vocabulary[label] for label in one.unseen]
+    return (
+        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
+        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures\n"
+        f"unseen: {', '.join(names) or 'none'}\n"
+        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
+        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}"
+    )
+
+
+def publish(
+    out: Path,
+    run: dict[str, Any],
+    store: Store,
+    splits: Sequence[Split],
+    folds: Sequence[Fold],
+    config: RunConfig,
+) -> dict[str, Any]:
+    """Write ``results.json``, ``details.json`` and ``report.html``, and return the results."""
+    windows = windows_of(store, config.data)
+    counts = [len(split.allowed(store, windows, "train")) for split in splits]
+    results = results_of(run, store, splits, counts, folds)
+    glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
+    notes = [glove] if store.device.pose_unit == "count" else []
+    if config.align.objective.targets is not Targets.own:
+        notes.append(
+            "Targets of cpep are soft here (recipe best); published figures are of hard ones (cpep/hard_targets)."
+        )
+    details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
+    write_json(out / "details.json", details)
+    write_report(results, details, out / "report.html")
+    write_json(out / "results.json", results)
+    return results
 
 
 def run_block(command: str, config: RunConfig, seconds: float, started: datetime) -> dict[str, Any]:

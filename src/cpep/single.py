@@ -16,17 +16,17 @@ from cpep.checkpoint import Model, load
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
+from cpep.evaluate.adapted import idle
 from cpep.evaluate.collect import Fold, save_row
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
-from cpep.pipeline import describe, publish
 from cpep.plain import fingerprint
 from cpep.presets import from_dict, override, preset
-from cpep.rows import CLASSICAL, config_of
-from cpep.runs import Request, claim, prepared, run_block, worked_seconds
+from cpep.rows import ADAPTED, CLASSICAL, config_of
+from cpep.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.train.stages import PAIRED, paired
 from cpep.train.task import Task, device_of
 from cpep.types import UserError
@@ -95,13 +95,14 @@ def evaluate_checkpoint(
     model.net.to(device_of(config.device))
     names = ("cpep", "cpep/adapted", "pose") if model.card.kind == "cpep" else (model.card.kind,)
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
-    for name in (*names, *CLASSICAL):
+    rows = [name for name in (*names, *CLASSICAL) if name not in ADAPTED or len(idle(store, windows, split))]
+    for name in rows:
         progress = progress_line(f"evaluate {name}", "windows")
         own = protocol.under(config_of(name, config).evaluate)
         found = classical(own, name, kind, pairs) if name in CLASSICAL else trained(own, name, model, progress)
         save_row(out, key, name, found, store.vocabulary, kind, [], {})
     run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
-    return publish(out, run, store, [split], [Fold.read(out, 0, 0, (*names, *CLASSICAL))], config)
+    return publish(out, run, store, [split], [Fold.read(out, 0, 0, rows)], config)
 
 
 def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:

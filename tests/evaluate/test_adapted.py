@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cpep.data.splits import LeakError
-from cpep.evaluate.adapted import Adaptation, Person, Shown, means_of_repetitions, movements_of, needed
+from cpep.evaluate.adapted import Adaptation, Person, Shown, idle, means_of_repetitions, movements_of, needed
 from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.person import GestureSpace, Prior
 from cpep.evaluate.probe import LinearProbe
@@ -101,6 +101,21 @@ def test_every_protocol_is_answered_well_where_gestures_lie_apart(protocol, wind
     wanted = plain.labelled("x", plain.features("recording"))
     for one in wanted:  # of the same windows
         assert np.array_equal(one.test.time_N, found[one.protocol, one.gestures].test.time_N)
+
+
+def test_causally_each_recording_is_by_itself_and_nothing_is_shown(protocol, windows, data):
+    half = np.where(data.time_N < np.median(data.time_N), "1", "2")
+    parts = replace(data, recording_N=np.char.add(np.char.add(data.user_N, "/"), half))
+    whole, causal = (Adaptation(protocol, windows, parts, kind) for kind in (False, True))
+    assert set(whole._people) == set(protocol.split.users_test)
+    assert set(causal._people) == {f"{user}/{n}" for user in protocol.split.users_test for n in "12"}
+    assert {one.protocol for one in causal.labelled("x")} == {"linear_probe"}
+
+
+def test_where_every_file_holds_one_label_nothing_is_idle(protocol):
+    store, split, every = protocol.store, protocol.split, protocol.every
+    assert len(idle(store, every, split)) > 100
+    assert not len(idle(store, replace(every, label_N=np.full(len(every), split.seen[0])), split))
 
 
 def person(count=40, *, causal, seed=0):

@@ -91,6 +91,16 @@ def test_the_reconstruction_is_weighted(batch):
     assert torch.isclose((losses[0] - contrast) * 3, losses[1] - contrast)
 
 
+def test_poses_that_are_trained_do_not_move_their_own_target(batch):
+    signal, pose, _ = batch
+    made, pose = objective("objective.targets=pose"), pose.clone().requires_grad_()
+    emg, temperature = made.net.embed_emg(signal).detach(), made.net.temperature.detach()
+    (found,) = torch.autograd.grad(made._contrast(emg, pose), pose)
+    target = soft_targets(similarities(pose, pose), 0.1, 0.3).detach()
+    (wanted,) = torch.autograd.grad(info_nce(emg, pose, temperature, target), pose)
+    assert torch.allclose(found, wanted, atol=1e-7)
+
+
 def test_people_are_told_apart_by_the_adversary_alone(batch):
     signal, pose, _ = batch
     person = torch.tensor([0, 1, 2, 0, 1, 2])
@@ -157,6 +167,7 @@ def test_poses_are_those_of_the_windows_that_are_chosen(store, split, tmp_path):
     [
         (["align.objective.reconstruct=1"], "set align.queries"),
         (["align.objective.cascle=1", "align.train_pose=true"], "frozen pose encoder"),
+        (["align.objective.contrast=sigmoid", "align.objective.targets=pose"], "set align.objective.targets=own"),
     ],
 )
 def test_what_does_not_go_together_is_a_sentence(sets, says):

@@ -26,7 +26,9 @@ RecipeOption = Annotated[
 ]
 ModelsOption = Annotated[
     str,
-    typer.Option("--models", help="Rows of the table, separated by commas; default, all and ablations are groups."),
+    typer.Option(
+        "--models", help="Rows of the table, separated by commas; default, all, ablations and objectives are groups."
+    ),
 ]
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")]
 FoldsOption = Annotated[

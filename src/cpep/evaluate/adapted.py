@@ -1,8 +1,10 @@
 """The read-outs of results.md after adaptation to each test person's own recording, without its labels.
 
-A classifier of gesture against everything else cuts the recording into movements; expectation maximisation over them
-finds where the person's gestures lie (``cpep.evaluate.person``). Where the EMG is normalised causally, a window is
-answered by what was before it alone.
+A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over them
+finds where the person's gestures lie (``cpep.evaluate.person``). A movement is taken for one of the gestures that are
+asked about. A person's wearings are put together, each centred and scaled by itself. Where the EMG is normalised
+causally, a window is answered by what was before it in its own recording, and few-shot is left out: what is shown
+has no place in time.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpep.data.splits import LeakError
+from cpep.data.splits import LeakError, Split
+from cpep.data.store import Store
 from cpep.data.windows import Windows
 from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.person import GestureSpace, Prior, grouped_means, personal_shares
@@ -21,8 +24,8 @@ from cpep.evaluate.protocol import Outcome, Protocol
 from cpep.evaluate.zeroshot import unit_rows
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
-LEAST_WINDOWS = 3
-"""Of a movement."""
+LEAST_S = 0.5
+"""From the start of the first window of a movement to the start of its last, at least."""
 ACTIVITY_STRENGTH = 0.1
 """Penalty of the logistic regression that tells gestures from everything else."""
 EVIDENCE_TEMPERATURE = 0.1
@@ -35,20 +38,28 @@ FIRST_WINDOWS = 20
 """As many windows weighs what training people's centre is worth while a person's own is not yet known."""
 
 
+def idle(store: Store, windows: Windows, split: Split) -> Windows:
+    """Return the windows of training people without a gesture throughout, away from unseen ones.
+
+    Adaptation needs some, to tell movements from everything else. A set whose files hold one label each has none.
+    """
+    allowed = split.allowed(store, windows, "train")
+    return allowed.select(~np.isin(allowed.label_N, split.seen + split.unseen))
+
+
 def needed(protocol: Protocol) -> Windows:
     """Return what adaptation reads: all of test people; of training people gestures, and as much without."""
     store, split, every = protocol.store, protocol.split, protocol.every
     own = np.isin(every.users(store), split.users_test)
     labelled = np.isin(every.start_N, protocol.of_role("train").start_N)
-    allowed = split.allowed(store, every, "train")
-    idle = allowed.start_N[~np.isin(allowed.label_N, split.seen + split.unseen)]
-    idle = idle[:: max(1, len(idle) // max(1, labelled.sum()))]
-    return every.select(own | labelled | np.isin(every.start_N, idle))
+    idle_I = idle(store, every, split).start_N
+    idle_I = idle_I[:: max(1, len(idle_I) // max(1, labelled.sum()))]
+    return every.select(own | labelled | np.isin(every.start_N, idle_I))
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One test person's recording, of which no label is known here.
+    """What is adapted to: all recordings of a test person, or causally one of them. No label is known here.
 
     Attributes:
         x_ND: vectors of all windows in the order of time.
@@ -127,27 +138,29 @@ class Adaptation:
         self._gestures = data.select(gesture_N)
         self._own_N = np.isin(data.user_N, split.users_test)
         self._data, self._asked_N = data.select(self._own_N), asked_N[self._own_N]
-        self._people = {user: self._person(user) for user in np.unique(self._data.user_N)}
+        # of several recordings nobody says which came first
+        self._whose_N = self._data.recording_N if causal else self._data.user_N
+        self._people = {name: self._person(name) for name in np.unique(self._whose_N)}
 
-    def _person(self, user: str) -> Person:
-        own = self._data.select(self._data.user_N == user)
+    def _person(self, name: str) -> Person:
+        own = self._data.select(self._whose_N == name)
         return Person(own.x_ND, movements_of(own, self._activity, self.protocol.hop_s), self.causal)
 
     def labelled(self, name: str) -> list[Outcome]:
         """Gestures of which training people were recorded, and those that the person showed."""
         space, movements = self._learnt(self._gestures)
         prior, labels_K = space.prior(movements), np.unique(movements.label_N)
-        share_NK = self._of_everybody(lambda user, person: person.shares(space, prior))
+        share_NK = self._of_everybody(lambda name, person: person.shares(space, prior))
         outcomes = [
             self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
             for gestures, labels in self.protocol.gestures.items()
         ]
-        return [*outcomes, *self._few_shot(name)]
+        return outcomes if self.causal else [*outcomes, *self._few_shot(name)]
 
     def _few_shot(self, name: str) -> list[Outcome]:
-        """What a person showed has no place in time here, nor have the movements beside it."""
+        """Gestures that the person showed, told apart by that and by the person's movements."""
         space, _ = self._learnt(self._of_seen())
-        moved = {user: space(person.means(person.x_ND)) for user, person in self._people.items()}
+        moved = {name: space(person.means(person.x_ND)) for name, person in self._people.items()}
         asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
         return self.protocol.shots(name, asked.with_x(space(asked.x_ND)), Shown(moved))
 
@@ -167,8 +180,8 @@ class Adaptation:
         usual_D, own = emg.x_ND[self._seen_N].mean(axis=0), emg.select(self._own_N)
         prior = Prior(np.zeros((len(labels_K), space.dimensions)), np.full(space.dimensions, POSED_VARIANCE))
 
-        def shares(user: str, person: Person) -> FloatArray:
-            x_ND = own.x_ND[own.user_N == user]
+        def shares(name: str, person: Person) -> FloatArray:
+            x_ND = own.x_ND[self._whose_N == name]
             alike_NK = unit_rows(x_ND - person.centre(x_ND, usual_D)) @ pose_KD.T
             return person.shares(space, prior, alike_NK / EVIDENCE_TEMPERATURE)
 
@@ -195,10 +208,10 @@ class Adaptation:
 
     def _of_everybody(self, shares: Callable[[str, Person], FloatArray]) -> FloatArray:
         """Put together what is found for each person, in the order of the windows."""
-        parts = {user: shares(user, person) for user, person in self._people.items()}
+        parts = {name: shares(name, person) for name, person in self._people.items()}
         share_NK = np.empty((len(self._data), next(iter(parts.values())).shape[1]))
-        for user, part_NK in parts.items():
-            share_NK[self._data.user_N == user] = part_NK
+        for name, part_NK in parts.items():
+            share_NK[self._whose_N == name] = part_NK
         return share_NK
 
     def _outcome(
@@ -242,12 +255,12 @@ def movements_of(own: EmbeddingSet, activity: LinearProbe, hop_s: float) -> IntA
     """Number the movements of a person in the order of time: windows in a row that are taken for a gesture.
 
     Returns:
-        The number of each window; -1 for those outside of any, and where fewer than ``LEAST_WINDOWS`` follow
-        each other.
+        The number of each window; -1 for those outside of any, and where what follows each other is shorter
+        than ``LEAST_S``.
     """
     active_N = activity.predict(own.x_ND)
     run_N = repetitions_of(replace(own, label_N=active_N), hop_s)
-    kept_N = (active_N == 1) & (np.bincount(run_N)[run_N] >= LEAST_WINDOWS)
+    kept_N = (active_N == 1) & (np.bincount(run_N)[run_N] >= 1 + LEAST_S / hop_s - 1e-6)
     _, first, number = np.unique(run_N[kept_N], return_index=True, return_inverse=True)
     movement_N = np.full(len(own), -1)
     movement_N[kept_N] = np.argsort(np.argsort(first))[number]

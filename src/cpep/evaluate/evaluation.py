@@ -47,11 +47,11 @@ def classical(protocol: Protocol, name: str, kind: Normalisation, pairs: Sequenc
 
     Args:
         protocol: the split that it is evaluated on.
-        name: ``features``, ``features/lda``, ``ridge`` or ``cca``.
+        name: ``features``, ``features/lda``, ``features/adapted``, ``ridge`` or ``cca``.
         kind: normalisation of the EMG that features are computed from.
         pairs: windows of training and of validation users that CPEP is aligned on, for maps from EMG to pose.
     """
-    if name == "features/adapted":
+    if name.startswith("features") and protocol.config.adapt:
         windows = needed(protocol)
         data = protocol.features_of(windows, kind)
         return Evaluation(Adaptation(protocol, windows, data, kind == "causal").labelled(name))

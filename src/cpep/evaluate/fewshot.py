@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from cpep.evaluate.metrics import balanced_accuracy
+from cpep.evaluate.person import apart, numbered
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 SHOTS: tuple[int | None, ...] = (1, 2, 5, None)
@@ -91,12 +92,7 @@ class ShotClassifier:
 
     def fit(self, train: EmbeddingSet) -> Self:
         """Learn how windows scatter about the mean of their gesture and person."""
-        rest = []
-        for user in np.unique(train.user_N):
-            for label in np.unique(train.label_N[train.user_N == user]):
-                x_ND = train.x_ND[(train.user_N == user) & (train.label_N == label)].astype(np.float64)
-                rest.append(x_ND - x_ND.mean(axis=0))
-        rest_ND = np.concatenate(rest)
+        rest_ND = apart(train.x_ND.astype(np.float64), numbered(train.user_N, train.label_N))
         covariance_DD = rest_ND.T @ rest_ND / len(rest_ND)
         scale = float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0  # 0 of one window each
         covariance_DD = (1 - self.shrinkage) * covariance_DD / scale + self.shrinkage * np.eye(len(covariance_DD))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from cpep.types import EmbeddingSet, FloatArray, IntArray
+from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 
 SHRINKAGE = 0.3
 """Share of the identity in a covariance."""
@@ -61,10 +61,13 @@ class GestureSpace:
             data.with_x((data.x_ND - self._centre_D) / self._scale_D) for data in (movements, windows)
         )
         means = class_means(movements)
-        whitening_DD = np.linalg.cholesky(np.linalg.inv(shrunk(_apart(windows, "person and gesture"))))
-        apart_UD = _apart(means, "person") @ whitening_DD
-        best_DF = np.linalg.eigh(apart_UD.T @ apart_UD)[1][:, ::-1][:, :DIMENSIONS]
-        apart_UF = _apart(means, "gesture") @ whitening_DD @ best_DF
+        same_ND = apart(windows.x_ND, numbered(windows.user_N, windows.label_N))
+        whitening_DD = np.linalg.cholesky(np.linalg.inv(shrunk(same_ND)))
+        person_U = numbered(means.user_N)
+        apart_UD = apart(means.x_ND, person_U) @ whitening_DD
+        count = min(DIMENSIONS, max(1, len(means) - len(np.unique(person_U))))
+        best_DF = np.linalg.eigh(apart_UD.T @ apart_UD)[1][:, ::-1][:, :count]
+        apart_UF = apart(means.x_ND, numbered(means.label_N)) @ whitening_DD @ best_DF
         self.variance_F, rotation_FF = np.linalg.eigh(shrunk(apart_UF))
         self._projection_DF = whitening_DD @ best_DF @ rotation_FF
 
@@ -86,7 +89,8 @@ class GestureSpace:
 
 def class_means(movements: EmbeddingSet) -> EmbeddingSet:
     """Return the mean of every gesture of every person."""
-    group_E, first = _groups(movements, "person and gesture")
+    group_E = numbered(movements.user_N, movements.label_N)
+    first = np.unique(group_E, return_index=True)[1]
     return movements.select(first).with_x(grouped_means(movements.x_ND, group_E))
 
 
@@ -104,22 +108,15 @@ def shrunk(deviation_ND: FloatArray) -> FloatArray:
     return np.asarray((1 - SHRINKAGE) * covariance_DD + SHRINKAGE * identity_DD)
 
 
-def _apart(data: EmbeddingSet, by: str) -> FloatArray:
+def apart(x_ND: FloatArray, group_N: IntArray) -> FloatArray:
     """Return vectors less the mean of their group."""
-    group_N, _ = _groups(data, by)
-    return np.asarray(data.x_ND - grouped_means(data.x_ND, group_N)[group_N])
+    return np.asarray(x_ND - grouped_means(x_ND, group_N)[group_N])
 
 
-def _groups(data: EmbeddingSet, by: str) -> tuple[IntArray, IntArray]:
-    """Number vectors that are alike in something, and return the number of each and the first of each group."""
-    people_N = np.unique(data.user_N, return_inverse=True)[1]
-    keys = {
-        "person": people_N,
-        "gesture": data.label_N,
-        "person and gesture": (data.label_N.max() + 1) * people_N + data.label_N,
-    }
-    _, first, group_N = np.unique(keys[by], return_index=True, return_inverse=True)
-    return group_N, first
+def numbered(*columns: StrArray | IntArray | FloatArray) -> IntArray:
+    """Number, from 0, the rows of columns that are alike in all of them."""
+    codes = np.stack([np.unique(column, return_inverse=True)[1] for column in columns])
+    return np.asarray(np.unique(codes, axis=1, return_inverse=True)[1].reshape(-1))
 
 
 def personal_shares(

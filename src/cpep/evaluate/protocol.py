@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from cpep.evaluate.embed import (
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.fewshot import SHOTS, Shots, answers, choose_classifier
 from cpep.evaluate.metrics import Score, score
+from cpep.evaluate.person import numbered
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
 from cpep.evaluate.zeroshot import knn_vote
 from cpep.models.cpep import Cpep
@@ -131,12 +132,17 @@ class Protocol:
         return self.shots(model, self.part(data, "test", classes), chosen)
 
     def shots(self, model: str, test: EmbeddingSet, classifier: Shots) -> list[Outcome]:
-        """Ask test people's windows of a classifier that was shown some of them."""
+        """Ask test people's windows of a classifier that was shown some of them.
+
+        A gesture that a person made once is not asked of that person; chance counts it all the same.
+        """
         classes, outcomes = self.split.seen + self.split.unseen, []
         for shots in SHOTS:
             asked, predicted = answers(classifier, test, self.hop_s, shots, self.seed)
             if len(asked):
-                outcomes.append(self.outcome(model, f"few_shot_{shots or 'rep'}", "all", predicted, asked, classes))
+                found = self.outcome(model, f"few_shot_{shots or 'rep'}", "all", predicted, asked, classes)
+                windows = int(numbered(asked.recording_N, asked.time_N).max()) + 1  # each is asked in several draws
+                outcomes.append(replace(found, score=replace(found.score, n_windows=windows)))
         return outcomes
 
     def zero_shot(self, model: str, query: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:

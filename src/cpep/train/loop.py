@@ -98,8 +98,8 @@ def seed_step(seed: int, step: int) -> None:
 def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:
     """Return the trainable parameters: matrices are decayed, and scalars learn ``scalar_rate`` times as fast.
 
-    The one scalar is the logarithm of the temperature, which has to travel from 0.02 to its optimum within
-    a few hundred steps; at the rate of the matrices it would stay where it started.
+    Scalars are the logarithm of the temperature, which has to travel from 0.02 to its optimum within a few
+    hundred steps, and the bias of a sigmoid loss; at the rate of the matrices they would stay where they started.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     return [

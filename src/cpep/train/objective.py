@@ -113,6 +113,7 @@ class Objective(nn.Module):
     def _targets(self, pose_BD: Tensor) -> Tensor | None:
         """Return where the target of each window lies, (B, B); none where all of it is on the own pose."""
         kind, warmth = self.settings.targets, self.settings.target_temperature
+        pose_BD = pose_BD.detach()  # where poses are trained too, they must not move their own target
         if kind is Targets.own:
             return None
         if kind is Targets.pose:
