@@ -27,12 +27,9 @@ PANELS = (
 )
 STEPS = (
     (("features", "features"), ("features/lda", "LDA"), ("features/adapted", "adapted")),
-    (("cpep/hard_targets", "cpep, paper"), ("cpep", "soft targets"), ("cpep/adapted", "adapted")),
+    (("cpep", "cpep"), ("cpep/adapted", "adapted")),
 )
-ROWS = (
-    *("cpep/hard_targets", "cpep/softclip_mixup", "cpep", "cpep/adapted"),
-    *("features", "features/lda", "features/adapted", "ridge", "cpep/shuffled_pairs"),
-)
+ROWS = ("cpep", "cpep/adapted", "features", "features/lda", "features/adapted", "ridge")
 WIDTH, HEIGHT, LEFT, TOP, STEP = 400, 268, 42, 34, 62
 STYLE = """
 svg { background: #fff; font: 11px system-ui, sans-serif; fill: #333 }
@@ -123,7 +120,8 @@ def main(folders: list[str]) -> None:
     out = Path(__file__).with_suffix(".svg")
     out.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
     people = len(by_person(runs, "cpep", "linear_probe", "seen"))
-    print(table(runs))
+    for name, some in (("all", runs), *zip(folders, ([run] for run in runs), strict=True)):
+        print(f"\n{name}\n\n{table(some)}")
     print(f"{out}: {len(runs)} runs, {people} people")
 
 

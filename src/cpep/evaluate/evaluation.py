@@ -94,16 +94,15 @@ def aligned(protocol: Protocol, name: str, model: Model, progress: Progress = no
 
 
 def adapted(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> list[Outcome]:
-    """What is known of a person from embeddings and classical features, after adaptation to the recording."""
-    store, windows, kind = protocol.store, needed(protocol), model.emg_frontend.normalisation
-    emg = embed_emg(model, store, windows, progress).averaged()
+    """The same after adaptation to each test person's recordings."""
+    windows = needed(protocol)
+    emg = embed_emg(model, protocol.store, windows, progress).averaged()
 
     def vectors(some: Windows) -> FloatArray:
-        return (emg if some is windows else embed_emg(model, store, some).averaged()).x_ND
+        return (emg if some is windows else embed_emg(model, protocol.store, some).averaged()).x_ND
 
-    embedded, features = protocol.of_wearing(model, vectors, windows), protocol.features_of(windows, kind)
-    both = embedded.with_x(np.concatenate([embedded.x_ND, features.x_ND], axis=1))
-    adaptation = Adaptation(protocol, windows, both, kind == "causal")
+    causal = model.emg_frontend.normalisation == "causal"
+    adaptation = Adaptation(protocol, windows, protocol.of_wearing(model, vectors, windows), causal)
     return [*adaptation.labelled(name), *adaptation.zero_shot(name, emg, protocol.pose(model))]
 
 

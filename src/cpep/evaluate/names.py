@@ -23,7 +23,7 @@ MODELS = {
     "emg_mae": "EMG encoder before alignment (masked autoencoder)",
     "features": "classical EMG features, no network",
     "features/lda": "the same features, linear discriminant analysis instead of logistic regression",
-    "cpep/adapted": "CPEP and features after adaptation to each person's recording, without labels",
+    "cpep/adapted": "CPEP after adaptation to each person's recording, without labels",
     "features/adapted": "features after adaptation to each person's recording, without labels",
     "ridge": "linear regression from features to pose, nearest pose",
     "cca": "canonical correlation of features and pose, nearest pose",
