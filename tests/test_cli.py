@@ -109,9 +109,9 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     monkeypatch.setattr(
         "cpep.train.baselines.fit", lambda *args, **kwargs: (started.append("baseline"), step(*args, **kwargs))[1]
     )
-    rows = "cca,pose_t,cpep/avg_pool,cpep/k_1,cpep/random_init_emg"
+    rows = "cca,pose_t,cpep/avg_pool,cpep/k_1,cpep/random_init_emg,cpep/cascle"
     assert main(["ablate", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", rows]) == 0
-    assert started == ["baseline", "cpep", "cpep"]
+    assert started == ["baseline", "cpep", "cpep", "cpep"]
     results = json.loads((out / "results.json").read_text())
     assert {row["model"] for row in results["rows"]} == {*DEFAULT, *rows.split(",")}  # those of before too
     errors = [row for row in results["rows"] if row["protocol"] == "pose_error"]
