@@ -125,10 +125,17 @@ def leave(folder: Path, name: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
+def meet(folder: Path, name: str, other: str) -> None:
+    """Begin, and end once another job began too, however long its process takes to start."""
+    leave(folder, name, 0.0)
+    while not (folder / other).exists():
+        time.sleep(0.01)
+
+
 def test_of_the_jobs_that_can_run_the_first_does(tmp_path: Path) -> None:
     jobs = [
-        Job("one", partial(leave, tmp_path, "one", 0.2)),
-        Job("two", partial(leave, tmp_path, "two", 0.2)),
+        Job("one", partial(meet, tmp_path, "one", "two")),
+        Job("two", partial(meet, tmp_path, "two", "one")),
         Job("after", partial(leave, tmp_path, "after", 0.0), ("one", "two")),
         *(Job(f"later {k}", partial(leave, tmp_path, f"later {k}", 0.3)) for k in range(4)),
     ]

@@ -72,6 +72,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         data=results["data"],
         table=table,
         legend=legend(results, table),
+        adapts=any(row["model"].endswith("/adapted") for row in rows),
         number=number,
         published=published,
         sources=papers,
