@@ -170,6 +170,8 @@ def test_rows_that_cannot_adapt_are_left_out_with_a_sentence(raw, tmp_path, caps
     assert "left out: features/adapted; every window of training people has a gesture" in capsys.readouterr().out
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {row["model"] for row in results["rows"]} == {"features"}
+    alone = ["reproduce", "--data", raw, "--out", tmp_path / "alone", *TINY, *UNSEEN, "--models", "cpep/adapted"]
+    assert "leaves no row to make" in sentence(capsys, *alone)
 
 
 def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):

@@ -125,6 +125,8 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         )
         say("so that nothing tells movements from rest")
         names = tuple(name for name in names if name not in cannot)
+        if not names:
+            raise UserError(f"{store.path} leaves no row to make; ask for others with --models")
     tasks = [
         fold_task(request, store, split, fold, seed) for seed in request.seeds for fold, split in enumerate(splits)
     ]

@@ -150,7 +150,7 @@ class Adaptation:
         """Gestures of which training people were recorded, and those that the person showed."""
         space, movements = self._learnt(self._gestures)
         prior, labels_K = space.prior(movements), np.unique(movements.label_N)
-        share_NK = self._of_everybody(lambda name, person: person.shares(space, prior))
+        share_NK = self._of_everybody(lambda _, person: person.shares(space, prior))
         outcomes = [
             self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
             for gestures, labels in self.protocol.gestures.items()
