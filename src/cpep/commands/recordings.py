@@ -22,6 +22,7 @@ def simulate(
     users: Annotated[int, typer.Option(help="People in the cohort.")] = 24,
     minutes: Annotated[float, typer.Option(help="Minutes of recording a person.")] = 6.0,
     seed: SeedOption = 0,
+    rest: Annotated[float, typer.Option(help="Length of the rests between gestures over the usual one.")] = 1.0,
     check: Annotated[bool, typer.Option("--check", help="Print the table of properties instead.")] = False,
 ) -> None:
     """Simulate a cohort in the emg2pose layout, or check the simulator.
@@ -43,6 +44,7 @@ def simulate(
         users=users,
         minutes=minutes,
         seed=seed,
+        variability=simulator.Variability(rest=rest),
         workers=cores(),
         progress=progress_line("simulate", "s of recording"),
     )

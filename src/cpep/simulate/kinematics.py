@@ -16,7 +16,7 @@ from cpep.types import FloatArray, IntArray
 HOLD_S = (1.8, 3.2)
 """A gesture is held so long that windows of 2 s fit: uniform, s."""
 REST_S = (0.25, 0.8)
-"""Rest between two gestures, s."""
+"""Rest between two gestures, uniform, s; times ``Variability.rest``."""
 RETURNS = 0.7
 """Share of gestures after which the hand returns to rest."""
 SKIN_SLIDE = 0.2
@@ -138,7 +138,7 @@ class _Script:
         move_s = float(np.clip(rng.normal(0.42, 0.1 * self.repetition) * self.person.habits.tempo, 0.2, 0.9))
         scatter_J = 0.06 * self.repetition * rng.standard_normal(22)
         target_J = np.clip(relaxed_J + scatter_J + 0.12 * (self.pose_J - relaxed_J), LOWEST_J, HIGHEST_J)
-        span, t = self._frames(move_s + rng.uniform(*REST_S))
+        span, t = self._frames(move_s + self.person.variability.rest * rng.uniform(*REST_S))
         move, last = move_s * CONTROL_RATE, self.at - 1
         self.pose_SJ[span] = self.pose_J + (target_J - self.pose_J) * minimum_jerk(t / move)[:, None]
         self.effort_SJ[span] = self.effort_J * (1 - minimum_jerk(t / (0.5 * move)))[:, None]

@@ -28,6 +28,7 @@ class Variability:
         drift: within a recording, forearm rotation and slip of the band.
         wrong_prompts: share of prompts that are executed wrongly.
         muscle: scale of the muscle signal; with 0 only noise and artefacts are left (a control).
+        rest: length of the rests between gestures over that of the default cohort (0.25 to 0.8 s).
 
     Raises:
         UserError: a value is negative, or ``wrong_prompts`` exceeds 1.
@@ -42,6 +43,7 @@ class Variability:
     drift: float = 1.0
     wrong_prompts: float = 0.02
     muscle: float = 1.0
+    rest: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -1,0 +1,1 @@
+"""Checkpoints as ONNX graphs that need no torch."""

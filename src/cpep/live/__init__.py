@@ -1,0 +1,1 @@
+"""Gesture recognition on a stream: sources, embeddings, the gesture book, events."""

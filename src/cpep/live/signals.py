@@ -1,0 +1,102 @@
+"""What flows through a live recogniser: chunks of EMG in, embeddings, states and events out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cpep.types import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Consecutive samples of a source.
+
+    Attributes:
+        emg_TC: float32, in the device's unit; any number of samples, none where a source has nothing but a loss to
+            tell.
+        lost: samples that were lost before the first of these.
+        made: what the hand is known to make (replay and simulator), empty where that is not known.
+    """
+
+    emg_TC: FloatArray
+    lost: int = 0
+    made: str = ""
+
+
+class Source(Protocol):
+    """Where EMG comes from.
+
+    Attributes:
+        name: what the user calls it.
+        channels: of the EMG.
+        rate: samples per second.
+    """
+
+    name: str
+    channels: int
+    rate: float
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield chunks as they arrive, at the source's own pace, until it ends or is closed.
+
+        Raises:
+            UserError: what is wrong with the source, in a sentence.
+        """
+        ...
+
+    def close(self) -> None:
+        """End ``chunks`` soon, from any thread."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Hop:
+    """One embedding of a stream.
+
+    Attributes:
+        sample: samples of the source up to the window's end, those lost among them.
+        time_s: the same in seconds.
+        x_D: embedding; the stream's own buffer, overwritten at the next hop.
+    """
+
+    sample: int
+    time_s: float
+    x_D: FloatArray
+
+
+@dataclass(frozen=True)
+class Event:
+    """A gesture begins.
+
+    Attributes:
+        time_s: of the stream when it was recognised, seconds: the end of the window.
+        name: of the book's entry.
+        confidence: calibrated probability that the hand makes this gesture.
+    """
+
+    time_s: float
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What the recogniser holds for true after a hop.
+
+    Attributes:
+        time_s: end of the window, seconds of the stream.
+        name: the gesture that is made; ``rest``; or ``unknown`` for what is in no entry of the book.
+        confidence: calibrated probability of ``name``.
+        share_E: smoothed probability of every entry of the book, in its order.
+        nearest: index of the nearest pose in the gallery.
+        event: where a gesture begins at this hop.
+    """
+
+    time_s: float
+    name: str
+    confidence: float
+    share_E: FloatArray
+    nearest: int
+    event: Event | None
