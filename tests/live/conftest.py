@@ -17,7 +17,7 @@ from cpep.simulate import Variability, simulate_cohort
 def live_store(tmp_path_factory):
     """Four simulated people of some seconds a stage, prepared once; nobody writes to it."""
     folder = tmp_path_factory.mktemp("live")
-    simulate_cohort(folder / "raw", users=4, minutes=1.0, seed=3, workers=1, variability=Variability(rest=2))
+    simulate_cohort(folder / "raw", users=4, minutes=2.5, seed=3, workers=1, variability=Variability(rest=2))
     return prepare(folder / "raw", folder / "store")
 
 

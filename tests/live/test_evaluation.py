@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from cpep.checkpoint import save
+from cpep.data.splits import LeakError
+from cpep.data.store import open_store
+from cpep.data.windows import list_windows, touches
+from cpep.evaluate.embed import embed_emg
+from cpep.evaluate.events import Event, Made, match
+from cpep.live import evaluation
+from cpep.live.book import GestureBook
+from cpep.live.evaluation import Replayed, f1_of, replay, scores, window_scores, with_interval
+from cpep.live.making import book_of
+from cpep.live.scoring import LiveRequest, evaluate_live, people, shown_book
+from cpep.types import UserError
+
+
+@pytest.fixture(scope="module")
+def model(untrained):
+    return untrained("emg.bin_ms=50")
+
+
+@pytest.fixture(scope="module")
+def book(model, live_store):
+    return book_of(model, live_store)
+
+
+def test_a_book_is_of_training_poses_and_calibrated_on_validation_people_alone(model, live_store, live_split, book):
+    names = [live_store.vocabulary[label] for label in live_split.seen]
+    assert book.names == ("rest", *names)
+    # with everybody else's data gone, the book is the same
+    blind = open_store(live_store.path)
+    for entry in blind.entries:
+        if entry.user in live_split.users_test:
+            rows = slice(entry.start, entry.start + entry.frames)
+            blind.emg_TC[entry.start * blind.ratio : (entry.start + entry.frames) * blind.ratio] = 7
+            blind.pose_MJ[rows] = 0.3
+    other = book_of(model, blind)
+    np.testing.assert_array_equal(other.vector_GD, book.vector_GD)
+    np.testing.assert_array_equal(other.background.emg_ND, book.background.emg_ND)
+
+
+def test_confidence_knows_no_emg_of_unseen_gestures(model, live_store, live_split, book):
+    windows = list_windows(live_store, 1.0, 0.25)
+    windows = windows.select(windows.valid_N & np.isin(windows.users(live_store), live_split.users_val))
+    unseen = windows.select(touches(live_store, windows, live_split.unseen, live_split.guard_s))
+    assert len(unseen) > 20
+    x_ND = embed_emg(model, live_store, unseen).x_ND
+    known = {row.tobytes() for row in book.background.emg_ND.round(4)}
+    assert not any(row.tobytes() in known for row in x_ND.round(4))
+
+
+def test_a_gesture_nobody_has_is_refused(model, live_store):
+    with pytest.raises(UserError, match="has no gesture 'wave'"):
+        book_of(model, live_store, ("wave",))
+
+
+def test_who_was_trained_on_is_never_replayed(model, live_store, live_split):
+    assert people(model, live_store, ()) == live_split.users_test
+    for user in (live_split.users_train[0], live_split.users_val[0]):
+        with pytest.raises(UserError, match="took part in the training"):
+            people(model, live_store, (user,))
+    with pytest.raises(UserError, match="has no user nobody"):
+        people(model, live_store, ("nobody",))
+
+
+def test_leaks_are_asserted_not_assumed(model, live_store, live_split, monkeypatch):
+    leaky = dict(model.card.split, users_test=live_split.users_train[:1], users_train=("other",))
+    monkeypatch.setattr(type(model.card), "held_out", lambda card: Leaky(leaky, live_split.users_train))
+    with pytest.raises(LeakError):
+        people(model, live_store, ())
+
+
+class Leaky:
+    """A split in which a test user is a training user, which the real one refuses."""
+
+    def __init__(self, plain, users_train):
+        self.users_train, self.users_val = users_train, ("other",)
+        self.users_test = plain["users_test"]
+
+
+def test_replay_in_small_chunks_is_the_recogniser_on_the_stream(model, live_store, book):
+    events = replay(model, book, live_store, live_store.entries[0])
+    assert all(event.name in book.names and event.name != "rest" for event in events)
+    assert [event.time_s for event in events] == sorted(event.time_s for event in events)
+
+
+def told(user, names, pure=True, right=True):
+    made = tuple(Made(4.0 * k, 4.0 * k + 2, name) for k, name in enumerate(names))
+    events = [Event(one.start_s + 1, one.name if right else "other", 0.8) for one in made]
+    return Replayed(user, match(made, events, [(one.stop_s, one.stop_s + 2) for one in made]), pure)
+
+
+def test_scores_of_known_replays(monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 50)
+    runs = [told("a", ["fist", "ok"]), told("b", ["fist", "ok"], right=False), told("a", ["wave"], pure=False)]
+    found = scores(runs, ("fist", "ok"))
+    assert found["f1"]["mean"] == pytest.approx(2 * 1 / (1 + 2), abs=1e-4)  # of each: 1 right, 1 told, 2 made
+    assert found["f1"]["low"] == 0.0
+    assert found["f1"]["high"] == 1.0
+    assert found["latency_s"] == {"p50": 1.0, "p90": 1.0}
+    assert found["false_events_per_minute_of_rest"]["mean"] == 0
+    assert found["rejected"]["mean"] == 0
+    assert found["confusion"]["counts"] == [[1, 0, 1], [0, 1, 1]]
+    assert found["calibration"]["ece"] == pytest.approx(abs(0.8 - 0.5))
+    assert found["people"] == 2
+
+
+def test_intervals_draw_people_and_not_recordings():
+    runs = [told("a", ["fist"]) for _ in range(50)] + [told("b", ["fist"], right=False)]
+    spread = with_interval(runs, lambda some: f1_of(some, ("fist",)))
+    assert spread["low"] == 0.0
+    assert spread["high"] == 1.0
+
+
+def test_windows_are_scored_as_the_book_answers(model, live_store, live_split, book):
+    entries = [entry for entry in live_store.entries if entry.user in live_split.users_test]
+    found = window_scores(model, lambda user: book, live_store, entries)
+    assert 0 <= found["accepted"] <= found["named"] <= 1
+
+
+def test_evaluate_live_writes_its_results_and_page(model, live_store, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 20)
+    save(model, tmp_path / "checkpoint")
+    book.save(tmp_path / "my.book")
+    said = []
+    request = LiveRequest(tmp_path / "checkpoint", tmp_path / "my.book", live_store.path, tmp_path / "out")
+    results = evaluate_live(request, said.append)
+    written = json.loads((tmp_path / "out" / "live.json").read_text())
+    assert written == json.loads(json.dumps(results))
+    assert set(written["run"]) >= {"command", "git", "machine", "seconds"}
+    page = (tmp_path / "out" / "live.html").read_text()
+    assert "F1 of events" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_person_shows_some_windows_and_the_others_calibrate(model, live_store, live_split):
+    (user,) = live_split.users_test
+    book = shown_book(model, live_store, user, 3, "Grasp")
+    assert set(book.names) <= {"rest", "fist", "spread", "claw", "thumb_up", "point"}
+    assert {len(entry.vector_GD) for entry in book.entries} <= {1, 2, 3}
+    assert isinstance(book, GestureBook)
+    with pytest.raises(UserError, match="no recording with 'Nothing'"):
+        shown_book(model, live_store, user, 3, "Nothing")
