@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from cpep.types import UserError
 
 FIND_S = 5.0
 """A stream that has not been found for so long is not there."""
-AGAIN_S = 0.5
+AGAIN_S, FORGET_S = 0.5, 2.0
 WAIT_S = 0.1
 BUFFERED_S = 10
 PROPERTIES = ("name", "type", "source_id")
@@ -34,20 +35,34 @@ def open_lsl(what: str, device: Device) -> Reconnecting:
     """
     pylsl = _pylsl()
     key, value = _property(what)
-    found = pylsl.resolve_byprop(key, value, timeout=FIND_S)
-    if not found:
+    # One that goes on looking: resolve_byprop now and then takes 5 s longer than it is given.
+    resolver = pylsl.ContinuousResolver(prop=key, value=value, forget_after=FORGET_S)
+    found = _newest(resolver, FIND_S)
+    if found is None:
         raise UserError(
             f"no LSL stream with {key} {value} within {FIND_S:g} s; there {_listed(pylsl.resolve_streams(1.0))}"
         )
-    name = f"lsl:{found[0].name()}"
+    name = f"lsl:{found.name()}"
 
     def connect() -> Inlet:
-        again = pylsl.resolve_byprop(key, value, timeout=AGAIN_S)
-        if not again:
+        again = _newest(resolver, AGAIN_S)
+        if again is None:
             raise Lost
-        return Inlet(again[0], name, device)
+        return Inlet(again, name, device, AGAIN_S)
 
-    return Reconnecting(name, device.channels, device.emg_rate, Inlet(found[0], name, device), connect)
+    try:
+        first = Inlet(found, name, device, FIND_S)
+    except Lost as error:
+        raise UserError(f"{name} was there and does not answer; start it again, and then this") from error
+    return Reconnecting(name, device.channels, device.emg_rate, first, connect)
+
+
+def _newest(resolver: Any, wait_s: float) -> Any | None:
+    """Return the stream that began last; one that has ended may still be listed for a while."""
+    until = time.monotonic() + wait_s
+    while not (found := resolver.results()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return max(found, key=lambda info: info.created_at(), default=None)
 
 
 class Inlet:
@@ -57,13 +72,14 @@ class Inlet:
         info: what pylsl found.
         name: of the source.
         device: of the checkpoint.
+        wait_s: for an answer; a stream that has just ended is still found for a moment.
 
     Raises:
         UserError: the stream is of another device, or holds no numbers.
-        Lost: it is gone already.
+        Lost: no answer.
     """
 
-    def __init__(self, info: Any, name: str, device: Device) -> None:
+    def __init__(self, info: Any, name: str, device: Device, wait_s: float) -> None:
         pylsl = _pylsl()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
@@ -74,7 +90,7 @@ class Inlet:
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFERED_S, recover=False)
         self._lost = pylsl.util.LostError
         try:
-            self._inlet.open_stream(timeout=FIND_S)
+            self._inlet.open_stream(timeout=wait_s)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise Lost from error
 
