@@ -14,7 +14,7 @@ from cpep.data.recording import Device, Recording
 from cpep.live.device import refuse_other
 from cpep.live.pace import Pace
 from cpep.live.signals import Chunk
-from cpep.types import UserError
+from cpep.types import FloatArray, UserError
 
 GAP_S = 1.0
 """Between two recordings, declared as lost: windows must not reach from one into the other."""
@@ -51,10 +51,7 @@ class Replay:
         """
         gap = 0
         for recording in self._recordings:
-            emg_TC = np.asarray(recording.emg_TC, np.float32)
-            if recording.mirror:  # as in training: a left band reads as a right one
-                emg_TC = emg_TC[:, recording.mirror]
-            yield from self._pace.deal(emg_TC, recording.label_T, recording.vocabulary, gap)
+            yield from self._pace.deal(_emg(recording), recording.label_T, recording.vocabulary, gap)
             if self._closed.is_set():
                 return
             gap = round(GAP_S * self.rate)
@@ -62,6 +59,21 @@ class Replay:
     def close(self) -> None:
         """End ``chunks``."""
         self._closed.set()
+
+
+def emg_of_person(path: Path, device: Device) -> FloatArray:
+    """Return the EMG (T, C) of all recordings that ``Replay`` plays of this path, one after another.
+
+    Raises:
+        UserError: as ``Replay``.
+    """
+    return np.concatenate([_emg(recording) for recording in _of_one(path, device, "")])
+
+
+def _emg(recording: Recording) -> FloatArray:
+    """Return float32 EMG; of a left band as a right one has it, as in training."""
+    emg_TC = np.asarray(recording.emg_TC, np.float32)
+    return emg_TC[:, recording.mirror] if recording.mirror else emg_TC
 
 
 def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
