@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.boards import _brainflow
+from cpep.live.boards import PackageClock, _brainflow
 from cpep.live.sources import open_source
+from cpep.live.stamps import LossFinder
 from cpep.types import UserError
 
 DEVICE = Device(channels=16, emg_rate=250.0, emg_kind="raw", emg_unit="uV")
@@ -94,3 +95,24 @@ def test_without_the_package_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "brainflow", None)
     with pytest.raises(UserError, match=r'pip install "cpep\[brainflow\]"'):
         open_source("brainflow:synthetic", DEVICE)
+
+
+def test_package_numbers_that_count_samples_tell_every_loss():
+    """However late the stamps are: 60 ms of jitter, 1 and 200 samples lost, numbers that begin anew after 255."""
+    number_T = np.r_[7:500, 501:900, 1100:1500]
+    stamp_T = 1e9 + number_T / 250 + np.random.default_rng(0).uniform(0, 0.06, len(number_T))
+    clock, finder, found = PackageClock(250), LossFinder(250, 1), []
+    for part in np.array_split(np.arange(len(number_T)), 300):
+        time_T = clock.times(number_T[part].astype(float) % 256, stamp_T[part])
+        found += [chunk.lost for chunk in finder.add(np.zeros((len(part), 1), np.float32), time_T) if chunk.lost]
+    assert clock.counting and found == [1, 200]
+
+
+def test_package_numbers_that_count_something_else_are_passed_over():
+    number_T, stamp_T = np.repeat(np.arange(20.0), 2), 1e9 + np.arange(40) / 250
+    clock = PackageClock(250)
+    assert all(
+        np.array_equal(clock.times(number_T[k : k + 4], stamp_T[k : k + 4]), stamp_T[k : k + 4])
+        for k in range(0, 40, 4)
+    )
+    assert not clock.counting

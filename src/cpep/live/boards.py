@@ -16,11 +16,13 @@ from cpep.live.pace import CHUNK_S
 from cpep.live.reconnect import Lost, Reconnecting
 from cpep.live.signals import Chunk
 from cpep.live.stamps import LossFinder
-from cpep.types import UserError
+from cpep.types import FloatArray, UserError
 
 BUFFERED_S = 10
 KINDS = ("emg_channels", "exg_channels", "eeg_channels")
 """Where a board's EMG is, the first that it has."""
+PACKAGES = 256
+"""After so many, a board counts from 0 again."""
 
 
 def open_board(what: str, device: Device) -> Reconnecting:
@@ -54,8 +56,6 @@ def open_board(what: str, device: Device) -> Reconnecting:
 class Board:
     """One session with a board.
 
-    Losses are found from the time stamps: package numbers mean something else on every board.
-
     Args:
         brainflow: the module ``brainflow.board_shim``.
         board: BrainFlow's id.
@@ -68,9 +68,10 @@ class Board:
 
     def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int]) -> None:
         self._error, self._rows = brainflow.BrainFlowError, rows
+        self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
-        self._finder = LossFinder(rate, len(rows))
+        self._clock, self._finder = PackageClock(rate), LossFinder(rate, len(rows))
         self._shim = brainflow.BoardShim(board, parameters)
         try:
             self._shim.prepare_session()
@@ -90,12 +91,43 @@ class Board:
             data = self._shim.get_board_data()
         except self._error as error:
             raise Lost(str(error)) from error
-        return self._finder.add(np.ascontiguousarray(data[self._rows].T, np.float32), data[self._stamps])
+        time_T = self._clock.times(data[self._numbers], data[self._stamps])
+        return self._finder.add(np.ascontiguousarray(data[self._rows].T, np.float32), time_T)
 
     def close(self) -> None:
         """End the session."""
         with suppress(self._error):  # of a board that is gone
             self._shim.release_session()
+
+
+class PackageClock:
+    """Times of samples by the numbers of their packages, which do not jitter, where these count samples.
+
+    Package numbers mean something else on every board. Where one sample of the first second does not follow on the
+    one before it, time is that of BrainFlow's stamps.
+
+    Args:
+        rate: samples per second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.counting = rate, True
+        self._samples, self._number, self._time = 0, 0.0, 0.0
+
+    def times(self, number_T: FloatArray, stamp_T: FloatArray) -> FloatArray:
+        """Return times (T,), seconds, of samples with these package numbers and stamps."""
+        if not self.counting or not len(number_T):
+            return stamp_T
+        if not self._samples:
+            self._number, self._time = number_T[0] - 1, stamp_T[0]
+        step_T = np.diff(number_T, prepend=self._number) % PACKAGES
+        if self._samples < self.rate and (step_T != 1).any():
+            self.counting = False
+            return stamp_T
+        time_T: FloatArray = self._time + np.cumsum(step_T) / self.rate
+        self._samples += len(number_T)
+        self._number, self._time = number_T[-1], time_T[-1]
+        return time_T
 
 
 def _board_id(brainflow: Any, text: str) -> int:

@@ -11,8 +11,8 @@ from cpep.types import FloatArray
 
 MEMORY_S = 1.0
 """The jitter of a stream is what its stamps did in the last second."""
-HOLD_S = 0.05
-"""So much of the stream is waited for after a jump of the stamps, to see whether they come back."""
+HOLD_S = (0.05, 0.5)
+"""So much at least, and at most, is waited for after a jump of the stamps, to see whether they come back."""
 LATE = 0.5
 """Samples by which a stamp jumps that is looked at."""
 
@@ -21,10 +21,11 @@ class LossFinder:
     """Finds lost samples from the stamps of those that arrive.
 
     A stamp is late by its time less that of its number at the nominal rate. One that is late may be a matter of
-    jitter: those after it are on time again. Where all samples of the next 50 ms are later, by more than half a
-    sample, than any of the last second, samples were lost. Losses smaller than the jitter are not seen, nor those
-    of the first second; a clock that runs a little fast or slow does no harm. Samples after a jump are held back
-    until it is known what it means.
+    jitter, or of a sender that was held up: those after it are on time again. Samples were lost where all that follow
+    are later, by more than half a sample, than any of the last second; of those that follow, twice as many are looked
+    at as may be missing, but at least 50 ms and at most half a second. Losses smaller than the jitter are not seen,
+    nor those of the first second; a clock that runs a little fast or slow does no harm. Samples after a jump are held
+    back until it is known what it means.
 
     Args:
         rate: nominal samples per second.
@@ -33,8 +34,8 @@ class LossFinder:
 
     def __init__(self, rate: float, channels: int) -> None:
         self.rate = rate
-        self._hold = max(round(HOLD_S * rate), 2)
-        self._memory = max(round(MEMORY_S * rate), self._hold)
+        self._fewest, self._most = (max(round(seconds * rate), 2) for seconds in HOLD_S)
+        self._memory = max(round(MEMORY_S * rate), self._fewest)
         self._first: float | None = None
         self._count = 0  # samples so far, those lost among them
         self._known_M = np.zeros(0)  # lateness of samples that were let go
@@ -59,7 +60,7 @@ class LossFinder:
             jump = self._next_jump(judged)
             if jump:
                 yield Chunk(self._release(jump), lost)
-            if len(self._late_T) < self._hold:
+            if not len(self._late_T) or len(self._late_T) < self._to_hold():
                 return
             lost, judged = self._missing(), 1
             self._late_T -= lost
@@ -73,12 +74,16 @@ class LossFinder:
         found = np.flatnonzero(self._late_T[start:] > latest_T[start:] + LATE)
         return start + int(found[0]) if len(found) else len(self._late_T)
 
+    def _to_hold(self) -> int:
+        """Return how many samples tell what the jump before the first that is held means."""
+        return int(np.clip(2 * (self._late_T[0] - self._known_M.max()), self._fewest, self._most))
+
     def _missing(self) -> int:
         """Return how many samples are missing before the first that is held."""
-        after = float(self._late_T[: self._hold].min())
+        after = float(self._late_T[: self._to_hold()].min())
         if after <= self._known_M.max() + LATE:
             return 0
-        return max(round(after - float(self._known_M[-self._hold :].min())), 1)
+        return max(round(after - float(self._known_M[-self._fewest :].min())), 1)
 
     def _release(self, samples: int) -> FloatArray:
         self._known_M = np.concatenate([self._known_M, self._late_T[:samples]])[-self._memory :]
