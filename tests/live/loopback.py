@@ -38,7 +38,7 @@ def pylsl_on_loopback():
 
 
 class Sender:
-    """A stream of a known signal, sent in real time by a thread; sample n is n in every channel.
+    """A stream that a thread sends in real time from when somebody listens; sample n is n in every channel.
 
     Args:
         pylsl: the module.
@@ -57,12 +57,14 @@ class Sender:
         self._thread.start()
 
     def _send(self):
+        while not self.outlet.have_consumers() and not self._over.wait(0.005):
+            pass
         start, number = self._clock(), 0
         while not self._over.is_set():
             due = start + number / self._rate
             if self._over.wait(max(due - self._clock(), 0)):
                 break
-            if number not in self._skips and self.outlet.have_consumers():
+            if number not in self._skips:
                 value = np.full(self._channels, self._first + number, np.float32).tolist()
                 self.outlet.push_sample(value, due)
             number += 1

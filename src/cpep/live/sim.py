@@ -76,8 +76,10 @@ class SimulatedHand:
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of about 20 ms, each with what the hand makes, without end."""
         take = self._next_take()
-        while not self._closed.is_set():
+        while True:
             rest_TC = yield from self._play(take)
+            if self._closed.is_set():
+                return
             take = _faded(self._wishes.popleft().result(), rest_TC) if self._wished() else self._next_take()
 
     def close(self) -> None:
