@@ -41,7 +41,7 @@ class Stream:
         self.sample += len(emg_TC)
         self.heard.append(("samples", len(emg_TC)))
         if len(emg_TC):
-            yield Hop(self.sample, self.sample / RATE, np.zeros(3))
+            yield Hop(self.sample, self.sample / RATE, np.zeros(3), 0.0)
 
 
 class Recogniser:
