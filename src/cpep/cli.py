@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, books, recordings, stages, tables
+from cpep.commands import baselines, books, live, recordings, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "evaluate": tables.evaluate,
     "embed": tables.embed,
     "book": books.book,
+    "stream": live.stream,
     "evaluate-live": books.evaluate_live,
     "baselines": baselines.baselines_app,
 }

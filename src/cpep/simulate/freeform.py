@@ -1,10 +1,12 @@
-"""Free-form movement: random hand poses that are no unseen gesture."""
+"""Free-form movement: random hand poses that are no unseen gesture, and poses set by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import (
+    FLEXED,
     FREE,
     GESTURES,
     SHAPES,
@@ -41,6 +43,21 @@ def is_reserved(pattern: tuple[int, ...], pose_J: FloatArray) -> bool:
     """Tell whether a free-form pose is too close to an unseen gesture to be made."""
     apart = [np.sqrt(np.mean((GESTURES[name].pose_J - pose_J)[:20] ** 2)) for name in UNSEEN]
     return pattern in RESERVED_PATTERNS or min(apart) < RESERVED_DISTANCE
+
+
+def set_by_hand(pose_J: FloatArray) -> Gesture:
+    """Return a pose of 20 joints, or of 22 with the wrist, with the moderate effort of a free-form one.
+
+    A straight finger is held straight, a closed one presses, one in between does little; the thumb presses the more,
+    the further it reaches over the palm.
+    """
+    if len(pose_J) == 20:
+        pose_J = np.concatenate([pose_J, REST_J[20:]])
+    bent = [float(pose_J[first : first + 3].sum()) / sum(FLEXED) for first in (5, 9, 13, 17)]
+    straight = [float(np.clip(1 - part / 0.3, 0, 1)) for part in bent]
+    closed = [0.3 * float(np.clip((part - 0.3) / 0.7, 0, 1)) for part in bent]
+    thumb_effort = 0.15 * float(np.clip(pose_J[0], 0, 1))
+    return Gesture(FREE, pose_J, extend(*straight) + grip(thumb_effort, *closed))
 
 
 def free_form(rng: np.random.Generator) -> Gesture:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -170,6 +171,24 @@ def make_trajectory(person: Person, stage: str, seconds: float, rng: np.random.G
         if not script.done and (mixed or rng.random() < RETURNS):
             script.back_to_rest()
     return _with_tremor(person, script, rng)
+
+
+def make_sequence(person: Person, gestures: Sequence[tuple[str, Gesture]], rng: np.random.Generator) -> Trajectory:
+    """Return gestures one after another, from rest to rest and with rests between.
+
+    Args:
+        person: who makes them.
+        gestures: whose habits each follows, a name of ``GESTURES`` or ``FREE``, and what is made.
+        rng: random numbers of this movement.
+    """
+    longest_s = 1 + len(gestures) * (1.8 + HOLD_S[1] + person.variability.rest * REST_S[1])
+    script = _Script(person, round(longest_s * CONTROL_RATE), rng)
+    script.wait(rng.uniform(0.3, 0.8))
+    for name, gesture in gestures:
+        script.gesture(VOCABULARY.index(gesture.label), gesture, *_target(person, name, gesture, rng))
+        script.back_to_rest()
+    whole = _with_tremor(person, script, rng)
+    return Trajectory(*(getattr(whole, field.name)[: script.at] for field in fields(Trajectory)))
 
 
 def _is_unseen(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,17 +60,40 @@ def wear(seed: int, user: str, session: str, side: str, variability: Variability
 
 def perform(wearing: Wearing, stage: str, repetition: int, seconds: float) -> Performance:
     """Return what happens in one recording of a stage."""
-    person, placement = wearing.person, wearing.placement
-    key = (person.user, wearing.session, placement.side, stage, repetition)
+    return enact(wearing, stage, repetition, lambda rng: make_trajectory(wearing.person, stage, seconds, rng))
+
+
+def enact(
+    wearing: Wearing, stage: str, repetition: int, move: Callable[[np.random.Generator], Trajectory]
+) -> Performance:
+    """Return what happens while a person moves.
+
+    Args:
+        wearing: who, and how the band sits.
+        stage: with ``repetition`` what the random numbers are known by.
+        repetition: counts recordings of this stage in this session.
+        move: from random numbers to the movement.
+    """
+    person, placement, key = wearing.person, wearing.placement, _key(wearing, stage, repetition)
     movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)
     tired = placement.fatigue + 0.1 * movement.standard_normal()
     fatigue = float(np.clip(person.variability.fatigue * tired, 0, 1))
     with threadpool_limits(1):
-        trajectory = make_trajectory(person, stage, seconds, movement)
+        trajectory = move(movement)
         drive = neural_drive(person, trajectory, fatigue, movement)
-        samples = round(seconds * CONTROL_RATE) * round(SAMPLE_RATE / CONTROL_RATE)
+        samples = len(trajectory.pose_SJ) * round(SAMPLE_RATE / CONTROL_RATE)
         emg_CT, discharges = surface_emg(wearing.bank, drive, trajectory.rotation_S, fatigue, samples, firing)
     return Performance(trajectory, drive, np.float32(person.variability.muscle) * emg_CT, discharges)
+
+
+def measure(wearing: Wearing, stage: str, repetition: int, done: Performance) -> FloatArray:
+    """Return what the band delivers of it (T, C), float32; overwrites the muscle signal."""
+    person, rng = wearing.person, generator(wearing.person.seed, "sensor", *_key(wearing, stage, repetition))
+    return measure_emg(done.emg_CT, done.trajectory.pose_SJ, wearing.placement, person.variability.noise, rng)
+
+
+def _key(wearing: Wearing, stage: str, repetition: int) -> tuple[str, str, str, str, int]:
+    return wearing.person.user, wearing.session, wearing.placement.side, stage, repetition
 
 
 def record(wearing: Wearing, stage: str, repetition: int, seconds: float, name: str) -> Recording:
@@ -84,15 +108,9 @@ def record(wearing: Wearing, stage: str, repetition: int, seconds: float, name: 
     """
     person, placement = wearing.person, wearing.placement
     done = perform(wearing, stage, repetition, seconds)
-    key = (person.user, wearing.session, placement.side, stage, repetition)
-    emg_TC = measure_emg(
-        done.emg_CT,
-        done.trajectory.pose_SJ,
-        placement,
-        person.variability.noise,
-        generator(person.seed, "sensor", *key),
-    )
-    pose_SJ, valid_S = capture_pose(done.trajectory.pose_SJ, seconds, generator(person.seed, "mocap", *key))
+    emg_TC = measure(wearing, stage, repetition, done)
+    mocap = generator(person.seed, "mocap", *_key(wearing, stage, repetition))
+    pose_SJ, valid_S = capture_pose(done.trajectory.pose_SJ, seconds, mocap)
     per_frame = round(SAMPLE_RATE / CONTROL_RATE)
     return Recording(
         name=name,

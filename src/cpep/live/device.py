@@ -1,0 +1,32 @@
+"""Whether a source delivers what a checkpoint was trained on."""
+
+from __future__ import annotations
+
+from cpep.data.recording import Device
+from cpep.types import UserError
+
+
+def refuse_other(device: Device, name: str, channels: int, rate: float, kind: str = "") -> None:
+    """Check that a source is of the same kind as the device of a checkpoint.
+
+    Args:
+        device: of the checkpoint.
+        name: of the source, for the sentence.
+        channels: of the source.
+        rate: of the source, samples per second; 0 where it has no regular one.
+        kind: ``raw`` or ``envelope``; empty where that is not known.
+
+    Raises:
+        UserError: other channels, rate or kind.
+    """
+    same = channels == device.channels and rate == device.emg_rate and kind in ("", device.emg_kind)
+    if not same:
+        raise UserError(
+            f"the checkpoint was trained on {_described(device.channels, device.emg_rate, device.emg_kind)}; "
+            f"{name} has {_described(channels, rate, kind)}"
+        )
+
+
+def _described(channels: int, rate: float, kind: str) -> str:
+    what = f"{channels} channels of {kind} EMG" if kind else f"{channels} channels"
+    return f"{what} at {rate:g} Hz" if rate else f"{what} at no regular rate"

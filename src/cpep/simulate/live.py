@@ -1,0 +1,77 @@
+"""One simulated hand that goes on for ever, and makes what it is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from cpep.simulate.gestures import EXTRA, FREE, GESTURES, SEEN, UNSEEN, VOCABULARY, Gesture
+from cpep.simulate.kinematics import make_sequence
+from cpep.simulate.record import Wearing, enact, measure, wear
+from cpep.simulate.variability import Variability, generator
+from cpep.types import FloatArray, IntArray
+
+USER = "live"
+"""No cohort has a user of this name, so that no model was trained on this person."""
+REST = 4.0
+"""Rests are longer than in a cohort: a recogniser, and who watches it, sees the hand come to rest."""
+GESTURES_PER_TAKE = 4
+"""With its rests, a take lasts about 20 s."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiveTake:
+    """A stretch of a live stream that begins and ends at rest.
+
+    Attributes:
+        emg_TC: what the band delivers, float32.
+        label_S: what the hand does, at 100 Hz, index into ``names``.
+        names: of the labels.
+    """
+
+    emg_TC: FloatArray
+    label_S: IntArray
+    names: tuple[str, ...]
+
+    @property
+    def samples_per_label(self) -> int:
+        """EMG samples that share a label."""
+        return len(self.emg_TC) // len(self.label_S)
+
+
+def live_wearing(seed: int) -> Wearing:
+    """Return the person of a seed, who wears the band on the right arm."""
+    return wear(seed, USER, f"{USER}_s0", "right", Variability(rest=REST))
+
+
+def live_takes(wearing: Wearing) -> Iterator[LiveTake]:
+    """Yield takes without end; every gesture, seen, unseen or extra, comes by before one comes again."""
+    rng, deck = generator(wearing.person.seed, "deck", wearing.person.user), list[str]()
+    for number in count():
+        while len(deck) < GESTURES_PER_TAKE:
+            deck += [str(name) for name in rng.permutation([*SEEN, *UNSEEN, *EXTRA])]
+        names, deck = deck[:GESTURES_PER_TAKE], deck[GESTURES_PER_TAKE:]
+        yield _take(wearing, "live", number, [(name, GESTURES[name]) for name in names], VOCABULARY)
+
+
+def wished_take(wearing: Wearing, number: int, name: str, gesture: Gesture) -> LiveTake:
+    """Return a take of one gesture.
+
+    Args:
+        wearing: who, and how the band sits.
+        number: counts the wishes; each is another execution.
+        name: what the labels call it.
+        gesture: one of ``GESTURES``, or free.
+    """
+    names = tuple(name if label == gesture.label else label for label in VOCABULARY)
+    habits = FREE if gesture.label == FREE else name
+    return _take(wearing, "wish", number, [(habits, gesture)], names)
+
+
+def _take(
+    wearing: Wearing, stage: str, number: int, gestures: Sequence[tuple[str, Gesture]], names: tuple[str, ...]
+) -> LiveTake:
+    done = enact(wearing, stage, number, lambda rng: make_sequence(wearing.person, gestures, rng))
+    emg_TC = measure(wearing, stage, number, done)
+    return LiveTake(emg_TC, done.trajectory.label_S, names)

@@ -1,0 +1,93 @@
+"""What is told and said of a stream, with a stream and a recogniser that are easy to predict."""
+
+import numpy as np
+import pytest
+
+from cpep.live.foreground import Foreground
+from cpep.live.signals import Chunk, Event, Hop, State
+
+RATE = 100.0
+
+
+class Source:
+    """Plays given chunks; a number of samples each, or (samples, lost)."""
+
+    name, channels, rate = "lab", 2, RATE
+
+    def __init__(self, *plan):
+        self.plan, self.closed = [part if isinstance(part, tuple) else (part, 0) for part in plan], False
+
+    def chunks(self):
+        for samples, lost in self.plan:
+            if self.closed:
+                return
+            yield Chunk(np.zeros((samples, 2), np.float32), lost)
+
+    def close(self):
+        self.closed = True
+
+
+class Stream:
+    """One hop a chunk."""
+
+    def __init__(self):
+        self.sample, self.heard = 0, []
+
+    def lose(self, samples):
+        self.sample += samples
+        self.heard.append(("lost", samples))
+
+    def push(self, emg_TC):
+        self.sample += len(emg_TC)
+        self.heard.append(("samples", len(emg_TC)))
+        if len(emg_TC):
+            yield Hop(self.sample, self.sample / RATE, np.zeros(3), 0.0)
+
+
+class Recogniser:
+    """An event at every second hop."""
+
+    def __init__(self):
+        self.hops = 0
+
+    def step(self, hop):
+        self.hops += 1
+        event = Event(hop.time_s, "fist", 0.9) if self.hops % 2 == 0 else None
+        return State(hop.time_s, "fist", 0.9, np.ones(1), 0, event)
+
+
+@pytest.fixture
+def run():
+    def build(*plan, **settings):
+        told, said = [], []
+        made = Foreground(Source(*plan), Stream(), Recogniser(), told.append, said.append)
+        made.run(**settings)
+        return made, told, said
+
+    return build
+
+
+def test_events_are_told_and_counted(run):
+    made, told, said = run(100, 100, 100, 100)
+    assert [event.time_s for event in told] == [2.0, 4.0]
+    assert said == ["lab: 2 channels at 100 Hz"]
+    assert made.summary() == "4.0 s, 2 events, 0 samples lost"
+
+
+def test_a_loss_is_told_to_the_stream_before_the_samples_after_it(run):
+    made, told, said = run(100, (50, 25))
+    assert made.stream.heard == [("samples", 100), ("lost", 25), ("samples", 50)]
+    assert said[1:] == ["25 samples lost, 0.25 s"] and told[0].time_s == 1.75
+    assert made.summary() == "1.8 s, 1 event, 25 samples lost"
+    assert run(100, (50, 1))[2][1:] == ["1 sample lost, 0.01 s"]
+
+
+def test_a_source_that_goes_and_comes_back_is_said_once_each(run):
+    made, _, said = run(100, (0, 50), (0, 50), (100, 20), 100)
+    assert said[1:] == ["lab is lost; waiting for it to come back", "lab is back after 1.2 s"]
+    assert made.lost == 120 and made.stream.sample == 420
+
+
+def test_it_ends_after_the_seconds_that_were_asked_for(run):
+    made, _, _ = run(*[10] * 100, seconds=2.05)
+    assert made.stream.sample == 210 and made.source.closed

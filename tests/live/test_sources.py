@@ -1,0 +1,156 @@
+"""What a user can write as a source; recordings at a pace."""
+
+import time
+from dataclasses import replace
+from threading import Event, Timer
+
+import numpy as np
+import pytest
+
+from cpep.data.emg2pose import DEVICE, read_recording, write_recording
+from cpep.data.recording import Device
+from cpep.live.pace import Pace
+from cpep.live.replay import Replay
+from cpep.live.sources import FORMS, open_source
+from cpep.types import UserError
+from tests.data.samples import emg2pose_like, write_generic
+
+SMALL = Device(channels=4, emg_rate=200.0, emg_kind="raw", emg_unit="uV")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two recordings of one person, one of another, and a left-handed one."""
+    mirror = tuple(-channel % 16 for channel in range(16))
+    for name, user, changes in (
+        ("a", "ann", {}),
+        ("b", "bob", {}),
+        ("c", "ann", {"side": "left", "mirror": mirror}),
+    ):
+        recording = emg2pose_like(name, samples=1010, seed=len(name + user), user=user, **changes)
+        write_recording(tmp_path / f"{name}.hdf5", recording, start=1e9, simulated=True)
+    return tmp_path
+
+
+def test_replay_plays_every_sample_of_one_person_with_a_gap_between_files(folder):
+    source = open_source(f"replay:{folder}", DEVICE, 0)
+    chunks = list(source.chunks())
+    first, second = read_recording(folder / "a.hdf5"), read_recording(folder / "c.hdf5")
+    wanted_TC = np.concatenate([first.emg_TC, second.emg_TC[:, second.mirror]])
+    np.testing.assert_array_equal(np.concatenate([chunk.emg_TC for chunk in chunks]), wanted_TC)
+    assert [(index, chunk.lost) for index, chunk in enumerate(chunks) if chunk.lost] == [(26, 2000)]
+    assert {len(chunk.emg_TC) for chunk in chunks} == {40, 10}
+    ends = np.cumsum([len(chunk.emg_TC) for chunk in chunks[:26]]) - 1
+    names = [first.vocabulary[label] if label >= 0 else "" for label in first.label_T[ends]]
+    assert [chunk.made for chunk in chunks[:26]] == names and {"", "rest"} < set(names)
+
+
+def test_replay_of_a_named_person_and_of_one_file(folder):
+    (bob,) = {len(list(Replay(path, DEVICE, 0, user).chunks())) for path, user in (
+        (folder, "bob"), (folder / "b.hdf5", ""),
+    )}  # fmt: skip
+    assert bob == 26
+    assert len(list(open_source(f"replay:{folder},user=bob", DEVICE, 0).chunks())) == 26
+    with pytest.raises(UserError, match="no recording of eve"):
+        open_source(f"replay:{folder},user=eve", DEVICE)
+
+
+def test_replay_of_any_layout(tmp_path):
+    emg_TC = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    sidecar = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "u"}
+    path = write_generic(tmp_path, sidecar, emg=emg_TC)
+    chunks = list(open_source(f"replay:{path}", SMALL, 0).chunks())
+    np.testing.assert_array_equal(np.concatenate([chunk.emg_TC for chunk in chunks]), emg_TC)
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (SMALL, r"4 channels of raw EMG at 200 Hz; .*a\.hdf5 has 16 channels of raw EMG at 2000 Hz"),
+        (replace(DEVICE, emg_rate=1000.0), "16 channels of raw EMG at 1000 Hz; .* at 2000 Hz"),
+        (replace(DEVICE, emg_kind="envelope"), "envelope EMG .* raw EMG"),
+    ],
+)
+def test_another_device_is_refused(folder, device, said):
+    with pytest.raises(UserError, match=said):
+        open_source(f"replay:{folder}", device)
+    with pytest.raises(UserError, match=said.replace(r".*a\.hdf5", "sim:0")):
+        open_source("sim", device)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sim:x", "sim:", "replay:", "lsl:", "brainflow:", "serial:/dev/tty", "/data/a.hdf5"]
+)
+def test_a_wrong_text_is_told_what_can_be_written(text):
+    with pytest.raises(UserError) as error:
+        open_source(text, DEVICE)
+    assert all(form in str(error.value) for form in FORMS)
+
+
+@pytest.mark.parametrize("text", ["lsl:x", "brainflow:synthetic"])
+def test_a_device_has_a_pace_of_its_own(text):
+    with pytest.raises(UserError, match="pace of its own"):
+        open_source(text, DEVICE, 2.0)
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
+def test_a_senseless_speed_is_refused(folder, speed):
+    with pytest.raises(UserError, match="--speed"):
+        open_source(f"replay:{folder}", DEVICE, speed)
+
+
+class Clock:
+    """Time that passes when somebody waits or works."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.waits = 100.0, []
+        monkeypatch.setattr("cpep.live.pace.time.monotonic", lambda: self.now)
+
+    def is_set(self):
+        return False
+
+    def wait(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds + (0.0007 if seconds else 0)  # every sleep is a little too long
+        return False
+
+
+@pytest.mark.parametrize(("speed", "seconds"), [(1.0, 10.0), (4.0, 2.5)])
+def test_pace_does_not_drift_although_sleeps_are_late(monkeypatch, speed, seconds):
+    clock = Clock(monkeypatch)
+    pace = Pace(2000.0, speed, clock)
+    for _ in pace.deal(np.zeros((20_000, 2), np.float32), np.zeros(20_000, int), ("rest",)):
+        clock.now += 0.001  # work of whoever reads
+    assert clock.now - 100 == pytest.approx(seconds, abs=0.002)
+
+
+def test_pace_makes_up_for_a_reader_who_was_late(monkeypatch):
+    clock = Clock(monkeypatch)
+    chunks = Pace(2000.0, 1.0, clock).deal(np.zeros((4000, 1), np.float32), np.zeros(4000, int), ("rest",))
+    next(chunks)
+    clock.now += 0.5
+    rest = list(chunks)
+    assert len(rest) == 99 and clock.waits[1:20] == [0] * 19
+    assert clock.now - 100 == pytest.approx(2.0, abs=0.002)
+
+
+def test_real_time_is_real(folder):
+    start = time.monotonic()
+    chunks = list(Replay(folder / "a.hdf5", DEVICE).chunks())
+    assert len(chunks) == 26 and time.monotonic() - start == pytest.approx(0.505, abs=0.1)
+
+
+def test_close_ends_a_wait_at_once(folder):
+    source = Replay(folder, DEVICE, speed=0.01)
+    Timer(0.1, source.close).start()
+    start = time.monotonic()
+    assert list(source.chunks()) == [] and time.monotonic() - start < 1
+
+
+def test_close_ends_what_does_not_wait(folder):
+    source = Replay(folder, DEVICE, 0)
+    chunks = source.chunks()
+    next(chunks)
+    source.close()
+    assert list(chunks) == []
+    assert list(Pace(2000.0, 0, Event()).deal(np.zeros((0, 2), np.float32), np.zeros(0, int), ("rest",))) == []
