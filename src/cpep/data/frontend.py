@@ -78,10 +78,10 @@ class Frontend(nn.Module):
     def standard_of(self, emg_TC: FloatArray) -> Standard:
         """Return centre and spread of one recording, for windows of it that come without a store."""
         if self.normalisation == "none":
-            return self._typical()
+            return self.typical()
         emg_TC = np.asarray(emg_TC, dtype=np.float32)
         if self.bin_samples:
-            return standard_of(self._values(bin_statistics(torch.from_numpy(emg_TC), self.bin_samples)).numpy())
+            return standard_of(self.rows(torch.from_numpy(emg_TC)).numpy())
         level_C = recording_level(block_power(emg_TC, self.rate))
         return Standard(np.zeros_like(level_C), level_C)
 
@@ -92,14 +92,17 @@ class Frontend(nn.Module):
             emg_BTC: float32, in the device's unit.
             standard: of their recording, (F,), or of each window, (B, F); the training users' without it.
         """
-        values = self._values(bin_statistics(emg_BTC, self.bin_samples)) if self.bin_samples else emg_BTC
-        return _standardised(values, standard or self._typical())
+        return standardised(self.rows(emg_BTC), standard or self.typical())
+
+    def rows(self, emg_TC: Tensor) -> Tensor:
+        """Return what is standardised, (..., bins, F): the values of each whole bin, or the samples themselves."""
+        return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
 
     def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
         """Return a function that reads the signal of windows of that many frames from a store."""
         if not self.bin_samples:
             return SampleReader(store, frames, Normaliser(self.normalisation, self.level_C.numpy()))
-        bins, prior = bins_of(store, self.bin_samples), self._typical()
+        bins, prior = bins_of(store, self.bin_samples), self.typical()
         standards = Standards(store, self.normalisation, self._rows_of(store), bins.frames, prior)
         samples = SampleReader(store, frames, None)
         start_E = np.array([entry.start for entry in store.entries])
@@ -110,11 +113,12 @@ class Frontend(nn.Module):
                 found = bins.of_windows(windows.entry_N, offset_N, frames)
             else:
                 found = bin_statistics(samples(windows), self.bin_samples)
-            return _standardised(self._values(found), standards.of(windows.entry_N, windows.start_N + frames))
+            return standardised(self._values(found), standards.of(windows.entry_N, windows.start_N + frames))
 
         return read
 
-    def _typical(self) -> Standard:
+    def typical(self) -> Standard:
+        """Return what the training users' wearings are like: where a causal stream starts."""
         if self.bin_samples:
             return Standard(self.centre_F.numpy(), self.spread_F.numpy())
         return Standard(np.zeros(self.columns), self.level_C.numpy())
@@ -129,7 +133,8 @@ class Frontend(nn.Module):
         return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
 
 
-def _standardised(values_BNF: Tensor, standard: Standard) -> Tensor:
+def standardised(values_BNF: Tensor, standard: Standard) -> Tensor:
+    """Return values less their centre, over their spread."""
     centre = torch.as_tensor(standard.centre_F, dtype=torch.float32)[..., None, :]
     spread = torch.as_tensor(standard.spread_F, dtype=torch.float32)[..., None, :]
     return (values_BNF - centre) / spread

@@ -64,26 +64,58 @@ def typical(store: Store, rows_of: RowsOf, users: tuple[str, ...]) -> Standard:
     )
 
 
-def running(rows_KF: FloatArray, prior: Standard, row_s: float) -> Standard:
-    """Return mean and SD after 0, 1, ..., K rows, each (K + 1, F), from the past alone.
+class Running:
+    """Mean and SD of the rows so far, from the past alone: the state of a causal stream.
 
-    Running first and second moments that start from ``prior`` and forget with ``MEMORY_S``.
+    First and second moments that start from ``prior``, which counts for ``PRIOR_S``, and forget with ``MEMORY_S``.
+
+    Args:
+        prior: what is expected before the first row.
+        row_s: time from row to row.
+    """
+
+    def __init__(self, prior: Standard, row_s: float) -> None:
+        self.moments_2F = np.stack([prior.centre_F, np.square(prior.centre_F) + np.square(prior.spread_F)])
+        self.moments_2F = self.moments_2F.astype(np.float64)
+        self.row_s, self.rows = row_s, 0
+        self._new_2F = np.empty_like(self.moments_2F)
+
+    def update(self, row_F: FloatArray) -> None:
+        """Take in one more row."""
+        weight = max(1 / (PRIOR_S / self.row_s + self.rows + 1), self.row_s / MEMORY_S)
+        self._new_2F[0] = row_F
+        np.square(self._new_2F[0], out=self._new_2F[1])
+        self._new_2F -= self.moments_2F
+        self._new_2F *= weight
+        self.moments_2F += self._new_2F
+        self.rows += 1
+
+    def standard(self) -> Standard:
+        """Return centre and spread (F,) as they are now."""
+        return _of_moments(self.moments_2F)
+
+
+def running(rows_KF: FloatArray, prior: Standard, row_s: float) -> Standard:
+    """Return mean and SD after 0, 1, ..., K rows, each (K + 1, F); see ``Running``.
 
     Args:
         rows_KF: rows of one recording in time.
         prior: what is expected before the first row.
         row_s: time from row to row.
     """
-    state = np.stack([prior.centre_F, np.square(prior.centre_F) + np.square(prior.spread_F)]).astype(np.float64)
-    moments = np.empty((len(rows_KF) + 1, *state.shape))
-    moments[0] = state
-    for k, row_F in enumerate(rows_KF.astype(np.float64)):
-        weight = max(1 / (PRIOR_S / row_s + k + 1), row_s / MEMORY_S)
-        state = state + weight * (np.stack([row_F, row_F**2]) - state)
-        moments[k + 1] = state
-    centre, square = moments[:, 0], moments[:, 1]
-    spread = np.sqrt(np.maximum(square - centre**2, SMALLEST_SPREAD**2))
-    return Standard(centre.astype(np.float32), spread.astype(np.float32))
+    state = Running(prior, row_s)
+    moments = np.empty((len(rows_KF) + 1, *state.moments_2F.shape))
+    moments[0] = state.moments_2F
+    for k, row_F in enumerate(rows_KF):
+        state.update(row_F)
+        moments[k + 1] = state.moments_2F
+    return _of_moments(moments.swapaxes(0, 1))
+
+
+def _of_moments(moments_2XF: FloatArray) -> Standard:
+    centre_XF, square_XF = moments_2XF
+    spread_XF = np.sqrt(np.maximum(square_XF - centre_XF**2, SMALLEST_SPREAD**2))
+    return Standard(centre_XF.astype(np.float32), spread_XF.astype(np.float32))
 
 
 class Standards:

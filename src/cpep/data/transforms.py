@@ -32,19 +32,39 @@ def recording_level(power_KC: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(loud.mean(axis=0)))
 
 
-def causal_level(power_KC: FloatArray, prior_C: FloatArray) -> FloatArray:
-    """Return the level after 0, 1, ..., K blocks, shape (K + 1, C), from the past alone.
+class RunningLevel:
+    """Level of each channel from the past alone.
 
     A running power mean of order 4 of the block RMS, which like the loud quarter follows activity more than
     rest. It starts from the training users' level and forgets with a time constant of two minutes.
+
+    Args:
+        prior_C: the training users' level.
     """
-    level = np.empty((len(power_KC) + 1, power_KC.shape[1]))
-    state = level[0] = np.asarray(prior_C, dtype=np.float64) ** 4
-    for k, power_C in enumerate(power_KC):
-        weight = max(1.0 / (PRIOR_BLOCKS + k + 1), 1.0 / MEMORY_BLOCKS)
-        state = state + weight * (power_C.astype(np.float64) ** 2 - state)
-        level[k + 1] = state
-    return level**0.25
+
+    def __init__(self, prior_C: FloatArray) -> None:
+        self.fourth_C = np.asarray(prior_C, dtype=np.float64) ** 4
+        self.blocks = 0
+
+    def update(self, power_C: FloatArray) -> None:
+        """Take in the mean square of one more block."""
+        weight = max(1.0 / (PRIOR_BLOCKS + self.blocks + 1), 1.0 / MEMORY_BLOCKS)
+        self.fourth_C = self.fourth_C + weight * (power_C.astype(np.float64) ** 2 - self.fourth_C)
+        self.blocks += 1
+
+    def level(self) -> FloatArray:
+        """Return the level (C,) as it is now."""
+        return np.asarray(self.fourth_C**0.25)
+
+
+def causal_level(power_KC: FloatArray, prior_C: FloatArray) -> FloatArray:
+    """Return the level after 0, 1, ..., K blocks, shape (K + 1, C); see ``RunningLevel``."""
+    state = RunningLevel(prior_C)
+    levels = [state.level()]
+    for power_C in power_KC:
+        state.update(power_C)
+        levels.append(state.level())
+    return np.stack(levels)
 
 
 class Normaliser:

@@ -41,7 +41,7 @@ def map_of(
     """
     if len(np.unique(pose.x_ND.round(6), axis=0)) < FEWEST_POSES:
         return {"emg": [], "pose": []}
-    pose_N2 = _plane(pose.x_ND.astype(np.float64), seed)
+    pose_N2 = plane(pose.x_ND.astype(np.float64), seed)
     points: list[list[Any]] = []
     for labels in sets:
         mine, gallery = emg.select(np.isin(emg.label_N, labels)), np.isin(pose.label_N, labels)
@@ -64,7 +64,8 @@ def _points(place_N2: FloatArray, data: EmbeddingSet, names: Sequence[str]) -> l
     return [[round(float(x), 2), round(float(y), 2), name] for (x, y), name in zip(place_N2, labels, strict=True)]
 
 
-def _plane(x_ND: FloatArray, seed: int) -> FloatArray:
+def plane(x_ND: FloatArray, seed: int) -> FloatArray:
+    """Lay vectors out in a plane (N, 2): PCA, then t-SNE."""
     components = min(30, *x_ND.shape)
     reduced = PCA(components, random_state=seed).fit_transform(x_ND)
     perplexity = min(30.0, (len(x_ND) - 1) / 3)

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from cpep.evaluate.events import Event
 from cpep.types import FloatArray
+
+__all__ = ["Chunk", "Event", "Hop", "Source", "State"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,21 +67,6 @@ class Hop:
     sample: int
     time_s: float
     x_D: FloatArray
-
-
-@dataclass(frozen=True)
-class Event:
-    """A gesture begins.
-
-    Attributes:
-        time_s: of the stream when it was recognised, seconds: the end of the window.
-        name: of the book's entry.
-        confidence: calibrated probability that the hand makes this gesture.
-    """
-
-    time_s: float
-    name: str
-    confidence: float
 
 
 @dataclass(frozen=True, eq=False)

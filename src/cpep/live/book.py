@@ -1,0 +1,316 @@
+"""The gesture book: what a live recogniser knows, one entry a gesture, added by showing its pose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from cpep.checkpoint import Model
+from cpep.evaluate.zeroshot import unit_rows
+from cpep.files import atomic_path
+from cpep.live.calibration import OUTSIDE, Calibration, among_themselves, by_entry, cosines, fit
+from cpep.live.poses import pose_windows
+from cpep.types import FloatArray, IntArray, StrArray, UserError
+
+REST, UNKNOWN = "rest", "unknown"
+"""The entry that raises no event, and the answer where no entry fits."""
+
+GALLERY = 200
+"""Vectors of an entry that are kept: a random choice of more."""
+
+FALSE_ALARMS = 0.3
+"""Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
+
+ALIKE, FEWEST = 0.65, 20
+"""Two entries are hard to tell apart where no more of their windows are told right than this, of at least so many."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One gesture.
+
+    Attributes:
+        name: what it is called.
+        vector_GD: unit vectors, of pose windows or of EMG windows.
+        pose_GJ: the last pose of each window, rad; (G, 0) for EMG windows.
+    """
+
+    name: str
+    vector_GD: FloatArray
+    pose_GJ: FloatArray
+
+    @property
+    def shown(self) -> bool:
+        """Whether it was added by its pose."""
+        return bool(self.pose_GJ.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """Windows of people that nothing was trained on: what confidence is calibrated on.
+
+    Attributes:
+        emg_ND: EMG embeddings, unit vectors.
+        pose_ND: pose embeddings of the same windows; (N, 0) where there was no pose.
+        name_N: gesture of each where it is known, else empty; is used where there was no pose.
+    """
+
+    emg_ND: FloatArray
+    pose_ND: FloatArray
+    name_N: StrArray
+
+    def __len__(self) -> int:
+        return len(self.emg_ND)
+
+
+class GestureBook:
+    """Entries by name, and how sure to be of them. ``fit``, ``predict`` and ``predict_proba`` are scikit-learn's.
+
+    Args:
+        model: an aligned checkpoint, or any that reads EMG if all entries are of EMG windows.
+        background: windows that confidence is calibrated on; without them confidence is a guess, and what is in no
+            entry is recognised by the entries' own vectors.
+        false_alarms: share of the background outside the book that may be taken for a gesture of it.
+    """
+
+    def __init__(
+        self, model: Model, background: Background | None = None, false_alarms: float = FALSE_ALARMS
+    ) -> None:
+        self.model, self.background, self.false_alarms = model, background, false_alarms
+        self.entries: tuple[Entry, ...] = ()
+        self._settle()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the entries, in the order in which they were added."""
+        return tuple(entry.name for entry in self.entries)
+
+    @property
+    def rest(self) -> int:
+        """Index of the entry of rest, or -1."""
+        return self.names.index(REST) if REST in self.names else -1
+
+    def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by its pose; see ``pose_windows`` for the shapes, rad. An entry of that name is replaced.
+
+        Returns:
+            Names of the entries that cannot be told from it.
+
+        Raises:
+            UserError: as ``pose_windows``; or the checkpoint has no pose encoder.
+        """
+        windows_NSJ = pose_windows(self.model.card, pose, _checked(name))
+        x_ND = self.model.encode_pose(torch.from_numpy(windows_NSJ).transpose(1, 2)).cpu().numpy()
+        return self._put(Entry(name, *_some(unit_rows(x_ND), windows_NSJ[:, -1])))
+
+    def add_emg(self, name: str, x_ND: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``."""
+        if x_ND.ndim != 2 or not len(x_ND):
+            raise UserError(f"{name}: embeddings of shape {x_ND.shape}; give (windows, values), at least one window")
+        return self._put(Entry(_checked(name), *_some(unit_rows(x_ND), np.zeros((len(x_ND), 0), np.float32))))
+
+    def remove(self, name: str) -> None:
+        """Remove a gesture.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        if name not in self.names:
+            raise UserError(f"the book has no gesture {name!r}; it has {', '.join(self.names) or 'none'}")
+        self.entries = tuple(entry for entry in self.entries if entry.name != name)
+        self._settle()
+
+    def copy(self) -> GestureBook:
+        """Return a book of the same entries that can be changed on its own."""
+        other = GestureBook(self.model, self.background, self.false_alarms)
+        other.entries = self.entries
+        other._settle()
+        return other
+
+    def pose_of(self, name: str) -> FloatArray | None:
+        """Return the median pose (J,) of an entry, or ``None`` of one of EMG windows."""
+        entry = self.entries[self.names.index(name)]
+        return np.asarray(np.median(entry.pose_GJ, axis=0)) if entry.shown else None
+
+    @property
+    def gallery_pose_GJ(self) -> FloatArray:
+        """Pose (G, J) of every vector of the gallery; nan for those of EMG windows."""
+        joints = len(self.model.card.device.pose_names)
+        blank = [np.full((len(e.vector_GD), joints), np.nan, np.float32) for e in self.entries if not e.shown]
+        parts = [e.pose_GJ if e.shown else blank.pop(0) for e in self.entries]
+        return np.concatenate(parts) if parts else np.zeros((0, joints), np.float32)
+
+    def fit(self, x_ND: FloatArray, y_N: Sequence[str] | StrArray) -> GestureBook:
+        """Take EMG embeddings with their names as entries, in place of all that was there."""
+        y_N = np.asarray(y_N, dtype=np.str_)
+        if len(x_ND) != len(y_N):
+            raise UserError(f"{len(x_ND)} embeddings for {len(y_N)} names")
+        self.entries = ()
+        for name in dict.fromkeys(y_N.tolist()):
+            self.add_emg(name, x_ND[y_N == name])
+        return self
+
+    def similarity(self, x_ND: FloatArray) -> FloatArray:
+        """Return the similarity of embeddings to each entry, (N, E)."""
+        return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
+
+    def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
+        """Return of one embedding the probabilities (E + 1) as ``predict_proba``, and the nearest vector."""
+        cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
+        p_1E = self.calibration.probabilities(by_entry(cosine_1G, self.entry_G, len(self.entries)))
+        return p_1E[0], int(cosine_1G[0].argmax())
+
+    def predict_proba(self, x_ND: FloatArray) -> FloatArray:
+        """Return the probability of each entry, and in the last column of none of them, (N, E + 1).
+
+        Raises:
+            UserError: the book is empty.
+        """
+        if not self.entries:
+            raise UserError("the book is empty; add a gesture first")
+        return self.calibration.probabilities(self.similarity(x_ND))
+
+    def predict(self, x_ND: FloatArray) -> StrArray:
+        """Return the name of each embedding, or ``unknown``."""
+        p_NE = self.predict_proba(x_ND)
+        best_N = p_NE[:, :-1].argmax(axis=1)
+        sure_N = p_NE[np.arange(len(p_NE)), best_N] > np.where(best_N == self.rest, 0, self.calibration.threshold)
+        return np.where(sure_N, np.array(self.names)[best_N], UNKNOWN)
+
+    def save(self, path: Path) -> None:
+        """Write the book as one file, whole or not at all."""
+        empty = np.zeros((0, 0), np.float32)
+        tensors = {f"vector.{i}": entry.vector_GD for i, entry in enumerate(self.entries)}
+        tensors |= {f"pose.{i}": entry.pose_GJ for i, entry in enumerate(self.entries)}
+        known = self.background or Background(empty, empty, np.zeros(0, np.str_))
+        tensors |= {"emg": known.emg_ND, "pose": known.pose_ND}
+        tensors = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
+        note = {
+            "format": FORMAT,
+            "model": fingerprint(self.model),
+            "names": self.names,
+            "background": known.name_N.tolist(),
+            "false_alarms": self.false_alarms,
+        }
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, {"cpep": json.dumps(note)})
+
+    @staticmethod
+    def load(path: Path, model: Model) -> GestureBook:
+        """Open a book.
+
+        Raises:
+            UserError: no book there, a damaged one, or one of another checkpoint.
+        """
+        if not path.is_file():
+            raise UserError(f"{path} does not exist; make a book with `cpep book` or in the studio of `cpep serve`")
+        try:
+            with safe_open(path, "numpy") as file:
+                note = json.loads(file.metadata()["cpep"])
+                tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
+        if note["format"] != FORMAT:
+            raise UserError(f"{path} has another format of books; this version of cpep reads format {FORMAT}")
+        if note["model"] != fingerprint(model):
+            raise UserError(
+                f"{path} was made with another checkpoint; make it again, or give the checkpoint it is of"
+            )
+        background = Background(unit_rows(tensors["emg"]), unit_rows(tensors["pose"]), np.array(note["background"]))
+        book = GestureBook(model, background if len(background) else None, note["false_alarms"])
+        book.entries = tuple(
+            Entry(name, unit_rows(tensors[f"vector.{i}"]), tensors[f"pose.{i}"])
+            for i, name in enumerate(note["names"])
+        )
+        book._settle()
+        return book
+
+    def _put(self, entry: Entry) -> tuple[str, ...]:
+        others = tuple(entry if old.name == entry.name else old for old in self.entries)
+        self.entries = others if entry.name in self.names else (*self.entries, entry)
+        self._settle()
+        return self._alike(self.names.index(entry.name))
+
+    def _settle(self) -> None:
+        """Lay out the gallery, and calibrate."""
+        width = self.entries[0].vector_GD.shape[1] if self.entries else 0
+        self.vector_GD = np.concatenate([np.zeros((0, width), np.float32), *(e.vector_GD for e in self.entries)])
+        self.entry_G: IntArray = np.repeat(np.arange(len(self.entries)), [len(e.vector_GD) for e in self.entries])
+        self.calibration = Calibration()
+        if self.entries:
+            similarity_NE, target_N = self._known()
+            quiet = (self.rest,) if self.rest >= 0 else ()
+            self.calibration = fit(similarity_NE, target_N, quiet, self.false_alarms)
+
+    def _known(self) -> tuple[FloatArray, IntArray]:
+        """Return similarities and targets of the windows that confidence is calibrated on."""
+        own_GE = among_themselves(self.vector_GD, self.entry_G, len(self.entries))
+        if self.background is None:
+            return own_GE, self.entry_G
+        similarity_NE = self.similarity(self.background.emg_ND)
+        if self.background.pose_ND.shape[1]:
+            return similarity_NE, self._shown_in_background(own_GE)
+        place = {name: index for index, name in enumerate(self.names)}
+        target_N = np.array([place.get(name, OUTSIDE) for name in self.background.name_N.tolist()])
+        return similarity_NE, target_N
+
+    def _shown_in_background(self, own_GE: FloatArray) -> IntArray:
+        """Return the entry that the pose of each window of the background shows, or ``OUTSIDE``.
+
+        A pose shows an entry where it is as near to it as nineteen of twenty of the entry's own vectors are.
+        """
+        assert self.background is not None
+        near_NE = self.similarity(self.background.pose_ND)
+        usual_E = np.array([np.quantile(own_GE[self.entry_G == e, e], 0.05) for e in range(len(self.entries))])
+        best_N = near_NE.argmax(axis=1)
+        return np.where(near_NE[np.arange(len(near_NE)), best_N] >= usual_E[best_N], best_N, OUTSIDE)
+
+    def _alike(self, mine: int) -> tuple[str, ...]:
+        """Return the names of the entries that windows show to be hard to tell from one."""
+        similarity_NE, target_N = self._known()
+        own_GE = among_themselves(self.vector_GD, self.entry_G, len(self.entries))
+        found = []
+        for other in range(len(self.entries)):
+            told = [
+                _told_right(similarity_NE, target_N, mine, other),
+                _told_right(own_GE, self.entry_G, mine, other),
+            ]
+            if other != mine and min(told) <= ALIKE:
+                found.append(self.names[other])
+        return tuple(found)
+
+
+def _told_right(similarity_NE: FloatArray, target_N: IntArray, a: int, b: int) -> float:
+    """Return the mean share of the windows of two entries that are nearer to their own; 1 where they are too few."""
+    shares = [float((similarity_NE[target_N == x, x] > similarity_NE[target_N == x, y]).mean())
+              for x, y in ((a, b), (b, a)) if (target_N == x).sum() >= FEWEST]  # fmt: skip
+    return float(np.mean(shares)) if len(shares) == 2 else 1.0
+
+
+def _some(vector_GD: FloatArray, pose_GJ: FloatArray) -> tuple[FloatArray, FloatArray]:
+    chosen = np.sort(np.random.default_rng(0).permutation(len(vector_GD))[:GALLERY])
+    return vector_GD[chosen], pose_GJ[chosen]
+
+
+def _checked(name: str) -> str:
+    if not name.strip() or name == UNKNOWN:
+        raise UserError(f"{name!r} cannot be the name of a gesture; give another")
+    return name
+
+
+def fingerprint(model: Model) -> str:
+    """Return a hash of a model's weights and statistics: which checkpoint a book is of."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

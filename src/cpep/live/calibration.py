@@ -1,0 +1,123 @@
+"""How sure a gesture book may be: a probability for each entry, and for none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from cpep.types import FloatArray, IntArray
+
+NEIGHBOURS = 10
+OUTSIDE = -1
+"""Target of a window that shows what is in no entry."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From similarities to probabilities: softmax of (similarity, unknown) over temperature.
+
+    Attributes:
+        temperature: of the softmax.
+        unknown: similarity that "none of them" competes with.
+        threshold: probability from which a gesture is accepted.
+        false_alarms: share of the windows outside the book, of people not trained on, that are accepted by this
+            threshold; nan where no such windows are known.
+        accepted: share of the windows of the book's gestures, of the same people, that are accepted.
+    """
+
+    temperature: float = 0.05
+    unknown: float = 0.3
+    threshold: float = 0.5
+    false_alarms: float = float("nan")
+    accepted: float = float("nan")
+
+    def probabilities(self, similarity_NE: FloatArray) -> FloatArray:
+        """Return the probability of every entry, and in the last column of none, (N, E + 1)."""
+        return softmax(with_unknown(similarity_NE, self.unknown) / self.temperature)
+
+
+def cosines(x_ND: FloatArray, vector_GD: FloatArray) -> FloatArray:
+    """Return cosines (N, G) of unit vectors; of several a window, (N, Q, D), the nearest to a vector counts."""
+    cosine = x_ND @ vector_GD.T
+    return np.asarray(cosine if cosine.ndim == 2 else cosine.max(axis=1))
+
+
+def by_entry(cosine_NG: FloatArray, entry_G: IntArray, entries: int, left_out: int = 0) -> FloatArray:
+    """Return the mean cosine to the ``NEIGHBOURS`` nearest vectors of each entry, (N, E).
+
+    The k-nearest vote of each entry by weight, so that an entry of many vectors does not outvote one of few.
+
+    Args:
+        cosine_NG: to every vector of the gallery.
+        entry_G: entry of each, sorted.
+        entries: how many there are.
+        left_out: vectors of each entry that do not count, since a window is no neighbour of itself; they have cosine -1.
+    """
+    out_NE = np.full((len(cosine_NG), entries), -1.0, np.float32)
+    edges = np.searchsorted(entry_G, np.arange(entries + 1))
+    for entry in range(entries):
+        own_NG = cosine_NG[:, edges[entry] : edges[entry + 1]]
+        k = min(NEIGHBOURS, own_NG.shape[1] - left_out)
+        if k > 0:
+            out_NE[:, entry] = np.partition(own_NG, own_NG.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
+    return out_NE
+
+
+def among_themselves(vector_GD: FloatArray, entry_G: IntArray, entries: int) -> FloatArray:
+    """Return ``by_entry`` of the gallery's own vectors, each left out of its own neighbours."""
+    cosine_GG = cosines(vector_GD, vector_GD)
+    np.fill_diagonal(cosine_GG, -1)
+    return by_entry(cosine_GG, entry_G, entries, left_out=1)
+
+
+def with_unknown(similarity_NE: FloatArray, unknown: float) -> FloatArray:
+    """Append the similarity of "none of them"."""
+    return np.column_stack([similarity_NE, np.full(len(similarity_NE), unknown)])
+
+
+def softmax(x_NE: FloatArray) -> FloatArray:
+    """Return the softmax of each row."""
+    e_NE = np.exp(x_NE - x_NE.max(axis=1, keepdims=True))
+    return np.asarray(e_NE / e_NE.sum(axis=1, keepdims=True))
+
+
+def fit(similarity_NE: FloatArray, target_N: IntArray, quiet: tuple[int, ...], false_alarms: float) -> Calibration:
+    """Fit temperature and unknown by maximum likelihood, and the threshold by the rate of false alarms.
+
+    Args:
+        similarity_NE: of windows of people that nothing was trained on.
+        target_N: entry that each shows, or ``OUTSIDE``.
+        quiet: entries that never raise an alarm: rest.
+        false_alarms: share of the windows outside the book that may be accepted.
+    """
+    target_N = np.where(target_N == OUTSIDE, similarity_NE.shape[1], target_N)
+    rows_N = np.arange(len(target_N))
+
+    def loss(x: FloatArray) -> float:
+        p_NE = softmax(with_unknown(similarity_NE, x[1]) / np.exp(x[0]))
+        return -float(np.log(np.maximum(p_NE[rows_N, target_N], 1e-12)).mean())
+
+    start = np.array([np.log(0.05), float(np.median(similarity_NE.max(axis=1)))])
+    log_temperature, unknown = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 200}).x
+    temperature = float(np.clip(np.exp(log_temperature), 1e-3, 1.0))
+    p_NE = softmax(with_unknown(similarity_NE, float(unknown)) / temperature)
+    outside_N = target_N == similarity_NE.shape[1]
+    inside_N = ~outside_N & ~np.isin(target_N, quiet)
+    top_N = alarm(p_NE, quiet)
+    threshold = float(np.quantile(top_N[outside_N], 1 - false_alarms)) if outside_N.any() else 0.0
+    return Calibration(
+        temperature=temperature,
+        unknown=float(unknown),
+        threshold=threshold,
+        false_alarms=float((top_N[outside_N] > threshold).mean()) if outside_N.any() else float("nan"),
+        accepted=float((top_N[inside_N] > threshold).mean()) if inside_N.any() else float("nan"),
+    )
+
+
+def alarm(p_NE: FloatArray, quiet: tuple[int, ...]) -> FloatArray:
+    """Return the largest probability of a gesture, (N,); 0 where a quiet entry is ahead of all."""
+    loud_NE = p_NE[:, :-1].copy()
+    loud_NE[:, quiet] = 0
+    return np.asarray(np.where(np.isin(p_NE[:, :-1].argmax(axis=1), quiet), 0, loud_NE.max(axis=1)))

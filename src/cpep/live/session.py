@@ -1,0 +1,199 @@
+"""A live session: source, stream and recogniser in a thread of their own, and a picture of it for whoever looks."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpep.checkpoint import Model
+from cpep.data.standards import Standard
+from cpep.evaluate.plane import plane
+from cpep.evaluate.zeroshot import nearest_columns, unit_rows
+from cpep.live.book import GestureBook
+from cpep.live.quality import quality
+from cpep.live.recogniser import Recogniser
+from cpep.live.signals import Event, Source, State
+from cpep.live.stream import EmgStream, Ring
+from cpep.types import FloatArray, UserError
+
+SHOWN_S, SHOWN_HZ = 4.0, 250.0
+"""EMG that is kept to be drawn."""
+
+JUDGED_S = 2.0
+"""EMG that the quality of a channel is judged by, once a second."""
+
+MAPPED, AMID = 30, 5
+"""Vectors of an entry on the map; how many of the nearest the live point lies amid."""
+
+KEPT_EVENTS = 50
+FEWEST_MAPPED = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """Some vectors of a book's gallery in a plane.
+
+    Attributes:
+        place_M2: where they lie.
+        name_M: their entries.
+        vector_MD: the vectors.
+    """
+
+    place_M2: FloatArray
+    name_M: tuple[str, ...]
+    vector_MD: FloatArray
+
+    def point(self, x_D: FloatArray) -> tuple[float, float]:
+        """Return where an embedding lies: amid the vectors that are nearest to it."""
+        cosine = unit_rows(x_D[None]) @ self.vector_MD.T
+        near_k = nearest_columns(cosine.reshape(-1, len(self.vector_MD)).max(axis=0)[None], AMID)[0]
+        x, y = np.median(self.place_M2[near_k], axis=0)
+        return float(x), float(y)
+
+
+def map_of(book: GestureBook) -> Map | None:
+    """Lay out a book's gallery; ``None`` where too few vectors differ."""
+    chosen = [np.flatnonzero(book.entry_G == entry)[:MAPPED] for entry in range(len(book.entries))]
+    index_M = np.concatenate([np.zeros(0, int), *chosen])
+    vector_MD = book.vector_GD[index_M]
+    if len(np.unique(vector_MD.round(6), axis=0)) < FEWEST_MAPPED:
+        return None
+    names = tuple(book.names[entry] for entry in book.entry_G[index_M])
+    return Map(plane(vector_MD.astype(np.float64), 0), names, vector_MD)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A session at one moment.
+
+    Attributes:
+        time_s: stream clock, seconds.
+        emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, of each span the value furthest from zero.
+        quality_C: of each channel empty where it is good, else what is wrong with it.
+        state: what is recognised; ``None`` until the first window is full.
+        made: what the hand is known to make, or empty.
+        events: the last ones.
+        pose_J: the nearest pose of the gallery, rad; ``None`` where that is none.
+        point: place of now on ``Session.map``.
+        lost: samples that were lost.
+        problem: a sentence where the source has failed.
+    """
+
+    time_s: float
+    emg_TC: FloatArray
+    quality_C: tuple[str, ...]
+    state: State | None
+    made: str
+    events: tuple[Event, ...]
+    pose_J: FloatArray | None
+    point: tuple[float, float] | None
+    lost: int
+    problem: str
+
+
+class Session:
+    """Runs until its source ends or ``stop``; looking at it never holds it up.
+
+    Args:
+        source: of EMG; its channels and rate are the checkpoint's.
+        model: checkpoint.
+        book: gestures; ``use`` swaps it while the session runs.
+        standard: see ``EmgStream``.
+    """
+
+    def __init__(self, source: Source, model: Model, book: GestureBook, standard: Standard | None = None) -> None:
+        self.source, self.model, self.book = source, model, book
+        self.map: Map | None = None
+        self._stream = EmgStream(model, standard=standard)
+        self._recogniser = Recogniser(book)
+        self._span = max(1, round(source.rate / SHOWN_HZ))
+        self._shown = Ring(round(SHOWN_S * SHOWN_HZ), source.channels)
+        self._judged = Ring(round(JUDGED_S * source.rate), source.channels)
+        self._part_TC = np.zeros((0, source.channels), np.float32)
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._state: State | None = None
+        self._x_D: FloatArray | None = None
+        self._quality_C = ("",) * source.channels
+        self._judged_at = 0
+        self._made, self._problem, self._lost = "", "", 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._mapping.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the thread."""
+        self.source.close()
+        self._thread.join(timeout=5)
+
+    def use(self, book: GestureBook) -> None:
+        """Recognise by another book from the next hop on; the map follows when it is laid out."""
+        with self._lock:
+            self.book, self._recogniser = book, Recogniser(book)
+        self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
+        self._mapping.start()
+
+    def view(self) -> View:
+        """Return the session as it is now."""
+        with self._lock:
+            state, x_D, book, known = self._state, self._x_D, self.book, self.map
+            pose_J = book.gallery_pose_GJ[state.nearest] if state and state.nearest < len(book.vector_GD) else None
+            return View(
+                time_s=self._stream.sample / self.source.rate,
+                emg_TC=self._shown.last().copy(),
+                quality_C=self._quality_C,
+                state=state,
+                made=self._made,
+                events=tuple(self._events),
+                pose_J=None if pose_J is None or np.isnan(pose_J).any() else pose_J,
+                point=None if known is None or x_D is None else known.point(x_D),
+                lost=self._lost,
+                problem=self._problem,
+            )
+
+    def _lay_out(self, book: GestureBook) -> None:
+        found = map_of(book)
+        with self._lock:
+            if book is self.book:
+                self.map = found
+
+    def _run(self) -> None:
+        try:
+            for chunk in self.source.chunks():
+                self._take(chunk.emg_TC, chunk.lost, chunk.made)
+        except UserError as error:
+            self._problem = str(error)
+
+    def _take(self, emg_TC: FloatArray, lost: int, made: str) -> None:
+        if lost:
+            self._stream.lose(lost)
+        for hop in self._stream.push(emg_TC):
+            with self._lock:
+                self._state, self._x_D = self._recogniser.step(hop), hop.x_D
+                if self._state.event:
+                    self._events.append(self._state.event)
+        with self._lock:
+            self._made = made
+            self._lost += lost
+            self._draw(emg_TC)
+
+    def _draw(self, emg_TC: FloatArray) -> None:
+        """Keep what is drawn and judged."""
+        part_TC = np.concatenate([self._part_TC, emg_TC])
+        spans = len(part_TC) // self._span
+        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, -1)
+        furthest_KC = np.abs(cut_KSC).argmax(axis=1)
+        shown_KC = np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0]
+        self._shown.extend(shown_KC[-self._shown.length :])
+        self._part_TC = part_TC[spans * self._span :]
+        self._judged.extend(emg_TC[-self._judged.length :])
+        if self._judged.rows - self._judged_at >= self.source.rate and self._judged.rows >= self._judged.length:
+            self._judged_at = self._judged.rows
+            self._quality_C = quality(self._judged.last(), self.source.rate, self.model.card.device.emg_kind)

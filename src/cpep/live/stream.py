@@ -1,0 +1,189 @@
+"""EMG in chunks of any size in, embeddings on a regular grid out: what an evaluation computes, as it arrives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from cpep.checkpoint import Model
+from cpep.data.frames import POWER_BLOCK_S
+from cpep.data.frontend import standardised
+from cpep.data.standards import Running, Standard
+from cpep.data.transforms import RunningLevel
+from cpep.live.signals import Hop
+from cpep.types import FloatArray, UserError
+
+HOP_S = 0.05
+
+
+class Ring:
+    """The last rows of a stream as one contiguous array: every row is held twice, a length apart.
+
+    Args:
+        length: rows N that are kept.
+        columns: of a row.
+    """
+
+    def __init__(self, length: int, columns: int) -> None:
+        self.length, self.rows = length, 0
+        self._twice = np.zeros((2 * length, columns), np.float32)
+
+    def extend(self, rows_KF: FloatArray) -> None:
+        """Take in rows, at most ``length``."""
+        at, count = self.rows % self.length, len(rows_KF)
+        first = min(count, self.length - at)
+        self._twice[at : at + first] = self._twice[at + self.length : at + self.length + first] = rows_KF[:first]
+        self._twice[: count - first] = self._twice[self.length : self.length + count - first] = rows_KF[first:]
+        self.rows += count
+
+    def last(self) -> FloatArray:
+        """Return the last N rows (N, F) in time, a view; those before the first one are zero."""
+        at = self.rows % self.length
+        return self._twice[at : at + self.length]
+
+
+class EmgStream:
+    """Embeds a stream with a checkpoint's own preprocessing.
+
+    How the stream is cut into chunks does not matter. Windows end on a grid that counts from the first sample,
+    and each is what ``evaluate.embed`` makes of the same samples under ``causal`` normalisation. Arrays are allocated
+    once; what the network needs comes and goes with each embedding.
+
+    Args:
+        model: a checkpoint that reads EMG.
+        hop_s: time from embedding to embedding, rounded to whole bins of the checkpoint.
+        standard: centre and spread of this wearing, from ``Model.calibrate``, which then stay as they are;
+            needed by a checkpoint that was trained with the normalisation ``recording``.
+
+    Raises:
+        UserError: a checkpoint that needs a calibration, without one; or one without an EMG encoder.
+    """
+
+    def __init__(self, model: Model, hop_s: float = HOP_S, standard: Standard | None = None) -> None:
+        frontend, device = model.emg_frontend, model.card.device
+        if frontend.normalisation == "recording" and standard is None:
+            raise UserError(
+                "this checkpoint was trained with data.normalisation=recording and needs some minutes of this wearing "
+                "to calibrate; give them, or train with --set data.normalisation=causal"
+            )
+        self.model, self.rate, self.channels = model, device.emg_rate, device.channels
+        self._step = frontend.bin_samples or 1
+        self._hop = max(round(hop_s * self.rate / self._step), 1)
+        frames = round(model.card.window_s * model.card.frame_rate)
+        rows = round(frames * self.rate / model.card.frame_rate) // self._step
+        self._ring = Ring(rows, frontend.columns)
+        self._part_TC = np.zeros((max(self._step, self._hop), self.channels), np.float32)
+        self._filled = 0
+        self._signal = torch.zeros(1, rows, frontend.columns)
+        self._scale = _Scale(model, standard)
+        self.sample = 0
+        """Samples so far, those lost among them."""
+        self._solid = 0  # rows since the last loss
+
+    @property
+    def hop_s(self) -> float:
+        """Time from embedding to embedding, seconds."""
+        return self._hop * self._step / self.rate
+
+    def push(self, emg_TC: FloatArray) -> Iterator[Hop]:
+        """Take in the next samples (T, C) and yield an embedding for each hop that they complete.
+
+        Samples with a value that is not finite count as lost.
+
+        Raises:
+            UserError: another number of channels.
+        """
+        if emg_TC.ndim != 2 or emg_TC.shape[1] != self.channels:
+            raise UserError(f"a chunk of shape {emg_TC.shape}; this checkpoint takes (samples, {self.channels})")
+        good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))
+        edges = np.flatnonzero(np.diff(good_T)) + 1
+        for first, stop in zip([0, *edges], [*edges, len(good_T)], strict=True):
+            if first == stop:
+                continue
+            if good_T[first]:
+                yield from self._take(emg_TC[first:stop])
+            else:
+                self.lose(int(stop - first))
+
+    def lose(self, samples: int) -> None:
+        """Declare that samples are missing: the clock goes on, and no window reaches over the gap."""
+        self.sample += samples
+        self._solid = self._filled = 0
+
+    def _take(self, emg_TC: FloatArray) -> Iterator[Hop]:
+        at = 0
+        while at < len(emg_TC):
+            edge = self._next_edge()
+            part_TC = emg_TC[at : at + edge - self.sample]
+            self._part_TC[self._filled : self._filled + len(part_TC)] = part_TC
+            self._filled += len(part_TC)
+            self.sample += len(part_TC)
+            at += len(part_TC)
+            if self.sample == edge:
+                yield from self._at_edge()
+
+    def _next_edge(self) -> int:
+        """Return the sample where the next bin, or of raw samples the next hop or block of levels, is whole."""
+        if self._step > 1:
+            return (self.sample // self._step + 1) * self._step
+        return min((self.sample // self._hop + 1) * self._hop, self._scale.next_block(self.sample))
+
+    def _at_edge(self) -> Iterator[Hop]:
+        if self._filled >= self._step:  # a bin that lost its beginning is none
+            rows_KF = self.model.emg_frontend.rows(torch.from_numpy(self._part_TC[: self._filled])).numpy()
+            self._ring.extend(rows_KF)
+            self._scale.update(rows_KF, self.sample)
+            self._solid += len(rows_KF)
+        self._filled = 0
+        if self._solid >= self._ring.length and self.sample % (self._hop * self._step) == 0:
+            yield self._hop_now()
+
+    @torch.inference_mode()
+    def _hop_now(self) -> Hop:
+        rows_NF = torch.from_numpy(self._ring.last())
+        self._signal[0] = standardised(rows_NF, self._scale.standard())
+        x_D = self.model.embed_signal(self._signal.to(self.model.device))[0].cpu().numpy()
+        return Hop(self.sample, self.sample / self.rate, x_D)
+
+
+class _Scale:
+    """Centre and spread of now: running ones of bins or of the level of samples, or fixed ones."""
+
+    def __init__(self, model: Model, standard: Standard | None) -> None:
+        frontend = model.emg_frontend
+        self._fixed = standard or (frontend.typical() if frontend.normalisation == "none" else None)
+        self._bins = bool(frontend.bin_samples)
+        self._running = Running(frontend.typical(), max(frontend.bin_samples, 1) / frontend.rate)
+        self._level = RunningLevel(frontend.typical().spread_F)
+        self._block = frontend.rate * POWER_BLOCK_S
+        self._least_C = 1e-3 * frontend.typical().spread_F
+        self._sum_C, self._samples = np.zeros(model.card.device.channels), 0
+
+    def next_block(self, sample: int) -> int:
+        """Return the sample where the block of levels ends that the next sample belongs to."""
+        return int(math.ceil((sample + 1) / self._block - 1e-9) * self._block)
+
+    def update(self, rows_KF: FloatArray, sample: int) -> None:
+        """Take in the rows that end at that sample of the stream."""
+        if self._fixed is not None:
+            return
+        if self._bins:
+            self._running.update(rows_KF[0])
+            return
+        self._sum_C += np.square(rows_KF, dtype=np.float64).sum(axis=0)
+        self._samples += len(rows_KF)
+        if self.next_block(sample - 1) == sample:
+            self._level.update((self._sum_C / self._samples).astype(np.float32))
+            self._sum_C[:], self._samples = 0, 0
+
+    def standard(self) -> Standard:
+        """Return centre and spread (F,)."""
+        if self._fixed is not None:
+            return self._fixed
+        if self._bins:
+            return self._running.standard()
+        level_C = np.maximum(self._level.level(), self._least_C).astype(np.float32)
+        return Standard(np.zeros_like(level_C), level_C)
