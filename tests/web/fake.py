@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.live.session import View
+from cpep.live.session import Map, View
 from cpep.live.signals import Event, State
 from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES, SEEN
@@ -41,6 +41,9 @@ class FakeBook:
             raise UserError(f"the book has no {name}")
         del self.poses[name]
 
+    def copy(self):
+        return FakeBook(dict(self.poses))
+
     def pose_of(self, name):
         return self.poses[name]
 
@@ -61,21 +64,26 @@ def plane(pose_J):
 def map_of(book, each=60):
     rng = np.random.default_rng(1)
     names = np.repeat(book.names, each)
-    return plane(np.stack([book.poses[name] for name in names]) + rng.normal(0, 0.08, (len(names), 20))), names
+    pose_MJ = np.stack([book.poses[name] for name in names]) + rng.normal(0, 0.08, (len(names), 20))
+    return Map(plane(pose_MJ), tuple(names.tolist()), pose_MJ)
 
 
 class FakeSession:
     """The clock starts ``ahead`` seconds in, so that the window is full."""
 
     def __init__(self, book, ahead=10.0):
-        self.book, self.made = book, None
+        self.book, self.map, self.made = book, map_of(book), None
         self.start = time.monotonic() - ahead
         self.emg_TC = np.random.default_rng(0).normal(size=(4 * COLUMNS, CHANNELS)).astype(np.float32)
         self.order = [*book.names]
 
     def use(self, book):
         new = [name for name in book.names if name not in self.book.names]
-        self.book, self.order = book, [*new, *(name for name in book.names if name not in new)]
+        self.book, self.map, self.order = (
+            book,
+            map_of(book),
+            [*new, *(name for name in book.names if name not in new)],
+        )
         self.start = time.monotonic() - 16 * HOLD_S * len(self.order)  # the first of the order is made now
 
     def make(self, name, pose_J=None):
@@ -93,6 +101,8 @@ class FakeSession:
         return View(
             time_s=now,
             emg_TC=(self.emg_TC[rows] * loud[:, None] * np.linspace(0.3, 1, CHANNELS)).astype(np.float32),
+            column=column,
+            column_s=1 / 250,
             quality_C=("", "flat", "", "hum", *[""] * (CHANNELS - 4)),
             state=State(now, name, 0.93, np.full(len(self.order), 0.1), 0, None),
             made=name,
@@ -113,8 +123,8 @@ def page(path):
     if not path.exists():
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
-    live = Live(session, map_of, "fake", "noise_sd")
-    return Page(live, Shelf(session, path, FakeBook.load), session, 100.0)
+    live = Live(session, "fake", "noise_sd")
+    return Page(live, Shelf(session, path), session, 100.0)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def serve(
     from cpep.checkpoint import load
     from cpep.live.book import GestureBook
     from cpep.live.demo import demo_paths
-    from cpep.live.session import Session, map_of
+    from cpep.live.session import Session
     from cpep.live.sources import open_source
     from cpep.web.frames import Live
     from cpep.web.page import Page
@@ -49,8 +49,8 @@ def serve(
     opened = open_source(source, model.card.device, 1.0)
     session = Session(opened, model, GestureBook.load(book, model))
     page = Page(
-        Live(session, map_of, opened.name, model.card.device.emg_unit),
-        Shelf(session, book, lambda path: GestureBook.load(path, model)),
+        Live(session, opened.name, model.card.device.emg_unit),
+        Shelf(session, book),
         opened if isinstance(opened, Maker) else None,
         model.card.frame_rate,
     )

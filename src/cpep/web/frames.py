@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from cpep.live.session import Session, View
 from cpep.models.hand import Hand
-from cpep.types import FloatArray, StrArray
-
-if TYPE_CHECKING:
-    from cpep.live.book import GestureBook
-    from cpep.live.session import Session, View
-
-COLUMNS_PER_S = 250
-"""Columns of ``View.emg_TC`` a second."""
+from cpep.types import FloatArray
 
 
 class Live:
@@ -25,21 +18,14 @@ class Live:
 
     Args:
         session: the recogniser that runs.
-        map_of: lays a book's gallery out in a plane: places (G, 2) and the entry's name of each.
         source: what the user calls where the EMG comes from.
         unit: of the EMG.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        map_of: Callable[[GestureBook], tuple[FloatArray, StrArray]],
-        source: str,
-        unit: str,
-    ) -> None:
-        self.session, self.source, self.unit, self._map_of = session, source, unit, map_of
+    def __init__(self, session: Session, source: str, unit: str) -> None:
+        self.session, self.source, self.unit = session, source, unit
         self._hand = Hand()
-        self._book: GestureBook | None = None
+        self._seen: tuple[object, object] = (None, None)
         self._version = 0
 
     def frame(self, since: int, after: float) -> dict[str, Any]:
@@ -54,12 +40,12 @@ class Live:
             number of the last one; ``hand`` the landmarks of the nearest pose, mm; ``map`` the version of the map.
         """
         view = self.session.view()
-        column, columns_TC = _newer(view, since)
-        state = view.state
+        columns_TC, state = _newer(view, since), view.state
         return {
             "time": round(view.time_s, 3),
-            "column": column,
+            "column": view.column,
             "columns": len(view.emg_TC),
+            "seconds": len(view.emg_TC) * view.column_s,
             "channels": view.emg_TC.shape[1],
             "emg": base64.b64encode(columns_TC.astype("<f4").tobytes()).decode("ascii"),
             "quality": view.quality_C,
@@ -75,21 +61,20 @@ class Live:
         }
 
     def version(self) -> int:
-        """Return a number that changes with the book."""
-        if self.session.book is not self._book:
-            self._book, self._version = self.session.book, self._version + 1
+        """Return a number that changes with the book, and again when its map is laid out."""
+        now = (self.session.book, self.session.map)
+        if any(one is not other for one, other in zip(now, self._seen, strict=True)):
+            self._seen, self._version = now, self._version + 1
         return self._version
 
     def map(self) -> dict[str, Any]:
-        """Return the gallery in a plane, as JSON: places, the entry of each and the entries' names."""
-        version, book = self.version(), self.session.book
-        place_G2, name_G = self._map_of(book)
-        index = {name: entry for entry, name in enumerate(book.names)}
+        """Return the gallery in a plane, as JSON: the names of the gestures without rest, places and their names."""
+        version, plane = self.version(), self.session.map
         return {
             "version": version,
-            "names": list(book.names),
-            "entry": [index[str(name)] for name in name_G],
-            "places": np.round(np.asarray(place_G2, float), 4).tolist(),
+            "gestures": gestures(self.session.book.names),
+            "name": list(plane.name_M) if plane else [],
+            "places": np.round(plane.place_M2, 4).tolist() if plane else [],
         }
 
     def landmarks(self, pose_J: FloatArray) -> list[float]:
@@ -98,8 +83,12 @@ class Live:
         return [round(value, 1) for value in place_L3.flatten().tolist()]
 
 
-def _newer(view: View, since: int) -> tuple[int, FloatArray]:
-    """Return the number of the last column, and the columns after ``since``, or all where that is no past one."""
-    column = int(view.time_s * COLUMNS_PER_S + 1e-6)
-    wanted = column - since if 0 <= since <= column else len(view.emg_TC)
-    return column, view.emg_TC[max(len(view.emg_TC) - wanted, 0) :]
+def gestures(names: tuple[str, ...]) -> list[str]:
+    """Return the names that have a colour, in the order of colours: all but rest."""
+    return [name for name in names if name != "rest"]
+
+
+def _newer(view: View, since: int) -> FloatArray:
+    """Return the columns after ``since``, or all where that is none of the past."""
+    wanted = view.column - since if 0 <= since <= view.column else len(view.emg_TC)
+    return view.emg_TC[max(len(view.emg_TC) - wanted, 0) :]

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nicegui import run, ui
-from nicegui.events import MultiUploadEventArguments, ValueChangeEventArguments
+from nicegui.events import MultiUploadEventArguments
 
 from cpep.types import FloatArray, UserError
+from cpep.web.controls import Slider, button
 from cpep.web.uploads import LARGEST, Poses, read_poses
 
 STRETCH_S = 0.5
 """Taken on each side of the middle of a labelled gesture, s."""
-
-
-def button(text: str, pressed: Callable[[], object], main: bool = False) -> None:
-    """Build a button in the colours of page.css."""
-    found = ui.button(text, on_click=pressed, color=None).props("no-caps dense unelevated")
-    found.classes("main" if main else "side")
 
 
 class Recorded:
@@ -63,26 +58,26 @@ class Recorded:
         """Build the choice of a stretch."""
         last = round(poses.seconds, 1)
         ui.label(f"{poses.name}: {last:g} s of pose")
-        span = ui.range(min=0, max=last, step=0.1, value={"min": 0, "max": min(2 * STRETCH_S, last)})
-        span.props('label-always aria-label="stretch, seconds"')
-        gestures = {place: f"{name}, {place:.1f} s" for name, place in poses.gestures}
-
-        def jump(event: ValueChangeEventArguments[float | None]) -> None:
-            if event.value is not None:
-                low, high = max(event.value - STRETCH_S, 0), min(event.value + STRETCH_S, last)
-                span.value = {"min": round(low, 1), "max": round(high, 1)}
-
+        gestures = {middle: f"{name}, {middle:.1f} s" for name, middle in poses.gestures}
         if gestures:
-            ui.select(gestures, label="Labelled gestures", on_change=jump).props("dense outlined")
+            ui.select(gestures, label="Labelled gestures", on_change=lambda event: jump(event.value)).props(
+                "dense outlined"
+            )
+        start, stop = (Slider(label, f"{label}, seconds", " s", 0, last, 0.1) for label in ("from", "to"))
+        stop.value = min(2 * STRETCH_S, last)
+
+        def jump(middle: float | None) -> None:
+            if middle is not None:
+                start.value = round(max(middle - STRETCH_S, 0), 1)
+                stop.value = round(min(middle + STRETCH_S, last), 1)
 
         def take() -> None:
             try:
-                frames_SJ = poses.stretch(span.value["min"], span.value["max"])
+                frames_SJ = poses.stretch(start.value, stop.value)
             except UserError as error:
                 self._say(str(error))
                 return
-            middle = (span.value["min"] + span.value["max"]) / 2
-            near = [name for name, place in poses.gestures if abs(place - middle) < STRETCH_S]
+            near = [name for name, middle in poses.gestures if start.value <= middle <= stop.value]
             self.use(frames_SJ, near[0] if near else "")
             self.dialog.close()
 

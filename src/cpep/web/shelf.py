@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from cpep.live.book import GestureBook
+from cpep.live.session import Session
 from cpep.types import FloatArray, UserError
-
-if TYPE_CHECKING:
-    from cpep.live.book import GestureBook
-    from cpep.live.session import Session
 
 T = TypeVar("T")
 
@@ -25,12 +23,11 @@ class Shelf:
 
     Args:
         session: the recogniser that runs.
-        path: the book's file; it exists.
-        load: reads a book.
+        path: of the book's file.
     """
 
-    def __init__(self, session: Session, path: Path, load: Callable[[Path], GestureBook]) -> None:
-        self.session, self.path, self._load, self._lock = session, path, load, Lock()
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session, self.path, self._lock = session, path, Lock()
 
     @property
     def book(self) -> GestureBook:
@@ -46,7 +43,7 @@ class Shelf:
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
-        if name in (*self.book.names, "rest", "unknown"):
+        if name in self.book.names:
             raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
         return self._change(lambda book: book.add(name, pose))
 
@@ -60,7 +57,7 @@ class Shelf:
 
     def _change(self, change: Callable[[GestureBook], T]) -> T:
         with self._lock:
-            book = self._load(self.path)
+            book = self.session.book.copy()
             found = change(book)
             book.save(self.path)
             self.session.use(book)

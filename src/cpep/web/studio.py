@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -15,8 +14,9 @@ from cpep.models.hand import JOINTS
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
-from cpep.web.frames import Live
-from cpep.web.recorded import Recorded, button
+from cpep.web.controls import Slider, button, icon_button
+from cpep.web.frames import Live, gestures
+from cpep.web.recorded import Recorded
 from cpep.web.shelf import LONGEST_NAME, Shelf
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -70,8 +70,8 @@ class Studio:
         self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
         self.pose_J = REST_J[:20].copy()
         self.recorded_SJ: FloatArray | None = None  # in place of pose_J, until a slider is moved
-        self.sliders: list[ui.slider] = []
-        self.curls: list[ui.slider] = []
+        self.sliders: list[Slider] = []
+        self.curls: list[Slider] = []
         self._setting = False
         self._shown: tuple[str, ...] = ()
 
@@ -97,21 +97,13 @@ class Studio:
         """Build the sliders of a finger: how far it is curled, then joint by joint, in the order of a pose."""
         name = FINGERS[finger]
         with ui.element("fieldset"):
-            ui.html(f"<legend>{name}</legend>", sanitize=False, tag="legend")
-            self.curls.append(self._slider(f"{name} curl", "curl", 0, 100, "%", lambda e: self._curl(finger, e)))
+            ui.html(name, sanitize=False, tag="legend")
+            curl = Slider("curl", f"{name} curl", " %", 0, 100, turned=lambda: self._curl(finger))
+            self.curls.append(curl)
             for joint in range(4 * finger, 4 * finger + 4):
                 low, high = np.rad2deg([LOWEST_J[joint], HIGHEST_J[joint]]).round().tolist()
                 label = label_of(JOINTS[joint])
-                self.sliders.append(self._slider(f"{name} {label}", label, low, high, "°", self._turned))
-
-    def _slider(self, name: str, label: str, low: float, high: float, unit: str, turned: object) -> ui.slider:
-        with ui.element("div").classes("slider"):
-            ui.label(label)
-            value = ui.label().classes("value")
-            slider = ui.slider(min=low, max=high, step=1, value=0, on_change=turned)  # type: ignore[arg-type]
-            slider.props(f'dense aria-label="{name}, {unit}"')
-            value.bind_text_from(slider, "value", lambda angle: f"{angle:.0f}{unit}")
-        return slider
+                self.sliders.append(Slider(label, f"{name} {label}", "°", low, high, turned=self._turned))
 
     def _start(self) -> None:
         """Build what a pose can start from."""
@@ -132,14 +124,14 @@ class Studio:
     def _entries(self) -> None:
         self._shown = self.shelf.book.names
         with ui.element("ul"):
-            for entry, name in enumerate(self._shown):
+            for name in self._shown:
                 with ui.element("li"):
-                    ui.element("i").style(f"background: var(--g{_colour(entry)})").props('aria-hidden="true"')
+                    ui.element("i").style(f"background: var(--g{self._colour(name)})").props('aria-hidden="true"')
                     ui.label(name)
                     if self.shelf.book.pose_of(name) is not None:
-                        _icon("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
+                        icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
                     if name != "rest":
-                        _icon("close", f"Remove {name}", partial(self._remove, name))
+                        icon_button("close", f"Remove {name}", partial(self._remove, name))
 
     def set_pose(self, pose_J: FloatArray, recorded_SJ: FloatArray | None = None) -> None:
         """Pose the hand, within its range of motion, and set the sliders to it.
@@ -165,15 +157,15 @@ class Studio:
     def _turned(self) -> None:
         """Take the angles of the sliders."""
         if not self._setting:
-            self.pose_J = np.deg2rad([slider.value or 0 for slider in self.sliders])
+            self.pose_J = np.deg2rad([slider.value for slider in self.sliders])
             self.recorded_SJ = None
             self._draw()
 
-    def _curl(self, finger: int, event: ValueChangeEventArguments[float | None]) -> None:
+    def _curl(self, finger: int) -> None:
         if not self._setting:
             joints = _flexions(finger)
             pose_J = self.pose_J.copy()
-            pose_J[joints] = HIGHEST_J[joints] * (event.value or 0) / 100
+            pose_J[joints] = HIGHEST_J[joints] * self.curls[finger].value / 100
             self.set_pose(pose_J)
 
     def _preset(self, event: ValueChangeEventArguments[str | None]) -> None:
@@ -232,6 +224,9 @@ class Studio:
             self._say(str(error))
         self._entries.refresh()
 
+    def _colour(self, name: str) -> str:
+        return "-rest" if name == "rest" else str(gestures(self._shown).index(name) % 8)
+
     def _say(self, sentence: str) -> None:
         self.said.text = sentence
 
@@ -244,13 +239,3 @@ class Studio:
 def _flexions(finger: int) -> list[int]:
     """Return the columns of the joints that curl a finger."""
     return [joint for joint in range(4 * finger, 4 * finger + 4) if JOINTS[joint].endswith("FE")]
-
-
-def _icon(icon: str, label: str, pressed: Callable[[], object]) -> None:
-    found = ui.button(icon=icon, on_click=pressed, color=None).props("flat round dense size=sm")
-    found.props["aria-label"] = label
-
-
-def _colour(entry: int) -> str:
-    """Return the number of an entry's colour: rest has its own."""
-    return "-rest" if entry == 0 else str((entry - 1) % 8)

@@ -23,11 +23,9 @@ export function colours() {
   return found;
 }
 
-// Entry 0 of a book is rest. Eight colours are as many as can be told apart: names are written as well.
-export const colourOf = (entry, palette) => {
-  if (entry === 0) return palette["g-rest"];
-  return entry > 0 ? palette.gestures[(entry - 1) % 8] : palette.muted;
-};
+// Eight colours are as many as can be told apart: names are written as well.
+const colourOf = (name, gestures, palette) =>
+  gestures.includes(name) ? palette.gestures[gestures.indexOf(name) % 8] : palette["g-rest"];
 
 // The last seconds of all channels, as a ring of columns.
 export class Emg {
@@ -96,8 +94,8 @@ export class Emg {
 
 // The gallery in a plane, drawn once a size and a theme, and the live point with its trail.
 export class Plane {
-  constructor({ names, entry, places }) {
-    Object.assign(this, { names, entry, places, picture: null });
+  constructor({ gestures, name, places }) {
+    Object.assign(this, { gestures, name, places });
     const range = (axis) => places.reduce(([low, high], place) => [Math.min(low, place[axis]), Math.max(high, place[axis])], [Infinity, -Infinity]);
     this.range = [range(0), range(1)];
   }
@@ -112,18 +110,17 @@ export class Plane {
     if (this.key !== key) this.paint(width, height, palette, key);
     context.clearRect(0, 0, width, height);
     context.drawImage(this.picture, 0, 0, width, height);
+    if (!this.places.length) context.fillText("too few gestures for a map", 14, 20);
     trail.forEach((place, index) => {
       const [x, y] = this.at(place, width, height);
       const last = index === trail.length - 1;
       context.beginPath();
       context.arc(x, y, last ? 7 : 2.5, 0, 7);
       context.globalAlpha = last ? 1 : (0.7 * (index + 1)) / trail.length;
-      context.fillStyle = last ? palette.panel : palette.ink;
-      context.fill();
-      if (!last) return;
+      context.fillStyle = context.strokeStyle = palette.ink;
       context.lineWidth = 3;
-      context.strokeStyle = palette.ink;
-      context.stroke();
+      if (last) context.stroke();
+      else context.fill();
     });
     context.globalAlpha = 1;
   }
@@ -138,7 +135,7 @@ export class Plane {
     context.globalAlpha = this.places.length > 2000 ? 0.5 : 0.8;
     this.places.forEach((place, index) => {
       const [x, y] = this.at(place, width, height);
-      context.fillStyle = colourOf(this.entry[index], palette);
+      context.fillStyle = colourOf(this.name[index], this.gestures, palette);
       context.fillRect(x - 1.5, y - 1.5, 3, 3);
     });
     context.globalAlpha = 1;
@@ -150,9 +147,8 @@ export class Plane {
     context.font = "500 12px Roboto, system-ui, sans-serif";
     context.textAlign = "center";
     const taken = [];
-    this.names.forEach((name, entry) => {
-      const mine = this.places.filter((_, index) => this.entry[index] === entry);
-      if (!mine.length) return;
+    new Set(this.name).forEach((name) => {
+      const mine = this.places.filter((_, index) => this.name[index] === name);
       const median = (axis) => mine.map((place) => place[axis]).sort((a, b) => a - b)[mine.length >> 1];
       const wide = context.measureText(name).width / 2 + 3;
       let [x, y] = this.at([median(0), median(1)], width, height);
@@ -188,7 +184,7 @@ export class TimeLine {
     this.events = this.events.filter((event) => event[0] > time - this.span);
   }
 
-  draw(context, width, height, palette, names, time) {
+  draw(context, width, height, palette, gestures, time) {
     const left = 76;
     const x = (moment) => left + (width - left) * (1 - (time - moment) / this.span);
     const known = this.runs.made.some((run) => run.what);
@@ -209,18 +205,17 @@ export class TimeLine {
     for (const [kind, top] of Object.entries(bars)) {
       context.fillStyle = palette.line;
       context.fillRect(left, top + 11, width - left, 1);
-      for (const run of this.runs[kind]) this.bar(context, run, top, x, palette, names);
+      for (const run of this.runs[kind]) this.bar(context, run, top, x, palette, gestures);
     }
     this.flags(context, x, palette);
     context.restore();
   }
 
-  bar(context, run, top, x, palette, names) {
+  bar(context, run, top, x, palette, gestures) {
     if (!run.what || run.what === "rest") return;
-    const entry = names.indexOf(run.what);
-    context.fillStyle = colourOf(entry, palette);
+    context.fillStyle = colourOf(run.what, gestures, palette);
     const wide = Math.max(x(run.to) - x(run.from), 1);
-    if (entry < 0) context.fillRect(x(run.from), top + 4, wide, 4); // unknown is thin
+    if (!gestures.includes(run.what)) context.fillRect(x(run.from), top + 4, wide, 4); // unknown is thin
     else context.fillRect(x(run.from), top, wide, 12);
   }
 

@@ -73,7 +73,7 @@ export default {
   props: { source: String, unit: String },
 
   mounted() {
-    Object.assign(this, { column: -1, after: -1, trail: [], names: [], map: -1, asked: 0, frames: 0, line: new TimeLine() });
+    Object.assign(this, { column: -1, after: -1, trail: [], gestures: [], map: -1, asked: 0, frames: 0, line: new TimeLine() });
     this.turned = new Hand(this.$refs.hand);
     this.theme(localStorage.getItem("cpep-theme") || "");
     this.themed = new MutationObserver(() => (this.palette = colours()));
@@ -118,7 +118,7 @@ export default {
       const view = await this.get(`/api/view?since=${this.column}&after=${this.after}`);
       if (view.map !== this.map) {
         const plane = await this.get("/api/map");
-        [this.plane, this.names, this.map, this.trail] = [new Plane(plane), plane.names, plane.version, []];
+        [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.gestures, plane.version, []];
       }
       this.take(view);
       this.draw(view);
@@ -159,10 +159,10 @@ export default {
         const bad = view.quality.flatMap((mark, channel) => (mark ? [`channel ${channel + 1} ${mark}`] : []));
         text(this.$refs.quality, bad.join(", "));
       }
-      this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.columns / 250);
+      this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
       this.turned.draw(...fit(this.$refs.hand), palette, this.shown);
       this.plane.draw(...fit(this.$refs.map), palette, this.trail);
-      this.line.draw(...fit(this.$refs.time), palette, this.names, view.time);
+      this.line.draw(...fit(this.$refs.time), palette, this.gestures, view.time);
       this.state(view);
     },
 
