@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,10 @@ class Server:
         assert self.process.stdout is not None
         self.address = re.search(r"http://\S+", self.process.stdout.readline())[0].replace("0.0.0.0", "127.0.0.1")
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(20)
         self.process.stdout.close()
@@ -66,16 +70,17 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    found = Server(tmp_path_factory.mktemp("web") / "my.book")
-    yield found
-    found.stop()
+    with Server(tmp_path_factory.mktemp("web") / "my.book") as found:
+        yield found
 
 
 @pytest.fixture
 def page(chromium, server):
-    yield from opened(chromium, server.address)
+    with opened(chromium, server.address) as found:
+        yield found
 
 
+@contextmanager
 def opened(chromium, address, **settings):
     """Open a page; afterwards check that it complained of nothing and that nothing left its origin."""
     context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | settings))
@@ -162,16 +167,12 @@ def test_a_gesture_made_with_sliders_is_recognised_kept_and_removed(page, server
 
 
 def test_the_book_outlives_the_server(chromium, tmp_path):
-    first = Server(tmp_path / "new.book")
-    for page in opened(chromium, first.address):
+    with Server(tmp_path / "new.book") as first, opened(chromium, first.address) as page:
         page.get_by_label("Name").fill("kept")
         page.keyboard.press("Enter")
         page.get_by_text("kept is in the book").wait_for()
-    first.stop()
-    second = Server(tmp_path / "new.book")
-    for page in opened(chromium, second.address):
+    with Server(tmp_path / "new.book") as second, opened(chromium, second.address) as page:
         assert "kept" in entries(page)
-    second.stop()
 
 
 def test_what_cannot_be_told_apart_and_what_has_no_name_is_said(page):
@@ -293,7 +294,7 @@ def test_themes_follow_the_system_until_one_is_chosen(page):
 
 
 def test_a_phone(chromium, server):
-    for page in opened(chromium, server.address, viewport={"width": 390, "height": 844}, has_touch=True):
+    with opened(chromium, server.address, viewport={"width": 390, "height": 844}, has_touch=True) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.get_by_label("Name").fill("thumbed")
         page.get_by_role("button", name="Add to the book").tap()
@@ -302,28 +303,27 @@ def test_a_phone(chromium, server):
 
 
 def test_less_motion(chromium, server):
-    for page in opened(chromium, server.address, reduced_motion="reduce"):
+    with opened(chromium, server.address, reduced_motion="reduce") as page:
         asked = views(page)
         page.wait_for_timeout(2000)
         assert 2 <= len(asked) <= 5
 
 
 def test_another_address_wants_the_token(chromium, tmp_path):
-    server = Server(tmp_path / "my.book", "0.0.0.0")
-    bare = server.address.split("?")[0]
-    context = chromium.new_context()
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    assert page.goto(bare).status == 401
-    page.get_by_label("Token").fill("guess")
-    page.get_by_role("button", name="Open").click()
-    page.get_by_text("not the token").wait_for()
-    assert context.request.get(f"{bare}api/view").status == 401
-    page.get_by_label("Token").fill(server.address.split("token=")[1])
-    page.get_by_role("button", name="Open").click()
-    page.locator(".state .name[data-state=gesture]").wait_for()
-    assert context.request.get(f"{bare}api/view").status == 200
-    context.close()
-    for page in opened(chromium, server.address):
-        assert "token" not in page.url
-    server.stop()
+    with Server(tmp_path / "my.book", "0.0.0.0") as server:
+        bare, token = server.address.split("?token=")
+        context = chromium.new_context()
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        assert page.goto(bare).status == 401
+        page.get_by_label("Token").fill("guess")
+        page.get_by_role("button", name="Open").click()
+        page.get_by_text("not the token").wait_for()
+        assert context.request.get(f"{bare}api/view").status == 401
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button", name="Open").click()
+        page.locator(".state .name[data-state=gesture]").wait_for()
+        assert context.request.get(f"{bare}api/view").status == 200
+        context.close()
+        with opened(chromium, server.address) as page:
+            assert "token" not in page.url

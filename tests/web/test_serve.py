@@ -137,6 +137,14 @@ def test_a_gesture_is_on_disk_and_in_use_once_it_is_added(shelf):
     assert "my wave" not in (*shelf.book.names, *FakeBook.load(shelf.path).names)
 
 
+def test_the_last_gesture_stays(shelf):
+    for name in shelf.book.names[1:]:
+        shelf.remove(name)
+    with pytest.raises(UserError, match="rest is the last"):
+        shelf.remove("rest")
+    assert FakeBook.load(shelf.path).names == ("rest",)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "fist", "rest"])
 def test_names_that_do_not_do(shelf, name):
     before = shelf.path.read_bytes()

@@ -31,10 +31,12 @@ def serve(
     except ModuleNotFoundError as error:
         raise UserError('cpep serve needs NiceGUI: `pip install "cpep[web]"`') from error
     from cpep.checkpoint import load
+    from cpep.data.emg2pose import JOINTS
     from cpep.live.book import GestureBook
     from cpep.live.demo import demo_paths
     from cpep.live.session import Session
     from cpep.live.sources import open_source
+    from cpep.simulate.anatomy import REST_J
     from cpep.web.frames import Live
     from cpep.web.page import Page
     from cpep.web.server import serve as serve_page
@@ -45,7 +47,10 @@ def serve(
     model = load(checkpoint or shipped)
     refuse_other_hands(model.card.device)
     if not book.exists():
-        (GestureBook(model) if checkpoint else GestureBook.load(shipped_book, model)).save(book)
+        first = GestureBook(model) if checkpoint else GestureBook.load(shipped_book, model)
+        if checkpoint:
+            first.add("rest", REST_J[: len(JOINTS)])
+        first.save(book)
     opened = open_source(source, model.card.device, 1.0)
     session = Session(opened, model, GestureBook.load(book, model))
     page = Page(

@@ -51,8 +51,10 @@ class Shelf:
         """Remove a gesture.
 
         Raises:
-            UserError: it is not there, or cannot be removed.
+            UserError: it is not there, or is the last.
         """
+        if self.book.names == (name,):
+            raise UserError(f"{name} is the last gesture of the book; add another before it is removed")
         return self._change(lambda book: book.remove(name))
 
     def _change(self, change: Callable[[GestureBook], T]) -> T:

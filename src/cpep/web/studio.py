@@ -126,7 +126,7 @@ class Studio:
         with ui.element("ul"):
             for name in self._shown:
                 with ui.element("li"):
-                    ui.element("i").style(f"background: var(--g{self._colour(name)})").props('aria-hidden="true"')
+                    self._swatch(name)
                     ui.label(name)
                     if self.shelf.book.pose_of(name) is not None:
                         icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
@@ -224,8 +224,12 @@ class Studio:
             self._say(str(error))
         self._entries.refresh()
 
-    def _colour(self, name: str) -> str:
-        return "-rest" if name == "rest" else str(gestures(self._shown).index(name) % 8)
+    def _swatch(self, name: str) -> None:
+        """Build the mark of an entry, as on the map: from the ninth gesture on colours come again, as discs."""
+        order = gestures(self._shown).index(name) if name != "rest" else 0
+        colour = "-rest" if name == "rest" else str(order % 8)
+        swatch = ui.element("i").classes("disc" if order >= 8 else "").props('aria-hidden="true"')
+        swatch.style(f"background: var(--g{colour})")
 
     def _say(self, sentence: str) -> None:
         self.said.text = sentence

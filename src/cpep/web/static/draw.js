@@ -23,7 +23,7 @@ export function colours() {
   return found;
 }
 
-// Eight colours are as many as can be told apart: names are written as well.
+// Eight colours are as many as can be told apart: the next eight gestures are round, and names are written as well.
 const colourOf = (name, gestures, palette) =>
   gestures.includes(name) ? palette.gestures[gestures.indexOf(name) % 8] : palette["g-rest"];
 
@@ -136,7 +136,8 @@ export class Plane {
     this.places.forEach((place, index) => {
       const [x, y] = this.at(place, width, height);
       context.fillStyle = colourOf(this.name[index], this.gestures, palette);
-      context.fillRect(x - 1.5, y - 1.5, 3, 3);
+      if (this.gestures.indexOf(this.name[index]) < 8) context.fillRect(x - 1.5, y - 1.5, 3, 3);
+      else disc(context, x, y);
     });
     context.globalAlpha = 1;
     this.write(context, width, height, palette);
@@ -163,6 +164,12 @@ export class Plane {
       context.fillText(name, x, y);
     });
   }
+}
+
+function disc(context, x, y) {
+  context.beginPath();
+  context.arc(x, y, 2.5, 0, 7);
+  context.fill();
 }
 
 // The last 30 seconds: what was recognised as bars, events as their names, below it what the hand is known to make.

@@ -207,7 +207,7 @@ export default {
     // Single keys do nothing while one types or chooses.
     key(event) {
       if (event.ctrlKey || event.altKey || event.metaKey || this.$refs.help.open) return;
-      if (event.target.closest?.("input, select, textarea, [role=combobox], [role=listbox], .q-dialog")) return;
+      if (event.target.closest?.("input:not([type=range]), select, textarea, [role=combobox], [role=listbox], .q-dialog")) return;
       const themes = ["", "light", "dark"];
       const keys = {
         p: () => this.pause(),
