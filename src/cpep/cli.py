@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, recordings, serve, stages, tables
+from cpep.commands import baselines, books, recordings, serve, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -29,6 +29,8 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "align": stages.align,
     "evaluate": tables.evaluate,
     "embed": tables.embed,
+    "book": books.book,
+    "evaluate-live": books.evaluate_live,
     "baselines": baselines.baselines_app,
     "serve": serve.serve,
 }

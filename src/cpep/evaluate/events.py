@@ -69,14 +69,21 @@ class Matched:
     rest_s: float
 
 
-def gestures_of(label_M: IntArray, frame_s: float, vocabulary: Sequence[str]) -> tuple[Made, ...]:
-    """Return the runs of one label, without rest and what is unknown."""
+def gestures_of(label_M: IntArray, frame_s: float, vocabulary: Sequence[str], least_s: float) -> tuple[Made, ...]:
+    """Return the runs of one label, without rest and what is unknown.
+
+    Args:
+        label_M: labels of a recording, frame by frame.
+        frame_s: seconds of a frame.
+        vocabulary: names of the labels.
+        least_s: a gesture that the recording's end cuts shorter than this is none.
+    """
     edges = np.flatnonzero(np.diff(label_M)) + 1
     firsts, stops = [0, *edges.tolist()], [*edges.tolist(), len(label_M)]
     return tuple(
         Made(first * frame_s, stop * frame_s, vocabulary[label_M[first]])
         for first, stop in zip(firsts, stops, strict=True)
-        if label_M[first] > REST
+        if label_M[first] > REST and (stop < len(label_M) or (stop - first) * frame_s >= least_s)
     )
 
 
@@ -116,18 +123,20 @@ def rests_of(label_M: IntArray, frame_s: float) -> list[tuple[float, float]]:
     return [(first * frame_s, stop * frame_s) for first, stop in spans if label_M[first] == REST]
 
 
-def f1_of(matched: Sequence[Matched], name: str) -> float:
-    """Return 2 TP / (2 TP + FP + FN) of the events of one gesture; nan where it was neither made nor told."""
-    right = sum(int(one.right_N[n]) for one in matched for n, event in enumerate(one.told) if event.name == name)
-    told = sum(event.name == name for one in matched for event in one.told)
-    made = sum(gesture.name == name for one in matched for gesture in one.made)
-    return 2 * right / (told + made) if told + made else float("nan")
+def f1_table(matched: Matched, names: Sequence[str]) -> IntArray:
+    """Return of each gesture (columns) how many events were right, were told, and how often it was made, (3, K).
 
-
-def macro_f1(matched: Sequence[Matched], names: Sequence[str]) -> float:
-    """Return the mean F1 over the gestures that were made."""
-    made = {gesture.name for one in matched for gesture in one.made}
-    return float(np.mean([f1_of(matched, name) for name in names if name in made]))
+    F1 is 2 right / (told + made): the harmonic mean of precision and recall.
+    """
+    counts_3K = np.zeros((3, len(names)), int)
+    for event, right in zip(matched.told, matched.right_N.tolist(), strict=True):
+        if event.name in names:
+            counts_3K[0, names.index(event.name)] += right
+            counts_3K[1, names.index(event.name)] += 1
+    for gesture in matched.made:
+        if gesture.name in names:
+            counts_3K[2, names.index(gesture.name)] += 1
+    return counts_3K
 
 
 def latencies(matched: Sequence[Matched]) -> FloatArray:
@@ -176,7 +185,7 @@ class Reliability:
     """Calibration of confidences in bins of equal width.
 
     Attributes:
-        ece: expected calibration error (Naeini et al. 2015): mean of |accuracy - confidence| over bins, by their size.
+        ece: expected calibration error (Naeini et al. 2015): mean |accuracy - confidence| of bins, by size.
         confidence: mean confidence of each bin that is not empty.
         accuracy: share that was right, of the same bins.
         count: answers in them.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,14 @@ def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, ti
     return _svg(width, bottom + 36, title, parts)
 
 
-def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], split: int, title: str) -> str:
+def heat(
+    matrix_RK: FloatArray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    split: int,
+    title: str,
+    counted: str = "windows",
+) -> str:
     """Draw a confusion matrix, every row as shares of its windows.
 
     Args:
@@ -64,6 +72,7 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
         columns: names of the columns.
         split: columns before the line between seen and unseen gestures; 0 draws none. Rows are parted as well.
         title: what the figure is, for screen readers.
+        counted: what is counted.
     """
     rows, columns = [_words(name) for name in rows], [_words(name) for name in columns]
     cell = 23.0 if len(columns) <= 16 else 19.0
@@ -82,7 +91,7 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
         for k, other in enumerate(columns):
             x, y, share = left + cell * k, top + cell * r, float(share_RK[r, k])
             right = " right" if name == other else ""
-            said = f"{name} answered as {other}: {100 * share:.0f} % of {int(matrix_RK[r].sum()):,} windows"
+            said = f"{name} answered as {other}: {100 * share:.0f} % of {int(matrix_RK[r].sum()):,} {counted}"
             tip = f"<title>{escape(said)}</title>" if share >= 0.005 else ""  # a page of many models stays small
             parts.append(
                 f'<rect class="cell{right}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{cell - 1:g}" '
@@ -98,6 +107,30 @@ def heat(matrix_RK: FloatArray, rows: Sequence[str], columns: Sequence[str], spl
         y = top + cell * above
         parts.append(_line(left - 4, y, left + cell * len(columns) + 2, y, "split"))
     return _svg(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
+
+
+def reliability_diagram(calibration: Mapping[str, Any]) -> str:
+    """Draw how often answers were right by how sure they were; the fields of ``events.Reliability``."""
+    left, top, size = 44.0, 12.0, 240.0
+    parts = []
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        x, y = left + size * tick, top + size * (1 - tick)
+        parts += [_line(x, top, x, top + size, "grid"), _line(left, y, left + size, y, "grid")]
+        parts.append(_text(x, top + size + 15, f"{tick:g}", "tick middle"))
+        parts.append(_text(left - 6, y + 4, f"{tick:g}", "tick end"))
+    parts.append(_line(left, top + size, left + size, top, "chance"))
+    most = max(calibration["count"])
+    bins = zip(calibration["confidence"], calibration["accuracy"], calibration["count"], strict=True)
+    for confidence, accuracy, count in bins:
+        tip = f"<title>{count} events of mean confidence {confidence:.2f}: {accuracy:.2f} right</title>"
+        x, y = left + size * confidence, top + size * (1 - accuracy)
+        parts.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{3 + 7 * (count / most) ** 0.5:.1f}">{tip}</circle>'
+        )
+    parts.append(_text(left + size / 2, top + size + 31, "confidence", "tick middle"))
+    x, y = 12.0, top + size / 2
+    parts.append(_text(x, y, "share that was right", "tick middle", turn=f"rotate(-90 {x:.1f} {y:.1f})"))
+    return _svg(left + size + 14, top + size + 38, "Reliability diagram", parts, fixed=True)
 
 
 def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int], unit: str, title: str) -> str:

@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 from cpep.types import FloatArray, IntArray
 
 NEIGHBOURS = 10
+OUTSIDE_SHARE = 0.2
+"""Of what a hand does in use, how much is expected to be in no entry; the background holds much more of it."""
 OUTSIDE = -1
 """Target of a window that shows what is in no entry."""
 
@@ -25,6 +27,7 @@ class Calibration:
         false_alarms: share of the windows outside the book, of people not trained on, that are accepted by this
             threshold; nan where no such windows are known.
         accepted: share of the windows of the book's gestures, of the same people, that are accepted.
+        idle: energy (see ``Hop``) up to which the hand rests.
     """
 
     temperature: float = 0.05
@@ -32,6 +35,7 @@ class Calibration:
     threshold: float = 0.5
     false_alarms: float = float("nan")
     accepted: float = float("nan")
+    idle: float = -0.4
 
     def probabilities(self, similarity_NE: FloatArray) -> FloatArray:
         """Return the probability of every entry, and in the last column of none, (N, E + 1)."""
@@ -53,7 +57,7 @@ def by_entry(cosine_NG: FloatArray, entry_G: IntArray, entries: int, left_out: i
         cosine_NG: to every vector of the gallery.
         entry_G: entry of each, sorted.
         entries: how many there are.
-        left_out: vectors of each entry that do not count, since a window is no neighbour of itself; they have cosine -1.
+        left_out: vectors of each entry that do not count: a window, of cosine -1, is no neighbour of itself.
     """
     out_NE = np.full((len(cosine_NG), entries), -1.0, np.float32)
     edges = np.searchsorted(entry_G, np.arange(entries + 1))
@@ -94,16 +98,18 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, quiet: tuple[int, ...], f
     """
     target_N = np.where(target_N == OUTSIDE, similarity_NE.shape[1], target_N)
     rows_N = np.arange(len(target_N))
+    outside_N = target_N == similarity_NE.shape[1]
+    share = max(float(outside_N.mean()), 1e-9)
+    weight_N = np.where(outside_N, OUTSIDE_SHARE / share, (1 - OUTSIDE_SHARE) / max(1 - share, 1e-9))
 
     def loss(x: FloatArray) -> float:
         p_NE = softmax(with_unknown(similarity_NE, x[1]) / np.exp(x[0]))
-        return -float(np.log(np.maximum(p_NE[rows_N, target_N], 1e-12)).mean())
+        return -float((weight_N * np.log(np.maximum(p_NE[rows_N, target_N], 1e-12))).mean())
 
     start = np.array([np.log(0.05), float(np.median(similarity_NE.max(axis=1)))])
     log_temperature, unknown = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 200}).x
     temperature = float(np.clip(np.exp(log_temperature), 1e-3, 1.0))
     p_NE = softmax(with_unknown(similarity_NE, float(unknown)) / temperature)
-    outside_N = target_N == similarity_NE.shape[1]
     inside_N = ~outside_N & ~np.isin(target_N, quiet)
     top_N = alarm(p_NE, quiet)
     threshold = float(np.quantile(top_N[outside_N], 1 - false_alarms)) if outside_N.any() else 0.0

@@ -13,18 +13,22 @@ from cpep.types import FloatArray, UserError
 
 @dataclass(frozen=True)
 class Pace:
-    """How quickly a recogniser makes up its mind.
+    """How quickly a recogniser makes up its mind; seconds.
 
     Attributes:
         smooth_s: time constant of the average over probabilities.
-        settle_s: this long after rest nothing is told: the window still holds more rest than gesture.
+        start_s: energy is high for so long before the hand counts as moving.
+        stop_s: energy is low for so long before it counts as resting.
+        settle_s: this long after it began to move nothing is told: the window still holds too much rest.
         hold_s: a gesture leads for so long before it is told.
-        switch_s: the same where another gesture was told before and there was no rest.
-        forget_s: a gap in the stream after which the average begins anew.
+        switch_s: the same where another gesture was told since the last rest.
+        forget_s: a gap in the stream after which all begins anew.
     """
 
     smooth_s: float = 0.15
-    settle_s: float = 0.5
+    start_s: float = 0.1
+    stop_s: float = 0.2
+    settle_s: float = 0.8
     hold_s: float = 0.1
     switch_s: float = 0.5
     forget_s: float = 0.5
@@ -33,12 +37,13 @@ class Pace:
 class Recogniser:
     """Names what the hand makes at each hop, and tells each gesture once.
 
-    Probabilities of the book are averaged over time. The hand rests where rest is the likeliest of all; otherwise a
-    gesture is told once its average has been above the book's threshold, and ahead of all other gestures, for
-    ``hold_s``. It is not told again before rest or another gesture.
+    The hand rests while the EMG's energy is low, or the book's entry called ``rest`` is the likeliest; else it moves.
+    Probabilities of the book are averaged over time. A gesture is told once the window holds enough of the movement
+    and the gesture's average has been the largest, and above the book's threshold, for ``hold_s``; and not
+    again before rest or another gesture.
 
     Args:
-        book: of gestures; with an entry called ``rest`` if the hand is ever to rest.
+        book: of gestures.
         pace: how quickly.
 
     Raises:
@@ -51,25 +56,23 @@ class Recogniser:
         self.book, self.pace = book, pace or Pace()
         self._share_E: FloatArray | None = None
         self._time_s = 0.0
-        self._rested_s = float("-inf")
-        self._leader, self._leads_s = -1, 0.0
-        self._told = -1
+        self._begin(0.0)
 
     def step(self, hop: Hop) -> State:
         """Take in one embedding, and return what it says."""
         p_E, nearest = self.book.judge(hop.x_D)
-        return self.judge(hop.time_s, p_E, nearest)
+        return self.judge(hop.time_s, p_E, hop.energy, nearest)
 
-    def judge(self, time_s: float, p_E: FloatArray, nearest: int) -> State:
-        """Take in the probabilities of a hop: of every entry, and of none."""
+    def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
+        """Take in the probabilities of a hop, of every entry and of none (E + 1,), and its energy."""
         share_E = self._averaged(time_s, p_E)
         rest = self.book.rest
-        loud_E = share_E[:-1].copy()
-        loud_E[rest : rest + 1 if rest >= 0 else 0] = -1
+        loud_E = np.where(np.arange(len(share_E) - 1) == rest, -1.0, share_E[:-1])
         leader = int(loud_E.argmax())
-        if rest >= 0 and share_E[rest] >= share_E.max():
-            self._rested_s, self._leader, self._told = time_s, -1, -1
-            return State(time_s, REST, float(share_E[rest]), share_E[:-1], nearest, None)
+        self._feel(time_s, energy, rest >= 0 and share_E[rest] >= share_E.max())
+        if not self._moving:
+            sure = share_E[rest] if rest >= 0 else 1 - loud_E.max()
+            return State(time_s, REST, float(sure), share_E[:-1], nearest, None)
         if loud_E[leader] <= self.book.calibration.threshold:
             self._leader = -1
             return State(time_s, UNKNOWN, float(share_E[-1]), share_E[:-1], nearest, None)
@@ -79,9 +82,24 @@ class Recogniser:
         name = self.book.names[leader] if self._told == leader else UNKNOWN
         return State(time_s, name, float(loud_E[leader]), share_E[:-1], nearest, event)
 
+    def _feel(self, time_s: float, energy: float, rests: bool) -> None:
+        """Settle whether the hand moves."""
+        high = energy > self.book.calibration.idle and not rests
+        if high == self._moving:
+            self._since_s = time_s
+        elif time_s - self._since_s >= (self.pace.start_s if high else self.pace.stop_s):
+            began_s = self._since_s
+            self._begin(time_s, moving=high)
+            self._began_s = began_s
+
+    def _begin(self, time_s: float, moving: bool = False) -> None:
+        self._moving, self._since_s, self._began_s = moving, time_s, time_s
+        self._leader, self._leads_s, self._told = -1, time_s, -1
+
     def _tell(self, time_s: float, leader: int, confidence: float) -> Event | None:
         needed_s = self.pace.hold_s if self._told < 0 else self.pace.switch_s
-        if self._told == leader or time_s - self._rested_s < self.pace.settle_s or time_s - self._leads_s < needed_s:
+        early = time_s - self._began_s < self.pace.settle_s or time_s - self._leads_s < needed_s
+        if early or self._told == leader:
             return None
         self._told = leader
         return Event(time_s, self.book.names[leader], confidence)
@@ -89,7 +107,8 @@ class Recogniser:
     def _averaged(self, time_s: float, p_E: FloatArray) -> FloatArray:
         passed_s = time_s - self._time_s
         if self._share_E is None or passed_s > self.pace.forget_s or len(self._share_E) != len(p_E):
-            self._share_E, self._leader, self._told = p_E.astype(np.float64), -1, -1
+            self._share_E = p_E.astype(np.float64)
+            self._begin(time_s)
         else:
             weight = 1 - np.exp(-passed_s / self.pace.smooth_s)
             self._share_E = self._share_E + weight * (p_E - self._share_E)

@@ -61,12 +61,14 @@ class Hop:
     Attributes:
         sample: samples of the source up to the window's end, those lost among them.
         time_s: the same in seconds.
-        x_D: embedding; the stream's own buffer, overwritten at the next hop.
+        x_D: embedding; with queries (Q, D).
+        energy: log energy of the last ``stream.ENERGY_S``, mean over channels of how far it lies from what is usual.
     """
 
     sample: int
     time_s: float
     x_D: FloatArray
+    energy: float
 
 
 @dataclass(frozen=True, eq=False)

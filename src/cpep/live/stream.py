@@ -17,6 +17,8 @@ from cpep.live.signals import Hop
 from cpep.types import FloatArray, UserError
 
 HOP_S = 0.05
+ENERGY_S = 0.2
+"""Tells movement from rest sooner than a whole window does."""
 
 
 class Ring:
@@ -66,7 +68,7 @@ class EmgStream:
         frontend, device = model.emg_frontend, model.card.device
         if frontend.normalisation == "recording" and standard is None:
             raise UserError(
-                "this checkpoint was trained with data.normalisation=recording and needs some minutes of this wearing "
+                "this checkpoint was trained with data.normalisation=recording; it needs minutes of this wearing "
                 "to calibrate; give them, or train with --set data.normalisation=causal"
             )
         self.model, self.rate, self.channels = model, device.emg_rate, device.channels
@@ -78,6 +80,7 @@ class EmgStream:
         self._part_TC = np.zeros((max(self._step, self._hop), self.channels), np.float32)
         self._filled = 0
         self._signal = torch.zeros(1, rows, frontend.columns)
+        self._recent = max(1, round(ENERGY_S * self.rate / self._step))
         self._scale = _Scale(model, standard)
         self.sample = 0
         """Samples so far, those lost among them."""
@@ -146,7 +149,13 @@ class EmgStream:
         rows_NF = torch.from_numpy(self._ring.last())
         self._signal[0] = standardised(rows_NF, self._scale.standard())
         x_D = self.model.embed_signal(self._signal.to(self.model.device))[0].cpu().numpy()
-        return Hop(self.sample, self.sample / self.rate, x_D)
+        return Hop(self.sample, self.sample / self.rate, x_D, self._energy())
+
+    def _energy(self) -> float:
+        recent = self._signal[0, -self._recent :, : self.channels]
+        if self._step == 1:
+            recent = recent.square().mean(dim=0).clamp_min(1e-12).log() / 2
+        return float(recent.mean())
 
 
 class _Scale:

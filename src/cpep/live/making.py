@@ -1,0 +1,73 @@
+"""A gesture book of a store's recordings: poses of training users, confidence by validation users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cpep.checkpoint import Model
+from cpep.data.store import Store
+from cpep.data.windows import PoseReader, Windows, list_windows
+from cpep.evaluate.embed import embed_emg, embed_pose
+from cpep.live.book import REST, Background, GestureBook
+from cpep.types import BoolArray, UserError
+
+HOP_S = 0.25
+MOST = 3000
+"""Windows of the background: a random choice of more."""
+
+
+def book_of(
+    model: Model, store: Store, gestures: Sequence[str] = (), false_alarms: float | None = None
+) -> GestureBook:
+    """Return a book of gestures as people show them in a store.
+
+    Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users; nobody
+    of the test users is looked at, nor is EMG of unseen gestures, nor any label but to find the poses.
+
+    Args:
+        model: an aligned checkpoint.
+        store: with pose and labels, of the checkpoint's own people.
+        gestures: names from the store's vocabulary; without any, those that the checkpoint's training saw.
+        false_alarms: see ``GestureBook``.
+
+    Raises:
+        UserError: no such gesture, nobody makes it long enough for a window, or the store is of other people.
+    """
+    model.card.refuse_other(store)
+    split = model.card.held_out()
+    if not set(split.users_train) | set(split.users_val) <= set(store.users):
+        raise UserError(
+            f"{store.path} does not hold the people that the checkpoint was trained on; give its own store"
+        )
+    names = tuple(gestures) or tuple(model.card.vocabulary[label] for label in split.seen)
+    for name in names:
+        if name not in store.vocabulary:
+            raise UserError(f"{store.path} has no gesture {name!r}; it has {', '.join(store.vocabulary)}")
+    windows = list_windows(store, model.card.window_s, HOP_S)
+    windows = windows.select(windows.valid_N)
+    user_N = windows.users(store)
+    # no window of an unseen gesture, not even of validation users: confidence must not know them either
+    background = _background(model, store, split.allowed(store, windows, "val"))
+    book = GestureBook(model, background, *([] if false_alarms is None else [false_alarms]))
+    read = PoseReader(store, windows.frames)
+    train_N = np.isin(user_N, split.users_train)
+    for name in dict.fromkeys((REST, *names)):
+        mine = _some(windows, train_N & (windows.label_N == store.vocabulary.index(name)))
+        if not len(mine):
+            raise UserError(f"{store.path}: no training user makes {name} for a whole window")
+        book.add(name, read(mine).numpy())
+    return book
+
+
+def _background(model: Model, store: Store, windows: Windows) -> Background:
+    chosen = _some(windows, np.ones(len(windows), bool), MOST)
+    emg, pose = embed_emg(model, store, chosen), embed_pose(model, store, chosen)
+    names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])
+    return Background(emg.x_ND, pose.x_ND, names)
+
+
+def _some(windows: Windows, mask_N: BoolArray, most: int = 400) -> Windows:
+    index_N = np.random.default_rng(0).permutation(np.flatnonzero(mask_N))[:most]
+    return windows.select(np.sort(index_N))

@@ -1,0 +1,151 @@
+"""``cpep evaluate-live``: who is replayed, by which book, and what is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.checkpoint import Model, load
+from cpep.data.splits import LeakError
+from cpep.data.store import Store
+from cpep.data.windows import Windows, list_windows
+from cpep.evaluate.embed import embed_emg
+from cpep.evaluate.live_report import write_live_report
+from cpep.files import progress_line, write_json
+from cpep.live.book import REST, Background, GestureBook
+from cpep.live.evaluation import names_of, replayed, scores, window_scores
+from cpep.live.making import HOP_S, MOST
+from cpep.presets import from_dict
+from cpep.runs import prepared, run_block
+from cpep.types import UserError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """What ``evaluate-live`` was asked for.
+
+    Attributes:
+        checkpoint: folder.
+        book: file; ``None`` where each person shows some windows of each gesture.
+        data: store, or folder of recordings.
+        out: output folder.
+        users: people to replay; without any, those whom the checkpoint held out.
+        shots: windows of each gesture that each person shows; 0 with a book.
+        shown: word in the names of the recordings that windows are shown from; they are not replayed.
+        command: what the user typed.
+    """
+
+    checkpoint: Path
+    book: Path | None
+    data: Path
+    out: Path
+    users: tuple[str, ...] = ()
+    shots: int = 0
+    shown: str = ""
+    command: str = ""
+
+
+def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Replay people through stream and recogniser, and write ``live.json`` and ``live.html``.
+
+    Raises:
+        UserError: a user took part in training or calibration, there is nobody, or the data do not fit.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    model = load(request.checkpoint)
+    store = prepared(request.data, request.out / "store", say)
+    model.card.refuse_other(store, request.data)
+    users = people(model, store, request.users)
+    say(f"{store.name}: {len(users)} people, none of whom the checkpoint or its confidence has met")
+    if request.book is not None:
+        one = GestureBook.load(request.book, model)
+        books, left = dict.fromkeys(users, one), store.entries
+    else:
+        books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
+        left = tuple(entry for entry in store.entries if request.shown not in entry.name)
+    entries = [entry for entry in left if entry.user in users]
+    runs = replayed(model, books.__getitem__, store, entries, progress_line("replay", "recordings"))
+    made = {gesture.name for run in runs for gesture in run.matched.made}
+    names = [name for name in names_of(books[users[0]]) if name in made]
+    seconds = round(time.monotonic() - clock, 1)
+    calibration = books[users[0]].calibration
+    results = {
+        "schema": SCHEMA,
+        "run": run_block(request.command, from_dict(model.card.config), seconds, started),
+        "data": {"name": store.name, "users": list(users), "gestures": names},
+        "book": {
+            "entries": [len(entry.vector_GD) for entry in books[users[0]].entries],
+            "false_alarms": _number(calibration.false_alarms),
+            "accepted": _number(calibration.accepted),
+        },
+        "windows": window_scores(model, books.__getitem__, store, entries),
+        "events": scores(runs, names),
+    }
+    write_json(request.out / "live.json", results)
+    write_live_report(results, request.out / "live.html")
+    return results
+
+
+def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return who is replayed: nobody of training or validation.
+
+    Raises:
+        UserError: somebody is, or nobody is left.
+    """
+    split = model.card.held_out()
+    met = set(split.users_train) | set(split.users_val)
+    if both := sorted(met & set(asked)):
+        raise UserError(f"user {', '.join(both)} took part in the training of this checkpoint and cannot test it")
+    if missing := sorted(set(asked) - set(store.users)):
+        raise UserError(f"{store.path} has no user {', '.join(missing)}; its users are {', '.join(store.users)}")
+    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users)
+    if not users:
+        raise UserError(f"{store.path} has none of the checkpoint's held-out users; name others with --users")
+    if met & set(users):
+        raise LeakError(f"users {sorted(met & set(users))} were trained or calibrated on")
+    return users
+
+
+def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) -> GestureBook:
+    """Return the book of a person who shows some windows of each gesture.
+
+    The windows lie evenly over the recordings whose names hold ``shown``. Confidence is calibrated on the
+    checkpoint's training and validation people, whose gestures are known by their labels.
+
+    Raises:
+        UserError: the person has no such recording, or none long enough.
+    """
+    windows = list_windows(store, model.card.window_s, HOP_S)
+    windows = windows.select(windows.label_N >= 0)
+    shown_E = np.array([entry.user == user and shown in entry.name for entry in store.entries])
+    mine = windows.select(shown_E[windows.entry_N])
+    if not shown_E.any() or not len(mine):
+        raise UserError(
+            f"{store.path}: user {user} has no recording with {shown!r} in its name to show gestures from"
+        )
+    split = model.card.held_out()
+    others = windows.select(np.isin(windows.users(store), (*split.users_train, *split.users_val)))
+    book = GestureBook(model, _background(model, store, others))
+    for label in sorted(set(mine.label_N.tolist())):
+        own = mine.select(np.flatnonzero(mine.label_N == label))
+        even = own.select(np.unique(np.linspace(0, len(own) - 1, shots).round().astype(int)))
+        book.add_emg(store.vocabulary[label] if label else REST, embed_emg(model, store, even).x_ND)
+    return book
+
+
+def _background(model: Model, store: Store, windows: Windows) -> Background:
+    chosen = windows.select(np.sort(np.random.default_rng(0).permutation(len(windows))[:MOST]))
+    found = embed_emg(model, store, chosen)
+    return Background(found.x_ND, np.zeros((len(found), 0), np.float32), np.array(store.vocabulary)[found.label_N])
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 4)

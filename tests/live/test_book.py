@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cpep.live.book import UNKNOWN, Background, GestureBook
+from cpep.live.poses import held, pose_windows
+from cpep.simulate.gestures import GESTURES
+from cpep.types import UserError
+
+
+@pytest.fixture(scope="module")
+def model(untrained):
+    return untrained()
+
+
+def pose(name):
+    return GESTURES[name].pose_J[:20].astype(np.float32)
+
+
+def clusters(names, windows=40, width=16, seed=0, spread=0.3):
+    """EMG embeddings around one direction a gesture."""
+    rng = np.random.default_rng(seed)
+    centre = {name: np.random.default_rng(sum(map(ord, name))).normal(size=width) for name in names}
+    label_N = np.repeat(names, windows)
+    x_ND = np.stack([centre[name] + spread * rng.normal(size=width) for name in label_N])
+    return x_ND.astype(np.float32), label_N
+
+
+def test_a_pose_set_by_hand_is_a_gallery_of_its_variants(model):
+    book = GestureBook(model)
+    book.add("fist", pose("fist"))
+    book.add("spread", pose("spread"))
+    assert book.names == ("fist", "spread")
+    np.testing.assert_allclose(book.pose_of("fist"), pose("fist"), atol=0.08)
+    exact_1JS = torch.from_numpy(held(pose("spread"), 100, 100.0)[:1]).transpose(1, 2)
+    x_1D = model.encode_pose(exact_1JS).numpy()
+    assert book.predict_proba(x_1D)[0].argmax() == 1
+    assert book.gallery_pose_GJ.shape == (len(book.vector_GD), 20)
+
+
+def test_the_first_variant_is_the_pose_as_set_and_the_others_differ():
+    windows_NSJ = held(pose("fist"), 100, 100.0)
+    assert np.abs(windows_NSJ[0] - pose("fist")).max() < 0.06  # sway alone
+    assert 0.05 < windows_NSJ.mean(axis=1).std(axis=0).mean() < 0.15
+    np.testing.assert_array_equal(windows_NSJ, held(pose("fist"), 100, 100.0))
+
+
+def test_recorded_poses_are_cut_into_windows(model):
+    recording_SJ = np.tile(pose("fist"), (260, 1))
+    assert pose_windows(model.card, recording_SJ, "fist").shape == (7, 100, 20)
+    windows_NSJ = np.tile(pose("fist"), (3, 100, 1))
+    assert pose_windows(model.card, windows_NSJ, "fist") is windows_NSJ
+
+
+@pytest.mark.parametrize(
+    ("shown", "sentence"),
+    [
+        (np.zeros(19), "20 joints"),
+        (np.zeros((50, 20)), "one window takes 100"),
+        (np.full(20, np.nan), "not finite"),
+        (np.zeros((2, 90, 20)), "windows of 90 frames"),
+    ],
+)
+def test_poses_that_do_not_fit_are_refused_by_name(model, shown, sentence):
+    with pytest.raises(UserError, match=f"wave.*{sentence}"):
+        GestureBook(model).add("wave", shown)
+
+
+def test_fit_predict_as_scikit_learn_does(model):
+    x_ND, y_N = clusters(("rest", "fist", "ok"))
+    other_ND, other_N = clusters(("rest", "fist", "ok"), seed=1)
+    book = GestureBook(model).fit(x_ND, y_N)
+    assert (book.predict(other_ND) == other_N).mean() > 0.98
+    p_NE = book.predict_proba(other_ND)
+    assert p_NE.shape == (120, 4)
+    np.testing.assert_allclose(p_NE.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_what_is_in_no_entry_is_rejected_at_the_stated_rate(model):
+    x_ND, y_N = clusters(("rest", "fist", "ok"), spread=1.0)
+    known_ND, known_N = clusters(("rest", "fist", "ok", "claw", "four", "gun"), 200, seed=1, spread=1.0)
+    background = Background(known_ND, np.zeros((len(known_ND), 0), np.float32), known_N)
+    book = GestureBook(model, background, false_alarms=0.05).fit(x_ND, y_N)
+    assert book.calibration.false_alarms == pytest.approx(0.05, abs=0.01)
+    new_ND, new_N = clusters(("rest", "fist", "ok", "claw", "four", "gun"), 200, seed=2, spread=1.0)
+    told_N = book.predict(new_ND)
+    outside_N = np.isin(new_N, ("claw", "four", "gun"))
+    assert np.isin(told_N[outside_N], ("fist", "ok")).mean() < 0.09
+    assert (told_N[new_N == "fist"] == "fist").mean() > 0.6
+    assert (told_N == UNKNOWN).any()
+
+
+def test_entries_that_cannot_be_told_apart_are_named_when_added(model):
+    book = GestureBook(model)
+    book.add("fist", pose("fist"))
+    assert book.add("open", pose("spread")) == ()
+    assert book.add("punch", pose("fist") + np.float32(0.01)) == ("fist",)
+
+
+def test_background_shows_pairs_that_emg_does_not_tell_apart(model):
+    x_ND, y_N = clusters(("fist", "ok"))
+    mixed_ND, _ = clusters(("fist",), 80, seed=4)
+    names_N = np.array(["fist", "ok"] * 40)
+    background = Background(mixed_ND, np.zeros((80, 0), np.float32), names_N)
+    book = GestureBook(model, background)
+    assert book.add_emg("fist", x_ND[y_N == "fist"]) == ()
+    assert book.add_emg("ok", x_ND[y_N == "ok"]) == ("fist",)
+
+
+def test_save_and_load(model, tmp_path):
+    book = GestureBook(model, false_alarms=0.2)
+    book.add("fist", pose("fist"))
+    book.add("ok", pose("ok"))
+    book.save(tmp_path / "my.book")
+    again = GestureBook.load(tmp_path / "my.book", model)
+    assert again.names == book.names
+    assert again.false_alarms == 0.2
+    np.testing.assert_allclose(again.vector_GD, book.vector_GD, atol=1e-3)
+    np.testing.assert_allclose(again.pose_of("ok"), book.pose_of("ok"), atol=1e-2)
+    x_ND = book.vector_GD[::7]
+    np.testing.assert_allclose(again.predict_proba(x_ND), book.predict_proba(x_ND), atol=0.02)
+    book.remove("fist")
+    book.save(tmp_path / "my.book")
+    assert GestureBook.load(tmp_path / "my.book", model).names == ("ok",)
+
+
+def test_a_copy_changes_on_its_own(model):
+    book = GestureBook(model)
+    book.add("fist", pose("fist"))
+    other = book.copy()
+    other.add("ok", pose("ok"))
+    assert (book.names, other.names) == (("fist",), ("fist", "ok"))
+
+
+def test_a_book_keeps_to_its_checkpoint(model, untrained, tmp_path):
+    book = GestureBook(model)
+    book.add("fist", pose("fist"))
+    book.save(tmp_path / "my.book")
+    with pytest.raises(UserError, match="another checkpoint"):
+        GestureBook.load(tmp_path / "my.book", untrained("emg.width=32"))
+    (tmp_path / "text.book").write_text("no book")
+    with pytest.raises(UserError, match="no gesture book"):
+        GestureBook.load(tmp_path / "text.book", model)
+    with pytest.raises(UserError, match="does not exist"):
+        GestureBook.load(tmp_path / "none.book", model)
+
+
+def test_users_mistakes_are_sentences(model):
+    book = GestureBook(model)
+    with pytest.raises(UserError, match="the book is empty"):
+        book.predict(np.zeros((1, 16), np.float32))
+    for name in ("", "  ", UNKNOWN):
+        with pytest.raises(UserError, match="cannot be the name"):
+            book.add(name, pose("fist"))
+    with pytest.raises(UserError, match="has no gesture 'ok'"):
+        book.remove("ok")
+    with pytest.raises(UserError, match="at least one window"):
+        book.add_emg("ok", np.zeros((0, 16), np.float32))
