@@ -202,6 +202,12 @@ def test_presets_curls_and_what_the_hand_shows_pose_the_hand(page):
     page.wait_for_function(f"document.querySelector('[aria-label=\"index knuckle\"]').value !== '{before}'")
 
 
+def choose(page, path):
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose files…").click()
+    chooser.value.set_files(path)
+
+
 def test_a_pose_is_taken_from_a_recording(page, server, tmp_path):
     frames = 100
     made = emg2pose_like(
@@ -211,9 +217,9 @@ def test_a_pose_is_taken_from_a_recording(page, server, tmp_path):
     write_recording(tmp_path / "upload.hdf5", made, start=1e9, simulated=True)
     (tmp_path / "broken.hdf5").write_bytes(b"no HDF5")
     page.get_by_role("button", name="From a recording…").click()
-    page.locator("input[type=file]").set_input_files(tmp_path / "broken.hdf5")
+    choose(page, tmp_path / "broken.hdf5")
     page.get_by_text("broken.hdf5 is damaged").wait_for()
-    page.locator("input[type=file]").set_input_files(tmp_path / "upload.hdf5")
+    choose(page, tmp_path / "upload.hdf5")
     page.get_by_text("upload: 1 s of pose").wait_for()
     page.get_by_label("Labelled gestures").click()
     page.get_by_role("option", name=f"{made.vocabulary[1]}, 0.8 s").click()

@@ -37,10 +37,10 @@ class Slider(ValueElement[float], component="static/slider.js"):
         self._props.update({"label": label, "name": name, "unit": unit, "min": low, "max": high, "step": step})
 
 
-def button(text: str, pressed: Callable[[], object], main: bool = False) -> None:
+def button(text: str, pressed: Callable[[], object] | None = None, main: bool = False) -> ui.button:
     """Build a button in the colours of page.css."""
     found = ui.button(text, on_click=pressed, color=None).props("no-caps dense unelevated")
-    found.classes("main" if main else "side")
+    return found.classes("main" if main else "side")
 
 
 def icon_button(icon: str, name: str, pressed: Callable[[], object]) -> None:

@@ -29,9 +29,13 @@ class Recorded:
             ui.html("<h2>Take a pose from a recording</h2>", sanitize=False)
             ui.label("emg2pose (.hdf5), or .npz with its sidecar (.json): send both; up to 20 MB").classes("hint")
             self.upload = ui.upload(
-                multiple=True, max_total_size=LARGEST, auto_upload=True, label="Choose files",
-                on_multi_upload=self._read, on_rejected=lambda: self._say("that is more than 20 MB, or no file"),
-            ).props("flat bordered")  # fmt: skip
+                multiple=True, max_total_size=LARGEST, auto_upload=True,
+                on_begin_upload=lambda: self._say("reading…"), on_multi_upload=self._read,
+                on_rejected=lambda: self._say("that is more than 20 MB"),
+            ).classes("gone")  # fmt: skip
+            # In the browser, since a file dialog opens only on a click there.
+            pick = f"() => getElement({self.upload.id}).$refs.qRef.pickFiles()"
+            button("Choose files…").on("click", js_handler=pick)
             self.stretch = ui.element("div").classes("stretch")
             self.said = ui.label().classes("said").props('role="status"')
             button("Close", self.dialog.close)

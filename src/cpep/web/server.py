@@ -43,7 +43,8 @@ def serve(page: Page, host: str, port: int, show: bool) -> None:
     token = "" if is_loopback(host) else secrets.token_urlsafe(16)
     with bind(host, port) as bound:
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"
-        print(f"cpep: {address}{f'?token={token}' if token else ''} (Ctrl-C ends it)", flush=True)
+        address += f"?token={token}" if token else ""
+        print(f"cpep: {address} (Ctrl-C ends it)", flush=True)
         if show:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         config = uvicorn.Config(
