@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test golden format clean
+.PHONY: demo test test-browser golden format clean
 
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
@@ -17,6 +17,12 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+# the live page in headless Chromium; Debian's where there is none
+test-browser: $(VENV)/.dev
+	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
+	$(BIN)/python -m pytest -m browser
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, books, live, recordings, stages, tables
+from cpep.commands import baselines, books, live, recordings, serve, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "stream": live.stream,
     "evaluate-live": books.evaluate_live,
     "baselines": baselines.baselines_app,
+    "serve": serve.serve,
 }
 """Commands, and groups of commands, in the order of the help."""
 

@@ -15,9 +15,7 @@ NAMES = ("rest", "fist", "ok")
 
 @pytest.fixture
 def book():
-    return SimpleNamespace(
-        names=NAMES, entries=NAMES, rest=0, calibration=Calibration(threshold=0.4, idle=-0.4)
-    )
+    return SimpleNamespace(names=NAMES, entries=NAMES, rest=0, calibration=Calibration(threshold=0.4, idle=-0.4))
 
 
 def run(book, script, pace=None):

@@ -72,6 +72,8 @@ class View:
     Attributes:
         time_s: stream clock, seconds.
         emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, of each span the value furthest from zero.
+        column: number of the last of these spans since the start; what was lost has none.
+        column_s: length of a span, seconds.
         quality_C: of each channel empty where it is good, else what is wrong with it.
         state: what is recognised; ``None`` until the first window is full.
         made: what the hand is known to make, or empty.
@@ -84,6 +86,8 @@ class View:
 
     time_s: float
     emg_TC: FloatArray
+    column: int
+    column_s: float
     quality_C: tuple[str, ...]
     state: State | None
     made: str
@@ -148,6 +152,8 @@ class Session:
             return View(
                 time_s=self._stream.sample / self.source.rate,
                 emg_TC=self._shown.last().copy(),
+                column=self._shown.rows,
+                column_s=self._span / self.source.rate,
                 quality_C=self._quality_C,
                 state=state,
                 made=self._made,

@@ -1,0 +1,49 @@
+"""Controls that the page has several of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import ui
+from nicegui.elements.mixins.value_element import ValueElement
+
+
+class Slider(ValueElement[float], component="static/slider.js"):
+    """A labelled slider.
+
+    Args:
+        label: shown above it.
+        name: said of it to those who do not see what it belongs to.
+        unit: of its value.
+        low: lowest value.
+        high: highest value.
+        step: between values.
+        turned: called when the value changes.
+    """
+
+    LOOPBACK = False
+
+    def __init__(
+        self,
+        label: str,
+        name: str,
+        unit: str,
+        low: float,
+        high: float,
+        step: float = 1,
+        turned: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(value=low, on_value_change=turned, throttle=0.05)
+        self._props.update({"label": label, "name": name, "unit": unit, "min": low, "max": high, "step": step})
+
+
+def button(text: str, pressed: Callable[[], object] | None = None, main: bool = False) -> ui.button:
+    """Build a button in the colours of page.css."""
+    found = ui.button(text, on_click=pressed, color=None).props("no-caps dense unelevated")
+    return found.classes("main" if main else "side")
+
+
+def icon_button(icon: str, name: str, pressed: Callable[[], object]) -> None:
+    """Build a button that shows an icon and has a name for those who do not see it."""
+    found = ui.button(icon=icon, on_click=pressed, color=None).props("flat round dense size=sm")
+    found.props["aria-label"] = name

@@ -1,0 +1,94 @@
+"""What the page asks for while it runs: the picture of now, and the map of the book."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import torch
+
+from cpep.live.session import Session, View
+from cpep.models.hand import Hand
+from cpep.types import FloatArray
+
+
+class Live:
+    """Answers the page's questions about a session; a page that does not ask costs nothing.
+
+    Args:
+        session: the recogniser that runs.
+        source: what the user calls where the EMG comes from.
+        unit: of the EMG.
+    """
+
+    def __init__(self, session: Session, source: str, unit: str) -> None:
+        self.session, self.source, self.unit = session, source, unit
+        self._hand = Hand()
+        self._seen: tuple[object, object] = (None, None)
+        self._version = 0
+
+    def frame(self, since: int, after: float) -> dict[str, Any]:
+        """Return what is new, as JSON.
+
+        Args:
+            since: last column of EMG that the page has; -1 for none.
+            after: time of the last event that the page has, s; -1 for none.
+
+        Returns:
+            ``emg`` holds the new columns in base64, float32, little-endian, column by column; ``column`` is the
+            number of the last one; ``hand`` the landmarks of the nearest pose, mm; ``map`` the version of the map.
+        """
+        view = self.session.view()
+        columns_TC, state = _newer(view, since), view.state
+        return {
+            "time": round(view.time_s, 3),
+            "column": view.column,
+            "columns": len(view.emg_TC),
+            "seconds": len(view.emg_TC) * view.column_s,
+            "channels": view.emg_TC.shape[1],
+            "emg": base64.b64encode(columns_TC.astype("<f4").tobytes()).decode("ascii"),
+            "quality": view.quality_C,
+            "name": state.name if state else "",
+            "confidence": round(float(state.confidence), 3) if state else 0,
+            "made": view.made,
+            "events": [(e.time_s, e.name, round(float(e.confidence), 3)) for e in view.events if e.time_s > after],
+            "hand": None if view.pose_J is None else self.landmarks(view.pose_J),
+            "point": None if view.point is None else [float(place) for place in view.point],
+            "lost": view.lost,
+            "problem": view.problem,
+            "map": self.version(),
+        }
+
+    def version(self) -> int:
+        """Return a number that changes with the book, and again when its map is laid out."""
+        now = (self.session.book, self.session.map)
+        if any(one is not other for one, other in zip(now, self._seen, strict=True)):
+            self._seen, self._version = now, self._version + 1
+        return self._version
+
+    def map(self) -> dict[str, Any]:
+        """Return the gallery in a plane, as JSON: the names of the gestures without rest, places and their names."""
+        version, plane = self.version(), self.session.map
+        return {
+            "version": version,
+            "gestures": gestures(self.session.book.names),
+            "name": list(plane.name_M) if plane else [],
+            "places": np.round(plane.place_M2, 4).tolist() if plane else [],
+        }
+
+    def landmarks(self, pose_J: FloatArray) -> list[float]:
+        """Return the landmarks of a pose in a row, mm, to a tenth."""
+        place_L3 = self._hand(torch.as_tensor(np.asarray(pose_J, np.float32)))
+        return [round(value, 1) for value in place_L3.flatten().tolist()]
+
+
+def gestures(names: tuple[str, ...]) -> list[str]:
+    """Return the names that have a colour, in the order of colours: all but rest."""
+    return [name for name in names if name != "rest"]
+
+
+def _newer(view: View, since: int) -> FloatArray:
+    """Return the columns after ``since``, or all where that is none of the past."""
+    wanted = view.column - since if 0 <= since <= view.column else len(view.emg_TC)
+    return view.emg_TC[max(len(view.emg_TC) - wanted, 0) :]

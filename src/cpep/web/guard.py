@@ -1,0 +1,127 @@
+"""Who may use the page: requests are checked before anything else sees them."""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+COOKIE = "cpep_token"
+LOGIN = "/login"
+LARGEST_LOGIN = 1000
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "10.0.0.2", "lab.example")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """Passes requests on that may be answered.
+
+    Where there is a token, a request needs it, as a cookie; ``?token=`` and the login page set that. Where there is
+    none the page is on loopback, and only requests to an address of this machine are answered, since another site's
+    name may point to it. Everywhere requests that another site's page sends are refused, and bodies are limited.
+
+    Args:
+        app: what is guarded; the attribute keeps its name, by which NiceGUI finds its server.
+        token: what is asked for, or ``""``.
+        largest: bytes of a request's body.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, largest: int) -> None:
+        self.app, self.token, self.largest = app, token, largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or pass it on (ASGI)."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = await self._refusal(scope, receive)
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await refusal(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
+        """Return the answer to a request that is not passed on."""
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self.token and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            return PlainTextResponse(f"{host} is not an address of this machine's own", 403)
+        if origin is not None and urlsplit(origin).netloc != host:
+            return PlainTextResponse("a page of another site may not use this one", 403)
+        if scope["type"] == "http" and (response := self._too_large(scope["method"], headers)):
+            return response
+        if not self.token or (self._is(_cookie(headers)) and scope["path"] != LOGIN):
+            return None
+        if scope["type"] == "websocket":
+            return Response(status_code=401)
+        return await self._login(Request(scope, receive))
+
+    def _too_large(self, method: str, headers: Headers) -> Response | None:
+        length = headers.get("content-length", "0")
+        if method in ("POST", "PUT", "PATCH") and "content-length" not in headers:
+            return PlainTextResponse("say how long the body is", 411)
+        if not length.isdecimal() or len(length) > 12 or int(length) > self.largest:
+            return PlainTextResponse(f"more than {self.largest // 2**20} MB", 413)
+        return None
+
+    async def _login(self, request: Request) -> Response:
+        """Set the cookie where the token is right, else show the page that asks for it."""
+        given, path = request.query_params.get("token", ""), request.url.path
+        if path == LOGIN and request.method == "POST":
+            path = "/"
+            if int(request.headers["content-length"]) <= LARGEST_LOGIN:
+                given = parse_qs((await request.body()).decode("utf-8", "replace")).get("token", [""])[0].strip()
+        if self._is(given):
+            response = RedirectResponse("/" + path.lstrip("/"), 303)
+            response.set_cookie(COOKIE, self.token, httponly=True, samesite="lax")
+            return response
+        wrong = "That is not the token." if given else ""
+        return HTMLResponse(LOGIN_PAGE.replace("WRONG", html.escape(wrong)), 401)
+
+    def _is(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode(), self.token.encode())
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+LOGIN_PAGE = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>cpep: token</title>
+<style>
+:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }}
+body {{ max-width: 22rem; margin: 15vh auto; padding: 0 1rem }}
+input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-box; margin-top: .5rem }}
+</style>
+<h1>cpep</h1>
+<form method="post" action="{LOGIN}">
+<label for="token">Token, as <code>cpep serve</code> printed it when it started</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<p role="alert">WRONG</p>
+<button>Open</button>
+</form>
+"""

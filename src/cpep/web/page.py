@@ -1,0 +1,42 @@
+"""The page: what runs by itself (live.js), and the studio."""
+
+from __future__ import annotations
+
+from nicegui import ui
+from nicegui.element import Element
+
+from cpep.web.frames import Live
+from cpep.web.shelf import Shelf
+from cpep.web.studio import Maker, Studio
+
+UNITS = {"noise_sd": "noise SD", "uV": "µV", "count": "counts"}
+"""How units are written, where not as in the device."""
+
+
+class LiveView(Element, component="static/live.js"):
+    """EMG, gesture, hand, map and time line; asks the server for what is new by itself."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__()
+        self._props["source"] = live.source
+        self._props["unit"] = UNITS.get(live.unit, live.unit)
+
+
+class Page:
+    """What is shown to everybody who opens the address.
+
+    Args:
+        live: the session's pictures.
+        shelf: its book.
+        maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
+        rate: pose frames per second of the model.
+    """
+
+    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float) -> None:
+        self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+
+    def show(self) -> None:
+        """Build the page for one browser tab."""
+        ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
+        LiveView(self.live)
+        Studio(self.live, self.shelf, self.maker, self.rate).show()

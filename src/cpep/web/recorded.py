@@ -1,0 +1,91 @@
+"""The dialog that takes a pose from a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import run, ui
+from nicegui.events import MultiUploadEventArguments
+
+from cpep.types import FloatArray, UserError
+from cpep.web.controls import Slider, button
+from cpep.web.uploads import LARGEST, Poses, read_poses
+
+STRETCH_S = 0.5
+"""Taken on each side of the middle of a labelled gesture, s."""
+
+
+class Recorded:
+    """Uploads a recording and chooses a stretch of it.
+
+    Args:
+        rate: frames per second of the poses.
+        use: called with the frames (S, J), rad, and the name of their gesture, ``""`` where it is not known.
+    """
+
+    def __init__(self, rate: float, use: Callable[[FloatArray, str], None]) -> None:
+        self.rate, self.use = rate, use
+        with ui.dialog() as self.dialog, ui.card().classes("recorded"):
+            ui.html("<h2>Take a pose from a recording</h2>", sanitize=False)
+            ui.label("emg2pose (.hdf5), or .npz with its sidecar (.json): send both; up to 20 MB").classes("hint")
+            self.upload = ui.upload(
+                multiple=True, max_total_size=LARGEST, auto_upload=True,
+                on_begin_upload=lambda: self._say("reading…"), on_multi_upload=self._read,
+                on_rejected=lambda: self._say("that is more than 20 MB"),
+            ).classes("gone")  # fmt: skip
+            # In the browser, since a file dialog opens only on a click there.
+            pick = f"() => getElement({self.upload.id}).$refs.qRef.pickFiles()"
+            button("Choose files…").on("click", js_handler=pick)
+            self.stretch = ui.element("div").classes("stretch")
+            self.said = ui.label().classes("said").props('role="status"')
+            button("Close", self.dialog.close)
+
+    def open(self) -> None:
+        """Show the dialog."""
+        self.dialog.open()
+
+    async def _read(self, event: MultiUploadEventArguments) -> None:
+        files = [(file.name, await file.read()) for file in event.files]
+        self.upload.reset()
+        self.stretch.clear()
+        self._say("")
+        try:
+            poses = await run.io_bound(read_poses, files, self.rate)
+        except UserError as error:
+            self._say(str(error))
+            return
+        if poses is not None:  # else the server ends
+            with self.stretch:
+                self._choose(poses)
+
+    def _choose(self, poses: Poses) -> None:
+        """Build the choice of a stretch."""
+        last = round(poses.seconds, 1)
+        ui.label(f"{poses.name}: {last:g} s of pose")
+        gestures = {middle: f"{name}, {middle:.1f} s" for name, middle in poses.gestures}
+        if gestures:
+            ui.select(gestures, label="Labelled gestures", on_change=lambda event: jump(event.value)).props(
+                "dense outlined"
+            )
+        start, stop = (Slider(label, f"{label}, seconds", " s", 0, last, 0.1) for label in ("from", "to"))
+        stop.value = min(2 * STRETCH_S, last)
+
+        def jump(middle: float | None) -> None:
+            if middle is not None:
+                start.value = round(max(middle - STRETCH_S, 0), 1)
+                stop.value = round(min(middle + STRETCH_S, last), 1)
+
+        def take() -> None:
+            try:
+                frames_SJ = poses.stretch(start.value, stop.value)
+            except UserError as error:
+                self._say(str(error))
+                return
+            near = [name for name, middle in poses.gestures if start.value <= middle <= stop.value]
+            self.use(frames_SJ, near[0] if near else "")
+            self.dialog.close()
+
+        button("Take this stretch", take, main=True)
+
+    def _say(self, sentence: str) -> None:
+        self.said.text = sentence

@@ -1,0 +1,86 @@
+"""Serves the page: NiceGUI behind a guard, on one address."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+import threading
+import warnings
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from cpep.types import UserError
+from cpep.web.guard import Guard, is_loopback
+from cpep.web.page import Page
+from cpep.web.uploads import LARGEST
+
+STATIC = Path(__file__).parent / "static"
+ENVELOPE = 2**16
+"""Bytes of an upload's form beside its files."""
+
+
+def serve(page: Page, host: str, port: int, show: bool) -> None:
+    """Serve a page until Ctrl-C; once in a process, since NiceGUI's settings are global.
+
+    Args:
+        page: what is served.
+        host: address to bind to; on another than loopback a token is asked for, and printed.
+        port: 0 takes a free one.
+        show: open the page in the browser.
+
+    Raises:
+        UserError: the address cannot be had.
+    """
+    # NiceGUI looks for its server among all objects, and those of torch complain when they are looked at.
+    warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)
+    token = "" if is_loopback(host) else secrets.token_urlsafe(16)
+    with bind(host, port) as bound:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"
+        address += f"?token={token}" if token else ""
+        print(f"cpep: {address} (Ctrl-C ends it)", flush=True)
+        if show:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        config = uvicorn.Config(
+            Guard(build(page), token, LARGEST + ENVELOPE), log_level="warning", timeout_graceful_shutdown=1
+        )
+        uvicorn.Server(config).run([bound])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        UserError: the address is taken, or is none of this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise UserError(f"port {port} of {host} is in use; choose another with --port, or 0 for any") from error
+        raise UserError(f"cannot listen on port {port} of {host}: {error}") from error
+
+
+def build(page: Page) -> FastAPI:
+    """Return the application: the page at ``/``, its pictures at ``/api``."""
+    application = FastAPI(openapi_url=None)
+
+    @application.get("/api/view")
+    async def view(since: int = -1, after: float = -1.0) -> JSONResponse:
+        return JSONResponse(page.live.frame(since, after))
+
+    @application.get("/api/map")
+    def plane() -> JSONResponse:
+        return JSONResponse(page.live.map())
+
+    nicegui_app.add_static_files("/static", STATIC)
+    ui.page("/", title="cpep live")(page.show)
+    ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
+    return application

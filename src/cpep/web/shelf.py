@@ -1,0 +1,66 @@
+"""The book of a running session: every change is on disk before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from cpep.live.book import GestureBook
+from cpep.live.session import Session
+from cpep.types import FloatArray, UserError
+
+T = TypeVar("T")
+
+LONGEST_NAME = 40
+
+
+class Shelf:
+    """Adds gestures to the book that a session uses, and removes them.
+
+    The stream goes on with the old book until the new one is written.
+
+    Args:
+        session: the recogniser that runs.
+        path: of the book's file.
+    """
+
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session, self.path, self._lock = session, path, Lock()
+
+    @property
+    def book(self) -> GestureBook:
+        """The book as it is used now."""
+        return self.session.book
+
+    def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by its pose; see ``GestureBook.add``.
+
+        Raises:
+            UserError: the name does not do, or is there already.
+        """
+        name = " ".join(name.split())
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+        if name in self.book.names:
+            raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
+        return self._change(lambda book: book.add(name, pose))
+
+    def remove(self, name: str) -> None:
+        """Remove a gesture.
+
+        Raises:
+            UserError: it is not there, or is the last.
+        """
+        if self.book.names == (name,):
+            raise UserError(f"{name} is the last gesture of the book; add another before it is removed")
+        return self._change(lambda book: book.remove(name))
+
+    def _change(self, change: Callable[[GestureBook], T]) -> T:
+        with self._lock:
+            book = self.session.book.copy()
+            found = change(book)
+            book.save(self.path)
+            self.session.use(book)
+        return found

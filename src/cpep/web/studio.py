@@ -1,0 +1,245 @@
+"""The gesture studio: a hand is posed, named and put into the book."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from nicegui import run, ui
+from nicegui.element import Element
+from nicegui.events import ValueChangeEventArguments
+
+from cpep.models.hand import JOINTS
+from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
+from cpep.simulate.gestures import GESTURES
+from cpep.types import FloatArray, UserError
+from cpep.web.controls import Slider, button, icon_button
+from cpep.web.frames import Live, gestures
+from cpep.web.recorded import Recorded
+from cpep.web.shelf import LONGEST_NAME, Shelf
+
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+BASES = {"FE": "flexion", "AA": "spread"}
+PRESETS: dict[str, FloatArray] = {"relaxed": REST_J[:20], "flat": np.zeros(20)} | {
+    name: gesture.pose_J[:20] for name, gesture in GESTURES.items() if not gesture.motion
+}
+"""Poses to start from, rad."""
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """A source whose hand can be told what to do."""
+
+    def make(self, name: str, pose_J: FloatArray | None = None) -> None:
+        """Make a pose (20,), rad, and call it that."""
+        ...
+
+
+class PosedHand(Element, component="static/posed_hand.js"):
+    """The hand of the studio."""
+
+    def pose(self, landmarks: list[float]) -> None:
+        """Show landmarks, mm."""
+        self.run_method("pose", landmarks)
+
+
+def label_of(joint: str) -> str:
+    """Return what a joint is called on the page.
+
+    >>> [label_of(name) for name in ("THUMB_CMC_AA", "INDEX_MCP_FE", "INDEX_MCP_AA", "PINKY_PIP_FE")]
+    ['base spread', 'knuckle', 'spread', 'middle joint']
+    """
+    finger, place, motion = joint.split("_")
+    if finger == "THUMB":
+        return {"CMC": f"base {BASES[motion]}", "MCP": "knuckle", "IP": "tip joint"}[place]
+    return {"MCP": "spread" if motion == "AA" else "knuckle", "PIP": "middle joint", "DIP": "tip joint"}[place]
+
+
+class Studio:
+    """The studio of one browser tab.
+
+    Args:
+        live: the session's pictures.
+        shelf: its book.
+        maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
+        rate: pose frames per second of the model.
+    """
+
+    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float) -> None:
+        self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+        self.pose_J = REST_J[:20].copy()
+        self.recorded_SJ: FloatArray | None = None  # in place of pose_J, until a slider is moved
+        self.sliders: list[Slider] = []
+        self.curls: list[Slider] = []
+        self._setting = False
+        self._shown: tuple[str, ...] = ()
+
+    def show(self) -> None:
+        """Build it."""
+        with ui.element("section").classes("studio").props('aria-label="Gesture studio"'):
+            with ui.element("div").classes("posed"):
+                ui.html("<h2>Gesture studio</h2>", sanitize=False)
+                self.hand = PosedHand()
+            with ui.element("div").classes("fingers"):
+                for finger in range(len(FINGERS)):
+                    self._finger(finger)
+            with ui.element("div").classes("making"):
+                self._start()
+                self._save()
+            with ui.element("div").classes("book"):
+                ui.html("<h2>Book</h2>", sanitize=False)
+                self._entries()
+        self.set_pose(self.pose_J)
+        ui.timer(1.0, self._follow)
+
+    def _finger(self, finger: int) -> None:
+        """Build the sliders of a finger: how far it is curled, then joint by joint, in the order of a pose."""
+        name = FINGERS[finger]
+        with ui.element("fieldset"):
+            ui.html(name, sanitize=False, tag="legend")
+            curl = Slider("curl", f"{name} curl", " %", 0, 100, turned=lambda: self._curl(finger))
+            self.curls.append(curl)
+            for joint in range(4 * finger, 4 * finger + 4):
+                low, high = np.rad2deg([LOWEST_J[joint], HIGHEST_J[joint]]).round().tolist()
+                label = label_of(JOINTS[joint])
+                self.sliders.append(Slider(label, f"{name} {label}", "°", low, high, turned=self._turned))
+
+    def _start(self) -> None:
+        """Build what a pose can start from."""
+        ui.select(list(PRESETS), label="Start from", on_change=self._preset).props("dense outlined options-dense")
+        with ui.element("div").classes("buttons"):
+            button("Take what the hand shows", self._take)
+            button("From a recording…", Recorded(self.rate, self._from_recording).open)
+            if self.maker is not None:
+                button("Let the simulated hand make it", self._make)
+
+    def _save(self) -> None:
+        self.name = ui.input("Name").props(f'dense outlined maxlength={LONGEST_NAME} autocomplete="off"')
+        self.name.classes("name").on("keydown.enter", self._add)
+        button("Add to the book", self._add, main=True)
+        self.said = ui.label().classes("said").props('role="status"')
+
+    @ui.refreshable_method
+    def _entries(self) -> None:
+        self._shown = self.shelf.book.names
+        with ui.element("ul"):
+            for name in self._shown:
+                with ui.element("li"):
+                    self._swatch(name)
+                    ui.label(name)
+                    if self.shelf.book.pose_of(name) is not None:
+                        icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
+                    if name != "rest":
+                        icon_button("close", f"Remove {name}", partial(self._remove, name))
+
+    def set_pose(self, pose_J: FloatArray, recorded_SJ: FloatArray | None = None) -> None:
+        """Pose the hand, within its range of motion, and set the sliders to it.
+
+        Args:
+            pose_J: joint angles, rad.
+            recorded_SJ: frames to save in their place.
+        """
+        self.pose_J, self.recorded_SJ = np.clip(pose_J, LOWEST_J[:20], HIGHEST_J[:20]), recorded_SJ
+        self._setting = True
+        for slider, angle in zip(self.sliders, self.pose_J, strict=True):
+            slider.value = round(float(np.rad2deg(angle)))
+        for finger, curl in enumerate(self.curls):
+            joints = _flexions(finger)
+            span_J = HIGHEST_J[joints] - np.maximum(LOWEST_J[joints], 0)
+            curl.value = round(100 * float(np.clip(self.pose_J[joints] / span_J, 0, 1).mean()))
+        self._setting = False
+        self._draw()
+
+    def _draw(self) -> None:
+        self.hand.pose(self.live.landmarks(self.pose_J))
+
+    def _turned(self) -> None:
+        """Take the angles of the sliders."""
+        if not self._setting:
+            self.pose_J = np.deg2rad([slider.value for slider in self.sliders])
+            self.recorded_SJ = None
+            self._draw()
+
+    def _curl(self, finger: int) -> None:
+        if not self._setting:
+            joints = _flexions(finger)
+            pose_J = self.pose_J.copy()
+            pose_J[joints] = HIGHEST_J[joints] * self.curls[finger].value / 100
+            self.set_pose(pose_J)
+
+    def _preset(self, event: ValueChangeEventArguments[str | None]) -> None:
+        if event.value:
+            self.set_pose(PRESETS[event.value])
+
+    def _take(self) -> None:
+        pose_J = self.live.session.view().pose_J
+        if pose_J is None:
+            self._say("the hand shows nothing yet: the first window is not full")
+        else:
+            self.set_pose(pose_J)
+
+    def _pose_of(self, name: str) -> None:
+        pose_J = self.shelf.book.pose_of(name)
+        if pose_J is not None:
+            self.set_pose(pose_J)
+
+    def _from_recording(self, pose_SJ: FloatArray, name: str) -> None:
+        self.set_pose(pose_SJ[len(pose_SJ) // 2], pose_SJ)
+        self.name.value = self.name.value or name
+
+    def _make(self) -> None:
+        if self.maker is not None:
+            self.maker.make(self.name.value or "studio", self.pose_J)
+            self._say("the simulated hand makes it")
+
+    async def _add(self) -> None:
+        """Put the pose into the book, and say what it cannot be told from."""
+        name = self.name.value
+        try:
+            pose = self.pose_J if self.recorded_SJ is None else self.recorded_SJ
+            same = await run.io_bound(self.shelf.add, name, pose)
+        except UserError as error:
+            self._say(str(error))
+            return
+        self.name.value = ""
+        warning = f", but cannot be told from {', '.join(same)}: change its pose, or remove one" if same else ""
+        self._say(f"{name} is in the book{warning}")
+        self._entries.refresh()
+
+    async def _remove(self, name: str) -> None:
+        with ui.dialog() as dialog, ui.card():
+            ui.label(f"Remove {name} from the book?")
+            with ui.row():
+                button("Remove", lambda: dialog.submit(True), main=True)
+                button("Keep", dialog.close)
+        sure = await dialog
+        dialog.delete()
+        if not sure:
+            return
+        try:
+            await run.io_bound(self.shelf.remove, name)
+            self._say(f"{name} is no longer in the book")
+        except UserError as error:
+            self._say(str(error))
+        self._entries.refresh()
+
+    def _swatch(self, name: str) -> None:
+        """Build the mark of an entry, as on the map: from the ninth gesture on colours come again, as discs."""
+        order = gestures(self._shown).index(name) if name != "rest" else 0
+        colour = "-rest" if name == "rest" else str(order % 8)
+        swatch = ui.element("i").classes("disc" if order >= 8 else "").props('aria-hidden="true"')
+        swatch.style(f"background: var(--g{colour})")
+
+    def _say(self, sentence: str) -> None:
+        self.said.text = sentence
+
+    def _follow(self) -> None:
+        """Show what another tab has changed."""
+        if self.shelf.book.names != self._shown:
+            self._entries.refresh()
+
+
+def _flexions(finger: int) -> list[int]:
+    """Return the columns of the joints that curl a finger."""
+    return [joint for joint in range(4 * finger, 4 * finger + 4) if JOINTS[joint].endswith("FE")]

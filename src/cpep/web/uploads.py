@@ -1,0 +1,126 @@
+"""A recording that comes through the page: checked, read, and what the studio wants of it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import h5py
+import numpy as np
+
+from cpep.data.folder import find_recordings
+from cpep.data.resample import resample_pose
+from cpep.models.hand import understands
+from cpep.types import REST, BoolArray, FloatArray, UserError
+
+LARGEST = 20 * 2**20
+"""Bytes of an upload."""
+LARGEST_UNPACKED = 400 * 2**20
+"""Bytes of what it holds: a small file may unpack to more than the memory."""
+ENDINGS = (".hdf5", ".npz", ".csv", ".json", ".mat")
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """The pose of a recording.
+
+    Attributes:
+        name: of the recording.
+        pose_SJ: joint angles, rad.
+        valid_S: where they were measured.
+        rate: frames per second.
+        gestures: label and middle, in seconds, of every stretch that has one.
+    """
+
+    name: str
+    pose_SJ: FloatArray
+    valid_S: BoolArray
+    rate: float
+    gestures: tuple[tuple[str, float], ...]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.pose_SJ) / self.rate
+
+    def stretch(self, start_s: float, stop_s: float) -> FloatArray:
+        """Return the measured frames of a stretch (S, J).
+
+        Raises:
+            UserError: there are none.
+        """
+        part = slice(int(start_s * self.rate), max(int(stop_s * self.rate), int(start_s * self.rate) + 1))
+        found = self.pose_SJ[part][self.valid_S[part]]
+        if len(found) == 0:
+            raise UserError(f"{self.name} has no pose from {start_s:g} to {stop_s:g} s; choose another stretch")
+        return np.asarray(found)
+
+
+def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
+    """Read the pose of an uploaded recording.
+
+    Args:
+        files: names and contents: one recording, with its sidecar where it needs one.
+        rate: frames per second to return.
+
+    Raises:
+        UserError: too large, no recording, or one without the pose of a hand.
+    """
+    if sum(len(content) for _, content in files) > LARGEST:
+        raise UserError(f"the upload is larger than {LARGEST // 2**20} MB; cut the recording")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in files:
+            path = folder / Path(file.replace("\\", "/")).name
+            if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
+                raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
+            path.write_bytes(content)
+            _check_unpacked(path)
+        try:
+            return _read(folder, rate)
+        except UserError as error:  # the folder is nothing that the user knows
+            raise UserError(str(error).replace(f"{folder}/", "").replace(str(folder), "the upload")) from error
+
+
+def _read(folder: Path, rate: float) -> Poses:
+    sources = find_recordings(folder)
+    if len(sources) > 1:
+        raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
+    recording = sources[0].read()
+    if recording.pose_SJ is None or not understands(recording.device.pose_names, recording.device.pose_unit):
+        raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
+    frames = int(len(recording.pose_SJ) * rate / recording.pose_rate)
+    pose_SJ, valid_S = resample_pose(recording.pose_SJ, recording.valid_S, recording.pose_rate, rate, frames)
+    starts = np.flatnonzero(np.diff(recording.label_T, prepend=REST))
+    stretches = zip(starts, [*starts[1:], len(recording.label_T)], strict=True)
+    gestures = tuple(
+        (recording.vocabulary[label], float(start + stop) / 2 / recording.device.emg_rate)
+        for start, stop in stretches
+        if (label := int(recording.label_T[start])) > REST
+    )
+    return Poses(recording.name, pose_SJ, valid_S, rate, gestures)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a file whose contents are much larger than it is, and one that is not what its name says.
+
+    Raises:
+        UserError: it is.
+    """
+    size = 0
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+        elif path.suffix.lower() == ".hdf5":
+            sizes: list[int] = []
+            with h5py.File(path) as file:
+                file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+            size = sum(sizes)
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+        raise UserError(f"{path.name} is damaged, or no {path.suffix} file; send another") from error
+    if size > LARGEST_UNPACKED:
+        raise UserError(f"{path.name} unpacks to more than {LARGEST_UNPACKED // 2**20} MB; cut the recording")

@@ -1,0 +1,133 @@
+"""A session that moves without a model: ``python -m tests.web.fake BOOK [HOST [PORT]]`` serves it.
+
+The hand makes the entries of the book in turn, two seconds each; one that has just been added is made at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cpep.live.session import Map, View
+from cpep.live.signals import Event, State
+from cpep.simulate.anatomy import REST_J
+from cpep.simulate.gestures import GESTURES, SEEN
+from cpep.types import UserError
+
+CHANNELS, COLUMNS, HOLD_S = 16, 1000, 2.0
+
+
+class FakeBook:
+    def __init__(self, poses=None):
+        seen = {name: GESTURES[name].pose_J[:20] for name in SEEN}
+        self.poses = {"rest": REST_J[:20], **seen} if poses is None else poses
+
+    @property
+    def names(self):
+        return tuple(self.poses)
+
+    def add(self, name, pose):
+        pose_J = np.asarray(pose) if np.ndim(pose) == 1 else np.mean(pose, axis=0)
+        same = tuple(other for other in self.names if np.abs(self.poses[other] - pose_J).max() < 0.1)
+        self.poses[name] = pose_J
+        return same
+
+    def remove(self, name):
+        if name not in self.poses:
+            raise UserError(f"the book has no {name}")
+        del self.poses[name]
+
+    def copy(self):
+        return FakeBook(dict(self.poses))
+
+    def pose_of(self, name):
+        return self.poses[name]
+
+    def save(self, path):
+        path.write_text(json.dumps({name: pose_J.tolist() for name, pose_J in self.poses.items()}))
+
+    @staticmethod
+    def load(path):
+        return FakeBook({name: np.array(pose) for name, pose in json.loads(path.read_text()).items()})
+
+
+def plane(pose_J):
+    """A place for a pose."""
+    axes = np.random.default_rng(5).normal(size=(20, 2))
+    return np.asarray(pose_J) @ axes
+
+
+def map_of(book, each=60):
+    rng = np.random.default_rng(1)
+    names = np.repeat(book.names, each)
+    pose_MJ = np.stack([book.poses[name] for name in names]) + rng.normal(0, 0.08, (len(names), 20))
+    return Map(plane(pose_MJ), tuple(names.tolist()), pose_MJ)
+
+
+class FakeSession:
+    """The clock starts ``ahead`` seconds in, so that the window is full."""
+
+    def __init__(self, book, ahead=10.0):
+        self.book, self.map, self.made = book, map_of(book), None
+        self.start = time.monotonic() - ahead
+        self.emg_TC = np.random.default_rng(0).normal(size=(4 * COLUMNS, CHANNELS)).astype(np.float32)
+        self.order = [*book.names]
+
+    def use(self, book):
+        new = [name for name in book.names if name not in self.book.names]
+        self.book, self.map, self.order = (
+            book,
+            map_of(book),
+            [*new, *(name for name in book.names if name not in new)],
+        )
+        self.start = time.monotonic() - 16 * HOLD_S * len(self.order)  # the first of the order is made now
+
+    def make(self, name, pose_J=None):
+        self.made = np.asarray(pose_J)
+
+    def view(self):
+        now = time.monotonic() - self.start
+        turn = int(now / HOLD_S)
+        name = self.order[turn % len(self.order)]
+        pose_J = self.book.poses[name] + 0.02 * np.sin(3 * now)
+        column = int(now * 250 + 1e-6)
+        rows = (np.arange(column - COLUMNS, column) + 1) % len(self.emg_TC)
+        loud = np.where(np.arange(COLUMNS) / 250 > 4 - now % HOLD_S, 5.0 if name != "rest" else 1.0, 2.0)
+        events = [Event(HOLD_S * t, self.order[t % len(self.order)], 0.9) for t in range(max(turn - 9, 0), turn + 1)]
+        return View(
+            time_s=now,
+            emg_TC=(self.emg_TC[rows] * loud[:, None] * np.linspace(0.3, 1, CHANNELS)).astype(np.float32),
+            column=column,
+            column_s=1 / 250,
+            quality_C=("", "flat", "", "hum", *[""] * (CHANNELS - 4)),
+            state=State(now, name, 0.93, np.full(len(self.order), 0.1), 0, None),
+            made=name,
+            events=tuple(event for event in events if event.name != "rest"),
+            pose_J=pose_J,
+            point=tuple(plane(pose_J)),
+            lost=0,
+            problem="",
+        )
+
+
+def page(path):
+    """The page of a fake session whose book is at ``path``."""
+    from cpep.web.frames import Live
+    from cpep.web.page import Page
+    from cpep.web.shelf import Shelf
+
+    if not path.exists():
+        FakeBook().save(path)
+    session = FakeSession(FakeBook.load(path))
+    live = Live(session, "fake", "noise_sd")
+    return Page(live, Shelf(session, path), session, 100.0)
+
+
+if __name__ == "__main__":
+    from cpep.web.server import serve
+
+    serve(page(Path(sys.argv[1])), *(sys.argv[2:3] or ["127.0.0.1"]), int((sys.argv[3:4] or ["0"])[0]), show=False)

@@ -1,0 +1,284 @@
+"""What the page needs of the server, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import zipfile
+from pathlib import Path
+
+import h5py
+import httpx
+import numpy as np
+import pytest
+import torch
+
+from cpep.data.emg2pose import read_recording
+from cpep.models.hand import Hand
+from cpep.types import UserError
+from cpep.web.frames import Live
+from cpep.web.guard import COOKIE, Guard
+from cpep.web.server import STATIC, bind
+from cpep.web.shelf import Shelf
+from cpep.web.uploads import LARGEST, read_poses
+from tests.data.samples import write_emg2pose, write_generic
+from tests.web.fake import FakeBook, FakeSession
+
+HOME = "http://127.0.0.1:8080"
+TOKEN = "a-token"
+
+
+async def _app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"the page"})
+
+
+class Browser:
+    """Keeps cookies, follows no redirect."""
+
+    def __init__(self, token="", base=HOME):
+        self.guard = Guard(_app, token, largest=10_000)
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.guard), base_url=base)
+
+    def get(self, path="/", **more):
+        return asyncio.run(self.client.get(path, **more))
+
+    def post(self, path="/", **more):
+        return asyncio.run(self.client.post(path, **more))
+
+    def connects(self, **headers):
+        """Tell whether a web socket is accepted."""
+        request = self.client.build_request("GET", "/ws", headers=headers)
+        sent = []
+
+        async def send(message):
+            sent.append(message["type"])
+
+        scope = {
+            "type": "websocket",
+            "path": "/ws",
+            "headers": [(key.lower(), value) for key, value in request.headers.raw],
+            "query_string": b"",
+        }
+        asyncio.run(self.guard(scope, None, send))
+        return sent == ["websocket.accept"]
+
+
+def test_loopback_needs_no_token():
+    assert Browser().get().text == "the page" and Browser().connects()
+
+
+def test_another_site_gets_nothing_from_loopback():
+    assert Browser(base="http://rebound.example:8080").get("/").status_code == 403
+    assert Browser().get("/", headers={"origin": "http://evil.example"}).status_code == 403
+    assert Browser().get("/", headers={"origin": HOME}).status_code == 200
+    assert Browser().connects(origin=HOME) and not Browser().connects(origin="http://evil.example")
+
+
+def test_without_the_token_there_is_a_field_for_it():
+    browser = Browser(TOKEN, "http://10.0.0.2:8080")
+    for answer in (browser.get("/"), browser.get("/api/view"), browser.get(headers={"cookie": f"{COOKIE}=other"})):
+        assert answer.status_code == 401 and 'name="token"' in answer.text and "the page" not in answer.text
+    assert "not the token" in browser.get("/?token=guess").text
+    assert not browser.connects()
+
+
+@pytest.mark.parametrize("how", ["address", "field"])
+def test_the_token_opens_the_page_from_then_on(how):
+    browser = Browser(TOKEN, "http://10.0.0.2:8080")
+    answer = browser.get(f"/?token={TOKEN}") if how == "address" else browser.post("/login", data={"token": TOKEN})
+    assert answer.status_code == 303 and answer.headers["location"] == "/"
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert browser.get("/").text == "the page" and browser.connects()
+
+
+def test_the_login_leads_to_no_other_site():
+    answer = Browser(TOKEN, "http://10.0.0.2:8080").get(f"http://10.0.0.2:8080//evil.example/x?token={TOKEN}")
+    assert answer.headers["location"] == "/evil.example/x"
+
+
+async def _stream():
+    yield b"x"
+
+
+def test_bodies_are_limited():
+    assert Browser().post("/", content=b"x" * 10_000).status_code == 200
+    assert Browser().post("/", content=b"x" * 10_001).status_code == 413
+    assert Browser().post(content=_stream()).status_code == 411
+    assert Browser(TOKEN, "http://10.0.0.2:8080").post("/login", content=b"token=" + b"x" * 5000).status_code == 401
+
+
+def test_a_taken_port_is_a_sentence():
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} of 127.0.0.1 is in use; choose another"):
+            bind("127.0.0.1", port)
+    with pytest.raises(UserError, match=r"cannot listen on port 80 of 203\.0\.113\.9"):
+        bind("203.0.113.9", 80)
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    FakeBook().save(tmp_path / "my.book")
+    return Shelf(FakeSession(FakeBook()), tmp_path / "my.book")
+
+
+def test_a_gesture_is_on_disk_and_in_use_once_it_is_added(shelf):
+    before = shelf.book
+    assert shelf.add("  my   wave ", np.full(20, 0.7)) == ()
+    assert shelf.book is not before and "my wave" not in before.names
+    assert "my wave" in shelf.book.names and "my wave" in FakeBook.load(shelf.path).names
+    assert shelf.add("another", np.full(20, 0.72)) == ("my wave",)
+    shelf.remove("my wave")
+    assert "my wave" not in (*shelf.book.names, *FakeBook.load(shelf.path).names)
+
+
+def test_the_last_gesture_stays(shelf):
+    for name in shelf.book.names[1:]:
+        shelf.remove(name)
+    with pytest.raises(UserError, match="rest is the last"):
+        shelf.remove("rest")
+    assert FakeBook.load(shelf.path).names == ("rest",)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "fist", "rest"])
+def test_names_that_do_not_do(shelf, name):
+    before = shelf.path.read_bytes()
+    with pytest.raises(UserError, match="name"):
+        shelf.add(name, np.zeros(20))
+    assert shelf.path.read_bytes() == before
+
+
+class Still(FakeSession):
+    """A session whose picture is given."""
+
+    def view(self):
+        return self.picture
+
+
+def frames(session, *asked):
+    live = Live(session, "fake", "uV")
+    return live.frame(*asked)
+
+
+def columns(frame):
+    return np.frombuffer(base64.b64decode(frame["emg"]), "<f4").reshape(-1, frame["channels"])
+
+
+def test_a_page_gets_the_columns_that_it_lacks():
+    session = Still(FakeBook())
+    session.picture = view = FakeSession(FakeBook()).view()
+    first = frames(session, -1, -1.0)
+    assert np.array_equal(columns(first), view.emg_TC) and first["column"] == view.column
+    assert np.array_equal(columns(frames(session, first["column"] - 7, -1.0)), view.emg_TC[-7:])
+    assert len(columns(frames(session, first["column"], -1.0))) == 0
+    for no_past_one in (first["column"] + 1, first["column"] - 5000):
+        assert len(columns(frames(session, no_past_one, -1.0))) == len(view.emg_TC)
+
+
+def test_a_page_gets_the_events_that_it_lacks_and_the_hand():
+    session = Still(FakeBook())
+    session.picture = view = FakeSession(FakeBook(), ahead=13.0).view()
+    assert [event[1] for event in frames(session, -1, -1.0)["events"]] == [event.name for event in view.events]
+    assert [event[0] for event in frames(session, -1, view.events[-2].time_s)["events"]] == [view.events[-1].time_s]
+    hand = np.reshape(frames(session, -1, -1.0)["hand"], (20, 3))
+    assert np.allclose(hand, Hand()(torch.tensor(view.pose_J)), atol=0.051)
+
+
+def test_the_map_changes_with_the_book():
+    session = FakeSession(FakeBook())
+    live = Live(session, "fake", "uV")
+    plane = live.map()
+    assert plane["version"] == live.frame(-1, -1.0)["map"] == live.map()["version"]
+    assert plane["name"] == list(session.map.name_M) and "rest" not in plane["gestures"]
+    session.use(FakeBook({"rest": np.zeros(20), "new": np.ones(20)}))
+    assert live.frame(-1, -1.0)["map"] != plane["version"] and live.map()["gestures"] == ["new"]
+    version, session.map = live.version(), None  # not laid out yet
+    assert live.version() != version and live.map()["places"] == []
+
+
+def contents(*paths):
+    return [(path.name, path.read_bytes()) for path in paths]
+
+
+def test_an_uploaded_recording_gives_its_pose(tmp_path):
+    (written,) = write_emg2pose(tmp_path, count=1)
+    poses = read_poses(contents(tmp_path / "r0.hdf5"), rate=100.0)
+    read = read_recording(tmp_path / "r0.hdf5")
+    part = slice(10, 30)
+    assert np.allclose(poses.stretch(0.1, 0.3), read.pose_SJ[part][read.valid_S[part]])
+    assert poses.seconds == pytest.approx(written.seconds, abs=0.02)
+    for name, middle in poses.gestures:
+        assert written.vocabulary[written.label_T[int(middle * 2000)]] == name in ("fist", "spread")
+    assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.pose_SJ) // 2
+
+
+def test_the_path_in_an_uploads_name_is_not_followed(tmp_path):
+    write_emg2pose(tmp_path, count=1)
+    ((_, content),) = contents(tmp_path / "r0.hdf5")
+    for name in ("../../r0.hdf5", "/etc/r0.hdf5", "..\\r0.hdf5"):
+        assert read_poses([(name, content)], 100.0).name == "r0"
+
+
+def refused(*files):
+    with pytest.raises(UserError) as found:
+        read_poses(files, 100.0)
+    said = str(found.value)
+    assert "/tmp" not in said and "\n" not in said
+    return said
+
+
+def test_what_an_upload_may_not_be(tmp_path):
+    write_emg2pose(tmp_path / "two", count=2)
+    assert "2 recordings" in refused(*contents(*sorted((tmp_path / "two").glob("*.hdf5"))))
+    whole = (tmp_path / "two" / "r0.hdf5").read_bytes()
+    assert "a.hdf5" in refused(("a.hdf5", whole[: len(whole) // 2]))
+    assert "a.npz is damaged, or no .npz file" in refused(("a.npz", whole))
+    assert "run.sh is no recording" in refused(("run.sh", b""))
+    assert "larger than 20 MB" in refused(("a.hdf5", bytes(LARGEST + 1)))
+    said: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
+    path = write_generic(tmp_path / "npz", said, emg=np.ones((400, 2)))
+    assert "a has no pose of the 20 joints" in refused(*contents(path, path.with_suffix(".json")))
+    assert "a.npz has no sidecar" in refused(*contents(path))
+
+
+def test_a_small_upload_that_unpacks_to_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("cpep.web.uploads.LARGEST_UNPACKED", 2**20)
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("emg.npy", "w") as file,
+    ):
+        for _ in range(2):
+            file.write(bytes(2**20))
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file.create_dataset("emg2pose/timeseries", (2**20,), "f4", chunks=(2**16,), compression="gzip", fillvalue=0)
+    for name in ("a.npz", "a.hdf5"):
+        assert "unpacks to more than 1 MB" in refused(*contents(tmp_path / name))
+
+
+def _luminance(colour):
+    parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def _contrast(one, other):
+    low, high = sorted([_luminance(one), _luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_is_that_of_wcag_aa(theme):
+    css = (Path(STATIC) / "page.css").read_text()
+    block = css[css.index(f"body.body--{theme}") :]
+    colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block[: block.index("}")]))
+    for name in ("ink", "muted", "bad", "accent"):
+        assert _contrast(colour[name], colour["panel"]) >= 4.5, name
+    assert _contrast(colour["on-accent"], colour["accent"]) >= 4.5
+    assert _contrast(colour["muted"], colour["ground"]) >= 4.5
+    for name in ("border", "trace", "g-rest", *(f"g{index}" for index in range(8))):
+        assert _contrast(colour[name], colour["panel"]) >= 3, name
