@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, recordings, stages, tables
+from cpep.commands import baselines, export, recordings, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "evaluate": tables.evaluate,
     "embed": tables.embed,
     "baselines": baselines.baselines_app,
+    "export": export.export,
 }
 """Commands, and groups of commands, in the order of the help."""
 
