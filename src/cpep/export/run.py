@@ -29,8 +29,10 @@ def main(source: str, graph: str = "model.onnx") -> None:
     """Print time, gesture and its share of the votes at every hop once the window is full."""
     here = Path(__file__).parent
     card = json.loads((here / "card.json").read_text())
-    gallery = np.load(here / "gallery.npz") if (here / "gallery.npz").exists() else None
-    session = onnxruntime.InferenceSession(here / graph)
+    gallery = dict(np.load(here / "gallery.npz")) if (here / "gallery.npz").exists() else None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # enough, and it leaves the other cores alone
+    session = onnxruntime.InferenceSession(here / graph, options)
     beside = {name: np.array([value], card["types"][name]) for name, value in card["start"].items()}
     window = np.zeros((1, card["window"], card["channels"]), np.float32)
     for count, new in enumerate(hops(source, card["hop"], card["channels"]), 1):
