@@ -1,7 +1,8 @@
 """Time from the last sample to the answer, on one core: eager torch and exported graphs, beside vemg2pose.
 
-Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gallery of 10,000 poses of which the 10 nearest vote.
-vemg2pose answers with a pose and needs no gallery. Its window is the same, of which its first 0.9 s are context.
+Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gesture book of 10,000 poses. Eager torch is the live
+stream, which computes the newest bin alone; a graph computes the bins of its whole window. vemg2pose is its forward
+pass on the same window, of which the first 0.9 s are context, and needs no book.
 
 python benchmarks/live.py [CHECKPOINT]     a checkpoint of such a device; without one the small preset, untrained
 """
@@ -10,6 +11,7 @@ import os
 
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+import itertools
 import platform
 import sys
 import tempfile
@@ -26,15 +28,21 @@ from cpep.checkpoint import Model, load
 from cpep.configs import Tokens
 from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
-from cpep.export.folder import FLOAT, INT8, NEIGHBOURS, write_export
+from cpep.evaluate.zeroshot import unit_rows
+from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.graph import graph_of, repeated
+from cpep.live.book import Entry, GestureBook
+from cpep.live.recogniser import Recogniser
+from cpep.live.signals import Hop, State
+from cpep.live.stream import EmgStream
 from cpep.models.emg2pose import Emg2Pose
 from cpep.plain import as_dict
 from cpep.presets import preset
 
 RATE, CHANNELS, JOINTS, WINDOW_S, HOP_S, FRAME_RATE = 2000, 16, 20, 1.0, 0.05, 100.0
 WINDOW, HOP = round(RATE * WINDOW_S), round(RATE * HOP_S)
-GALLERY, ENTRIES = 10_000, 20
+POSES, ENTRIES = 10_000, 50
+WIDE = ("emg.tokens=patch", "emg.token_ms=50", "emg.width=256", "emg.heads=8", "pose.width=256", "pose.heads=8")
 WARM, BLOCK, BLOCKS = 40, 50, 16
 
 Answer = Callable[[np.ndarray], object]
@@ -75,46 +83,42 @@ def untrained(*settings: str) -> Model:
     return Model(card).eval()
 
 
-def gallery_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors (G, D) of length one and their entries (G,)."""
+def book_of(model: Model) -> GestureBook:
+    """Return a book of made-up vectors."""
     rng, width = np.random.default_rng(0), model.card.encoders["pose"]["width"]
-    vector_GD = rng.normal(size=(GALLERY, width)).astype(np.float32)
-    return vector_GD / np.linalg.norm(vector_GD, axis=1, keepdims=True), rng.integers(ENTRIES, size=GALLERY)
+    vector_EKD = unit_rows(rng.normal(size=(ENTRIES, POSES // ENTRIES, width)))
+    book = GestureBook(model)
+    book.entries = tuple(
+        Entry(f"{n}", vector_KD, np.zeros((len(vector_KD), 0))) for n, vector_KD in enumerate(vector_EKD)
+    )
+    return book.copy()  # which calibrates once, where `add` would fifty times
 
 
-def vote(near_G: np.ndarray, entry_G: np.ndarray) -> int:
-    best = np.argpartition(-near_G, NEIGHBOURS)[:NEIGHBOURS]
-    return int(np.bincount(entry_G[best], 1 + 1e-3 * near_G[best]).argmax())
+def eager(model: Model, recogniser: Recogniser) -> Answer:
+    """The live stream."""
+    stream = EmgStream(model, HOP_S)
 
-
-def eager(model: Model) -> Answer:
-    """The checkpoint as it is."""
-    vector_GD, entry_G = gallery_of(model)
-    window = torch.zeros(1, CHANNELS, WINDOW)
-
-    def answer(emg_TC: np.ndarray) -> int:
-        window[:, :, :-HOP] = window[:, :, HOP:].clone()
-        window[0, :, -HOP:] = torch.from_numpy(emg_TC.T)
-        return vote(vector_GD @ model.encode_emg(window)[0].numpy(), entry_G)
+    def answer(emg_TC: np.ndarray) -> list[State]:
+        return [recogniser.step(hop) for hop in stream.push(emg_TC)]
 
     return answer
 
 
-def exported(model: Model, path: Path) -> Answer:
-    """An exported graph, as its runner calls it."""
-    vector_GD, entry_G = gallery_of(model)
+def exported(model: Model, recogniser: Recogniser, path: Path) -> Answer:
+    """An exported graph, called as its runner does."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
     beside = graph_of(model).start(repeated(model.emg_frontend.typical(), 1), [0])
-    window = np.zeros((1, WINDOW, CHANNELS), np.float32)
+    window, samples = np.zeros((1, WINDOW, CHANNELS), np.float32), itertools.count(HOP, HOP)
 
-    def answer(emg_TC: np.ndarray) -> int:
+    def answer(emg_TC: np.ndarray) -> State:
         window[0, :-HOP] = window[0, HOP:].copy()
         window[0, -HOP:] = emg_TC
         embedding, *after = session.run(None, {"emg": window, **beside})
         beside.update(zip(beside, after, strict=False))
-        return vote(vector_GD @ embedding[0], entry_G)
+        sample = next(samples)
+        return recogniser.step(Hop(sample, sample / RATE, embedding[0]))
 
     return answer
 
@@ -162,18 +166,17 @@ def main(checkpoint: str = "") -> None:
     torch.set_num_threads(1)
     models = {
         "small": load(checkpoint) if checkpoint else untrained("data.normalisation=causal"),
-        "width 256, raw patches of 50 ms": untrained(
-            "emg.tokens=patch", "emg.token_ms=50", "emg.width=256", "emg.heads=8", "pose.width=256", "pose.heads=8"
-        ),
+        "width 256, raw patches of 50 ms": untrained("data.normalisation=causal", *WIDE),
     }
     answers: dict[str, Answer] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for index, (name, model) in enumerate(models.items()):
             folder = Path(scratch) / str(index)
             write_export(folder, model, None)
-            answers[f"{name}: eager torch"] = eager(model)
-            answers[f"{name}: ONNX float32"] = exported(model, folder / FLOAT)
-            answers[f"{name}: ONNX int8"] = exported(model, folder / INT8)
+            book = book_of(model)
+            answers[f"{name}: eager torch"] = eager(model, Recogniser(book))
+            answers[f"{name}: ONNX float32"] = exported(model, Recogniser(book), folder / FLOAT)
+            answers[f"{name}: ONNX int8"] = exported(model, Recogniser(book), folder / INT8)
         answers["vemg2pose: eager torch"] = vemg2pose()
     found = timed(answers)
     reference = np.median(found["vemg2pose: eager torch"])

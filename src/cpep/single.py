@@ -25,6 +25,8 @@ from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
+from cpep.live.book import GestureBook
+from cpep.live.calibration import NEIGHBOURS
 from cpep.plain import fingerprint
 from cpep.presets import from_dict, override, preset
 from cpep.rows import ADAPTED, CLASSICAL, config_of
@@ -195,7 +197,7 @@ def export_folder(
         say: is told what takes long.
 
     Raises:
-        UserError: ``out`` exists, the model embeds no EMG, another device, the extra ``export`` is missing, or the
+        UserError: ``out`` exists, the model embeds no EMG, an empty book, another device, the extra ``export`` is missing, or the
             float32 graph is not the checkpoint.
     """
     if out.exists():
@@ -203,10 +205,10 @@ def export_folder(
     model = load(checkpoint)
     sample, gallery = noise(model), None
     if book is not None:
-        from cpep.live.book import GestureBook
-
         found = GestureBook.load(book, model)
-        gallery = Gallery(found.vector_GD, found.entry_G, found.names)
+        if not found.names:
+            raise UserError(f"{book} has no gesture; add one first, or export without a book")
+        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS)
     if check is not None:
         with tempfile.TemporaryDirectory() as scratch:
             store = prepared(check, Path(scratch) / "store", say)

@@ -2,7 +2,6 @@ import json
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +10,9 @@ from cpep.checkpoint import save
 from cpep.cli import main
 from cpep.data.windows import list_windows
 from cpep.evaluate.embed import embed_emg
-from cpep.evaluate.zeroshot import knn_vote, unit_rows
 from cpep.export.folder import FLOAT, INT8
 from cpep.export.parity import Likeness
+from cpep.live.book import GestureBook
 from tests.export.conftest import BIN
 
 WITHOUT = "import sys; sys.modules.update(torch=None, cpep=None, scipy=None, h5py=None); import runpy; "
@@ -21,14 +20,15 @@ NAMES = ("rest", "fist", "point")
 
 
 @pytest.fixture(scope="module")
-def gallery(causal, store):
-    """Vectors near which the windows lie, of three made-up gestures."""
+def book(causal, store):
+    """Made-up gestures of vectors near which the windows lie."""
     windows = list_windows(store, causal.card.window_s, 0.5)
     x_ND = embed_emg(causal, store, windows).x_ND
     rng = np.random.default_rng(0)
-    return SimpleNamespace(
-        vector_GD=unit_rows(x_ND[rng.integers(len(x_ND), size=60)]), entry_G=rng.integers(3, size=60), names=NAMES
-    )
+    book = GestureBook(causal)
+    for name in NAMES:
+        book.add_emg(name, x_ND[rng.integers(len(x_ND), size=15)])
+    return book
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,6 @@ def checkpoint(causal, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
     save(causal, folder)
     return folder
-
-
-@pytest.fixture
-def books(monkeypatch, gallery):
-    """A stand-in for ``cpep.live.book``."""
-    book = SimpleNamespace(GestureBook=SimpleNamespace(load=lambda path, model: gallery))
-    monkeypatch.setitem(sys.modules, "cpep.live.book", book)
 
 
 def run(folder, *argv, stdin=None):
@@ -54,9 +47,10 @@ def run(folder, *argv, stdin=None):
     return [line.split() for line in done.stdout.decode().splitlines()]
 
 
-def test_the_command_writes_a_runner_that_recognises(checkpoint, causal, store, gallery, books, tmp_path, capsys):
+def test_the_command_writes_a_runner_that_says_what_the_book_says(checkpoint, causal, store, book, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["export", str(checkpoint), str(out), "--onnx", "--book", "my.book"]) == 0
+    book.save(tmp_path / "my.book")
+    assert main(["export", str(checkpoint), str(out), "--onnx", "--book", str(tmp_path / "my.book")]) == 0
     said = capsys.readouterr()
     assert f"{out}: {FLOAT} 0." in said.out and "64 windows of noise" in said.out and said.err == ""
     assert {p.name for p in out.iterdir()} == {FLOAT, INT8, "card.json", "run.py", "gallery.npz"}
@@ -66,12 +60,13 @@ def test_the_command_writes_a_runner_that_recognises(checkpoint, causal, store, 
     np.save(tmp_path / "recording.npy", emg_TC.astype(np.float64))
     windows = list_windows(store, causal.card.window_s, BIN / 100)
     first = windows.select((windows.entry_N == 1) & (windows.start_N - entry.start + windows.frames <= 500))
-    wanted = knn_vote(embed_emg(causal, store, first).x_ND, gallery.vector_GD, gallery.entry_G)
+    similarity_NE = GestureBook.load(tmp_path / "my.book", causal).similarity(embed_emg(causal, store, first).x_ND)
+    wanted = similarity_NE.argmax(axis=1)
     lines = run(out, tmp_path / "recording.npy")
     assert [line[2] for line in lines] == [NAMES[label] for label in wanted]
     assert len(set(wanted)) > 1
     assert [line[0] for line in lines] == [f"{2 + BIN / 100 * n:.2f}" for n in range(len(wanted))]
-    assert all(0.3 < float(line[3]) <= 1 for line in lines)
+    assert [float(line[3]) for line in lines] == pytest.approx(similarity_NE.max(axis=1), abs=0.0051)
     assert run(out, "-", stdin=emg_TC.astype("<f4").tobytes()) == lines
     assert len(run(out, tmp_path / "recording.npy", INT8)) == len(lines)
 
@@ -92,18 +87,20 @@ def test_the_card_says_what_goes_in(exported):
     assert card["outputs"] == ["embedding", "new_moments", "new_rows"]
 
 
-def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, make_model, tmp_path, capsys, monkeypatch):
+def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, causal, make_model, tmp_path, capsys, monkeypatch):
     def sentence(*argv):
         assert main(["export", *map(str, argv)]) == 2
         assert sorted(tmp_path.iterdir()) == before
         return capsys.readouterr().err
 
     save(make_model(kind="pose_mae"), tmp_path / "pose")
+    GestureBook(causal).save(tmp_path / "empty.book")
     before = sorted(tmp_path.iterdir())
     out = tmp_path / "out"
     assert "--onnx is what there is" in sentence(checkpoint, out)
     assert "exists; choose another folder" in sentence(checkpoint, tmp_path, "--onnx")
     assert "gives no embedding of EMG" in sentence(tmp_path / "pose", out, "--onnx")
+    assert "has no gesture" in sentence(checkpoint, out, "--onnx", "--book", tmp_path / "empty.book")
     bad = Likeness(0.5, 0.9, None, None, None)
     monkeypatch.setattr("cpep.single.write_export", lambda folder, *_: shutil.copytree(tmp_path / "pose", folder))
     monkeypatch.setattr("cpep.single.parity", lambda *_: {FLOAT: bad, INT8: bad})

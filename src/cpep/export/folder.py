@@ -29,9 +29,6 @@ FLOAT, INT8 = "model.onnx", "model.int8.onnx"
 HOP_S = 0.05
 """Time from answer to answer where the model does not set it: a causal one goes on by a bin."""
 
-NEIGHBOURS = 10
-"""Poses of the gallery that vote."""
-
 MEANING = {
     "emg": "the last window, oldest sample first, in the unit of this card; zeros before the first sample",
     "centre": "of this wearing, Model.calibrate(recording).centre_F; start holds the training people's",
@@ -49,11 +46,13 @@ class Gallery:
         vector_GD: float32, of length one.
         entry_G: index into ``names`` of each.
         names: of the gestures.
+        neighbours: nearest vectors of a gesture whose mean cosine counts.
     """
 
     vector_GD: FloatArray
     entry_G: IntArray
     names: tuple[str, ...]
+    neighbours: int
 
 
 def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
@@ -80,6 +79,7 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
             vectors=gallery.vector_GD,
             entry=gallery.entry_G,
             names=np.array(gallery.names, dtype=np.str_),
+            neighbours=gallery.neighbours,
         )
 
 
@@ -97,7 +97,6 @@ def card_of(graph: Calibrated) -> dict[str, Any]:
         "window": window_samples(graph.model),
         "hop": hop,
         "normalisation": frontend.normalisation,
-        "neighbours": NEIGHBOURS,
         "inputs": {name: MEANING[name] for name in ("emg", *start)},
         "outputs": list(graph.outputs),
         "types": {name: str(value.dtype) for name, value in start.items()},

@@ -26,10 +26,11 @@ def hops(source: str, hop: int, channels: int) -> Iterator[Any]:
 
 
 def main(source: str, graph: str = "model.onnx") -> None:
-    """Print time, gesture and its share of the votes at every hop once the window is full."""
+    """Print time, gesture and its similarity at every hop once the window is full."""
     here = Path(__file__).parent
     card = json.loads((here / "card.json").read_text())
     gallery = dict(np.load(here / "gallery.npz")) if (here / "gallery.npz").exists() else None
+    entries = np.unique(gallery["entry"]) if gallery else ()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # enough, and it leaves the other cores alone
     session = onnxruntime.InferenceSession(here / graph, options)
@@ -42,11 +43,10 @@ def main(source: str, graph: str = "model.onnx") -> None:
         if count * card["hop"] < card["window"]:
             continue
         answer = str(embedding[0].tolist())
-        if gallery is not None:  # the nearest poses vote; with several vectors a window, its nearest counts
-            near_G = (gallery["vectors"] @ np.atleast_2d(embedding[0]).T).max(axis=1)
-            best = np.argsort(-near_G, kind="stable")[: card["neighbours"]]
-            votes = np.bincount(gallery["entry"][best], 1 + 1e-3 * near_G[best])  # ties: the nearer ones win
-            answer = f"{gallery['names'][votes.argmax()]}  {votes.max() / votes.sum():.2f}"
+        if gallery:  # mean cosine to the nearest vectors of each gesture; the nearest of several queries
+            near = (gallery["vectors"] @ np.atleast_2d(embedding[0]).T).max(axis=1)
+            alike = [np.sort(near[gallery["entry"] == n])[-gallery["neighbours"] :].mean() for n in entries]
+            answer = f"{gallery['names'][entries[np.argmax(alike)]]}  {max(alike):.2f}"
         print(f"{count * card['hop'] / card['rate']:.2f} s  {answer}", flush=True)
 
 
