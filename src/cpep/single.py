@@ -197,8 +197,8 @@ def export_folder(
         say: is told what takes long.
 
     Raises:
-        UserError: ``out`` exists, the model embeds no EMG, an empty book, another device, the extra ``export`` is missing, or the
-            float32 graph is not the checkpoint.
+        UserError: ``out`` exists, the model embeds no EMG, the book is empty, another device, the extra ``export`` is
+            missing, or the float32 graph is not the checkpoint.
     """
     if out.exists():
         raise UserError(f"{out} exists; choose another folder or delete it")
