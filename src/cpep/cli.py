@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, books, live, recordings, serve, stages, tables
+from cpep.commands import baselines, books, export, live, recordings, serve, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -29,11 +29,12 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "align": stages.align,
     "evaluate": tables.evaluate,
     "embed": tables.embed,
-    "book": books.book,
-    "stream": live.stream,
-    "evaluate-live": books.evaluate_live,
-    "baselines": baselines.baselines_app,
     "serve": serve.serve,
+    "stream": live.stream,
+    "book": books.book,
+    "evaluate-live": books.evaluate_live,
+    "export": export.export,
+    "baselines": baselines.baselines_app,
 }
 """Commands, and groups of commands, in the order of the help."""
 

@@ -21,8 +21,12 @@ from cpep.evaluate.collect import Fold, save_row
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.evaluation import classical, trained
 from cpep.evaluate.protocol import Protocol
+from cpep.export.folder import FLOAT, INT8, Gallery, write_export
+from cpep.export.parity import held_out, judged, noise, parity
 from cpep.files import atomic_path, progress_line
 from cpep.jobs import cores
+from cpep.live.book import GestureBook
+from cpep.live.calibration import NEIGHBOURS
 from cpep.plain import fingerprint
 from cpep.presets import from_dict, override, preset
 from cpep.rows import ADAPTED, CLASSICAL, config_of
@@ -178,3 +182,41 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
             time_s=found.time_N,
         )
     return f"{out}: {len(found)} windows x {' x '.join(map(str, found.x_ND.shape[1:]))} dimensions"
+
+
+def export_folder(
+    checkpoint: Path, out: Path, book: Path | None, check: Path | None, say: Callable[[str], None]
+) -> str:
+    """Write a checkpoint as ONNX graphs with card, runner and gallery; return how alike they and the checkpoint are.
+
+    Args:
+        checkpoint: of a model that embeds EMG.
+        out: new folder; it appears whole or not at all.
+        book: gesture book whose gallery the runner compares with, if any.
+        check: store or recordings whose test users' windows are compared; noise without it.
+        say: is told what takes long.
+
+    Raises:
+        UserError: ``out`` exists, the model embeds no EMG, the book is empty, another device, the extra ``export`` is
+            missing, or the float32 graph is not the checkpoint.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists; choose another folder or delete it")
+    model = load(checkpoint)
+    sample, gallery = noise(model), None
+    if book is not None:
+        found = GestureBook.load(book, model)
+        if not found.names:
+            raise UserError(f"{book} has no gesture; add one first, or export without a book")
+        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS)
+    if check is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            store = prepared(check, Path(scratch) / "store", say)
+            model.card.refuse_other(store, check)
+            sample = held_out(model, store, split_for(model, store, ()))
+    with atomic_path(out) as temporary:
+        write_export(temporary, model, gallery)
+        said = judged(parity(temporary, sample))
+        sizes = [f"{name} {(temporary / name).stat().st_size / 1e6:.1f} MB" for name in (FLOAT, INT8)]
+    against = f"{len(sample.x)} windows of {'noise' if check is None else 'held-out people'}"
+    return f"{out}: {', '.join(sizes)}; against the checkpoint on {against}:\n{said}"

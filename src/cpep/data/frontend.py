@@ -14,7 +14,7 @@ from cpep.data.standards import RowsOf, Standard, Standards, standard_of, typica
 from cpep.data.store import Store
 from cpep.data.transforms import Normaliser, fit_prior, recording_level
 from cpep.data.windows import SampleReader, Windows
-from cpep.types import EmgKind, FloatArray, Normalisation
+from cpep.types import EmgKind, FloatArray, IntArray, Normalisation
 
 LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
 """Added to the RMS of a bin before the logarithm, in units of the training users' level of the channel.
@@ -98,12 +98,24 @@ class Frontend(nn.Module):
         """Return what is standardised, (..., bins, F): the values of each whole bin, or the samples themselves."""
         return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
 
+    def standards(self, store: Store) -> Callable[[IntArray, IntArray], Standard]:
+        """Return a function from recordings and the frames that windows end at to their centre and spread (N, F)."""
+        if self.bin_samples:
+            frames = self.bin_samples // store.ratio
+            return Standards(store, self.normalisation, self._rows_of(store), frames, self.typical()).of
+        normaliser = Normaliser(self.normalisation, self.level_C.numpy())
+
+        def of(entry_N: IntArray, end_N: IntArray) -> Standard:
+            scale_NC = normaliser.scale(store, entry_N, end_N)
+            return Standard(np.zeros_like(scale_NC), scale_NC)
+
+        return of
+
     def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
         """Return a function that reads the signal of windows of that many frames from a store."""
         if not self.bin_samples:
             return SampleReader(store, frames, Normaliser(self.normalisation, self.level_C.numpy()))
-        bins, prior = bins_of(store, self.bin_samples), self.typical()
-        standards = Standards(store, self.normalisation, self._rows_of(store), bins.frames, prior)
+        bins, standards = bins_of(store, self.bin_samples), self.standards(store)
         samples = SampleReader(store, frames, None)
         start_E = np.array([entry.start for entry in store.entries])
 
@@ -113,7 +125,7 @@ class Frontend(nn.Module):
                 found = bins.of_windows(windows.entry_N, offset_N, frames)
             else:
                 found = bin_statistics(samples(windows), self.bin_samples)
-            return standardised(self._values(found), standards.of(windows.entry_N, windows.start_N + frames))
+            return standardised(self._values(found), standards(windows.entry_N, windows.start_N + frames))
 
         return read
 

@@ -40,7 +40,7 @@ class QueryFormer(nn.Module):
 
     def states(self, emg_BME: Tensor) -> list[Tensor]:
         """Return what each block's self-attention reads, then what the last block returns: (B, Q, D) each."""
-        x_BQD = self.queries.to(emg_BME.dtype).expand(len(emg_BME), -1, -1)
+        x_BQD = self.queries.to(emg_BME.dtype).expand(emg_BME.shape[0], -1, -1)
         found = []
         for index, block in enumerate(self.blocks):
             if index % 2 == 0:

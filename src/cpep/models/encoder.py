@@ -40,7 +40,7 @@ class Tokeniser(nn.Module):
     def forward(self, signal_BNF: Tensor) -> Tensor:
         """Return (B, tokens, values of a token)."""
         standard: Tensor = (signal_BNF - self.mean) / self.std
-        return standard.reshape(len(signal_BNF), self.tokens, self.token_values)
+        return standard.reshape(-1, self.tokens, self.token_values)
 
 
 class Encoder(nn.Module):

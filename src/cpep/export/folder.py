@@ -1,0 +1,105 @@
+"""The folder of an exported model: graphs, card, runner, and the gallery of a gesture book."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.checkpoint import Model
+from cpep.export.graph import (
+    Calibrated,
+    Causal,
+    graph_of,
+    quantise,
+    repeated,
+    require_extra,
+    window_samples,
+    write_graph,
+)
+from cpep.files import write_json
+from cpep.types import FloatArray, IntArray
+
+FLOAT, INT8 = "model.onnx", "model.int8.onnx"
+"""Names of the two graphs in the folder."""
+
+HOP_S = 0.05
+"""Time from answer to answer where the model does not set it: a causal one goes on by a bin."""
+
+MEANING = {
+    "emg": "the last window, oldest sample first, in the unit of this card; zeros before the first sample",
+    "centre": "of this wearing, Model.calibrate(recording).centre_F; start holds the training people's",
+    "spread": "of this wearing, Model.calibrate(recording).spread_F; start holds the training people's",
+    "moments": "running mean and mean square: start, then new_moments of the call before; a call for every hop",
+    "rows": "calls before this one: start, then new_rows of the call before",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Vectors of known gestures.
+
+    Attributes:
+        vector_GD: float32, of length one.
+        entry_G: index into ``names`` of each.
+        names: of the gestures.
+        neighbours: nearest vectors of a gesture whose mean cosine counts.
+    """
+
+    vector_GD: FloatArray
+    entry_G: IntArray
+    names: tuple[str, ...]
+    neighbours: int
+
+
+def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
+    """Write an exported model into a new folder.
+
+    Args:
+        folder: does not exist yet; the caller sees to it that nobody meets it half written.
+        model: embeds EMG.
+        gallery: what the runner compares with; without one it prints embeddings.
+
+    Raises:
+        UserError: the model embeds no EMG, or the extra ``export`` is missing.
+    """
+    require_extra()
+    graph = graph_of(model)
+    folder.mkdir()
+    write_graph(graph, folder / FLOAT)
+    quantise(folder / FLOAT, folder / INT8)
+    write_json(folder / "card.json", card_of(graph))
+    shutil.copyfile(Path(__file__).with_name("run.py"), folder / "run.py")
+    if gallery is not None:
+        np.savez(
+            folder / "gallery.npz",
+            vectors=gallery.vector_GD,
+            entry=gallery.entry_G,
+            names=np.array(gallery.names, dtype=np.str_),
+            neighbours=gallery.neighbours,
+        )
+
+
+def card_of(graph: Calibrated) -> dict[str, Any]:
+    """Return what a program must know to use the graphs, as plain values."""
+    card, frontend = graph.model.card, graph.model.emg_frontend
+    start = {name: value[0] for name, value in graph.start(repeated(frontend.typical(), 1), [0]).items()}
+    hop = frontend.bin_samples if isinstance(graph, Causal) else round(HOP_S * card.device.emg_rate)
+    return {
+        "kind": card.kind,
+        "rate": card.device.emg_rate,
+        "channels": card.device.channels,
+        "unit": card.device.emg_unit,
+        "emg": card.device.emg_kind,
+        "window": window_samples(graph.model),
+        "hop": hop,
+        "normalisation": frontend.normalisation,
+        "inputs": {name: MEANING[name] for name in ("emg", *start)},
+        "outputs": list(graph.outputs),
+        "types": {name: str(value.dtype) for name, value in start.items()},
+        "start": {name: value.tolist() for name, value in start.items()},
+        "provenance": card.provenance,
+    }

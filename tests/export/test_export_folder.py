@@ -1,0 +1,107 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cpep.checkpoint import save
+from cpep.cli import main
+from cpep.data.windows import list_windows
+from cpep.evaluate.embed import embed_emg
+from cpep.export.folder import FLOAT, INT8
+from cpep.export.parity import Likeness
+from cpep.live.book import GestureBook
+from tests.export.conftest import BIN
+
+WITHOUT = "import sys; sys.modules.update(torch=None, cpep=None, scipy=None, h5py=None); import runpy; "
+NAMES = ("rest", "fist", "point")
+
+
+@pytest.fixture(scope="module")
+def book(causal, store):
+    """Made-up gestures of vectors near which the windows lie."""
+    windows = list_windows(store, causal.card.window_s, 0.5)
+    x_ND = embed_emg(causal, store, windows).x_ND
+    rng = np.random.default_rng(0)
+    book = GestureBook(causal)
+    for name in NAMES:
+        book.add_emg(name, x_ND[rng.integers(len(x_ND), size=15)])
+    return book
+
+
+@pytest.fixture(scope="module")
+def checkpoint(causal, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
+    save(causal, folder)
+    return folder
+
+
+def run(folder, *argv, stdin=None):
+    """Run the runner with nothing of cpep within reach; return its lines as words."""
+    code = f"{WITHOUT} runpy.run_path({str(folder / 'run.py')!r}, run_name='__main__')"
+    command = [sys.executable, "-c", code, *map(str, argv)]
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return [line.split() for line in done.stdout.decode().splitlines()]
+
+
+def test_the_command_writes_a_runner_that_says_what_the_book_says(checkpoint, causal, store, book, tmp_path, capsys):
+    out = tmp_path / "out"
+    book.save(tmp_path / "my.book")
+    assert main(["export", str(checkpoint), str(out), "--onnx", "--book", str(tmp_path / "my.book")]) == 0
+    said = capsys.readouterr()
+    assert f"{out}: {FLOAT} 0." in said.out and "64 windows of noise" in said.out and said.err == ""
+    assert {p.name for p in out.iterdir()} == {FLOAT, INT8, "card.json", "run.py", "gallery.npz"}
+
+    entry = store.entries[1]
+    emg_TC = store.emg_TC[entry.start : entry.start + 503]
+    np.save(tmp_path / "recording.npy", emg_TC.astype(np.float64))
+    windows = list_windows(store, causal.card.window_s, BIN / 100)
+    first = windows.select((windows.entry_N == 1) & (windows.start_N - entry.start + windows.frames <= 500))
+    similarity_NE = GestureBook.load(tmp_path / "my.book", causal).similarity(embed_emg(causal, store, first).x_ND)
+    wanted = similarity_NE.argmax(axis=1)
+    lines = run(out, tmp_path / "recording.npy")
+    assert [line[2] for line in lines] == [NAMES[label] for label in wanted]
+    assert len(set(wanted)) > 1
+    assert [line[0] for line in lines] == [f"{2 + BIN / 100 * n:.2f}" for n in range(len(wanted))]
+    assert [float(line[3]) for line in lines] == pytest.approx(similarity_NE.max(axis=1), abs=0.0051)
+    assert run(out, "-", stdin=emg_TC.astype("<f4").tobytes()) == lines
+    assert len(run(out, tmp_path / "recording.npy", INT8)) == len(lines)
+
+
+def test_without_a_book_the_runner_prints_embeddings(exported, causal, store, tmp_path):
+    entry = store.entries[0]
+    np.save(tmp_path / "recording.npy", store.emg_TC[entry.start : entry.start + 200])
+    (line,) = run(exported, tmp_path / "recording.npy")
+    windows = list_windows(store, causal.card.window_s, 1.0)
+    wanted = embed_emg(causal, store, windows.select(np.array([0]))).x_ND[0]
+    assert np.array(json.loads("".join(line[2:]))) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_card_says_what_goes_in(exported):
+    card = json.loads((exported / "card.json").read_text())
+    assert (card["rate"], card["channels"], card["window"], card["hop"]) == (100, 10, 200, BIN)
+    assert set(card["inputs"]) == {"emg", *card["start"]} == {"emg", "moments", "rows"}
+    assert card["outputs"] == ["embedding", "new_moments", "new_rows"]
+
+
+def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, causal, make_model, tmp_path, capsys, monkeypatch):
+    def sentence(*argv):
+        assert main(["export", *map(str, argv)]) == 2
+        assert sorted(tmp_path.iterdir()) == before
+        return capsys.readouterr().err
+
+    save(make_model(kind="pose_mae"), tmp_path / "pose")
+    GestureBook(causal).save(tmp_path / "empty.book")
+    before = sorted(tmp_path.iterdir())
+    out = tmp_path / "out"
+    assert "--onnx is what there is" in sentence(checkpoint, out)
+    assert "exists; choose another folder" in sentence(checkpoint, tmp_path, "--onnx")
+    assert "gives no embedding of EMG" in sentence(tmp_path / "pose", out, "--onnx")
+    assert "has no gesture" in sentence(checkpoint, out, "--onnx", "--book", tmp_path / "empty.book")
+    bad = Likeness(0.5, 0.9, None, None, None)
+    monkeypatch.setattr("cpep.single.write_export", lambda folder, *_: shutil.copytree(tmp_path / "pose", folder))
+    monkeypatch.setattr("cpep.single.parity", lambda *_: {FLOAT: bad, INT8: bad})
+    assert "differs from the checkpoint: cosine 0.50000" in sentence(checkpoint, out, "--onnx")

@@ -1,0 +1,94 @@
+import json
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from cpep.data.windows import list_windows
+from cpep.evaluate.embed import embed_emg
+from cpep.export.folder import FLOAT, INT8, write_export
+from cpep.export.graph import graph_of
+from cpep.export.parity import embedded, noise, parity
+from cpep.types import UserError
+from tests.export.conftest import BIN
+
+
+@pytest.fixture(scope="module")
+def offline(causal, store):
+    """Embeddings of the first recording's windows that end on a bin, by the start of the window."""
+    windows = list_windows(store, causal.card.window_s, BIN / 100)
+    mine = embed_emg(causal, store, windows.select(windows.entry_N == 0))
+    return dict(zip(np.round(mine.time_N * 100).astype(int).tolist(), mine.x_ND, strict=True))
+
+
+def streamed(folder, emg_TC, keep_state=True):
+    """Call the graph once a bin, from zeros; return embeddings by the start of the window."""
+    card, session = json.loads((folder / "card.json").read_text()), onnxruntime.InferenceSession(folder / FLOAT)
+    moments, rows = np.array([card["start"]["moments"]]), np.array([card["start"]["rows"]])
+    window, found = np.zeros((1, card["window"], card["channels"]), np.float32), {}
+    for end in range(BIN, len(emg_TC) + 1, BIN):
+        window[0] = np.concatenate([window[0, BIN:], emg_TC[end - BIN : end]])
+        x, *after = session.run(None, {"emg": window, "moments": moments, "rows": rows})
+        if keep_state:
+            moments, rows = after
+        found[end - card["window"]] = x[0]
+    return {start: x for start, x in found.items() if start >= 0}
+
+
+def test_a_stream_through_the_graph_is_the_offline_embedding(exported, store, offline):
+    entry = store.entries[0]
+    emg_TC = store.emg_TC[entry.start : entry.start + entry.frames]
+    found = streamed(exported, emg_TC)
+    assert found.keys() == offline.keys() and len(found) > 900
+    assert max(np.abs(found[start] - offline[start]).max() for start in found) < 1e-5
+    # the state is what makes it so
+    stuck = streamed(exported, emg_TC, keep_state=False)
+    assert np.abs(stuck[start := max(stuck)] - offline[start]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "shape"),
+    [
+        ("emg_mae", (), (16,)),
+        ("cpep", ("data.normalisation=causal", "emg.tokens=patch", "align.queries=4"), (4, 16)),
+    ],
+    ids=["masked autoencoder", "patches and queries"],
+)
+def test_other_models_take_centre_and_spread(make_model, tmp_path, kind, settings, shape):
+    model = make_model(*settings, kind=kind)
+    write_export(tmp_path / "out", model, None)
+    session = onnxruntime.InferenceSession(tmp_path / "out" / FLOAT)
+    assert [entry.name for entry in session.get_inputs()] == ["emg", "centre", "spread"]
+    sample = noise(model, 8)
+    found = session.run(None, {"emg": sample.emg_NTC, **sample.beside})[0]  # eight windows at once
+    assert found.shape == (8, *shape)
+    assert np.abs(found - sample.x).max() < 1e-5
+    assert np.abs(found - embedded(tmp_path / "out" / FLOAT, sample)).max() < 1e-5
+    sample.beside["spread"] *= np.linspace(0.2, 5, sample.beside["spread"].shape[1], dtype=np.float32)
+    assert np.abs(found - embedded(tmp_path / "out" / FLOAT, sample)).max() > 1e-3
+
+
+def test_the_smaller_graph_multiplies_bytes_and_gives_nearly_the_same(exported, causal):
+    types = [node.op_type for node in onnx.load(exported / INT8).graph.node]
+    assert "MatMulInteger" in types
+    like = parity(exported, noise(causal))[INT8]
+    assert 0.999 < like.mean < 1 - 1e-7
+
+
+def test_the_graph_tells_nothing_of_the_machine(exported):
+    assert b"/src/" not in (exported / FLOAT).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["pose_mae", "pose_t"])
+def test_a_model_without_an_embedding_of_emg_is_refused(make_model, kind):
+    with pytest.raises(UserError, match=f"a {kind} checkpoint gives no embedding"):
+        graph_of(make_model(kind=kind))
+
+
+def test_a_missing_extra_is_a_sentence(causal, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(UserError, match=r'onnxscript; install it with pip install "cpep\[export\]"'):
+        write_export(tmp_path / "out", causal, None)
+    assert not (tmp_path / "out").exists()
