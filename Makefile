@@ -10,6 +10,21 @@ demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
 	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
+# the live page on the simulator, with the checkpoint that the repository ships
+live: $(VENV)/.web
+	$(BIN)/cpep serve --book runs/live/my.book
+
+# the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
+LIVE := runs/live-demo
+live-demo: $(VENV)/.cpep
+	$(BIN)/cpep simulate $(LIVE)/cohort --users 100 --minutes 4 --seed 2 --rest 4
+	$(BIN)/cpep reproduce --data $(LIVE)/cohort --out $(LIVE)/run --models cpep,pose \
+		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \
+		--set data.window_s=1 --set data.normalisation=causal --set align.rest=true --set emg.token_ms=100 \
+		--set emg_mae.optim.steps=400 --set pose_mae.optim.steps=400 --set align.optim.steps=1500
+	$(BIN)/python -m cpep.live.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo
+	@echo "$(LIVE)/demo is what src/cpep/live/demo ships"
+
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +56,10 @@ $(VENV)/.cpep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.web: $(VENV)/.cpep
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[web]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.cpep

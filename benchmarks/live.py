@@ -31,7 +31,8 @@ from cpep.data.recording import Device
 from cpep.evaluate.zeroshot import unit_rows
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.graph import graph_of, repeated
-from cpep.live.book import Entry, GestureBook
+from cpep.live.book import GestureBook
+from cpep.live.entries import Entry
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Hop, State
 from cpep.live.stream import EmgStream

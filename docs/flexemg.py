@@ -2,8 +2,8 @@
 
 python docs/flexemg.py ../shared/data/flexemg_1khz runs/flexemg/recordings
 
-Each trial becomes one recording. The files hold differences of a 16-bit counter; the signal is their sum, modulo 2^16,
-times ``lsb_mV``, less its mean.
+Each trial becomes one recording. The files hold differences of a 16-bit counter; the signal is their sum, modulo
+2^16, times ``lsb_mV``, less its mean.
 """
 
 from __future__ import annotations

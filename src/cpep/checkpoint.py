@@ -197,8 +197,13 @@ def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:
         raise UserError(f"{what} is not finite; cut or interpolate the samples that are NaN or infinite")
 
 
-def save(model: Model, folder: Path) -> None:
+def save(model: Model, folder: Path, *, half: bool = False) -> None:
     """Write a checkpoint; the folder appears whole or not at all, and replaces an older checkpoint.
+
+    Args:
+        model: what to write.
+        folder: of the checkpoint.
+        half: as 16-bit floats, half the size; they are read as 32-bit ones.
 
     Raises:
         UserError: the folder holds something else.
@@ -207,7 +212,8 @@ def save(model: Model, folder: Path) -> None:
         raise UserError(f"{folder} exists and is no checkpoint; choose another folder")
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        save_file({name: t.contiguous() for name, t in model.state_dict().items()}, temporary / WEIGHTS)
+        tensors = {name: (t.half() if half else t).contiguous() for name, t in model.state_dict().items()}
+        save_file(tensors, temporary / WEIGHTS)
         write_json(temporary / "config.json", {"format": FORMAT, **dataclasses.asdict(model.card)})
         if folder.exists():
             shutil.rmtree(folder)

@@ -208,7 +208,7 @@ def export_folder(
         found = GestureBook.load(book, model)
         if not found.names:
             raise UserError(f"{book} has no gesture; add one first, or export without a book")
-        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS)
+        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS, found.usual_E, found.spread_E)
     if check is not None:
         with tempfile.TemporaryDirectory() as scratch:
             store = prepared(check, Path(scratch) / "store", say)

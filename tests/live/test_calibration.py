@@ -5,6 +5,7 @@ import pytest
 
 from cpep.live.calibration import (
     OUTSIDE,
+    OUTSIDE_SHARE,
     Calibration,
     alarm,
     among_themselves,
@@ -65,19 +66,19 @@ def drawn(windows=60_000, entries=3, outside=0.2):
 def test_temperature_is_found_and_confidence_is_calibrated():
     similarity_NE, target_N = drawn()
     share = (target_N == OUTSIDE).mean()
-    found = fit(similarity_NE, target_N, (), 0.3)
+    found = fit(similarity_NE, target_N, -1, 0.3)
     assert found.temperature == pytest.approx(0.1, rel=0.1)
     # what is outside weighs less than it is common here, which moves "unknown" by its log odds
-    odds = np.log(0.2 / 0.8) - np.log(share / (1 - share))
+    odds = np.log(OUTSIDE_SHARE / (1 - OUTSIDE_SHARE)) - np.log(share / (1 - share))
     assert found.unknown == pytest.approx(0.45 + 0.1 * odds, abs=0.02)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_the_stated_rate_of_false_alarms_holds_for_other_windows(rate):
     similarity_NE, target_N = drawn()
-    found = fit(similarity_NE[::2], target_N[::2], (0,), rate)
+    found = fit(similarity_NE[::2], target_N[::2], 0, rate)
     assert found.false_alarms == pytest.approx(rate, abs=0.01)
-    told_N = alarm(found.probabilities(similarity_NE[1::2]), (0,)) > found.threshold
+    told_N = alarm(found.probabilities(similarity_NE[1::2]), 0) > found.threshold
     outside_N = target_N[1::2] == OUTSIDE
     assert told_N[outside_N].mean() == pytest.approx(rate, abs=0.03)
     inside_N = ~outside_N & (target_N[1::2] != 0)
@@ -86,15 +87,15 @@ def test_the_stated_rate_of_false_alarms_holds_for_other_windows(rate):
 
 def test_without_windows_outside_nothing_is_stated():
     similarity_NE, target_N = drawn(200)
-    found = fit(similarity_NE, np.where(target_N == OUTSIDE, 1, target_N), (), 0.3)
+    found = fit(similarity_NE, np.where(target_N == OUTSIDE, 1, target_N), -1, 0.3)
     assert np.isnan(found.false_alarms)
     assert found.threshold == 0
 
 
 def test_rest_that_is_ahead_raises_no_alarm():
     p_NE = np.array([[0.5, 0.3, 0.1, 0.1], [0.2, 0.4, 0.3, 0.1], [0.1, 0.2, 0.1, 0.6]])
-    assert alarm(p_NE, (0,)).tolist() == [0, 0.4, 0.2]
-    assert alarm(p_NE, ()).tolist() == [0.5, 0.4, 0.2]
+    assert alarm(p_NE, 0).tolist() == [0, 0.4, 0.2]
+    assert alarm(p_NE, -1).tolist() == [0.5, 0.4, 0.2]
 
 
 def test_softmax_sums_to_one_whatever_the_size():

@@ -19,7 +19,7 @@ def book(
     gestures: Annotated[str, typer.Option(help="Names, separated by commas; those seen in training if none.")] = "",
     false_alarms: Annotated[
         float, typer.Option(help="Share of windows outside the book that may be taken for a gesture of it.")
-    ] = 0.3,
+    ] = 0.4,
 ) -> None:
     """Make a gesture book from the poses of training people; validation people calibrate its confidence.
 

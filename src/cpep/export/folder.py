@@ -47,12 +47,16 @@ class Gallery:
         entry_G: index into ``names`` of each.
         names: of the gestures.
         neighbours: nearest vectors of a gesture whose mean cosine counts.
+        usual_E: of each gesture the mean cosine that is usual when hands move.
+        spread_E: its SD.
     """
 
     vector_GD: FloatArray
     entry_G: IntArray
     names: tuple[str, ...]
     neighbours: int
+    usual_E: FloatArray
+    spread_E: FloatArray
 
 
 def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
@@ -80,6 +84,8 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
             entry=gallery.entry_G,
             names=np.array(gallery.names, dtype=np.str_),
             neighbours=gallery.neighbours,
+            usual=gallery.usual_E,
+            spread=gallery.spread_E,
         )
 
 

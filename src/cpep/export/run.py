@@ -29,8 +29,8 @@ def main(source: str, graph: str = "model.onnx") -> None:
     """Print time, gesture and its similarity at every hop once the window is full."""
     here = Path(__file__).parent
     card = json.loads((here / "card.json").read_text())
-    gallery = dict(np.load(here / "gallery.npz")) if (here / "gallery.npz").exists() else None
-    entries = np.unique(gallery["entry"]) if gallery else ()
+    book = dict(np.load(here / "gallery.npz")) if (here / "gallery.npz").exists() else None
+    entries = np.unique(book["entry"]) if book else ()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # enough, and it leaves the other cores alone
     session = onnxruntime.InferenceSession(here / graph, options)
@@ -43,10 +43,11 @@ def main(source: str, graph: str = "model.onnx") -> None:
         if count * card["hop"] < card["window"]:
             continue
         answer = str(embedding[0].tolist())
-        if gallery:  # mean cosine to the nearest vectors of each gesture; the nearest of several queries
-            near = (gallery["vectors"] @ np.atleast_2d(embedding[0]).T).max(axis=1)
-            alike = [np.sort(near[gallery["entry"] == n])[-gallery["neighbours"] :].mean() for n in entries]
-            answer = f"{gallery['names'][entries[np.argmax(alike)]]}  {max(alike):.2f}"
+        if book:  # mean cosine to the nearest vectors of each gesture, by what is usual for it
+            near = (book["vectors"] @ np.atleast_2d(embedding[0]).T).max(axis=1)  # the nearest of several queries
+            mean = [np.sort(near[book["entry"] == n])[-book["neighbours"] :].mean() for n in entries]
+            alike = (np.array(mean) - book["usual"]) / book["spread"]
+            answer = f"{book['names'][entries[np.argmax(alike)]]}  {max(alike):.2f}"
         print(f"{count * card['hop'] / card['rate']:.2f} s  {answer}", flush=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,61 +15,28 @@ from safetensors.numpy import save_file
 from cpep.checkpoint import Model
 from cpep.evaluate.zeroshot import unit_rows
 from cpep.files import atomic_path
-from cpep.live.calibration import OUTSIDE, Calibration, among_themselves, by_entry, cosines, fit
+from cpep.live.calibration import (
+    Calibration,
+    among_themselves,
+    by_entry,
+    cosines,
+    fit,
+    named,
+    shown,
+    told_right,
+    usual,
+)
+from cpep.live.entries import REST, UNKNOWN, Background, Entry, checked, some
 from cpep.live.poses import pose_windows
 from cpep.types import FloatArray, IntArray, StrArray, UserError
 
-REST, UNKNOWN = "rest", "unknown"
-"""The entry that raises no event, and the answer where no entry fits."""
-
-GALLERY = 200
-"""Vectors of an entry that are kept: a random choice of more."""
-
-FALSE_ALARMS = 0.3
+FALSE_ALARMS = 0.4
 """Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
 
-ALIKE, FEWEST = 0.65, 20
-"""Two entries are hard to tell apart where no more of their windows are told right than this, of at least so many."""
+ALIKE = 0.65
+"""Two entries are hard to tell apart where no more of their windows are told right than this."""
 
 FORMAT = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One gesture.
-
-    Attributes:
-        name: what it is called.
-        vector_GD: unit vectors, of pose windows or of EMG windows.
-        pose_GJ: the last pose of each window, rad; (G, 0) for EMG windows.
-    """
-
-    name: str
-    vector_GD: FloatArray
-    pose_GJ: FloatArray
-
-    @property
-    def shown(self) -> bool:
-        """Whether it was added by its pose."""
-        return bool(self.pose_GJ.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Background:
-    """Windows of people that nothing was trained on: what confidence is calibrated on.
-
-    Attributes:
-        emg_ND: EMG embeddings, unit vectors.
-        pose_ND: pose embeddings of the same windows; (N, 0) where there was no pose.
-        name_N: gesture of each where it is known, else empty; is used where there was no pose.
-    """
-
-    emg_ND: FloatArray
-    pose_ND: FloatArray
-    name_N: StrArray
-
-    def __len__(self) -> int:
-        return len(self.emg_ND)
 
 
 class GestureBook:
@@ -109,15 +75,15 @@ class GestureBook:
         Raises:
             UserError: as ``pose_windows``; or the checkpoint has no pose encoder.
         """
-        windows_NSJ = pose_windows(self.model.card, pose, _checked(name))
+        windows_NSJ = pose_windows(self.model.card, pose, checked(name))
         x_ND = self.model.encode_pose(torch.from_numpy(windows_NSJ).transpose(1, 2)).cpu().numpy()
-        return self._put(Entry(name, *_some(unit_rows(x_ND), windows_NSJ[:, -1])))
+        return self._put(Entry(name, *some(unit_rows(x_ND), windows_NSJ[:, -1])))
 
     def add_emg(self, name: str, x_ND: FloatArray) -> tuple[str, ...]:
         """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``."""
         if x_ND.ndim != 2 or not len(x_ND):
             raise UserError(f"{name}: embeddings of shape {x_ND.shape}; give (windows, values), at least one window")
-        return self._put(Entry(_checked(name), *_some(unit_rows(x_ND), np.zeros((len(x_ND), 0), np.float32))))
+        return self._put(Entry(checked(name), *some(unit_rows(x_ND), np.zeros((len(x_ND), 0), np.float32))))
 
     def remove(self, name: str) -> None:
         """Remove a gesture.
@@ -161,14 +127,18 @@ class GestureBook:
         return self
 
     def similarity(self, x_ND: FloatArray) -> FloatArray:
-        """Return the similarity of embeddings to each entry, (N, E)."""
-        return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
+        """Return how similar embeddings are to each entry, (N, E), by what is usual for the entry; see ``usual``."""
+        return (self._nearness(x_ND) - self.usual_E) / self.spread_E
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
         """Return of one embedding the probabilities (E + 1) as ``predict_proba``, and the nearest vector."""
         cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
-        p_1E = self.calibration.probabilities(by_entry(cosine_1G, self.entry_G, len(self.entries)))
+        near_1E = by_entry(cosine_1G, self.entry_G, len(self.entries))
+        p_1E = self.calibration.probabilities((near_1E - self.usual_E) / self.spread_E)
         return p_1E[0], int(cosine_1G[0].argmax())
+
+    def _nearness(self, x_ND: FloatArray) -> FloatArray:
+        return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
 
     def predict_proba(self, x_ND: FloatArray) -> FloatArray:
         """Return the probability of each entry, and in the last column of none of them, (N, E + 1).
@@ -243,69 +213,37 @@ class GestureBook:
 
     def _settle(self) -> None:
         """Lay out the gallery, and calibrate."""
+        count = len(self.entries)
         width = self.entries[0].vector_GD.shape[1] if self.entries else 0
         self.vector_GD = np.concatenate([np.zeros((0, width), np.float32), *(e.vector_GD for e in self.entries)])
-        self.entry_G: IntArray = np.repeat(np.arange(len(self.entries)), [len(e.vector_GD) for e in self.entries])
+        self.entry_G: IntArray = np.repeat(np.arange(count), [len(e.vector_GD) for e in self.entries])
+        self.usual_E, self.spread_E = np.zeros(count, np.float32), np.ones(count, np.float32)
         self.calibration = Calibration()
         if self.entries:
-            similarity_NE, target_N = self._known()
-            quiet = (self.rest,) if self.rest >= 0 else ()
-            self.calibration = fit(similarity_NE, target_N, quiet, self.false_alarms)
+            if self.background is not None:
+                self.usual_E, self.spread_E = usual(self._nearness(self.background.emg_ND), self.rest)
+            self._own_GE = among_themselves(self.vector_GD, self.entry_G, count)
+            self._known_NE, self._target_N = self._known()
+            self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)
 
     def _known(self) -> tuple[FloatArray, IntArray]:
         """Return similarities and targets of the windows that confidence is calibrated on."""
-        own_GE = among_themselves(self.vector_GD, self.entry_G, len(self.entries))
         if self.background is None:
-            return own_GE, self.entry_G
+            return self._own_GE, self.entry_G
         similarity_NE = self.similarity(self.background.emg_ND)
         if self.background.pose_ND.shape[1]:
-            return similarity_NE, self._shown_in_background(own_GE)
-        place = {name: index for index, name in enumerate(self.names)}
-        target_N = np.array([place.get(name, OUTSIDE) for name in self.background.name_N.tolist()])
-        return similarity_NE, target_N
-
-    def _shown_in_background(self, own_GE: FloatArray) -> IntArray:
-        """Return the entry that the pose of each window of the background shows, or ``OUTSIDE``.
-
-        A pose shows an entry where it is as near to it as nineteen of twenty of the entry's own vectors are.
-        """
-        assert self.background is not None
-        near_NE = self.similarity(self.background.pose_ND)
-        usual_E = np.array([np.quantile(own_GE[self.entry_G == e, e], 0.05) for e in range(len(self.entries))])
-        best_N = near_NE.argmax(axis=1)
-        return np.where(near_NE[np.arange(len(near_NE)), best_N] >= usual_E[best_N], best_N, OUTSIDE)
+            return similarity_NE, shown(self._nearness(self.background.pose_ND), self._own_GE, self.entry_G)
+        return similarity_NE, named(self.background.name_N, self.names)
 
     def _alike(self, mine: int) -> tuple[str, ...]:
         """Return the names of the entries that windows show to be hard to tell from one."""
-        similarity_NE, target_N = self._known()
-        own_GE = among_themselves(self.vector_GD, self.entry_G, len(self.entries))
         found = []
-        for other in range(len(self.entries)):
-            told = [
-                _told_right(similarity_NE, target_N, mine, other),
-                _told_right(own_GE, self.entry_G, mine, other),
-            ]
-            if other != mine and min(told) <= ALIKE:
-                found.append(self.names[other])
+        for other, name in enumerate(self.names):
+            by_emg = told_right(self._known_NE, self._target_N, mine, other)
+            by_pose = told_right(self._own_GE, self.entry_G, mine, other)
+            if other != mine and min(by_emg, by_pose) <= ALIKE:
+                found.append(name)
         return tuple(found)
-
-
-def _told_right(similarity_NE: FloatArray, target_N: IntArray, a: int, b: int) -> float:
-    """Return the mean share of the windows of two entries that are nearer to their own; 1 where they are too few."""
-    shares = [float((similarity_NE[target_N == x, x] > similarity_NE[target_N == x, y]).mean())
-              for x, y in ((a, b), (b, a)) if (target_N == x).sum() >= FEWEST]  # fmt: skip
-    return float(np.mean(shares)) if len(shares) == 2 else 1.0
-
-
-def _some(vector_GD: FloatArray, pose_GJ: FloatArray) -> tuple[FloatArray, FloatArray]:
-    chosen = np.sort(np.random.default_rng(0).permutation(len(vector_GD))[:GALLERY])
-    return vector_GD[chosen], pose_GJ[chosen]
-
-
-def _checked(name: str) -> str:
-    if not name.strip() or name == UNKNOWN:
-        raise UserError(f"{name!r} cannot be the name of a gesture; give another")
-    return name
 
 
 def fingerprint(model: Model) -> str:

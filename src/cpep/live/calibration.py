@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
-from cpep.types import FloatArray, IntArray
+from cpep.types import FloatArray, IntArray, StrArray
 
 NEIGHBOURS = 10
-OUTSIDE_SHARE = 0.2
+OUTSIDE_SHARE = 0.1
 """Of what a hand does in use, how much is expected to be in no entry; the background holds much more of it."""
+FEWEST = 20
+"""Windows of two entries by which they can be judged."""
+
+SMALLEST = 1e-3
+COLD_AND_HOT = -7.0, 3.0
+"""Bounds of the logarithm of a temperature."""
+
 OUTSIDE = -1
 """Target of a window that shows what is in no entry."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """From similarities to probabilities: softmax of (similarity, unknown) over temperature.
+    """From similarities to probabilities: softmax of (similarity, unknown) over temperature; what ``fit`` finds.
 
     Attributes:
         temperature: of the softmax.
@@ -35,7 +43,7 @@ class Calibration:
     threshold: float = 0.5
     false_alarms: float = float("nan")
     accepted: float = float("nan")
-    idle: float = -0.4
+    idle: float = -0.55
 
     def probabilities(self, similarity_NE: FloatArray) -> FloatArray:
         """Return the probability of every entry, and in the last column of none, (N, E + 1)."""
@@ -87,13 +95,59 @@ def softmax(x_NE: FloatArray) -> FloatArray:
     return np.asarray(e_NE / e_NE.sum(axis=1, keepdims=True))
 
 
-def fit(similarity_NE: FloatArray, target_N: IntArray, quiet: tuple[int, ...], false_alarms: float) -> Calibration:
+def usual(near_NE: FloatArray, rest: int) -> tuple[FloatArray, FloatArray]:
+    """Return mean and SD (E,) of what ``by_entry`` says of windows in which hands move.
+
+    Some entries lie amid the EMG of everything and some aside; by what is usual for each they can be compared, an
+    entry of one pose set by hand with one of hundreds that were recorded. No label is needed.
+
+    Args:
+        near_NE: of EMG windows of people that nothing was trained on.
+        rest: entry of rest, whose windows do not count; -1 for none.
+    """
+    moving_N = near_NE.argmax(axis=1) != rest
+    kept_NE = near_NE[moving_N] if moving_N.sum() > 1 else near_NE
+    return kept_NE.mean(axis=0), np.maximum(kept_NE.std(axis=0), SMALLEST)
+
+
+def shown(near_NE: FloatArray, own_GE: FloatArray, entry_G: IntArray) -> IntArray:
+    """Return the entry (N,) that the pose of each window shows, or ``OUTSIDE``.
+
+    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are.
+
+    Args:
+        near_NE: ``by_entry`` of the poses.
+        own_GE: ``among_themselves`` of the gallery.
+        entry_G: entry of each vector of the gallery.
+    """
+    border_E = np.array([np.quantile(own_GE[entry_G == entry, entry], 0.05) for entry in range(near_NE.shape[1])])
+    best_N = near_NE.argmax(axis=1)
+    return np.where(near_NE[np.arange(len(near_NE)), best_N] >= border_E[best_N], best_N, OUTSIDE)
+
+
+def named(name_N: StrArray, names: Sequence[str]) -> IntArray:
+    """Return the entry (N,) of each name, or ``OUTSIDE``."""
+    place = {name: index for index, name in enumerate(names)}
+    return np.array([place.get(name, OUTSIDE) for name in name_N.tolist()])
+
+
+def told_right(similarity_NE: FloatArray, target_N: IntArray, a: int, b: int) -> float:
+    """Return the mean share of two entries' windows that are more similar to their own; 1 where they are few."""
+    shares = [
+        float((similarity_NE[target_N == one, one] > similarity_NE[target_N == one, other]).mean())
+        for one, other in ((a, b), (b, a))
+        if (target_N == one).sum() >= FEWEST
+    ]
+    return float(np.mean(shares)) if len(shares) == 2 else 1.0
+
+
+def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: float) -> Calibration:
     """Fit temperature and unknown by maximum likelihood, and the threshold by the rate of false alarms.
 
     Args:
         similarity_NE: of windows of people that nothing was trained on.
         target_N: entry that each shows, or ``OUTSIDE``.
-        quiet: entries that never raise an alarm: rest.
+        rest: entry that never raises an alarm; -1 for none.
         false_alarms: share of the windows outside the book that may be accepted.
     """
     target_N = np.where(target_N == OUTSIDE, similarity_NE.shape[1], target_N)
@@ -103,15 +157,16 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, quiet: tuple[int, ...], f
     weight_N = np.where(outside_N, OUTSIDE_SHARE / share, (1 - OUTSIDE_SHARE) / max(1 - share, 1e-9))
 
     def loss(x: FloatArray) -> float:
-        p_NE = softmax(with_unknown(similarity_NE, x[1]) / np.exp(x[0]))
+        p_NE = softmax(with_unknown(similarity_NE, x[1]) / np.exp(np.clip(x[0], *COLD_AND_HOT)))
         return -float((weight_N * np.log(np.maximum(p_NE[rows_N, target_N], 1e-12))).mean())
 
-    start = np.array([np.log(0.05), float(np.median(similarity_NE.max(axis=1)))])
+    top_N = similarity_NE.max(axis=1)
+    start = np.array([np.log(max(float(top_N.std()), 1e-3)), float(np.median(top_N))])
     log_temperature, unknown = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 200}).x
-    temperature = float(np.clip(np.exp(log_temperature), 1e-3, 1.0))
+    temperature = float(np.exp(np.clip(log_temperature, *COLD_AND_HOT)))
     p_NE = softmax(with_unknown(similarity_NE, float(unknown)) / temperature)
-    inside_N = ~outside_N & ~np.isin(target_N, quiet)
-    top_N = alarm(p_NE, quiet)
+    inside_N = ~outside_N & (target_N != rest)
+    top_N = alarm(p_NE, rest)
     threshold = float(np.quantile(top_N[outside_N], 1 - false_alarms)) if outside_N.any() else 0.0
     return Calibration(
         temperature=temperature,
@@ -122,8 +177,9 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, quiet: tuple[int, ...], f
     )
 
 
-def alarm(p_NE: FloatArray, quiet: tuple[int, ...]) -> FloatArray:
-    """Return the largest probability of a gesture, (N,); 0 where a quiet entry is ahead of all."""
+def alarm(p_NE: FloatArray, rest: int) -> FloatArray:
+    """Return the largest probability of a gesture, (N,); 0 where rest (an entry, -1 for none) is ahead of all."""
     loud_NE = p_NE[:, :-1].copy()
-    loud_NE[:, quiet] = 0
-    return np.asarray(np.where(np.isin(p_NE[:, :-1].argmax(axis=1), quiet), 0, loud_NE.max(axis=1)))
+    if rest >= 0:
+        loud_NE[:, rest] = 0
+    return np.asarray(np.where(p_NE[:, :-1].argmax(axis=1) == rest, 0, loud_NE.max(axis=1)))

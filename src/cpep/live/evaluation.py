@@ -26,7 +26,8 @@ from cpep.evaluate.events import (
     rests_of,
 )
 from cpep.evaluate.metrics import balanced_accuracy
-from cpep.live.book import REST, UNKNOWN, GestureBook
+from cpep.live.book import GestureBook
+from cpep.live.entries import REST, UNKNOWN
 from cpep.live.recogniser import Recogniser
 from cpep.live.stream import EmgStream
 from cpep.types import FloatArray, Progress, StrArray, no_progress

@@ -10,7 +10,8 @@ from cpep.checkpoint import Model
 from cpep.data.store import Store
 from cpep.data.windows import PoseReader, Windows, list_windows
 from cpep.evaluate.embed import embed_emg, embed_pose
-from cpep.live.book import REST, Background, GestureBook
+from cpep.live.book import GestureBook
+from cpep.live.entries import REST, Background
 from cpep.types import BoolArray, UserError
 
 HOP_S = 0.25

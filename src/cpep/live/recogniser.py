@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.live.book import REST, UNKNOWN, GestureBook
+from cpep.live.book import GestureBook
+from cpep.live.entries import REST, UNKNOWN
 from cpep.live.signals import Event, Hop, State
 from cpep.types import FloatArray, UserError
 
@@ -25,9 +26,9 @@ class Pace:
         forget_s: a gap in the stream after which all begins anew.
     """
 
-    smooth_s: float = 0.15
+    smooth_s: float = 0.1
     start_s: float = 0.1
-    stop_s: float = 0.2
+    stop_s: float = 0.3
     settle_s: float = 0.8
     hold_s: float = 0.1
     switch_s: float = 0.5
@@ -37,7 +38,7 @@ class Pace:
 class Recogniser:
     """Names what the hand makes at each hop, and tells each gesture once.
 
-    The hand rests while the EMG's energy is low, or the book's entry called ``rest`` is the likeliest; else it moves.
+    The hand moves once the EMG's energy is high, until it is low or the book's entry called ``rest`` is the likeliest.
     Probabilities of the book are averaged over time. A gesture is told once the window holds enough of the movement
     and the gesture's average has been the largest, and above the book's threshold, for ``hold_s``; and not
     again before rest or another gesture.
@@ -83,8 +84,8 @@ class Recogniser:
         return State(time_s, name, float(loud_E[leader]), share_E[:-1], nearest, event)
 
     def _feel(self, time_s: float, energy: float, rests: bool) -> None:
-        """Settle whether the hand moves."""
-        high = energy > self.book.calibration.idle and not rests
+        """Settle whether the hand moves: energy tells sooner that it begins, the entry of rest helps to end it."""
+        high = energy > self.book.calibration.idle and not (self._moving and rests)
         if high == self._moving:
             self._since_s = time_s
         elif time_s - self._since_s >= (self.pace.start_s if high else self.pace.stop_s):

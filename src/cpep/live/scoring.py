@@ -18,7 +18,8 @@ from cpep.data.windows import Windows, list_windows
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.live_report import write_live_report
 from cpep.files import progress_line, write_json
-from cpep.live.book import REST, Background, GestureBook
+from cpep.live.book import GestureBook
+from cpep.live.entries import REST, Background
 from cpep.live.evaluation import names_of, replayed, scores, window_scores
 from cpep.live.making import HOP_S, MOST
 from cpep.presets import from_dict

@@ -1,0 +1,70 @@
+"""What a gesture book is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpep.types import FloatArray, StrArray, UserError
+
+REST, UNKNOWN = "rest", "unknown"
+"""The entry that raises no event, and the answer where no entry fits."""
+
+GALLERY = 200
+"""Vectors of an entry that are kept: a random choice of more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One gesture.
+
+    Attributes:
+        name: what it is called.
+        vector_GD: unit vectors, of pose windows or of EMG windows.
+        pose_GJ: the last pose of each window, rad; (G, 0) for EMG windows.
+    """
+
+    name: str
+    vector_GD: FloatArray
+    pose_GJ: FloatArray
+
+    @property
+    def shown(self) -> bool:
+        """Whether it was added by its pose."""
+        return bool(self.pose_GJ.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """Windows of people that nothing was trained on: what confidence is calibrated on.
+
+    Attributes:
+        emg_ND: EMG embeddings, unit vectors.
+        pose_ND: pose embeddings of the same windows; (N, 0) where there was no pose.
+        name_N: gesture of each where it is known, else empty; is used where there was no pose.
+    """
+
+    emg_ND: FloatArray
+    pose_ND: FloatArray
+    name_N: StrArray
+
+    def __len__(self) -> int:
+        return len(self.emg_ND)
+
+
+def some(vector_GD: FloatArray, pose_GJ: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return ``GALLERY`` of the vectors, chosen at random, with their poses; all where they are no more."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(vector_GD))[:GALLERY])
+    return vector_GD[chosen], pose_GJ[chosen]
+
+
+def checked(name: str) -> str:
+    """Return a name that a gesture can have.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not name.strip() or name == UNKNOWN:
+        raise UserError(f"{name!r} cannot be the name of a gesture; give another")
+    return name
