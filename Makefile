@@ -23,7 +23,7 @@ live-demo: $(VENV)/.cpep
 		--set data.window_s=1 --set data.normalisation=causal --set align.rest=true --set emg.token_ms=100 \
 		--set emg_mae.optim.steps=400 --set pose_mae.optim.steps=400 --set align.optim.steps=1500
 	$(BIN)/python -m cpep.live.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo
-	@echo "$(LIVE)/demo is what src/cpep/live/demo ships"
+	@echo "$(LIVE)/demo is what src/cpep/live/shipped holds"
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .

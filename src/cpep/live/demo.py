@@ -18,7 +18,7 @@ CHECKPOINT, BOOK = "checkpoint", "demo.book"
 
 def demo_paths() -> tuple[Path, Path]:
     """Return the folder of the shipped checkpoint, and the file of its book."""
-    shipped = Path(str(resources.files("cpep.live"))) / "demo"
+    shipped = Path(str(resources.files("cpep.live"))) / "shipped"
     return shipped / CHECKPOINT, shipped / BOOK
 
 

@@ -38,7 +38,7 @@ class Pace:
 class Recogniser:
     """Names what the hand makes at each hop, and tells each gesture once.
 
-    The hand moves once the EMG's energy is high, until it is low or the book's entry called ``rest`` is the likeliest.
+    The hand moves once the EMG's energy is high, until it is low or the book's entry ``rest`` is the likeliest.
     Probabilities of the book are averaged over time. A gesture is told once the window holds enough of the movement
     and the gesture's average has been the largest, and above the book's threshold, for ``hold_s``; and not
     again before rest or another gesture.
