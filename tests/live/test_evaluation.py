@@ -7,15 +7,19 @@ import pytest
 
 from cpep.checkpoint import save
 from cpep.data.splits import LeakError
+from cpep.data.standards import wearings
 from cpep.data.store import open_store
 from cpep.data.windows import list_windows, touches
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.events import Event, Made, match
 from cpep.live import evaluation
 from cpep.live.book import GestureBook
-from cpep.live.evaluation import Replayed, f1_of, replay, scores, window_scores, with_interval
+from cpep.live.evaluation import Replayed, f1_of, replayed, scores, window_scores, with_interval
 from cpep.live.making import book_of
+from cpep.live.recogniser import Recogniser
 from cpep.live.scoring import LiveRequest, evaluate_live, people, shown_book
+from cpep.live.stream import EmgStream
+from cpep.live.wearings import embed_streamed, hops_of
 from cpep.types import UserError
 
 
@@ -83,16 +87,55 @@ class Leaky:
         self.users_test = plain["users_test"]
 
 
-def test_replay_in_small_chunks_is_the_recogniser_on_the_stream(model, live_store, book):
-    events = replay(model, book, live_store, live_store.entries[0])
-    assert all(event.name in book.names and event.name != "rest" for event in events)
-    assert [event.time_s for event in events] == sorted(event.time_s for event in events)
+def test_a_wearing_is_one_stream_with_gaps(model, live_store):
+    first, second = wearings(live_store)[0][:2]
+    found = {(index, frame): hop.x_D for index, frame, hop in hops_of(model, live_store, (first, second))}
+    stream, wanted = EmgStream(model), {}
+    for index in (first, second):
+        entry, base = live_store.entries[index], stream.sample
+        rows = slice(entry.start * live_store.ratio, (entry.start + entry.frames) * live_store.ratio)
+        for hop in stream.push(live_store.emg_TC[rows]):
+            wanted[index, (hop.sample - base) // live_store.ratio] = hop.x_D
+        stream.lose(2000 + -stream.sample % 100)
+    assert found.keys() == wanted.keys()
+    for key, x_D in found.items():
+        np.testing.assert_allclose(x_D, wanted[key], atol=1e-6)
+
+
+def test_windows_of_a_stream_are_found_on_its_grid(model, live_store):
+    windows = list_windows(live_store, 1.0, 0.25)
+    windows = windows.select(np.isin(windows.entry_N, wearings(live_store)[0][:2]))
+    x_ND = embed_streamed(model, live_store, windows, 0.25)
+    alone_ND = embed_emg(model, live_store, windows).x_ND
+    first_N = windows.entry_N == wearings(live_store)[0][0]
+    np.testing.assert_allclose(x_ND[first_N], alone_ND[first_N], atol=1e-5)  # the first recording has no past
+    assert np.abs(x_ND[~first_N] - alone_ND[~first_N]).max() > 1e-3  # the second one remembers it
+
+
+def test_replays_are_the_recogniser_on_the_stream(model, live_store, live_split, book):
+    indices = [i for i, entry in enumerate(live_store.entries) if entry.user in live_split.users_test][:2]
+    runs = replayed(model, lambda user: book, live_store, indices)
+    assert [run.user for run in runs] == [live_store.entries[i].user for i in indices]
+    recogniser, events, times = Recogniser(book), [], {}
+    for index, frame, hop in hops_of(model, live_store, indices):
+        event = recogniser.step(hop).event
+        if event:
+            events.append((event.name, event.confidence))
+            times.setdefault(index, []).append(frame / 100)
+    assert [(e.name, e.confidence) for run in runs for e in run.matched.told] == events
+    for index, run in zip(indices, runs, strict=True):
+        assert [e.time_s for e in run.matched.told] == pytest.approx(times.get(index, []))
+        assert len(run.made_N) == len(run.named_N) == len(run.told_N)
+        assert set(run.told_N) <= {*book.names, "unknown"}
+        assert "rest" not in run.named_N
 
 
 def told(user, names, pure=True, right=True):
     made = tuple(Made(4.0 * k, 4.0 * k + 2, name) for k, name in enumerate(names))
     events = [Event(one.start_s + 1, one.name if right else "other", 0.8) for one in made]
-    return Replayed(user, match(made, events, [(one.stop_s, one.stop_s + 2) for one in made]), pure)
+    answer_N = np.array(names if right else ["unknown"] * len(names))
+    rests = [(one.stop_s, one.stop_s + 2) for one in made]
+    return Replayed(user, match(made, events, rests), pure, np.array(names), np.array(names), answer_N)
 
 
 def test_scores_of_known_replays(monkeypatch):
@@ -117,10 +160,9 @@ def test_intervals_draw_people_and_not_recordings():
     assert spread["high"] == 1.0
 
 
-def test_windows_are_scored_as_the_book_answers(model, live_store, live_split, book):
-    entries = [entry for entry in live_store.entries if entry.user in live_split.users_test]
-    found = window_scores(model, lambda user: book, live_store, entries)
-    assert 0 <= found["accepted"] <= found["named"] <= 1
+def test_windows_are_scored_as_the_book_answers():
+    runs = [told("a", ["fist", "ok"]), told("b", ["fist", "ok"], right=False), told("c", ["wave"], pure=False)]
+    assert window_scores(runs, ("fist", "ok")) == {"named": 1.0, "told": 0.5}
 
 
 def test_evaluate_live_writes_its_results_and_page(model, live_store, book, tmp_path, monkeypatch):

@@ -152,10 +152,13 @@ class GestureBook:
 
     def predict(self, x_ND: FloatArray) -> StrArray:
         """Return the name of each embedding, or ``unknown``."""
-        p_NE = self.predict_proba(x_ND)
-        best_N = p_NE[:, :-1].argmax(axis=1)
-        sure_N = p_NE[np.arange(len(p_NE)), best_N] > np.where(best_N == self.rest, 0, self.calibration.threshold)
-        return np.where(sure_N, np.array(self.names)[best_N], UNKNOWN)
+        return np.array([self.answer(p_E) for p_E in self.predict_proba(x_ND)])
+
+    def answer(self, p_E: FloatArray) -> str:
+        """Return the name that probabilities (E + 1) stand for, or ``unknown``."""
+        best = int(p_E[:-1].argmax())
+        sure = best == self.rest or p_E[best] > self.calibration.threshold
+        return self.names[best] if sure else UNKNOWN
 
     def save(self, path: Path) -> None:
         """Write the book as one file, whole or not at all."""

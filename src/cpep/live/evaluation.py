@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from cpep.checkpoint import Model
 from cpep.data.store import Entry, Store
-from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.events import (
-    Event,
     Matched,
     confusion,
     f1_table,
@@ -29,10 +28,10 @@ from cpep.evaluate.metrics import balanced_accuracy
 from cpep.live.book import GestureBook
 from cpep.live.entries import REST, UNKNOWN
 from cpep.live.recogniser import Recogniser
-from cpep.live.stream import EmgStream
+from cpep.live.signals import Hop
+from cpep.live.wearings import hops_of
 from cpep.types import FloatArray, Progress, StrArray, no_progress
 
-CHUNK_S = 0.02
 CUT_S = 0.5
 """A gesture that a recording's end cuts off sooner than this after a window's length is not scored."""
 DRAWS = 1000
@@ -49,42 +48,62 @@ class Replayed:
         user: whose.
         matched: its gestures and events.
         pure: whether every gesture in it is in the book.
+        made_N: gesture of each window that lies within one.
+        named_N: the likeliest gesture of the book, rest apart, by that window alone.
+        told_N: the book's answer to that window, which may be rest or unknown.
     """
 
     user: str
     matched: Matched
     pure: bool
-
-
-def replay(model: Model, book: GestureBook, store: Store, entry: Entry) -> list[Event]:
-    """Push a recording through stream and recogniser in small chunks, and return the events."""
-    rows = slice(entry.start * store.ratio, (entry.start + entry.frames) * store.ratio)
-    emg_TC, size = store.emg_TC[rows], max(1, round(CHUNK_S * store.device.emg_rate))
-    stream, recogniser, events = EmgStream(model), Recogniser(book), []
-    for first in range(0, len(emg_TC), size):
-        for hop in stream.push(emg_TC[first : first + size]):
-            state = recogniser.step(hop)
-            if state.event is not None:
-                events.append(state.event)
-    return events
+    made_N: StrArray
+    named_N: StrArray
+    told_N: StrArray
 
 
 def replayed(
-    model: Model, book_of: BookOf, store: Store, entries: Sequence[Entry], progress: Progress = no_progress
+    model: Model, book_of: BookOf, store: Store, indices: Sequence[int], progress: Progress = no_progress
 ) -> list[Replayed]:
-    """Replay recordings."""
-    frame_s, least_s = 1 / store.frame_rate, model.card.window_s + CUT_S
-    out = []
-    for number, entry in enumerate(entries):
-        progress(number, len(entries))
-        book = book_of(entry.user)
-        label_M = np.asarray(store.label_M[entry.start : entry.start + entry.frames])
-        made = gestures_of(label_M, frame_s, store.vocabulary, least_s)
-        events = replay(model, book, store, entry)
-        pure = all(gesture.name in book.names for gesture in made)
-        out.append(Replayed(entry.user, match(made, events, rests_of(label_M, frame_s)), pure))
-    progress(len(entries), len(entries))
+    """Replay recordings, those of one wearing as one stream; each wearing has a recogniser of its own."""
+    out: list[Replayed] = []
+    recogniser = Recogniser(book_of(store.entries[indices[0]].user))
+    worn: tuple[str, ...] = ()
+    for index, hops in groupby(hops_of(model, store, indices), key=itemgetter(0)):
+        progress(len(out), len(indices))
+        entry = store.entries[index]
+        if worn != (entry.user, entry.session, entry.side):
+            worn, recogniser = (entry.user, entry.session, entry.side), Recogniser(book_of(entry.user))
+        out.append(_replayed(model, recogniser, store, entry, hops))
+    progress(len(indices), len(indices))
     return out
+
+
+def _replayed(
+    model: Model, recogniser: Recogniser, store: Store, entry: Entry, hops: Iterable[tuple[int, int, Hop]]
+) -> Replayed:
+    frame_s, book = 1 / store.frame_rate, recogniser.book
+    label_M = np.asarray(store.label_M[entry.start : entry.start + entry.frames])
+    change_M, length = np.cumsum(np.diff(label_M, prepend=label_M[0]) != 0), round(model.card.window_s / frame_s)
+    events, windows = [], []
+    for _, frame, hop in hops:
+        p_E, nearest = book.judge(hop.x_D)
+        event = recogniser.judge(hop.time_s, p_E, hop.energy, nearest).event
+        if event is not None:
+            events.append(replace(event, time_s=frame * frame_s))
+        label = int(label_M[frame - 1])
+        if label > 0 and change_M[frame - 1] == change_M[frame - length]:
+            windows.append((store.vocabulary[label], _likeliest(book, p_E), book.answer(p_E)))
+    made = gestures_of(label_M, frame_s, store.vocabulary, model.card.window_s + CUT_S)
+    pure = all(gesture.name in book.names for gesture in made)
+    columns = np.array(windows, dtype=np.str_).reshape(-1, 3).T
+    return Replayed(entry.user, match(made, events, rests_of(label_M, frame_s)), pure, *columns)
+
+
+def _likeliest(book: GestureBook, p_E: FloatArray) -> str:
+    loud_E = p_E[:-1].copy()
+    if book.rest >= 0:
+        loud_E[book.rest] = -1
+    return book.names[int(loud_E.argmax())]
 
 
 def scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, Any]:
@@ -140,43 +159,24 @@ def with_interval(
     return {"mean": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def window_scores(model: Model, book_of: BookOf, store: Store, entries: Sequence[Entry]) -> dict[str, float]:
-    """Return balanced accuracies of whole windows, without smoothing: what events are compared with.
+def window_scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, float]:
+    """Return balanced accuracies of single windows of the book's gestures, which events are compared with.
 
-    ``named``: each window is given the likeliest gesture of the book; ``accepted``: as the book answers, so that a
-    window that is taken for rest or for unknown is wrong.
+    ``named``: each window is given the likeliest gesture; ``told``: as the book answers, so that a window that is
+    taken for rest or for unknown is wrong.
     """
-    windows = list_windows(store, model.card.window_s, 0.25)
-    wanted_E = np.array([entry in entries for entry in store.entries])
-    windows = windows.select(wanted_E[windows.entry_N] & (windows.label_N > 0))
-    found = embed_emg(model, store, windows)
-    made_N = np.array(store.vocabulary)[windows.label_N]
-    named_N: StrArray = made_N.astype(object)
-    accepted_N: StrArray = made_N.astype(object)
-    known_N = np.zeros(len(made_N), bool)
-    for user in dict.fromkeys(entry.user for entry in entries):
-        mine = np.flatnonzero(found.user_N == user)
-        book = book_of(user)
-        known_N[mine] = np.isin(made_N[mine], book.names)
-        if len(mine):
-            accepted_N[mine] = book.predict(found.x_ND[mine])
-            named_N[mine] = likeliest(book, found.x_ND[mine])
-    vocabulary = [*store.vocabulary, UNKNOWN]
-    place = {name: index for index, name in enumerate(vocabulary)}
+    place = {name: index for index, name in enumerate([*names, REST, UNKNOWN])}
 
-    def accuracy(answer_N: StrArray) -> float:
-        label_N, predicted_N = (np.array([place[str(n)] for n in names[known_N]]) for names in (made_N, answer_N))
-        return round(balanced_accuracy(label_N, predicted_N), 4)
+    def accuracy(answers: Sequence[StrArray]) -> float:
+        pairs = [
+            (place[made], place.get(answer, -1))
+            for run, answer_N in zip(runs, answers, strict=True)
+            for made, answer in zip(run.made_N.tolist(), answer_N.tolist(), strict=True)
+            if made in names
+        ]
+        return round(balanced_accuracy(*np.array(pairs, int).T), 4)
 
-    return {"named": accuracy(named_N), "accepted": accuracy(accepted_N)}
-
-
-def likeliest(book: GestureBook, x_ND: FloatArray) -> StrArray:
-    """Return the likeliest gesture of each window, rest apart."""
-    p_NE = book.predict_proba(x_ND)[:, :-1]
-    if book.rest >= 0:
-        p_NE[:, book.rest] = -1
-    return np.asarray(np.array(book.names)[p_NE.argmax(axis=1)])
+    return {"named": accuracy([run.named_N for run in runs]), "told": accuracy([run.told_N for run in runs])}
 
 
 def names_of(book: GestureBook) -> tuple[str, ...]:

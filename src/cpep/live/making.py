@@ -9,9 +9,12 @@ import numpy as np
 from cpep.checkpoint import Model
 from cpep.data.store import Store
 from cpep.data.windows import PoseReader, Windows, list_windows
-from cpep.evaluate.embed import embed_emg, embed_pose
+from cpep.evaluate.embed import embed_pose
+from cpep.evaluate.zeroshot import unit_rows
 from cpep.live.book import GestureBook
 from cpep.live.entries import REST, Background
+from cpep.live.wearings import embed_streamed
+from cpep.models.cpep import Cpep
 from cpep.types import BoolArray, UserError
 
 HOP_S = 0.25
@@ -50,7 +53,7 @@ def book_of(
     windows = windows.select(windows.valid_N)
     user_N = windows.users(store)
     # no window of an unseen gesture, not even of validation users: confidence must not know them either
-    background = _background(model, store, split.allowed(store, windows, "val"))
+    background = background_of(model, store, split.allowed(store, windows, "val"))
     book = GestureBook(model, background, *([] if false_alarms is None else [false_alarms]))
     read = PoseReader(store, windows.frames)
     train_N = np.isin(user_N, split.users_train)
@@ -62,11 +65,14 @@ def book_of(
     return book
 
 
-def _background(model: Model, store: Store, windows: Windows) -> Background:
+def background_of(model: Model, store: Store, windows: Windows) -> Background:
+    """Return ``MOST`` of some windows, as a stream of their wearings embeds them, with pose where there is any."""
     chosen = _some(windows, np.ones(len(windows), bool), MOST)
-    emg, pose = embed_emg(model, store, chosen), embed_pose(model, store, chosen)
+    x_ND, pose_ND = embed_streamed(model, store, chosen, HOP_S), np.zeros((len(chosen), 0), np.float32)
+    if isinstance(model.net, Cpep):
+        pose_ND = embed_pose(model, store, chosen).x_ND
     names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])
-    return Background(emg.x_ND, pose.x_ND, names)
+    return Background(unit_rows(x_ND), pose_ND, names)
 
 
 def _some(windows: Windows, mask_N: BoolArray, most: int = 400) -> Windows:

@@ -14,14 +14,14 @@ import numpy as np
 from cpep.checkpoint import Model, load
 from cpep.data.splits import LeakError
 from cpep.data.store import Store
-from cpep.data.windows import Windows, list_windows
-from cpep.evaluate.embed import embed_emg
+from cpep.data.windows import list_windows
 from cpep.evaluate.live_report import write_live_report
 from cpep.files import progress_line, write_json
 from cpep.live.book import GestureBook
-from cpep.live.entries import REST, Background
+from cpep.live.entries import REST
 from cpep.live.evaluation import names_of, replayed, scores, window_scores
-from cpep.live.making import HOP_S, MOST
+from cpep.live.making import HOP_S, background_of
+from cpep.live.wearings import embed_streamed
 from cpep.presets import from_dict
 from cpep.runs import prepared, run_block
 from cpep.types import UserError
@@ -72,8 +72,8 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     else:
         books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
         left = tuple(entry for entry in store.entries if request.shown not in entry.name)
-    entries = [entry for entry in left if entry.user in users]
-    runs = replayed(model, books.__getitem__, store, entries, progress_line("replay", "recordings"))
+    indices = [index for index, entry in enumerate(store.entries) if entry in left and entry.user in users]
+    runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
     made = {gesture.name for run in runs for gesture in run.matched.made}
     names = [name for name in names_of(books[users[0]]) if name in made]
     seconds = round(time.monotonic() - clock, 1)
@@ -87,7 +87,7 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
             "false_alarms": _number(calibration.false_alarms),
             "accepted": _number(calibration.accepted),
         },
-        "windows": window_scores(model, books.__getitem__, store, entries),
+        "windows": window_scores(runs, names),
         "events": scores(runs, names),
     }
     write_json(request.out / "live.json", results)
@@ -134,18 +134,12 @@ def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) ->
         )
     split = model.card.held_out()
     others = windows.select(np.isin(windows.users(store), (*split.users_train, *split.users_val)))
-    book = GestureBook(model, _background(model, store, others))
+    book = GestureBook(model, background_of(model, store, others))
     for label in sorted(set(mine.label_N.tolist())):
         own = mine.select(np.flatnonzero(mine.label_N == label))
         even = own.select(np.unique(np.linspace(0, len(own) - 1, shots).round().astype(int)))
-        book.add_emg(store.vocabulary[label] if label else REST, embed_emg(model, store, even).x_ND)
+        book.add_emg(store.vocabulary[label] if label else REST, embed_streamed(model, store, even, HOP_S))
     return book
-
-
-def _background(model: Model, store: Store, windows: Windows) -> Background:
-    chosen = windows.select(np.sort(np.random.default_rng(0).permutation(len(windows))[:MOST]))
-    found = embed_emg(model, store, chosen)
-    return Background(found.x_ND, np.zeros((len(found), 0), np.float32), np.array(store.vocabulary)[found.label_N])
 
 
 def _number(value: float) -> float | None:
