@@ -29,7 +29,7 @@ class Pace:
     smooth_s: float = 0.1
     start_s: float = 0.1
     stop_s: float = 0.3
-    settle_s: float = 0.8
+    settle_s: float = 0.7
     hold_s: float = 0.1
     switch_s: float = 0.5
     forget_s: float = 0.5
