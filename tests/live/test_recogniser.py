@@ -65,6 +65,14 @@ def test_a_change_without_rest_is_told_and_a_flicker_is_not(book):
     assert [name for _, name in events(run(book, [REST, FIST, flicker, FIST]))] == ["fist"]
 
 
+def test_a_gesture_goes_on_while_it_is_a_little_less_sure(book):
+    less = (1.0, "fist", 0.3, 0.5)
+    states = run(book, [REST, FIST, less])
+    assert {s.name for s in states[-15:]} == {"fist"}
+    assert events(states) == events(run(book, [REST, FIST]))
+    assert run(book, [REST, less])[-1].name == "unknown"  # but it does not begin so
+
+
 def test_what_is_in_no_entry_is_unknown_and_raises_nothing(book):
     states = run(book, [REST, (3.0, "unknown", 0.8, 0.5)])
     assert events(states) == []

@@ -12,6 +12,10 @@ from cpep.live.signals import Event, Hop, State
 from cpep.types import FloatArray, UserError
 
 
+KEPT = 0.5
+"""A gesture that was told goes on down to this share of the threshold, so that its name does not flicker."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """How quickly a recogniser makes up its mind; seconds.
@@ -68,20 +72,21 @@ class Recogniser:
         """Take in the probabilities of a hop, of every entry and of none (E + 1,), and its energy."""
         share_E = self._averaged(time_s, p_E)
         rest = self.book.rest
-        loud_E = np.where(np.arange(len(share_E) - 1) == rest, -1.0, share_E[:-1])
+        loud_E = np.where(np.arange(len(share_E) - 1) == rest, 0.0, share_E[:-1])
         leader = int(loud_E.argmax())
         self._feel(time_s, energy, rest >= 0 and share_E[rest] >= share_E.max())
         if not self._moving:
-            sure = share_E[rest] if rest >= 0 else 1 - loud_E.max()
+            sure = share_E[rest] if rest >= 0 else 1 - loud_E[leader]
             return State(time_s, REST, float(sure), share_E[:-1], nearest, None)
-        if loud_E[leader] <= self.book.calibration.threshold:
-            self._leader = -1
-            return State(time_s, UNKNOWN, float(share_E[-1]), share_E[:-1], nearest, None)
-        if leader != self._leader:
-            self._leader, self._leads_s = leader, time_s
-        event = self._tell(time_s, leader, float(loud_E[leader]))
-        name = self.book.names[leader] if self._told == leader else UNKNOWN
-        return State(time_s, name, float(loud_E[leader]), share_E[:-1], nearest, event)
+        if loud_E[leader] > self.book.calibration.threshold:
+            if leader != self._leader:
+                self._leader, self._leads_s = leader, time_s
+            event = self._tell(time_s, leader, float(loud_E[leader]))
+        else:
+            self._leader, event = -1, None
+        if leader == self._told and loud_E[leader] > KEPT * self.book.calibration.threshold:
+            return State(time_s, self.book.names[leader], float(loud_E[leader]), share_E[:-1], nearest, event)
+        return State(time_s, UNKNOWN, 1 - float(loud_E[leader]), share_E[:-1], nearest, event)
 
     def _feel(self, time_s: float, energy: float, rests: bool) -> None:
         """Settle whether the hand moves: energy tells sooner that it begins, the entry of rest helps to end it."""

@@ -78,7 +78,7 @@ class State:
     Attributes:
         time_s: end of the window, seconds of the stream.
         name: the gesture that is made; ``rest``; or ``unknown`` for what is in no entry of the book.
-        confidence: calibrated probability of ``name``.
+        confidence: calibrated probability of ``name``; of ``unknown``, that it is not the likeliest gesture.
         share_E: smoothed probability of every entry of the book, in its order.
         nearest: index of the nearest pose in the gallery.
         event: where a gesture begins at this hop.
