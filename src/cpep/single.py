@@ -218,5 +218,7 @@ def export_folder(
         write_export(temporary, model, gallery)
         said = judged(parity(temporary, sample))
         sizes = [f"{name} {(temporary / name).stat().st_size / 1e6:.1f} MB" for name in (FLOAT, INT8)]
+    if model.emg_frontend.normalisation == "recording":
+        say("the runner takes what is typical of training people, where a wearing of its own should be calibrated")
     against = f"{len(sample.x)} windows of {'noise' if check is None else 'held-out people'}"
     return f"{out}: {', '.join(sizes)}; against the checkpoint on {against}:\n{said}"

@@ -52,7 +52,7 @@ def test_a_stream_through_the_graph_is_the_offline_embedding(exported, store, of
     ("kind", "settings", "shape"),
     [
         ("emg_mae", (), (16,)),
-        ("cpep", ("data.normalisation=causal", "emg.tokens=patch", "align.queries=4"), (4, 16)),
+        ("cpep", ("data.normalisation=none", "emg.tokens=patch", "align.queries=4"), (4, 16)),
     ],
     ids=["masked autoencoder", "patches and queries"],
 )
@@ -85,6 +85,11 @@ def test_the_graph_tells_nothing_of_the_machine(exported):
 def test_a_model_without_an_embedding_of_emg_is_refused(make_model, kind):
     with pytest.raises(UserError, match=f"a {kind} checkpoint gives no embedding"):
         graph_of(make_model(kind=kind))
+
+
+def test_a_running_level_of_raw_samples_is_refused(make_model):
+    with pytest.raises(UserError, match="energies"):
+        graph_of(make_model("data.normalisation=causal", "emg.tokens=patch"))
 
 
 def test_a_missing_extra_is_a_sentence(causal, tmp_path, monkeypatch):

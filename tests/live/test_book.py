@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cpep.evaluate.zeroshot import unit_rows
 from cpep.live.book import GestureBook
 from cpep.live.entries import UNKNOWN, Background
 from cpep.live.poses import held, pose_windows
@@ -38,7 +39,8 @@ def test_a_pose_set_by_hand_is_a_gallery_of_its_variants(model):
     exact_1JS = torch.from_numpy(held(pose("spread"), 100, 100.0)[:1]).transpose(1, 2)
     x_1D = model.encode_pose(exact_1JS).numpy()
     assert book.predict_proba(x_1D)[0].argmax() == 1
-    assert book.gallery_pose_GJ.shape == (len(book.vector_GD), 20)
+    np.testing.assert_array_equal(book.pose_at(50), book.entries[1].pose_GJ[2])
+    assert np.abs(book.pose_at(0) - pose("fist")).max() < 0.06
 
 
 def test_the_first_variant_is_the_pose_as_set_and_the_others_differ():
@@ -77,6 +79,23 @@ def test_fit_predict_as_scikit_learn_does(model):
     p_NE = book.predict_proba(other_ND)
     assert p_NE.shape == (120, 4)
     np.testing.assert_allclose(p_NE.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_without_a_background_what_is_far_from_all_is_still_rejected(model):
+    x_ND, y_N = clusters(("rest", "fist", "ok"))
+    book = GestureBook(model).fit(x_ND, y_N)
+    assert (book.predict(-x_ND[y_N == "fist"]) == UNKNOWN).mean() > 0.9
+    assert np.isnan(book.calibration.false_alarms)
+
+
+def test_an_entry_of_one_vector_is_not_shown_by_whatever_is_nearest(model):
+    x_ND, y_N = clusters(("fist", "ok"), 80)
+    pose_ND = unit_rows(np.concatenate([x_ND, -x_ND[:40]]))  # the last forty show nothing of the book
+    background = Background(unit_rows(clusters(("fist", "ok", "claw"), 80)[0])[:200], pose_ND, np.full(200, ""))
+    book = GestureBook(model, background).fit(x_ND, y_N)
+    book.add_emg("lone", np.random.default_rng(9).normal(size=(1, 16)).astype(np.float32))
+    assert (book._target_N[:160] >= 0).mean() > 0.9
+    assert (book._target_N == 2).sum() == 0  # though some of the last forty have nothing nearer
 
 
 def test_what_is_in_no_entry_is_rejected_at_the_stated_rate(model):

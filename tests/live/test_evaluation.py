@@ -12,7 +12,7 @@ from cpep.data.store import open_store
 from cpep.data.windows import list_windows, touches
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.events import Event, Made, match
-from cpep.live import evaluation
+from cpep.live import evaluation, making
 from cpep.live.book import GestureBook
 from cpep.live.evaluation import Replayed, f1_of, replayed, scores, window_scores, with_interval
 from cpep.live.making import book_of
@@ -48,14 +48,16 @@ def test_a_book_is_of_training_poses_and_calibrated_on_validation_people_alone(m
     np.testing.assert_array_equal(other.background.emg_ND, book.background.emg_ND)
 
 
-def test_confidence_knows_no_emg_of_unseen_gestures(model, live_store, live_split, book):
-    windows = list_windows(live_store, 1.0, 0.25)
-    windows = windows.select(windows.valid_N & np.isin(windows.users(live_store), live_split.users_val))
-    unseen = windows.select(touches(live_store, windows, live_split.unseen, live_split.guard_s))
-    assert len(unseen) > 20
-    x_ND = embed_emg(model, live_store, unseen).x_ND
-    known = {row.tobytes() for row in book.background.emg_ND.round(4)}
-    assert not any(row.tobytes() in known for row in x_ND.round(4))
+def test_confidence_knows_no_emg_of_unseen_gestures(model, live_store, live_split, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(making, "background_of", lambda model, store, windows: chosen.append(windows))
+    book_of(model, live_store)
+    (windows,) = chosen
+    assert len(windows) > 20
+    assert not touches(live_store, windows, live_split.unseen, live_split.guard_s).any()
+    everything = list_windows(live_store, 1.0, 0.25)
+    mine = everything.select(np.isin(everything.users(live_store), live_split.users_val))
+    assert touches(live_store, mine, live_split.unseen, live_split.guard_s).sum() > 20  # there was something to leak
 
 
 def test_a_gesture_nobody_has_is_refused(model, live_store):
@@ -178,6 +180,31 @@ def test_evaluate_live_writes_its_results_and_page(model, live_store, book, tmp_
     page = (tmp_path / "out" / "live.html").read_text()
     assert "F1 of events" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_data_that_hold_nothing_of_the_book_are_a_sentence(model, live_store, book, tmp_path):
+    save(model, tmp_path / "checkpoint")
+    other = book.copy()
+    for name in other.names[1:]:
+        other.remove(name)
+    other.add("wave", np.zeros(20))
+    other.save(tmp_path / "other.book")
+    request = LiveRequest(tmp_path / "checkpoint", tmp_path / "other.book", live_store.path, tmp_path / "out")
+    with pytest.raises(UserError, match="nobody makes a gesture of the book"):
+        evaluate_live(request)
+    everywhere = LiveRequest(tmp_path / "checkpoint", None, live_store.path, tmp_path / "out", shots=2, shown="user")
+    with pytest.raises(UserError, match="no recording is left"):
+        evaluate_live(everywhere)
+
+
+@pytest.mark.parametrize(
+    ("settings", "grid"), [((), 0.25), (("data.window_s=0.6", "emg.bin_ms=50"), 0.2), (("emg.bin_ms=20",), 0.2)]
+)
+def test_windows_of_any_length_lie_on_the_grid_of_a_stream(untrained, live_store, settings, grid):
+    model = untrained(*settings)
+    assert making.grid_s(model) == pytest.approx(grid)
+    windows = list_windows(live_store, model.card.window_s, grid)
+    assert len(embed_streamed(model, live_store, windows.select(np.arange(9)), grid)) == 9
 
 
 def test_a_person_shows_some_windows_and_the_others_calibrate(model, live_store, live_split):

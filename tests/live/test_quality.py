@@ -26,6 +26,11 @@ def test_each_fault_is_marked_on_its_channel():
     assert quality(emg_TC, RATE, "raw") == ("flat", "clipped", "hum", "hum", "noisy", "flat", "", "")
 
 
+def test_a_small_signal_of_few_steps_is_not_clipped():
+    emg_TC = np.rint(1.2 * np.random.default_rng(1).normal(size=(400, 8))).astype(np.float32)
+    assert set(quality(emg_TC, 200.0, "raw")) == {""}
+
+
 def test_an_envelope_does_not_hum():
     emg_TC = np.abs(band())
     emg_TC[:, 2] += 5 + 5 * np.sin(2 * np.pi * 50 * np.arange(4000) / RATE).astype(np.float32)

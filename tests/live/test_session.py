@@ -96,16 +96,59 @@ def test_a_source_that_fails_says_so_and_the_session_can_be_looked_at(book, long
 
 
 def test_looking_never_holds_up_the_stream(book, longest):
-    """Somebody who looks all the time gets views, and the stream still ends."""
+    """Somebody who takes for ever to draw a view is in the middle of it while the stream runs to its end."""
+    source, looking, drawn = Recorded(longest[1]), threading.Event(), threading.Event()
+
+    class Slow:
+        def point(self, x_D):
+            looking.set()
+            drawn.wait(20)
+            return 0.0, 0.0
+
+    session = Session(source, book.model, book)
+    session._mapping = threading.Thread(target=lambda: None)
+    session.map = Slow()
+    viewer = threading.Thread(target=lambda: [session.view() for _ in range(1000) if not looking.is_set()])
+    session.start()
+    until(lambda: session._state is not None)
+    viewer.start()
+    until(looking.is_set)
+    until(source.delivered.is_set)
+    assert not drawn.is_set()
+    drawn.set()
+    viewer.join()
+    session.stop()
+
+
+class Breaking(Recorded):
+    def chunks(self):
+        yield Chunk(self.emg_TC[:40])
+        raise OSError("no such device")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_source_that_breaks_or_ends_is_no_silence(book, longest):
+    session = Session(Breaking(longest[1]), book.model, book)
+    session.start()
+    until(lambda: session.view().problem)
+    assert session.view().problem == "recorded has failed: no such device"
+    source = Recorded(longest[1][:400])
+    source.close()
+    session = Session(source, book.model, book)
+    session.start()
+    until(lambda: session.view().problem)
+    assert session.view().problem == "recorded has ended"
+
+
+def test_another_book_forgets_what_the_old_one_said(book, longest):
     source = Recorded(longest[1])
     session = Session(source, book.model, book)
     session.start()
-    looks = 0
-    while not source.delivered.is_set():
-        session.view()
-        looks += 1
-    assert looks
-    assert session.view().time_s == pytest.approx((len(longest[1]) + 100) / 2000)
+    until(source.delivered.is_set)
+    smaller = book.copy()
+    smaller.remove("fist")
+    session.use(smaller)
+    assert session.view().state is None
     session.stop()
 
 

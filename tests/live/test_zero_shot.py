@@ -62,11 +62,6 @@ def test_a_gesture_of_which_no_emg_was_ever_seen_is_recognised_by_its_pose(demo)
     assert np.mean(share_U) > 2 * np.mean(elsewhere), "it is told whatever is made"
 
 
-def test_without_the_entry_it_is_never_told(demo):
-    model, shipped = demo
-    assert all(event.name != GESTURE for event in made_and_told(model, shipped, "nobody_0").told)
-
-
 def test_what_is_shipped_is_small_and_of_simulated_people(demo):
     model, shipped = demo
     checkpoint, book = demo_paths()

@@ -12,6 +12,8 @@ from cpep.evaluate.events import NOTHING
 from cpep.evaluate.plots import heat, reliability_diagram
 from cpep.files import write_text
 
+STARRED = "* In recordings whose gestures are all in the book."
+
 
 def write_live_report(results: dict[str, Any], path: Path) -> None:
     """Write ``live.html``: figures, confusion matrix and reliability diagram; nothing is loaded from elsewhere."""
@@ -24,6 +26,7 @@ def write_live_report(results: dict[str, Any], path: Path) -> None:
     page = environment.get_template("live.html.jinja").render(
         results=results,
         lines=live_lines(results),
+        starred=STARRED,
         confusion=heat(counts_KA, names, [*names, NOTHING], 0, "Gestures made, and what was told", "gestures"),
         reliability=reliability_diagram(events["calibration"]) if events["calibration"] else "",
     )
@@ -35,24 +38,35 @@ def live_lines(results: dict[str, Any]) -> list[tuple[str, str, str]]:
     events, windows, book = results["events"], results["windows"], results["book"]
     latency = events["latency_s"]
     lines = [
+        ("F1 of events *", _interval(events["f1"]), "mean over gestures"),
         (
-            "F1 of events",
-            _interval(events["f1"]),
-            "mean over gestures; recordings in which all gestures are in the book",
+            "windows, as told *",
+            _share(windows["told"]),
+            "balanced accuracy of single windows; rejecting one is wrong",
         ),
-        ("the same, all recordings", _interval(events["f1_of_all_recordings"]), "with gestures that the book lacks"),
-        ("windows, likeliest", f"{windows['named']:.3f}", "balanced accuracy of single windows, none rejected"),
-        ("windows, as told", f"{windows['told']:.3f}", "the same where rejecting a window counts as wrong"),
-        ("onset latency", _latency(latency), "median and 90th percentile, from the beginning of the movement"),
+        ("windows, likeliest *", _share(windows["named"]), "the same, where none may be rejected"),
+        ("onset latency *", _latency(latency), "median and 90th percentile, from the beginning of the movement"),
+    ]
+    if events["calibration"]:
+        lines.append(
+            (
+                "calibration error *",
+                _share(events["calibration"]["ece"]),
+                "of the confidence of events, ECE",
+            )
+        )
+    lines += [
+        (
+            "F1, all recordings",
+            _interval(events["f1_of_all_recordings"]),
+            "with gestures that the book lacks",
+        ),
         ("false events in rest", _interval(events["false_events_per_minute_of_rest"], 2), "per minute of rest"),
         ("rejected", _interval(events["rejected"]), "of gestures that the book lacks, those that raised no event"),
     ]
     if book["false_alarms"] is not None:
         said = f"{book['false_alarms']:.3f}; {book['accepted']:.3f} of the book's own are accepted"
         lines.append(("stated false alarms", said, "single windows of validation people outside the book"))
-    if events["calibration"]:
-        ece = f"{events['calibration']['ece']:.3f}"
-        lines.append(("calibration error", ece, "of the confidence of events (ECE, ten bins)"))
     return lines
 
 
@@ -63,13 +77,18 @@ def live_text(results: dict[str, Any]) -> str:
     far = max(len(figure) for _, figure, _ in lines)
     rows = "\n".join(f"{what:<{wide}}  {figure:<{far}}  {why}" for what, figure, why in lines)
     events = results["events"]
-    return f"{rows}\n\n{events['people']} people, {events['recordings']} recordings; 95 % intervals over people."
+    people = f"{events['people']} people, {events['recordings']} recordings; 95 % intervals over people."
+    return f"{rows}\n\n{people}\n{STARRED}"
 
 
 def _interval(figure: dict[str, float | None], digits: int = 3) -> str:
     if figure["mean"] is None:
         return "-"
     return f"{figure['mean']:.{digits}f} ({figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
+
+
+def _share(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
 
 
 def _latency(latency: dict[str, float | None]) -> str:

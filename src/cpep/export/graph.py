@@ -108,8 +108,12 @@ def graph_of(model: Model) -> Calibrated:
             f"a {model.card.kind} checkpoint gives no embedding of EMG; export an aligned one (of `cpep align`)"
         )
     frontend = model.emg_frontend
-    causal = frontend.normalisation == "causal" and frontend.bin_samples
-    return (Causal if causal else Calibrated)(model).eval()
+    if frontend.normalisation == "causal" and not frontend.bin_samples:
+        raise UserError(
+            "a causal checkpoint of raw samples carries a running level, which no graph has yet; "
+            "export one of energies (emg.tokens=log_rms)"
+        )
+    return (Causal if frontend.normalisation == "causal" else Calibrated)(model).eval()
 
 
 def window_samples(model: Model) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -44,8 +45,7 @@ class GestureBook:
 
     Args:
         model: an aligned checkpoint, or any that reads EMG if all entries are of EMG windows.
-        background: windows that confidence is calibrated on; without them confidence is a guess, and what is in no
-            entry is recognised by the entries' own vectors.
+        background: windows that confidence is calibrated on; without them it is a guess, by fixed numbers.
         false_alarms: share of the background outside the book that may be taken for a gesture of it.
     """
 
@@ -98,23 +98,18 @@ class GestureBook:
 
     def copy(self) -> GestureBook:
         """Return a book of the same entries that can be changed on its own."""
-        other = GestureBook(self.model, self.background, self.false_alarms)
-        other.entries = self.entries
-        other._settle()
-        return other
+        return copy.copy(self)  # entries and arrays are replaced, never changed
 
     def pose_of(self, name: str) -> FloatArray | None:
         """Return the median pose (J,) of an entry, or ``None`` of one of EMG windows."""
         entry = self.entries[self.names.index(name)]
         return np.asarray(np.median(entry.pose_GJ, axis=0)) if entry.shown else None
 
-    @property
-    def gallery_pose_GJ(self) -> FloatArray:
-        """Pose (G, J) of every vector of the gallery; nan for those of EMG windows."""
-        joints = len(self.model.card.device.pose_names)
-        blank = [np.full((len(e.vector_GD), joints), np.nan, np.float32) for e in self.entries if not e.shown]
-        parts = [e.pose_GJ if e.shown else blank.pop(0) for e in self.entries]
-        return np.concatenate(parts) if parts else np.zeros((0, joints), np.float32)
+    def pose_at(self, nearest: int) -> FloatArray | None:
+        """Return the pose (J,) of a vector of the gallery, or ``None`` of one of an EMG window."""
+        entry = self.entries[self.entry_G[nearest]]
+        first = int(np.searchsorted(self.entry_G, self.entry_G[nearest]))
+        return entry.pose_GJ[nearest - first] if entry.shown else None
 
     def fit(self, x_ND: FloatArray, y_N: Sequence[str] | StrArray) -> GestureBook:
         """Take EMG embeddings with their names as entries, in place of all that was there."""
@@ -223,20 +218,19 @@ class GestureBook:
         self.usual_E, self.spread_E = np.zeros(count, np.float32), np.ones(count, np.float32)
         self.calibration = Calibration()
         if self.entries:
-            if self.background is not None:
-                self.usual_E, self.spread_E = usual(self._nearness(self.background.emg_ND), self.rest)
             self._own_GE = among_themselves(self.vector_GD, self.entry_G, count)
-            self._known_NE, self._target_N = self._known()
-            self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)
+            self._known_NE, self._target_N = self._own_GE, self.entry_G
+            if self.background is not None:
+                self._calibrate(self.background)
 
-    def _known(self) -> tuple[FloatArray, IntArray]:
-        """Return similarities and targets of the windows that confidence is calibrated on."""
-        if self.background is None:
-            return self._own_GE, self.entry_G
-        similarity_NE = self.similarity(self.background.emg_ND)
-        if self.background.pose_ND.shape[1]:
-            return similarity_NE, shown(self._nearness(self.background.pose_ND), self._own_GE, self.entry_G)
-        return similarity_NE, named(self.background.name_N, self.names)
+    def _calibrate(self, background: Background) -> None:
+        self.usual_E, self.spread_E = usual(self._nearness(background.emg_ND), self.rest)
+        self._known_NE = self.similarity(background.emg_ND)
+        if background.pose_ND.shape[1]:
+            self._target_N = shown(self._nearness(background.pose_ND), self._own_GE, self.entry_G)
+        else:
+            self._target_N = named(background.name_N, self.names)
+        self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)
 
     def _alike(self, mine: int) -> tuple[str, ...]:
         """Return the names of the entries that windows show to be hard to tell from one."""

@@ -26,7 +26,10 @@ OUTSIDE = -1
 
 @dataclass(frozen=True)
 class Calibration:
-    """From similarities to probabilities: softmax of (similarity, unknown) over temperature; what ``fit`` finds.
+    """From similarities to probabilities: softmax of (similarity, unknown) over temperature.
+
+    ``fit`` finds it. The values that stand here are for cosines, where there is nothing to fit it on: about what is
+    found on simulated people.
 
     Attributes:
         temperature: of the softmax.
@@ -35,15 +38,13 @@ class Calibration:
         false_alarms: share of the windows outside the book, of people not trained on, that are accepted by this
             threshold; nan where no such windows are known.
         accepted: share of the windows of the book's gestures, of the same people, that are accepted.
-        idle: energy (see ``Hop``) up to which the hand rests.
     """
 
-    temperature: float = 0.05
-    unknown: float = 0.3
+    temperature: float = 0.04
+    unknown: float = 0.15
     threshold: float = 0.5
     false_alarms: float = float("nan")
     accepted: float = float("nan")
-    idle: float = -0.55
 
     def probabilities(self, similarity_NE: FloatArray) -> FloatArray:
         """Return the probability of every entry, and in the last column of none, (N, E + 1)."""
@@ -79,9 +80,13 @@ def by_entry(cosine_NG: FloatArray, entry_G: IntArray, entries: int, left_out: i
 
 def among_themselves(vector_GD: FloatArray, entry_G: IntArray, entries: int) -> FloatArray:
     """Return ``by_entry`` of the gallery's own vectors, each left out of its own neighbours."""
-    cosine_GG = cosines(vector_GD, vector_GD)
-    np.fill_diagonal(cosine_GG, -1)
-    return by_entry(cosine_GG, entry_G, entries, left_out=1)
+    parts = [np.zeros((0, entries), np.float32)]
+    for entry in range(entries):  # one after the other: all against all would be large
+        own = np.flatnonzero(entry_G == entry)
+        cosine_NG = cosines(vector_GD[own], vector_GD)
+        cosine_NG[np.arange(len(own)), own] = -1
+        parts.append(by_entry(cosine_NG, entry_G, entries, left_out=1))
+    return np.concatenate(parts)
 
 
 def with_unknown(similarity_NE: FloatArray, unknown: float) -> FloatArray:
@@ -113,7 +118,8 @@ def usual(near_NE: FloatArray, rest: int) -> tuple[FloatArray, FloatArray]:
 def shown(near_NE: FloatArray, own_GE: FloatArray, entry_G: IntArray) -> IntArray:
     """Return the entry (N,) that the pose of each window shows, or ``OUTSIDE``.
 
-    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are.
+    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are. An
+    entry of few vectors, which are no neighbours of each other, takes the usual border of the others.
 
     Args:
         near_NE: ``by_entry`` of the poses.
@@ -121,6 +127,9 @@ def shown(near_NE: FloatArray, own_GE: FloatArray, entry_G: IntArray) -> IntArra
         entry_G: entry of each vector of the gallery.
     """
     border_E = np.array([np.quantile(own_GE[entry_G == entry, entry], 0.05) for entry in range(near_NE.shape[1])])
+    few_E = np.bincount(entry_G, minlength=len(border_E)) <= NEIGHBOURS
+    if few_E.any() and not few_E.all():
+        border_E[few_E] = np.maximum(border_E[few_E], np.median(border_E[~few_E]))
     best_N = near_NE.argmax(axis=1)
     return np.where(near_NE[np.arange(len(near_NE)), best_N] >= border_E[best_N], best_N, OUTSIDE)
 

@@ -174,7 +174,7 @@ def window_scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, f
             for made, answer in zip(run.made_N.tolist(), answer_N.tolist(), strict=True)
             if made in names
         ]
-        return round(balanced_accuracy(*np.array(pairs, int).T), 4)
+        return round(balanced_accuracy(*np.array(pairs, int).T), 4) if pairs else float("nan")
 
     return {"named": accuracy([run.named_N for run in runs]), "told": accuracy([run.told_N for run in runs])}
 

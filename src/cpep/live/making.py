@@ -17,7 +17,7 @@ from cpep.live.wearings import embed_streamed
 from cpep.models.cpep import Cpep
 from cpep.types import BoolArray, UserError
 
-HOP_S = 0.25
+LONGEST_HOP_S = 0.25
 MOST = 3000
 """Windows of the background: a random choice of more."""
 
@@ -49,7 +49,7 @@ def book_of(
     for name in names:
         if name not in store.vocabulary:
             raise UserError(f"{store.path} has no gesture {name!r}; it has {', '.join(store.vocabulary)}")
-    windows = list_windows(store, model.card.window_s, HOP_S)
+    windows = list_windows(store, model.card.window_s, grid_s(model))
     windows = windows.select(windows.valid_N)
     user_N = windows.users(store)
     # no window of an unseen gesture, not even of validation users: confidence must not know them either
@@ -65,10 +65,18 @@ def book_of(
     return book
 
 
+def grid_s(model: Model) -> float:
+    """Return a hop, at most ``LONGEST_HOP_S``, on whose grid windows begin and end as those of a stream do."""
+    step_s = model.emg_frontend.bin_samples / model.card.device.emg_rate or 1 / model.card.frame_rate
+    steps = round(model.card.window_s / step_s)
+    most = max(int(LONGEST_HOP_S / step_s + 1e-9), 1)
+    return step_s * max(hop for hop in range(1, most + 1) if steps % hop == 0)
+
+
 def background_of(model: Model, store: Store, windows: Windows) -> Background:
     """Return ``MOST`` of some windows, as a stream of their wearings embeds them, with pose where there is any."""
     chosen = _some(windows, np.ones(len(windows), bool), MOST)
-    x_ND, pose_ND = embed_streamed(model, store, chosen, HOP_S), np.zeros((len(chosen), 0), np.float32)
+    x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
     if isinstance(model.net, Cpep):
         pose_ND = embed_pose(model, store, chosen).x_ND
     names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])

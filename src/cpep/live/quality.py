@@ -10,7 +10,7 @@ FLAT = 0.02
 """A channel is flat with less than this share of the usual channel's SD."""
 
 CLIPPED = 0.01
-"""A channel is clipped where more than this share of its samples lies at its extremes."""
+"""A channel is clipped where more than this share of its samples follows another at its extremes."""
 
 HUM = 0.5
 """A channel hums where powerline frequencies hold more than this share of its power."""
@@ -32,7 +32,8 @@ def quality(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[str, ...]:
     spread_C = emg_TC.std(axis=0)
     usual = float(np.median(spread_C))
     largest_C = np.abs(emg_TC).max(axis=0)
-    at_end_C = (np.abs(emg_TC) >= largest_C).mean(axis=0)
+    end_TC = np.abs(emg_TC) >= largest_C
+    at_end_C = (end_TC[1:] & end_TC[:-1]).mean(axis=0)  # in a row: a signal of few steps is not clipped
     hum_C = mains_share(emg_TC, rate) if kind == "raw" else np.zeros(emg_TC.shape[1])
     marks = []
     for c, spread in enumerate(spread_C.tolist()):

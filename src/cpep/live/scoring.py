@@ -20,7 +20,7 @@ from cpep.files import progress_line, write_json
 from cpep.live.book import GestureBook
 from cpep.live.entries import REST
 from cpep.live.evaluation import names_of, replayed, scores, window_scores
-from cpep.live.making import HOP_S, background_of
+from cpep.live.making import background_of, grid_s
 from cpep.live.wearings import embed_streamed
 from cpep.presets import from_dict
 from cpep.runs import prepared, run_block
@@ -73,21 +73,25 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
         books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
         left = tuple(entry for entry in store.entries if request.shown not in entry.name)
     indices = [index for index, entry in enumerate(store.entries) if entry in left and entry.user in users]
+    if not indices:
+        raise UserError(f"{request.data}: no recording is left to replay where {request.shown!r} is in every name")
     runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
     made = {gesture.name for run in runs for gesture in run.matched.made}
-    names = [name for name in names_of(books[users[0]]) if name in made]
+    names = [name for name in dict.fromkeys(n for book in books.values() for n in names_of(book)) if name in made]
+    if not names:
+        found = ", ".join(sorted(made)) or "none"
+        raise UserError(f"{request.data}: nobody makes a gesture of the book; made are {found}")
     seconds = round(time.monotonic() - clock, 1)
-    calibration = books[users[0]].calibration
     results = {
         "schema": SCHEMA,
         "run": run_block(request.command, from_dict(model.card.config), seconds, started),
         "data": {"name": store.name, "users": list(users), "gestures": names},
         "book": {
-            "entries": [len(entry.vector_GD) for entry in books[users[0]].entries],
-            "false_alarms": _number(calibration.false_alarms),
-            "accepted": _number(calibration.accepted),
+            "entries": names,
+            "false_alarms": _mean([book.calibration.false_alarms for book in books.values()]),
+            "accepted": _mean([book.calibration.accepted for book in books.values()]),
         },
-        "windows": window_scores(runs, names),
+        "windows": window_scores([run for run in runs if run.pure], names),
         "events": scores(runs, names),
     }
     write_json(request.out / "live.json", results)
@@ -119,12 +123,12 @@ def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) ->
     """Return the book of a person who shows some windows of each gesture.
 
     The windows lie evenly over the recordings whose names hold ``shown``. Confidence is calibrated on the
-    checkpoint's training and validation people, whose gestures are known by their labels.
+    checkpoint's validation people, whose gestures are known by their labels.
 
     Raises:
         UserError: the person has no such recording, or none long enough.
     """
-    windows = list_windows(store, model.card.window_s, HOP_S)
+    windows = list_windows(store, model.card.window_s, grid_s(model))
     windows = windows.select(windows.label_N >= 0)
     shown_E = np.array([entry.user == user and shown in entry.name for entry in store.entries])
     mine = windows.select(shown_E[windows.entry_N])
@@ -132,15 +136,17 @@ def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) ->
         raise UserError(
             f"{store.path}: user {user} has no recording with {shown!r} in its name to show gestures from"
         )
-    split = model.card.held_out()
-    others = windows.select(np.isin(windows.users(store), (*split.users_train, *split.users_val)))
+    others = windows.select(np.isin(windows.users(store), model.card.held_out().users_val))
+    if not len(others):
+        raise UserError(f"{store.path} has no validation user of the checkpoint, on whom confidence is calibrated")
     book = GestureBook(model, background_of(model, store, others))
     for label in sorted(set(mine.label_N.tolist())):
         own = mine.select(np.flatnonzero(mine.label_N == label))
         even = own.select(np.unique(np.linspace(0, len(own) - 1, shots).round().astype(int)))
-        book.add_emg(store.vocabulary[label] if label else REST, embed_streamed(model, store, even, HOP_S))
+        book.add_emg(store.vocabulary[label] if label else REST, embed_streamed(model, store, even, grid_s(model)))
     return book
 
 
-def _number(value: float) -> float | None:
+def _mean(values: list[float]) -> float | None:
+    value = float(np.mean(values))
     return None if np.isnan(value) else round(value, 4)

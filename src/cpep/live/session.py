@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -141,28 +141,31 @@ class Session:
         """Recognise by another book from the next hop on; the map follows when it is laid out."""
         with self._lock:
             self.book, self._recogniser = book, Recogniser(book)
+            self._state = self._x_D = None  # they speak of the other book
         self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
         self._mapping.start()
 
     def view(self) -> View:
         """Return the session as it is now."""
         with self._lock:
-            state, x_D, book, known = self._state, self._x_D, self.book, self.map
-            pose_J = book.gallery_pose_GJ[state.nearest] if state and state.nearest < len(book.vector_GD) else None
-            return View(
+            x_D, book, known = self._x_D, self.book, self.map
+            now = View(
                 time_s=self._stream.sample / self.source.rate,
                 emg_TC=self._shown.last().copy(),
                 column=self._shown.rows,
                 column_s=self._span / self.source.rate,
                 quality_C=self._quality_C,
-                state=state,
+                state=self._state,
                 made=self._made,
                 events=tuple(self._events),
-                pose_J=None if pose_J is None or np.isnan(pose_J).any() else pose_J,
-                point=None if known is None or x_D is None else known.point(x_D),
+                pose_J=None,
+                point=None,
                 lost=self._lost,
                 problem=self._problem,
             )
+        if now.state is None or x_D is None:
+            return now
+        return replace(now, pose_J=book.pose_at(now.state.nearest), point=known.point(x_D) if known else None)
 
     def _lay_out(self, book: GestureBook) -> None:
         found = map_of(book)
@@ -174,8 +177,12 @@ class Session:
         try:
             for chunk in self.source.chunks():
                 self._take(chunk.emg_TC, chunk.lost, chunk.made)
+            self._problem = f"{self.source.name} has ended"
         except UserError as error:
             self._problem = str(error)
+        except Exception as error:  # whoever looks must be told that nothing comes any more
+            self._problem = f"{self.source.name} has failed: {error}"
+            raise
 
     def _take(self, emg_TC: FloatArray, lost: int, made: str) -> None:
         if lost:

@@ -19,7 +19,7 @@ REST = 4.0
 GESTURES_PER_TAKE = 4
 """With its rests, a take lasts about 20 s."""
 OTHERS = 4
-"""Unseen gestures and extras that are dealt with the eight seen ones: two of three gestures are in the shipped book."""
+"""Unseen gestures and extras that are dealt with the eight seen ones: most gestures are in the shipped book."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def live_wearing(seed: int) -> Wearing:
 def live_takes(wearing: Wearing) -> Iterator[LiveTake]:
     """Yield takes without end.
 
-    Every seen gesture comes by before one comes again, and with them ``OTHERS`` of the unseen ones and extras in turn.
+    Every seen gesture comes by before one comes again, and with them ``OTHERS`` of the others in turn.
     """
     rng, deck, others = generator(wearing.person.seed, "deck", wearing.person.user), list[str](), list[str]()
     for number in count():
