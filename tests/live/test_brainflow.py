@@ -64,7 +64,7 @@ def test_a_session_that_breaks_is_begun_again(board_shim):
     )
 
 
-@pytest.mark.parametrize("text", ["Synthetic", "-1", "synthetic,serial_port=x,ip_port=3"])
+@pytest.mark.parametrize("text", ["Synthetic", "-1", "synthetic,serial_port=x,ip_port=3,master_board=-1"])
 def test_a_board_by_name_or_number_is_released_when_the_source_is_closed(text):
     for _ in range(2):  # a second session of a board that is still open is refused
         read(open_source(f"brainflow:{text}", DEVICE), 10)
@@ -77,6 +77,11 @@ def test_a_board_by_name_or_number_is_released_when_the_source_is_closed(text):
         ("-77", "no board -77"),
         ("synthetic,port=3", "port=3 is no parameter; BrainFlow takes serial_port"),
         ("synthetic,ip_port=x", "ip_port=x is no parameter"),
+        ("synthetic,to_json=3", "to_json=3 is no parameter"),
+        ("--1", "no board --1"),
+        ("no", "brainflow:no is no board that samples by itself"),
+        ("playback_file", "brainflow:playback_file is no board that samples by itself"),
+        ("streaming,master_board=-1", "brainflow:streaming is no board"),
     ],
 )
 def test_what_brainflow_does_not_know_is_refused(text, said):

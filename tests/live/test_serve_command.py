@@ -13,13 +13,23 @@ from cpep.cli import main
 from cpep.commands.serve import refuse_other_hands
 from cpep.data.recording import Device
 from cpep.live.book import GestureBook
+from cpep.simulate.anatomy import REST_J
 from cpep.types import UserError
+from tests.data.samples import write_emg2pose
+
+
+def _made(model, folder):
+    """Write a checkpoint, and a book of rest."""
+    save(model, folder / "checkpoint")
+    book = GestureBook(model)
+    book.add("rest", REST_J[:20])
+    book.save(folder / "my.book")
 
 
 @pytest.fixture
 def serve(untrained, tmp_path, monkeypatch):
     """Return a function that runs the command and passes the page to a function."""
-    save(untrained(), tmp_path / "checkpoint")
+    _made(untrained(), tmp_path)
 
     def run(look, *more):
         def looks(page, host, port, show):
@@ -55,6 +65,27 @@ def test_a_mistake_is_a_sentence(serve, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "nicegui", None)
     assert serve(lambda page: None) == 2
     assert 'pip install "cpep[web]"' in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_a_book_is_refused(serve, tmp_path, capsys):
+    """A book that is made of nothing has no background, and what is in no entry would be taken for one."""
+    (tmp_path / "my.book").unlink()
+    assert serve(lambda page: pytest.fail("served")) == 2
+    said = capsys.readouterr().err
+    assert f"make it with `cpep book {tmp_path / 'checkpoint'} STORE {tmp_path / 'my.book'}`" in said
+    assert not (tmp_path / "my.book").exists()
+
+
+def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_path, capsys):
+    model = untrained("data.normalisation=recording")
+    _made(model, tmp_path)
+    assert serve(lambda page: None) == 2
+    assert "calibrate" in capsys.readouterr().err
+    (recording,) = write_emg2pose(tmp_path / "raw", count=1, samples=5000)
+    seen = []
+    assert serve(lambda page: seen.append(page.live.session), "--calibrate", str(tmp_path / "raw")) == 0
+    known, used = model.calibrate(recording.emg_TC.T), seen[0]._stream._scale.standard()
+    assert np.allclose(used.centre_F, known.centre_F) and np.allclose(used.spread_F, known.spread_F)
 
 
 def test_other_hands_are_refused():

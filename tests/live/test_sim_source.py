@@ -82,6 +82,18 @@ def test_the_next_take_is_made_while_one_is_played():
     assert list(chunks) == []
 
 
+def test_its_thread_ends_with_it():
+    hand = SimulatedHand(DEVICE, 1, 0)
+    chunks = hand.chunks()
+    next(chunks)
+    (maker,) = hand._maker._threads
+    hand.close()
+    assert list(chunks) == []
+    maker.join(20)
+    assert not maker.is_alive()
+    hand.make("fist")  # of a page that is still open
+
+
 def test_what_cannot_be_made_is_refused():
     hand = SimulatedHand(DEVICE)
     for name, pose, said in (

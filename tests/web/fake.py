@@ -124,7 +124,7 @@ def page(path):
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
     live = Live(session, "fake", "noise_sd")
-    return Page(live, Shelf(session, path), session, 100.0)
+    return Page(live, Shelf(session, path), session, 100.0, 1.0)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from cpep.web.frames import Live
 from cpep.web.guard import COOKIE, Guard
 from cpep.web.server import STATIC, bind
 from cpep.web.shelf import Shelf
-from cpep.web.uploads import LARGEST, read_poses
+from cpep.web.uploads import LARGEST, Poses, read_poses
 from tests.data.samples import write_emg2pose, write_generic
 from tests.web.fake import FakeBook, FakeSession
 
@@ -77,6 +77,14 @@ def test_another_site_gets_nothing_from_loopback():
     assert Browser().get("/", headers={"origin": "http://evil.example"}).status_code == 403
     assert Browser().get("/", headers={"origin": HOME}).status_code == 200
     assert Browser().connects(origin=HOME) and not Browser().connects(origin="http://evil.example")
+
+
+def test_what_is_no_address_is_refused():
+    for token in ("", TOKEN):
+        for headers in ({"host": "["}, {"origin": "http://["}):
+            browser = Browser(token)
+            assert browser.get("/", headers=headers).status_code == 403
+            assert not browser.connects(**headers)
 
 
 def test_without_the_token_there_is_a_field_for_it():
@@ -153,6 +161,33 @@ def test_names_that_do_not_do(shelf, name):
     assert shelf.path.read_bytes() == before
 
 
+class Late:
+    """A lock that another tab held: what that tab did is done once this one has it."""
+
+    def __init__(self, did):
+        self.did = did
+
+    def __enter__(self):
+        self.did()
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_two_tabs_do_not_undo_what_each_of_them_checked(shelf):
+    def other(poses):
+        shelf.session.use(FakeBook(poses))
+
+    other({"rest": np.zeros(20), "fist": np.ones(20)})
+    shelf._lock = Late(lambda: other({"rest": np.zeros(20)}))
+    with pytest.raises(UserError, match="rest is the last"):
+        shelf.remove("rest")
+    shelf._lock = Late(lambda: other({"rest": np.zeros(20), "mine": np.ones(20)}))
+    with pytest.raises(UserError, match="a gesture mine already"):
+        shelf.add("mine", np.zeros(20))
+    assert (shelf.book.pose_of("mine") == 1).all()
+
+
 class Still(FakeSession):
     """A session whose picture is given."""
 
@@ -209,12 +244,38 @@ def test_an_uploaded_recording_gives_its_pose(tmp_path):
     (written,) = write_emg2pose(tmp_path, count=1)
     poses = read_poses(contents(tmp_path / "r0.hdf5"), rate=100.0)
     read = read_recording(tmp_path / "r0.hdf5")
-    part = slice(10, 30)
-    assert np.allclose(poses.stretch(0.1, 0.3), read.pose_SJ[part][read.valid_S[part]])
+    assert np.allclose(poses.pose_SJ[poses.valid_S], read.pose_SJ[read.valid_S])
     assert poses.seconds == pytest.approx(written.seconds, abs=0.02)
     for name, middle in poses.gestures:
         assert written.vocabulary[written.label_T[int(middle * 2000)]] == name in ("fist", "spread")
     assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.pose_SJ) // 2
+
+
+def poses_of(valid_S, rate=100.0):
+    pose_SJ = np.arange(len(valid_S), dtype=np.float32)[:, None].repeat(20, axis=1)
+    return Poses("r0", pose_SJ, np.asarray(valid_S, bool), rate, ())
+
+
+@pytest.mark.parametrize("window_s", [0.5, 2.0])
+def test_the_stretch_about_a_gesture_holds_a_window_wherever_it_is(window_s):
+    poses = poses_of(np.ones(1000))
+    for middle in (0.0, 0.29, 5.0, 9.99):
+        start, stop = poses.around(middle, window_s)
+        assert 0 <= start <= middle <= stop <= 10
+        assert len(poses.stretch(start, stop, window_s)) == round((window_s + 1) * 100)
+    assert poses.around(5, window_s) == (5 - (window_s + 1) / 2, 5 + (window_s + 1) / 2)
+    assert poses_of(np.ones(100)).around(0.5, window_s) == (0, 1)
+
+
+def test_a_stretch_is_unbroken():
+    valid_S = np.ones(300, bool)
+    valid_S[[40, 41, 200]] = False
+    poses = poses_of(valid_S)
+    assert poses.stretch(0.29, 2.5, 1.0)[:, 0].tolist() == list(range(42, 200))
+    assert poses.stretch(0.0, 0.29, 0.29)[:, 0].tolist() == list(range(29))
+    for start, stop in ((0.0, 1.0), (0.4, 0.42), (2.0, 2.0), (5.0, 9.0)):
+        with pytest.raises(UserError, match="r0 has no 1 s of unbroken pose"):
+            poses.stretch(start, stop, 1.0)
 
 
 def test_the_path_in_an_uploads_name_is_not_followed(tmp_path):
@@ -239,6 +300,9 @@ def test_what_an_upload_may_not_be(tmp_path):
     assert "a.hdf5" in refused(("a.hdf5", whole[: len(whole) // 2]))
     assert "a.npz is damaged, or no .npz file" in refused(("a.npz", whole))
     assert "run.sh is no recording" in refused(("run.sh", b""))
+    assert "S1_A1_E1.mat is no recording; there are .hdf5, .npz, .csv, .json" in refused(("S1_A1_E1.mat", b""))
+    for name in ("x" * 300 + ".hdf5", "a\x00b.hdf5", "\N{GRINNING FACE}" * 60 + ".hdf5"):
+        assert "rename it" in refused((name, whole))
     assert "larger than 20 MB" in refused(("a.hdf5", bytes(LARGEST + 1)))
     said: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
     path = write_generic(tmp_path / "npz", said, emg=np.ones((400, 2)))

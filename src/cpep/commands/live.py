@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpep.commands.options import CalibrateOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ def stream(
     speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
     seconds: Annotated[float, typer.Option(min=0, help="Of the stream, then stop; 0 goes on to its end.")] = 0.0,
     publish: Annotated[str, typer.Option(help="Also send events as an LSL stream of markers of this name.")] = "",
-    calibrate: Annotated[
-        Path | None, typer.Option(help="Recording of this wearing, for a checkpoint that is not causal.")
-    ] = None,
+    calibrate: CalibrateOption = None,
 ) -> None:
     """Recognise gestures on a stream, and print each when it begins; Ctrl-C ends it.
 

@@ -34,6 +34,10 @@ SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by c
 FoldsOption = Annotated[
     int, typer.Option("--folds", help="Cross-validate over people; 0 tests a quarter of them once.")
 ]
+CalibrateOption = Annotated[
+    Path | None,
+    typer.Option("--calibrate", help="Recording of this wearing, for a checkpoint that is not causal."),
+]
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cpep.commands.options import CalibrateOption
 from cpep.types import UserError
 
 
@@ -15,12 +16,15 @@ def serve(
         Path | None, typer.Argument(help="Aligned model; without it the one that cpep ships.")
     ] = None,
     source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "sim",
-    book: Annotated[Path, typer.Option(help="Book of gestures; made where it is missing.")] = Path("my.book"),
+    book: Annotated[Path, typer.Option(help="Book of gestures; without CHECKPOINT made where it is missing.")] = Path(
+        "my.book"
+    ),
     host: Annotated[
         str, typer.Option(help="Address to listen on; on another than loopback a token is asked for.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    calibrate: CalibrateOption = None,
 ) -> None:
     """Open a page that shows the EMG and what is recognised in it, and that takes new gestures.
 
@@ -31,33 +35,33 @@ def serve(
     except ModuleNotFoundError as error:
         raise UserError('cpep serve needs NiceGUI: `pip install "cpep[web]"`') from error
     from cpep.checkpoint import load
-    from cpep.data.emg2pose import JOINTS
     from cpep.live.book import GestureBook
     from cpep.live.demo import demo_paths
+    from cpep.live.replay import emg_of_person
     from cpep.live.session import Session
     from cpep.live.sources import open_source
-    from cpep.simulate.anatomy import REST_J
     from cpep.web.frames import Live
     from cpep.web.page import Page
     from cpep.web.server import serve as serve_page
     from cpep.web.shelf import Shelf
     from cpep.web.studio import Maker
 
+    if checkpoint and not book.exists():
+        raise UserError(f"{book} does not exist; make it with `cpep book {checkpoint} STORE {book}`")
     shipped, shipped_book = demo_paths()
     model = load(checkpoint or shipped)
     refuse_other_hands(model.card.device)
     if not book.exists():
-        first = GestureBook(model) if checkpoint else GestureBook.load(shipped_book, model)
-        if checkpoint:
-            first.add("rest", REST_J[: len(JOINTS)])
-        first.save(book)
+        GestureBook.load(shipped_book, model).save(book)
+    standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
     opened = open_source(source, model.card.device, 1.0)
-    session = Session(opened, model, GestureBook.load(book, model))
+    session = Session(opened, model, GestureBook.load(book, model), standard)
     page = Page(
         Live(session, opened.name, model.card.device.emg_unit),
         Shelf(session, book),
         opened if isinstance(opened, Maker) else None,
         model.card.frame_rate,
+        model.card.window_s,
     )
     session.start()
     try:

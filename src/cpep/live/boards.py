@@ -39,7 +39,9 @@ def open_board(what: str, device: Device) -> Reconnecting:
     text, *rest = what.split(",")
     board, parameters = _board_id(brainflow, text), _parameters(brainflow, what, rest)
     name = f"brainflow:{text}"
-    description = brainflow.BoardShim.get_board_descr(board)
+    description = _description(brainflow, board)
+    if "sampling_rate" not in description:
+        raise UserError(f"{name} is no board that samples by itself; name the one that measures, such as cyton")
     rows: list[int] = next((description[kind] for kind in KINDS if kind in description), [])
     refuse_other(device, name, len(rows), description["sampling_rate"])
 
@@ -134,23 +136,32 @@ def _board_id(brainflow: Any, text: str) -> int:
     boards = {board.name.removesuffix("_BOARD").lower(): board.value for board in brainflow.BoardIds}
     if text.lower() in boards:
         return int(boards[text.lower()])
-    if text.lstrip("-").isdecimal() and int(text) in boards.values():
+    if text.removeprefix("-").isdecimal() and int(text) in boards.values():
         return int(text)
     near = difflib.get_close_matches(text.lower(), boards, n=3, cutoff=0.5) or ["synthetic", "cyton", "ganglion"]
     raise UserError(f"BrainFlow has no board {text}; write its name, such as {', '.join(near)}, or its number")
+
+
+def _description(brainflow: Any, board: int) -> dict[str, Any]:
+    """Return what BrainFlow knows of a board; nothing of ``NO_BOARD``."""
+    try:
+        return dict(brainflow.BoardShim.get_board_descr(board))
+    except brainflow.BrainFlowError:
+        return {}
 
 
 def _parameters(brainflow: Any, what: str, rest: list[str]) -> Any:
     parameters = brainflow.BrainFlowInputParams()
     for part in rest:
         key, _, value = part.partition("=")
-        usual = getattr(parameters, key, None)
-        if usual is None or (isinstance(usual, int) and not value.isdecimal()):
+        try:
+            usual = vars(parameters)[key]
+            setattr(parameters, key, int(value) if isinstance(usual, int) else value)
+        except (KeyError, ValueError) as error:
             raise UserError(
                 f"brainflow:{what}: {part} is no parameter; BrainFlow takes {', '.join(vars(parameters))}, as "
                 "brainflow:cyton,serial_port=/dev/ttyUSB0"
-            )
-        setattr(parameters, key, type(usual)(value))
+            ) from error
     return parameters
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from threading import Event
@@ -71,16 +72,20 @@ class SimulatedHand:
                 raise UserError(f"a pose of shape {pose_J.shape}; give 20 finite joint angles, or 22 with the wrist")
             gesture = set_by_hand(pose_J)
         number = next(self._wish_number)
-        self._wishes.append(self._maker.submit(wished_take, self._wearing, number, name, gesture))
+        with suppress(RuntimeError):  # chunks has ended
+            self._wishes.append(self._maker.submit(wished_take, self._wearing, number, name, gesture))
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of about 20 ms, each with what the hand makes, without end."""
-        take = self._next_take()
-        while True:
-            rest_TC = yield from self._play(take)
-            if self._closed.is_set():
-                return
-            take = _faded(self._wishes.popleft().result(), rest_TC) if self._wished() else self._next_take()
+        try:
+            take = self._next_take()
+            while True:
+                rest_TC = yield from self._play(take)
+                if self._closed.is_set():
+                    return
+                take = _faded(self._wishes.popleft().result(), rest_TC) if self._wished() else self._next_take()
+        finally:
+            self._maker.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """End ``chunks``."""

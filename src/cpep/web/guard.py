@@ -63,9 +63,13 @@ class Guard:
         """Return the answer to a request that is not passed on."""
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self.token and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        try:
+            asked, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin or "").netloc
+        except ValueError:
+            return PlainTextResponse("Host or Origin is no address", 403)
+        if not self.token and not is_loopback(asked):
             return PlainTextResponse(f"{host} is not an address of this machine's own", 403)
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and page != host:
             return PlainTextResponse("a page of another site may not use this one", 403)
         if scope["type"] == "http" and (response := self._too_large(scope["method"], headers)):
             return response

@@ -30,13 +30,15 @@ class Page:
         shelf: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.
+        window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float) -> None:
+    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float, window_s: float) -> None:
         self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+        self.window_s = window_s
 
     def show(self) -> None:
         """Build the page for one browser tab."""
         ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
         LiveView(self.live)
-        Studio(self.live, self.shelf, self.maker, self.rate).show()
+        Studio(self.live, self.shelf, self.maker, self.rate, self.window_s).show()

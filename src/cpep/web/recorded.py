@@ -11,23 +11,22 @@ from cpep.types import FloatArray, UserError
 from cpep.web.controls import Slider, button
 from cpep.web.uploads import LARGEST, Poses, read_poses
 
-STRETCH_S = 0.5
-"""Taken on each side of the middle of a labelled gesture, s."""
-
 
 class Recorded:
     """Uploads a recording and chooses a stretch of it.
 
     Args:
         rate: frames per second of the poses.
+        window_s: length of the model's windows, which a stretch must hold one of.
         use: called with the frames (S, J), rad, and the name of their gesture, ``""`` where it is not known.
     """
 
-    def __init__(self, rate: float, use: Callable[[FloatArray, str], None]) -> None:
-        self.rate, self.use = rate, use
+    def __init__(self, rate: float, window_s: float, use: Callable[[FloatArray, str], None]) -> None:
+        self.rate, self.window_s, self.use = rate, window_s, use
         with ui.dialog() as self.dialog, ui.card().classes("recorded"):
             ui.html("<h2>Take a pose from a recording</h2>", sanitize=False)
-            ui.label("emg2pose (.hdf5), or .npz with its sidecar (.json): send both; up to 20 MB").classes("hint")
+            accepted = "emg2pose (.hdf5), or .npz or .csv with its sidecar (.json): send both; up to 20 MB"
+            ui.label(accepted).classes("hint")
             self.upload = ui.upload(
                 multiple=True, max_total_size=LARGEST, auto_upload=True,
                 on_begin_upload=lambda: self._say("reading…"), on_multi_upload=self._read,
@@ -63,28 +62,25 @@ class Recorded:
         last = round(poses.seconds, 1)
         ui.label(f"{poses.name}: {last:g} s of pose")
         gestures = {middle: f"{name}, {middle:.1f} s" for name, middle in poses.gestures}
-        if gestures:
-            ui.select(gestures, label="Labelled gestures", on_change=lambda event: jump(event.value)).props(
-                "dense outlined"
-            )
+        picked = ui.select(gestures, label="Labelled gestures", on_change=lambda event: jump(event.value))
+        picked.props("dense outlined").set_visibility(bool(gestures))
         start, stop = (Slider(label, f"{label}, seconds", " s", 0, last, 0.1) for label in ("from", "to"))
-        stop.value = min(2 * STRETCH_S, last)
 
-        def jump(middle: float | None) -> None:
-            if middle is not None:
-                start.value = round(max(middle - STRETCH_S, 0), 1)
-                stop.value = round(min(middle + STRETCH_S, last), 1)
+        def jump(middle: float) -> None:
+            start.value, stop.value = (round(end, 1) for end in poses.around(middle, self.window_s))
 
         def take() -> None:
             try:
-                frames_SJ = poses.stretch(start.value, stop.value)
+                frames_SJ = poses.stretch(start.value, stop.value, self.window_s)
             except UserError as error:
                 self._say(str(error))
                 return
-            near = [name for name, middle in poses.gestures if start.value <= middle <= stop.value]
-            self.use(frames_SJ, near[0] if near else "")
+            about = (start.value + stop.value) / 2 if picked.value is None else picked.value
+            near = [(abs(at - about), name) for name, at in poses.gestures if start.value <= at <= stop.value]
+            self.use(frames_SJ, min(near)[1] if near else "")
             self.dialog.close()
 
+        jump(0)
         button("Take this stretch", take, main=True)
 
     def _say(self, sentence: str) -> None:

@@ -43,9 +43,13 @@ class Shelf:
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
-        if name in self.book.names:
-            raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
-        return self._change(lambda book: book.add(name, pose))
+
+        def add(book: GestureBook) -> tuple[str, ...]:
+            if name in book.names:
+                raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
+            return book.add(name, pose)
+
+        return self._change(add)
 
     def remove(self, name: str) -> None:
         """Remove a gesture.
@@ -53,11 +57,16 @@ class Shelf:
         Raises:
             UserError: it is not there, or is the last.
         """
-        if self.book.names == (name,):
-            raise UserError(f"{name} is the last gesture of the book; add another before it is removed")
-        return self._change(lambda book: book.remove(name))
+
+        def remove(book: GestureBook) -> None:
+            if book.names == (name,):
+                raise UserError(f"{name} is the last gesture of the book; add another before it is removed")
+            book.remove(name)
+
+        self._change(remove)
 
     def _change(self, change: Callable[[GestureBook], T]) -> T:
+        """Change a copy of the book and use it; what the change checks holds until it is done, in every tab."""
         with self._lock:
             book = self.session.book.copy()
             found = change(book)

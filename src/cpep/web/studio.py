@@ -64,10 +64,12 @@ class Studio:
         shelf: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.
+        window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float) -> None:
+    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float, window_s: float) -> None:
         self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+        self.window_s = window_s
         self.pose_J = REST_J[:20].copy()
         self.recorded_SJ: FloatArray | None = None  # in place of pose_J, until a slider is moved
         self.sliders: list[Slider] = []
@@ -110,7 +112,7 @@ class Studio:
         ui.select(list(PRESETS), label="Start from", on_change=self._preset).props("dense outlined options-dense")
         with ui.element("div").classes("buttons"):
             button("Take what the hand shows", self._take)
-            button("From a recording…", Recorded(self.rate, self._from_recording).open)
+            button("From a recording…", Recorded(self.rate, self.window_s, self._from_recording).open)
             if self.maker is not None:
                 button("Let the simulated hand make it", self._make)
 

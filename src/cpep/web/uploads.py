@@ -20,7 +20,12 @@ LARGEST = 20 * 2**20
 """Bytes of an upload."""
 LARGEST_UNPACKED = 400 * 2**20
 """Bytes of what it holds: a small file may unpack to more than the memory."""
-ENDINGS = (".hdf5", ".npz", ".csv", ".json", ".mat")
+ENDINGS = (".hdf5", ".npz", ".csv", ".json")
+"""NinaPro's .mat files are not among them: what they unpack to is not known before it is done."""
+LONGEST_NAME = 200
+"""Bytes of a file's name."""
+SPARE_S = 1.0
+"""Of a stretch over the one window that it needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +51,29 @@ class Poses:
         """Length in seconds."""
         return len(self.pose_SJ) / self.rate
 
-    def stretch(self, start_s: float, stop_s: float) -> FloatArray:
-        """Return the measured frames of a stretch (S, J).
+    def around(self, middle_s: float, window_s: float) -> tuple[float, float]:
+        """Return start and stop, s, of a window and ``SPARE_S`` about a time, moved where the recording ends."""
+        length = window_s + SPARE_S
+        start = max(min(middle_s - length / 2, self.seconds - length), 0.0)
+        return start, min(start + length, self.seconds)
+
+    def stretch(self, start_s: float, stop_s: float, window_s: float) -> FloatArray:
+        """Return the longest run of measured frames of a stretch (S, J).
 
         Raises:
-            UserError: there are none.
+            UserError: it is shorter than a window.
         """
-        part = slice(int(start_s * self.rate), max(int(stop_s * self.rate), int(start_s * self.rate) + 1))
-        found = self.pose_SJ[part][self.valid_S[part]]
-        if len(found) == 0:
-            raise UserError(f"{self.name} has no pose from {start_s:g} to {stop_s:g} s; choose another stretch")
-        return np.asarray(found)
+        first, stop = round(start_s * self.rate), round(stop_s * self.rate)
+        bounded = np.concatenate([[False], self.valid_S[first:stop], [False]])
+        starts, stops = np.flatnonzero(np.diff(bounded)).reshape(-1, 2).T
+        length = stops - starts
+        if length.max(initial=0) < max(round(window_s * self.rate), 1):
+            raise UserError(
+                f"{self.name} has no {window_s:g} s of unbroken pose from {start_s:g} to {stop_s:g} s; a window "
+                "takes that, so choose a longer stretch, or another"
+            )
+        best = length.argmax()
+        return self.pose_SJ[first + starts[best] : first + stops[best]]
 
 
 def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
@@ -75,6 +92,9 @@ def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
         folder = Path(name)
         for file, content in files:
             path = folder / Path(file.replace("\\", "/")).name
+            # Names are kept otherwise: a sidecar goes by the name of its recording, and may read the person from it.
+            if not path.name.isprintable() or len(path.name.encode()) > LONGEST_NAME:
+                raise UserError(f"a file's name is over {LONGEST_NAME} bytes, or not printable; rename it")
             if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
                 raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
             path.write_bytes(content)
@@ -92,7 +112,7 @@ def _read(folder: Path, rate: float) -> Poses:
     recording = sources[0].read()
     if recording.pose_SJ is None or not understands(recording.device.pose_names, recording.device.pose_unit):
         raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
-    frames = int(len(recording.pose_SJ) * rate / recording.pose_rate)
+    frames = round(len(recording.pose_SJ) * rate / recording.pose_rate)
     pose_SJ, valid_S = resample_pose(recording.pose_SJ, recording.valid_S, recording.pose_rate, rate, frames)
     starts = np.flatnonzero(np.diff(recording.label_T, prepend=REST))
     stretches = zip(starts, [*starts[1:], len(recording.label_T)], strict=True)
