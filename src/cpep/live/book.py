@@ -181,7 +181,7 @@ class GestureBook:
             UserError: no book there, a damaged one, or one of another checkpoint.
         """
         if not path.is_file():
-            raise UserError(f"{path} does not exist; make a book with `cpep book` or in the studio of `cpep serve`")
+            raise UserError(f"{path} does not exist; make a book with `cpep book`")
         try:
             with safe_open(path, "numpy") as file:
                 note = json.loads(file.metadata()["cpep"])
