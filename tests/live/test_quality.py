@@ -21,7 +21,7 @@ def test_each_fault_is_marked_on_its_channel():
     emg_TC[:, 1] = np.clip(4 * emg_TC[:, 1], -3, 3)
     emg_TC[:, 2] += 5 * np.sin(2 * np.pi * 50 * second_T)
     emg_TC[:, 3] += 5 * np.sin(2 * np.pi * 60 * second_T)
-    emg_TC[:, 4] *= 20
+    emg_TC[:, 4] *= 40
     emg_TC[:, 5] *= 1e-3
     assert quality(emg_TC, RATE, "raw") == ("flat", "clipped", "hum", "hum", "noisy", "flat", "", "")
 

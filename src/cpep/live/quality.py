@@ -15,8 +15,8 @@ CLIPPED = 0.01
 HUM = 0.5
 """A channel hums where powerline frequencies hold more than this share of its power."""
 
-NOISY = 8.0
-"""A channel is noisy with more than this many times the usual channel's SD."""
+NOISY = 20.0
+"""A channel is noisy with more than this many times the usual channel's SD; one muscle at work has less."""
 
 MAINS_HZ, HARMONICS, WIDTH_HZ = (50.0, 60.0), 3, 1.0
 
