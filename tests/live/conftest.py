@@ -9,8 +9,18 @@ from cpep.checkpoint import Model
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import PoseReader, list_windows
+from cpep.live.stream import on_one_core
 from cpep.presets import preset
 from cpep.simulate import Variability, simulate_cohort
+
+
+@pytest.fixture(autouse=True)
+def one_core():
+    """Streams run on one core, as the commands have them."""
+    threads = torch.get_num_threads()
+    on_one_core()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

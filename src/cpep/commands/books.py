@@ -28,7 +28,9 @@ def book(
     from cpep.checkpoint import load
     from cpep.data.store import open_store
     from cpep.live.making import book_of
+    from cpep.live.stream import on_one_core
 
+    on_one_core()
     if out.exists():
         raise UserError(f"{out} exists; choose another file or delete it")
     if not 0 < false_alarms < 1:
@@ -61,6 +63,7 @@ def evaluate_live(
     from cpep.evaluate.live_report import live_text
     from cpep.live.demo import demo_paths
     from cpep.live.scoring import LiveRequest, evaluate_live
+    from cpep.live.stream import on_one_core
     from cpep.runs import quoted
 
     if bool(shots) != bool(shown):
@@ -69,6 +72,7 @@ def evaluate_live(
         raise UserError("--shots takes the place of a book; give --shots or --book")
     if checkpoint is not None and book is None and not shots:
         raise UserError(f"{checkpoint} needs a gesture book; name one with --book, or show gestures with --shots")
+    on_one_core()
     demo_checkpoint, demo_book = demo_paths()
     request = LiveRequest(
         checkpoint=checkpoint or demo_checkpoint,

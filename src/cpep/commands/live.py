@@ -44,8 +44,9 @@ def stream(
     from cpep.live.recogniser import Recogniser
     from cpep.live.replay import emg_of_person
     from cpep.live.sources import open_source
-    from cpep.live.stream import EmgStream
+    from cpep.live.stream import EmgStream, on_one_core
 
+    on_one_core()
     checkpoint, book = _with_demo(checkpoint, book)
     model = load(checkpoint)
     device, recogniser = model.card.device, Recogniser(GestureBook.load(book, model))

@@ -40,6 +40,7 @@ def serve(
     from cpep.live.replay import emg_of_person
     from cpep.live.session import Session
     from cpep.live.sources import open_source
+    from cpep.live.stream import on_one_core
     from cpep.web.frames import Live
     from cpep.web.page import Page
     from cpep.web.server import serve as serve_page
@@ -48,6 +49,7 @@ def serve(
 
     if checkpoint and not book.exists():
         raise UserError(f"{book} does not exist; make it with `cpep book {checkpoint} STORE {book}`")
+    on_one_core()
     shipped, shipped_book = demo_paths()
     model = load(checkpoint or shipped)
     refuse_other_hands(model.card.device)

@@ -21,6 +21,11 @@ ENERGY_S = 0.2
 """Tells movement from rest sooner than a whole window does."""
 
 
+def on_one_core() -> None:
+    """Let this process compute on one core: products of one window are quickest so, and the others stay free."""
+    torch.set_num_threads(1)
+
+
 class Ring:
     """The last rows of a stream as one contiguous array: every row is held twice, a length apart.
 
