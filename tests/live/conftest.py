@@ -14,7 +14,7 @@ from cpep.presets import preset
 from cpep.simulate import Variability, simulate_cohort
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def one_core():
     """Streams run on one core, as the commands have them."""
     threads = torch.get_num_threads()
