@@ -92,7 +92,8 @@ def book_of(model: Model) -> GestureBook:
     book.entries = tuple(
         Entry(f"{n}", vector_KD, np.zeros((len(vector_KD), 0))) for n, vector_KD in enumerate(vector_EKD)
     )
-    return book.copy()  # which calibrates once, where `add` would fifty times
+    book._settle()  # once, where `add` would fifty times
+    return book
 
 
 def eager(model: Model, recogniser: Recogniser) -> Answer:
@@ -119,7 +120,7 @@ def exported(model: Model, recogniser: Recogniser, path: Path) -> Answer:
         embedding, *after = session.run(None, {"emg": window, **beside})
         beside.update(zip(beside, after, strict=False))
         sample = next(samples)
-        return recogniser.step(Hop(sample, sample / RATE, embedding[0]))
+        return recogniser.step(Hop(sample, sample / RATE, embedding[0], energy=0.0))
 
     return answer
 
@@ -167,7 +168,7 @@ def main(checkpoint: str = "") -> None:
     torch.set_num_threads(1)
     models = {
         "small": load(checkpoint) if checkpoint else untrained("data.normalisation=causal"),
-        "width 256, raw patches of 50 ms": untrained("data.normalisation=causal", *WIDE),
+        "width 256, raw patches of 50 ms": untrained("data.normalisation=none", *WIDE),
     }
     answers: dict[str, Answer] = {}
     with tempfile.TemporaryDirectory() as scratch:
