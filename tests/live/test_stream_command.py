@@ -111,6 +111,10 @@ def test_ctrl_c_ends_with_a_summary(made, monkeypatch, capsys):
 
     interrupts = []
     monkeypatch.setattr("cpep.live.recogniser.Recogniser.step", step)
-    assert main(["stream", *made, "--seconds", "60"]) == 0
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+    try:
+        assert main(["stream", *made, "--seconds", "60"]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
     out, err = capsys.readouterr()
     assert out == "" and re.fullmatch(r"sim:0: .*\n1\.\d s, 0 events, 0 samples lost\n", err)
