@@ -78,7 +78,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     if note.exists():
         other = read_json(note)["asked"]
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
-        made = [*request.out.glob("fold*"), *request.out.glob("rows")]
+        made = [path for name in ("fold*", "rows", "live.json") for path in request.out.glob(name)]
         if differ and (made or ("data" in differ and (request.out / "store").exists())):
             raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
         if differ:

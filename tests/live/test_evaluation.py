@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ from cpep.data.store import open_store
 from cpep.data.windows import list_windows, touches
 from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.events import Event, Made, match
+from cpep.evaluate.live_report import live_text
 from cpep.live import evaluation, making
 from cpep.live.book import GestureBook
 from cpep.live.evaluation import Replayed, f1_of, replayed, scores, window_scores, with_interval
@@ -180,6 +182,39 @@ def test_evaluate_live_writes_its_results_and_page(model, live_store, book, tmp_
     page = (tmp_path / "out" / "live.html").read_text()
     assert "F1 of events" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_recordings_that_all_hold_more_than_the_book_are_scored(model, live_store, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 20)
+    save(model, tmp_path / "checkpoint")
+    point = book.copy()
+    for name in point.names:
+        if name not in ("rest", "point"):  # no recording has pointing alone
+            point.remove(name)
+    point.save(tmp_path / "point.book")
+    request = LiveRequest(tmp_path / "checkpoint", tmp_path / "point.book", live_store.path, tmp_path / "out")
+    results = evaluate_live(request)
+    assert results["windows"] == {"named": None, "told": None}
+    assert "-" in live_text(results)
+
+
+def test_results_of_another_run_are_not_overwritten(model, live_store, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 20)
+    save(model, tmp_path / "checkpoint")
+    for name in ("my.book", "other.book"):
+        book.save(tmp_path / name)
+    first, other = (
+        LiveRequest(tmp_path / "checkpoint", tmp_path / name, live_store.path, tmp_path / "out")
+        for name in ("my.book", "other.book")
+    )
+    evaluate_live(first)
+    evaluate_live(first)
+    with pytest.raises(UserError, match="holds another run"):
+        evaluate_live(other)
+    (tmp_path / "diary").mkdir()
+    (tmp_path / "diary" / "live.json").write_text("mine")
+    with pytest.raises(UserError, match="holds no run of cpep"):
+        evaluate_live(dataclasses.replace(first, out=tmp_path / "diary"))
 
 
 def test_data_that_hold_nothing_of_the_book_are_a_sentence(model, live_store, book, tmp_path):

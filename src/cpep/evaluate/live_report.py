@@ -87,8 +87,8 @@ def _interval(figure: dict[str, float | None], digits: int = 3) -> str:
     return f"{figure['mean']:.{digits}f} ({figure['low']:.{digits}f} to {figure['high']:.{digits}f})"
 
 
-def _share(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _latency(latency: dict[str, float | None]) -> str:

@@ -157,7 +157,8 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: 
         similarity_NE: of windows of people that nothing was trained on.
         target_N: entry that each shows, or ``OUTSIDE``.
         rest: entry that never raises an alarm; -1 for none.
-        false_alarms: share of the windows outside the book that may be accepted.
+        false_alarms: share of the windows outside the book that may be accepted; where none are known, the
+            threshold is 0 and only rest is kept from being told.
     """
     target_N = np.where(target_N == OUTSIDE, similarity_NE.shape[1], target_N)
     rows_N = np.arange(len(target_N))

@@ -159,22 +159,22 @@ def with_interval(
     return {"mean": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def window_scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, float]:
+def window_scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, float | None]:
     """Return balanced accuracies of single windows of the book's gestures, which events are compared with.
 
     ``named``: each window is given the likeliest gesture; ``told``: as the book answers, so that a window that is
-    taken for rest or for unknown is wrong.
+    taken for rest or for unknown is wrong. ``None`` where there is no such window.
     """
     place = {name: index for index, name in enumerate([*names, REST, UNKNOWN])}
 
-    def accuracy(answers: Sequence[StrArray]) -> float:
+    def accuracy(answers: Sequence[StrArray]) -> float | None:
         pairs = [
             (place[made], place.get(answer, -1))
             for run, answer_N in zip(runs, answers, strict=True)
             for made, answer in zip(run.made_N.tolist(), answer_N.tolist(), strict=True)
             if made in names
         ]
-        return round(balanced_accuracy(*np.array(pairs, int).T), 4) if pairs else float("nan")
+        return round(balanced_accuracy(*np.array(pairs, int).T), 4) if pairs else None
 
     return {"named": accuracy([run.named_N for run in runs]), "told": accuracy([run.told_N for run in runs])}
 

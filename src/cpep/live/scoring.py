@@ -23,7 +23,7 @@ from cpep.live.evaluation import names_of, replayed, scores, window_scores
 from cpep.live.making import background_of, grid_s
 from cpep.live.wearings import embed_streamed
 from cpep.presets import from_dict
-from cpep.runs import prepared, run_block
+from cpep.runs import Request, claim, prepared, run_block
 from cpep.types import UserError
 
 SCHEMA = 1
@@ -58,10 +58,14 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     """Replay people through stream and recogniser, and write ``live.json`` and ``live.html``.
 
     Raises:
-        UserError: a user took part in training or calibration, there is nobody, or the data do not fit.
+        UserError: a user took part in training or calibration, there is nobody, the data do not fit, or ``out``
+            holds something else.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     model = load(request.checkpoint)
+    config = from_dict(model.card.config)
+    asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown")}
+    claim(Request(request.data, request.out, config, test_users=request.users), asked)
     store = prepared(request.data, request.out / "store", say)
     model.card.refuse_other(store, request.data)
     users = people(model, store, request.users)
@@ -84,10 +88,9 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     seconds = round(time.monotonic() - clock, 1)
     results = {
         "schema": SCHEMA,
-        "run": run_block(request.command, from_dict(model.card.config), seconds, started),
+        "run": run_block(request.command, config, seconds, started),
         "data": {"name": store.name, "users": list(users), "gestures": names},
         "book": {
-            "entries": names,
             "false_alarms": _mean([book.calibration.false_alarms for book in books.values()]),
             "accepted": _mean([book.calibration.accepted for book in books.values()]),
         },
