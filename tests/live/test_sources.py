@@ -9,7 +9,7 @@ import pytest
 
 from cpep.data.emg2pose import DEVICE, read_recording, write_recording
 from cpep.data.recording import Device
-from cpep.live.pace import Pace
+from cpep.live.pace import Dealer
 from cpep.live.replay import Replay
 from cpep.live.sources import FORMS, open_source
 from cpep.types import UserError
@@ -118,7 +118,7 @@ class Clock:
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 10.0), (4.0, 2.5)])
 def test_pace_does_not_drift_although_sleeps_are_late(monkeypatch, speed, seconds):
     clock = Clock(monkeypatch)
-    pace = Pace(2000.0, speed, clock)
+    pace = Dealer(2000.0, speed, clock)
     for _ in pace.deal(np.zeros((20_000, 2), np.float32), np.zeros(20_000, int), ("rest",)):
         clock.now += 0.001  # work of whoever reads
     assert clock.now - 100 == pytest.approx(seconds, abs=0.002)
@@ -126,7 +126,7 @@ def test_pace_does_not_drift_although_sleeps_are_late(monkeypatch, speed, second
 
 def test_pace_makes_up_for_a_reader_who_was_late(monkeypatch):
     clock = Clock(monkeypatch)
-    chunks = Pace(2000.0, 1.0, clock).deal(np.zeros((4000, 1), np.float32), np.zeros(4000, int), ("rest",))
+    chunks = Dealer(2000.0, 1.0, clock).deal(np.zeros((4000, 1), np.float32), np.zeros(4000, int), ("rest",))
     next(chunks)
     clock.now += 0.5
     rest = list(chunks)
@@ -153,4 +153,4 @@ def test_close_ends_what_does_not_wait(folder):
     next(chunks)
     source.close()
     assert list(chunks) == []
-    assert list(Pace(2000.0, 0, Event()).deal(np.zeros((0, 2), np.float32), np.zeros(0, int), ("rest",))) == []
+    assert list(Dealer(2000.0, 0, Event()).deal(np.zeros((0, 2), np.float32), np.zeros(0, int), ("rest",))) == []

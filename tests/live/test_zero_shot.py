@@ -58,6 +58,8 @@ def test_a_gesture_of_which_no_emg_was_ever_seen_is_recognised_by_its_pose(demo)
     rng = np.random.default_rng(0)
     low = np.quantile([rng.choice(share_U, PEOPLE).mean() for _ in range(2000)], 0.025)
     chance = 1 / (len(book.names) - 1)  # of the gestures of the book
+    print(f"{GESTURE}: {np.mean(share_U):.2f}, lower bound {low:.2f}, chance {chance:.2f}; by person {share_U}")
+    print(f"told first in {sum(elsewhere)} of {len(elsewhere)} other gestures")
     assert low > chance, f"recognised {np.round(share_U, 2)}, lower bound {low:.2f}, chance {chance:.2f}"
     assert np.mean(share_U) > 2 * np.mean(elsewhere), "it is told whatever is made"
 

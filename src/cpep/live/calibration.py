@@ -189,7 +189,12 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: 
 
 def alarm(p_NE: FloatArray, rest: int) -> FloatArray:
     """Return the largest probability of a gesture, (N,); 0 where rest (an entry, -1 for none) is ahead of all."""
-    loud_NE = p_NE[:, :-1].copy()
+    return np.asarray(np.where(p_NE[:, :-1].argmax(axis=1) == rest, 0, of_gestures(p_NE, rest).max(axis=1)))
+
+
+def of_gestures(p_XE: FloatArray, rest: int) -> FloatArray:
+    """Return the probabilities of the entries (..., E), that of rest (an entry, -1 for none) as 0."""
+    loud_XE = p_XE[..., :-1].copy()
     if rest >= 0:
-        loud_NE[:, rest] = 0
-    return np.asarray(np.where(p_NE[:, :-1].argmax(axis=1) == rest, 0, loud_NE.max(axis=1)))
+        loud_XE[..., rest] = 0
+    return np.asarray(loud_XE)

@@ -26,6 +26,7 @@ from cpep.evaluate.events import (
 )
 from cpep.evaluate.metrics import balanced_accuracy
 from cpep.live.book import GestureBook
+from cpep.live.calibration import of_gestures
 from cpep.live.entries import REST, UNKNOWN
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Hop
@@ -92,18 +93,13 @@ def _replayed(
             events.append(replace(event, time_s=frame * frame_s))
         label = int(label_M[frame - 1])
         if label > 0 and change_M[frame - 1] == change_M[frame - length]:
-            windows.append((store.vocabulary[label], _likeliest(book, p_E), book.answer(p_E)))
+            windows.append(
+                (store.vocabulary[label], book.names[of_gestures(p_E, book.rest).argmax()], book.answer(p_E))
+            )
     made = gestures_of(label_M, frame_s, store.vocabulary, model.card.window_s + CUT_S)
     pure = all(gesture.name in book.names for gesture in made)
     columns = np.array(windows, dtype=np.str_).reshape(-1, 3).T
     return Replayed(entry.user, match(made, events, rests_of(label_M, frame_s)), pure, *columns)
-
-
-def _likeliest(book: GestureBook, p_E: FloatArray) -> str:
-    loud_E = p_E[:-1].copy()
-    if book.rest >= 0:
-        loud_E[book.rest] = -1
-    return book.names[int(loud_E.argmax())]
 
 
 def scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cpep.types import FloatArray, IntArray, UserError
 CHUNK_S = 0.02
 
 
-class Pace:
+class Dealer:
     """Hands out samples when they are due.
 
     A sample is due by its number since the start: what is late once, for a slow reader, is made up for, and real time

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpep.live.book import GestureBook
+from cpep.live.calibration import of_gestures
 from cpep.live.entries import REST, UNKNOWN
 from cpep.live.signals import Event, Hop, State
 from cpep.types import FloatArray, UserError
@@ -75,7 +76,7 @@ class Recogniser:
         """Take in the probabilities of a hop, of every entry and of none (E + 1,), and its energy."""
         share_E = self._averaged(time_s, p_E)
         rest = self.book.rest
-        loud_E = np.where(np.arange(len(share_E) - 1) == rest, 0.0, share_E[:-1])
+        loud_E = of_gestures(share_E, rest)
         leader = int(loud_E.argmax())
         self._feel(time_s, energy, rest >= 0 and share_E[rest] >= share_E.max())
         if not self._moving:

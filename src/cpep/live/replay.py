@@ -12,7 +12,7 @@ import numpy as np
 from cpep.data.folder import find_recordings
 from cpep.data.recording import Device, Recording
 from cpep.live.device import refuse_other
-from cpep.live.pace import Pace
+from cpep.live.pace import Dealer
 from cpep.live.signals import Chunk
 from cpep.types import FloatArray, UserError
 
@@ -36,7 +36,7 @@ class Replay:
     def __init__(self, path: Path, device: Device, speed: float = 1.0, user: str = "") -> None:
         self.name, self.channels, self.rate = f"replay:{path}", device.channels, device.emg_rate
         self._closed = Event()
-        self._pace = Pace(self.rate, speed, self._closed)
+        self._dealer = Dealer(self.rate, speed, self._closed)
         found = _of_one(path, device, user)
         first = next(found, None)
         if first is None:
@@ -51,7 +51,7 @@ class Replay:
         """
         gap = 0
         for recording in self._recordings:
-            yield from self._pace.deal(_emg(recording), recording.label_T, recording.vocabulary, gap)
+            yield from self._dealer.deal(_emg(recording), recording.label_T, recording.vocabulary, gap)
             if self._closed.is_set():
                 return
             gap = round(GAP_S * self.rate)

@@ -15,7 +15,7 @@ import numpy as np
 from cpep.data.emg2pose import DEVICE, SAMPLE_RATE
 from cpep.data.recording import Device
 from cpep.live.device import refuse_other
-from cpep.live.pace import Pace
+from cpep.live.pace import Dealer
 from cpep.live.signals import Chunk
 from cpep.simulate.freeform import set_by_hand
 from cpep.simulate.gestures import GESTURES
@@ -44,7 +44,7 @@ class SimulatedHand:
         self.name, self.channels, self.rate = f"sim:{seed}", DEVICE.channels, DEVICE.emg_rate
         refuse_other(device, self.name, self.channels, self.rate, DEVICE.emg_kind)
         self._closed = Event()
-        self._pace = Pace(self.rate, speed, self._closed)
+        self._dealer = Dealer(self.rate, speed, self._closed)
         self._wearing = live_wearing(seed)
         self._takes = live_takes(self._wearing)
         self._maker = ThreadPoolExecutor(1)
@@ -102,7 +102,7 @@ class SimulatedHand:
     def _play(self, take: LiveTake) -> Generator[Chunk, None, FloatArray]:
         """Yield a take until it ends, a wish is ready or the source is closed; return the EMG that is left."""
         label_T, at = np.repeat(take.label_S, take.samples_per_label), 0
-        for chunk in self._pace.deal(take.emg_TC, label_T, take.names):
+        for chunk in self._dealer.deal(take.emg_TC, label_T, take.names):
             yield chunk
             at += len(chunk.emg_TC)
             if self._wished():

@@ -10,13 +10,11 @@ from cpep.checkpoint import Model
 from cpep.data.standards import wearings
 from cpep.data.store import Store
 from cpep.data.windows import Windows
+from cpep.live.pace import CHUNK_S
+from cpep.live.replay import GAP_S
 from cpep.live.signals import Hop
 from cpep.live.stream import HOP_S, EmgStream
 from cpep.types import FloatArray
-
-CHUNK_S = 0.02
-GAP_S = 1.0
-"""Lost between the recordings of a wearing, at least."""
 
 
 def hops_of(
