@@ -208,7 +208,6 @@ def test_results_of_another_run_are_not_overwritten(model, live_store, book, tmp
         for name in ("my.book", "other.book")
     )
     evaluate_live(first)
-    evaluate_live(first)
     with pytest.raises(UserError, match="holds another run"):
         evaluate_live(other)
     (tmp_path / "diary").mkdir()

@@ -70,15 +70,17 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     model.card.refuse_other(store, request.data)
     users = people(model, store, request.users)
     say(f"{store.name}: {len(users)} people, none of whom the checkpoint or its confidence has met")
-    if request.book is not None:
-        one = GestureBook.load(request.book, model)
-        books, left = dict.fromkeys(users, one), store.entries
-    else:
-        books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
-        left = tuple(entry for entry in store.entries if request.shown not in entry.name)
-    indices = [index for index, entry in enumerate(store.entries) if entry in left and entry.user in users]
+    indices = [
+        index
+        for index, entry in enumerate(store.entries)
+        if entry.user in users and (request.book is not None or request.shown not in entry.name)
+    ]
     if not indices:
         raise UserError(f"{request.data}: no recording is left to replay where {request.shown!r} is in every name")
+    if request.book is not None:
+        books = dict.fromkeys(users, GestureBook.load(request.book, model))
+    else:
+        books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
     runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
     made = {gesture.name for run in runs for gesture in run.matched.made}
     names = [name for name in dict.fromkeys(n for book in books.values() for n in names_of(book)) if name in made]
