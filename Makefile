@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo live test test-browser golden bench-live live-demo format clean
+.PHONY: demo live test test-browser golden bench bench-live live-demo format clean
 
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
@@ -42,6 +42,10 @@ test-browser: $(VENV)/.dev
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.train.regenerate_golden
+
+# speed, as ratios against references in the same run: runs/bench/bench.json
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # time from the last sample to the answer; CHECKPOINT=... times a trained one
 bench-live: $(VENV)/.dev

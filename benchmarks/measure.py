@@ -1,0 +1,55 @@
+"""What a benchmark returns, and how two things are timed beside each other on a machine that others use too."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of bench.json.
+
+    Attributes:
+        name: what was measured, with its unit: "EMG-MAE step, ms".
+        value: ours.
+        reference: what it is compared with, measured in the same run, or a limit that is set.
+        ratio: how much better ours is; larger is always better.
+        wanted: what issue 6 asks of the ratio.
+        bound: below this, something broke; far enough below ``wanted`` for a noisy machine.
+    """
+
+    name: str
+    value: float
+    reference: float
+    ratio: float
+    wanted: float
+    bound: float
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes, s."""
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def beside(
+    ours: Callable[[], object], reference: Callable[[], object], rounds: int = 7, warm: int = 1
+) -> tuple[float, float, float]:
+    """Time two calls in turn: medians of ours and of the reference, s, and the median of reference over ours.
+
+    Args:
+        ours: what is measured.
+        reference: what it is compared with.
+        rounds: times that both are called.
+        warm: rounds before, which do not count.
+    """
+    for _ in range(warm):
+        ours(), reference()
+    pairs = [(seconds(ours), seconds(reference)) for _ in range(rounds)]
+    ratio = statistics.median(b / a for a, b in pairs)
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), ratio
