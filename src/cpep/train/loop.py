@@ -137,8 +137,7 @@ def fit(
     Raises:
         UserError: the state file is of another run, or a loss is not finite.
     """
-    groups = parameter_groups(model, config.weight_decay, config.scalar_rate)
-    optimiser = torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    optimiser = optimiser_of(model, config)
     history, kept = History(), _copy(model)
     if state.exists():
         history, kept = _resume(state, key, model, optimiser)
@@ -148,7 +147,7 @@ def fit(
         while history.step < (end := last_step(history, config)):
             progress(history.step * config.batch, end * config.batch)
             rate = rate_of(history, config)
-            history.running.append(_step(model, loss_at, optimiser, config, seed, history.step, rate))
+            history.running.append(train_step(model, loss_at, optimiser, config, seed, history.step, rate))
             history.step += 1
             if history.step % check == 0 or history.step == end:
                 kept = _check(model, validate, history, kept, seed)
@@ -166,7 +165,13 @@ def fit(
     return history
 
 
-def _step(
+def optimiser_of(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Return AdamW for the parameters that are trained."""
+    groups = parameter_groups(model, config.weight_decay, config.scalar_rate)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+
+
+def train_step(
     model: nn.Module,
     loss_at: Callable[[int], Tensor],
     optimiser: torch.optim.Optimizer,
@@ -175,6 +180,20 @@ def _step(
     step: int,
     rate: float,
 ) -> float:
+    """Take one step and return its loss.
+
+    Args:
+        model: in training mode afterwards.
+        loss_at: loss of a step.
+        optimiser: as ``optimiser_of`` makes it.
+        config: of the stage.
+        seed: of the run.
+        step: which one.
+        rate: learning rate.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
     seed_step(seed, step)
     for group in optimiser.param_groups:
         group["lr"] = group["rate"] * rate
