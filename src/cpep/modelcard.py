@@ -152,9 +152,8 @@ def _sizes(card: Card, parameters: int) -> str:
     rows.append(["window", f"{card.window_s:g} s"])
     if card.frontend:
         rows.append(["normalisation", str(card.frontend["normalisation"])])
-    made = [
-        f"{name} {card.provenance[name]}" for name in ("version", "git", "seed") if card.provenance.get(name) != ""
-    ]
+    known = {name: card.provenance.get(name, "") for name in ("version", "git", "seed")}
+    made = [f"{name} {value}" for name, value in known.items() if value != ""]
     return table(["", ""], [*rows, ["made by cpep", ", ".join(made)]])
 
 
@@ -193,12 +192,13 @@ def _use(opening: str, card: Card) -> str:
     if card.regressor:
         lines.append("pose_BJS = model.predict_pose(emg_BCT)  # windows x joints x frames")
     if "pose" in card.encoders:
+        unit = "in rad" if card.device.pose_unit == "rad" else "scaled as in training"
         lines += [
             "",
-            f"pose_BJS = torch.zeros(8, {joints}, {frames})  # windows x joints x frames, in {card.device.pose_unit}",
+            f"pose_BJS = torch.zeros(8, {joints}, {frames})  # windows x joints x frames, {unit}",
             "y_BD = model.encode_pose(pose_BJS)",
         ]
-    if card.kind == "cpep":
+    if card.kind == "cpep" and not card.config["align"]["queries"]:
         lines.append("similarity_BB = x_BD @ y_BD.T  # which pose the EMG is nearest to")
     return "\n".join(lines)
 
@@ -209,8 +209,8 @@ def _results(results: dict[str, Any]) -> str:
     seeds = sorted({row["seed"] for row in results["rows"]})
     tables, several = tables_markdown(results), len(folds) * len(seeds) > 1
     words = [
-        f"On {results['data']['name']}: {len(people)} people, each absent from the training of what is tested on them; "
-        f"{len(folds)} fold(s), seed(s) {', '.join(map(str, seeds))}."
+        f"On {results['data']['name']}: {len(people)} people, each absent from the training of what is tested "
+        f"on them; {len(folds)} fold(s), seed(s) {', '.join(map(str, seeds))}."
     ]
     if several:
         words.append("The weights here are of one fold and one seed of these.")
