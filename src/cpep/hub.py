@@ -212,4 +212,4 @@ def _refused(address: Address, error: Any) -> str:
 
 def _line(error: Exception) -> str:
     """Return the first line of an error that says something."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
