@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cpep.types import UserError
 
 HUB = (
-    *("apache-2.0", "mit", "gpl-3.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-4.0"),
-    *("cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "odc-by", "odbl", "pddl"),
+    *("apache-2.0", "mit", "gpl-3.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
+    *("odc-by", "odbl", "pddl"),
 )
 """Licences of data that the Hugging Face hub knows by these names."""
 
