@@ -1,6 +1,7 @@
 """cpep: Contrastive Pose-EMG Pre-training.
 
-``cpep.load(path)`` opens a checkpoint; everything else is imported from its module.
+``cpep.load(path)`` opens a checkpoint, a folder or ``hf://organisation/name``; everything else is imported from its
+module.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path) -> Model:
-    """Load a checkpoint folder; see ``cpep.checkpoint.load``."""
+    """Load a checkpoint, from a folder or from ``hf://organisation/name``; see ``cpep.checkpoint.load``."""
     # torch takes a second to import, which `cpep --help` need not wait for
     from cpep.checkpoint import load as load_checkpoint
 

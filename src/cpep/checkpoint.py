@@ -21,6 +21,7 @@ from cpep.data.frontend import Frontend
 from cpep.data.standards import Standard
 from cpep.data.store import device_from_json
 from cpep.files import atomic_path, read_json, write_json
+from cpep.hub import local
 from cpep.models.cpep import Cpep
 from cpep.models.emg2pose import Emg2Pose
 from cpep.models.encoder import Encoder
@@ -220,12 +221,15 @@ def save(model: Model, folder: Path, *, half: bool = False) -> None:
 
 
 def load(path: str | Path) -> Model:
-    """Load a checkpoint folder, in evaluation mode.
+    """Load a checkpoint, in evaluation mode.
+
+    Args:
+        path: its folder, or ``hf://organisation/name`` or ``hf://organisation/name@revision`` (docs/sharing.md).
 
     Raises:
-        UserError: no checkpoint there, a newer format, or damaged files.
+        UserError: no checkpoint there, a newer format, or damaged files; see also ``hub.fetch``.
     """
-    folder = Path(path)
+    folder = local(path)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a checkpoint: it has no config.json")
     plain = read_json(folder / "config.json")

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, books, export, live, recordings, serve, stages, tables
+from cpep.commands import baselines, books, export, live, push, recordings, serve, stages, tables
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "book": books.book,
     "evaluate-live": books.evaluate_live,
     "export": export.export,
+    "push": push.push,
     "baselines": baselines.baselines_app,
 }
 """Commands, and groups of commands, in the order of the help."""

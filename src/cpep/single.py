@@ -24,6 +24,7 @@ from cpep.evaluate.protocol import Protocol
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
 from cpep.files import atomic_path, progress_line
+from cpep.hub import local
 from cpep.jobs import cores
 from cpep.live.book import GestureBook
 from cpep.live.calibration import NEIGHBOURS
@@ -76,6 +77,7 @@ def evaluate_checkpoint(
     Raises:
         UserError: a test user took part in training, another device, or ``out`` holds something else.
     """
+    checkpoint = local(checkpoint)  # what an address stands for may change, and the results are of one commit
     model = load(checkpoint)
     if model.frontend is None:
         raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes one that reads EMG")

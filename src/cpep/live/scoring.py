@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cpep.data.store import Store
 from cpep.data.windows import list_windows
 from cpep.evaluate.live_report import write_live_report
 from cpep.files import progress_line, write_json
+from cpep.hub import local
 from cpep.live.book import GestureBook
 from cpep.live.entries import REST
 from cpep.live.evaluation import names_of, replayed, scores, window_scores
@@ -62,6 +63,7 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
             holds something else.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    request = replace(request, checkpoint=local(request.checkpoint))  # an address: the results are of one commit
     model = load(request.checkpoint)
     config = from_dict(model.card.config)
     asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown")}
