@@ -37,46 +37,48 @@ def download(
     """
     from cpep.data import costs, fetching
     from cpep.data import download as plans
-    from cpep.data.selection import Selection, seconds_of
+    from cpep.data.selection import Selection
     from cpep.files import progress_line
 
-    parts = any((users, stages, split, hours is not None))
-    if dataset != "emg2pose":
-        raise UserError(f"{dataset}: cpep can download emg2pose; others are fetched by hand")
-    if metadata + mini + everything + parts != 1:
-        raise UserError(
-            "say what to fetch: --metadata, --mini, --all, or a part by --users, --stages, --split and --hours"
-        )
-    for option, value in (("--hours", hours), ("--max-mb-s", max_mb_s)):
-        if value is not None and not 0 < value < float("inf"):
-            raise UserError(f"{option} {value:g}: give a number above 0")
+    wanted = Selection(listed(users), listed(stages), listed(split), hours, seed)
+    _refuse(dataset, metadata + mini + everything + (wanted != Selection(seed=seed)), hours, max_mb_s)
     prefix = f"{url.rstrip('/')}/" if url else plans.PREFIX
     rate = max_mb_s * 1e6 if max_mb_s else None
     if not (out / plans.LICENSE_FILE).exists():
         typer.echo(plans.LICENSE, err=True)
     if metadata:
         rows = plans.fetch_metadata(prefix, out, _note)
-        people, seconds = len({row.user for row in rows}), sum(map(seconds_of, rows))
-        typer.echo(f"{out}/metadata.csv: {len(rows):,} recordings of {people} users, {seconds / 3600:.1f} h")
+        typer.echo(f"{out}/metadata.csv: {costs.recordings(rows)}")
         return
-    selection = None if mini else Selection(listed(users), listed(stages), listed(split), hours, seed)
-    plan = plans.make_plan(selection, out, prefix=prefix, index=index, bytes_per_s=rate, note=_note)
-    with plan.tar:
-        if mini:
-            fetching.find_members(plan, connections)
-        pace = costs.measure(prefix) if dry_run else None
-        typer.echo(costs.text(plan, pace, connections, rate))
-        if dry_run:
-            return
-        plan.check_space()
-        fetching.find_members(plan, connections, progress_line("index of the tar", "GB", 1e-9))
-        result = fetching.fetch(plan, connections, progress_line("download", "MB", 1e-6))
+    plan = plans.make_plan(None if mini else wanted, out, prefix=prefix, index=index, bytes_per_s=rate, note=_note)
+    if mini:
+        fetching.find_members(plan, connections)
+    pace = costs.measure(prefix) if dry_run else None
+    typer.echo(costs.text(plan, pace, connections, rate))
+    if dry_run:
+        return
+    plan.check_space()
+    fetching.find_members(plan, connections, progress_line("index of the tar", "GB", 1e-9))
+    result = fetching.fetch(plan, connections, progress_line("download", "MB", 1e-6))
     if result.absent:
         _note(f"{len(result.absent)} recordings of metadata.csv are not in the tar, the first {min(result.absent)}")
     typer.echo(
         f"{out}: {len(result.files):,} recordings, {result.fetched:,} of them fetched now; "
         f"next: cpep data prepare {out} {out}.store"
     )
+
+
+def _refuse(dataset: str, choices: int, hours: float | None, max_mb_s: float | None) -> None:
+    """Refuse what cannot be meant."""
+    if dataset != "emg2pose":
+        raise UserError(f"{dataset}: cpep can download emg2pose; others are fetched by hand")
+    if choices != 1:
+        raise UserError(
+            "say what to fetch: --metadata, --mini, --all, or a part by --users, --stages, --split and --hours"
+        )
+    for option, value in (("--hours", hours), ("--max-mb-s", max_mb_s)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"{option} {value:g}: give a number above 0")
 
 
 def _note(text: str) -> None:

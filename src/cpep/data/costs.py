@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cpep.data.download import TABLE, Plan, free_bytes
-from cpep.data.metadata import plain_stage
+from cpep.data.metadata import MetadataRow, plain_stage
 from cpep.data.remote import Remote
 from cpep.data.selection import seconds_of
 from cpep.files import clock
@@ -40,17 +40,21 @@ def measure(prefix: str) -> Pace:
         return Pace(stop / max(time.perf_counter() - began - short, 1e-6), short)
 
 
+def recordings(rows: Sequence[MetadataRow]) -> str:
+    """Sum up rows of metadata.csv in words."""
+    users, stages = {row.user for row in rows}, {plain_stage(row.stage) for row in rows}
+    hours = sum(map(seconds_of, rows)) / 3600
+    return f"recordings {len(rows):,}, users {len(users)}, stages {len(stages)}, hours {hours:.2f}"
+
+
 def text(plan: Plan, pace: Pace | None = None, threads: int = 8, bytes_per_s: float | None = None) -> str:
     """Return the plan as lines: recordings, bytes, index, disk, and time where the pace is known."""
     sizes, left = plan.sizes(), plan.left()
     known = plan.index.members()
     about = "" if all(name in known for name in sizes) else "about "
-    rows = [plan.rows[name] for name in sizes if name in plan.rows]
-    users, stages = {row.user for row in rows}, {plain_stage(row.stage) for row in rows}
-    hours = sum(map(seconds_of, rows)) / 3600
     lines = [
-        f"  recordings  {len(sizes):,} of {len(users)} users in {len(stages)} stages, {hours:.2f} h",
-        f"  bytes       {about}{_size(sum(sizes.values()))}, of which {_size(left)} are to fetch",
+        f"  wanted      {recordings([plan.rows[name] for name in sizes if name in plan.rows])}",
+        f"  bytes       {about}{_size(sum(sizes.values()))} in {len(sizes):,} files, of which {_size(left)} are to fetch",
         f"  index       {_index(plan, pace, threads)}",
         f"  disk        {_size(free_bytes(plan.out))} free in {plan.out}",
     ]

@@ -157,7 +157,7 @@ class Remote:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close the connections, which no thread uses any more."""
+        """Close the connections; a later request opens one again."""
         with self._lock:
             for connection in self._open:
                 connection.close()
@@ -188,6 +188,7 @@ class Remote:
             while left:
                 self._pause(self.limiter.delay(min(BLOCK, left)))
                 block = answer.read(min(BLOCK, left))
+                self._pause(0)  # what comes after ``close`` has shut the socket may be undeciphered TLS
                 if not block:
                     raise _Passing(f"the connection ended {left:,} bytes early")
                 left -= len(block)
@@ -288,4 +289,5 @@ def side_by_side(remote: Remote, calls: Sequence[Callable[[], Any]], threads: in
         remote.close()
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        with remote:
+            pool.shutdown(cancel_futures=True)

@@ -153,7 +153,7 @@ def read_header(remote: Remote, offset: int) -> Header | None:
     window = _Window(remote, offset)
     try:
         with tarfile.TarFile(fileobj=cast(Any, window)) as tar:
-            info, end = tar.firstmember, tar.offset
+            info, end = tar.next(), tar.offset
     except (tarfile.TarError, ValueError) as error:
         raise Damaged(f"{remote.url} is no tar, or damaged, at byte {offset:,} ({error})") from error
     if info is None:
@@ -187,8 +187,9 @@ class _Window(io.RawIOBase):
             raise tarfile.ReadError(f"a header of {size} bytes")
         stop = min(self._at + size, self._remote.size)
         if not self._start <= self._at <= stop <= self._start + len(self._bytes):
-            self._start = self._at
-            self._bytes = self._remote.read(self._at, min(max(stop, self._at + HEADER_READ), self._remote.size))
+            self._start = max(self._at - 1, 0)  # tarfile looks at the byte before a header
+            until = min(max(stop, self._start + HEADER_READ), self._remote.size)
+            self._bytes = self._remote.read(self._start, until)
         part = self._bytes[self._at - self._start : stop - self._start]
         self._at = stop
         return part
