@@ -52,9 +52,10 @@ def text(plan: Plan, pace: Pace | None = None, threads: int = 8, bytes_per_s: fl
     sizes, left = plan.sizes(), plan.left()
     known = plan.index.members()
     about = "" if all(name in known for name in sizes) else "about "
+    total = f"{about}{_size(sum(sizes.values()))} in {len(sizes):,} files"
     lines = [
         f"  wanted      {recordings([plan.rows[name] for name in sizes if name in plan.rows])}",
-        f"  bytes       {about}{_size(sum(sizes.values()))} in {len(sizes):,} files, of which {_size(left)} are to fetch",
+        f"  bytes       {total}, of which {_size(left)} are to fetch",
         f"  index       {_index(plan, pace, threads)}",
         f"  disk        {_size(free_bytes(plan.out))} free in {plan.out}",
     ]

@@ -7,6 +7,7 @@ recording is then read from its place by HTTP Range (``fetching``).
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ class Plan:
         if self.index.complete or not self.names:
             return self.index.complete
         known = self.index.members()
-        return all(name in known or (self.out / name).exists() for name in self.names)
+        here = bytes_here(self.out)
+        return all(name in known or name in here for name in self.names)
 
     def wanted(self) -> tuple[str, ...]:
         """Return the names of the wanted files; of a tar that is wanted as a whole, those known so far."""
@@ -119,7 +121,8 @@ class Plan:
 
     def left(self) -> float:
         """Return the bytes that are still to fetch."""
-        return sum(bytes_left(self.out / name, size) for name, size in self.sizes().items())
+        here = bytes_here(self.out)
+        return sum(bytes_left(name, size, here) for name, size in self.sizes().items())
 
     def check_space(self) -> None:
         """Refuse what the disk cannot hold.
@@ -182,12 +185,17 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def bytes_left(path: Path, size: float) -> float:
-    """Return how many of the bytes of a recording are still to come."""
-    if path.exists():
-        return 0
-    kept = partial_of(path)
-    return max(size - kept.stat().st_size, 0) if kept.exists() else size
+def bytes_here(folder: Path) -> dict[str, int]:
+    """Return the size of every file of a folder by name; one listing, since there may be 25,000 of them."""
+    if not folder.exists():
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+
+def bytes_left(name: str, size: float, here: dict[str, int]) -> float:
+    """Return how many of the bytes of a recording are still to come, given what is there."""
+    return 0 if name in here else max(size - here.get(partial_of(Path(name)).name, 0), 0)
 
 
 def free_bytes(folder: Path) -> int:

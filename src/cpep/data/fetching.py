@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cpep.data.download import Plan, bytes_left, partial_of
+from cpep.data.download import Plan, bytes_here, bytes_left, partial_of
 from cpep.data.emg2pose import check_file
 from cpep.data.remote import GOES_ON, side_by_side
-from cpep.data.tarindex import PIECE, Header, walk
+from cpep.data.tarindex import Header, walk
 from cpep.types import Progress, UserError, no_progress
 
 
@@ -34,15 +34,16 @@ class Fetched:
     absent: tuple[str, ...]
 
 
-def find_members(plan: Plan, threads: int = 8, progress: Progress = no_progress, *, piece: int = PIECE) -> None:
+def find_members(plan: Plan, threads: int = 8, progress: Progress = no_progress) -> None:
     """Walk the headers of the tar until every wanted file that is not there is found.
 
     Raises:
         UserError: the tar is damaged, or the server fails.
     """
     if not plan.walked:
-        missing = [name for name in plan.names if not (plan.out / name).exists()] or None
-        walk(plan.tar, plan.index, plan.index_path, missing, threads=threads, piece=piece, progress=progress)
+        here = bytes_here(plan.out)
+        missing = [name for name in plan.names if name not in here] or None
+        walk(plan.tar, plan.index, plan.index_path, missing, threads=threads, progress=progress)
 
 
 def fetch(plan: Plan, threads: int = 8, progress: Progress = no_progress) -> Fetched:
@@ -54,20 +55,19 @@ def fetch(plan: Plan, threads: int = 8, progress: Progress = no_progress) -> Fet
         progress: called with bytes that are there and bytes wanted.
 
     Raises:
-        UserError: the server fails, the disk is too small, a file is there in another size, or what came is no
-            recording; all others are fetched before that is said.
+        UserError: the server fails, the disk is too small, or a file is there in another size; or, once all
+            others are there, some of what came is no recording.
     """
-    known, there = plan.index.members(), []
+    known, here, there = plan.index.members(), bytes_here(plan.out), []
     todo: list[Header] = []
     absent: list[str] = []
     for name in plan.wanted():
-        path = plan.out / name
-        if name in known and path.exists() and path.stat().st_size != known[name].size:
+        if name in known and here.get(name, known[name].size) != known[name].size:
             raise UserError(
-                f"{path} has {path.stat().st_size:,} bytes and the tar's {known[name].size:,}; "
+                f"{plan.out / name} has {here[name]:,} bytes and the tar's {known[name].size:,}; "
                 "move it away, or choose another folder"
             )
-        if path.exists():
+        if name in here:
             there.append(name)
         elif name in known:
             todo.append(known[name])
@@ -75,7 +75,7 @@ def fetch(plan: Plan, threads: int = 8, progress: Progress = no_progress) -> Fet
             absent.append(name)
     plan.check_space()
     total = sum(header.size for header in todo)
-    task = _Fetch(plan, total - sum(bytes_left(plan.out / header.name, header.size) for header in todo))
+    task = _Fetch(plan, total - sum(bytes_left(header.name, header.size, here) for header in todo))
     calls = [partial(task.one, header) for header in todo]
     side_by_side(plan.tar, calls, threads, lambda: progress(min(int(task.done), total), total))
     if task.bad:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import ssl
 import threading
 import time
 import urllib.request
@@ -195,6 +196,8 @@ class Remote:
                 with self._lock:
                     self.received += len(block)
                 yield block
+        except ssl.SSLCertVerificationError as error:
+            raise UserError(f"{self.url}: its certificate is not trusted here ({error.verify_message})") from error
         except (OSError, http.client.HTTPException) as error:
             self._pause(0)
             raise _Passing(f"{error or type(error).__name__}") from error
