@@ -306,9 +306,12 @@ def test_a_member_that_is_no_recording_is_named_and_the_others_are_fetched(tmp_p
     assert visible(tmp_path) == ["r1.hdf5", "r10.hdf5", "r7.hdf5"] and not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("length", [5000, 10**6])
-def test_a_part_that_is_none_of_the_file_is_fetched_again(tmp_path, server, recordings, length):
-    partial_of(tmp_path / "r1.hdf5").write_bytes(b"x" * length)
+@pytest.mark.parametrize("kept", ["other bytes", "too many", "more than the file"])
+def test_a_part_that_is_none_of_the_file_is_fetched_again(tmp_path, server, recordings, kept):
+    whole = (recordings / "r1.hdf5").read_bytes()
+    partial_of(tmp_path / "r1.hdf5").write_bytes(
+        {"other bytes": b"x" * 5000, "too many": b"x" * 10**6, "more than the file": whole + b"x"}[kept]
+    )
     part(server, tmp_path)
     assert "r1.hdf5" in visible(tmp_path) and same(tmp_path, recordings)
 
@@ -334,6 +337,17 @@ def test_the_disk_is_looked_at_first(tmp_path, cli, server, monkeypatch):
     said = cli(tmp_path / "a", "--all", status=2)
     assert "GB are to come and 0.00 GB are free; make room" in said
     assert server.asked(TAR) == [(0, 1)]
+
+
+def test_the_disk_is_looked_at_again_once_the_sizes_are_known(tmp_path, server, monkeypatch):
+    plan = make_plan(Selection(("u1",)), tmp_path, prefix=server.url)
+    find_members(plan)
+    server.clear()
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, plan.left() - 1))
+    with pytest.raises(UserError, match="are free; make room"):
+        fetch(plan)
+    assert server.log == []
 
 
 def test_a_disk_that_fills_is_a_sentence(tmp_path, server, monkeypatch):

@@ -15,7 +15,8 @@ from pathlib import Path
 from cpep.data.download import Plan, bytes_here, bytes_left, partial_of
 from cpep.data.emg2pose import check_file
 from cpep.data.remote import GOES_ON, side_by_side
-from cpep.data.tarindex import Header, walk
+from cpep.data.tarindex import Header
+from cpep.data.tarwalk import walk
 from cpep.types import Progress, UserError, no_progress
 
 
