@@ -1,9 +1,9 @@
 """Finds the headers of a remote tar, a small request each, with several threads.
 
-A tar has no table of contents: its headers are a chain of as many requests as members. To walk it in parallel, threads
-begin in the middle, at the first block that is a header by its checksum. What they note, by offset, is a guess until
-the chain from byte 0 arrives there: a block within a member that looks like a header is never reached, so that pieces
-that do not join cost requests, not correctness.
+A tar has no table of contents: its headers are a chain of as many requests as members. To walk it in parallel,
+threads begin in the middle, at the first block that is a header by its checksum. What they note, by offset, is a
+guess until the chain from byte 0 arrives there: a block within a member that looks like a header is never reached, so
+that pieces that do not join cost requests, not correctness.
 """
 
 from __future__ import annotations
