@@ -181,6 +181,23 @@ def test_wrong_files(tmp_path: Path, changes: dict[str, object], sentence: str) 
         read_recording(raw_file(tmp_path / "a.hdf5", **changes))  # type: ignore[arg-type]
 
 
+def test_a_check_reads_attributes_and_the_last_sample(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    write_recording(path, emg2pose_like(samples=9000), start=1.0, simulated=False, compression="gzip")
+    emg2pose.check_file(path)
+    with h5py.File(path) as file:
+        chunk = file["emg2pose/timeseries"].id.get_chunk_info(2)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset : chunk.byte_offset + 64] = b"?" * 64
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.hdf5 is truncated or damaged"):
+        emg2pose.check_file(path)
+    with h5py.File(path, "a") as file:
+        del file["emg2pose"].attrs["user"]
+    with pytest.raises(UserError, match=r"lacks the attribute\(s\) user"):
+        emg2pose.check_file(path)
+
+
 def test_hdf5_of_another_kind(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.hdf5", "w") as file:
         file["keyboard"] = [1]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cpep.commands.download import download
 from cpep.commands.options import SeedOption
 from cpep.types import UserError
 
@@ -15,6 +16,7 @@ data_app = typer.Typer(
     "Example: `cpep data inspect ../shared/data/ninapro_db1`",
     no_args_is_help=True,
 )
+data_app.command("download")(download)
 
 
 def simulate(

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from cpep.data.metadata import METADATA, MetadataRow, read_metadata, write_metadata
+from cpep.data.metadata import METADATA, MetadataRow, plain_stage, read_metadata, write_metadata
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_pose
 from cpep.files import atomic_path
@@ -37,6 +37,7 @@ __all__ = [
     "POSE_RATE",
     "SAMPLE_RATE",
     "MetadataRow",
+    "check_file",
     "is_simulated",
     "read_metadata",
     "read_recording",
@@ -188,6 +189,17 @@ def write_recording(
         temporary.write_bytes(image.getbuffer())
 
 
+def check_file(path: Path) -> None:
+    """Check that a file is HDF5 of the emg2pose layout, from its attributes to its last sample.
+
+    Raises:
+        UserError: it is not.
+    """
+    with _open_group(path) as group:
+        _attributes(group, path)
+        _timeseries(group, path)[-1]
+
+
 def is_simulated(path: Path) -> bool:
     """Tell whether a file was made by the simulator.
 
@@ -226,9 +238,7 @@ def _attributes(group: h5py.Group, path: Path) -> dict[str, str]:
     if rate != SAMPLE_RATE:
         raise UserError(f"{path}: sample_rate is {rate:g} Hz where emg2pose has 2000 Hz; resample it")
     values = {name: _text(group.attrs[name]) for name in REQUIRED_ATTRIBUTES}
-    for suffix in ("_both", "_left", "_right"):
-        values["stage"] = values["stage"].removesuffix(suffix)
-    return values
+    return values | {"stage": plain_stage(values["stage"])}
 
 
 def _text(value: Any) -> str:

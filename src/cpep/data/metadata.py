@@ -14,6 +14,19 @@ from cpep.types import UserError
 
 METADATA = "metadata.csv"
 
+HANDS = ("_both", "_left", "_right")
+
+
+def plain_stage(stage: str) -> str:
+    """Return the name of a stage without the suffix of the prompted hand.
+
+    >>> plain_stage("IndividualFingerPointingSnap_both")
+    'IndividualFingerPointingSnap'
+    """
+    for suffix in HANDS:
+        stage = stage.removesuffix(suffix)
+    return stage
+
 
 @dataclass(frozen=True)
 class MetadataRow:
@@ -51,12 +64,16 @@ def write_metadata(folder: Path, rows: Sequence[MetadataRow]) -> None:
 
 
 def read_metadata(folder: Path) -> list[MetadataRow]:
-    """Read ``folder/metadata.csv``; columns beyond those of emg2pose are ignored.
+    """Read ``folder/metadata.csv``; see ``parse_metadata``."""
+    return parse_metadata(folder / METADATA)
+
+
+def parse_metadata(path: Path) -> list[MetadataRow]:
+    """Read a file of the columns of metadata.csv; others are ignored.
 
     Raises:
         UserError: the file is missing, lacks a column that identifies a file, or a number is unreadable.
     """
-    path = folder / METADATA
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
