@@ -59,10 +59,15 @@ def test_weights_are_no_activations():
 
 
 def test_views_are_no_operators():
-    weight = torch.ones(3, 4, requires_grad=True)
-    few = step_kernels(lambda n: (weight * 2).sum())
-    assert step_kernels(lambda n: (weight[None].view(12, 1) * 2).sum()) == few
-    assert step_kernels(lambda n: (weight * 2 * 3).sum()) == few + 2  # one forward and one backward
+    other = torch.ones(4, 3)
+
+    def kernels(total_of):
+        weight = torch.ones(3, 4, requires_grad=True)  # without a gradient, to which another would be added
+        return step_kernels(lambda n: total_of(weight))
+
+    few = kernels(lambda weight: (weight * other.view(3, 4)).sum())
+    assert kernels(lambda weight: (weight * other[None].view(12).view(3, 4)).sum()) == few
+    assert kernels(lambda weight: (weight * other.view(3, 4) * 3).sum()) == few + 2  # one forward and one backward
 
 
 def test_parameters_are_those_of_the_networks(published):
@@ -138,7 +143,7 @@ def test_the_text_says_what_was_counted():
     assert re.search(rf"^cpep +1 +{sizes}", text, re.MULTILINE)
     rate = USED * GPUS[0].peak
     hours, reading = cost.hours(2, rate), cost.read / LOADER / 2 / 3600
-    shown = rf"{hours:.2g} .* {reading:.2g} +\S+ +{cost.reading(rate) / 1e9:.2g} "
+    shown = rf"{hours:.2g} .* {reading:.2g} +\S+ +{cost.reading(rate) / 1e9:,.0f} "
     assert re.search(rf"^cpep +{shown}", text, re.MULTILINE)
     assert "183 GB of disk" in text
 

@@ -55,7 +55,7 @@ def saved_bytes(loss_of: Callable[[int], Tensor]) -> float:
 def step_kernels(loss_of: Callable[[int], Tensor]) -> int:
     """Return how many operators a training step calls, forward and backward, views not counted.
 
-    Each is a kernel, or a few, that the processor launches on a GPU.
+    Each is a kernel, or a few, that the processor launches on a GPU. Weights must have no gradient yet.
 
     Args:
         loss_of: see ``step_gflop``.
