@@ -19,8 +19,15 @@ UnseenOption = Annotated[
 TestOption = Annotated[str, typer.Option("--test-users", help="People held out, separated by commas.")]
 ValOption = Annotated[str, typer.Option("--val-users", help="People for early stopping and every choice.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
-DataOption = Annotated[Path, typer.Option("--data", help="Folder of recordings in any layout, or a prepared store.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Output folder; a stopped run resumes there.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of recordings in any layout, or a prepared store; only --dry-run needs none."
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Output folder; a stopped run resumes there; only --dry-run needs none.")
+]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", help="Objective: best (soft targets), or paper (hard InfoNCE, as published).")
 ]
@@ -33,6 +40,12 @@ ModelsOption = Annotated[
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")]
 FoldsOption = Annotated[
     int, typer.Option("--folds", help="Cross-validate over people; 0 tests a quarter of them once.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be trained, its memory and hours; write nothing.")
+]
+GpusOption = Annotated[
+    int | None, typer.Option("--gpus", help="GPUs that train a stage together, for --dry-run; 4 unless given.")
 ]
 CalibrateOption = Annotated[
     Path | None,

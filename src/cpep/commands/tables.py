@@ -10,7 +10,9 @@ import typer
 
 from cpep.commands.options import (
     DataOption,
+    DryRunOption,
     FoldsOption,
+    GpusOption,
     ModelsOption,
     OutOption,
     PresetOption,
@@ -28,8 +30,8 @@ from cpep.types import UserError
 
 
 def reproduce(
-    data: DataOption,
-    out: OutOption,
+    data: DataOption = None,
+    out: OutOption = None,
     preset: PresetOption = "small",
     recipe: RecipeOption = "best",
     models: ModelsOption = "default",
@@ -39,17 +41,19 @@ def reproduce(
     val_users: ValOption = "",
     unseen: UnseenOption = "",
     sets: SetOption = [],  # noqa: B006
+    dry_run: DryRunOption = False,
+    gpus: GpusOption = None,
 ) -> None:
     """Run all stages and print the paper's table for your recordings.
 
     Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
     """
-    _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets)
+    _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets, dry_run, gpus)
 
 
 def ablate(
-    data: DataOption,
-    out: OutOption,
+    data: DataOption = None,
+    out: OutOption = None,
     preset: PresetOption = "small",
     recipe: RecipeOption = "best",
     models: ModelsOption = "ablations",
@@ -59,6 +63,8 @@ def ablate(
     val_users: ValOption = "",
     unseen: UnseenOption = "",
     sets: SetOption = [],  # noqa: B006
+    dry_run: DryRunOption = False,
+    gpus: GpusOption = None,
 ) -> None:
     """Train cpep with one part of the recipe changed at a time; what rows share is trained once.
 
@@ -66,12 +72,13 @@ def ablate(
 
     Example: `cpep ablate --data runs/cohort --out runs/ablations --models cpep/avg_pool,cpep/frozen_emg`
     """
-    _tabulate(data, out, preset, recipe, f"cpep,{models}", seeds, folds, test_users, val_users, unseen, sets)
+    models = f"cpep,{models}"
+    _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets, dry_run, gpus)
 
 
 def _tabulate(
-    data: Path,
-    out: Path,
+    data: Path | None,
+    out: Path | None,
     preset: str,
     recipe: str,
     models: str,
@@ -81,15 +88,24 @@ def _tabulate(
     val_users: str,
     unseen: str,
     sets: list[str],
+    dry_run: bool,
+    gpus: int | None,
 ) -> None:
+    from cpep.dry_run import PAPER_GPUS
+    from cpep.dry_run import dry_run as plan
     from cpep.pipeline import reproduce as run
     from cpep.presets import preset as make_preset
     from cpep.runs import Request, quoted
 
     check_folds(folds, test_users)
+    if gpus is not None and (not dry_run or gpus < 1):
+        raise UserError(f"--gpus {gpus}: give a number from 1 on, with --dry-run, whose hours it divides")
+    if not dry_run and (data is None or out is None):
+        missing = "--data RECORDINGS" if data is None else "--out FOLDER"
+        raise UserError(f"{missing} is missing; only --dry-run does without")
     request = Request(
-        data=data,
-        out=out,
+        data=data or Path(),
+        out=out or Path(),
         config=make_preset(preset, sets, recipe),
         models=listed(models) or ("default",),
         seeds=seeds_of(seeds),
@@ -99,7 +115,10 @@ def _tabulate(
         unseen=listed(unseen),
         command=quoted(sys.argv[1:]),
     )
-    _show(run(request, typer.echo), out)
+    if dry_run:
+        typer.echo(plan(request, data, gpus or PAPER_GPUS))
+    else:
+        _show(run(request, typer.echo), request.out)
 
 
 def _show(results: dict[str, Any], out: Path) -> None:

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpep.card import Kind, make_card
+from cpep.card import Card, Kind, make_card
 from cpep.checkpoint import Model
-from cpep.configs import OptimConfig
+from cpep.configs import OptimConfig, RunConfig
 from cpep.data.transforms import Augmentation
 from cpep.data.windows import Batches, Windows, pose_at
 from cpep.losses import pose_loss
@@ -78,10 +78,7 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
     read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
     model.net.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
-    optim = dataclasses.replace(
-        task.config.align.optim,
-        **{name: getattr(task.config.baselines.optim, name) for name in ("steps", "checks", "patience")},
-    )
+    optim = supervised_optim(task.config)
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
     held = evenly(validation, 8 * HELD_WINDOWS)
 
@@ -98,9 +95,15 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     def validate() -> float:
         return _mean(held, optim.batch, lambda part: error(part, read(part)))
 
-    gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
+    gflop = _gflop(model, net, optim.batch)
     guessing = math.log(len(task.split.seen))
     return _train(task, key, model, net, loss_at, validate, optim, gflop, guessing, progress)
+
+
+def supervised_optim(config: RunConfig) -> OptimConfig:
+    """Return the alignment's optimiser with the limits of a baseline."""
+    limits = {name: getattr(config.baselines.optim, name) for name in ("steps", "checks", "patience")}
+    return dataclasses.replace(config.align.optim, **limits)
 
 
 def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
@@ -143,7 +146,7 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
     def validate() -> float:
         return _mean(held, optim.batch, lambda part: error(part, lambda: net(read(part))))
 
-    gflop = _gflop(model, optim.batch, lambda signal: net(signal).sum())
+    gflop = _gflop(model, net, optim.batch)
     mean_pose = _mean(held, optim.batch, lambda part: error(part, lambda: net.mean_J))
     return _train(task, key, model, net, loss_at, validate, optim, gflop, mean_pose, progress)
 
@@ -169,18 +172,39 @@ def _turn(task: Task, model: Model) -> Augmentation:
     return Augmentation(0.0, 0.0, 0.0, degrees, 0.0, ring=device.ring, raw=raw, channels=device.channels)
 
 
-def _gflop(model: Model, batch: int, total_of: Callable[[Tensor], Tensor]) -> float:
+def _gflop(model: Model, net: nn.Module, batch: int) -> float:
     """Return the operations of a step on signals of the model's shape, in 10^9, leaving no trace in it."""
-    net = model.net.encoder if isinstance(model.net, PoseT) else model.net
-    if isinstance(net, Encoder):
-        shape = (net.tokeniser.steps, net.tokeniser.columns)
-    else:
-        assert isinstance(net, PoseRegressor)
-        shape = (net.samples, model.card.device.channels)
     model.eval()
-    found = step_gflop(lambda n: total_of(torch.zeros(n, *shape, device=model.device)), batch)
+    found = step_gflop(output_total(model, net), batch)
     model.zero_grad()
     return found
+
+
+def output_total(model: Model, net: nn.Module) -> Callable[[int], Tensor]:
+    """Return a function from a number of windows to the sum of a network's outputs for as many.
+
+    Args:
+        model: which signals it takes.
+        net: that of the model, or one around it.
+    """
+    inner = model.net.encoder if isinstance(model.net, PoseT) else model.net
+    if isinstance(inner, Encoder):
+        shape = (inner.tokeniser.steps, inner.tokeniser.columns)
+    else:
+        assert isinstance(inner, PoseRegressor)
+        shape = (inner.samples, model.card.device.channels)
+    return lambda n: net(torch.zeros(n, *shape, device=model.device)).sum()
+
+
+def affordable(cpep: Card, config: RunConfig, gflop: float) -> int:
+    """Return how many steps of that many operations (10^9) the compute of CPEP pays for.
+
+    Args:
+        cpep: card of an aligned model.
+        config: settings.
+        gflop: of one step of the baseline.
+    """
+    return max(1, int(config.baselines.compute * sum(cpep_gflop(cpep, config).values()) / gflop))
 
 
 def _mean(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:
@@ -202,9 +226,8 @@ def _train(
 ) -> Path:
     """Fit until validation is flat or CPEP's compute is spent; ``ignorance`` is the loss of knowing nothing."""
     cpep = make_card("cpep", task.store, task.split, task.config, task.seed)
-    budget = task.config.baselines.compute * sum(cpep_gflop(cpep, task.config).values())
-    affordable = max(1, int(budget / gflop))
-    limited = dataclasses.replace(optim, steps=min(optim.steps, affordable))
+    paid = affordable(cpep, task.config, gflop)
+    limited = dataclasses.replace(optim, steps=min(optim.steps, paid))
     history = fit(
         net,
         loss_at,
@@ -216,7 +239,7 @@ def _train(
         ignorance=ignorance,
         progress=progress,
     )
-    spent = "compute" if affordable < optim.steps else "steps"
+    spent = "compute" if paid < optim.steps else "steps"
     if is_past_its_best(history, limited, ignorance):
         spent = "best"
     stopped = "flat" if history.flat_at else spent

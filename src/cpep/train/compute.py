@@ -7,10 +7,12 @@ one that was not. Matrix products and convolutions are counted, forward and back
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpep.card import Card, Kind
@@ -35,6 +37,64 @@ def step_gflop(loss_of: Callable[[int], Tensor], batch: int) -> float:
     with sdpa_kernel(SDPBackend.MATH), counter:  # other kernels of attention are not all counted
         loss_of(COUNTED_WINDOWS).backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops() / COUNTED_WINDOWS * batch / 1e9
+
+
+def saved_bytes(loss_of: Callable[[int], Tensor]) -> float:
+    """Return the bytes that a training step keeps of each window for its backward pass.
+
+    What a step keeps whatever its batch, weights and their casts, is not in it. Call it under the number format
+    of the step, with the model in training mode, so that what dropout keeps is counted.
+
+    Args:
+        loss_of: returns the loss of that many windows.
+    """
+    few, more = (_kept(loss_of, count) for count in (COUNTED_WINDOWS, 2 * COUNTED_WINDOWS))
+    return (more - few) / COUNTED_WINDOWS
+
+
+def step_kernels(loss_of: Callable[[int], Tensor]) -> int:
+    """Return how many operators a training step calls, forward and backward, views not counted.
+
+    Each is a kernel, or a few, that the processor launches on a GPU. Weights must have no gradient yet.
+
+    Args:
+        loss_of: see ``step_gflop``.
+    """
+    calls = _Calls()
+    with calls:
+        loss_of(COUNTED_WINDOWS).backward()  # type: ignore[no-untyped-call]
+    return calls.count
+
+
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operators that are called within it."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count: int = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        aliases = [value.alias_info for value in func._schema.returns]
+        self.count += not any(alias is not None and not alias.is_write for alias in aliases)
+        return func(*args, **(kwargs or {}))
+
+
+def _kept(loss_of: Callable[[int], Tensor], count: int) -> int:
+    """Return the bytes of all that is saved; of tensors that are views of one memory, once."""
+    found: dict[int, int] = {}
+
+    def save(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+        loss = loss_of(count)  # held until the sum is made: memory that is free again could be used twice
+        total = sum(found.values())
+    del loss
+    return total
 
 
 def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
@@ -62,6 +122,14 @@ def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
 
 def align_gflop(objective: Objective, batch: int) -> float:
     """Return the operations of one step of the alignment, in 10^9; of a pose encoder too if it is trained."""
+    objective.eval()
+    found = step_gflop(align_total(objective), batch)
+    objective.zero_grad()
+    return found
+
+
+def align_total(objective: Objective) -> Callable[[int], Tensor]:
+    """Return a function from a number of windows to a sum that the alignment of as many passes back through."""
     net = objective.net
     emg, pose, device = net.emg.tokeniser, net.pose.tokeniser, net.log_temperature.device
 
@@ -72,10 +140,7 @@ def align_gflop(objective: Objective, batch: int) -> float:
         total = embedding.sum() + terms
         return total + net.embed_pose(pose_BSJ).sum() if net.train_pose else total
 
-    objective.eval()
-    found = step_gflop(loss_of, batch)
-    objective.zero_grad()
-    return found
+    return loss_of
 
 
 def autoencoder(encoder: Encoder, config: RunConfig, kind: Kind) -> MaskedAutoencoder:
@@ -92,6 +157,11 @@ def autoencoder(encoder: Encoder, config: RunConfig, kind: Kind) -> MaskedAutoen
 
 def masked_gflop(mae: MaskedAutoencoder, batch: int) -> float:
     """Return the operations of one step of a masked autoencoder, in 10^9."""
+    return step_gflop(masked_loss(mae), batch)
+
+
+def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
+    """Return a function from a number of windows to the loss of as many windows of noise."""
     tokeniser = mae.encoder.tokeniser
     device = tokeniser.mean.device
-    return step_gflop(lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device)), batch)
+    return lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device))
