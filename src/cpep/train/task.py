@@ -159,7 +159,7 @@ def autocast(config: RunConfig) -> torch.autocast:
     """Return the number format of a step: bf16 if asked for, or if the processor multiplies it natively."""
     kind, precision = device_of(config.device).type, config.precision
     if kind == "cuda":
-        native = torch.cuda.is_bf16_supported()
+        native = torch.cuda.is_bf16_supported(including_emulation=False)  # before Ampere it is slower than fp32
     else:
         native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     wanted = precision is Precision.bf16 or (precision is Precision.auto and native)
