@@ -1,4 +1,4 @@
-"""A cohort of the default length on one core and on two, as `cpep simulate` makes it; two wait for their processes to start."""
+"""A cohort of the default length, as `cpep simulate` makes it, on one core and on two, which start first."""
 
 import tempfile
 from pathlib import Path
