@@ -32,8 +32,8 @@ muscles; 0.3, solved to the end, gives the same cohort by every property in ``pr
 ITERATIONS = 150
 """Of FISTA: activations are then within 0.01 (RMS) of an exact solver's (tested)."""
 ACTIVATION_S, DEACTIVATION_S = 0.015, 0.045
-_MOVEMENT = signal.butter(2, 8 / (CONTROL_RATE / 2))
-_ACTIVATION = signal.butter(2, 12 / (CONTROL_RATE / 2))
+_MOVEMENT: tuple[FloatArray, FloatArray] = signal.butter(2, 8 / (CONTROL_RATE / 2))
+_ACTIVATION: tuple[FloatArray, FloatArray] = signal.butter(2, 12 / (CONTROL_RATE / 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def joint_torque(person: Person, trajectory: Trajectory) -> FloatArray:
     """Return the torque (S, J) that muscles must produce, Nm."""
     pose_SJ = trajectory.pose_SJ
     speed_SJ = np.gradient(pose_SJ, 1 / CONTROL_RATE, axis=0)
-    acceleration_SJ = _both_ways(*_MOVEMENT, np.gradient(speed_SJ, 1 / CONTROL_RATE, axis=0))
+    acceleration_SJ = _both_ways(_MOVEMENT, np.gradient(speed_SJ, 1 / CONTROL_RATE, axis=0))
     # Ligaments stiffen exponentially towards the ends of the range.
     above_SJ = np.exp(np.clip(9 * (pose_SJ - (HIGHEST_J - 0.22)), -9, 3))
     below_SJ = np.exp(np.clip(-9 * (pose_SJ - (LOWEST_J + 0.22)), -9, 3))
@@ -63,8 +63,8 @@ def joint_torque(person: Person, trajectory: Trajectory) -> FloatArray:
     return torque_SJ
 
 
-def _both_ways(b: FloatArray, a: FloatArray, x_SJ: FloatArray) -> FloatArray:
-    filtered: FloatArray = signal.filtfilt(b, a, x_SJ, axis=0, padlen=min(9, len(x_SJ) - 1))
+def _both_ways(low_pass: tuple[FloatArray, FloatArray], x_SJ: FloatArray) -> FloatArray:
+    filtered: FloatArray = signal.filtfilt(*low_pass, x_SJ, axis=0, padlen=min(9, len(x_SJ) - 1))
     return filtered
 
 
@@ -101,7 +101,7 @@ def neural_drive(person: Person, trajectory: Trajectory, fatigue: float, rng: np
     frames = len(trajectory.pose_SJ)
     # Torque has no content beyond a few hertz, so half the frames are enough for the optimisation.
     active_SA = np.repeat(share_torque(person, joint_torque(person, trajectory)[::2]), 2, axis=0)[:frames]
-    active_SA = _both_ways(*_ACTIVATION, active_SA.astype(float))
+    active_SA = _both_ways(_ACTIVATION, active_SA.astype(float))
     active_SA = _with_co_contraction(person, active_SA, trajectory.co_contraction_S)
     # Inverse of first-order activation dynamics: what must be sent so that this activation results.
     change_SA = np.gradient(active_SA, 1 / CONTROL_RATE, axis=0)
