@@ -1,7 +1,7 @@
 """From embeddings of 50,000 labelled windows to the page, on one core.
 
-Of two rows, cpep and the EMG encoder before its alignment: linear probe with the choice of its strength, few-shot, and
-of cpep zero-shot among the set and among all, each with its bootstrap of 1,000 draws; then comparisons and the report.
+Of two rows, cpep and the EMG encoder before its alignment: linear probe with the choice of its strength, few-shot,
+and of cpep zero-shot among the set and among all, each with its bootstrap of 1,000 draws; comparisons and report.
 """
 
 import tempfile

@@ -14,6 +14,8 @@ _ROWS, _COLUMNS = 256, 2048
 """Query vectors and gallery vectors whose similarities are computed at once: 2 MB."""
 _SAMPLED = 32
 """One of so many gallery vectors is looked at first; of a large gallery fewer."""
+_PAIRS = 2**14
+"""Pairs of vectors that are compared in float64 at once."""
 _MANY = 2**22
 """Similarities from which on it is worth to know how fast the processor is."""
 
@@ -74,7 +76,7 @@ def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntA
     queries, each, width = unit_QED.shape
     columns = max(_COLUMNS, 2 * k)
     product, wrong = _product(unit_QED.reshape(-1, width), len(gallery_GD), columns)
-    doubt = np.float32(2 * wrong)
+    doubt = 2 * wrong
 
     def similarity(some_GD: FloatArray) -> FloatArray:
         found = product(some_GD)
@@ -82,24 +84,46 @@ def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntA
 
     # What is not as near as the k-th of a sample is not among the k nearest of all. The sample is every so many-th
     # vector, because galleries are ordered by people and gestures; it holds at least k and fits a block.
-    step = max(1, min(_SAMPLED, len(gallery_GD) // (2 * k)), -(-len(gallery_GD) // columns))
-    border_Q1 = np.partition(similarity(gallery_GD[::step]), -k, axis=1)[:, -k, None] - doubt
+    total = len(gallery_GD)
+    step = 1 if total <= columns else max(1, min(_SAMPLED, total // (2 * k)), -(-total // columns))
+    sample_QG = similarity(gallery_GD[::step])
+    border_Q1 = np.partition(sample_QG, -k, axis=1)[:, -k, None] - doubt
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for start in range(0, len(gallery_GD), columns):
-        block_QG = similarity(gallery_GD[start : start + columns])
+    for start in range(0, total, columns):
+        block_QG = sample_QG if step == 1 else similarity(gallery_GD[start : start + columns])
         row, column = np.divmod(np.flatnonzero(block_QG >= border_Q1), block_QG.shape[1])
         found.append((row, column + start, block_QG[row, column]))
     row, column, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(row, kind="stable")  # columns of a row stay ascending
-    ends = np.searchsorted(row[order], np.arange(1, queries))
-    chosen_Qk, exact_Qk = np.zeros((queries, k), np.intp), np.zeros((queries, k))
-    for q, some in enumerate(np.split(order, ends)):
-        column_G = column[some[near[some] >= np.partition(near[some], -k)[-k] - doubt]]
-        # Rounded, so that vectors that are equal are equally near, however a sum is taken.
-        exact_G = np.einsum("ed,gd->eg", unit_QED[q], gallery_GD[column_G], dtype=np.float64).max(axis=0).round(12)
-        best_k = np.argsort(-exact_G, kind="stable")[:k]
-        chosen_Qk[q], exact_Qk[q] = column_G[best_k], exact_G[best_k]
-    return chosen_Qk, exact_Qk
+    return _settle(unit_QED, gallery_GD, k, row, column, near, doubt)
+
+
+def _settle(
+    unit_QED: FloatArray,
+    gallery_GD: FloatArray,
+    k: int,
+    row: IntArray,
+    column: IntArray,
+    near: FloatArray,
+    doubt: float,
+) -> tuple[IntArray, FloatArray]:
+    """Compare in float64 those of some pairs of query and gallery vector that can be among the nearest."""
+    queries = np.arange(len(unit_QED))
+    order = np.argsort(row, kind="stable")
+    row, column, near = row[order], column[order], near[order]
+    place = np.arange(len(row)) - np.searchsorted(row, queries)[row]
+    table_QP = np.full((len(queries), place.max(initial=0) + 1), -np.inf, np.float32)
+    table_QP[row, place] = near
+    close = near >= np.partition(table_QP, -k, axis=1)[row, -k] - doubt
+    row, column = row[close], column[close]
+    exact = np.concatenate(
+        [
+            np.einsum("ned,nd->ne", unit_QED[row[some]], gallery_GD[column[some]], dtype=np.float64).max(axis=1)
+            for some in np.array_split(np.arange(len(row)), 1 + len(row) // _PAIRS)
+        ]
+    ).round(12)  # so that vectors that are equal are equally near, however a sum is taken
+    order = np.lexsort((column, -exact, row))
+    best_Qk = order[np.searchsorted(row, queries)[:, None] + np.arange(k)]
+    return column[best_Qk], exact[best_Qk]
 
 
 def _product(unit_ND: FloatArray, gallery: int, columns: int) -> tuple[Callable[[FloatArray], FloatArray], float]:
