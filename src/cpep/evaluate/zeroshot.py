@@ -117,7 +117,7 @@ def _settle(
     row, column = row[close], column[close]
     exact = np.concatenate(
         [
-            np.einsum("ned,nd->ne", unit_QED[row[some]], gallery_GD[column[some]], dtype=np.float64).max(axis=1)
+            np.einsum("pew,pw->pe", unit_QED[row[some]], gallery_GD[column[some]], dtype=np.float64).max(axis=1)
             for some in np.array_split(np.arange(len(row)), 1 + len(row) // _PAIRS)
         ]
     ).round(12)  # so that vectors that are equal are equally near, however a sum is taken
