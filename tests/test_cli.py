@@ -335,3 +335,11 @@ def test_another_seed_joins_a_run(run, raw, tmp_path):
     assert main([*asked, "--seeds", "0,1"]) == 0
     rows = json.loads((out / "results.json").read_text())["rows"]
     assert {(row["model"], row["seed"]) for row in rows} == {("ridge", 1), *((name, 0) for name in DEFAULT)}
+
+
+def test_help_waits_for_nothing_heavy():
+    code = "import sys; from cpep.cli import main; main(['--help']); print(*sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    help_text, _, modules = shown.rstrip().rpartition("\n")
+    assert not {"numpy", "torch", "scipy", "h5py", "rich"} & set(modules.split())
+    assert "Example: cpep reproduce" in help_text and "..." not in help_text.replace("[ARGS]...", "")

@@ -1,6 +1,7 @@
 """The ``cpep`` command: parse, call, print.
 
-Heavy modules are imported inside the commands (``cpep.commands``), so that ``cpep --help`` is quick.
+Heavy modules are imported inside the commands (``cpep.commands``), so that ``cpep --help`` is quick: less than twice
+the import of typer (``benchmarks/startup.py``).
 """
 
 from __future__ import annotations
@@ -40,7 +41,31 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
 """Commands, and groups of commands, in the order of the help."""
 
 
-class InOrder(TyperGroup):
+class Group(TyperGroup):
+    """A group that shows its help where no command is named: whole sentences, without the marks of Markdown."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read a command line."""
+        if not args:
+            print(self.get_help(ctx))
+            raise typer.Exit(2)
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command."""
+        command = super().get_command(ctx, cmd_name)
+        if command and command.help:
+            command.help = command.help.replace("`", "")
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in commands if one])
+
+
+class InOrder(Group):
     """A group that lists its commands in their order; typer puts groups last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -52,15 +77,14 @@ app = typer.Typer(
     name="cpep",
     cls=InOrder,
     help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
-    "Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1`",
-    no_args_is_help=True,
+    "Example: cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # rich takes longer to import than all else
 )
 for _name, _command in COMMANDS.items():
     if isinstance(_command, typer.Typer):
-        app.add_typer(_command, name=_name)
+        app.add_typer(_command, name=_name, cls=Group)
     else:
         app.command(_name)(_command)
 
@@ -74,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except USAGE_ERROR as error:
-        return _complain(_usage(error)) if error.format_message() else 2  # help was printed instead
+        return _complain(_usage(error))
     except BrokenPipeError:  # `cpep ... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -83,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status == INTERRUPTED:
         _complain("stopped; the same command goes on from here")
         return 1
-    return 0
+    return status or 0
 
 
 def _usage(error: Any) -> str:

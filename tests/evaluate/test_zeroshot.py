@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from cpep.evaluate import zeroshot
 from cpep.evaluate.zeroshot import knn_vote
@@ -27,7 +28,7 @@ def slow_vote(query: np.ndarray, gallery: np.ndarray, label: np.ndarray, k: int)
 
 @pytest.mark.parametrize("k", [1, 4, 10, 500])
 def test_vote_is_exact(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zeroshot, "_BLOCK_SIMILARITIES", 1000)  # several blocks, the last one partial
+    monkeypatch.setattr(zeroshot, "_COLUMNS", 50)  # several blocks, the last one partial
     rng = np.random.default_rng(k)
     label = rng.integers(1, 6, size=120)
     gallery = rng.normal(size=(120, 7)) + label[:, None] * np.linspace(-1, 1, 7)
@@ -89,3 +90,52 @@ def test_of_several_vectors_of_a_query_the_nearest_to_each_pose_counts():
         wanted = max(winners, key=lambda k: (sum(best[g] for g in nearest if label[g] == k), -k))
         assert found[q] == wanted
     assert np.array_equal(knn_vote(query[:, :1], gallery, label), knn_vote(query[:, 0], gallery, label))
+
+
+def oracle(unit: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
+    """The nearest by sums of float64, earlier vectors first among equals; of several vectors of a query the best."""
+    similarity = (unit.astype(np.float64) @ gallery.astype(np.float64).T).round(12)
+    return np.argsort(-(similarity if unit.ndim == 2 else similarity.max(axis=1)), axis=1, kind="stable")[:, :k]
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zeroshot, "_MANY", 0)
+    monkeypatch.setattr(zeroshot, "bfloat16_is_fast", lambda: request.param)
+    monkeypatch.setattr(zeroshot, "_ROWS", 7)
+    monkeypatch.setattr(zeroshot, "_COLUMNS", 200)  # several blocks, the last one partial
+
+
+def adversaries() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    draw = rng.standard_normal((1501, 24))
+    close = draw[:1] + 1e-4 * draw  # closer together than bfloat16 can tell
+    closer = draw[:1] + 1e-6 * draw  # and about as close as float32 can
+    repeated = draw[rng.integers(40, size=1501)]
+    rising = draw[np.argsort(draw[:, 0])]  # each block nearer than the one before
+    some = draw[rng.integers(1501, size=30)] + 0.3 * rng.standard_normal((30, 24))
+    several = some[:, None] + 0.5 * rng.standard_normal((30, 3, 24))
+    zeros = np.where(np.arange(1501)[:, None] % 3, draw, 0)
+    return {
+        "random": (some, draw), "close": (close[:30] + 1e-4 * some, close), "closer": (some, closer),
+        "repeated": (some, repeated), "rising": (np.eye(24)[:1].repeat(3, 0), rising), "several": (several, draw),
+        "zeros": (np.concatenate([some, np.zeros((2, 24))]), zeros), "opposite": (-close[:5], close),
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("case", adversaries())
+def test_the_nearest_are_exact(case: str) -> None:
+    query, gallery = (zeroshot.unit_rows(x) for x in adversaries()[case])
+    for k in (1, 10, 300, len(gallery)):
+        found, similarity = zeroshot.nearest(query, gallery, k)
+        np.testing.assert_array_equal(found, oracle(query, gallery, k))
+        wanted = (query.astype(float) @ gallery.astype(float).T).reshape(len(query), -1, len(gallery)).max(axis=1)
+        np.testing.assert_allclose(similarity, np.take_along_axis(wanted, found, axis=1), atol=1e-11)
+
+
+def test_bfloat16_alone_would_be_wrong() -> None:
+    """The cases above would catch a search that stops at the products of bfloat16."""
+    query, gallery = (zeroshot.unit_rows(x) for x in adversaries()["close"])
+    brief = (torch.from_numpy(query).bfloat16() @ torch.from_numpy(gallery).bfloat16().T).float().numpy()
+    assert (np.argsort(-brief, axis=1, kind="stable")[:, :10] != oracle(query, gallery, 10)).any()

@@ -10,7 +10,6 @@ import typer
 baselines_app = typer.Typer(
     help="Use published checkpoints of the emg2pose benchmark's models.\n\n"
     "Example: `cpep baselines import vemg2pose.safetensors runs/vemg2pose --model vemg2pose --names map.json`",
-    no_args_is_help=True,
 )
 
 

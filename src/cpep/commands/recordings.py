@@ -14,7 +14,6 @@ from cpep.types import UserError
 data_app = typer.Typer(
     help="Look at recordings and prepare them for training.\n\n"
     "Example: `cpep data inspect ../shared/data/ninapro_db1`",
-    no_args_is_help=True,
 )
 data_app.command("download")(download)
 

@@ -20,7 +20,6 @@ from cpep.commands.options import (
 
 pretrain_app = typer.Typer(
     help="Train a masked autoencoder of one modality.\n\nExample: `cpep pretrain emg runs/cohort.store runs/emg_mae`",
-    no_args_is_help=True,
 )
 
 

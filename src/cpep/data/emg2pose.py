@@ -150,10 +150,9 @@ def write_recording(
     table["time"] = start + np.arange(samples) / SAMPLE_RATE
     table["emg"] = recording.emg_TC
     if recording.pose_SJ is not None:
-        pose_TJ, valid_T = resample_pose(
+        table["joint_angles"], _ = resample_pose(  # zero where it is invalid
             recording.pose_SJ, recording.valid_S, recording.pose_rate, SAMPLE_RATE, samples
         )
-        table["joint_angles"] = np.where(valid_T[:, None], pose_TJ, 0)
     attributes = {
         "filename": path.name.removesuffix(".hdf5"),
         "session": recording.session,

@@ -99,24 +99,24 @@ def fire(pool: Pool, drive_SV: FloatArray, rng: np.random.Generator) -> tuple[Fl
     mean 1 and ``INTERVAL_CV``, mapped back to seconds.
     """
     frames, muscles = drive_SV.shape
-    clock = np.arange(frames + 1) / CONTROL_RATE
-    phase_NS = np.zeros((UNITS, frames + 1))
+    clock, phase_S = np.arange(frames + 1) / CONTROL_RATE, np.zeros(frames + 1)
     times: list[FloatArray] = []
     counts = np.zeros(len(pool.muscle_N), int)
     for muscle in range(muscles):
-        units = slice(muscle * UNITS, (muscle + 1) * UNITS)
-        above_NS = excitation(drive_SV[:, muscle]) - pool.threshold_N[units, None]
-        rate_NS = np.minimum(pool.slowest_N[units, None] + RATE_GAIN * above_NS, pool.fastest_N[units, None])
-        rate_NS *= above_NS > 0
-        np.cumsum(rate_NS, axis=1, out=phase_NS[:, 1:])
-        phase_NS[:, 1:] /= CONTROL_RATE
-        for row, unit in enumerate(range(units.start, units.stop)):
-            total = phase_NS[row, -1]
-            if total == 0:
+        excitation_S = excitation(drive_SV[:, muscle])
+        most = excitation_S.max()
+        for unit in range(muscle * UNITS, (muscle + 1) * UNITS):  # one at a time: its frames stay in the cache
+            if most <= pool.threshold_N[unit]:
                 break  # units are ordered by threshold
+            above_S = excitation_S - pool.threshold_N[unit]
+            rate_S = np.minimum(pool.slowest_N[unit] + RATE_GAIN * above_S, pool.fastest_N[unit])
+            rate_S *= above_S > 0
+            np.cumsum(rate_S, out=phase_S[1:])
+            phase_S[1:] /= CONTROL_RATE
+            total = phase_S[-1]
             intervals = 1 + INTERVAL_CV * rng.standard_normal(int(1.05 * total + 12))
             due = np.cumsum(np.maximum(intervals, SHORTEST_INTERVAL)) - rng.random()
-            due = due[(due > 0) & (due < total)]
-            times.append(np.interp(due, phase_NS[row], clock))
+            due = due[due.searchsorted(0, "right") : due.searchsorted(total)]
+            times.append(np.interp(due, phase_S, clock))
             counts[unit] = len(due)
     return np.concatenate([*times, np.zeros(0)]), np.repeat(np.arange(len(counts)), counts)

@@ -32,6 +32,8 @@ muscles; 0.3, solved to the end, gives the same cohort by every property in ``pr
 ITERATIONS = 150
 """Of FISTA: activations are then within 0.01 (RMS) of an exact solver's (tested)."""
 ACTIVATION_S, DEACTIVATION_S = 0.015, 0.045
+_MOVEMENT: tuple[FloatArray, FloatArray] = signal.butter(2, 8 / (CONTROL_RATE / 2))
+_ACTIVATION: tuple[FloatArray, FloatArray] = signal.butter(2, 12 / (CONTROL_RATE / 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +53,7 @@ def joint_torque(person: Person, trajectory: Trajectory) -> FloatArray:
     """Return the torque (S, J) that muscles must produce, Nm."""
     pose_SJ = trajectory.pose_SJ
     speed_SJ = np.gradient(pose_SJ, 1 / CONTROL_RATE, axis=0)
-    b, a = signal.butter(2, 8 / (CONTROL_RATE / 2))
-    acceleration_SJ = _both_ways(b, a, np.gradient(speed_SJ, 1 / CONTROL_RATE, axis=0))
+    acceleration_SJ = _both_ways(_MOVEMENT, np.gradient(speed_SJ, 1 / CONTROL_RATE, axis=0))
     # Ligaments stiffen exponentially towards the ends of the range.
     above_SJ = np.exp(np.clip(9 * (pose_SJ - (HIGHEST_J - 0.22)), -9, 3))
     below_SJ = np.exp(np.clip(-9 * (pose_SJ - (LOWEST_J + 0.22)), -9, 3))
@@ -62,8 +63,8 @@ def joint_torque(person: Person, trajectory: Trajectory) -> FloatArray:
     return torque_SJ
 
 
-def _both_ways(b: FloatArray, a: FloatArray, x_SJ: FloatArray) -> FloatArray:
-    filtered: FloatArray = signal.filtfilt(b, a, x_SJ, axis=0, padlen=min(9, len(x_SJ) - 1))
+def _both_ways(low_pass: tuple[FloatArray, FloatArray], x_SJ: FloatArray) -> FloatArray:
+    filtered: FloatArray = signal.filtfilt(*low_pass, x_SJ, axis=0, padlen=min(9, len(x_SJ) - 1))
     return filtered
 
 
@@ -82,11 +83,15 @@ def share_torque(person: Person, torque_SJ: FloatArray) -> FloatArray:
     goal_SA = ((torque_SJ / TORQUE_SCALE_J) @ (lever_AJ.T * step_A)).astype(np.float32)
     keep_AA = (np.eye(len(step_A)) - hessian_AA * step_A).astype(np.float32)
     active_SA: FloatArray = np.zeros_like(goal_SA)
-    ahead_SA, momentum = active_SA, 1.0
+    ahead_SA, momentum = np.zeros_like(goal_SA), 1.0
     for _ in range(ITERATIONS):
-        new_SA = np.clip(ahead_SA @ keep_AA + goal_SA, 0, 1)
+        new_SA = ahead_SA @ keep_AA
+        new_SA += goal_SA
+        np.clip(new_SA, 0, 1, out=new_SA)
         faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead_SA = new_SA + np.float32((momentum - 1) / faster) * (new_SA - active_SA)
+        ahead_SA = np.subtract(new_SA, active_SA, out=ahead_SA)
+        ahead_SA *= np.float32((momentum - 1) / faster)
+        ahead_SA += new_SA
         active_SA, momentum = new_SA, faster
     return np.asarray(active_SA)
 
@@ -96,8 +101,7 @@ def neural_drive(person: Person, trajectory: Trajectory, fatigue: float, rng: np
     frames = len(trajectory.pose_SJ)
     # Torque has no content beyond a few hertz, so half the frames are enough for the optimisation.
     active_SA = np.repeat(share_torque(person, joint_torque(person, trajectory)[::2]), 2, axis=0)[:frames]
-    b, a = signal.butter(2, 12 / (CONTROL_RATE / 2))
-    active_SA = _both_ways(b, a, active_SA.astype(float))
+    active_SA = _both_ways(_ACTIVATION, active_SA.astype(float))
     active_SA = _with_co_contraction(person, active_SA, trajectory.co_contraction_S)
     # Inverse of first-order activation dynamics: what must be sent so that this activation results.
     change_SA = np.gradient(active_SA, 1 / CONTROL_RATE, axis=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from cpep.data.emg2pose import DEVICE, SAMPLE_RATE
 from cpep.data.recording import Recording
@@ -50,9 +51,15 @@ class Performance:
     discharges: int
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return what sets the number of threads; to look for the libraries takes milliseconds."""
+    return ThreadpoolController()
+
+
 def wear(seed: int, user: str, session: str, side: str, variability: Variability) -> Wearing:
     """Return the person of (seed, user) with the band put on for a session."""
-    with threadpool_limits(1):  # the order of a sum depends on the number of threads, and bytes on it
+    with _libraries().limit(limits=1):  # the order of a sum depends on the number of threads, and bytes on it
         person = draw_person(seed, user, variability)
         placement = draw_placement(person, session, side)
         return Wearing(person, session, placement, make_bank(person, placement))
@@ -78,7 +85,7 @@ def enact(
     movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)
     tired = placement.fatigue + 0.1 * movement.standard_normal()
     fatigue = float(np.clip(person.variability.fatigue * tired, 0, 1))
-    with threadpool_limits(1):
+    with _libraries().limit(limits=1):
         trajectory = move(movement)
         drive = neural_drive(person, trajectory, fatigue, movement)
         samples = len(trajectory.pose_SJ) * round(SAMPLE_RATE / CONTROL_RATE)

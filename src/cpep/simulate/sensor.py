@@ -50,8 +50,11 @@ def measure_emg(
     emg_CT += cable_C[:, None] * np.interp(second_T, frame_S, sway_S).astype(np.float32)
     _add_pops(emg_CT, noise, rng)
     filtered_CT = signal.sosfilt(_FILTERS, emg_CT, axis=1)
-    quantised_TC: FloatArray = np.clip(np.round(filtered_CT.T / STEP) * STEP, -CLIP, CLIP)
-    return np.ascontiguousarray(quantised_TC, dtype=np.float32)
+    filtered_CT /= STEP
+    np.round(filtered_CT, out=filtered_CT)
+    filtered_CT *= STEP
+    np.clip(filtered_CT, -CLIP, CLIP, out=filtered_CT)
+    return np.ascontiguousarray(filtered_CT.T, dtype=np.float32)
 
 
 def _add_pops(emg_CT: FloatArray, noise: float, rng: np.random.Generator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import numpy as np
 from scipy import signal
@@ -67,19 +68,25 @@ def smooth_noise(
     rng: np.random.Generator, frames: int, cutoff: float, columns: int, rate: float = CONTROL_RATE
 ) -> FloatArray:
     """Return low-pass noise (frames, columns) of unit variance; ``cutoff`` and ``rate`` in Hz."""
-    b, a = signal.butter(2, min(2 * cutoff / rate, 0.95))
-    lead = int(4 * rate / cutoff) + 20  # forgets the filter's start
+    b, a, sd = _low_pass(cutoff, rate)
+    lead = _lead(cutoff, rate)
     noise = signal.lfilter(b, a, rng.standard_normal((frames + lead, columns)), axis=0)[lead:]
-    scaled: FloatArray = noise / _filtered_sd(cutoff, rate)
+    scaled: FloatArray = noise / sd
     return scaled
 
 
-def _filtered_sd(cutoff: float, rate: float) -> float:
-    """Return the SD that the low-pass filter leaves of unit white noise."""
+def _lead(cutoff: float, rate: float) -> int:
+    """Return after how many frames the low-pass filter has forgotten its start."""
+    return int(4 * rate / cutoff) + 20
+
+
+@cache
+def _low_pass(cutoff: float, rate: float) -> tuple[FloatArray, FloatArray, float]:
+    """Return a low-pass filter (b, a), and the SD that it leaves of unit white noise."""
     b, a = signal.butter(2, min(2 * cutoff / rate, 0.95))
-    impulse = np.zeros(int(4 * rate / cutoff) + 20)
+    impulse = np.zeros(_lead(cutoff, rate))
     impulse[0] = 1
-    return float(np.sqrt((signal.lfilter(b, a, impulse) ** 2).sum()))
+    return b, a, float(np.sqrt((signal.lfilter(b, a, impulse) ** 2).sum()))
 
 
 def minimum_jerk(x: FloatArray) -> FloatArray:

@@ -1,0 +1,27 @@
+"""A cohort of the default length, as `cpep simulate` makes it, on one core and on two, which start first."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import CORES, Figure, seconds
+from cpep.simulate import simulate_cohort
+from cpep.simulate.plan import MINUTES
+
+USERS = 8
+
+
+def pace(workers: int, users: int = USERS) -> float:
+    """Return the seconds of recording that are made in a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "cohort"
+        return users * MINUTES * 60 / seconds(lambda: simulate_cohort(out, users=users, workers=workers))
+
+
+def figures() -> list[Figure]:
+    pace(1, users=1)
+    one = pace(1)
+    made = [Figure("simulate, s of recording a second on one core, beside 60", one, 60, one / 60, 1, 0.3)]
+    if CORES > 1:
+        two = pace(2)
+        made.append(Figure("simulate, s of recording a second on two cores", two, one, two / one, 1.9, 1.1))
+    return made
