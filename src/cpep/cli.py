@@ -80,6 +80,7 @@ app = typer.Typer(
     "Example: cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 110},  # of terminals that are as wide
     rich_markup_mode=None,  # rich takes longer to import than all else
 )
 for _name, _command in COMMANDS.items():
