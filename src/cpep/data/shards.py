@@ -51,7 +51,7 @@ def shard_of(text: str | None, environment: Mapping[str, str]) -> Shard | None:
         UserError: the text is no shard.
     """
     if text is None:
-        count = int(environment.get("WORLD_SIZE", 1))
+        count = int(environment.get("WORLD_SIZE", 1)) if "RANK" in environment else 1
         return Shard(int(environment["RANK"]) + 1, count) if count > 1 else None
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
