@@ -132,21 +132,6 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
     return readers
 
 
-def _partial(out: Path) -> Path:
-    return out.with_name(f".{out.name}.partial")
-
-
-def _finished(out: Path) -> Store:
-    """Let a complete store appear, and open it."""
-    _partial(out).replace(out)
-    (out / JOURNAL).unlink()
-    return open_store(out)
-
-
-def _unwritable(out: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run")
-
-
 def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad: bool, progress: Progress) -> None:
     """Read and write what is not done yet."""
     progress(writer.done, len(readers))

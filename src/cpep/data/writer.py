@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class StoreWriter:
                 array.cut(self._rows(name, self.device))
         else:  # processes that read may have placed something before the first line was written
             for path in partial.glob("*.npy"):
-                path.unlink()
+                os.truncate(path, 0)
 
     @property
     def done(self) -> int:
