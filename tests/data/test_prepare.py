@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cpep.data import arrays as arrays_module
 from cpep.data import prepare as prepare_module
 from cpep.data import writer as writer_module
 from cpep.data.emg2pose import write_recording
@@ -126,7 +127,7 @@ def test_no_space_is_a_sentence_and_the_run_goes_on(
 ) -> None:
     prepare(raw, tmp_path / "whole")
     calls = 0
-    original = writer_module.write_all
+    original = arrays_module.write_all
 
     def full(file, data):
         nonlocal calls
@@ -136,7 +137,8 @@ def test_no_space_is_a_sentence_and_the_run_goes_on(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(file, data)
 
-    monkeypatch.setattr(writer_module, "write_all", full)
+    for module in (arrays_module, writer_module):
+        monkeypatch.setattr(module, "write_all", full)
     with pytest.raises(UserError, match=r"cannot write .*store: No space left on device; .* kept for the next run"):
         prepare(raw, tmp_path / "store")
     assert not (tmp_path / "store").exists()
@@ -154,7 +156,7 @@ def test_short_writes_are_continued(tmp_path: Path) -> None:
             return min(3, len(view))
 
     slow = Slow()
-    writer_module.write_all(slow, bytes(range(10)))  # type: ignore[arg-type]
+    arrays_module.write_all(slow, bytes(range(10)))  # type: ignore[arg-type]
     assert slow.data == bytes(range(10))
 
 

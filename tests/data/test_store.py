@@ -11,7 +11,7 @@ import pytest
 from cpep.data.emg2pose import MetadataRow, read_recording, write_metadata, write_recording
 from cpep.data.folder import STORE_INDEX
 from cpep.data.prepare import prepare
-from cpep.data.store import is_store, open_store
+from cpep.data.store import is_store, map_array, open_store
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -65,7 +65,7 @@ def test_maps_are_private_and_torch_takes_them(raw: Path, tmp_path: Path) -> Non
     store = prepare(raw, tmp_path / "store")
     before = contents(tmp_path / "store")
     torch.from_numpy(store.emg_TC).zero_()
-    assert isinstance(store.emg_TC, np.memmap) and contents(tmp_path / "store") == before
+    assert not store.emg_TC.any() and contents(tmp_path / "store") == before
     assert (np.load(tmp_path / "store/emg.npy") != 0).any(), "plain .npy that any reader takes"
 
 
@@ -158,6 +158,15 @@ def test_25_thousand_recordings_open_quickly(raw: Path, tmp_path: Path) -> None:
     store = open_store(tmp_path / "store")
     assert time.process_time() - started < 3.0
     assert store.entry_of_frame(np.array([len(store.valid_M) - 1])) == 24_999
+
+
+def test_an_array_larger_than_the_memory_opens(tmp_path: Path) -> None:
+    rows = 2**40 // 64  # 1 TiB, none of it written
+    with (tmp_path / "emg.npy").open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, 16)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + rows * 64)
+    assert not map_array(tmp_path / "emg.npy", np.dtype(np.float32), (rows, 16))[rows // 2].any()
 
 
 def _sparse(path: Path, row_bytes: int, rows: int, rows_per: int) -> None:

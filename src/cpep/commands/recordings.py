@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -70,18 +71,32 @@ def prepare(
     path: Annotated[Path, typer.Argument(help="Folder of recordings.")],
     out: Annotated[Path, typer.Argument(help="Prepared store to write.")],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Prepare the I-th of N shares alone; torchrun gives each process its own."),
+    ] = None,
 ) -> None:
     """Write a prepared store: memory-mapped arrays with an index, once, resumable.
+
+    Several machines that share a disk prepare shards side by side (--shard 1/8, 2/8, ...); the same command without
+    --shard then joins them.
 
     Example: `cpep data prepare runs/cohort runs/cohort.store`
     """
     from cpep.data.prepare import prepare as prepare_store
+    from cpep.data.shards import shard_of
     from cpep.files import progress_line
     from cpep.jobs import cores
 
+    mine = shard_of(shard, os.environ)
+    processes = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     progress = progress_line("prepare", "files")
-    store = prepare_store(path, out, workers=cores(), skip_bad=skip_bad, progress=progress)
+    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, progress=progress)
+    part = store.path != out.resolve()
     typer.echo(
-        f"{out}: {len(store.entries)} recordings of {len(store.users)} users, {store.seconds / 3600:.2f} h, "
+        f"{store.path if part else out}: {len(store.entries)} recordings of {len(store.users)} users, "
+        f"{store.seconds / 3600:.2f} h, "
         f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, pose at {store.frame_rate:g} Hz"
     )
+    if mine and part:
+        typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")

@@ -28,7 +28,7 @@ from cpep.data.metadata import METADATA, MetadataRow, plain_stage, read_metadata
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_pose
 from cpep.files import atomic_path
-from cpep.types import UNKNOWN, IntArray, UserError
+from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 __all__ = [
     "DEVICE",
@@ -77,6 +77,8 @@ TIMESERIES = "timeseries"
 REQUIRED_ATTRIBUTES = ("user", "session", "stage", "side", "sample_rate")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 CHUNK = 4000
+BLOCK = 10 * CHUNK
+"""Rows read at once, a multiple of POSE_STRIDE: 6 MB, which a cache holds until the EMG is taken out."""
 
 
 def read_recording(path: Path) -> Recording:
@@ -89,13 +91,12 @@ def read_recording(path: Path) -> Recording:
     """
     with _open_group(path) as group:
         attributes = _attributes(group, path)
-        table = _timeseries(group, path)[()]
-        label_T, vocabulary = _labels(group, attributes["stage"], len(table), path)
+        emg_TC, angles_SJ = _signals(_timeseries(group, path))
+        label_T, vocabulary = _labels(group, attributes["stage"], len(emg_TC), path)
         prompt_T, repetition_T = (_per_sample(group, name) for name in ("prompt", "repetition"))
         mirror = tuple(int(channel) for channel in group.attrs.get("mirror", ()))
     if mirror and sorted(mirror) != list(DEVICE.ring):
         raise UserError(f"{path}: mirror is not a permutation of the channels 0 to 15; write it again")
-    angles_SJ = np.ascontiguousarray(table["joint_angles"][::POSE_STRIDE])
     valid_S = np.isfinite(angles_SJ).all(1) & (angles_SJ != 0).any(1)
     return Recording(
         name=path.name.removesuffix(".hdf5"),
@@ -104,7 +105,7 @@ def read_recording(path: Path) -> Recording:
         stage=attributes["stage"],
         side=attributes["side"],
         device=DEVICE,
-        emg_TC=np.ascontiguousarray(table["emg"], dtype=np.float32),
+        emg_TC=emg_TC,
         pose_SJ=np.where(valid_S[:, None], angles_SJ, 0).astype(np.float32),
         pose_rate=POSE_RATE,
         valid_S=valid_S,
@@ -256,6 +257,21 @@ def _timeseries(group: h5py.Group, path: Path) -> h5py.Dataset:
     if len(table) == 0:
         raise UserError(f"{path} holds no samples; remove it")
     return table
+
+
+def _signals(table: h5py.Dataset) -> tuple[FloatArray, FloatArray]:
+    """Read the EMG (T, 16), float32, and the angles (S, 20) of every ``POSE_STRIDE``-th sample."""
+    samples = len(table)
+    emg_TC = np.empty((samples, DEVICE.channels), np.float32)
+    angles_SJ = np.empty((-(-samples // POSE_STRIDE), len(JOINTS)), table.dtype["joint_angles"].base)
+    rows = np.empty(min(BLOCK, samples), table.dtype)
+    for first in range(0, samples, BLOCK):
+        here = rows[: samples - first]
+        table.read_direct(here, np.s_[first : first + len(here)])
+        emg_TC[first : first + len(here)] = here["emg"]
+        poses_SJ = here["joint_angles"][::POSE_STRIDE]
+        angles_SJ[first // POSE_STRIDE :][: len(poses_SJ)] = poses_SJ
+    return emg_TC, angles_SJ
 
 
 def _per_sample(group: h5py.Group, name: str) -> IntArray | None:

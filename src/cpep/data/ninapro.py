@@ -33,8 +33,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from cpep.data.recording import Device, Recording
 from cpep.types import EmgKind, FloatArray, IntArray, UserError
@@ -55,23 +53,6 @@ FINGER_MOVEMENTS = (
 )
 
 FIELDS = ("emg", "glove", "restimulus", "stimulus", "rerepetition", "repetition", "frequency")
-
-# What scipy raises on damaged files; it has no exception of its own for all of them.
-DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-    EOFError,
-    NotImplementedError,
-    UnicodeDecodeError,
-    struct.error,
-    zlib.error,
-    MatReadError,
-)
 
 _ACQUISITION_FIRST = re.compile(r"S(\d+)_A(\d+)_E(\d+)\.mat", re.IGNORECASE)
 _EXERCISE_FIRST = re.compile(r"S(\d+)_E(\d+)_A(\d+)\.mat", re.IGNORECASE)
@@ -183,20 +164,45 @@ def _user_and_exercise(path: Path) -> tuple[str, int]:
     raise UserError(f"{path} is not named like a NinaPro recording (S1_A1_E1.mat or S1_E1_A1.mat)")
 
 
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what scipy raises on damaged files; it has no exception of its own for all of them."""
+    from scipy.io.matlab import MatReadError
+
+    return (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        MemoryError,
+        EOFError,
+        NotImplementedError,
+        UnicodeDecodeError,
+        struct.error,
+        zlib.error,
+        MatReadError,
+    )
+
+
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every field without reading the fields."""
+    import scipy.io  # slow to import, and processes that read HDF5 do without it
+
     try:
         with path.open("rb") as file:
             return {name: tuple(shape) for name, shape, _ in scipy.io.whosmat(file)}
-    except DAMAGE as error:
+    except _damage() as error:
         raise _damaged(path, error) from error
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import scipy.io
+
     try:
         with path.open("rb") as file:
             return dict(scipy.io.loadmat(file, variable_names=list(FIELDS)))
-    except DAMAGE as error:
+    except _damage() as error:
         raise _damaged(path, error) from error
 
 

@@ -119,7 +119,7 @@ class Split:
         edges = np.zeros(len(store.label_M) + 1, dtype=np.int32)
         np.add.at(edges, windows.start_N, 1)
         np.add.at(edges, windows.start_N + windows.frames + windows.lag_frames, -1)
-        covered_M = np.cumsum(edges[:-1]) > 0
+        covered_M = np.cumsum(edges, out=edges)[:-1] > 0  # in place: at 370 hours these are 130 million frames
         for found_M in (store.label_M, store.prompt_M):
             leak = set(np.unique(found_M[covered_M]).tolist()) & set(self.unseen)
             if leak:

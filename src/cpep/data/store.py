@@ -17,10 +17,12 @@ Labels index the store's vocabulary, in which the vocabularies of the recordings
 from __future__ import annotations
 
 import hashlib
+import mmap
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -30,6 +32,9 @@ from cpep.files import read_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError
 
 STORE_VERSION = 1
+
+MAP_NORESERVE = 0x4000
+"""Of Linux, which the mmap module of Python does not name."""
 
 
 @dataclass(frozen=True)
@@ -193,10 +198,23 @@ def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
         UserError: the file is missing or damaged, or of another shape.
     """
     try:
-        # Copy on write: torch wants writable memory, and no mistake of a reader can change the file.
-        array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("another version of .npy")
+            found_shape, fortran, found_dtype = np.lib.format.read_array_header_1_0(file)
+            fits = (found_shape, fortran, found_dtype) == (shape, False, dtype)
+            array = np.ndarray(shape, dtype, _mapping(file), file.tell()) if fits else None
+    except (OSError, ValueError, TypeError, EOFError) as error:
         raise UserError(f"{path} is missing or damaged ({error}); prepare the store again") from error
-    if array.dtype != dtype or array.shape != shape:
+    if array is None:
         raise UserError(f"{path} does not fit the index of its store; prepare the store again")
     return array
+
+
+def _mapping(file: BinaryIO) -> mmap.mmap:
+    """Map a file, copy on write: torch wants writable memory, and no mistake of a reader can change the file."""
+    if sys.platform != "linux":
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    # Else Linux refuses a file larger than the memory, as all of it might be written to.
+    flags = mmap.MAP_PRIVATE | MAP_NORESERVE
+    return mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)

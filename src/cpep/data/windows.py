@@ -115,12 +115,13 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
     """Tell which windows have a frame, of EMG or of pose, labelled or prompted with ``labels`` within ``guard_s``."""
     guard = frames_of(store, guard_s)
     out = np.zeros(len(windows), dtype=bool)
-    for index in np.unique(windows.entry_N):
+    order_N = np.argsort(windows.entry_N, kind="stable")
+    found_E, first_E = np.unique(windows.entry_N[order_N], return_index=True)
+    for index, mine in zip(found_E, np.split(order_N, first_E[1:]), strict=True):
         entry = store.entries[index]
         rows = slice(entry.start, entry.start + entry.frames)
         hit = np.isin(store.label_M[rows], labels) | np.isin(store.prompt_M[rows], labels)
         count = np.concatenate([[0], np.cumsum(hit)])
-        mine = windows.entry_N == index
         first = windows.start_N[mine] - entry.start
         low = np.maximum(first - guard, 0)
         high = np.minimum(first + windows.frames + windows.lag_frames + guard, entry.frames)

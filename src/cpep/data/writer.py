@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from cpep.data.arrays import GrowingArray, Placed, write_all
 from cpep.data.folder import STORE_INDEX
-from cpep.data.frames import POWER_BLOCK_S, Frames
+from cpep.data.frames import POWER_BLOCK_S
 from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
 from cpep.data.store import STORE_VERSION, Entry, device_from_json
@@ -23,12 +24,14 @@ Stamp = list[Any]
 """Name of a source, then size and modification time of each of its files: tells whether it is the same."""
 
 JOURNAL = "journal.jsonl"
-HEADER_BYTES = 128
-"""Room for the .npy header, which is written last, when the number of rows is known."""
 
 
 class StoreWriter:
     """Appends recordings to the arrays in ``partial``; each one that is complete survives a kill.
+
+    The large arrays are written by ``place``, in the process that reads; labels, whose numbers depend on the
+    recordings before, and the journal are written here, in the order of the recordings. A line of the journal
+    so says that all arrays hold that recording and those before it.
 
     Args:
         partial: folder of the arrays; made where it is missing.
@@ -45,7 +48,8 @@ class StoreWriter:
         self.skipped: list[list[str]] = []
         self.vocabulary = ["rest"]
         self.device: Device | None = None
-        self._arrays: dict[str, _Array] = {}
+        self.frames = self.blocks = 0
+        self._arrays: dict[str, GrowingArray] = {}
         lines = _agreeing(partial, stamps, keep_skipped)
         # The journal is cut before the arrays are: they may hold more than it says, never less.
         write_text(partial / JOURNAL, "".join(map(_text, [{"version": STORE_VERSION}, *lines])))
@@ -53,24 +57,29 @@ class StoreWriter:
         for line in lines:
             self._count(line)
         if self.device is not None:
-            last = self.entries[-1]
-            self._open(self.device, last.start + last.frames, last.power_start + last.power_blocks)
+            self._open(self.device)
+            for name, array in self._arrays.items():
+                array.cut(self._rows(name, self.device))
+        else:  # processes that read may have placed something before the first line was written
+            for path in partial.glob("*.npy"):
+                os.truncate(path, 0)
 
     @property
     def done(self) -> int:
         """Number of sources that are dealt with."""
         return len(self.entries) + len(self.skipped)
 
-    def add(self, frames: Frames) -> None:
-        """Append the next recording.
+    def add(self, placed: Placed) -> None:
+        """Append the next recording, whose large arrays are written.
 
         Raises:
             UserError: its device differs from that of the others, or another process writes here too.
             OSError: no space; what was appended before stays valid.
         """
-        stamp = self.stamps[self.done]
+        stamp, frames = self.stamps[self.done], placed.frames
+        assert (placed.start, placed.power_start) == (self.frames, self.blocks), f"{stamp[0]} is in a wrong place"
         if self.device is None:
-            self._open(frames.device, 0, 0)
+            self._open(frames.device)
         elif frames.device != self.device:
             raise UserError(_difference(stamp[0], frames.device, self.entries[0].name, self.device))
         new = [label for label in frames.vocabulary if label not in self.vocabulary]
@@ -82,22 +91,19 @@ class StoreWriter:
             session=frames.session,
             stage=frames.stage,
             side=frames.side,
-            start=self._arrays["valid"].rows,
-            frames=len(frames.valid_M),
-            power_start=self._arrays["power"].rows,
-            power_blocks=len(frames.power_KC),
+            start=placed.start,
+            frames=placed.length,
+            power_start=placed.power_start,
+            power_blocks=placed.power_blocks,
         )
-        columns = {
-            "emg": frames.emg_TC,
-            "pose": frames.pose_MJ,
+        small = {
             "valid": frames.valid_M,
             "label": _renumbered(frames.label_M, index_K),
             "prompt": _renumbered(frames.prompt_M, index_K),
             "repetition": frames.repetition_M,
-            "power": frames.power_KC,
         }
-        for name, array in self._arrays.items():
-            array.append(columns[name])
+        for name, array_M in small.items():
+            self._arrays[name].append(array_M, self.frames)
         device = {} if self.device else {"device": asdict(frames.device)}
         self._log({"source": stamp, **device, "labels": new, "entry": asdict(entry)})
 
@@ -118,8 +124,8 @@ class StoreWriter:
         """
         if self.device is None:
             raise UserError(f"none of the {self.done} recordings is readable; the first: {self.skipped[0][1]}")
-        for array in self._arrays.values():
-            array.write_header()
+        for column, array in self._arrays.items():
+            array.write_header(self._rows(column, self.device))
         self.close()
         entries = [replace(entry, split=splits.get(entry.name.split("/")[-1], "")) for entry in self.entries]
         index = {
@@ -156,68 +162,29 @@ class StoreWriter:
             self.device = device_from_json(line["device"])
         self.vocabulary += line["labels"]
         self.entries.append(Entry(**line["entry"]))
+        self.frames += self.entries[-1].frames
+        self.blocks += self.entries[-1].power_blocks
 
-    def _open(self, device: Device, frames: int, blocks: int) -> None:
-        """Open the arrays and cut them to the given number of frames and power blocks."""
-        ratio, joints = frame_ratio(device.emg_rate), len(device.pose_names)
+    def _open(self, device: Device) -> None:
+        """Open the arrays."""
         layout = {
-            "emg": (np.float32, device.channels, frames * ratio),
-            "pose": (np.float32, joints, frames),
-            "valid": (np.bool_, None, frames),
-            "label": (np.int16, None, frames),
-            "prompt": (np.int16, None, frames),
-            "repetition": (np.int16, None, frames),
-            "power": (np.float32, device.channels, blocks),
+            "emg": (np.float32, device.channels),
+            "pose": (np.float32, len(device.pose_names)),
+            "valid": (np.bool_, None),
+            "label": (np.int16, None),
+            "prompt": (np.int16, None),
+            "repetition": (np.int16, None),
+            "power": (np.float32, device.channels),
         }
         self._arrays = {
-            name: _Array(self.partial / f"{name}.npy", np.dtype(dtype), columns, rows)
-            for name, (dtype, columns, rows) in layout.items()
+            name: GrowingArray(self.partial / f"{name}.npy", np.dtype(dtype), columns)
+            for name, (dtype, columns) in layout.items()
             if columns != 0
         }
 
-
-class _Array:
-    """A .npy file that grows by rows; its header stays empty until the end.
-
-    Args:
-        path: the file.
-        dtype: of its elements.
-        columns: width of a row; ``None`` for a flat array.
-        rows: rows to keep of what is there.
-    """
-
-    def __init__(self, path: Path, dtype: np.dtype[Any], columns: int | None, rows: int) -> None:
-        self.dtype, self.columns, self.rows = dtype, columns, rows
-        path.touch()
-        # Unbuffered: an error of the disk shows where it happens, and none is left for closing.
-        self.file = io.FileIO(path, "r+")
-        self.file.truncate(self._end())
-
-    def _end(self) -> int:
-        return HEADER_BYTES + self.rows * (self.columns or 1) * self.dtype.itemsize
-
-    def append(self, array: npt.NDArray[Any]) -> None:
-        if self.file.seek(0, io.SEEK_END) != self._end():
-            raise UserError(f"another process writes {self.file.name!r} too; wait for it to end")
-        write_all(self.file, np.ascontiguousarray(array, self.dtype).data.cast("B"))
-        self.rows += len(array)
-
-    def write_header(self) -> None:
-        shape = (self.rows,) if self.columns is None else (self.rows, self.columns)
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
-        )
-        assert len(header.getvalue()) == HEADER_BYTES
-        self.file.seek(0)
-        write_all(self.file, header.getvalue())
-
-
-def write_all(file: io.FileIO, data: bytes | memoryview) -> None:
-    """Write all of ``data``: one call of the system may write less, when the disk fills or beyond 2 GB."""
-    view = memoryview(data)
-    while len(view):
-        view = view[file.write(view) :]
+    def _rows(self, name: str, device: Device) -> int:
+        """Return the rows of an array so far."""
+        return {"emg": self.frames * frame_ratio(device.emg_rate), "power": self.blocks}.get(name, self.frames)
 
 
 def _text(line: dict[str, Any]) -> str:
