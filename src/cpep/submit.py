@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,8 +95,8 @@ class Work:
         """
         from submitit.helpers import DelayedSubmission
 
-        os.kill(self.pid, signal.SIGINT)
-        with suppress(ChildProcessError):
+        with suppress(ProcessLookupError, ChildProcessError):  # it had ended
+            os.kill(self.pid, signal.SIGINT)
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)  # Popen.wait, interrupted, holds its lock
         return DelayedSubmission(Work(self.argv))
 
@@ -118,7 +119,8 @@ def send(argv: Sequence[str], order: Order, logs: Path) -> str:
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
         raise UserError("no Slurm here (sbatch and srun are not found); run this where jobs are sent from")
     try:
-        job = _slurm(order, logs).submit(Work(argv))
+        with redirect_stderr(io.StringIO()):  # submitit prints what it raises
+            job = _slurm(order, logs).submit(Work(argv))
     except (FailedJobError, FailedSubmissionError) as error:
         raise UserError(f"sbatch refused the job: {' '.join(str(error).split())}") from error
     return f"job {job.job_id} sent; it writes {job.paths.stdout} and {job.paths.stderr}"
@@ -145,7 +147,7 @@ def run_here(argv: Sequence[str], order: Order, logs: Path) -> str:
         raise
     ranks = [job.task(index) for index in range(tasks)]
     if all(rank.exception() is None for rank in ranks):
-        return (job.stdout() or "").split("\n", 1)[-1]
+        return "\n".join(line for line in (job.stdout() or "").splitlines() if not line.startswith("submitit "))
     said = [line for rank in ranks for line in (rank.stderr() or "").splitlines() if line.startswith("cpep: ")]
     raise UserError(said[-1].removeprefix("cpep: ") if said else f"the job failed; see {job.paths.stderr}")
 

@@ -30,7 +30,7 @@ def submit(
     from cpep.submit import Order, require_extra, run_here, script, send
 
     if command[0] not in (*TOGETHER, "data"):
-        raise UserError(f"cpep submit runs {', '.join(TOGETHER)} or data, not {command[0]}")
+        raise UserError(f"submit runs {', '.join(TOGETHER)} or data, not {command[0]}")
     require_extra()
     order = Order(nodes, gpus, cpus, hours, memory, partition)
     do = script if dry_run else run_here if here else send
