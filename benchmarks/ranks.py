@@ -1,7 +1,7 @@
 """Windows/s of an EMG-MAE step (small preset, batch 256) over two ranks against one, each on one thread.
 
-As a script, ``torchrun --nproc-per-node N -m benchmarks.ranks FILE``, one rank or all of several; the first one writes
-what a step takes, s.
+As a script, ``torchrun --nproc-per-node N -m benchmarks.ranks FILE``: trains some steps as one of N ranks, of which the
+first writes what a step takes, s.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import Figure
 
-BATCH, STEPS, WARM, ROUNDS = 256, 25, 5, 3
+BATCH, STEPS, WARM, ROUNDS = 256, 20, 4, 3
 CHANNELS, BINS, TOKEN_BINS, STATISTICS = 16, 40, 4, 3
 
 

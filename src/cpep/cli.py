@@ -70,14 +70,9 @@ for _name, _command in COMMANDS.items():
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong.
 
-    Over ranks the sentence is printed once, and where one rank ends, what breaks in the others needs no other.
+    Over ranks the first that has something to complain of prints it.
     """
-    try:
-        status = _run(argv)
-    except RuntimeError:
-        if not ranks.abandoned():
-            raise
-        return 2
+    status = _run(argv)
     if status == 0:
         ranks.leave()
     return status
@@ -89,9 +84,10 @@ def _meet(command: str) -> None:
     Raises:
         UserError: the command is one that a single process runs.
     """
-    if command in TOGETHER:
-        ranks.join()
-    elif command in COMMANDS and command != "data":  # which divides its files by itself
+    if command == "data":  # which divides its files by itself
+        return
+    ranks.join()
+    if command in COMMANDS and command not in TOGETHER:
         raise UserError(f"cpep {command} runs in one process; start it without torchrun")
 
 

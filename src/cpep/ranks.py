@@ -11,7 +11,8 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,16 +59,15 @@ def join() -> None:
     from torch.distributed.rendezvous import rendezvous
 
     here, local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    store, rank, world = next(iter(rendezvous("env://", timeout=WAIT)))
+    _crew = _Crew(rank, world, here, PrefixStore("cpep", store))
     gpus = torch.cuda.device_count()
     if gpus:
         if here > gpus:
             raise UserError(f"{here} ranks on a machine with {gpus} GPUs; start at most one rank a GPU")
         torch.cuda.set_device(local)
-    store, rank, world = next(iter(rendezvous("env://", timeout=WAIT)))
-    backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    group = PrefixStore("group", store)
+    backend, group = "cpu:gloo,cuda:nccl" if gpus else "gloo", PrefixStore("group", store)
     distributed.init_process_group(backend, store=group, rank=rank, world_size=world, timeout=WAIT)
-    _crew = _Crew(rank, world, here, PrefixStore("cpep", store))
     if rank:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  (until the process ends)
 
@@ -99,22 +99,24 @@ def threads(wanted: int) -> int:
 
 def complains() -> bool:
     """Tell whether this rank is to say what is wrong: the first one to find out does."""
-    if _crew is None:  # or not yet joined: all of a machine find out alike
-        return not asked() or os.environ.get("LOCAL_RANK", "0") == "0"
+    if _crew is None:
+        return True
     try:
         return bool(_crew.store.add("complaints", 1) == 1)
     except RuntimeError:  # rank 0, which kept the count, has ended, and not without a word
         return False
 
 
-def abandoned() -> bool:
-    """Tell whether another rank ended with a complaint, so that what broke here needs no other."""
-    if _crew is None:
-        return False
+@contextmanager
+def _others() -> Iterator[None]:
+    """Say in a sentence that another rank ended; it is printed where that one left without a word."""
     try:
-        return bool(_crew.store.add("complaints", 0) > 0)
-    except RuntimeError:
-        return True
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"another rank ended, perhaps for want of memory; the same command goes on from here ({reason})"
+        ) from error
 
 
 def by_first(call: Callable[[], T]) -> T:
@@ -133,7 +135,8 @@ def by_first(call: Callable[[], T]) -> T:
             told[0] = call()
         except (UserError, OSError, KeyboardInterrupt) as error:
             told[1] = error
-    distributed.broadcast_object_list(told, src=0, device=device("cpu"))
+    with _others():
+        distributed.broadcast_object_list(told, src=0, device=device("cpu"))
     if told[1] is not None:
         raise told[1]
     result: T = told[0]
@@ -226,8 +229,9 @@ def same(tensors: Iterable[Tensor]) -> None:
     if _crew is not None:
         from torch import distributed
 
-        for tensor in tensors:
-            distributed.broadcast(tensor.detach(), src=0)
+        with _others():
+            for tensor in tensors:
+                distributed.broadcast(tensor.detach(), src=0)
 
 
 class Steps:
@@ -277,5 +281,6 @@ class Steps:
 def _summed(tensor: Tensor) -> Tensor:
     from torch import distributed
 
-    distributed.all_reduce(tensor)
+    with _others():
+        distributed.all_reduce(tensor)
     return tensor
