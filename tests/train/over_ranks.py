@@ -28,7 +28,8 @@ from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.presets import preset
 from cpep.train.baselines import supervise
-from cpep.train.loop import fit, part_draws
+from cpep.train.draws import part_draws
+from cpep.train.loop import fit
 from cpep.train.objective import Objective
 from cpep.train.stages import align, pretrain
 from cpep.train.task import Task

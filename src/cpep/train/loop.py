@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from cpep import ranks
 from cpep.configs import OptimConfig
 from cpep.files import atomic_path
+from cpep.train.draws import seed_step
 from cpep.types import Progress, UserError, no_progress
 
 SAVE_EVERY_S = 30.0
@@ -90,33 +91,6 @@ def learning_rate(config: OptimConfig, step: int) -> float:
     if step < warm:
         return config.lr * (step + 1) / warm
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Seed what a step draws (masks, dropout, augmentation) from (seed, step)."""
-    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-
-
-def part_draws(part: ranks.Part, values: int = 0) -> torch.Generator | None:
-    """Let ranks part in what they draw: the same until here, for the whole batch; each its own (dropout) from here.
-
-    Nothing happens where one rank has the whole batch.
-
-    Args:
-        part: rows of this rank.
-        values: uniform numbers that the network yet draws for each row.
-
-    Returns:
-        where the network is to draw these, so that every row gets what it would get in one process; the global
-        generator without it.
-    """
-    if part.stop - part.start == part.whole:
-        return None
-    drawn = torch.Generator()
-    drawn.set_state(torch.get_rng_state())
-    torch.rand(part.start * values, generator=drawn)
-    torch.manual_seed((int(torch.randint(2**62, ())) + part.start) % 2**63)
-    return drawn
 
 
 def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:

@@ -20,7 +20,8 @@ from cpep.losses import calibrated_info_nce
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.train.compute import align_gflop, autoencoder, masked_gflop
-from cpep.train.loop import fit, part_draws
+from cpep.train.draws import part_draws
+from cpep.train.loop import fit
 from cpep.train.mates import drawn, mates_of, mixed
 from cpep.train.objective import Objective, PoseSide, communities
 from cpep.train.task import (
