@@ -20,6 +20,7 @@ from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.mae import MaskedAutoencoder
 from cpep.presets import preset
+from cpep.ranks import Steps
 from cpep.train.compute import masked_gflop
 from cpep.train.loop import optimiser_of, train_step
 from cpep.train.task import autocast
@@ -40,7 +41,7 @@ def own_step(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[],
         with autocast(CONFIG):
             return loss()
 
-    return lambda: train_step(model, loss_at, optimiser, OPTIM, 0, 0, OPTIM.lr)
+    return lambda: train_step(model, loss_at, optimiser, OPTIM, 0, 0, OPTIM.lr, Steps())
 
 
 def gemm_gflops() -> float:

@@ -15,7 +15,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.commands import baselines, books, export, live, push, recordings, serve, stages, tables
+from cpep import ranks
+from cpep.commands import baselines, books, export, live, push, recordings, serve, stages, submit, tables
+from cpep.commands.options import TOGETHER
 from cpep.types import UserError
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
@@ -37,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "export": export.export,
     "push": push.push,
     "baselines": baselines.baselines_app,
+    "submit": submit.submit,
 }
 """Commands, and groups of commands, in the order of the help."""
 
@@ -91,8 +94,33 @@ for _name, _command in COMMANDS.items():
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong."""
+    """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong.
+
+    Over ranks the first that has something to complain of prints it.
+    """
+    status = _run(argv)
+    if status == 0:
+        ranks.leave()
+    return status
+
+
+def _meet(command: str) -> None:
+    """Join the other ranks, where there are some.
+
+    Raises:
+        UserError: the command is one that a single process runs.
+    """
+    if command == "data":  # which divides its files by itself
+        return
+    ranks.join()
+    if command in COMMANDS and command not in TOGETHER:
+        raise UserError(f"cpep {command} runs in one process; start it without torchrun")
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
+        if ranks.asked():
+            _meet(next(iter(sys.argv[1:] if argv is None else argv), ""))
         status = app(args=None if argv is None else list(argv), prog_name="cpep", standalone_mode=False)
     except UserError as error:
         return _complain(str(error))
@@ -119,6 +147,8 @@ def _usage(error: Any) -> str:
 
 def _complain(sentence: str) -> int:
     """Print a sentence, over the progress line where there is one, and return the exit status."""
+    if not ranks.complains():
+        return 2
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(f"{clear}cpep: {sentence}", file=sys.stderr, flush=True)
     return 2

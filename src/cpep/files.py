@@ -16,7 +16,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from cpep.types import Progress, UserError
+from cpep import ranks
+from cpep.types import Progress, UserError, no_progress
 
 
 @contextmanager
@@ -126,5 +127,5 @@ def clock(seconds: float) -> str:
 
 
 def progress_line(title: str, unit: str, scale: float = 1.0) -> Progress:
-    """Return a progress callback that prints a line with rate and time left."""
-    return ProgressLine(title, unit, scale)
+    """Return a progress callback that prints a line with rate and time left; of several ranks, the first alone."""
+    return ProgressLine(title, unit, scale) if ranks.first() else no_progress

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from cpep import ranks
 from cpep.card import make_card
 from cpep.checkpoint import Model, load
 from cpep.configs import RunConfig
@@ -107,7 +108,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     """
     started, clock_start = datetime.now(UTC), time.monotonic()
     names = names_of(request.models)
-    claim(request)
+    ranks.by_first(lambda: claim(request))
     store = prepared(request.data, request.out / "store", say)
     splits = make_splits(
         store,
@@ -133,13 +134,17 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     refuse_impossible(tasks[0], store, [tasks[0].row(name) for name in names])
     jobs = jobs_of(tasks, names)
     threads = request.config.threads
+    workers = min(cores() // threads, len(jobs)) if ranks.world() == 1 else 1  # ranks do every job together
     try:
-        run_all(jobs, min(cores() // threads, len(jobs)), threads, note=lambda name: say(f"  done: {name}"))
+        run_all(jobs, workers, threads, note=lambda name: say(f"  done: {name}"))
     finally:
-        seconds = worked_seconds(request.out, time.monotonic() - clock_start)
-    folds = folds_of(request, splits, store)
-    run = run_block(request.command, request.config, seconds, started)
-    return publish(request.out, run, store, splits, folds, request.config)
+        seconds = worked_seconds(request.out, time.monotonic() - clock_start) if ranks.first() else 0.0
+
+    def write() -> dict[str, Any]:
+        run = run_block(request.command, request.config, seconds, started)
+        return publish(request.out, run, store, splits, folds_of(request, splits, store), request.config)
+
+    return ranks.by_first(write)
 
 
 def unadapted(names: Sequence[str], store: Store, splits: Sequence[Split], config: RunConfig) -> list[str]:
@@ -214,10 +219,10 @@ def run_stage(task: FoldTask, stage: Stage, name: str) -> None:
 
 def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
     """Evaluate rows that share their windows; done again only where stages or settings changed."""
-    torch.set_num_threads(task.config.threads)
+    torch.set_num_threads(ranks.threads(task.config.threads))
     config, store = rows[0].config, open_store(task.store)
     keys = [row_key(task, row, store) for row in rows]
-    if all(is_evaluated(task, row, store) for row in rows):
+    if ranks.by_first(lambda: all(is_evaluated(task, row, store) for row in rows)):
         return
     protocol = Protocol(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
     kind: Normalisation = config.data.normalisation.value
@@ -233,7 +238,8 @@ def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
             model.net.to(device_of(config.device))
             found = trained(own, row.name, model, progress)
         losses, training = losses_of(task, row), training_of(task, row)
-        save_row(task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
+        save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
+        ranks.by_first(save)
 
 
 def row_key(task: FoldTask, row: Row, store: Store) -> str:

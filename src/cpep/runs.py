@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from cpep import ranks
 from cpep.card import git_commit
 from cpep.configs import Hardware, RunConfig, Targets
 from cpep.data.prepare import prepare
@@ -90,12 +91,13 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
 
 
 def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
-    """Open a prepared store, or prepare the recordings of a folder at ``out``."""
+    """Open a prepared store, or prepare the recordings of a folder at ``out``; of several ranks, the first does."""
     if is_store(data):
         return open_store(data)
     if not is_store(out):
         say(f"preparing {data}")
-    return prepare(data, out, workers=cores(), progress=progress_line("prepare", "files"))
+    progress = progress_line("prepare", "files")
+    return ranks.before_others(lambda: prepare(data, out, workers=cores(), progress=progress))
 
 
 def worked_seconds(out: Path, seconds: float) -> float:

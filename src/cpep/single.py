@@ -7,11 +7,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cpep import ranks
 from cpep.checkpoint import Model, load
 from cpep.data.splits import Split, make_splits
 from cpep.data.store import Store, open_store
@@ -88,7 +90,7 @@ def evaluate_checkpoint(
         )
     config = override(from_dict(model.card.config), overrides)
     request = Request(data, out, config, test_users=test_users, command=command)
-    claim(request, {"checkpoint": str(checkpoint.resolve())})
+    ranks.by_first(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
     started, clock_start = datetime.now(UTC), time.monotonic()
     store = prepared(data, out / "store", say)
     model.card.refuse_other(store)
@@ -106,9 +108,13 @@ def evaluate_checkpoint(
         progress = progress_line(f"evaluate {name}", "windows")
         own = protocol.under(config_of(name, config).evaluate)
         found = classical(own, name, kind, pairs) if name in CLASSICAL else trained(own, name, model, progress)
-        save_row(out, key, name, found, store.vocabulary, kind, [], {})
-    run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
-    return publish(out, run, store, [split], [Fold.read(out, 0, 0, rows)], config)
+        ranks.by_first(partial(save_row, out, key, name, found, store.vocabulary, kind, [], {}))
+
+    def write() -> dict[str, Any]:
+        run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
+        return publish(out, run, store, [split], [Fold.read(out, 0, 0, rows)], config)
+
+    return ranks.by_first(write)
 
 
 def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
@@ -163,26 +169,31 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
     Raises:
         UserError: another device, no EMG encoder, or the file exists.
     """
-    if out.exists():
+    if ranks.by_first(out.exists):
         raise UserError(f"{out} exists; choose another file or delete it")
     if out.suffix != ".npz":
         raise UserError(f"{out}: the embeddings are written as .npz; give a name that ends so")
     model = load(checkpoint)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as own:
+        scratch = ranks.by_first(lambda: own)  # to be found by the ranks of this machine
         store = prepared(data, Path(scratch) / "store")
         model.card.refuse_other(store, data)
         windows = list_windows(store, model.card.window_s, hop_s)
         found = embed_emg(model, store, windows, progress_line("embed", "windows"))
-    with atomic_path(out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            embedding=found.x_ND,
-            label=found.label_N,
-            vocabulary=np.array(store.vocabulary),
-            user=found.user_N,
-            recording=found.recording_N,
-            time_s=found.time_N,
-        )
+
+    def write() -> None:
+        with atomic_path(out) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                embedding=found.x_ND,
+                label=found.label_N,
+                vocabulary=np.array(store.vocabulary),
+                user=found.user_N,
+                recording=found.recording_N,
+                time_s=found.time_N,
+            )
+
+    ranks.by_first(write)
     return f"{out}: {len(found)} windows x {' x '.join(map(str, found.x_ND.shape[1:]))} dimensions"
 
 

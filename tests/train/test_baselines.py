@@ -125,9 +125,9 @@ def test_a_pose_regression_meets_emg_turned_by_up_to_one_channel_and_changed_in_
     used = set()
     call = Augmentation.__call__
 
-    def noted(self, signal):
+    def noted(self, signal, part):
         used.add(self)
-        return call(self, signal)
+        return call(self, signal, part)
 
     monkeypatch.setattr(Augmentation, "__call__", noted)
     regress(task(store, split, tmp_path), "emg2pose")

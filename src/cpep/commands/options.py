@@ -10,6 +10,8 @@ import typer
 from cpep.types import UserError
 
 LARGEST_SEED = 2**32 - 1  # what NumPy and scikit-learn take
+TOGETHER = ("reproduce", "ablate", "pretrain", "align", "evaluate", "embed")
+"""Commands that ranks run together: under torchrun, or as a job of a cluster."""
 
 PresetOption = Annotated[str, typer.Option("--preset", help="Sizes: tiny, small or paper.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="Any field, as field=value; repeatable.")]

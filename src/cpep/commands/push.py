@@ -29,7 +29,7 @@ def push(
 ) -> None:
     """Push a checkpoint to the Hugging Face hub, with a model card; `hf auth login` comes first.
 
-    Example: `cpep push runs/demo/run/fold0/seed0/cpep/checkpoint hf://me/cpep-demo --results runs/demo/run/results.json`
+    Example: `cpep push runs/demo/run/fold0/seed0/cpep/checkpoint hf://me/demo --results runs/demo/run/results.json`
     """
     from cpep.sharing import push as push_checkpoint
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep import ranks
 from cpep.data.standards import wearings
 from cpep.data.store import Entry, Store
 from cpep.types import FloatArray, IntArray, Normalisation
@@ -190,22 +191,31 @@ class Augmentation:
     raw: bool
     channels: int
 
-    def __call__(self, signal_BNF: Tensor) -> Tensor:
-        """Return the augmented windows; draws from the global generator, which the loop seeds at each step."""
+    def __call__(self, signal_BNF: Tensor, part: ranks.Part | None = None) -> Tensor:
+        """Return the augmented windows; draws from the global generator, which the loop seeds at each step.
+
+        Args:
+            signal_BNF: windows.
+            part: which rows of a batch these are, if not all of it; what is drawn is drawn for the batch, so that
+                a window is augmented alike however many ranks there are.
+        """
         B, N, F = signal_BNF.shape
-        gain_BC = self.gain * torch.randn(B, self.channels) + self.common_gain * torch.randn(B, 1)
-        kept_BC = (torch.rand(B, self.channels) >= self.drop).to(signal_BNF)
-        gain_BC = gain_BC.to(signal_BNF)
-        out_BNGC = self._turned(signal_BNF.view(B, N, F // self.channels, self.channels))
+        part = part or ranks.Part(0, B, B)
+        gain_BC = self.gain * torch.randn(part.whole, self.channels) + self.common_gain * torch.randn(part.whole, 1)
+        kept_BC = (torch.rand(part.whole, self.channels) >= self.drop)[part.rows].to(signal_BNF)
+        gain_BC = gain_BC[part.rows].to(signal_BNF)
+        out_BNGC = self._turned(signal_BNF.view(B, N, F // self.channels, self.channels), part)
         if self.raw:
             out_BNGC = out_BNGC * gain_BC.exp()[:, None, None]
         else:
             energy_BNC, rates_BNGC = out_BNGC[:, :, :1] + gain_BC[:, None, None], out_BNGC[:, :, 1:]
             out_BNGC = torch.cat([energy_BNC, rates_BNGC], dim=2)
-        out_BNGC = out_BNGC + self.noise * torch.randn_like(out_BNGC)
+        shape = (part.whole, *out_BNGC.shape[1:])
+        noise_BNGC = torch.randn(shape, dtype=out_BNGC.dtype, device=out_BNGC.device)[part.rows]
+        out_BNGC = out_BNGC + self.noise * noise_BNGC
         return (out_BNGC * kept_BC[:, None, None]).view(B, N, F)
 
-    def _turned(self, signal_BNGC: Tensor) -> Tensor:
+    def _turned(self, signal_BNGC: Tensor, part: ranks.Part) -> Tensor:
         """Turn the ring of each window by up to ``rotate_deg`` degrees either way.
 
         Columns of bins are interpolated between neighbouring channels; a raw signal turns by whole channels,
@@ -217,7 +227,7 @@ class Augmentation:
         if not most:
             return signal_BNGC
         ring = torch.tensor(self.ring)
-        turn_B = most * (2 * torch.rand(len(signal_BNGC)) - 1)
+        turn_B = most * (2 * torch.rand(part.whole)[part.rows] - 1)
         if self.raw:
             turn_B = turn_B.mul(1 + 0.5 / most).round()
         place_BR = (torch.arange(len(ring)) + turn_B[:, None]) % len(ring)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep import ranks
 from cpep.checkpoint import Model
 from cpep.data.store import Store
 from cpep.data.windows import PoseReader, Windows, pose_at
@@ -28,7 +29,8 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
         UserError: the store is of another device, or the model has no EMG encoder.
     """
     model.card.refuse_other(store)
-    read, device = model.emg_frontend.reader(store, round(model.card.window_s * store.frame_rate)), model.device
+    frames, device = round(model.card.window_s * store.frame_rate), model.device
+    read = ranks.before_others(lambda: model.emg_frontend.reader(store, frames))  # writes the bins of the store
     return lambda windows: read(windows).to(device)
 
 
@@ -48,15 +50,17 @@ def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> Embedding
 def in_batches(
     windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress, size: int = BATCH
 ) -> FloatArray:
-    """Apply ``call`` to batches of ``size`` windows and stack what it returns."""
-    parts = []
+    """Apply ``call`` to batches of ``size`` windows and stack what it returns; over ranks each takes a part."""
+    parts, shared = [], len(windows) >= ranks.world()
+    own = ranks.part(len(windows)) if shared else ranks.Part(0, len(windows), len(windows))
     with torch.no_grad():
-        for start in range(0, len(windows), size):
-            progress(start, len(windows))
-            chosen = windows.select(np.arange(start, min(start + size, len(windows))))
+        for start in range(own.start, own.stop, size):
+            progress((start - own.start) * ranks.world(), len(windows))
+            chosen = windows.select(np.arange(start, min(start + size, own.stop)))
             parts.append(call(chosen).cpu().numpy())
     progress(len(windows), len(windows))
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    return ranks.gathered(torch.from_numpy(found), own).numpy() if ranks.world() > 1 and shared else found
 
 
 def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpep import ranks
 from cpep.card import Card, Kind, make_card
 from cpep.checkpoint import Model
 from cpep.configs import OptimConfig, RunConfig
@@ -27,6 +28,7 @@ from cpep.models.hand import TIPS, Hand, understands
 from cpep.models.pose_t import PoseT
 from cpep.models.regressor import PoseRegressor
 from cpep.train.compute import cpep_gflop, step_gflop
+from cpep.train.draws import part_draws
 from cpep.train.loop import fit, is_past_its_best
 from cpep.train.stages import paired
 from cpep.train.task import (
@@ -41,7 +43,7 @@ from cpep.train.task import (
     finish,
     pose_signals,
 )
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import IntArray, Progress, UserError, no_progress
 
 HELD_WINDOWS = 256
 """Validation windows of a check: some of these models read a few dozen windows a second."""
@@ -89,8 +91,10 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
         return F.cross_entropy(logits_BK.float(), class_B)
 
     def loss_at(step: int) -> Tensor:
-        chosen = train.select(batches.at(step))
-        return error(chosen, augment(read(chosen)))
+        own, part = _own(train, batches.at(step))
+        signal = augment(read(own), part)
+        part_draws(part)
+        return part.weighed(error(own, signal))
 
     def validate() -> float:
         return _mean(held, optim.batch, lambda part: error(part, read(part)))
@@ -140,8 +144,10 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
         return pose_loss(predicted_BSJ.expand_as(target_BSJ), target_BSJ, tips, settings.fingertip)
 
     def loss_at(step: int) -> Tensor:
-        chosen = train.select(batches.at(step))
-        return error(chosen, lambda: net(turn(read(chosen))))
+        own, part = _own(train, batches.at(step))
+        signal = turn(read(own), part)
+        part_draws(part)
+        return part.weighed(error(own, lambda: net(signal)))
 
     def validate() -> float:
         return _mean(held, optim.batch, lambda part: error(part, lambda: net(read(part))))
@@ -209,7 +215,14 @@ def affordable(cpep: Card, config: RunConfig, gflop: float) -> int:
 
 def _mean(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:
     """Return the mean over windows of an error that is a mean over the windows of a batch."""
-    return sum(float(error_of(part)) * len(part) for part in chunks(held, batch)) / len(held)
+    own = [some for index, some in enumerate(chunks(held, batch)) if ranks.mine(index)]
+    return ranks.total(sum(float(error_of(some)) * len(some) for some in own)) / len(held)
+
+
+def _own(windows: Windows, chosen: IntArray) -> tuple[Windows, ranks.Part]:
+    """Return the windows of a batch that this rank computes, and which ones of it they are."""
+    part = ranks.part(len(chosen))
+    return windows.select(chosen[part.rows]), part
 
 
 def _train(

@@ -1,7 +1,8 @@
 """One loop for every stage: steps, schedule, validation, which weights are kept, resume.
 
 Everything random of step ``s`` follows from (seed, s), and the whole state is saved in one atomic file, so a
-run that was killed and resumed ends bit-identical to one that was not.
+run that was killed and resumed ends bit-identical to one that was not. Over several ranks everything follows from
+(seed, s, rank), every rank holds the whole state, rank 0 saves it, and any number of ranks goes on from it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from cpep import ranks
 from cpep.configs import OptimConfig
 from cpep.files import atomic_path
+from cpep.train.draws import seed_step
 from cpep.types import Progress, UserError, no_progress
 
 SAVE_EVERY_S = 30.0
@@ -90,11 +93,6 @@ def learning_rate(config: OptimConfig, step: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Seed what a step draws (masks, dropout, augmentation) from (seed, step)."""
-    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
-
-
 def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:
     """Return the trainable parameters: matrices are decayed, and scalars learn ``scalar_rate`` times as fast.
 
@@ -125,8 +123,9 @@ def fit(
 
     Args:
         model: parameters that require a gradient are trained; all tensors are saved.
-        loss_at: loss of one step; what it draws at random is seeded by (seed, step).
-        validate: positive validation loss of the model as it is, lower is better.
+        loss_at: loss of one step; what it draws at random is seeded by (seed, step). Over ranks the loss of each
+            one's part, so that their mean is that of the batch.
+        validate: positive validation loss of the model as it is, lower is better; the same on all ranks.
         config: optimiser settings.
         seed: of the run.
         state: file to resume from, kept until the caller removes it.
@@ -139,25 +138,31 @@ def fit(
     """
     optimiser = optimiser_of(model, config)
     history, kept = History(), _copy(model)
-    if state.exists():
+    if ranks.by_first(state.exists):
         history, kept = _resume(state, key, model, optimiser)
+    ranks.same(model.state_dict().values())
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
     try:
-        while history.step < (end := last_step(history, config)):
-            progress(history.step * config.batch, end * config.batch)
-            rate = rate_of(history, config)
-            history.running.append(train_step(model, loss_at, optimiser, config, seed, history.step, rate))
-            history.step += 1
-            if history.step % check == 0 or history.step == end:
-                kept = _check(model, validate, history, kept, seed)
-                if not history.flat_at and is_flat(history, config, ignorance):
-                    history.flat_at = history.step
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                _save(state, key, model, optimiser, history, kept)
-                saved = time.monotonic()
+        with ranks.Steps() as together:
+            while history.step < (end := last_step(history, config)):
+                progress(history.step * config.batch, end * config.batch)
+                rate = rate_of(history, config)
+                loss = train_step(model, loss_at, optimiser, config, seed, history.step, rate, together)
+                history.running.append(loss)
+                history.step += 1
+                if history.step % check == 0 or history.step == end:
+                    kept = _check(model, validate, history, kept, seed)
+                    if not history.flat_at and is_flat(history, config, ignorance):
+                        history.flat_at = history.step
+                if together.stop:
+                    raise KeyboardInterrupt
+                if ranks.first() and time.monotonic() - saved > SAVE_EVERY_S:
+                    _save(state, key, model, optimiser, history, kept)
+                    saved = time.monotonic()
     except KeyboardInterrupt:
-        _save(state, key, model, optimiser, history, kept)
+        if ranks.first():
+            _save(state, key, model, optimiser, history, kept)
         raise
     progress(config.steps * config.batch, config.steps * config.batch)
     model.load_state_dict(kept)
@@ -179,6 +184,7 @@ def train_step(
     seed: int,
     step: int,
     rate: float,
+    together: ranks.Steps,
 ) -> float:
     """Take one step and return its loss.
 
@@ -190,6 +196,7 @@ def train_step(
         seed: of the run.
         step: which one.
         rate: learning rate.
+        together: with which ranks.
 
     Raises:
         UserError: the loss is not finite.
@@ -199,12 +206,13 @@ def train_step(
         group["lr"] = group["rate"] * rate
     model.train()
     loss = loss_at(step)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise UserError(f"the loss of step {step} is {value}; lower the learning rate (--set ...optim.lr=...)")
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    value = together.average(trained, loss)
+    if not math.isfinite(value):
+        raise UserError(f"the loss of step {step} is {value}; lower the learning rate (--set ...optim.lr=...)")
+    nn.utils.clip_grad_norm_(trained, config.clip)
     optimiser.step()
     return value
 
@@ -214,6 +222,7 @@ def _check(
 ) -> dict[str, Tensor]:
     """Validate, note the losses, and return the weights to keep."""
     model.eval()
+    ranks.same(model.buffers())  # running statistics of BatchNorm are those of a rank's own rows
     seed_step(seed, -1)
     with torch.no_grad():
         value = validate()

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cpep import ranks
 from cpep.types import IntArray, StrArray, UserError
 
 MATES = 8
@@ -50,7 +51,7 @@ def drawn(mates_BK: IntArray) -> IntArray:
     return np.asarray(mates_BK[np.arange(len(mates_BK)), column_B])
 
 
-def mixed(signal_BNF: Tensor, other_BNF: Tensor, share: float) -> Tensor:
+def mixed(signal_BNF: Tensor, other_BNF: Tensor, share: float, part: ranks.Part | None = None) -> Tensor:
     """Mix a share of the windows with those of their mates, at most half and half (Zhang et al. 2018).
 
     A person between two, at the pose of both; the window's own pose stays its target.
@@ -59,6 +60,8 @@ def mixed(signal_BNF: Tensor, other_BNF: Tensor, share: float) -> Tensor:
         signal_BNF: signals.
         other_BNF: signals of their mates.
         share: of windows that are mixed.
+        part: which rows of a batch the windows are, if not all of it; what is drawn is drawn for the batch.
     """
-    weight_B = 0.5 * torch.rand(len(signal_BNF)) * (torch.rand(len(signal_BNF)) < share)
+    part = part or ranks.Part(0, len(signal_BNF), len(signal_BNF))
+    weight_B = (0.5 * torch.rand(part.whole) * (torch.rand(part.whole) < share))[part.rows]
     return signal_BNF.lerp(other_BNF, weight_B.to(signal_BNF)[:, None, None])

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
+from cpep import ranks
 from cpep.configs import AlignConfig, Contrast, Targets
 from cpep.data.windows import Windows
 from cpep.losses import (
@@ -67,17 +68,27 @@ class Objective(nn.Module):
         return bool(self.settings.adversary or self.settings.moments)
 
     def forward(
-        self, signal_BNF: Tensor, pose_BD: Tensor, pose_BSJ: Tensor | None = None, person_B: Tensor | None = None
+        self,
+        signal_BNF: Tensor,
+        pose_BD: Tensor,
+        pose_BSJ: Tensor | None = None,
+        person_B: Tensor | None = None,
+        part: ranks.Part | None = None,
     ) -> Tensor:
-        """Return the loss of a batch.
+        """Return the loss of a batch; over ranks a loss whose mean over them is that of the batch.
+
+        Every rank embeds the EMG of its own windows, and computes what contrasts them from those of all.
 
         Args:
-            signal_BNF: EMG.
-            pose_BD: embeddings of the poses of the same windows.
-            pose_BSJ: these poses, where ``reads_pose``.
-            person_B: index of the person of each window, where ``reads_people``.
+            signal_BNF: EMG of the own windows.
+            pose_BD: embeddings of the poses of the whole batch.
+            pose_BSJ: poses of the own windows, where ``reads_pose``.
+            person_B: index of the person of each window of the batch, where ``reads_people``.
+            part: which windows of the batch are the own ones, if not all.
         """
         emg, loss = self.embed(signal_BNF, pose_BSJ)
+        if part is not None:
+            emg, loss = ranks.gathered(emg, part), part.weighed(loss)
         loss = loss + self._contrast(emg, pose_BD)
         if self.settings.cascle:
             affinity_BK = self._affinities(pose_BD)
@@ -153,6 +164,8 @@ def _whole(emg: Tensor) -> Tensor:
 class PoseSide:
     """Poses of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
+    Ranks share the embedding and hold all of it: a batch is of any windows, and 250 hours are 0.5 GB.
+
     Args:
         task: store and settings.
         net: whose pose encoder embeds them.
@@ -169,10 +182,10 @@ class PoseSide:
         assert self.every_ND is not None, "the pose encoder is trained: there are no lasting embeddings"
         return self.every_ND
 
-    def embed(self, chosen: IntArray) -> Tensor:
-        """Return embeddings (B, D) of windows by their position in the list."""
+    def embed(self, chosen: IntArray, part: ranks.Part) -> Tensor:
+        """Return embeddings (B, D) of windows by their position in the list; ``part`` is what this rank computes."""
         if self.every_ND is None:
-            return self.net.embed_pose(self.pose(chosen))
+            return ranks.gathered(self.net.embed_pose(self.pose(chosen[part.rows])), part)
         return self.every_ND[torch.from_numpy(chosen)]
 
     def pose(self, chosen: IntArray) -> Tensor:
@@ -181,11 +194,11 @@ class PoseSide:
 
     @torch.no_grad()
     def _embedded(self, task: Task) -> Tensor:
-        parts = []
-        for part in chunks(self.windows, 512):
+        own, parts = ranks.part(len(self.windows)), []
+        for some in chunks(self.windows.select(np.arange(own.start, own.stop)), 512):
             with autocast(task.config):
-                parts.append(self.net.embed_pose(self.read(part)))
-        return torch.cat(parts)
+                parts.append(self.net.embed_pose(self.read(some)))
+        return ranks.gathered(torch.cat(parts), own)
 
 
 def communities(side: PoseSide, settings: AlignConfig, seed: int) -> Tensor | None:

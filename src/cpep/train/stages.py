@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep import ranks
 from cpep.card import Kind, make_card
 from cpep.checkpoint import load
 from cpep.configs import MaeConfig
@@ -19,6 +20,7 @@ from cpep.losses import calibrated_info_nce
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.train.compute import align_gflop, autoencoder, masked_gflop
+from cpep.train.draws import part_draws
 from cpep.train.loop import fit
 from cpep.train.mates import drawn, mates_of, mixed
 from cpep.train.objective import Objective, PoseSide, communities
@@ -71,18 +73,25 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     held = evenly(validation, VALIDATION_WINDOWS)
 
     def loss_at(step: int) -> Tensor:
-        signal = read(train.select(batches.at(step)))
+        chosen = batches.at(step)
+        part = ranks.part(len(chosen))
+        signal = read(train.select(chosen[part.rows]))
+        signal = augment(signal, part) if augment else signal
+        generator = part_draws(part, encoder.tokeniser.tokens)
         with autocast(task.config):
-            loss: Tensor = mae(augment(signal) if augment else signal)
-        return loss
+            loss: Tensor = mae(signal, generator)
+        return part.weighed(loss)
 
     def validate() -> float:
         generator = torch.Generator().manual_seed(task.seed)
         losses = []
-        for part in chunks(held, settings.optim.batch):
+        for index, some in enumerate(chunks(held, settings.optim.batch)):
+            if not ranks.mine(index):  # the masks of a window do not depend on who else draws some
+                torch.rand(len(some), encoder.tokeniser.tokens, generator=generator)
+                continue
             with autocast(task.config):
-                losses.append(float(mae(read(part), generator)) * len(part))
-        return sum(losses) / len(held)
+                losses.append(float(mae(read(some), generator)) * len(some))
+        return ranks.total(sum(losses)) / len(held)
 
     history = fit(
         mae,
@@ -152,23 +161,28 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
-        signal, others = read(train.select(chosen)), partners(chosen)
+        part = ranks.part(len(chosen))
+        signal, others = read(train.select(chosen[part.rows])), partners(chosen)
         if mates is not None:
-            signal = mixed(signal, read(train.select(drawn(mates[chosen]))), settings.objective.mixup)
-        signal = augment(signal)
-        pose_BSJ = poses.pose(others) if objective.reads_pose else None
+            other = read(train.select(drawn(mates[chosen])[part.rows]))
+            signal = mixed(signal, other, settings.objective.mixup, part)
+        signal = augment(signal, part)
+        part_draws(part)
+        pose_BSJ = poses.pose(others[part.rows]) if objective.reads_pose else None
         person_B = torch.from_numpy(person_N[chosen]).to(signal.device) if objective.reads_people else None
         with autocast(task.config):
-            loss: Tensor = objective(signal, poses.embed(others), pose_BSJ, person_B)
+            loss: Tensor = objective(signal, poses.embed(others, part), pose_BSJ, person_B, part)
         return loss
 
     def validate() -> float:
         pairs = []
         for step in range(max(1, VALIDATION_WINDOWS // settings.optim.batch)):
             chosen = held_batches.at(step)
-            signal = read(validation.select(chosen))
+            part = ranks.part(len(chosen))
+            signal = read(validation.select(chosen[part.rows]))
             with autocast(task.config):
-                pairs.append((net.embed_emg(signal), held_poses.embed(partners(chosen))))
+                emg, pose_BD = net.embed_emg(signal), held_poses.embed(partners(chosen), part)
+            pairs.append((ranks.gathered(emg, part), pose_BD))
         return calibrated_info_nce(pairs, settings.temperature_min, settings.temperature_max)
 
     gflop = align_gflop(objective, settings.optim.batch)

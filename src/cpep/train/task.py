@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpep import ranks
 from cpep.card import Kind, make_card
 from cpep.checkpoint import WEIGHTS, Model, save
 from cpep.configs import Hardware, Precision, RunConfig
@@ -79,6 +80,9 @@ class Task:
         Raises:
             UserError: it holds another stage, or a checkpoint that no stage left there.
         """
+        return ranks.by_first(lambda: self._finished(key))
+
+    def _finished(self, key: str) -> bool:
         note, checkpoint = self.folder / "stage.json", self.folder / "checkpoint"
         if note.exists() and read_json(note)["key"] != key:
             raise UserError(
@@ -127,18 +131,23 @@ def finish(task: Task, key: str, model: Model, history: History, *, gflop: float
         "stopped": stopped,
     }
     model.card = dataclasses.replace(model.card, provenance=provenance)
-    write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
-    save(model, task.folder / "checkpoint")
-    (task.folder / "state.safetensors").unlink(missing_ok=True)
+
+    def write() -> None:
+        write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
+        save(model, task.folder / "checkpoint")
+        (task.folder / "state.safetensors").unlink(missing_ok=True)
+
+    ranks.by_first(write)
 
 
 def begin(task: Task, kind: Kind) -> Model:
     """Return an untrained model, seeded, with the front end fitted on training users."""
-    torch.set_num_threads(task.config.threads)
+    torch.set_num_threads(ranks.threads(task.config.threads))
     torch.manual_seed(task.seed)
     model = Model(make_card(kind, task.store, task.split, task.config, task.seed))
-    if model.frontend is not None:
-        model.frontend.fit(task.store, task.split.users_train)
+    if (frontend := model.frontend) is not None:
+        ranks.by_first(lambda: frontend.fit(task.store, task.split.users_train))  # and writes the bins of the store
+        ranks.same(frontend.buffers())
     model.net.to(device_of(task.config.device))
     return model
 
