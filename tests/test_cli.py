@@ -93,7 +93,7 @@ def test_the_report_stands_alone(run):
 
 
 def test_a_second_start_reuses_what_is_there(run, raw, monkeypatch):
-    monkeypatch.setattr("cpep.train.loop._step", lambda *args: pytest.fail("trained again"))
+    monkeypatch.setattr("cpep.train.loop.train_step", lambda *args: pytest.fail("trained again"))
     before = json.loads((run / "results.json").read_text())["rows"]
     assert main(["reproduce", "--data", str(raw), "--out", str(run), *TINY, *UNSEEN]) == 0
     assert json.loads((run / "results.json").read_text())["rows"] == before
@@ -322,7 +322,7 @@ def test_ctrl_c_is_a_sentence(raw, tmp_path, capsys, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cpep.train.loop._step", interrupted)
+    monkeypatch.setattr("cpep.train.loop.train_step", interrupted)
     assert main(["reproduce", "--data", str(raw), "--out", str(tmp_path / "out"), *TINY, *UNSEEN]) == 1
     assert "goes on from here" in capsys.readouterr().err
     assert (tmp_path / "out" / "fold0" / "seed0" / "emg_mae" / "state.safetensors").exists()

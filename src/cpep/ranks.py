@@ -224,6 +224,22 @@ def gathered(own: Tensor, place: Part) -> Tensor:
     return all_rows
 
 
+def rows_of(own: Tensor, place: Part, index_B: Tensor) -> Tensor:
+    """Return rows of a table of which each rank holds a part, without a gradient; all ranks ask for the same.
+
+    Args:
+        own: rows of this rank.
+        place: which rows of the table these are.
+        index_B: which rows are wanted, on the CPU.
+    """
+    if _crew is None:
+        return own[index_B]
+    here_B = (index_B >= place.start) & (index_B < place.stop)
+    rows = own.new_zeros(len(index_B), *own.shape[1:])
+    rows[here_B.to(own.device)] = own[index_B[here_B] - place.start]
+    return _summed(rows)
+
+
 def same(tensors: Iterable[Tensor]) -> None:
     """Give every rank the values that rank 0 has."""
     if _crew is not None:

@@ -76,7 +76,7 @@ def test_a_baseline_ends_once_its_validation_is_flat(store, split, tmp_path, mon
 
 
 def test_a_killed_baseline_ends_as_if_it_had_not_been(store, split, tmp_path, monkeypatch):
-    step, calls = loop._step, []
+    step, calls = loop.train_step, []
 
     def killed(*args):
         calls.append(args)
@@ -86,10 +86,10 @@ def test_a_killed_baseline_ends_as_if_it_had_not_been(store, split, tmp_path, mo
 
     sets = ("baselines.compute=1000",)
     whole = load(regress(task(store, split, tmp_path / "whole", *sets), "pose_t"))
-    monkeypatch.setattr(loop, "_step", killed)
+    monkeypatch.setattr(loop, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         regress(task(store, split, tmp_path / "again", *sets), "pose_t")
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "train_step", step)
     again = load(regress(task(store, split, tmp_path / "again", *sets), "pose_t"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name

@@ -148,9 +148,9 @@ def test_communities_are_of_training_people(store, split, tmp_path):
     side = PoseSide(own, begin(own, "cpep").net, own.windows("train", pose=True))
     assert set(side.windows.users(store)) == set(split.users_train)
     centre = communities(side, own.config.align, 0)
-    nearest = torch.cdist(side.every_ND, centre).argmin(1)
+    nearest = torch.cdist(side.every(), centre).argmin(1)
     for k in range(3):
-        assert torch.allclose(side.every_ND[nearest == k].mean(0), centre[k], atol=1e-3)
+        assert torch.allclose(side.every()[nearest == k].mean(0), centre[k], atol=1e-3)
     assert communities(side, task(store, split, tmp_path).config.align, 0) is None
 
 

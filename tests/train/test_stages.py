@@ -148,7 +148,7 @@ def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, t
 
 def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretrained, tmp_path, monkeypatch):
     whole = load(align(task(store, split, tmp_path / "whole"), *pretrained))
-    step, calls = loop._step, []
+    step, calls = loop.train_step, []
 
     def killed(*args):
         calls.append(args)
@@ -156,11 +156,11 @@ def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretra
             raise KeyboardInterrupt
         return step(*args)
 
-    monkeypatch.setattr(loop, "_step", killed)
+    monkeypatch.setattr(loop, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         align(task(store, split, tmp_path / "again"), *pretrained)
     assert (tmp_path / "again" / "state.safetensors").exists()
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "train_step", step)
     again = load(align(task(store, split, tmp_path / "again"), *pretrained))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
@@ -169,7 +169,7 @@ def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretra
 
 def test_a_finished_stage_is_not_trained_again(store, split, pretrained, tmp_path, monkeypatch):
     checkpoint = align(task(store, split, tmp_path), *pretrained)
-    monkeypatch.setattr(loop, "_step", lambda *args: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "train_step", lambda *args: pytest.fail("trained again"))
     assert align(task(store, split, tmp_path), *pretrained) == checkpoint
 
 

@@ -164,7 +164,8 @@ def _whole(emg: Tensor) -> Tensor:
 class PoseSide:
     """Poses of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
-    Ranks share the embedding and hold all of it: a batch is of any windows, and 250 hours are 0.5 GB.
+    Each rank embeds and holds its own part of the list: of 250 hours, the 3.6 million windows every 0.25 s are 3.7 GB
+    in all. A batch is of any windows; its rows come from the ranks that hold them, 256 kB a step.
 
     Args:
         task: store and settings.
@@ -175,18 +176,19 @@ class PoseSide:
     def __init__(self, task: Task, net: Cpep, windows: Windows) -> None:
         self.windows, self.net = windows, net
         self.read: Callable[[Windows], Tensor] = pose_signals(task)
-        self.every_ND = None if net.train_pose else self._embedded(task)
+        self.part = ranks.part(len(windows))
+        self.own_ND = None if net.train_pose else self._embedded(task)
 
     def every(self) -> Tensor:
-        """Return embeddings (N, D) of all windows."""
-        assert self.every_ND is not None, "the pose encoder is trained: there are no lasting embeddings"
-        return self.every_ND
+        """Return embeddings (N, D) of all windows, of all ranks."""
+        assert self.own_ND is not None, "the pose encoder is trained: there are no lasting embeddings"
+        return ranks.gathered(self.own_ND, self.part)
 
     def embed(self, chosen: IntArray, part: ranks.Part) -> Tensor:
         """Return embeddings (B, D) of windows by their position in the list; ``part`` is what this rank computes."""
-        if self.every_ND is None:
+        if self.own_ND is None:
             return ranks.gathered(self.net.embed_pose(self.pose(chosen[part.rows])), part)
-        return self.every_ND[torch.from_numpy(chosen)]
+        return ranks.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
 
     def pose(self, chosen: IntArray) -> Tensor:
         """Return their poses (B, S, J)."""
@@ -194,19 +196,19 @@ class PoseSide:
 
     @torch.no_grad()
     def _embedded(self, task: Task) -> Tensor:
-        own, parts = ranks.part(len(self.windows)), []
-        for some in chunks(self.windows.select(np.arange(own.start, own.stop)), 512):
+        parts = []
+        for some in chunks(self.windows.select(np.arange(self.part.start, self.part.stop)), 512):
             with autocast(task.config):
                 parts.append(self.net.embed_pose(self.read(some)))
-        return ranks.gathered(torch.cat(parts), own)
+        return torch.cat(parts)
 
 
 def communities(side: PoseSide, settings: AlignConfig, seed: int) -> Tensor | None:
     """Find communities of poses by k-means on embeddings; return their centres (K, D), if they are used."""
     objective = settings.objective
-    if side.every_ND is None or not (objective.cascle or objective.targets is Targets.community):
+    if side.own_ND is None or not (objective.cascle or objective.targets is Targets.community):
         return None
-    chosen = np.unique(np.linspace(0, len(side.every_ND) - 1, CLUSTERED).astype(int))
-    pose_ND = side.every_ND[torch.from_numpy(chosen)].cpu().numpy()
+    chosen = np.unique(np.linspace(0, side.part.whole - 1, CLUSTERED).astype(int))
+    pose_ND = ranks.rows_of(side.own_ND, side.part, torch.from_numpy(chosen)).cpu().numpy()
     means = KMeans(min(objective.communities, len(pose_ND)), n_init=1, random_state=seed).fit(pose_ND)
-    return torch.from_numpy(means.cluster_centers_).to(side.every_ND)
+    return torch.from_numpy(means.cluster_centers_).to(side.own_ND)
