@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # the live page in headless Chromium; Debian's where there is none
 test-browser: $(VENV)/.dev
