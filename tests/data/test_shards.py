@@ -101,7 +101,7 @@ def test_a_killed_shard(raw: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(raw), str(tmp_path / "store")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run(command, check=False, env=environment).returncode == -9
-    with pytest.raises(UserError, match=r"--shard 1/2, 2/2 of .*store not complete"):
+    with pytest.raises(UserError, match=r"store: not complete yet: --shard 1/2, 2/2;"):
         prepare(raw, tmp_path / "store", skip_bad=True)
     for index in (1, 2):
         prepare(raw, tmp_path / "store", shard=Shard(index, 2), skip_bad=True)

@@ -125,7 +125,7 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
         ]
     if missing:
         raise UserError(
-            f"--shard {', '.join(missing)} of {out} not complete; run the same command with each of them to the end, "
+            f"{out}: not complete yet: --shard {', '.join(missing)}; run the same command with each to the end, "
             f"or delete {shards.parts_folder(out)} to prepare without shards"
         )
     shards.forget()
