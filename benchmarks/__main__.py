@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", metavar="NAME", help=", ".join(MODULES))
     parser.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if unknown := [name for name in given.modules if name not in MODULES]:
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(MODULES)}")
     if given.only:
         figures = importlib.import_module(f"benchmarks.{given.only[0]}").figures()
         Path(given.only[1]).write_text(json.dumps([dataclasses.asdict(figure) for figure in figures]))
