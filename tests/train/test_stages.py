@@ -47,6 +47,17 @@ def test_a_masked_autoencoder_learns(store, split, tmp_path, modality):
     assert last < first and validation < 1.0  # predicting the mean gives 1: values are standardised
 
 
+def test_bf16_trains_as_fp32_does_but_for_its_rounding(store, split, pretrained, tmp_path):
+    for precision in ("fp32", "bf16"):
+        sets = (f"precision={precision}", "emg.dropout=0")
+        pretrain(task(store, split, tmp_path / precision / "emg", *sets), "emg")
+        checkpoint = align(task(store, split, tmp_path / precision / "cpep", *sets), *pretrained)
+        assert all(tensor.dtype == torch.float32 for tensor in load(checkpoint).net.state_dict().values())
+    for stage in ("emg", "cpep"):
+        brief, whole = (np.array(curve(tmp_path / precision / stage)) for precision in ("bf16", "fp32"))
+        assert np.allclose(brief, whole, rtol=0.02) and not np.array_equal(brief, whole)
+
+
 def test_alignment_learns_and_shuffled_pairs_do_not(store, split, pretrained, tmp_path):
     sets = ("align.optim.steps=80", "align.optim.lr=3e-3", "align.optim.checks=4")
     align(task(store, split, tmp_path / "own", *sets), *pretrained)
