@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from cpep.configs import OptimConfig
-from cpep.train.loop import History, fit, is_past_its_best, last_step, learning_rate, parameter_groups, rate_of
+from cpep.train.loop import fit, parameter_groups
+from cpep.train.schedule import History, is_past_its_best, last_step, learning_rate, rate_of
 from cpep.types import UserError
 
 CONFIG = OptimConfig(steps=20, batch=4, lr=0.05, checks=4, weight_decay=0.1)

@@ -29,7 +29,8 @@ from cpep.models.pose_t import PoseT
 from cpep.models.regressor import PoseRegressor
 from cpep.train.compute import cpep_gflop, step_gflop
 from cpep.train.draws import part_draws
-from cpep.train.loop import fit, is_past_its_best
+from cpep.train.loop import fit
+from cpep.train.schedule import is_past_its_best
 from cpep.train.stages import paired
 from cpep.train.task import (
     STATISTICS_WINDOWS,

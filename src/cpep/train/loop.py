@@ -1,8 +1,9 @@
-"""One loop for every stage: steps, schedule, validation, which weights are kept, resume.
+"""One loop for every stage: steps, validation, which weights are kept, resume.
 
 Everything random of step ``s`` follows from (seed, s), and the whole state is saved in one atomic file, so a
-run that was killed and resumed ends bit-identical to one that was not. Over several ranks everything follows from
-(seed, s, rank), every rank holds the whole state, rank 0 saves it, and any number of ranks goes on from it.
+run that was killed and resumed ends bit-identical to one that was not. Over several ranks dropout follows from
+(seed, s, rank), all else as in one process; every rank holds the whole state, rank 0 saves it, and any number of
+ranks goes on from it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from cpep import ranks
 from cpep.configs import OptimConfig
 from cpep.files import atomic_path
 from cpep.train.draws import seed_step
+from cpep.train.schedule import History, is_flat, last_step, rate_of
 from cpep.types import Progress, UserError, no_progress
 
 SAVE_EVERY_S = 30.0
@@ -33,64 +34,6 @@ KEPT_WITHIN = 0.02
 Two validation people disagree by more on which of two checks is better (LOG.md, 2026-11-26), and the later one is
 that of the smaller learning rate. A contrastive loss that never falls 2 % below guessing keeps its last weights.
 """
-
-FLAT = 0.01
-"""Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
-
-BEGUN = 0.05
-"""Nor is it flat before it is below what knowing nothing costs by this share: some models begin on a plateau."""
-
-COOL_DOWN = 0.2
-"""Once validation is flat, the learning rate goes to zero within this share of the steps done."""
-
-
-@dataclass
-class History:
-    """What a stage went through.
-
-    Attributes:
-        step: optimiser steps done.
-        points: (step, mean training loss since the last point, validation loss) at every check.
-        kept_step: step of the kept weights.
-        lowest: lowest validation loss.
-        running: training losses since the last check.
-        flat_at: step at which validation was found flat; 0 if it was not.
-    """
-
-    step: int = 0
-    points: list[tuple[int, float, float]] = field(default_factory=list)
-    kept_step: int = 0
-    lowest: float = math.inf
-    running: list[float] = field(default_factory=list)
-    flat_at: int = 0
-
-
-def last_step(history: History, config: OptimConfig) -> int:
-    """Return where a run ends: after the steps that are set, or after the cool-down once validation is flat."""
-    if not history.flat_at:
-        return config.steps
-    return min(config.steps, history.flat_at + max(1, round(COOL_DOWN * history.flat_at)))
-
-
-def rate_of(history: History, config: OptimConfig) -> float:
-    """Return the learning rate of the next step: that of the schedule, or linear to zero in the cool-down."""
-    start, step = history.flat_at, history.step
-    if not start:
-        return learning_rate(config, step)
-    return learning_rate(config, start) * (1 - (step - start) / (last_step(history, config) - start))
-
-
-def learning_rate(config: OptimConfig, step: int) -> float:
-    """Return the rate of a step: linear warm-up, then a cosine to zero.
-
-    >>> config = OptimConfig(steps=100, lr=1.0, warmup=0.1)
-    >>> [round(learning_rate(config, step), 2) for step in (0, 9, 10, 55, 99)]
-    [0.1, 1.0, 1.0, 0.5, 0.0]
-    """
-    warm = max(1, round(config.warmup * config.steps))
-    if step < warm:
-        return config.lr * (step + 1) / warm
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
 
 
 def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:
@@ -235,31 +178,6 @@ def _check(
         history.kept_step = history.step
         return _copy(model)
     return kept
-
-
-def is_flat(history: History, config: OptimConfig, ignorance: float) -> bool:
-    """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
-
-    Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
-    """
-    if learning_rate(config, history.step) < config.lr / 2:
-        return False
-    before, last = _lowest(history, config)
-    return before <= (1 - BEGUN) * ignorance and last > (1 - FLAT) * before
-
-
-def is_past_its_best(history: History, config: OptimConfig, ignorance: float) -> bool:
-    """Tell whether the last ``patience`` checks brought nothing at all, so that more steps would not have either."""
-    before, last = _lowest(history, config)
-    return before <= (1 - BEGUN) * ignorance and last >= before
-
-
-def _lowest(history: History, config: OptimConfig) -> tuple[float, float]:
-    """Return the lowest validation loss before the last ``patience`` checks, and that of these."""
-    losses = [value for _, _, value in history.points]
-    if not config.patience or len(losses) <= config.patience:
-        return math.inf, math.inf
-    return min(losses[: -config.patience]), min(losses[-config.patience :])
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from cpep.data.transforms import Augmentation
 from cpep.data.windows import PoseReader, Windows, windows_of
 from cpep.files import read_json, write_json
 from cpep.plain import as_dict, fingerprint
-from cpep.train.loop import History
+from cpep.train.schedule import History
 from cpep.types import UserError
 
 TRAINING = 4
