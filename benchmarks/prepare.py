@@ -1,9 +1,9 @@
 """Preparing a store from HDF5, beside reading the same files once with h5py, each on all cores.
 
 Files of a minute in the page cache: compressed as the simulator writes them (lzf), and uncompressed, as the sizes of
-the files of emg2pose suggest that those are. The start of the processes counts on both sides. Uncompressed, reading
-is one copy out of the page cache, and half as many bytes again go into the store: such files are prepared at a third
-of that speed, which still is faster than most disks.
+the files of emg2pose suggest that those are. The start of the processes counts on both sides, and so many files make
+little of it. Uncompressed, reading is one copy out of the page cache, and half as many bytes again go into the store:
+such files are prepared at a third of that speed, which still is faster than most disks.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ from benchmarks.measure import CORES, Figure, seconds
 from benchmarks.recordings import simulated, write_many
 from cpep.data.prepare import prepare
 
-FILES, USERS, FILE_S, ROUNDS = 48, 12, 60.0, 5
+FILES, USERS, FILE_S, ROUNDS = 144, 12, 60.0, 3
 
 
 def read_once(path: Path) -> int:
