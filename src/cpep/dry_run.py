@@ -96,7 +96,7 @@ def _sizes(costs: Sequence[Cost], gpus: int) -> str:
         "fp32;\n  weights' casts and what a step keeps for its backward pass, counted under bf16 with attention "
         "written out, as on\n  a CPU (a fused kernel keeps less); the batch; pose embeddings of all windows, dealt "
         "to GPUs. Without: what is\n  in use for a moment, buckets of gradients, fragments, the CUDA context "
-        "(about 0.5 GB).\n  On a CPU a step of the two autoencoders took about 1.9 times this.",
+        "(about 0.5 GB).",
     )
     return "\n".join([*aligned(head, rows), *notes])
 
