@@ -146,3 +146,10 @@ def test_several_folds_say_that_the_weights_are_of_one(demo):
     results["data"]["folds"] *= 2
     assert "of one fold and one seed" in card_of(demo, results=results)
     assert "of one fold and one seed" not in card_text(SHIPPED)
+
+
+def test_a_file_that_is_no_json_is_not_to_be_deleted(demo, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    with pytest.raises(UserError, match="is no results") as refused:
+        read_results(tmp_path / "notes.md", demo.card)
+    assert "delete" not in str(refused.value)

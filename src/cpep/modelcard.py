@@ -88,7 +88,7 @@ def read_results(path: Path, card: Card) -> dict[str, Any]:
     Raises:
         UserError: another file, or results of a model that was trained on other people or gestures.
     """
-    results = read_json(path)
+    results = read_json(path) if path.suffix == ".json" else None
     if not isinstance(results, dict) or results.get("schema") != SCHEMA or "summary" not in results:
         raise UserError(f"{path} is no results.json of `cpep reproduce` or `cpep evaluate`; give one that is")
     if card.split:
