@@ -22,7 +22,7 @@ live-demo: $(VENV)/.cpep
 		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \
 		--set data.window_s=1 --set data.normalisation=causal --set align.rest=true --set emg.token_ms=100 \
 		--set emg_mae.optim.steps=400 --set pose_mae.optim.steps=400 --set align.optim.steps=1500
-	$(BIN)/python -m cpep.live.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo \
+	$(BIN)/python -m cpep.share.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo \
 		$(LIVE)/run/results.json
 	@echo "$(LIVE)/demo is what src/cpep/live/shipped holds"
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import CORES
-from cpep.files import read_json, write_json
+from cpep.runtime.files import read_json, write_json
 
 OUT = Path("runs/bench/bench.json")
 MODULES = ("training", "ranks", "data", "prepare", "retrieval", "report", "simulate", "reproduce", "startup")

@@ -3,7 +3,7 @@
 From the prepared store by ``SampleReader``; beside a copy of as many bytes that lie together in the same map; and
 beside h5py on gzip files, which are kept open, each window a slice of the compound data set, as the loader of
 emg2pose reads. A batch takes 66 MB: memory that is new from the system would cost both copies six times what they
-cost in memory that the process keeps, as those of ``cpep.jobs`` do, and would hide any difference.
+cost in memory that the process keeps, as those of ``cpep.runtime.jobs`` do, and would hide any difference.
 """
 
 import ctypes
@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.measure import Figure, beside, seconds
 from benchmarks.recordings import simulated, write_many
-from cpep.data.folder import find_recordings
-from cpep.data.prepare import prepare
+from cpep.data.readers.folder import find_recordings
+from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
 
 FILES, USERS, FILE_S, WINDOW_S, BATCH = 24, 4, 60.0, 2.0, 256
@@ -26,7 +26,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_memory() -> None:
-    """Keep memory that is freed, as ``cpep.jobs.KEEP_MEMORY`` lets processes do that are still to start."""
+    """Keep memory that is freed, as ``cpep.runtime.jobs.KEEP_MEMORY`` lets processes do that are still to start."""
     libc = ctypes.CDLL("libc.so.6")
     for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
         assert libc.mallopt(option, value) == 1

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.checkpoint import load
-from cpep.live.book import GestureBook
-from cpep.live.demo import demo_paths
+from cpep.checkpoints.checkpoint import load
+from cpep.live.book.book import GestureBook
 from cpep.live.recogniser import Recogniser
-from cpep.live.sources import open_source
+from cpep.live.sources.registry import open_source
 from cpep.live.stream import EmgStream
+from cpep.share.demo import demo_paths
 
 PARTS = 10
 

@@ -23,22 +23,22 @@ import numpy as np
 import onnxruntime
 import torch
 
-from cpep.card import Card, encoder_arguments
-from cpep.checkpoint import Model, load
-from cpep.configs import Tokens
+from cpep.checkpoints.card import Card, encoder_arguments
+from cpep.checkpoints.checkpoint import Model, load
+from cpep.config.presets import preset
+from cpep.config.schema import Tokens
+from cpep.config.serialise import as_dict
 from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
-from cpep.evaluate.zeroshot import unit_rows
+from cpep.evaluate.knn import unit_rows
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.graph import graph_of, repeated
-from cpep.live.book import GestureBook
-from cpep.live.entries import Entry
+from cpep.live.book.book import GestureBook
+from cpep.live.book.entries import Entry
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Hop, State
 from cpep.live.stream import EmgStream
-from cpep.models.emg2pose import Emg2Pose
-from cpep.plain import as_dict
-from cpep.presets import preset
+from cpep.models.baselines.emg2pose import Emg2Pose
 
 RATE, CHANNELS, JOINTS, WINDOW_S, HOP_S, FRAME_RATE = 2000, 16, 20, 1.0, 0.05, 100.0
 WINDOW, HOP = round(RATE * WINDOW_S), round(RATE * HOP_S)
@@ -73,7 +73,7 @@ def untrained(*settings: str) -> Model:
         },
         frontend=frontend,
         regressor={},
-        device=Device(CHANNELS, float(RATE), "raw", "noise_sd", pose_names=tuple(map(str, range(JOINTS)))),
+        device=Device(CHANNELS, float(RATE), "raw", "noise_sd", anchor_names=tuple(map(str, range(JOINTS)))),
         frame_rate=FRAME_RATE,
         window_s=WINDOW_S,
         vocabulary=(),

@@ -22,10 +22,10 @@ import numpy as np
 
 from benchmarks.measure import CORES
 from benchmarks.recordings import simulated, write_many
-from cpep.data.folder import STORE_INDEX, find_recordings
-from cpep.data.prepare import prepare
+from cpep.data.readers.folder import STORE_INDEX, find_recordings
 from cpep.data.recording import Recording
-from cpep.data.store import open_store
+from cpep.data.store.prepare import prepare
+from cpep.data.store.store import open_store
 
 FILES, USERS = 25_253, 193
 SHORT_S, LONG_S, LONG_FILES, LONG_USERS = 0.5, 60.0, 100, 20
@@ -110,9 +110,10 @@ def size_bound(folder: Path, recording: Recording, per_file: float, compression:
 
 def listing(path: Path) -> None:
     """Open, list and split a store."""
-    from cpep.configs import DataConfig
+    from cpep.config.schema import DataConfig
+    from cpep.data.sampler import Batches
     from cpep.data.splits import make_splits
-    from cpep.data.windows import Batches, windows_of
+    from cpep.data.windows import windows_of
 
     store = timed("open", lambda: open_store(path))
     hours, size = store.seconds / 3600, store.emg_TC.nbytes / 1e9

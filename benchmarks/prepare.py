@@ -17,7 +17,7 @@ import h5py
 
 from benchmarks.measure import CORES, Figure, seconds
 from benchmarks.recordings import simulated, write_many
-from cpep.data.prepare import prepare
+from cpep.data.store.prepare import prepare
 
 FILES, USERS, FILE_S, ROUNDS = 144, 12, 60.0, 3
 

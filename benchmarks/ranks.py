@@ -40,17 +40,17 @@ def main(out: Path) -> None:
     """Train some steps as one of the ranks that there are, and note the time of the fastest."""
     import torch
 
-    from cpep import ranks
-    from cpep.configs import OptimConfig
-    from cpep.data.transforms import Augmentation
+    from cpep.config.presets import preset
+    from cpep.config.schema import OptimConfig
+    from cpep.data.augment import Augmentation
     from cpep.models.encoder import Encoder
-    from cpep.presets import preset
-    from cpep.train.compute import autoencoder
-    from cpep.train.draws import part_draws
+    from cpep.runtime import distributed
+    from cpep.train.flops import autoencoder
     from cpep.train.loop import fit
+    from cpep.train.rng import part_draws
     from cpep.train.task import autocast
 
-    ranks.join()
+    distributed.join()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = preset("small")
@@ -71,7 +71,7 @@ def main(out: Path) -> None:
 
     def loss_at(step: int) -> torch.Tensor:
         begun.append(time.perf_counter())
-        part = ranks.part(BATCH)
+        part = distributed.part(BATCH)
         signal = augment(signal_BNF[part.rows], part)
         generator = part_draws(part, encoder.tokeniser.tokens)
         with autocast(config):
@@ -80,9 +80,9 @@ def main(out: Path) -> None:
 
     optim = OptimConfig(steps=STEPS, batch=BATCH, checks=1)
     fit(mae, loss_at, lambda: 1.0, optim, seed=0, state=out.with_suffix(".state"), key="")
-    if ranks.first():
+    if distributed.is_main_rank():
         out.write_text(str(min(after - before for before, after in pairwise(begun[WARM:]))))
-    ranks.leave()
+    distributed.leave()
 
 
 if __name__ == "__main__":

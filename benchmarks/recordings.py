@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.emg2pose import MetadataRow, read_recording, write_metadata, write_recording
+from cpep.data.readers.emg2pose import MetadataRow, read_recording, write_metadata, write_recording
 from cpep.data.recording import Recording
 
 RATE, ROW_BYTES = 2000, 152
@@ -47,8 +47,8 @@ def write_many(
 
 
 def _of_length(recording: Recording, seconds: float) -> Recording:
-    samples, frames = round(seconds * RATE), round(seconds * recording.pose_rate)
+    samples, frames = round(seconds * RATE), round(seconds * recording.anchor_rate)
     lengths = dict.fromkeys(("emg_TC", "label_T", "prompt_T", "repetition_T"), samples)
-    lengths |= dict.fromkeys(("pose_SJ", "valid_S"), frames)
+    lengths |= dict.fromkeys(("anchor_SJ", "valid_S"), frames)
     arrays = {name: getattr(recording, name) for name in lengths}
     return replace(recording, **{name: np.resize(x, (lengths[name], *x.shape[1:])) for name, x in arrays.items()})

@@ -13,13 +13,13 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.measure import Figure
+from cpep.config.presets import preset
 from cpep.data.splits import Split
-from cpep.data.store import Store
-from cpep.evaluate.collect import Fold, details_of, results_of, save_row
-from cpep.evaluate.evaluation import Evaluation
-from cpep.evaluate.protocol import Protocol
-from cpep.evaluate.report import write_report
-from cpep.presets import preset
+from cpep.data.store.store import Store
+from cpep.experiments.evaluators import Evaluation
+from cpep.experiments.protocol import Protocol
+from cpep.experiments.results import Fold, details_of, results_of, save_row
+from cpep.report.html import write_report
 from cpep.types import EmbeddingSet, FloatArray
 
 USERS, GESTURES, REPETITIONS, HOPS, WIDTH, LIMIT_S = 40, 12, 8, 13, 128, 60

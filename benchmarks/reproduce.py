@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from unittest import mock
 
-import cpep.pipeline
-import cpep.runs
+import cpep.experiments.pipeline
+import cpep.experiments.runs
 import cpep.train.loop
 from benchmarks.measure import CORES, Figure
-from cpep.presets import preset
+from cpep.config.presets import preset
 from cpep.simulate import Variability, simulate_cohort
 
 COHORT = Path("runs/demo/cohort")
@@ -37,11 +37,13 @@ def figures() -> list[Figure]:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(cpep.train.loop, "train_step", timed),
-        mock.patch.object(cpep.pipeline, "cores", lambda: 1),
-        mock.patch.object(cpep.runs, "cores", lambda: 1),
+        mock.patch.object(cpep.experiments.pipeline, "cores", lambda: 1),
+        mock.patch.object(cpep.experiments.runs, "cores", lambda: 1),
     ):
         begun = time.process_time()
-        cpep.pipeline.reproduce(cpep.runs.Request(COHORT, Path(folder) / "run", preset("small", (), "best")))
+        cpep.experiments.pipeline.reproduce(
+            cpep.experiments.runs.Request(COHORT, Path(folder) / "run", preset("small", (), "best"))
+        )
         whole = time.process_time() - begun
     training = sum(spent)
     return [Figure("reproduce small on the demo cohort, s", whole, training, training / whole, 1 / 1.15, 0.6)]

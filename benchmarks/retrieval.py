@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Figure, beside
-from cpep.evaluate.zeroshot import nearest, unit_rows
+from cpep.evaluate.knn import nearest, unit_rows
 
 QUERIES, POSES, WIDTH, NEAREST = 256, 100_000, 256, 10
 

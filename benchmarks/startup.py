@@ -11,6 +11,9 @@ def figures() -> list[Figure]:
         subprocess.run([sys.executable, "-c", *code], check=True, stdout=subprocess.DEVNULL)
 
     ours, reference, ratio = beside(
-        lambda: start("from cpep.cli import run; run()", "--help"), lambda: start("import typer"), rounds=15, warm=2
+        lambda: start("from cpep.cli.main import run; run()", "--help"),
+        lambda: start("import typer"),
+        rounds=15,
+        warm=2,
     )
     return [Figure("cpep --help beside import typer, s", ours, reference, ratio, 0.5, 0.3)]

@@ -14,14 +14,14 @@ from torch import nn
 
 from benchmarks.measure import Figure, beside, seconds
 from benchmarks.plain import PlainEncoder, PlainMae, PlainPair, PlainStep
-from cpep.configs import AlignConfig, OptimConfig
-from cpep.losses import info_nce
+from cpep.config.presets import preset
+from cpep.config.schema import AlignConfig, OptimConfig
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
+from cpep.models.losses import info_nce
 from cpep.models.mae import MaskedAutoencoder
-from cpep.presets import preset
-from cpep.ranks import Steps
-from cpep.train.compute import masked_gflop
+from cpep.runtime.distributed import Steps
+from cpep.train.flops import masked_gflop
 from cpep.train.loop import optimiser_of, train_step
 from cpep.train.task import autocast
 
@@ -104,7 +104,7 @@ def aligned_step() -> list[Figure]:
     signal_BNF, pose_BSJ = torch.randn(BATCH, bins, columns), torch.randn(BATCH, frames, JOINTS)
     cached, recomputed = pair(), pair()
     with torch.no_grad(), autocast(CONFIG):
-        every_ND = torch.cat([cached.embed_pose(pose_BSJ)] * 8)
+        every_ND = torch.cat([cached.embed_anchor(pose_BSJ)] * 8)
     rng = np.random.default_rng(0)
 
     def with_cache() -> torch.Tensor:
@@ -113,8 +113,8 @@ def aligned_step() -> list[Figure]:
 
     def without() -> torch.Tensor:
         with torch.no_grad():
-            pose_BD = recomputed.embed_pose(pose_BSJ)
-        return info_nce(recomputed.embed_emg(signal_BNF), pose_BD, recomputed.temperature)
+            anchor_BD = recomputed.embed_anchor(pose_BSJ)
+        return info_nce(recomputed.embed_emg(signal_BNF), anchor_BD, recomputed.temperature)
 
     plain = PlainStep(
         PlainPair(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.evaluate.table import number
+from cpep.report.table import number
 
 PANELS = (
     ("linear probe, seen", "linear_probe", "seen", 0.125),

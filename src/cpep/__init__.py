@@ -14,12 +14,12 @@ from cpep.version import __version__
 __all__ = ["__version__", "load"]
 
 if TYPE_CHECKING:
-    from cpep.checkpoint import Model
+    from cpep.checkpoints.checkpoint import Model
 
 
 def load(path: str | Path) -> Model:
-    """Load a checkpoint, from a folder or from ``hf://organisation/name``; see ``cpep.checkpoint.load``."""
+    """Load a checkpoint, from a folder or from ``hf://organisation/name`` (``cpep.checkpoints``)."""
     # torch takes a second to import, which `cpep --help` need not wait for
-    from cpep.checkpoint import load as load_checkpoint
+    from cpep.checkpoints.checkpoint import load as load_checkpoint
 
     return load_checkpoint(path)

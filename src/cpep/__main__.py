@@ -1,6 +1,6 @@
 """``python -m cpep``: the same as ``cpep``, for ``torchrun -m cpep``."""
 
-from cpep.cli import run
+from cpep.cli.main import run
 
 if __name__ == "__main__":
     run()

@@ -2,13 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cpep.cli import main
-from cpep.data import remote
-from cpep.data.download import MINI, TABLE, TAR
-from cpep.data.emg2pose import MetadataRow, write_metadata, write_recording
-from tests.data.mirror import STAGES, packed
-from tests.data.range_server import serving
-from tests.data.samples import emg2pose_like, write_emg2pose
+from tests.data.samples import write_emg2pose
 
 
 @pytest.fixture
@@ -17,52 +11,3 @@ def raw(tmp_path: Path) -> Path:
     folder.mkdir()
     write_emg2pose(folder, count=4)
     return folder
-
-
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory):
-    """A folder of twelve recordings of three users, with metadata.csv of these and one that is in no tar."""
-    folder = tmp_path_factory.mktemp("emg2pose")
-    rows = []
-    for k in range(12):
-        user, stage, samples = f"u{k % 3}", STAGES[k // 6], 300 + 40 * k
-        recording = emg2pose_like(f"r{k}", samples, seed=k, user=user, stage=f"{stage}_both")
-        write_recording(folder / f"r{k}.hdf5", recording, start=1e9, simulated=False, compression=None)
-        split = ("train", "val", "test")[k % 3]
-        span = {"start": 1e9, "end": 1e9 + samples / 2000}
-        rows.append(MetadataRow(user, "s", f"{stage}_both", "left", split=split, filename=f"r{k}", **span))
-    write_metadata(folder, rows)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def files(recordings):
-    names = sorted(path.name for path in recordings.glob("*.hdf5"))
-    return {
-        TAR: packed(recordings, names),
-        MINI: packed(recordings, ["metadata.csv", "r0.hdf5", "r3.hdf5"], "emg2pose_dataset_mini"),
-        TABLE: (recordings / "metadata.csv").read_bytes(),
-    }
-
-
-@pytest.fixture
-def server(files, monkeypatch):
-    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 1e-4)
-    monkeypatch.setattr(remote, "LONGEST_PAUSE_S", 1e-3)
-    monkeypatch.setattr(remote, "TICK_S", 0.01)
-    monkeypatch.setattr("cpep.jobs.cores", lambda: 1)
-    with serving(dict(files)) as server:
-        yield server
-
-
-@pytest.fixture
-def cli(server, capsys):
-    """Run ``cpep data download emg2pose``; returns its status, and what it prints."""
-
-    def run(out, *argv, status=0):
-        assert main(["data", "download", "emg2pose", str(out), "--url", server.url, *map(str, argv)]) == status
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return said.out + said.err
-
-    return run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.emg2pose import DEVICE, write_recording
+from cpep.data.readers.emg2pose import DEVICE, write_recording
 from cpep.data.recording import Recording
 
 
@@ -26,8 +26,8 @@ def emg2pose_like(
         "side": "right",
         "device": DEVICE,
         "emg_TC": rng.normal(size=(samples, 16)).astype(np.float32),
-        "pose_SJ": rng.uniform(0.1, 1.0, (frames, 20)).astype(np.float32),
-        "pose_rate": pose_rate,
+        "anchor_SJ": rng.uniform(0.1, 1.0, (frames, 20)).astype(np.float32),
+        "anchor_rate": pose_rate,
         "valid_S": rng.random(frames) > 0.2,
         "label_T": label_T,
         "vocabulary": ("rest", "fist", "spread"),

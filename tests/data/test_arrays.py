@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cpep.data import prepare as prepare_module
-from cpep.data.arrays import Places
+from cpep.data.store import prepare as prepare_module
+from cpep.data.store.arrays import Places
 
 
 def test_places_are_given_in_order_whoever_asks_first() -> None:

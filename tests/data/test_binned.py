@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.data.binned import bin_statistics, bins_of
-from cpep.data.prepare import prepare
+from cpep.data.store.bins import bin_statistics, bins_of
+from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
 from cpep.types import UserError
 from tests.synthetic import write_db1
@@ -37,7 +37,7 @@ def test_rates_do_not_depend_on_the_gain():
 
 
 def test_bins_of_windows_equal_those_of_their_samples(store, monkeypatch):
-    monkeypatch.setattr("cpep.data.binned.BLOCK_BINS", 7)  # several blocks a recording, the last one short
+    monkeypatch.setattr("cpep.data.store.bins.BLOCK_BINS", 7)  # several blocks a recording, the last one short
     windows = list_windows(store, 2.0, 0.25)
     offset = windows.start_N - np.array([entry.start for entry in store.entries])[windows.entry_N]
     bins = bins_of(store, 5)

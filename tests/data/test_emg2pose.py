@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from cpep.data import emg2pose
-from cpep.data.emg2pose import (
+from cpep.data.readers import emg2pose
+from cpep.data.readers.emg2pose import (
     JOINTS,
     MetadataRow,
     is_simulated,
@@ -49,8 +49,8 @@ def recordings(draw: st.DrawFn) -> Recording:
         side=draw(st.sampled_from(["left", "right"])),
         device=emg2pose.DEVICE,
         emg_TC=draw(npst.arrays(np.float32, (samples, 16), elements=finite)),
-        pose_SJ=pose_SJ,
-        pose_rate=100.0,
+        anchor_SJ=pose_SJ,
+        anchor_rate=100.0,
         valid_S=valid_S,
         label_T=label_T,
         vocabulary=vocabulary,
@@ -66,9 +66,9 @@ def test_round_trip(tmp_path: Path, recording: Recording, dtype, compression) ->
     path = tmp_path / "a.hdf5"
     write_recording(path, recording, start=1.7e9, simulated=True, compression=compression, pose_dtype=dtype)
     back = read_recording(path)
-    for field in ("name", "user", "session", "stage", "side", "device", "pose_rate", "vocabulary", "mirror"):
+    for field in ("name", "user", "session", "stage", "side", "device", "anchor_rate", "vocabulary", "mirror"):
         assert getattr(back, field) == getattr(recording, field), field
-    for field in ("emg_TC", "pose_SJ", "valid_S", "label_T", "prompt_T", "repetition_T"):
+    for field in ("emg_TC", "anchor_SJ", "valid_S", "label_T", "prompt_T", "repetition_T"):
         np.testing.assert_array_equal(getattr(back, field), getattr(recording, field), err_msg=field)
     assert is_simulated(path)
 
@@ -82,8 +82,8 @@ def test_same_recording_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [60.0, 100.0])
 def test_pose_is_interpolated_to_2_khz_and_failures_are_zero_rows(tmp_path: Path, rate: float) -> None:
-    recording = emg2pose_like(samples=700, pose_rate=rate)
-    pose_SJ, valid_S = recording.pose_SJ, recording.valid_S
+    recording = emg2pose_like(samples=700, anchor_rate=rate)
+    pose_SJ, valid_S = recording.anchor_SJ, recording.valid_S
     assert pose_SJ is not None
     write_recording(tmp_path / "a.hdf5", recording, start=0, simulated=True, pose_dtype="f8")
     with h5py.File(tmp_path / "a.hdf5") as file:
@@ -127,8 +127,8 @@ def test_real_layout(tmp_path: Path, angles: str) -> None:
     assert (recording.label_T == 1).all()
     assert recording.prompt_T is None and recording.mirror == ()
     assert recording.valid_S.tolist() == [True, True, False, True, True]
-    assert recording.pose_SJ is not None and recording.pose_SJ.dtype == np.float32
-    np.testing.assert_allclose(recording.pose_SJ[:, 3], np.float32([1 / 7, 21 / 7, 0, 61 / 7, 81 / 7]))
+    assert recording.anchor_SJ is not None and recording.anchor_SJ.dtype == np.float32
+    np.testing.assert_allclose(recording.anchor_SJ[:, 3], np.float32([1 / 7, 21 / 7, 0, 61 / 7, 81 / 7]))
     assert not is_simulated(tmp_path / "a.hdf5")
 
 
@@ -140,7 +140,7 @@ def test_non_finite_angles_are_invalid(tmp_path: Path) -> None:
         file["emg2pose/timeseries"][...] = table
     recording = read_recording(path)
     assert recording.valid_S.tolist() == [True, False, False, True, True]
-    assert recording.pose_SJ is not None and np.isfinite(recording.pose_SJ).all()
+    assert recording.anchor_SJ is not None and np.isfinite(recording.anchor_SJ).all()
 
 
 def test_bytes_as_attributes(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import write_recording
-from cpep.data.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
-from cpep.data.prepare import prepare
+from cpep.data.readers.emg2pose import write_recording
+from cpep.data.readers.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
+from cpep.data.store.prepare import prepare
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 

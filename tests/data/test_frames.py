@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.data.frames import block_power
 from cpep.data.recording import Recording
-from cpep.data.resample import frame_ratio, resample_pose
+from cpep.data.resample import frame_ratio, resample_anchor
+from cpep.data.store.frames import block_power
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like
 
@@ -25,7 +25,7 @@ def test_pose_resampling_against_loops(rate: float, new_rate: float) -> None:
     rng = np.random.default_rng(2)
     pose_SJ, valid_S = rng.normal(size=(37, 3)).astype(np.float32), rng.random(37) > 0.2
     pose_SJ[~valid_S] = np.nan
-    pose_MJ, valid_M = resample_pose(pose_SJ, valid_S, rate, new_rate, 90)
+    pose_MJ, valid_M = resample_anchor(pose_SJ, valid_S, rate, new_rate, 90)
     assert np.isfinite(pose_MJ).all()
     for m in range(90):
         position = m * rate / new_rate
@@ -54,7 +54,7 @@ def test_recordings_are_checked() -> None:
     for change, sentence in (
         ({"emg_TC": np.zeros((1000, 8), np.float32)}, "8 EMG channels where 16 are expected"),
         ({"label_T": np.zeros(9, int)}, "9 labels for 1000 EMG samples"),
-        ({"pose_SJ": np.zeros((50, 3), np.float32)}, r"pose of shape \(50, 3\)"),
+        ({"anchor_SJ": np.zeros((50, 3), np.float32)}, r"pose of shape \(50, 3\)"),
     ):
         with pytest.raises(UserError, match=sentence):
             Recording(**(whole | change))

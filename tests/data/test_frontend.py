@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from cpep.data.frontend import Frontend
-from cpep.data.prepare import prepare
-from cpep.data.standards import Standard
-from cpep.data.transforms import Normaliser, fit_prior
+from cpep.data.level import Normaliser, fit_prior
+from cpep.data.normalise import Standard
+from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
 from tests.synthetic import write_db1
 

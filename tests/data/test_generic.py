@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data.folder import find_recordings
-from cpep.data.generic import read_recording, sidecar_of, stem
+from cpep.data.readers.folder import find_recordings
+from cpep.data.readers.generic import read_recording, sidecar_of, stem
+from cpep.data.readers.sidecar import read_sidecar
 from cpep.data.resample import interpolate_rows
-from cpep.data.sidecar import read_sidecar
 from cpep.types import UserError
 from tests.data.samples import write_generic
 
@@ -36,13 +36,13 @@ def test_smallest_sidecar(tmp_path: Path) -> None:
     assert recording.emg_TC.dtype == np.float32 and (recording.emg_TC == emg).all()
     assert (recording.user, recording.session, recording.stage, recording.side) == ("ann", "a", "a", "right")
     assert recording.vocabulary == ("rest",) and (recording.label_T == -1).all()
-    assert recording.pose_SJ is None and recording.device.pose_names == ()
+    assert recording.anchor_SJ is None and recording.device.anchor_names == ()
 
 
 def test_example_of_the_docstring(tmp_path: Path) -> None:
-    import cpep.data.generic
+    import cpep.data.readers.generic
 
-    text = cpep.data.generic.__doc__ or ""
+    text = cpep.data.readers.generic.__doc__ or ""
     example = text[text.index("    {\n") : text.index("    }\n") + 6]
     rng = np.random.default_rng(0)
     path = write_generic(
@@ -57,7 +57,7 @@ def test_example_of_the_docstring(tmp_path: Path) -> None:
     assert (recording.user, recording.session) == ("03", "2")
     assert recording.vocabulary == ("rest", "fist", "spread")
     assert recording.label_T[::250].tolist() == [0, 1, 2, -1]
-    assert recording.pose_rate == 60 and recording.device.pose_names[4] == "little"
+    assert recording.anchor_rate == 60 and recording.device.anchor_names[4] == "little"
     np.testing.assert_allclose(recording.emg_TC, np.load(path)["emg"] * 0.001, rtol=1e-6)
 
 
@@ -99,12 +99,12 @@ def test_csv_with_one_clock(tmp_path: Path) -> None:
     }
     (tmp_path / "cpep.json").write_text(json.dumps(sidecar))
     recording = read(tmp_path / "walk.csv.gz")
-    assert len(recording.emg_TC) == 201 and recording.device.pose_names == ("curl",)
+    assert len(recording.emg_TC) == 201 and recording.device.anchor_names == ("curl",)
     np.testing.assert_allclose(recording.emg_TC[:, 0], np.arange(201) / 2, atol=1e-4)
     assert recording.label_T.tolist() == [0] * 122 + [1] * 79
     assert np.flatnonzero(~recording.valid_S).tolist() == [50]
-    assert recording.pose_SJ is not None
-    np.testing.assert_allclose(recording.pose_SJ[[0, 49, 51, 100], 0], [0, 0.49, 0.51, 1], atol=1e-4)
+    assert recording.anchor_SJ is not None
+    np.testing.assert_allclose(recording.anchor_SJ[[0, 49, 51, 100], 0], [0, 0.49, 0.51, 1], atol=1e-4)
 
 
 def test_jittered_clocks_of_unequal_rates(tmp_path: Path) -> None:
@@ -132,12 +132,12 @@ def test_jittered_clocks_of_unequal_rates(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.emg_TC[solid], wave(time_ms)[solid], atol=2e-3)
     inside = (time_ms > 2010) & (time_ms < 2290)
     assert (recording.label_T[inside] == -1).all() and (recording.label_T[solid] == 1).all()
-    assert recording.pose_SJ is not None
-    frame_ms = start + 8 * np.arange(len(recording.pose_SJ))
+    assert recording.anchor_SJ is not None
+    frame_ms = start + 8 * np.arange(len(recording.anchor_SJ))
     solid = ((frame_ms < 1990) | (frame_ms > 2310)) & (frame_ms < pose_ms[-1])
     assert recording.valid_S[solid].all()
     assert not recording.valid_S[(frame_ms > 2010) & (frame_ms < 2290) | (frame_ms > pose_ms[-1])].any()
-    np.testing.assert_allclose(recording.pose_SJ[solid], wave(frame_ms)[solid], atol=2e-3)
+    np.testing.assert_allclose(recording.anchor_SJ[solid], wave(frame_ms)[solid], atol=2e-3)
 
 
 def test_interpolation_against_a_slow_one() -> None:
@@ -310,5 +310,5 @@ def test_real_myo_and_openbci(tmp_path: Path, shared_data: Callable[[str], Path]
     assert myo.user == "Evaluation_Female0" and len(myo.emg_TC) == 27940 and np.abs(myo.emg_TC).max() <= 128
     assert np.bincount(myo.label_T).min() > 3900
     openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].read()
-    assert openbci.pose_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
-    assert abs(len(openbci.pose_SJ) / 125 - openbci.seconds) < 0.02
+    assert openbci.anchor_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
+    assert abs(len(openbci.anchor_SJ) / 125 - openbci.seconds) < 0.02

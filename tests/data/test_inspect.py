@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import MetadataRow, write_metadata, write_recording
 from cpep.data.inspect import inspect_folder, summarise
+from cpep.data.readers.emg2pose import MetadataRow, write_metadata, write_recording
 from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 

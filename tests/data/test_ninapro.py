@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from cpep.data.ninapro import DB1, DB2, DB5, DB7, FINGER_MOVEMENTS, database_of, is_ninapro, read_recording
+from cpep.data.readers.ninapro import DB1, DB2, DB5, DB7, FINGER_MOVEMENTS, database_of, is_ninapro, read_recording
 from cpep.types import UserError
 
 
@@ -33,13 +33,13 @@ def test_db1(tmp_path: Path) -> None:
     assert (recording.user, recording.session, recording.name) == ("7", "E1", "S7_A1_E1")
     device = recording.device
     assert (device.channels, device.emg_rate, device.emg_kind) == (10, 100.0, "envelope")
-    assert device.ring == tuple(range(8)) and len(device.pose_names) == 22 and device.pose_unit == "count"
+    assert device.ring == tuple(range(8)) and len(device.anchor_names) == 22 and device.anchor_unit == "count"
     assert recording.vocabulary == ("rest", *FINGER_MOVEMENTS)
     assert recording.vocabulary[3] == "middle_flexion" and recording.vocabulary[12] == "thumb_extension"
     assert recording.label_T.tolist() == [0] * 20 + [3] * 20 + [12] * 20
     assert recording.prompt_T is not None and recording.prompt_T[15:20].tolist() == [3] * 5
     assert recording.repetition_T is not None and recording.repetition_T.tolist() == [0] * 20 + [1] * 40
-    assert recording.pose_rate == 100.0 and recording.valid_S.all() and len(recording.valid_S) == 60
+    assert recording.anchor_rate == 100.0 and recording.valid_S.all() and len(recording.valid_S) == 60
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_databases_by_name_and_channels(tmp_path: Path, name, channels, sensors,
     path = write(tmp_path / name, channels, glove=np.ones((60, sensors)))
     assert is_ninapro(path) and database_of(path) == database
     recording = read_recording(path)
-    assert recording.device.emg_rate == recording.pose_rate == database.emg_rate
-    assert len(recording.device.pose_names) == sensors
+    assert recording.device.emg_rate == recording.anchor_rate == database.emg_rate
+    assert len(recording.device.anchor_names) == sensors
 
 
 @pytest.mark.parametrize(("name", "channels"), [("S1_A1_E1.mat", 12), ("S1_E1_A1.mat", 10), ("S1_E1_A1.mat", 14)])
@@ -76,7 +76,7 @@ def test_labels_of_exercises_do_not_collide(tmp_path: Path) -> None:
 def test_missing_fields(tmp_path: Path) -> None:
     path = tmp_path / "S1_A1_E1.mat"
     recording = read_recording(write(path, glove=None, restimulus=None, rerepetition=None))
-    assert recording.pose_SJ is None and len(recording.valid_S) == 0
+    assert recording.anchor_SJ is None and len(recording.valid_S) == 0
     assert recording.label_T[15:20].tolist() == [3] * 5, "stimulus serves for restimulus"
     assert recording.repetition_T is not None and (recording.repetition_T == 9).all()
     with pytest.raises(UserError, match="neither restimulus nor stimulus"):
@@ -106,7 +106,7 @@ def test_glove_that_is_not_finite_is_invalid(tmp_path: Path) -> None:
     glove[5, 3] = np.nan
     recording = read_recording(write(tmp_path / "S1_A1_E1.mat", glove=glove))
     assert np.flatnonzero(~recording.valid_S).tolist() == [5]
-    assert recording.pose_SJ is not None and np.isfinite(recording.pose_SJ).all()
+    assert recording.anchor_SJ is not None and np.isfinite(recording.anchor_SJ).all()
 
 
 @pytest.mark.parametrize("compressed", [True, False])

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data import arrays as arrays_module
-from cpep.data import prepare as prepare_module
-from cpep.data import writer as writer_module
-from cpep.data.emg2pose import write_recording
-from cpep.data.prepare import prepare
+from cpep.data.readers.emg2pose import write_recording
+from cpep.data.store import arrays as arrays_module
+from cpep.data.store import prepare as prepare_module
+from cpep.data.store import writer as writer_module
+from cpep.data.store.prepare import prepare
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -73,7 +73,7 @@ def test_a_kill_between_arrays_and_journal(raw: Path, tmp_path: Path, cut: int) 
 def test_sigkill_in_another_process(raw: Path, tmp_path: Path) -> None:
     prepare(raw, tmp_path / "whole")
     code = (
-        "import os, signal, sys; from pathlib import Path; from cpep.data.prepare import prepare\n"
+        "import os, signal, sys; from pathlib import Path; from cpep.data.store.prepare import prepare\n"
         "def stop(done, total):\n    done == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "prepare(Path(sys.argv[1]), Path(sys.argv[2]), progress=stop)"
     )

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data import prepare as prepare_module
-from cpep.data import shards as shards_module
-from cpep.data.emg2pose import write_recording
-from cpep.data.prepare import prepare
-from cpep.data.shards import Shard, shard_of
+from cpep.data.readers.emg2pose import write_recording
+from cpep.data.store import prepare as prepare_module
+from cpep.data.store import shards as shards_module
+from cpep.data.store.prepare import prepare
+from cpep.data.store.shards import Shard, shard_of
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -93,8 +93,8 @@ def _stopped(monkeypatch: pytest.MonkeyPatch, stop: int, module, name: str, run)
 def test_a_killed_shard(raw: Path, tmp_path: Path) -> None:
     prepare(raw, tmp_path / "whole", skip_bad=True)
     code = (
-        "import os, signal, sys; from pathlib import Path; from cpep.data.prepare import prepare\n"
-        "from cpep.data.shards import Shard\n"
+        "import os, signal, sys; from pathlib import Path; from cpep.data.store.prepare import prepare\n"
+        "from cpep.data.store.shards import Shard\n"
         "def stop(done, total):\n    done == 1 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "prepare(Path(sys.argv[1]), Path(sys.argv[2]), shard=Shard(2, 2), skip_bad=True, progress=stop)"
     )
@@ -116,7 +116,7 @@ def test_a_device_without_pose(tmp_path: Path) -> None:
     prepare(tmp_path / "raw", tmp_path / "whole")
     for index in (1, 2, 3):
         prepare(tmp_path / "raw", tmp_path / "store", shard=Shard(index, 3))
-    assert prepare(tmp_path / "raw", tmp_path / "store").pose_MJ is None
+    assert prepare(tmp_path / "raw", tmp_path / "store").anchor_MJ is None
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")
 
 

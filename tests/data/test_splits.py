@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cpep.data.prepare import prepare
 from cpep.data.splits import LeakError, Split, gesture_labels, make_splits
+from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
 from cpep.types import UserError
 from tests.synthetic import write_db1

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from cpep.data.prepare import prepare
-from cpep.data.standards import MEMORY_S, PRIOR_S, Standard, Standards, running, standard_of, typical
+from cpep.data.normalise import MEMORY_S, PRIOR_S, Standard, Standards, running, standard_of, typical
+from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
 

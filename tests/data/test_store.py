@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import MetadataRow, read_recording, write_metadata, write_recording
-from cpep.data.folder import STORE_INDEX
-from cpep.data.prepare import prepare
-from cpep.data.store import is_store, map_array, open_store
+from cpep.data.readers.emg2pose import MetadataRow, read_recording, write_metadata, write_recording
+from cpep.data.readers.folder import STORE_INDEX
+from cpep.data.store.prepare import prepare
+from cpep.data.store.store import is_store, map_array, open_store
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -39,8 +39,8 @@ def test_arrays_against_the_recordings(raw: Path, tmp_path: Path) -> None:
             assert recording.prompt_T is not None and recording.repetition_T is not None
             assert store.prompt_M[start + frame] == max(recording.prompt_T[frame * 20 : frame * 20 + 20])
             assert store.valid_M[start + frame] == recording.valid_S[frame]
-            assert store.pose_MJ is not None and recording.pose_SJ is not None
-            assert (store.pose_MJ[start + frame] == recording.pose_SJ[frame]).all()
+            assert store.anchor_MJ is not None and recording.anchor_SJ is not None
+            assert (store.anchor_MJ[start + frame] == recording.anchor_SJ[frame]).all()
         for k in range(entry.power_blocks):
             power = np.square(cut_TC[k * 500 : (k + 1) * 500].astype(np.float64)).mean(0)
             np.testing.assert_allclose(store.power_KC[block + k], power, rtol=1e-6)
@@ -98,7 +98,7 @@ def test_without_pose_and_without_prompts(tmp_path: Path) -> None:
     label = {"label": {"field": "g", "names": {"0": "rest", "1": "fist"}}}
     write_generic(tmp_path / "raw", sidecar | label, emg=np.ones((101, 3)), g=np.repeat([0, 1, 7], [41, 30, 30]))
     store = prepare(tmp_path / "raw", tmp_path / "store")
-    assert store.pose_MJ is None and not store.valid_M.any() and store.frame_rate == 125
+    assert store.anchor_MJ is None and not store.valid_M.any() and store.frame_rate == 125
     assert store.name == "raw" and len(store.emg_TC) == 100
     assert store.label_M[[0, 20, 21, 36]].tolist() == [0, -1, 1, -1]
     assert store.prompt_M[[0, 20, 21, 36]].tolist() == [0, 1, 1, -1], "labels serve as prompts"
@@ -187,6 +187,6 @@ def test_real_db1(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
         (tmp_path / "raw" / name).symlink_to(shared_data("ninapro_db1") / name)
     store = prepare(tmp_path / "raw", tmp_path / "store")
     assert store.name == "ninapro_db1" and store.users == ("1", "2") and store.ratio == 1
-    assert store.vocabulary[1] == "index_flexion" and store.pose_MJ is not None
+    assert store.vocabulary[1] == "index_flexion" and store.anchor_MJ is not None
     second = store.entries[1]
-    assert second.start == 101014 and (store.pose_MJ[second.start :] > 0).any()
+    assert second.start == 101014 and (store.anchor_MJ[second.start :] > 0).any()

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.data.prepare import prepare
-from cpep.data.transforms import (
-    MEMORY_BLOCKS,
-    PRIOR_BLOCKS,
-    Augmentation,
-    Normaliser,
-    PoseScale,
-    causal_level,
-    recording_level,
-)
+from cpep.data.augment import Augmentation
+from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, AnchorScale, Normaliser, causal_level, recording_level
+from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
 
@@ -74,9 +67,9 @@ def test_none_scales_everybody_alike(store):
 
 
 def test_a_glove_is_scaled_per_recording_without_labels(store):
-    centre, spread = PoseScale(store).of(np.array([2, 0, 2]))
+    centre, spread = AnchorScale(store).of(np.array([2, 0, 2]))
     entry = store.entries[2]
-    pose = store.pose_MJ[entry.start : entry.start + entry.frames]
+    pose = store.anchor_MJ[entry.start : entry.start + entry.frames]
     assert centre[0] == pytest.approx(np.median(pose, axis=0))
     low, high = np.percentile(pose, [2, 98], axis=0)
     assert spread[0] == pytest.approx((high - low) / 2, rel=1e-5)

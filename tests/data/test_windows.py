@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.configs import DataConfig
-from cpep.data.prepare import prepare
-from cpep.data.transforms import Normaliser, recording_level
-from cpep.data.windows import Batches, PoseReader, SampleReader, list_windows, pose_at, touches, windows_of
+from cpep.config.schema import DataConfig
+from cpep.data.level import Normaliser, recording_level
+from cpep.data.sampler import Batches
+from cpep.data.store.prepare import prepare
+from cpep.data.windows import AnchorReader, SampleReader, anchor_at, list_windows, touches, windows_of
 from cpep.types import UNKNOWN, UserError
 from tests.synthetic import write_db1
 
@@ -112,13 +113,13 @@ def test_the_reader_returns_the_samples_over_the_level_of_the_recording(store, w
 def test_reading_leaves_the_store_as_it_was(store, windows):
     before = np.array(store.emg_TC)
     SampleReader(store, windows.frames, Normaliser("recording", np.ones(10)))(windows)
-    PoseReader(store, windows.frames)(windows)
+    AnchorReader(store, windows.frames)(windows)
     assert np.array_equal(before, store.emg_TC)
 
 
 def test_pose_is_read_later_by_the_lag(store):
     lagged = list_windows(store, 2.0, 0.25, lag_frames=5)
-    read, some = PoseReader(store, 200), lagged.select(np.arange(3))
+    read, some = AnchorReader(store, 200), lagged.select(np.arange(3))
     now = dataclasses.replace(some, lag_frames=0)
     assert torch.allclose(read(some)[:, :-5], read(now)[:, 5:])
     assert some.start_N.tolist() == now.start_N.tolist()
@@ -133,14 +134,14 @@ def test_the_lag_of_a_run_is_in_its_windows(store):
 
 def test_pose_at_the_middles_of_frames_is_the_pose_itself():
     pose = torch.randn(2, 5, 3)
-    assert torch.allclose(pose_at(pose, (torch.arange(5) + 0.5) / 100, 100.0), pose, atol=1e-6)
+    assert torch.allclose(anchor_at(pose, (torch.arange(5) + 0.5) / 100, 100.0), pose, atol=1e-6)
 
 
 def test_pose_between_two_frames_lies_between_them():
     pose = torch.tensor([0.0, 1.0, 4.0])[None, :, None]
-    found = pose_at(pose, torch.tensor([0.0, 0.01, 0.0175, 0.025, 0.03]), 100.0)
+    found = anchor_at(pose, torch.tensor([0.0, 0.01, 0.0175, 0.025, 0.03]), 100.0)
     assert found[0, :, 0].tolist() == pytest.approx([0.0, 0.5, 1.75, 4.0, 4.0], abs=1e-5)
 
 
 def test_the_pose_of_a_single_frame_holds_throughout():
-    assert pose_at(torch.full((1, 1, 2), 3.0), torch.tensor([0.0, 0.01]), 100.0).eq(3).all()
+    assert anchor_at(torch.full((1, 1, 2), 3.0), torch.tensor([0.0, 0.01]), 100.0).eq(3).all()

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cpep.evaluate.knn import knn_vote
 from cpep.evaluate.plane import map_of
-from cpep.evaluate.zeroshot import knn_vote
 from cpep.types import EmbeddingSet
 
 NAMES = ("rest", "fist", "spread", "point", "peace")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.card import make_card
-from cpep.checkpoint import Model
-from cpep.data.prepare import prepare
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.presets import preset
 from cpep.data.splits import make_splits
+from cpep.data.store.prepare import prepare
 from cpep.export.folder import write_export
-from cpep.presets import preset
 from tests.synthetic import write_db1
 
 BIN = 5

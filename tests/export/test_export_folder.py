@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from cpep.checkpoint import save
-from cpep.cli import main
+from cpep.checkpoints.checkpoint import save
+from cpep.checkpoints.embed import embed_emg
+from cpep.cli.main import main
 from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embed_emg
 from cpep.export.folder import FLOAT, INT8
 from cpep.export.parity import Likeness
-from cpep.live.book import GestureBook
+from cpep.live.book.book import GestureBook
 from tests.export.conftest import BIN
 
 WITHOUT = "import sys; sys.modules.update(torch=None, cpep=None, scipy=None, h5py=None); import runpy; "
@@ -102,6 +102,8 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, causal, make_m
     assert "gives no embedding of EMG" in sentence(tmp_path / "pose", out, "--onnx")
     assert "has no gesture" in sentence(checkpoint, out, "--onnx", "--book", tmp_path / "empty.book")
     bad = Likeness(0.5, 0.9, None, None, None)
-    monkeypatch.setattr("cpep.single.write_export", lambda folder, *_: shutil.copytree(tmp_path / "pose", folder))
-    monkeypatch.setattr("cpep.single.parity", lambda *_: {FLOAT: bad, INT8: bad})
+    monkeypatch.setattr(
+        "cpep.experiments.single.write_export", lambda folder, *_: shutil.copytree(tmp_path / "pose", folder)
+    )
+    monkeypatch.setattr("cpep.experiments.single.parity", lambda *_: {FLOAT: bad, INT8: bad})
     assert "differs from the checkpoint: cosine 0.50000" in sentence(checkpoint, out, "--onnx")

@@ -6,8 +6,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from cpep.checkpoints.embed import embed_emg
 from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embed_emg
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.graph import graph_of
 from cpep.export.parity import embedded, noise, parity

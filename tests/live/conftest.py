@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.card import make_card
-from cpep.checkpoint import Model
-from cpep.data.prepare import prepare
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.presets import preset
 from cpep.data.splits import make_splits
-from cpep.data.windows import PoseReader, list_windows
+from cpep.data.store.prepare import prepare
+from cpep.data.windows import AnchorReader, list_windows
 from cpep.live.stream import on_one_core
-from cpep.presets import preset
 from cpep.simulate import Variability, simulate_cohort
 
 
@@ -48,7 +48,7 @@ def untrained(live_store, live_split):
         model.emg_frontend.fit(live_store, users)
         windows = live_split.allowed(live_store, list_windows(live_store, 1.0, 0.5), "train")
         model.net.emg.tokeniser.fit(model.emg_frontend.reader(live_store, windows.frames)(windows))
-        model.net.pose.tokeniser.fit(PoseReader(live_store, windows.frames)(windows))
+        model.net.anchor.tokeniser.fit(AnchorReader(live_store, windows.frames)(windows))
         return model
 
     return build

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.evaluate.zeroshot import unit_rows
-from cpep.live.book import GestureBook
-from cpep.live.entries import UNKNOWN, Background
-from cpep.live.poses import held, pose_windows
+from cpep.evaluate.knn import unit_rows
+from cpep.live.book.book import GestureBook
+from cpep.live.book.entries import UNKNOWN, Background
+from cpep.live.book.poses import held, pose_windows
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 

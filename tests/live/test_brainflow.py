@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.boards import PackageClock, _brainflow
-from cpep.live.sources import open_source
-from cpep.live.stamps import LossFinder
+from cpep.live.sources.brainflow import PackageClock, _brainflow
+from cpep.live.sources.registry import open_source
+from cpep.live.sources.stamps import LossFinder
 from cpep.types import UserError
 
 DEVICE = Device(channels=16, emg_rate=250.0, emg_kind="raw", emg_unit="uV")

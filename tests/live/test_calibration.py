@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.live.calibration import (
+from cpep.live.book.calibration import (
     OUTSIDE,
     OUTSIDE_SHARE,
     Calibration,

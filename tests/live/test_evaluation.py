@@ -6,22 +6,23 @@ import json
 import numpy as np
 import pytest
 
-from cpep.checkpoint import save
+from cpep.checkpoints.checkpoint import save
+from cpep.checkpoints.embed import embed_emg
+from cpep.data.normalise import sessions
 from cpep.data.splits import LeakError
-from cpep.data.standards import wearings
-from cpep.data.store import open_store
+from cpep.data.store.store import open_store
 from cpep.data.windows import list_windows, touches
-from cpep.evaluate.embed import embed_emg
 from cpep.evaluate.events import Event, Made, match
-from cpep.evaluate.live_report import live_text
-from cpep.live import evaluation, making
-from cpep.live.book import GestureBook
-from cpep.live.evaluation import Replayed, f1_of, replayed, scores, window_scores, with_interval
-from cpep.live.making import book_of
+from cpep.experiments import live as evaluation
+from cpep.experiments.live import Replayed, f1_of, replayed, scores, window_scores, with_interval
+from cpep.experiments.live_scoring import LiveRequest, evaluate_live, people, shown_book
+from cpep.live.book import build as making
+from cpep.live.book.book import GestureBook
+from cpep.live.book.build import book_of
 from cpep.live.recogniser import Recogniser
-from cpep.live.scoring import LiveRequest, evaluate_live, people, shown_book
+from cpep.live.sessions import embed_streamed, hops_of
 from cpep.live.stream import EmgStream
-from cpep.live.wearings import embed_streamed, hops_of
+from cpep.report.live import live_text
 from cpep.types import UserError
 
 
@@ -44,7 +45,7 @@ def test_a_book_is_of_training_poses_and_calibrated_on_validation_people_alone(m
         if entry.user in live_split.users_test:
             rows = slice(entry.start, entry.start + entry.frames)
             blind.emg_TC[entry.start * blind.ratio : (entry.start + entry.frames) * blind.ratio] = 7
-            blind.pose_MJ[rows] = 0.3
+            blind.anchor_MJ[rows] = 0.3
     other = book_of(model, blind)
     np.testing.assert_array_equal(other.vector_GD, book.vector_GD)
     np.testing.assert_array_equal(other.background.emg_ND, book.background.emg_ND)
@@ -92,7 +93,7 @@ class Leaky:
 
 
 def test_a_wearing_is_one_stream_with_gaps(model, live_store):
-    first, second = wearings(live_store)[0][:2]
+    first, second = sessions(live_store)[0][:2]
     found = {(index, frame): hop.x_D for index, frame, hop in hops_of(model, live_store, (first, second))}
     stream, wanted = EmgStream(model), {}
     for index in (first, second):
@@ -108,10 +109,10 @@ def test_a_wearing_is_one_stream_with_gaps(model, live_store):
 
 def test_windows_of_a_stream_are_found_on_its_grid(model, live_store):
     windows = list_windows(live_store, 1.0, 0.25)
-    windows = windows.select(np.isin(windows.entry_N, wearings(live_store)[0][:2]))
+    windows = windows.select(np.isin(windows.entry_N, sessions(live_store)[0][:2]))
     x_ND = embed_streamed(model, live_store, windows, 0.25)
     alone_ND = embed_emg(model, live_store, windows).x_ND
-    first_N = windows.entry_N == wearings(live_store)[0][0]
+    first_N = windows.entry_N == sessions(live_store)[0][0]
     np.testing.assert_allclose(x_ND[first_N], alone_ND[first_N], atol=1e-5)  # the first recording has no past
     assert np.abs(x_ND[~first_N] - alone_ND[~first_N]).max() > 1e-3  # the second one remembers it
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.lsl import Markers
 from cpep.live.signals import Event
-from cpep.live.sources import open_source
+from cpep.live.sources.lsl import Markers
+from cpep.live.sources.registry import open_source
 from cpep.types import UserError
 from tests.live.loopback import Sender, pylsl_on_loopback
 
@@ -124,7 +124,7 @@ def test_another_device_is_refused_also_when_it_comes_back(sender, name):
 def test_a_stream_by_type_and_what_is_there_where_it_is_not(sender, name, monkeypatch):
     sender(kind=f"type-{name}")
     assert open_source(f"lsl:type=type-{name}", DEVICE).name == f"lsl:{name}"
-    monkeypatch.setattr("cpep.live.lsl.FIND_S", 0.3)
+    monkeypatch.setattr("cpep.live.sources.lsl.FIND_S", 0.3)
     with pytest.raises(
         UserError, match=rf"no LSL stream with type x-{name} within .* {name} \(type-{name}, 4 channels"
     ):

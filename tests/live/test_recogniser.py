@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cpep.live.calibration import Calibration
+from cpep.live.book.calibration import Calibration
 from cpep.live.recogniser import Pace, Recogniser
 from cpep.types import UserError
 

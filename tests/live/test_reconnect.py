@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cpep.live.reconnect import Lost, Reconnecting
 from cpep.live.signals import Chunk
+from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.types import UserError
 
 RATE = 100.0
@@ -16,7 +16,7 @@ class Lab:
     def __init__(self, monkeypatch, on, refuses=()):
         self.now, self.on, self.connections, self.open = 0.0, on, 0, 0
         self.refuses = refuses
-        monkeypatch.setattr("cpep.live.reconnect.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("cpep.live.sources.reconnect.time.monotonic", lambda: self.now)
         self.source = Reconnecting("lab", 2, RATE, self.connect(), self.connect)
         monkeypatch.setattr(self.source._closed, "wait", self._wait)
 

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from cpep.checkpoint import save
-from cpep.cli import main
-from cpep.commands.serve import refuse_other_hands
+from cpep.checkpoints.checkpoint import save
+from cpep.cli.commands.serve import refuse_other_hands
+from cpep.cli.main import main
 from cpep.data.recording import Device
-from cpep.live.book import GestureBook
+from cpep.live.book.book import GestureBook
 from cpep.simulate.anatomy import REST_J
 from cpep.types import UserError
 from tests.data.samples import write_emg2pose
@@ -49,13 +49,13 @@ def test_a_page_shows_the_simulator_and_keeps_what_is_added(serve, untrained, tm
             time.sleep(0.05)
         assert frame["channels"] == 16 and frame["name"] in ("rest", "unknown") and len(frame["hand"]) == 60
         assert page.maker is not None and page.live.source.startswith("sim")
-        page.shelf.add("mine", np.full(20, 0.4))
+        page.book_store.add("mine", np.full(20, 0.4))
         assert page.live.map()["gestures"] == ["mine"]
 
     assert serve(first) == 0
     assert GestureBook.load(tmp_path / "my.book", untrained()).names == ("rest", "mine")
     seen = []
-    assert serve(lambda page: seen.append(page.shelf.book.names)) == 0
+    assert serve(lambda page: seen.append(page.book_store.book.names)) == 0
     assert seen == [("rest", "mine")]
 
 
@@ -89,6 +89,6 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
 
 
 def test_other_hands_are_refused():
-    glove = Device(10, 100.0, "envelope", "V", pose_names=("a", "b"), pose_unit="count")
+    glove = Device(10, 100.0, "envelope", "V", anchor_names=("a", "b"), anchor_unit="count")
     with pytest.raises(UserError, match="20 joints"):
         refuse_other_hands(glove)

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from cpep.live.book import GestureBook
+from cpep.live.book.book import GestureBook
 from cpep.live.session import Session, map_of
 from cpep.live.signals import Chunk
 from cpep.simulate.gestures import GESTURES

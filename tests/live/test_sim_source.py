@@ -7,9 +7,9 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import DEVICE
-from cpep.live.sim import SimulatedHand
-from cpep.live.sources import open_source
+from cpep.data.readers.emg2pose import DEVICE
+from cpep.live.sources.registry import open_source
+from cpep.live.sources.sim import SimulatedHand
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 

@@ -7,11 +7,11 @@ from threading import Event, Timer
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import DEVICE, read_recording, write_recording
+from cpep.data.readers.emg2pose import DEVICE, read_recording, write_recording
 from cpep.data.recording import Device
-from cpep.live.pace import Dealer
-from cpep.live.replay import Replay
-from cpep.live.sources import FORMS, open_source
+from cpep.live.sources.clock import PlaybackClock
+from cpep.live.sources.registry import FORMS, open_source
+from cpep.live.sources.replay import Replay
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_generic
 
@@ -104,7 +104,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now, self.waits = 100.0, []
-        monkeypatch.setattr("cpep.live.pace.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("cpep.live.sources.clock.time.monotonic", lambda: self.now)
 
     def is_set(self):
         return False
@@ -118,7 +118,7 @@ class Clock:
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 10.0), (4.0, 2.5)])
 def test_pace_does_not_drift_although_sleeps_are_late(monkeypatch, speed, seconds):
     clock = Clock(monkeypatch)
-    pace = Dealer(2000.0, speed, clock)
+    pace = PlaybackClock(2000.0, speed, clock)
     for _ in pace.deal(np.zeros((20_000, 2), np.float32), np.zeros(20_000, int), ("rest",)):
         clock.now += 0.001  # work of whoever reads
     assert clock.now - 100 == pytest.approx(seconds, abs=0.002)
@@ -126,7 +126,7 @@ def test_pace_does_not_drift_although_sleeps_are_late(monkeypatch, speed, second
 
 def test_pace_makes_up_for_a_reader_who_was_late(monkeypatch):
     clock = Clock(monkeypatch)
-    chunks = Dealer(2000.0, 1.0, clock).deal(np.zeros((4000, 1), np.float32), np.zeros(4000, int), ("rest",))
+    chunks = PlaybackClock(2000.0, 1.0, clock).deal(np.zeros((4000, 1), np.float32), np.zeros(4000, int), ("rest",))
     next(chunks)
     clock.now += 0.5
     rest = list(chunks)
@@ -153,4 +153,6 @@ def test_close_ends_what_does_not_wait(folder):
     next(chunks)
     source.close()
     assert list(chunks) == []
-    assert list(Dealer(2000.0, 0, Event()).deal(np.zeros((0, 2), np.float32), np.zeros(0, int), ("rest",))) == []
+    assert (
+        list(PlaybackClock(2000.0, 0, Event()).deal(np.zeros((0, 2), np.float32), np.zeros(0, int), ("rest",))) == []
+    )

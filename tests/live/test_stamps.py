@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cpep.live.stamps import LossFinder
+from cpep.live.sources.stamps import LossFinder
 
 
 def stamps(rate, kept_T, jitter_T=0.0, drift=0.0, start=1e5):

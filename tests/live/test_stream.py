@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpep.checkpoints.embed import embed_emg
 from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embed_emg
 from cpep.live.stream import EmgStream, Ring
 from cpep.types import UserError
 

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from cpep.checkpoint import save
-from cpep.cli import main
-from cpep.data.emg2pose import write_recording
-from cpep.live.book import GestureBook
+from cpep.checkpoints.checkpoint import save
+from cpep.cli.main import main
+from cpep.data.readers.emg2pose import write_recording
+from cpep.live.book.book import GestureBook
 from cpep.live.signals import Event, State
 from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES

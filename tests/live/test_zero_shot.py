@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.checkpoint import load
+from cpep.checkpoints.checkpoint import load
 from cpep.data.splits import LeakError
 from cpep.evaluate.events import gestures_of, match
-from cpep.live.book import GestureBook
-from cpep.live.demo import demo_paths
+from cpep.live.book.book import GestureBook
 from cpep.live.recogniser import Recogniser
 from cpep.live.stream import EmgStream
+from cpep.share.demo import demo_paths
 from cpep.simulate import Variability
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.record import record, wear
@@ -28,8 +28,8 @@ def demo():
 
 def made_and_told(model, book, user):
     """A simulated person whom nobody has met makes gestures of a stage; return them with the events."""
-    wearing = wear(2026, user, "s0", "right", Variability(rest=4))
-    recording = record(wearing, STAGE, 0, 40.0, user)
+    session = wear(2026, user, "s0", "right", Variability(rest=4))
+    recording = record(session, STAGE, 0, 40.0, user)
     stream, recogniser = EmgStream(model), Recogniser(book)
     states = [recogniser.step(hop) for hop in stream.push(recording.emg_TC)]
     events = [state.event for state in states if state.event]

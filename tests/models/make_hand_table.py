@@ -10,7 +10,7 @@ import mujoco
 import myo_sim
 import numpy as np
 
-from cpep.data.emg2pose import JOINTS
+from cpep.data.readers.emg2pose import JOINTS
 
 TABLE = Path(__file__).resolve().parents[2] / "src" / "cpep" / "models" / "hand.csv"
 WRIST = "lunate_r"

@@ -2,11 +2,11 @@
 
 import torch
 
-from cpep.models.emg2pose import Emg2Pose
+from cpep.models.baselines.emg2pose import Emg2Pose
+from cpep.models.baselines.neuropose import NeuroPose
+from cpep.models.baselines.pose_t import PoseT
+from cpep.models.baselines.sensing_dynamics import SensingDynamics
 from cpep.models.encoder import Encoder
-from cpep.models.neuropose import NeuroPose
-from cpep.models.pose_t import PoseT
-from cpep.models.sensing_dynamics import SensingDynamics
 
 
 def pose_t(channels, rate, samples, joints):

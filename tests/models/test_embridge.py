@@ -108,4 +108,4 @@ def test_a_pair_with_queries_embeds_each_of_them():
     net = Cpep(encoder(3, width=8), encoder(5), 0.1, 0.02, 0.5, queries=6).eval()
     found = net.embed_emg(torch.randn(4, 40, 3))
     assert found.shape == (4, 6, 16) and torch.allclose(found.norm(dim=-1), torch.ones(4, 6))
-    assert net.embed_pose(torch.randn(4, 40, 5)).shape == (4, 16)
+    assert net.embed_anchor(torch.randn(4, 40, 5)).shape == (4, 16)

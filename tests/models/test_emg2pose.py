@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cpep.models.emg2pose import TdsBlock
+from cpep.models.baselines.emg2pose import TdsBlock
 from tests.models.regressors import build, position, signal, velocity
 
 

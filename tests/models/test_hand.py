@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.data import emg2pose
+from cpep.data.readers import emg2pose
 from cpep.models.hand import JOINTS, LANDMARKS, TIPS, Hand, understands
 from cpep.simulate.gestures import GESTURES
 
@@ -75,7 +75,7 @@ def test_table_is_what_its_script_writes():
 
 def test_joints_are_those_of_emg2pose():
     assert JOINTS == emg2pose.JOINTS
-    assert understands(emg2pose.DEVICE.pose_names, emg2pose.DEVICE.pose_unit)
+    assert understands(emg2pose.DEVICE.anchor_names, emg2pose.DEVICE.anchor_unit)
     assert not understands(JOINTS[::-1], "rad")
     assert not understands(JOINTS, "degree")
     assert not understands((), "")

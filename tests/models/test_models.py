@@ -94,9 +94,9 @@ def test_mae_must_hide_some_and_not_all():
 
 def test_the_pose_encoder_is_frozen_and_without_dropout():
     net = Cpep(encoder(dropout=0.5), encoder(dropout=0.5), 0.02, 0.01, 0.5).train()
-    assert not any(p.requires_grad for p in net.pose.parameters())
+    assert not any(p.requires_grad for p in net.anchor.parameters())
     pose = torch.rand(3, 8, 3)
-    assert torch.equal(net.embed_pose(pose), net.embed_pose(pose))
+    assert torch.equal(net.embed_anchor(pose), net.embed_anchor(pose))
     assert not torch.equal(net.embed_emg(pose), net.embed_emg(pose))
 
 
@@ -112,7 +112,7 @@ def test_the_temperature_starts_at_its_value_and_stays_in_bounds():
 def test_embeddings_have_unit_length():
     net = Cpep(encoder(), encoder(), 0.02, 0.01, 0.5)
     signal = torch.rand(4, 8, 3)
-    for embedding in (net.embed_emg(signal), net.embed_pose(signal)):
+    for embedding in (net.embed_emg(signal), net.embed_anchor(signal)):
         assert torch.allclose(embedding.norm(dim=-1), torch.ones(4), atol=1e-5)
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from cpep.models.neuropose import NeuroPose
-from cpep.models.pose_t import PoseT
-from cpep.models.sensing_dynamics import RingNorm, SensingDynamics
+from cpep.models.baselines.neuropose import NeuroPose
+from cpep.models.baselines.pose_t import PoseT
+from cpep.models.baselines.sensing_dynamics import RingNorm, SensingDynamics
 from tests.models.regressors import build, pose_t, signal
 
 

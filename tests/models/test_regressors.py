@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from cpep.models.emg2pose import Emg2Pose
-from cpep.models.neuropose import NeuroPose
-from cpep.models.regressor import kernel_at, strides_at
-from cpep.models.sensing_dynamics import SensingDynamics
+from cpep.models.baselines.emg2pose import Emg2Pose
+from cpep.models.baselines.neuropose import NeuroPose
+from cpep.models.baselines.regressor import kernel_at, strides_at
+from cpep.models.baselines.sensing_dynamics import SensingDynamics
 from cpep.types import UserError
 from tests.models.regressors import BENCHMARKS, MODELS, build, pose_t, position, signal, velocity
 

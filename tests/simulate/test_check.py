@@ -6,7 +6,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
 from cpep.simulate import Property, Variability, check, classify, measures, table_text
-from cpep.simulate.record import Wearing, record
+from cpep.simulate.record import Session, record
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_lda_and_ridge_agree_with_scikit_learn() -> None:
     np.testing.assert_allclose(classify.ridge(x, pose, test), wanted, atol=1e-8)
 
 
-def test_windows_lie_inside_one_prompt_and_after_the_move(wearing: Wearing) -> None:
-    recording = record(wearing, "GraspPunchCloseFar", 0, 12.0, "x")
+def test_windows_lie_inside_one_prompt_and_after_the_move(session: Session) -> None:
+    recording = record(session, "GraspPunchCloseFar", 0, 12.0, "x")
     held = measures.cut_windows(recording, 2)
     whole = measures.cut_windows(recording, 2, skip_s=0.0)
     assert 0 < len(held.label_N) < len(whole.label_N) <= 60
@@ -62,9 +62,9 @@ def test_windows_lie_inside_one_prompt_and_after_the_move(wearing: Wearing) -> N
     assert (held.repetition_N // 100 == 2).all()
 
 
-def test_measures_of_known_signals(wearing: Wearing) -> None:
+def test_measures_of_known_signals(session: Session) -> None:
     """Equal channels correlate fully; a sine has its own median frequency."""
-    recording = record(wearing, "GraspPunchCloseFar", 0, 10.0, "x")
+    recording = record(session, "GraspPunchCloseFar", 0, 10.0, "x")
     t = np.arange(len(recording.emg_TC)) / 2000
     loud = np.where(recording.label_T > 0, 10.0, 1.0)
     recording.emg_TC[:] = (loud * np.sin(2 * np.pi * 150 * t))[:, None]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import read_recording
-from cpep.data.metadata import read_metadata
+from cpep.data.readers.emg2pose import read_recording
+from cpep.data.readers.metadata import read_metadata
 from cpep.simulate import Cohort, Variability, simulate_cohort
 from cpep.simulate.cohort import make_take
 from cpep.simulate.gestures import GESTURES, SEEN, STAGES, UNSEEN, holds_unseen
@@ -52,8 +52,8 @@ def test_another_seed_gives_other_recordings(cohort: Path, tmp_path: Path) -> No
 def test_any_one_file_can_be_made_alone(cohort: Path, tmp_path: Path) -> None:
     described = Cohort(2, 0.25, 5)
     take = described.takes()[15]
-    wearing = wear(5, take.user, take.session, take.side, Variability())
-    make_take(tmp_path, wearing, take)
+    session = wear(5, take.user, take.session, take.side, Variability())
+    make_take(tmp_path, session, take)
     name = f"{take.name}.hdf5"
     assert (tmp_path / name).read_bytes() == (cohort / name).read_bytes()
 

@@ -13,12 +13,12 @@ from cpep.simulate.gestures import EXTRA, FREE, GESTURES, SEEN, UNSEEN, VOCABULA
 from cpep.simulate.kinematics import make_sequence
 from cpep.simulate.live import live_takes, live_wearing, wished_take
 from cpep.simulate.person import draw_person
-from cpep.simulate.record import Wearing
+from cpep.simulate.record import Session
 from cpep.simulate.variability import Variability, generator
 
 
 @pytest.fixture(scope="module")
-def live() -> Wearing:
+def live() -> Session:
     return live_wearing(0)
 
 
@@ -36,7 +36,7 @@ def test_a_sequence_makes_its_gestures_in_order_and_ends_at_rest() -> None:
         assert after - before > 50  # a rest of half a second at least
 
 
-def test_seen_gestures_come_by_in_turn_and_others_with_them(live: Wearing) -> None:
+def test_seen_gestures_come_by_in_turn_and_others_with_them(live: Session) -> None:
     takes = list(islice(live_takes(live), 12))
     made = [
         take.names[label] for take in takes for label in take.label_S[np.flatnonzero(np.diff(take.label_S) > 0) + 1]
@@ -54,7 +54,7 @@ def test_seen_gestures_come_by_in_turn_and_others_with_them(live: Wearing) -> No
         assert not take.label_S[:30].any() and not take.label_S[-100:].any()
 
 
-def test_takes_follow_from_the_seed_and_wishes_do_not_disturb_them(live: Wearing) -> None:
+def test_takes_follow_from_the_seed_and_wishes_do_not_disturb_them(live: Session) -> None:
     first = next(live_takes(live))
     wished_take(live, 0, "fist", GESTURES["fist"])
     again = next(live_takes(live_wearing(0)))
@@ -62,14 +62,14 @@ def test_takes_follow_from_the_seed_and_wishes_do_not_disturb_them(live: Wearing
     np.testing.assert_array_equal(first.label_S, again.label_S)
 
 
-def test_a_wish_is_one_gesture_and_each_is_another_execution(live: Wearing) -> None:
+def test_a_wish_is_one_gesture_and_each_is_another_execution(live: Session) -> None:
     one, other = (wished_take(live, number, "scissors", GESTURES["scissors"]) for number in (0, 1))
     assert {one.names[label] for label in np.unique(one.label_S)} == {"rest", "scissors"}
     assert 3 < len(one.label_S) / 100 < 9
     assert len(one.emg_TC) != len(other.emg_TC) or not np.array_equal(one.emg_TC, other.emg_TC)
 
 
-def test_a_pose_set_by_hand_is_held(live: Wearing) -> None:
+def test_a_pose_set_by_hand_is_held(live: Session) -> None:
     wanted_J = GESTURES["horns"].pose_J[:20]
     gesture = set_by_hand(wanted_J)
     made = make_sequence(live.person, [(FREE, gesture)], generator(0))

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpep.simulate.record import MIRROR, Wearing, record, wear
+from cpep.simulate.record import MIRROR, Session, record, wear
 from cpep.simulate.sensor import MOCAP_RATE, STEP, capture_pose, measure_emg
 from cpep.simulate.variability import Variability, generator
 
 
-def test_rest_is_at_the_noise_floor_and_filtered(wearing: Wearing) -> None:
-    placement = replace(wearing.placement, noise_C=np.ones(16), mains_C=np.zeros(16))
+def test_rest_is_at_the_noise_floor_and_filtered(session: Session) -> None:
+    placement = replace(session.placement, noise_C=np.ones(16), mains_C=np.zeros(16))
     still_SJ = np.zeros((2000, 22))
     emg_TC = measure_emg(np.zeros((16, 40_000), np.float32), still_SJ, placement, 1.0, generator(0))
     assert emg_TC.shape == (40_000, 16) and emg_TC.dtype == np.float32
@@ -25,8 +25,8 @@ def test_rest_is_at_the_noise_floor_and_filtered(wearing: Wearing) -> None:
     assert power[frequency > 980].mean() < 0.1 * passed
 
 
-def test_mains_is_where_the_person_lives(wearing: Wearing) -> None:
-    placement = replace(wearing.placement, noise_C=0.01 * np.ones(16), mains=60.0, mains_C=np.ones(16))
+def test_mains_is_where_the_person_lives(session: Session) -> None:
+    placement = replace(session.placement, noise_C=0.01 * np.ones(16), mains=60.0, mains_C=np.ones(16))
     emg_TC = measure_emg(np.zeros((16, 40_000), np.float32), np.zeros((2000, 22)), placement, 0.0, generator(0))
     power = (np.abs(np.fft.rfft(emg_TC, axis=0)) ** 2).mean(axis=1)
     frequency = np.fft.rfftfreq(40_000, 1 / 2000)
@@ -43,8 +43,8 @@ def test_capture_fails_now_and_then_with_zero_rows() -> None:
     assert np.abs(captured[valid] - 0.5).std() < 0.012
 
 
-def test_a_recording_fits_its_layout(wearing: Wearing) -> None:
-    recording = record(wearing, "ShakaVulcanPeace", 0, 4.0, "x")
+def test_a_recording_fits_its_layout(session: Session) -> None:
+    recording = record(session, "ShakaVulcanPeace", 0, 4.0, "x")
     assert recording.emg_TC.shape == (8000, 16) and len(recording.label_T) == 8000
     assert recording.prompt_T is not None and recording.repetition_T is not None
     assert (recording.prompt_T[recording.label_T > 0] == recording.label_T[recording.label_T > 0]).all()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
+from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
 

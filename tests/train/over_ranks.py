@@ -15,22 +15,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cpep import ranks
-from cpep.checkpoint import load
-from cpep.cli import main
-from cpep.configs import AlignConfig, Contrast, ObjectiveConfig, OptimConfig, RunConfig, Targets
+from cpep.checkpoints.checkpoint import load
+from cpep.checkpoints.embed import embed_emg
+from cpep.cli.main import main
+from cpep.config.presets import preset
+from cpep.config.schema import AlignConfig, Contrast, ObjectiveConfig, OptimConfig, RunConfig, Targets
 from cpep.data.splits import make_splits
-from cpep.data.store import open_store
+from cpep.data.store.store import open_store
 from cpep.data.windows import windows_of
-from cpep.evaluate.embed import embed_emg
-from cpep.files import read_json
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.presets import preset
+from cpep.runtime import distributed
+from cpep.runtime.files import read_json
 from cpep.train.baselines import supervise
-from cpep.train.draws import part_draws
 from cpep.train.loop import fit
 from cpep.train.objective import Objective
+from cpep.train.rng import part_draws
 from cpep.train.stages import align, pretrain
 from cpep.train.task import Task
 from cpep.types import UserError
@@ -57,15 +57,15 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
     net = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries, train_pose=settings.train_pose)
     made = Objective(net, settings, torch.randn(4, 16), people=3)
     signal, pose_BSJ, person_B = torch.randn(B, 40, 3), torch.randn(B, 40, 5), torch.arange(B) % 3
-    part = ranks.part(B)
+    part = distributed.part(B)
     if settings.train_pose:
-        pose_BD = ranks.gathered(net.embed_pose(pose_BSJ[part.rows]), part)
+        anchor_BD = distributed.gathered(net.embed_anchor(pose_BSJ[part.rows]), part)
     else:
-        pose_BD = net.embed_pose(pose_BSJ)
+        anchor_BD = net.embed_anchor(pose_BSJ)
     person = person_B if made.reads_people else None
-    loss = made(signal[part.rows], pose_BD, pose_BSJ[part.rows], person, part)
+    loss = made(signal[part.rows], anchor_BD, pose_BSJ[part.rows], person, part)
     loss.backward()
-    value = ranks.Steps().average(made.parameters(), loss)
+    value = distributed.Steps().average(made.parameters(), loss)
     found = [p.grad.flatten() for p in made.parameters() if p.grad is not None]
     return torch.cat([torch.tensor([value]), *found])
 
@@ -76,16 +76,16 @@ def objectives() -> dict[str, torch.Tensor]:
 
 def wrong(patch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     """The same where the rows of all ranks are gathered in ways that look right: the loss is."""
-    gathered, found = ranks.gathered, {}
-    patch.setattr(ranks, "gathered", lambda own, part: gathered(own.detach(), part))
+    gathered, found = distributed.gathered, {}
+    patch.setattr(distributed, "gathered", lambda own, part: gathered(own.detach(), part))
     found["detached"] = gradients(AlignConfig())
-    patch.setattr(ranks, "gathered", lambda own, part: with_own(gathered(own.detach(), part), own, part))
+    patch.setattr(distributed, "gathered", lambda own, part: with_own(gathered(own.detach(), part), own, part))
     found["counted once"] = gradients(AlignConfig())
     patch.undo()
     return found
 
 
-def with_own(all_rows: torch.Tensor, own: torch.Tensor, part: ranks.Part) -> torch.Tensor:
+def with_own(all_rows: torch.Tensor, own: torch.Tensor, part: distributed.Part) -> torch.Tensor:
     all_rows[part.rows] = own
     return all_rows
 
@@ -147,7 +147,7 @@ def refusals(folder: Path, rank: int) -> None:
         raise UserError(f"on rank {rank}")
 
     with pytest.raises(UserError, match="on rank 0"):
-        ranks.by_first(mistake)
+        distributed.on_main_rank(mistake)
     net = torch.nn.Linear(2, 1)
 
     def loss_at(step: int) -> torch.Tensor:
@@ -161,7 +161,7 @@ def as_rank(store: Path, folder: Path) -> None:
     """Do all of it as one of two ranks, and save what was found."""
     rank = int(os.environ["RANK"])
     assert main(["embed", str(folder / "absent"), str(store), str(folder / "out.npz")]) == 2  # joins the ranks
-    assert ranks.world() == 2 and ranks.first() == (rank == 0)
+    assert distributed.world_size() == 2 and distributed.is_main_rank() == (rank == 0)
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         found = objectives() | wrong(patch)
@@ -169,14 +169,14 @@ def as_rank(store: Path, folder: Path) -> None:
     interrupted(store, folder, rank)
     refusals(folder, rank)
     torch.manual_seed(0)
-    generator = part_draws(ranks.part(8), 20)
+    generator = part_draws(distributed.part(8), 20)
     found |= {"masks": torch.rand(4, 20, generator=generator), "dropout": torch.rand(20)}
     save_file(found, folder / f"rank{rank}.safetensors")
     if rank == 1:
         os._exit(2)  # as a rank ends that has complained
     with pytest.raises(UserError, match="another rank ended"):
-        ranks.total(1.0)
-    assert not ranks.complains()
+        distributed.total(1.0)
+    assert not distributed.complains()
     os._exit(0)
 
 

@@ -4,8 +4,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
+from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 from tests.train.test_stages import GOLDEN, golden
 

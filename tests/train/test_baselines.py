@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.card import make_card
-from cpep.checkpoint import load
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import load
+from cpep.config.presets import preset
+from cpep.data.augment import Augmentation
+from cpep.data.sampler import Batches
 from cpep.data.splits import LeakError
-from cpep.data.transforms import Augmentation
-from cpep.data.windows import Batches
-from cpep.presets import preset
 from cpep.train import baselines, loop
 from cpep.train.baselines import regress, supervise
-from cpep.train.compute import cpep_gflop
+from cpep.train.flops import cpep_gflop
 from cpep.train.task import Task
 from cpep.types import UserError
 
@@ -139,9 +139,9 @@ def test_a_pose_regression_meets_emg_turned_by_up_to_one_channel_and_changed_in_
 def moved(store, people):
     """Return the store with the pose of some people elsewhere."""
     rows = np.concatenate([np.arange(e.start, e.start + e.frames) for e in store.entries if e.user in people])
-    pose = np.array(store.pose_MJ)
+    pose = np.array(store.anchor_MJ)
     pose[rows] += np.linspace(-500, 500, len(rows))[:, None] ** 2
-    return dataclasses.replace(store, pose_MJ=pose)
+    return dataclasses.replace(store, anchor_MJ=pose)
 
 
 def test_statistics_of_a_baseline_come_from_training_users_alone(store, split, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cpep.configs import OptimConfig
+from cpep.config.schema import OptimConfig
 from cpep.train.loop import fit, parameter_groups
 from cpep.train.schedule import History, is_past_its_best, last_step, learning_rate, rate_of
 from cpep.types import UserError
@@ -102,7 +102,7 @@ def test_the_latest_weights_as_good_as_the_best_are_kept(losses, kept, tmp_path)
 def test_patience_stops_a_run_that_is_flat(tmp_path, losses, patience, steps):
     toy, scores = Toy(), iter(losses)
     config = OptimConfig(steps=20, batch=4, checks=10, patience=patience)
-    where = {"seed": 0, "state": tmp_path / "s", "key": "run", "ignorance": 1.0}
+    where = {"seed": 0, "state": tmp_path / "s", "key": "run", "chance_loss": 1.0}
     history = fit(toy.model, toy.loss_at, lambda: next(scores), config, **where)
     assert history.step == steps and (history.flat_at == 6) == (steps == 7)
     assert history.points[-1][0] == steps  # the last weights are judged too
@@ -127,7 +127,7 @@ def test_a_run_that_is_killed_in_its_cool_down_ends_as_if_it_had_not_been(tmp_pa
         toy.validate = iter(own).__next__
     histories = []
     for toy, state in ((whole, "whole"), (killed, "state"), (resumed, "state")):
-        where = {"seed": 3, "state": tmp_path / state, "key": "run", "ignorance": 1.0}
+        where = {"seed": 3, "state": tmp_path / state, "key": "run", "chance_loss": 1.0}
         with contextlib.suppress(KeyboardInterrupt):
             histories.append(fit(toy.model, toy.loss_at, toy.validate, config, **where))
     assert len(histories) == 2 and histories[0] == histories[1] and histories[0].step == 18

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.checkpoint import load
-from cpep.losses import affinities, cascle, info_nce, moment_distance, similarities, soft_targets
+from cpep.checkpoints.checkpoint import load
+from cpep.config.presets import preset
+from cpep.experiments.rows import OBJECTIVES, VARIANTS
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.presets import preset
-from cpep.ranks import part
-from cpep.rows import OBJECTIVES, VARIANTS
-from cpep.train.objective import Objective, PoseSide, communities
+from cpep.models.losses import affinities, cascle, info_nce, moment_distance, similarities, soft_targets
+from cpep.runtime.distributed import part
+from cpep.train.objective import AnchorSide, Objective, communities
 from cpep.train.stages import align, pretrain
-from cpep.train.task import Task, begin
+from cpep.train.task import Task, build_model
 from cpep.types import UserError
 
 
@@ -43,7 +43,7 @@ def test_without_settings_it_is_the_loss_of_the_paper(batch):
     signal, pose, _ = batch
     made = objective()
     assert torch.equal(made(signal, pose, None), info_nce(made.net.embed_emg(signal), pose, made.net.temperature))
-    assert not made.reads_pose and [name for name, _ in made.named_parameters()] == [
+    assert not made.reads_anchor and [name for name, _ in made.named_parameters()] == [
         f"net.{name}" for name, _ in made.net.named_parameters()
     ]
 
@@ -72,14 +72,14 @@ def test_soft_terms_are_those_of_the_functions(batch):
 def test_the_pose_is_predicted_token_by_token_in_standard_deviations(batch):
     signal, pose, pose_BSJ = batch
     made = objective("objective.regress=2")
-    made.net.pose.tokeniser.fit(10 * pose_BSJ + 3)
-    standard = (pose_BSJ - made.net.pose.tokeniser.mean) / made.net.pose.tokeniser.std
+    made.net.anchor.tokeniser.fit(10 * pose_BSJ + 3)
+    standard = (pose_BSJ - made.net.anchor.tokeniser.mean) / made.net.anchor.tokeniser.std
     predicted = made.regression(made.net.embed_emg(signal)).view(6, 10, 5)
     error = sum(
         ((predicted[b, n] - standard[b, 4 * n : 4 * n + 4].mean(0)) ** 2).mean() for b in range(6) for n in range(10)
     )
     wanted = info_nce(made.net.embed_emg(signal), pose, made.net.temperature) + 2 * error / 60
-    assert made.reads_pose and torch.isclose(made(signal, pose, pose_BSJ), wanted)
+    assert made.reads_anchor and torch.isclose(made(signal, pose, pose_BSJ), wanted)
 
 
 def test_the_reconstruction_is_weighted(batch):
@@ -145,7 +145,7 @@ def test_a_query_former_begins_as_the_pose_autoencoder(store, split, tmp_path):
 
 def test_communities_are_of_training_people(store, split, tmp_path):
     own = task(store, split, tmp_path, "align.objective.cascle=1", "align.objective.communities=3")
-    side = PoseSide(own, begin(own, "cpep").net, own.windows("train", pose=True))
+    side = AnchorSide(own, build_model(own, "cpep").net, own.windows("train", pose=True))
     assert set(side.windows.users(store)) == set(split.users_train)
     centre = communities(side, own.config.align, 0)
     nearest = torch.cdist(side.every(), centre).argmin(1)
@@ -156,11 +156,11 @@ def test_communities_are_of_training_people(store, split, tmp_path):
 
 def test_poses_are_those_of_the_windows_that_are_chosen(store, split, tmp_path):
     own = task(store, split, tmp_path)
-    net = begin(own, "cpep").net.eval()
-    side = PoseSide(own, net, own.windows("train", pose=True))
+    net = build_model(own, "cpep").net.eval()
+    side = AnchorSide(own, net, own.windows("train", pose=True))
     chosen = np.array([5, 2, 9])
     with torch.no_grad():
-        assert torch.allclose(side.embed(chosen, part(len(chosen))), net.embed_pose(side.pose(chosen)), atol=1e-6)
+        assert torch.allclose(side.embed(chosen, part(len(chosen))), net.embed_anchor(side.pose(chosen)), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from cpep.card import make_card
-from cpep.checkpoint import Model, load
-from cpep.data.prepare import prepare
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import Model, load
+from cpep.config.presets import paper, preset
+from cpep.data.sampler import Batches
 from cpep.data.splits import make_splits
-from cpep.data.windows import Batches
-from cpep.presets import paper, preset
+from cpep.data.store.prepare import prepare
 from cpep.simulate import simulate_cohort
 from cpep.train.stages import align, paired, pretrain
 from cpep.train.task import Task

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.checkpoint import load
-from cpep.data.prepare import prepare
+from cpep.checkpoints.checkpoint import load
+from cpep.config.presets import preset
+from cpep.data.sampler import Batches
 from cpep.data.splits import LeakError, make_splits
-from cpep.data.windows import Batches, Windows
-from cpep.presets import preset
+from cpep.data.store.prepare import prepare
+from cpep.data.windows import Windows
 from cpep.train import loop
 from cpep.train.objective import Objective
 from cpep.train.stages import align, paired, pretrain
@@ -108,7 +109,7 @@ def test_an_alignment_trains_what_it_is_told(
 ):
     made = load(align(task(store, split, tmp_path, "align.temperature=0.1", *sets), *pretrained))
     emg, pose = (load(path).net for path in pretrained)
-    assert moved(emg, made.net.emg) == emg_moves and moved(pose, made.net.pose) == pose_moves
+    assert moved(emg, made.net.emg) == emg_moves and moved(pose, made.net.anchor) == pose_moves
     assert (abs(float(made.net.temperature.detach()) - 0.1) > 1e-6) == temperature_moves
 
 
@@ -124,7 +125,7 @@ def test_an_alignment_from_random_weights_fits_its_own_statistics(store, split, 
     ]
     assert apart[0] < 0.1 * apart[1]
     frozen = load(align(task(store, split, tmp_path / "pose"), pretrained[0], None))
-    assert moved(pose.blocks, frozen.net.pose.blocks)
+    assert moved(pose.blocks, frozen.net.anchor.blocks)
 
 
 @pytest.mark.parametrize(("share", "pieces"), [(1.0, 1.0), (0.5, 0.5), (0.25, 0.25)])
@@ -154,7 +155,7 @@ def test_alignment_leaves_the_pose_encoder_as_it_was(store, split, pretrained, t
     aligned = load(align(task(store, split, tmp_path), *pretrained))
     pose = load(pretrained[1])
     for name, tensor in pose.net.state_dict().items():
-        assert torch.equal(tensor, aligned.net.pose.state_dict()[name]), name
+        assert torch.equal(tensor, aligned.net.anchor.state_dict()[name]), name
 
 
 def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretrained, tmp_path, monkeypatch):

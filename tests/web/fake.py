@@ -116,15 +116,15 @@ class FakeSession:
 
 def page(path):
     """The page of a fake session whose book is at ``path``."""
+    from cpep.web.book_store import BookStore
     from cpep.web.frames import Live
     from cpep.web.page import Page
-    from cpep.web.shelf import Shelf
 
     if not path.exists():
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
     live = Live(session, "fake", "noise_sd")
-    return Page(live, Shelf(session, path), session, 100.0, 1.0)
+    return Page(live, BookStore(session, path), session, 100.0, 1.0)
 
 
 if __name__ == "__main__":

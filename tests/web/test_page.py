@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpep.data.emg2pose import write_recording
+from cpep.data.readers.emg2pose import write_recording
 from cpep.simulate.gestures import GESTURES
 from tests.data.samples import emg2pose_like
 from tests.web.fake import FakeBook
@@ -212,7 +212,7 @@ def test_a_pose_is_taken_from_a_recording(page, server, tmp_path):
     frames = 100
     made = emg2pose_like(
         "upload", 2000, label_T=np.repeat([0, 1], 1000).astype(np.int16), prompt_T=None, repetition_T=None,
-        pose_SJ=np.full((frames, 20), 0.3, np.float32), valid_S=np.ones(frames, bool),
+        anchor_SJ=np.full((frames, 20), 0.3, np.float32), valid_S=np.ones(frames, bool),
     )  # fmt: skip
     write_recording(tmp_path / "upload.hdf5", made, start=1e9, simulated=True)
     (tmp_path / "broken.hdf5").write_bytes(b"no HDF5")

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.data.emg2pose import read_recording
+from cpep.data.readers.emg2pose import read_recording
 from cpep.models.hand import Hand
 from cpep.types import UserError
+from cpep.web.book_store import BookStore
 from cpep.web.frames import Live
 from cpep.web.guard import COOKIE, Guard
 from cpep.web.server import STATIC, bind
-from cpep.web.shelf import Shelf
 from cpep.web.uploads import LARGEST, Poses, read_poses
 from tests.data.samples import write_emg2pose, write_generic
 from tests.web.fake import FakeBook, FakeSession
@@ -130,35 +130,35 @@ def test_a_taken_port_is_a_sentence():
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def book_store(tmp_path):
     FakeBook().save(tmp_path / "my.book")
-    return Shelf(FakeSession(FakeBook()), tmp_path / "my.book")
+    return BookStore(FakeSession(FakeBook()), tmp_path / "my.book")
 
 
-def test_a_gesture_is_on_disk_and_in_use_once_it_is_added(shelf):
-    before = shelf.book
-    assert shelf.add("  my   wave ", np.full(20, 0.7)) == ()
-    assert shelf.book is not before and "my wave" not in before.names
-    assert "my wave" in shelf.book.names and "my wave" in FakeBook.load(shelf.path).names
-    assert shelf.add("another", np.full(20, 0.72)) == ("my wave",)
-    shelf.remove("my wave")
-    assert "my wave" not in (*shelf.book.names, *FakeBook.load(shelf.path).names)
+def test_a_gesture_is_on_disk_and_in_use_once_it_is_added(book_store):
+    before = book_store.book
+    assert book_store.add("  my   wave ", np.full(20, 0.7)) == ()
+    assert book_store.book is not before and "my wave" not in before.names
+    assert "my wave" in book_store.book.names and "my wave" in FakeBook.load(book_store.path).names
+    assert book_store.add("another", np.full(20, 0.72)) == ("my wave",)
+    book_store.remove("my wave")
+    assert "my wave" not in (*book_store.book.names, *FakeBook.load(book_store.path).names)
 
 
-def test_the_last_gesture_stays(shelf):
-    for name in shelf.book.names[1:]:
-        shelf.remove(name)
+def test_the_last_gesture_stays(book_store):
+    for name in book_store.book.names[1:]:
+        book_store.remove(name)
     with pytest.raises(UserError, match="rest is the last"):
-        shelf.remove("rest")
-    assert FakeBook.load(shelf.path).names == ("rest",)
+        book_store.remove("rest")
+    assert FakeBook.load(book_store.path).names == ("rest",)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "fist", "rest"])
-def test_names_that_do_not_do(shelf, name):
-    before = shelf.path.read_bytes()
+def test_names_that_do_not_do(book_store, name):
+    before = book_store.path.read_bytes()
     with pytest.raises(UserError, match="name"):
-        shelf.add(name, np.zeros(20))
-    assert shelf.path.read_bytes() == before
+        book_store.add(name, np.zeros(20))
+    assert book_store.path.read_bytes() == before
 
 
 class Late:
@@ -174,18 +174,18 @@ class Late:
         pass
 
 
-def test_two_tabs_do_not_undo_what_each_of_them_checked(shelf):
+def test_two_tabs_do_not_undo_what_each_of_them_checked(book_store):
     def other(poses):
-        shelf.session.use(FakeBook(poses))
+        book_store.session.use(FakeBook(poses))
 
     other({"rest": np.zeros(20), "fist": np.ones(20)})
-    shelf._lock = Late(lambda: other({"rest": np.zeros(20)}))
+    book_store._lock = Late(lambda: other({"rest": np.zeros(20)}))
     with pytest.raises(UserError, match="rest is the last"):
-        shelf.remove("rest")
-    shelf._lock = Late(lambda: other({"rest": np.zeros(20), "mine": np.ones(20)}))
+        book_store.remove("rest")
+    book_store._lock = Late(lambda: other({"rest": np.zeros(20), "mine": np.ones(20)}))
     with pytest.raises(UserError, match="a gesture mine already"):
-        shelf.add("mine", np.zeros(20))
-    assert (shelf.book.pose_of("mine") == 1).all()
+        book_store.add("mine", np.zeros(20))
+    assert (book_store.book.pose_of("mine") == 1).all()
 
 
 class Still(FakeSession):

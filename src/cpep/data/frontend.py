@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpep.data.binned import STATISTICS, bin_statistics, bins_of
-from cpep.data.frames import block_power
-from cpep.data.standards import RowsOf, Standard, Standards, standard_of, typical
-from cpep.data.store import Store
-from cpep.data.transforms import Normaliser, fit_prior, recording_level
+from cpep.data.level import Normaliser, fit_prior, recording_level
+from cpep.data.normalise import RowsOf, Standard, Standards, standard_of, typical
+from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of
+from cpep.data.store.frames import block_power
+from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows
 from cpep.types import EmgKind, FloatArray, IntArray, Normalisation
 
@@ -130,7 +130,7 @@ class Frontend(nn.Module):
         return read
 
     def typical(self) -> Standard:
-        """Return what the training users' wearings are like: where a causal stream starts."""
+        """Return what the training users' sessions are like: where a causal stream starts."""
         if self.bin_samples:
             return Standard(self.centre_F.numpy(), self.spread_F.numpy())
         return Standard(np.zeros(self.columns), self.level_C.numpy())

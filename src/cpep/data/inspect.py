@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.emg2pose import METADATA, read_metadata
-from cpep.data.folder import Source, dataset_name, find_recordings, list_folder, natural
-from cpep.data.prepare import in_order
+from cpep.data.readers.emg2pose import METADATA, read_metadata
+from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural
 from cpep.data.recording import Device, Recording
+from cpep.data.store.prepare import in_order
 from cpep.types import Progress, UserError, no_progress
 
 SHORT_S = 2.0
@@ -31,7 +31,7 @@ class Summary:
     session: str
     seconds: float
     device: Device
-    pose_rate: float
+    anchor_rate: float
     pose_frames: int
     invalid_frames: int
     seconds_of: dict[str, float]
@@ -165,14 +165,14 @@ def summarise(recording: Recording) -> Summary:
     begins_T = np.diff(label_T, prepend=label_T[:1] - 1) != 0
     samples = np.bincount(label_T[label_T >= 0], minlength=len(recording.vocabulary))
     times = np.bincount(label_T[begins_T & (label_T >= 0)], minlength=len(recording.vocabulary))
-    frames = 0 if recording.pose_SJ is None else len(recording.valid_S)
+    frames = 0 if recording.anchor_SJ is None else len(recording.valid_S)
     return Summary(
         name=recording.name,
         user=recording.user,
         session=recording.session,
         seconds=recording.seconds,
         device=recording.device,
-        pose_rate=recording.pose_rate,
+        anchor_rate=recording.anchor_rate,
         pose_frames=frames,
         invalid_frames=frames - int(recording.valid_S.sum()),
         seconds_of={recording.vocabulary[k]: samples[k] / rate for k in np.flatnonzero(samples)},
@@ -188,7 +188,7 @@ def _oddities(recording: Recording) -> Iterable[str]:
     flat = np.flatnonzero(np.ptp(recording.emg_TC, axis=0) == 0)
     if len(flat):
         yield f"no signal in EMG channel(s) {', '.join(map(str, flat))}"
-    if recording.pose_SJ is None:
+    if recording.anchor_SJ is None:
         yield "no pose"
     elif not recording.valid_S.any():
         yield "no frame of pose is valid"
@@ -228,10 +228,10 @@ def _metadata_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[s
 
 
 def _pose(device: Device, recordings: Sequence[Summary]) -> str:
-    if not device.pose_names:
+    if not device.anchor_names:
         return "none"
-    rates = ", ".join(f"{rate:g}" for rate in sorted({one.pose_rate for one in recordings}))
-    return f"{len(device.pose_names)} values, {device.pose_unit}, {rates} Hz, {_invalid(recordings)} invalid"
+    rates = ", ".join(f"{rate:g}" for rate in sorted({one.anchor_rate for one in recordings}))
+    return f"{len(device.anchor_names)} values, {device.anchor_unit}, {rates} Hz, {_invalid(recordings)} invalid"
 
 
 def _invalid(recordings: Sequence[Summary]) -> str:

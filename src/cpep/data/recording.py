@@ -19,8 +19,8 @@ class Device:
         emg_kind: ``raw`` signal or rectified, smoothed ``envelope``.
         emg_unit: unit of the EMG, for people (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``).
         ring: channels that form a closed ring around the arm, in order; empty if none do.
-        pose_names: joints or sensors; empty where there is no pose.
-        pose_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls.
+        anchor_names: joints or sensors; empty where there is no pose.
+        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls.
     """
 
     channels: int
@@ -28,18 +28,18 @@ class Device:
     emg_kind: EmgKind
     emg_unit: str
     ring: tuple[int, ...] = ()
-    pose_names: tuple[str, ...] = ()
-    pose_unit: str = ""
+    anchor_names: tuple[str, ...] = ()
+    anchor_unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """EMG of one person, one wearing of the device, one file.
+    """EMG of one person, one session of the device, one file.
 
     Attributes:
         name: unique in its folder (the file's stem).
         emg_TC: float32, finite.
-        pose_SJ: float32, first frame at the first EMG sample; ``None`` without pose.
+        anchor_SJ: float32, first frame at the first EMG sample; ``None`` without pose.
         pose_rate: pose frames per second.
         valid_S: where pose was measured (emg2pose: not an IK failure).
         label_T: what the hand does, index into ``vocabulary``; REST or UNKNOWN elsewhere.
@@ -60,8 +60,8 @@ class Recording:
     side: str
     device: Device
     emg_TC: FloatArray
-    pose_SJ: FloatArray | None
-    pose_rate: float
+    anchor_SJ: FloatArray | None
+    anchor_rate: float
     valid_S: BoolArray
     label_T: IntArray
     vocabulary: tuple[str, ...]
@@ -80,13 +80,13 @@ class Recording:
         ):
             if array is not None and len(array) != samples:
                 raise UserError(f"{self.name}: {len(array)} {what} for {samples} EMG samples")
-        if self.pose_SJ is not None and self.pose_SJ.shape != (
+        if self.anchor_SJ is not None and self.anchor_SJ.shape != (
             len(self.valid_S),
-            len(self.device.pose_names),
+            len(self.device.anchor_names),
         ):
             raise UserError(
-                f"{self.name}: pose of shape {self.pose_SJ.shape}, expected "
-                f"({len(self.valid_S)} frames, {len(self.device.pose_names)} joints)"
+                f"{self.name}: pose of shape {self.anchor_SJ.shape}, expected "
+                f"({len(self.valid_S)} frames, {len(self.device.anchor_names)} joints)"
             )
         bad = ~np.isfinite(self.emg_TC)
         if bad.any():

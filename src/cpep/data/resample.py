@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cpep.types import BoolArray, FloatArray
@@ -10,7 +12,7 @@ SAME_TIME_S = 1e-6
 """Times closer than this are the same: the resolution of a unix clock in float64."""
 
 
-def resample_pose(
+def resample_anchor(
     pose_SJ: FloatArray, valid_S: BoolArray, rate: float, new_rate: float, frames: int
 ) -> tuple[FloatArray, BoolArray]:
     """Interpolate pose linearly from ``rate`` to ``frames`` frames at ``new_rate``; both start at time 0.
@@ -85,3 +87,12 @@ def interpolate_rows(
 
 def _finite(rows: FloatArray) -> BoolArray:
     return np.asarray(np.isfinite(rows).all(axis=1), dtype=np.bool_)
+
+
+def divisor(whole: int, wanted: float) -> int:
+    """Return the divisor of ``whole`` that is nearest to ``wanted`` in proportion.
+
+    >>> divisor(4000, 200.0), divisor(200, 7.0), divisor(200, 0.1)
+    (200, 8, 1)
+    """
+    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(math.log(n / wanted)))

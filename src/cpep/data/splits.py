@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cpep.data.store import Store
+from cpep.data.store.store import Store
 from cpep.data.windows import Windows, touches
 from cpep.types import UserError
 

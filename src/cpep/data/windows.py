@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.configs import DataConfig
-from cpep.data.store import Store
-from cpep.data.transforms import Normaliser, PoseScale
+from cpep.config.schema import DataConfig
+from cpep.data.level import AnchorScale, Normaliser
+from cpep.data.store.store import Store
 from cpep.types import UNKNOWN, BoolArray, IntArray, StrArray, UserError
 
 
@@ -129,47 +129,6 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
     return out
 
 
-class Batches:
-    """Batches as a pure function of (seed, step): users balanced, no two windows overlap.
-
-    Overlapping windows of one recording would be each other's negatives with nearly the same pose, so a
-    batch takes windows of one phase alone.
-
-    Args:
-        windows: candidates.
-        user_N: their users.
-        size: windows of a batch; fewer where one phase has fewer.
-        seed: of the run.
-        people: users of a batch, drawn anew for each; 0 for all. With few, a window's negatives are mostly of
-            its own person and wearing, so that telling people apart does not lower a contrastive loss.
-
-    Raises:
-        UserError: there are no two windows to contrast.
-    """
-
-    def __init__(self, windows: Windows, user_N: StrArray, size: int, seed: int, people: int = 0) -> None:
-        self.size, self.seed, self.people = size, seed, people
-        self.pools: list[list[IntArray]] = []
-        for phase in np.unique(windows.phase_N):
-            mine = np.flatnonzero(windows.phase_N == phase)
-            users = user_N[mine]
-            pool = [mine[users == user] for user in np.unique(users)]
-            if len(mine) > 1:
-                self.pools.append(pool)
-        if not self.pools:
-            raise UserError("fewer than two training windows that do not overlap; the recordings are too short")
-
-    def at(self, step: int) -> IntArray:
-        """Return the indices of the windows of one step."""
-        rng = np.random.default_rng([self.seed, step])
-        pool = self.pools[rng.integers(len(self.pools))]
-        if self.people and self.people < len(pool):
-            pool = [pool[user] for user in rng.choice(len(pool), size=self.people, replace=False)]
-        share = -(-self.size // len(pool))
-        picks = [rng.choice(own, size=min(share, len(own)), replace=False) for own in pool]
-        return np.asarray(rng.permutation(np.concatenate(picks))[: self.size])
-
-
 class SampleReader:
     """Reads scaled EMG of windows from the memory-mapped store.
 
@@ -195,7 +154,7 @@ class SampleReader:
         return emg_BTC.div_(torch.from_numpy(scale_BC)[:, None])
 
 
-class PoseReader:
+class AnchorReader:
     """Reads scaled pose of windows from the memory-mapped store, as ``SampleReader`` does EMG.
 
     Args:
@@ -207,10 +166,10 @@ class PoseReader:
     """
 
     def __init__(self, store: Store, frames: int) -> None:
-        if store.pose_MJ is None:
+        if store.anchor_MJ is None:
             raise UserError(f"{store.path} has no pose")
-        self.scale = PoseScale(store)
-        self._pose = _unfolded(store.pose_MJ, frames)
+        self.scale = AnchorScale(store)
+        self._pose = _unfolded(store.anchor_MJ, frames)
 
     def __call__(self, windows: Windows) -> Tensor:
         """Return pose (B, S, J), as much later than EMG as the windows say."""
@@ -219,20 +178,20 @@ class PoseReader:
         return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 
 
-def pose_at(pose_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
+def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     """Interpolate pose of windows linearly at given times: (B, S, J).
 
     Args:
-        pose_BFJ: one pose a frame, each that of the frame's middle; before the first middle and after the last
+        anchor_BFJ: one pose a frame, each that of the frame's middle; before the first middle and after the last
             one it stays as it is.
         times_S: seconds from the window's start.
         frame_rate: frames per second.
     """
-    place_S = (times_S.to(pose_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, pose_BFJ.shape[1] - 1)
-    low_S = place_S.floor().long().clamp(max=max(pose_BFJ.shape[1] - 2, 0))
-    high_S = (low_S + 1).clamp(max=pose_BFJ.shape[1] - 1)
-    share_S1 = (place_S - low_S).to(pose_BFJ.dtype)[:, None]
-    return pose_BFJ[:, low_S].lerp(pose_BFJ[:, high_S], share_S1)
+    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, anchor_BFJ.shape[1] - 1)
+    low_S = place_S.floor().long().clamp(max=max(anchor_BFJ.shape[1] - 2, 0))
+    high_S = (low_S + 1).clamp(max=anchor_BFJ.shape[1] - 1)
+    share_S1 = (place_S - low_S).to(anchor_BFJ.dtype)[:, None]
+    return anchor_BFJ[:, low_S].lerp(anchor_BFJ[:, high_S], share_S1)
 
 
 def _unfolded(array: np.ndarray, length: int) -> Tensor:

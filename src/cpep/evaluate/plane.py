@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from cpep.evaluate.zeroshot import knn_vote, nearest_columns, unit_rows
+from cpep.evaluate.knn import knn_vote, nearest_columns, unit_rows
 from cpep.types import EmbeddingSet, FloatArray
 
 FEWEST_POSES = 5

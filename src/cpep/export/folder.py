@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.checkpoint import Model
+from cpep.checkpoints.checkpoint import Model
 from cpep.export.graph import (
     Calibrated,
     Causal,
@@ -20,7 +20,7 @@ from cpep.export.graph import (
     window_samples,
     write_graph,
 )
-from cpep.files import write_json
+from cpep.runtime.files import write_json
 from cpep.types import FloatArray, IntArray
 
 FLOAT, INT8 = "model.onnx", "model.int8.onnx"
@@ -31,8 +31,8 @@ HOP_S = 0.05
 
 MEANING = {
     "emg": "the last window, oldest sample first, in the unit of this card; zeros before the first sample",
-    "centre": "of this wearing, Model.calibrate(recording).centre_F; start holds the training people's",
-    "spread": "of this wearing, Model.calibrate(recording).spread_F; start holds the training people's",
+    "centre": "of this session, Model.calibrate(recording).centre_F; start holds the training people's",
+    "spread": "of this session, Model.calibrate(recording).spread_F; start holds the training people's",
     "moments": "running mean and mean square: start, then new_moments of the call before; a call for every hop",
     "rows": "calls before this one: start, then new_rows of the call before",
 }

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpep.checkpoint import Model
-from cpep.data.standards import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Standard
+from cpep.checkpoints.checkpoint import Model
+from cpep.data.normalise import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Standard
 from cpep.types import FloatArray, UserError
 
 
@@ -31,7 +31,7 @@ def require_extra() -> None:
 
 
 class Calibrated(nn.Module):
-    """EMG windows with centre and spread of their wearing to embeddings.
+    """EMG windows with centre and spread of their session to embeddings.
 
     Args:
         model: reads EMG.

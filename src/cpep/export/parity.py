@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cpep.checkpoint import Model
-from cpep.configs import EvaluateConfig
+from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.embed import embed_anchor, embed_emg
+from cpep.config.schema import EvaluateConfig
 from cpep.data.frontend import Frontend
+from cpep.data.normalise import Running, Standard
 from cpep.data.splits import Split
-from cpep.data.standards import Running, Standard
-from cpep.data.store import Store
+from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows, list_windows
-from cpep.evaluate.embed import embed_emg, embed_pose
-from cpep.evaluate.zeroshot import knn_vote, unit_rows
+from cpep.evaluate.knn import knn_vote, unit_rows
 from cpep.export.folder import FLOAT, INT8
 from cpep.export.graph import Calibrated, Causal, graph_of, repeated, window_samples
 from cpep.types import EmbeddingSet, FloatArray, IntArray, UserError
@@ -111,7 +111,7 @@ def held_out(model: Model, store: Store, split: Split) -> Sample:
     windows = windows.select(np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).astype(int)))
     gallery = None
     if model.card.kind == "cpep":
-        gallery = embed_pose(model, store, split.evaluated(store, every, "train", labels))
+        gallery = embed_anchor(model, store, split.evaluated(store, every, "train", labels))
     emg_NTC = SampleReader(store, windows.frames, None)(windows).numpy()
     x = embed_emg(model, store, windows).x_ND
     return Sample(emg_NTC, _beside(graph, store, windows), x, windows.label_N, gallery)

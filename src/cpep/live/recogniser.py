@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.live.book import GestureBook
-from cpep.live.calibration import of_gestures
-from cpep.live.entries import REST, UNKNOWN
+from cpep.live.book.book import GestureBook
+from cpep.live.book.calibration import of_gestures
+from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.signals import Event, Hop, State
 from cpep.types import FloatArray, UserError
 

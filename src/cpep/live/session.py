@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpep.checkpoint import Model
-from cpep.data.standards import Standard
+from cpep.checkpoints.checkpoint import Model
+from cpep.data.normalise import Standard
+from cpep.evaluate.knn import nearest_columns, unit_rows
 from cpep.evaluate.plane import plane
-from cpep.evaluate.zeroshot import nearest_columns, unit_rows
-from cpep.live.book import GestureBook
+from cpep.live.book.book import GestureBook
 from cpep.live.quality import quality
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Event, Source, State

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from cpep.checkpoint import Model
-from cpep.data.frames import POWER_BLOCK_S
+from cpep.checkpoints.checkpoint import Model
 from cpep.data.frontend import standardised
-from cpep.data.standards import Running, Standard
-from cpep.data.transforms import RunningLevel
+from cpep.data.level import RunningLevel
+from cpep.data.normalise import Running, Standard
+from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.live.signals import Hop
 from cpep.types import FloatArray, UserError
 
@@ -62,7 +62,7 @@ class EmgStream:
     Args:
         model: a checkpoint that reads EMG.
         hop_s: time from embedding to embedding, rounded to whole bins of the checkpoint.
-        standard: centre and spread of this wearing, from ``Model.calibrate``, which then stay as they are;
+        standard: centre and spread of this session, from ``Model.calibrate``, which then stay as they are;
             needed by a checkpoint that was trained with the normalisation ``recording``.
 
     Raises:
@@ -73,7 +73,7 @@ class EmgStream:
         frontend, device = model.emg_frontend, model.card.device
         if frontend.normalisation == "recording" and standard is None:
             raise UserError(
-                "this checkpoint was trained with data.normalisation=recording; it needs minutes of this wearing "
+                "this checkpoint was trained with data.normalisation=recording; it needs minutes of this session "
                 "to calibrate; give them, or train with --set data.normalisation=causal"
             )
         self.model, self.rate, self.channels = model, device.emg_rate, device.channels

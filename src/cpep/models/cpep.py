@@ -55,7 +55,7 @@ class Cpep(nn.Module):
     ) -> None:
         super().__init__()
         self.emg = emg.requires_grad_(not freeze_emg)
-        self.pose = pose.requires_grad_(train_pose).eval()
+        self.anchor = pose.requires_grad_(train_pose).eval()
         self.pool, self.freeze_emg, self.train_pose = pool, freeze_emg, train_pose
         self.former = QueryFormer(pose, emg.width, queries, emg.dropout) if queries else None
         self.projection = _projection(projection, pose.width if queries else emg.width, pose.width)
@@ -66,7 +66,7 @@ class Cpep(nn.Module):
         """Set training mode; a frozen encoder stays in evaluation mode."""
         super().train(mode)
         self.emg.train(mode and not self.freeze_emg)
-        self.pose.train(mode and self.train_pose)
+        self.anchor.train(mode and self.train_pose)
         return self
 
     @property
@@ -90,9 +90,9 @@ class Cpep(nn.Module):
         assert self.former is not None
         return self._projected(self.former.norm(states[-1]))
 
-    def embed_pose(self, pose_BSJ: Tensor) -> Tensor:
+    def embed_anchor(self, anchor_BSJ: Tensor) -> Tensor:
         """Return L2-normalised embeddings (B, D) of pose windows."""
-        return F.normalize(self._pooled(self.pose, pose_BSJ).float(), dim=-1)
+        return F.normalize(self._pooled(self.anchor, anchor_BSJ).float(), dim=-1)
 
     def _projected(self, x: Tensor) -> Tensor:
         return F.normalize(self.projection(x).float(), dim=-1)

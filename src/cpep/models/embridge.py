@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpep.losses import masked_mse
 from cpep.models.encoder import Encoder
+from cpep.models.losses import masked_mse
 from cpep.models.transformer import Block, CrossAttention
 from cpep.types import UserError
 
@@ -73,18 +73,18 @@ class PoseReconstruction(nn.Module):
         self.mask_token = nn.Parameter(0.02 * torch.randn(pose.width))
         self.out = nn.Linear(pose.width, pose.tokeniser.token_values)
 
-    def forward(self, former: QueryFormer, states: list[Tensor], pose: Encoder, pose_BSJ: Tensor) -> Tensor:
+    def forward(self, former: QueryFormer, states: list[Tensor], pose: Encoder, anchor_BSJ: Tensor) -> Tensor:
         """Return the mean squared error on the hidden tokens.
 
         Args:
             former: whose blocks the tokens pass through.
             states: of its queries, from ``former.states``.
             pose: as at construction.
-            pose_BSJ: pose windows.
+            anchor_BSJ: pose windows.
         """
-        tokens_BNP = pose.tokeniser(pose_BSJ)
+        tokens_BNP = pose.tokeniser(anchor_BSJ)
         B, N, _ = tokens_BNP.shape
-        hidden_BN = torch.rand(B, N).argsort(dim=1).to(pose_BSJ.device) < self.hidden
+        hidden_BN = torch.rand(B, N).argsort(dim=1).to(anchor_BSJ.device) < self.hidden
         prediction_BNP = self.reconstruct(former, states, pose, tokens_BNP, hidden_BN)
         return masked_mse(prediction_BNP, tokens_BNP, hidden_BN)
 

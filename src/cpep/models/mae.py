@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpep.losses import masked_mse
 from cpep.models.encoder import Encoder, take
+from cpep.models.losses import masked_mse
 from cpep.models.transformer import Block
 from cpep.types import UserError
 

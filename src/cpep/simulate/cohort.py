@@ -9,14 +9,14 @@ from pathlib import Path
 
 import h5py
 
-from cpep.data.emg2pose import SAMPLE_RATE, write_recording
-from cpep.data.metadata import METADATA, MetadataRow, write_metadata
-from cpep.files import read_json, write_json
-from cpep.jobs import cores
+from cpep.data.readers.emg2pose import SAMPLE_RATE, write_recording
+from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
+from cpep.runtime.files import read_json, write_json
+from cpep.runtime.jobs import cores
 from cpep.simulate.gestures import holds_unseen
 from cpep.simulate.parallel import in_processes, stopping
 from cpep.simulate.plan import MINUTES, Cohort, Take
-from cpep.simulate.record import Wearing, record, wear
+from cpep.simulate.record import Session, record, wear
 from cpep.simulate.variability import Variability
 from cpep.types import Progress, UserError, no_progress
 
@@ -47,7 +47,7 @@ def simulate_cohort(
         seed: of everything that is drawn.
         sides: ``right``, ``left`` or both.
         workers: processes; as many as there are cores if ``None``.
-        variability: how much people, wearings and repetitions differ.
+        variability: how much people, sessions and repetitions differ.
         progress: called with seconds of recording done and in all.
 
     Raises:
@@ -113,27 +113,27 @@ def _is_whole(path: Path, take: Take) -> bool:
 
 
 def by_wearing(takes: Sequence[Take]) -> list[list[Take]]:
-    """Group files that share a wearing of the band, whose potentials are computed once."""
+    """Group files that share a session of the band, whose potentials are computed once."""
     groups: dict[tuple[str, str, str], list[Take]] = {}
     for take in takes:
         groups.setdefault((take.user, take.session, take.side), []).append(take)
     return list(groups.values())
 
 
-def make_take(out: Path, wearing: Wearing, take: Take) -> None:
+def make_take(out: Path, session: Session, take: Take) -> None:
     """Write one file."""
-    recording = record(wearing, take.stage, take.repetition, take.seconds, take.name)
+    recording = record(session, take.stage, take.repetition, take.seconds, take.name)
     write_recording(out / f"{take.name}.hdf5", recording, start=take.start, simulated=True)
 
 
 def _make_group(takes: Sequence[Take], out: Path, cohort: Cohort) -> float:
-    """Write the files of one wearing; return how many seconds they hold."""
+    """Write the files of one session; return how many seconds they hold."""
     first = takes[0]
-    wearing = wear(cohort.seed, first.user, first.session, first.side, cohort.variability)
+    session = wear(cohort.seed, first.user, first.session, first.side, cohort.variability)
     seconds = 0.0
     for take in takes:
         if stopping():
             break
-        make_take(out, wearing, take)
+        make_take(out, session, take)
         seconds += take.seconds
     return seconds

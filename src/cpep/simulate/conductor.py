@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import fft, signal, sparse
 
-from cpep.data.emg2pose import SAMPLE_RATE
+from cpep.data.readers.emg2pose import SAMPLE_RATE
 from cpep.simulate.motor_units import UNITS, Pool, draw_pool, fire
 from cpep.simulate.muscles import Drive
 from cpep.simulate.person import Person

@@ -8,7 +8,7 @@ from itertools import count
 
 from cpep.simulate.gestures import EXTRA, FREE, GESTURES, SEEN, UNSEEN, VOCABULARY, Gesture
 from cpep.simulate.kinematics import make_sequence
-from cpep.simulate.record import Wearing, enact, measure, wear
+from cpep.simulate.record import Session, enact, measure, wear
 from cpep.simulate.variability import Variability, generator
 from cpep.types import FloatArray, IntArray
 
@@ -42,17 +42,17 @@ class LiveTake:
         return len(self.emg_TC) // len(self.label_S)
 
 
-def live_wearing(seed: int) -> Wearing:
+def live_wearing(seed: int) -> Session:
     """Return the person of a seed, who wears the band on the right arm."""
     return wear(seed, USER, f"{USER}_s0", "right", Variability(rest=REST))
 
 
-def live_takes(wearing: Wearing) -> Iterator[LiveTake]:
+def live_takes(session: Session) -> Iterator[LiveTake]:
     """Yield takes without end.
 
     Every seen gesture comes by before one comes again, and with them ``OTHERS`` of the others in turn.
     """
-    rng, deck, others = generator(wearing.person.seed, "deck", wearing.person.user), list[str](), list[str]()
+    rng, deck, others = generator(session.person.seed, "deck", session.person.user), list[str](), list[str]()
     for number in count():
         while len(deck) < GESTURES_PER_TAKE:
             if len(others) < OTHERS:
@@ -60,26 +60,26 @@ def live_takes(wearing: Wearing) -> Iterator[LiveTake]:
             deck += [str(name) for name in rng.permutation([*SEEN, *others[:OTHERS]])]
             others = others[OTHERS:]
         names, deck = deck[:GESTURES_PER_TAKE], deck[GESTURES_PER_TAKE:]
-        yield _take(wearing, "live", number, [(name, GESTURES[name]) for name in names], VOCABULARY)
+        yield _take(session, "live", number, [(name, GESTURES[name]) for name in names], VOCABULARY)
 
 
-def wished_take(wearing: Wearing, number: int, name: str, gesture: Gesture) -> LiveTake:
+def wished_take(session: Session, number: int, name: str, gesture: Gesture) -> LiveTake:
     """Return a take of one gesture.
 
     Args:
-        wearing: who, and how the band sits.
+        session: who, and how the band sits.
         number: counts the wishes; each is another execution.
         name: what the labels call it.
         gesture: one of ``GESTURES``, or free.
     """
     names = tuple(name if label == gesture.label else label for label in VOCABULARY)
     habits = FREE if gesture.label == FREE else name
-    return _take(wearing, "wish", number, [(habits, gesture)], names)
+    return _take(session, "wish", number, [(habits, gesture)], names)
 
 
 def _take(
-    wearing: Wearing, stage: str, number: int, gestures: Sequence[tuple[str, Gesture]], names: tuple[str, ...]
+    session: Session, stage: str, number: int, gestures: Sequence[tuple[str, Gesture]], names: tuple[str, ...]
 ) -> LiveTake:
-    done = enact(wearing, stage, number, lambda rng: make_sequence(wearing.person, gestures, rng))
-    emg_TC = measure(wearing, stage, number, done)
+    done = enact(session, stage, number, lambda rng: make_sequence(session.person, gestures, rng))
+    emg_TC = measure(session, stage, number, done)
     return LiveTake(emg_TC, done.trajectory.label_S, names)

@@ -1,4 +1,4 @@
-"""What the checks measure on single recordings and wearings."""
+"""What the checks measure on single recordings and sessions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.data.emg2pose import SAMPLE_RATE
+from cpep.data.readers.emg2pose import SAMPLE_RATE
 from cpep.data.recording import Recording
 from cpep.simulate.conductor import CHANNELS, surface_emg
 from cpep.simulate.gestures import SEEN, UNSEEN
 from cpep.simulate.motor_units import fire
 from cpep.simulate.muscles import Drive
-from cpep.simulate.record import Wearing, perform
+from cpep.simulate.record import Session, perform
 from cpep.simulate.variability import CONTROL_RATE, generator
 from cpep.types import BoolArray, FloatArray, IntArray, StrArray
 
@@ -65,7 +65,7 @@ def cut_windows(recording: Recording, file: int, skip_s: float = MOVE_S) -> Wind
         file: its number in the session; keeps repetitions of its files apart.
         skip_s: left out at the start of each prompt.
     """
-    assert recording.repetition_T is not None and recording.pose_SJ is not None
+    assert recording.repetition_T is not None and recording.anchor_SJ is not None
     prompt_T = 1000 * recording.label_T.astype(int) + recording.repetition_T
     edges = np.flatnonzero(np.diff(prompt_T)) + 1
     starts: list[int] = []
@@ -73,13 +73,13 @@ def cut_windows(recording: Recording, file: int, skip_s: float = MOVE_S) -> Wind
         if 1 <= recording.label_T[first] <= len(SEEN) + len(UNSEEN):
             starts += range(first + round(skip_s * SAMPLE_RATE), last - WINDOW + 1, WINDOW)
     start_N = np.array(starts, int)
-    frame_NS = (start_N[:, None] + np.arange(0, WINDOW, 33)) * recording.pose_rate / SAMPLE_RATE
+    frame_NS = (start_N[:, None] + np.arange(0, WINDOW, 33)) * recording.anchor_rate / SAMPLE_RATE
     valid_N = recording.valid_S[frame_NS.astype(int)].all(axis=1)
     start_N, frame_NS = start_N[valid_N], frame_NS[valid_N].astype(int)
     emg_NTC = recording.emg_TC[start_N[:, None] + np.arange(WINDOW)]
     return Windows(
         _features(emg_NTC),
-        recording.pose_SJ[frame_NS].mean(axis=1),
+        recording.anchor_SJ[frame_NS].mean(axis=1),
         recording.label_T[start_N].astype(int),
         100 * file + recording.repetition_T[start_N].astype(int),
         np.full(len(start_N), recording.user),
@@ -132,23 +132,23 @@ def _median_frequency(emg_TC: FloatArray) -> float:
     return float(np.interp(0.5, share_F, np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)))
 
 
-def firing_rate(wearing: Wearing, stage: str, seconds: float) -> float:
+def firing_rate(session: Session, stage: str, seconds: float) -> float:
     """Return the mean rate of motor units while they fire, Hz (intervals over 250 ms are pauses)."""
-    drive = perform(wearing, stage, 0, seconds).drive
-    time, unit = fire(wearing.bank.pool, drive.drive_SV, generator(wearing.person.seed, "check", "rate"))
+    drive = perform(session, stage, 0, seconds).drive
+    time, unit = fire(session.bank.pool, drive.drive_SV, generator(session.person.seed, "check", "rate"))
     interval = np.diff(time)[np.diff(unit) == 0]
     return float(1 / interval[interval < 0.25].mean())
 
 
-def force_slope(wearing: Wearing, muscle: int) -> float:
+def force_slope(session: Session, muscle: int) -> float:
     """Return the log-log slope of EMG over force, when one muscle pulls at ``LEVELS`` in turn."""
     hold = 2 * CONTROL_RATE
-    drive_SV = np.zeros((hold * len(LEVELS), len(wearing.person.forearm.size_V)), np.float32)
+    drive_SV = np.zeros((hold * len(LEVELS), len(session.person.forearm.size_V)), np.float32)
     drive_SV[:, muscle] = np.repeat(LEVELS, hold)
     samples = round(len(drive_SV) / CONTROL_RATE * SAMPLE_RATE)
-    rng = generator(wearing.person.seed, "check", "force", muscle)
+    rng = generator(session.person.seed, "check", "force", muscle)
     steady = np.zeros(len(drive_SV))
-    emg_CT, _ = surface_emg(wearing.bank, Drive(drive_SV, np.full_like(drive_SV, 0.5)), steady, 0.0, samples, rng)
+    emg_CT, _ = surface_emg(session.bank, Drive(drive_SV, np.full_like(drive_SV, 0.5)), steady, 0.0, samples, rng)
     rms_CL = np.sqrt((emg_CT.reshape(CHANNELS, len(LEVELS), -1)[..., 500:] ** 2).mean(axis=2))
     best_L = rms_CL[np.argmax(rms_CL[:, -1])]
     return float(np.polyfit(np.log(LEVELS), np.log(best_L), 1)[0])

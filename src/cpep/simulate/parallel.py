@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from cpep.jobs import begin_worker, shut_down, submit
+from cpep.runtime.jobs import begin_worker, shut_down, submit
 from cpep.types import UserError
 
 Item = TypeVar("Item")

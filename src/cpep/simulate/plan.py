@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cpep.data.emg2pose import SAMPLE_RATE
+from cpep.data.readers.emg2pose import SAMPLE_RATE
 from cpep.simulate.variability import CONTROL_RATE, Variability
 from cpep.types import UserError
 
@@ -100,7 +100,7 @@ class Cohort:
         minutes: of each person and side, over all sessions.
         seed: of everything.
         sides: which wrists.
-        variability: how much people, wearings and repetitions differ.
+        variability: how much people, sessions and repetitions differ.
 
     Raises:
         UserError: a field makes no sense.

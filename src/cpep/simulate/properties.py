@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cpep.jobs import cores
+from cpep.runtime.jobs import cores
 from cpep.simulate import classify
 from cpep.simulate.anatomy import PLACES
 from cpep.simulate.cohort import by_wearing
@@ -54,7 +54,7 @@ class Property:
 
 @dataclass(frozen=True, eq=False)
 class _Session:
-    """What is measured of one wearing."""
+    """What is measured of one session."""
 
     held: Windows
     whole: Windows
@@ -79,7 +79,7 @@ def check(
         length: of the recordings, 1 is about three minutes of each person and session.
         workers: processes; as many as there are cores if ``None``.
         variability: of the cohort.
-        progress: called with wearings done and in all.
+        progress: called with sessions done and in all.
 
     Raises:
         UserError: too few people.
@@ -130,23 +130,23 @@ def _number(value: float) -> str:
 
 
 def _measure(job: tuple[Cohort, list[Take]]) -> _Session:
-    """Simulate and measure one wearing."""
+    """Simulate and measure one session."""
     cohort, takes = job
     first = takes[0]
-    wearing = wear(cohort.seed, first.user, first.session, first.side, cohort.variability)
+    session = wear(cohort.seed, first.user, first.session, first.side, cohort.variability)
     held, whole, signal = [], [], []
     for number, take in enumerate(takes):
         if stopping():
             break
-        recording = record(wearing, take.stage, take.repetition, take.seconds, take.name)
+        recording = record(session, take.stage, take.repetition, take.seconds, take.name)
         held.append(cut_windows(recording, number))
         whole.append(cut_windows(recording, number, skip_s=0.0))
         signal.append(signal_measures(recording))
     physiology = {}
     if cohort.variability.muscle and first.session.endswith("s0"):
-        slopes = [force_slope(wearing, list(PLACES).index(name)) for name in MUSCLES_TRIED]
+        slopes = [force_slope(session, list(PLACES).index(name)) for name in MUSCLES_TRIED]
         physiology = {
-            "rate": firing_rate(wearing, first.stage, first.seconds),
+            "rate": firing_rate(session, first.stage, first.seconds),
             "slope": float(np.mean(slopes)),
         }
     return _Session(join(held), join(whole), signal, physiology)
@@ -175,12 +175,12 @@ def _signal(sessions: Sequence[_Session]) -> list[Property]:
 
 def _geometry(seed: int) -> list[Property]:
     """Return what a turn of the band by one electrode, and the mirrored band, do to the channels."""
-    wearing = wear(seed, "user_00", "user_00_s0", "right", Variability(noise=0.0))
-    placement = replace(wearing.placement, gain_C=np.ones(CHANNELS), bad=None)
-    done = perform(wearing, "HandClawGraspFlicks", 0, 10.0)
+    session = wear(seed, "user_00", "user_00_s0", "right", Variability(noise=0.0))
+    placement = replace(session.placement, gain_C=np.ones(CHANNELS), bad=None)
+    done = perform(session, "HandClawGraspFlicks", 0, 10.0)
 
     def emg(placement: Placement) -> FloatArray:
-        bank, turn_S = make_bank(wearing.person, placement), done.trajectory.rotation_S
+        bank, turn_S = make_bank(session.person, placement), done.trajectory.rotation_S
         rng = generator(seed, "check", "geometry")
         return surface_emg(bank, done.drive, turn_S, 0.0, done.emg_CT.shape[1], rng)[0]
 

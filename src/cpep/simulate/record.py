@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from cpep.data.emg2pose import DEVICE, SAMPLE_RATE
+from cpep.data.readers.emg2pose import DEVICE, SAMPLE_RATE
 from cpep.data.recording import Recording
 from cpep.simulate.conductor import CHANNELS, Bank, Placement, draw_placement, make_bank, surface_emg
 from cpep.simulate.gestures import VOCABULARY
@@ -25,11 +25,11 @@ MIRROR = tuple(-channel % CHANNELS for channel in range(CHANNELS))
 
 
 @dataclass(frozen=True, eq=False)
-class Wearing:
+class Session:
     """A person with the band on: one session and side."""
 
     person: Person
-    session: str
+    name: str
     placement: Placement
     bank: Bank
 
@@ -57,31 +57,31 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def wear(seed: int, user: str, session: str, side: str, variability: Variability) -> Wearing:
+def wear(seed: int, user: str, session: str, side: str, variability: Variability) -> Session:
     """Return the person of (seed, user) with the band put on for a session."""
     with _libraries().limit(limits=1):  # the order of a sum depends on the number of threads, and bytes on it
         person = draw_person(seed, user, variability)
         placement = draw_placement(person, session, side)
-        return Wearing(person, session, placement, make_bank(person, placement))
+        return Session(person, session, placement, make_bank(person, placement))
 
 
-def perform(wearing: Wearing, stage: str, repetition: int, seconds: float) -> Performance:
+def perform(session: Session, stage: str, repetition: int, seconds: float) -> Performance:
     """Return what happens in one recording of a stage."""
-    return enact(wearing, stage, repetition, lambda rng: make_trajectory(wearing.person, stage, seconds, rng))
+    return enact(session, stage, repetition, lambda rng: make_trajectory(session.person, stage, seconds, rng))
 
 
 def enact(
-    wearing: Wearing, stage: str, repetition: int, move: Callable[[np.random.Generator], Trajectory]
+    session: Session, stage: str, repetition: int, move: Callable[[np.random.Generator], Trajectory]
 ) -> Performance:
     """Return what happens while a person moves.
 
     Args:
-        wearing: who, and how the band sits.
+        session: who, and how the band sits.
         stage: with ``repetition`` what the random numbers are known by.
         repetition: counts recordings of this stage in this session.
         move: from random numbers to the movement.
     """
-    person, placement, key = wearing.person, wearing.placement, _key(wearing, stage, repetition)
+    person, placement, key = session.person, session.placement, _key(session, stage, repetition)
     movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)
     tired = placement.fatigue + 0.1 * movement.standard_normal()
     fatigue = float(np.clip(person.variability.fatigue * tired, 0, 1))
@@ -89,46 +89,46 @@ def enact(
         trajectory = move(movement)
         drive = neural_drive(person, trajectory, fatigue, movement)
         samples = len(trajectory.pose_SJ) * round(SAMPLE_RATE / CONTROL_RATE)
-        emg_CT, discharges = surface_emg(wearing.bank, drive, trajectory.rotation_S, fatigue, samples, firing)
+        emg_CT, discharges = surface_emg(session.bank, drive, trajectory.rotation_S, fatigue, samples, firing)
     return Performance(trajectory, drive, np.float32(person.variability.muscle) * emg_CT, discharges)
 
 
-def measure(wearing: Wearing, stage: str, repetition: int, done: Performance) -> FloatArray:
+def measure(session: Session, stage: str, repetition: int, done: Performance) -> FloatArray:
     """Return what the band delivers of it (T, C), float32; overwrites the muscle signal."""
-    person, rng = wearing.person, generator(wearing.person.seed, "sensor", *_key(wearing, stage, repetition))
-    return measure_emg(done.emg_CT, done.trajectory.pose_SJ, wearing.placement, person.variability.noise, rng)
+    person, rng = session.person, generator(session.person.seed, "sensor", *_key(session, stage, repetition))
+    return measure_emg(done.emg_CT, done.trajectory.pose_SJ, session.placement, person.variability.noise, rng)
 
 
-def _key(wearing: Wearing, stage: str, repetition: int) -> tuple[str, str, str, str, int]:
-    return wearing.person.user, wearing.session, wearing.placement.side, stage, repetition
+def _key(session: Session, stage: str, repetition: int) -> tuple[str, str, str, str, int]:
+    return session.person.user, session.name, session.placement.side, stage, repetition
 
 
-def record(wearing: Wearing, stage: str, repetition: int, seconds: float, name: str) -> Recording:
+def record(session: Session, stage: str, repetition: int, seconds: float, name: str) -> Recording:
     """Return one recording as the emg2pose layout holds it, with labels for every sample.
 
     Args:
-        wearing: who, and how the band sits.
+        session: who, and how the band sits.
         stage: one of ``STAGES``.
         repetition: counts recordings of this stage in this session.
         seconds: length, a multiple of 10 ms.
         name: of the recording.
     """
-    person, placement = wearing.person, wearing.placement
-    done = perform(wearing, stage, repetition, seconds)
-    emg_TC = measure(wearing, stage, repetition, done)
-    mocap = generator(person.seed, "mocap", *_key(wearing, stage, repetition))
+    person, placement = session.person, session.placement
+    done = perform(session, stage, repetition, seconds)
+    emg_TC = measure(session, stage, repetition, done)
+    mocap = generator(person.seed, "mocap", *_key(session, stage, repetition))
     pose_SJ, valid_S = capture_pose(done.trajectory.pose_SJ, seconds, mocap)
     per_frame = round(SAMPLE_RATE / CONTROL_RATE)
     return Recording(
         name=name,
         user=person.user,
-        session=wearing.session,
+        session=session.name,
         stage=stage,
         side=placement.side,
         device=DEVICE,
         emg_TC=emg_TC,
-        pose_SJ=pose_SJ,
-        pose_rate=MOCAP_RATE,
+        anchor_SJ=pose_SJ,
+        anchor_rate=MOCAP_RATE,
         valid_S=valid_S,
         label_T=np.repeat(done.trajectory.label_S, per_frame),
         vocabulary=VOCABULARY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-from cpep.data.emg2pose import JOINTS, SAMPLE_RATE
+from cpep.data.readers.emg2pose import JOINTS, SAMPLE_RATE
 from cpep.simulate.conductor import CHANNELS, Placement
 from cpep.simulate.variability import CONTROL_RATE, smooth_noise
 from cpep.types import BoolArray, FloatArray
@@ -29,7 +29,7 @@ def measure_emg(
     Args:
         emg_CT: muscle signal; is overwritten.
         pose_SJ: movement at 100 Hz; moves the electrodes.
-        placement: noise, powerline and fatigue of this wearing.
+        placement: noise, powerline and fatigue of this session.
         noise: scale of noise and artefacts.
         rng: random numbers of this recording.
     """

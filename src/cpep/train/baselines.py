@@ -16,33 +16,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpep import ranks
-from cpep.card import Card, Kind, make_card
-from cpep.checkpoint import Model
-from cpep.configs import OptimConfig, RunConfig
-from cpep.data.transforms import Augmentation
-from cpep.data.windows import Batches, Windows, pose_at
-from cpep.losses import pose_loss
+from cpep.checkpoints.card import Card, Kind, make_card
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.schema import OptimConfig, RunConfig
+from cpep.data.augment import Augmentation
+from cpep.data.sampler import Batches
+from cpep.data.windows import Windows, anchor_at
+from cpep.models.baselines.pose_t import PoseT
+from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.encoder import Encoder
 from cpep.models.hand import TIPS, Hand, understands
-from cpep.models.pose_t import PoseT
-from cpep.models.regressor import PoseRegressor
-from cpep.train.compute import cpep_gflop, step_gflop
-from cpep.train.draws import part_draws
+from cpep.models.losses import pose_loss
+from cpep.runtime import distributed
+from cpep.train.flops import cpep_gflop, step_gflop
 from cpep.train.loop import fit
+from cpep.train.rng import part_draws
 from cpep.train.schedule import is_past_its_best
 from cpep.train.stages import paired
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     Task,
+    anchor_signals,
     augmentation,
     autocast,
-    begin,
-    chunks,
+    batches_of,
+    build_model,
     emg_signals,
-    evenly,
-    finish,
-    pose_signals,
+    save_stage,
+    subsample,
 )
 from cpep.types import IntArray, Progress, UserError, no_progress
 
@@ -75,15 +76,15 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     key = task.key("supervised")
     if task.finished(key):
         return task.folder / "checkpoint"
-    model = begin(task, "supervised")
+    model = build_model(task, "supervised")
     assert isinstance(model.net, Encoder)
     net = Classifier(model.net, len(task.split.seen)).to(model.device)
     train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
     read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
-    model.net.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
+    model.net.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
     optim = supervised_optim(task.config)
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
-    held = evenly(validation, 8 * HELD_WINDOWS)
+    held = subsample(validation, 8 * HELD_WINDOWS)
 
     def error(windows: Windows, signal: Tensor) -> Tensor:
         class_B = torch.from_numpy(np.searchsorted(task.split.seen, windows.label_N)).to(signal.device)
@@ -125,21 +126,21 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
         return task.folder / "checkpoint"
     settings, device = task.config.baselines, task.store.device
     optim = settings.optim
-    model = begin(task, kind)
+    model = build_model(task, kind)
     net = model.net
     assert isinstance(net, PoseRegressor)
     train, validation = (paired(task, role) for role in ("train", "val"))
-    read, read_pose, turn = emg_signals(task, model), pose_signals(task), _turn(task, model)
-    some = evenly(train, STATISTICS_WINDOWS)
+    read, read_pose, turn = emg_signals(task, model), anchor_signals(task), _turn(task, model)
+    some = subsample(train, STATISTICS_WINDOWS)
     if isinstance(net, PoseT):
         net.encoder.tokeniser.fit(read(some))
     net.fit_mean(read_pose(some))
-    tips = _tips(model.device) if understands(device.pose_names, device.pose_unit) else None
+    tips = _tips(model.device) if understands(device.anchor_names, device.anchor_unit) else None
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
-    held = evenly(validation, HELD_WINDOWS)
+    held = subsample(validation, HELD_WINDOWS)
 
     def error(windows: Windows, predict: Callable[[], Tensor]) -> Tensor:
-        target_BSJ = pose_at(read_pose(windows), net.times_S, task.store.frame_rate)
+        target_BSJ = anchor_at(read_pose(windows), net.times_S, task.store.frame_rate)
         with autocast(task.config):
             predicted_BSJ = predict().float()
         return pose_loss(predicted_BSJ.expand_as(target_BSJ), target_BSJ, tips, settings.fingertip)
@@ -216,13 +217,13 @@ def affordable(cpep: Card, config: RunConfig, gflop: float) -> int:
 
 def _mean(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:
     """Return the mean over windows of an error that is a mean over the windows of a batch."""
-    own = [some for index, some in enumerate(chunks(held, batch)) if ranks.mine(index)]
-    return ranks.total(sum(float(error_of(some)) * len(some) for some in own)) / len(held)
+    own = [some for index, some in enumerate(batches_of(held, batch)) if distributed.is_mine(index)]
+    return distributed.total(sum(float(error_of(some)) * len(some) for some in own)) / len(held)
 
 
-def _own(windows: Windows, chosen: IntArray) -> tuple[Windows, ranks.Part]:
+def _own(windows: Windows, chosen: IntArray) -> tuple[Windows, distributed.Part]:
     """Return the windows of a batch that this rank computes, and which ones of it they are."""
-    part = ranks.part(len(chosen))
+    part = distributed.part(len(chosen))
     return windows.select(chosen[part.rows]), part
 
 
@@ -235,10 +236,10 @@ def _train(
     validate: Callable[[], float],
     optim: OptimConfig,
     gflop: float,
-    ignorance: float,
+    chance_loss: float,
     progress: Progress,
 ) -> Path:
-    """Fit until validation is flat or CPEP's compute is spent; ``ignorance`` is the loss of knowing nothing."""
+    """Fit until validation is flat or CPEP's compute is spent; ``chance_loss`` is the loss of knowing nothing."""
     cpep = make_card("cpep", task.store, task.split, task.config, task.seed)
     paid = affordable(cpep, task.config, gflop)
     limited = dataclasses.replace(optim, steps=min(optim.steps, paid))
@@ -250,12 +251,12 @@ def _train(
         seed=task.seed,
         state=task.folder / "state.safetensors",
         key=key,
-        ignorance=ignorance,
+        chance_loss=chance_loss,
         progress=progress,
     )
     spent = "compute" if paid < optim.steps else "steps"
-    if is_past_its_best(history, limited, ignorance):
+    if is_past_its_best(history, limited, chance_loss):
         spent = "best"
     stopped = "flat" if history.flat_at else spent
-    finish(task, key, model, history, gflop=gflop, stopped=stopped)
+    save_stage(task, key, model, history, gflop=gflop, stopped=stopped)
     return task.folder / "checkpoint"

@@ -20,10 +20,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cpep import ranks
-from cpep.configs import OptimConfig
-from cpep.files import atomic_path
-from cpep.train.draws import seed_step
+from cpep.config.schema import OptimConfig
+from cpep.runtime import distributed
+from cpep.runtime.files import atomic_path
+from cpep.train.rng import seed_step
 from cpep.train.schedule import History, is_flat, last_step, rate_of
 from cpep.types import Progress, UserError, no_progress
 
@@ -59,7 +59,7 @@ def fit(
     seed: int,
     state: Path,
     key: str,
-    ignorance: float = math.inf,
+    chance_loss: float = math.inf,
     progress: Progress = no_progress,
 ) -> History:
     """Train ``model`` and leave in it the latest weights that validation found as good as any.
@@ -73,7 +73,7 @@ def fit(
         seed: of the run.
         state: file to resume from, kept until the caller removes it.
         key: fingerprint of the run; a state of another run is refused.
-        ignorance: validation loss of knowing nothing, where a run may end once validation is flat.
+        chance_loss: validation loss of knowing nothing, where a run may end once validation is flat.
         progress: called with windows done and in all.
 
     Raises:
@@ -81,13 +81,13 @@ def fit(
     """
     optimiser = optimiser_of(model, config)
     history, kept = History(), _copy(model)
-    if ranks.by_first(state.exists):
+    if distributed.on_main_rank(state.exists):
         history, kept = _resume(state, key, model, optimiser)
-    ranks.same(model.state_dict().values())
+    distributed.same(model.state_dict().values())
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
     try:
-        with ranks.Steps() as together:
+        with distributed.Steps() as together:
             while history.step < (end := last_step(history, config)):
                 progress(history.step * config.batch, end * config.batch)
                 rate = rate_of(history, config)
@@ -96,15 +96,15 @@ def fit(
                 history.step += 1
                 if history.step % check == 0 or history.step == end:
                     kept = _check(model, validate, history, kept, seed)
-                    if not history.flat_at and is_flat(history, config, ignorance):
+                    if not history.flat_at and is_flat(history, config, chance_loss):
                         history.flat_at = history.step
                 if together.stop:
                     raise KeyboardInterrupt
-                if ranks.first() and time.monotonic() - saved > SAVE_EVERY_S:
+                if distributed.is_main_rank() and time.monotonic() - saved > SAVE_EVERY_S:
                     _save(state, key, model, optimiser, history, kept)
                     saved = time.monotonic()
     except KeyboardInterrupt:
-        if ranks.first():
+        if distributed.is_main_rank():
             _save(state, key, model, optimiser, history, kept)
         raise
     progress(config.steps * config.batch, config.steps * config.batch)
@@ -127,7 +127,7 @@ def train_step(
     seed: int,
     step: int,
     rate: float,
-    together: ranks.Steps,
+    together: distributed.Steps,
 ) -> float:
     """Take one step and return its loss.
 
@@ -165,7 +165,7 @@ def _check(
 ) -> dict[str, Tensor]:
     """Validate, note the losses, and return the weights to keep."""
     model.eval()
-    ranks.same(model.buffers())  # running statistics of BatchNorm are those of a rank's own rows
+    distributed.same(model.buffers())  # running statistics of BatchNorm are those of a rank's own rows
     seed_step(seed, -1)
     with torch.no_grad():
         value = validate()

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from cpep import ranks
-from cpep.configs import AlignConfig, Contrast, Targets
+from cpep.config.schema import AlignConfig, Contrast, Targets
 from cpep.data.windows import Windows
-from cpep.losses import (
+from cpep.models.cpep import Cpep
+from cpep.models.embridge import PoseReconstruction
+from cpep.models.losses import (
     affinities,
     cascle,
     info_nce,
@@ -23,9 +24,8 @@ from cpep.losses import (
     similarities,
     soft_targets,
 )
-from cpep.models.cpep import Cpep
-from cpep.models.embridge import PoseReconstruction
-from cpep.train.task import Task, autocast, chunks, pose_signals
+from cpep.runtime import distributed
+from cpep.train.task import Task, anchor_signals, autocast, batches_of
 from cpep.types import IntArray
 
 CLUSTERED = 20_000
@@ -49,16 +49,18 @@ class Objective(nn.Module):
     def __init__(self, net: Cpep, settings: AlignConfig, centre_KD: Tensor | None = None, people: int = 1) -> None:
         super().__init__()
         self.net, self.settings = net, settings.objective
-        self.register_buffer("centre_KD", torch.empty(0, net.pose.width) if centre_KD is None else centre_KD)
+        self.register_buffer("centre_KD", torch.empty(0, net.anchor.width) if centre_KD is None else centre_KD)
         self.bias = nn.Parameter(torch.tensor(SIGMOID_BIAS)) if self.settings.contrast is Contrast.sigmoid else None
-        self.reconstruction = PoseReconstruction(net.pose, self.settings.mask) if self.settings.reconstruct else None
-        tokeniser = net.pose.tokeniser
+        self.reconstruction = (
+            PoseReconstruction(net.anchor, self.settings.mask) if self.settings.reconstruct else None
+        )
+        tokeniser = net.anchor.tokeniser
         poses = tokeniser.tokens * tokeniser.columns
-        self.regression = nn.Linear(net.pose.width, poses) if self.settings.regress else None
-        self.adversary = nn.Linear(net.pose.width, people) if self.settings.adversary else None
+        self.regression = nn.Linear(net.anchor.width, poses) if self.settings.regress else None
+        self.adversary = nn.Linear(net.anchor.width, people) if self.settings.adversary else None
 
     @property
-    def reads_pose(self) -> bool:
+    def reads_anchor(self) -> bool:
         """Whether the loss needs the poses themselves, not their embeddings alone."""
         return self.reconstruction is not None or self.regression is not None
 
@@ -70,10 +72,10 @@ class Objective(nn.Module):
     def forward(
         self,
         signal_BNF: Tensor,
-        pose_BD: Tensor,
-        pose_BSJ: Tensor | None = None,
+        anchor_BD: Tensor,
+        anchor_BSJ: Tensor | None = None,
         person_B: Tensor | None = None,
-        part: ranks.Part | None = None,
+        part: distributed.Part | None = None,
     ) -> Tensor:
         """Return the loss of a batch; over ranks a loss whose mean over them is that of the batch.
 
@@ -81,24 +83,24 @@ class Objective(nn.Module):
 
         Args:
             signal_BNF: EMG of the own windows.
-            pose_BD: embeddings of the poses of the whole batch.
-            pose_BSJ: poses of the own windows, where ``reads_pose``.
+            anchor_BD: embeddings of the poses of the whole batch.
+            anchor_BSJ: poses of the own windows, where ``reads_anchor``.
             person_B: index of the person of each window of the batch, where ``reads_people``.
             part: which windows of the batch are the own ones, if not all.
         """
-        emg, loss = self.embed(signal_BNF, pose_BSJ)
+        emg, loss = self.embed(signal_BNF, anchor_BSJ)
         if part is not None:
-            emg, loss = ranks.gathered(emg, part), part.weighed(loss)
-        loss = loss + self._contrast(emg, pose_BD)
+            emg, loss = distributed.gathered(emg, part), part.weighed(loss)
+        loss = loss + self._contrast(emg, anchor_BD)
         if self.settings.cascle:
-            affinity_BK = self._affinities(pose_BD)
-            soft = cascle(emg, pose_BD, affinity_BK, self.net.temperature, self.settings.target_temperature)
+            affinity_BK = self._affinities(anchor_BD)
+            soft = cascle(emg, anchor_BD, affinity_BK, self.net.temperature, self.settings.target_temperature)
             loss = loss + self.settings.cascle * soft
         if person_B is not None:
             loss = loss + self._of_people(_whole(emg), person_B)
         return loss
 
-    def embed(self, signal_BNF: Tensor, pose_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
+    def embed(self, signal_BNF: Tensor, anchor_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return EMG embeddings, (B, D) or (B, Q, D), and the terms that no other window of the batch enters."""
         loss = signal_BNF.new_zeros(())
         if self.net.former is None:
@@ -107,44 +109,44 @@ class Objective(nn.Module):
             states = self.net.query_states(signal_BNF)
             emg = self.net.of_queries(states)
             if self.reconstruction is not None:
-                assert pose_BSJ is not None
-                error = self.reconstruction(self.net.former, states, self.net.pose, pose_BSJ)
+                assert anchor_BSJ is not None
+                error = self.reconstruction(self.net.former, states, self.net.anchor, anchor_BSJ)
                 loss = loss + self.settings.reconstruct * error
         if self.regression is not None:
-            assert pose_BSJ is not None
-            loss = loss + self.settings.regress * self._pose_error(emg, pose_BSJ)
+            assert anchor_BSJ is not None
+            loss = loss + self.settings.regress * self._pose_error(emg, anchor_BSJ)
         return emg, loss
 
-    def _contrast(self, emg: Tensor, pose_BD: Tensor) -> Tensor:
+    def _contrast(self, emg: Tensor, anchor_BD: Tensor) -> Tensor:
         temperature = self.net.temperature
         if self.bias is not None:
-            return sigmoid_loss(emg, pose_BD, temperature, self.bias)
-        return info_nce(emg, pose_BD, temperature, self._targets(pose_BD))
+            return sigmoid_loss(emg, anchor_BD, temperature, self.bias)
+        return info_nce(emg, anchor_BD, temperature, self._targets(anchor_BD))
 
-    def _targets(self, pose_BD: Tensor) -> Tensor | None:
+    def _targets(self, anchor_BD: Tensor) -> Tensor | None:
         """Return where the target of each window lies, (B, B); none where all of it is on the own pose."""
         kind, warmth = self.settings.targets, self.settings.target_temperature
-        pose_BD = pose_BD.detach()  # where poses are trained too, they must not move their own target
+        anchor_BD = anchor_BD.detach()  # where poses are trained too, they must not move their own target
         if kind is Targets.own:
             return None
         if kind is Targets.pose:
-            alike_BB = similarities(pose_BD, pose_BD)
+            alike_BB = similarities(anchor_BD, anchor_BD)
         elif kind is Targets.even:
-            alike_BB = torch.zeros(len(pose_BD), len(pose_BD), device=pose_BD.device)
+            alike_BB = torch.zeros(len(anchor_BD), len(anchor_BD), device=anchor_BD.device)
         else:
-            first_B = self._affinities(pose_BD).argmax(dim=1)
+            first_B = self._affinities(anchor_BD).argmax(dim=1)
             alike_BB = torch.log((first_B[:, None] == first_B).float())
             warmth = 1.0
         return soft_targets(alike_BB, warmth, self.settings.share)
 
-    def _affinities(self, pose_BD: Tensor) -> Tensor:
-        return affinities(pose_BD, self.centre_KD, self.settings.keep, self.settings.target_temperature)
+    def _affinities(self, anchor_BD: Tensor) -> Tensor:
+        return affinities(anchor_BD, self.centre_KD, self.settings.keep, self.settings.target_temperature)
 
-    def _pose_error(self, emg: Tensor, pose_BSJ: Tensor) -> Tensor:
+    def _pose_error(self, emg: Tensor, anchor_BSJ: Tensor) -> Tensor:
         """Return the squared error of the mean pose of each token, in SDs, read from the embedding."""
         assert self.regression is not None
-        tokeniser = self.net.pose.tokeniser
-        mean_BNJ = tokeniser(pose_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        tokeniser = self.net.anchor.tokeniser
+        mean_BNJ = tokeniser(anchor_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
         return F.mse_loss(self.regression(_whole(emg)).float(), mean_BNJ.flatten(1).float())
 
     def _of_people(self, emg_BD: Tensor, person_B: Tensor) -> Tensor:
@@ -161,7 +163,7 @@ def _whole(emg: Tensor) -> Tensor:
     return emg if emg.ndim == 2 else emg.mean(dim=1)
 
 
-class PoseSide:
+class AnchorSide:
     """Poses of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
     Each rank embeds and holds its own part of the list: of 250 hours, the 3.6 million windows every 0.25 s are 3.7 GB
@@ -175,20 +177,20 @@ class PoseSide:
 
     def __init__(self, task: Task, net: Cpep, windows: Windows) -> None:
         self.windows, self.net = windows, net
-        self.read: Callable[[Windows], Tensor] = pose_signals(task)
-        self.part = ranks.part(len(windows))
+        self.read: Callable[[Windows], Tensor] = anchor_signals(task)
+        self.part = distributed.part(len(windows))
         self.own_ND = None if net.train_pose else self._embedded(task)
 
     def every(self) -> Tensor:
         """Return embeddings (N, D) of all windows, of all ranks."""
         assert self.own_ND is not None, "the pose encoder is trained: there are no lasting embeddings"
-        return ranks.gathered(self.own_ND, self.part)
+        return distributed.gathered(self.own_ND, self.part)
 
-    def embed(self, chosen: IntArray, part: ranks.Part) -> Tensor:
+    def embed(self, chosen: IntArray, part: distributed.Part) -> Tensor:
         """Return embeddings (B, D) of windows by their position in the list; ``part`` is what this rank computes."""
         if self.own_ND is None:
-            return ranks.gathered(self.net.embed_pose(self.pose(chosen[part.rows])), part)
-        return ranks.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
+            return distributed.gathered(self.net.embed_anchor(self.pose(chosen[part.rows])), part)
+        return distributed.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
 
     def pose(self, chosen: IntArray) -> Tensor:
         """Return their poses (B, S, J)."""
@@ -197,18 +199,18 @@ class PoseSide:
     @torch.no_grad()
     def _embedded(self, task: Task) -> Tensor:
         parts = []
-        for some in chunks(self.windows.select(np.arange(self.part.start, self.part.stop)), 512):
+        for some in batches_of(self.windows.select(np.arange(self.part.start, self.part.stop)), 512):
             with autocast(task.config):
-                parts.append(self.net.embed_pose(self.read(some)))
+                parts.append(self.net.embed_anchor(self.read(some)))
         return torch.cat(parts)
 
 
-def communities(side: PoseSide, settings: AlignConfig, seed: int) -> Tensor | None:
+def communities(side: AnchorSide, settings: AlignConfig, seed: int) -> Tensor | None:
     """Find communities of poses by k-means on embeddings; return their centres (K, D), if they are used."""
     objective = settings.objective
     if side.own_ND is None or not (objective.cascle or objective.targets is Targets.community):
         return None
     chosen = np.unique(np.linspace(0, side.part.whole - 1, CLUSTERED).astype(int))
-    pose_ND = ranks.rows_of(side.own_ND, side.part, torch.from_numpy(chosen)).cpu().numpy()
+    pose_ND = distributed.rows_of(side.own_ND, side.part, torch.from_numpy(chosen)).cpu().numpy()
     means = KMeans(min(objective.communities, len(pose_ND)), n_init=1, random_state=seed).fit(pose_ND)
     return torch.from_numpy(means.cluster_centers_).to(side.own_ND)

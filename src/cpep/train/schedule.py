@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from cpep.configs import OptimConfig
+from cpep.config.schema import OptimConfig
 
 FLAT = 0.01
 """Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
@@ -66,7 +66,7 @@ def learning_rate(config: OptimConfig, step: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
 
 
-def is_flat(history: History, config: OptimConfig, ignorance: float) -> bool:
+def is_flat(history: History, config: OptimConfig, chance_loss: float) -> bool:
     """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
 
     Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
@@ -74,13 +74,13 @@ def is_flat(history: History, config: OptimConfig, ignorance: float) -> bool:
     if learning_rate(config, history.step) < config.lr / 2:
         return False
     before, last = _lowest(history, config)
-    return before <= (1 - BEGUN) * ignorance and last > (1 - FLAT) * before
+    return before <= (1 - BEGUN) * chance_loss and last > (1 - FLAT) * before
 
 
-def is_past_its_best(history: History, config: OptimConfig, ignorance: float) -> bool:
+def is_past_its_best(history: History, config: OptimConfig, chance_loss: float) -> bool:
     """Tell whether the last ``patience`` checks brought nothing at all, so that more steps would not have either."""
     before, last = _lowest(history, config)
-    return before <= (1 - BEGUN) * ignorance and last >= before
+    return before <= (1 - BEGUN) * chance_loss and last >= before
 
 
 def _lowest(history: History, config: OptimConfig) -> tuple[float, float]:

@@ -9,32 +9,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep import ranks
-from cpep.card import Kind, make_card
-from cpep.checkpoint import load
-from cpep.configs import MaeConfig
+from cpep.checkpoints.card import Kind, make_card
+from cpep.checkpoints.checkpoint import load
+from cpep.config.schema import MaeConfig
+from cpep.data.sampler import Batches
 from cpep.data.splits import Role
-from cpep.data.store import Store
-from cpep.data.windows import Batches, Windows
-from cpep.losses import calibrated_info_nce
+from cpep.data.store.store import Store
+from cpep.data.windows import Windows
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
-from cpep.train.compute import align_gflop, autoencoder, masked_gflop
-from cpep.train.draws import part_draws
+from cpep.models.losses import calibrated_info_nce
+from cpep.runtime import distributed
+from cpep.train.flops import align_gflop, autoencoder, masked_gflop
 from cpep.train.loop import fit
-from cpep.train.mates import drawn, mates_of, mixed
-from cpep.train.objective import Objective, PoseSide, communities
+from cpep.train.neighbours import drawn, mixed, neighbours_of
+from cpep.train.objective import AnchorSide, Objective, communities
+from cpep.train.rng import part_draws
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     Task,
+    anchor_signals,
     augmentation,
     autocast,
-    begin,
-    chunks,
+    batches_of,
+    build_model,
     emg_signals,
-    evenly,
-    finish,
-    pose_signals,
+    save_stage,
+    subsample,
 )
 from cpep.types import BoolArray, IntArray, Progress, UserError, no_progress
 
@@ -59,22 +60,22 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         return task.folder / "checkpoint"
     settings: MaeConfig = getattr(task.config, kind)
     task = without_lag(task)
-    model = begin(task, kind)
+    model = build_model(task, kind)
     assert isinstance(model.net, Encoder)
     encoder = model.net
     mae = autoencoder(encoder, task.config, kind).to(model.device)
     gflop = masked_gflop(mae, settings.optim.batch)
     mae.zero_grad()
     train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))
-    read = emg_signals(task, model) if modality == "emg" else pose_signals(task)
-    encoder.tokeniser.fit(read(evenly(train, STATISTICS_WINDOWS)))
+    read = emg_signals(task, model) if modality == "emg" else anchor_signals(task)
+    encoder.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
     augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
-    held = evenly(validation, VALIDATION_WINDOWS)
+    held = subsample(validation, VALIDATION_WINDOWS)
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
-        part = ranks.part(len(chosen))
+        part = distributed.part(len(chosen))
         signal = read(train.select(chosen[part.rows]))
         signal = augment(signal, part) if augment else signal
         generator = part_draws(part, encoder.tokeniser.tokens)
@@ -85,13 +86,13 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     def validate() -> float:
         generator = torch.Generator().manual_seed(task.seed)
         losses = []
-        for index, some in enumerate(chunks(held, settings.optim.batch)):
-            if not ranks.mine(index):  # the masks of a window do not depend on who else draws some
+        for index, some in enumerate(batches_of(held, settings.optim.batch)):
+            if not distributed.is_mine(index):  # the masks of a window do not depend on who else draws some
                 torch.rand(len(some), encoder.tokeniser.tokens, generator=generator)
                 continue
             with autocast(task.config):
                 losses.append(float(mae(read(some), generator)) * len(some))
-        return ranks.total(sum(losses)) / len(held)
+        return distributed.total(sum(losses)) / len(held)
 
     history = fit(
         mae,
@@ -103,7 +104,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         key=key,
         progress=progress,
     )
-    finish(task, key, model, history, gflop=gflop)
+    save_stage(task, key, model, history, gflop=gflop)
     return task.folder / "checkpoint"
 
 
@@ -135,22 +136,22 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
     if task.finished(key):
         return task.folder / "checkpoint"
     settings = task.config.align
-    model = begin(task, "cpep")
+    model = build_model(task, "cpep")
     assert isinstance(model.net, Cpep)
     net = model.net
     train, validation = (paired(task, role) for role in ("train", "val"))
     read = emg_signals(task, model)
-    for name, encoder, signals in (("emg", net.emg, read), ("pose", net.pose, pose_signals(task))):
+    for name, encoder, signals in (("emg", net.emg, read), ("pose", net.anchor, anchor_signals(task))):
         if name in sides:
             encoder.load_state_dict(sides[name].state_dict())
         else:
-            encoder.tokeniser.fit(signals(evenly(train, STATISTICS_WINDOWS)))
+            encoder.tokeniser.fit(signals(subsample(train, STATISTICS_WINDOWS)))
     if net.former is not None and settings.start_pose:
-        net.former.start_from(net.pose)
-    poses, held_poses = (PoseSide(task, net, windows) for windows in (train, validation))
+        net.former.start_from(net.anchor)
+    poses, held_poses = (AnchorSide(task, net, windows) for windows in (train, validation))
     people, person_N = np.unique(train.users(task.store), return_inverse=True)
     objective = Objective(net, settings, communities(poses, settings, task.seed), len(people)).to(model.device)
-    mates = mates_of(poses.every(), train.users(task.store)) if settings.objective.mixup else None
+    neighbours = neighbours_of(poses.every(), train.users(task.store)) if settings.objective.mixup else None
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed, settings.people)
     held_users = validation.users(task.store)
     held_batches = Batches(validation, held_users, settings.optim.batch, task.seed, settings.people)
@@ -161,28 +162,28 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
     def loss_at(step: int) -> Tensor:
         chosen = batches.at(step)
-        part = ranks.part(len(chosen))
+        part = distributed.part(len(chosen))
         signal, others = read(train.select(chosen[part.rows])), partners(chosen)
-        if mates is not None:
-            other = read(train.select(drawn(mates[chosen])[part.rows]))
+        if neighbours is not None:
+            other = read(train.select(drawn(neighbours[chosen])[part.rows]))
             signal = mixed(signal, other, settings.objective.mixup, part)
         signal = augment(signal, part)
         part_draws(part)
-        pose_BSJ = poses.pose(others[part.rows]) if objective.reads_pose else None
+        anchor_BSJ = poses.pose(others[part.rows]) if objective.reads_anchor else None
         person_B = torch.from_numpy(person_N[chosen]).to(signal.device) if objective.reads_people else None
         with autocast(task.config):
-            loss: Tensor = objective(signal, poses.embed(others, part), pose_BSJ, person_B, part)
+            loss: Tensor = objective(signal, poses.embed(others, part), anchor_BSJ, person_B, part)
         return loss
 
     def validate() -> float:
         pairs = []
         for step in range(max(1, VALIDATION_WINDOWS // settings.optim.batch)):
             chosen = held_batches.at(step)
-            part = ranks.part(len(chosen))
+            part = distributed.part(len(chosen))
             signal = read(validation.select(chosen[part.rows]))
             with autocast(task.config):
-                emg, pose_BD = net.embed_emg(signal), held_poses.embed(partners(chosen), part)
-            pairs.append((ranks.gathered(emg, part), pose_BD))
+                emg, anchor_BD = net.embed_emg(signal), held_poses.embed(partners(chosen), part)
+            pairs.append((distributed.gathered(emg, part), anchor_BD))
         return calibrated_info_nce(pairs, settings.temperature_min, settings.temperature_max)
 
     gflop = align_gflop(objective, settings.optim.batch)
@@ -196,7 +197,7 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
         key=key,
         progress=progress,
     )
-    finish(task, key, model, history, gflop=gflop)
+    save_stage(task, key, model, history, gflop=gflop)
     return task.folder / "checkpoint"
 
 

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep import ranks
-from cpep.card import Kind, make_card
-from cpep.checkpoint import WEIGHTS, Model, save
-from cpep.configs import Hardware, Precision, RunConfig
+from cpep.checkpoints.card import Kind, make_card
+from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
+from cpep.config.schema import Hardware, Precision, RunConfig
+from cpep.config.serialise import as_dict, fingerprint
+from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
 from cpep.data.splits import Role, Split
-from cpep.data.store import Store
-from cpep.data.transforms import Augmentation
-from cpep.data.windows import PoseReader, Windows, windows_of
-from cpep.files import read_json, write_json
-from cpep.plain import as_dict, fingerprint
+from cpep.data.store.store import Store
+from cpep.data.windows import AnchorReader, Windows, windows_of
+from cpep.runtime import distributed
+from cpep.runtime.files import read_json, write_json
 from cpep.train.schedule import History
 from cpep.types import UserError
 
@@ -80,7 +80,7 @@ class Task:
         Raises:
             UserError: it holds another stage, or a checkpoint that no stage left there.
         """
-        return ranks.by_first(lambda: self._finished(key))
+        return distributed.on_main_rank(lambda: self._finished(key))
 
     def _finished(self, key: str) -> bool:
         note, checkpoint = self.folder / "stage.json", self.folder / "checkpoint"
@@ -108,7 +108,7 @@ def settings_of(config: RunConfig, kind: Kind) -> dict[str, Any]:
     return {name: plain[name] for name in ("threads", "precision", "data", *names)}
 
 
-def finish(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
+def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
     """Note which stage this is and what it cost, write the checkpoint, and drop the state.
 
     Args:
@@ -137,17 +137,19 @@ def finish(task: Task, key: str, model: Model, history: History, *, gflop: float
         save(model, task.folder / "checkpoint")
         (task.folder / "state.safetensors").unlink(missing_ok=True)
 
-    ranks.by_first(write)
+    distributed.on_main_rank(write)
 
 
-def begin(task: Task, kind: Kind) -> Model:
+def build_model(task: Task, kind: Kind) -> Model:
     """Return an untrained model, seeded, with the front end fitted on training users."""
-    torch.set_num_threads(ranks.threads(task.config.threads))
+    torch.set_num_threads(distributed.threads(task.config.threads))
     torch.manual_seed(task.seed)
     model = Model(make_card(kind, task.store, task.split, task.config, task.seed))
     if (frontend := model.frontend) is not None:
-        ranks.by_first(lambda: frontend.fit(task.store, task.split.users_train))  # and writes the bins of the store
-        ranks.same(frontend.buffers())
+        distributed.on_main_rank(
+            lambda: frontend.fit(task.store, task.split.users_train)
+        )  # and writes the bins of the store
+        distributed.same(frontend.buffers())
     model.net.to(device_of(task.config.device))
     return model
 
@@ -181,7 +183,7 @@ def augmentation(task: Task, frontend: Frontend) -> Augmentation:
     return Augmentation(**settings, ring=device.ring, raw=not frontend.bin_samples, channels=device.channels)
 
 
-def evenly(windows: Windows, count: int) -> Windows:
+def subsample(windows: Windows, count: int) -> Windows:
     """Return at most ``count`` windows, spread evenly."""
     return windows.select(np.unique(np.linspace(0, len(windows) - 1, count).astype(int)))
 
@@ -192,9 +194,9 @@ def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
     return lambda windows: read(windows).to(device)
 
 
-def pose_signals(task: Task) -> Callable[[Windows], Tensor]:
+def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
     """Return a function that reads what the pose encoder takes."""
-    read, device = PoseReader(task.store, frames(task)), device_of(task.config.device)
+    read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
     return lambda windows: read(windows).to(device)
 
 
@@ -203,7 +205,7 @@ def frames(task: Task) -> int:
     return round(task.config.data.window_s * task.store.frame_rate)
 
 
-def chunks(windows: Windows, size: int) -> list[Windows]:
+def batches_of(windows: Windows, size: int) -> list[Windows]:
     """Cut a list of windows into batches, without a last one that is too small to contrast."""
     count = max(1, len(windows) // size)
     return [windows.select(part) for part in np.array_split(np.arange(len(windows)), count)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from nicegui import ui
 from nicegui.element import Element
 
+from cpep.web.book_store import BookStore
 from cpep.web.frames import Live
-from cpep.web.shelf import Shelf
 from cpep.web.studio import Maker, Studio
 
 UNITS = {"noise_sd": "noise SD", "uV": "µV", "count": "counts"}
@@ -27,18 +27,18 @@ class Page:
 
     Args:
         live: the session's pictures.
-        shelf: its book.
+        book_store: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.
         window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float, window_s: float) -> None:
-        self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+    def __init__(self, live: Live, book_store: BookStore, maker: Maker | None, rate: float, window_s: float) -> None:
+        self.live, self.book_store, self.maker, self.rate = live, book_store, maker, rate
         self.window_s = window_s
 
     def show(self) -> None:
         """Build the page for one browser tab."""
         ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
         LiveView(self.live)
-        Studio(self.live, self.shelf, self.maker, self.rate, self.window_s).show()
+        Studio(self.live, self.book_store, self.maker, self.rate, self.window_s).show()

@@ -14,10 +14,10 @@ from cpep.models.hand import JOINTS
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
+from cpep.web.book_store import LONGEST_NAME, BookStore
 from cpep.web.controls import Slider, button, icon_button
 from cpep.web.frames import Live, gestures
 from cpep.web.recorded import Recorded
-from cpep.web.shelf import LONGEST_NAME, Shelf
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 BASES = {"FE": "flexion", "AA": "spread"}
@@ -61,14 +61,14 @@ class Studio:
 
     Args:
         live: the session's pictures.
-        shelf: its book.
+        book_store: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.
         window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, shelf: Shelf, maker: Maker | None, rate: float, window_s: float) -> None:
-        self.live, self.shelf, self.maker, self.rate = live, shelf, maker, rate
+    def __init__(self, live: Live, book_store: BookStore, maker: Maker | None, rate: float, window_s: float) -> None:
+        self.live, self.book_store, self.maker, self.rate = live, book_store, maker, rate
         self.window_s = window_s
         self.pose_J = REST_J[:20].copy()
         self.recorded_SJ: FloatArray | None = None  # in place of pose_J, until a slider is moved
@@ -124,13 +124,13 @@ class Studio:
 
     @ui.refreshable_method
     def _entries(self) -> None:
-        self._shown = self.shelf.book.names
+        self._shown = self.book_store.book.names
         with ui.element("ul"):
             for name in self._shown:
                 with ui.element("li"):
                     self._swatch(name)
                     ui.label(name)
-                    if self.shelf.book.pose_of(name) is not None:
+                    if self.book_store.book.pose_of(name) is not None:
                         icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
                     if name != "rest":
                         icon_button("close", f"Remove {name}", partial(self._remove, name))
@@ -182,7 +182,7 @@ class Studio:
             self.set_pose(pose_J)
 
     def _pose_of(self, name: str) -> None:
-        pose_J = self.shelf.book.pose_of(name)
+        pose_J = self.book_store.book.pose_of(name)
         if pose_J is not None:
             self.set_pose(pose_J)
 
@@ -200,7 +200,7 @@ class Studio:
         name = self.name.value
         try:
             pose = self.pose_J if self.recorded_SJ is None else self.recorded_SJ
-            same = await run.io_bound(self.shelf.add, name, pose)
+            same = await run.io_bound(self.book_store.add, name, pose)
         except UserError as error:
             self._say(str(error))
             return
@@ -220,7 +220,7 @@ class Studio:
         if not sure:
             return
         try:
-            await run.io_bound(self.shelf.remove, name)
+            await run.io_bound(self.book_store.remove, name)
             self._say(f"{name} is no longer in the book")
         except UserError as error:
             self._say(str(error))
@@ -238,7 +238,7 @@ class Studio:
 
     def _follow(self) -> None:
         """Show what another tab has changed."""
-        if self.shelf.book.names != self._shown:
+        if self.book_store.book.names != self._shown:
             self._entries.refresh()
 
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 
-from cpep.data.folder import find_recordings
-from cpep.data.resample import resample_pose
+from cpep.data.readers.folder import find_recordings
+from cpep.data.resample import resample_anchor
 from cpep.models.hand import understands
 from cpep.types import REST, BoolArray, FloatArray, UserError
 
@@ -110,10 +110,10 @@ def _read(folder: Path, rate: float) -> Poses:
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
     recording = sources[0].read()
-    if recording.pose_SJ is None or not understands(recording.device.pose_names, recording.device.pose_unit):
+    if recording.anchor_SJ is None or not understands(recording.device.anchor_names, recording.device.anchor_unit):
         raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
-    frames = round(len(recording.pose_SJ) * rate / recording.pose_rate)
-    pose_SJ, valid_S = resample_pose(recording.pose_SJ, recording.valid_S, recording.pose_rate, rate, frames)
+    frames = round(len(recording.anchor_SJ) * rate / recording.anchor_rate)
+    pose_SJ, valid_S = resample_anchor(recording.anchor_SJ, recording.valid_S, recording.anchor_rate, rate, frames)
     starts = np.flatnonzero(np.diff(recording.label_T, prepend=REST))
     stretches = zip(starts, [*starts[1:], len(recording.label_T)], strict=True)
     gestures = tuple(

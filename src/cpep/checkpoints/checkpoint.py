@@ -1,0 +1,256 @@
+"""Checkpoints: one folder of safetensors and json, written atomically, no pickle.
+
+``model.safetensors`` holds the weights and the statistics that were fitted with them, ``config.json`` all
+that is needed to rebuild and to judge the model: sizes, device, vocabulary, split, settings, provenance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cpep.checkpoints.card import RAW, Card
+from cpep.data.frontend import Frontend
+from cpep.data.normalise import Standard
+from cpep.data.store.store import device_from_json
+from cpep.models.baselines.emg2pose import Emg2Pose
+from cpep.models.baselines.neuropose import NeuroPose
+from cpep.models.baselines.pose_t import PoseT
+from cpep.models.baselines.regressor import PoseRegressor
+from cpep.models.baselines.sensing_dynamics import SensingDynamics
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+from cpep.runtime.files import atomic_path, read_json, write_json
+from cpep.runtime.hub import local
+from cpep.types import FloatArray, UserError
+
+FORMAT, READABLE = 6, (5, 6)
+"""Format that is written, and those that are read: 5 calls the anchor pose."""
+WEIGHTS = "model.safetensors"
+"""Name of the file of the weights in a checkpoint."""
+
+ALIGNMENT = (
+    "temperature",
+    "temperature_min",
+    "temperature_max",
+    "learn_temperature",
+    "pool",
+    "projection",
+    "freeze_emg",
+    "train_pose",
+    "queries",
+)
+"""Settings of the alignment that a pair of encoders is built from."""
+
+Net = Cpep | Encoder | PoseRegressor
+
+
+class Model(nn.Module):
+    """A checkpoint in use: front end, network, and the card.
+
+    Args:
+        card: what the model is.
+    """
+
+    def __init__(self, card: Card) -> None:
+        super().__init__()
+        self.card = card
+        self.frontend = Frontend(**card.frontend) if card.frontend else None
+        self.net = _net(card)
+
+    @property
+    def emg_frontend(self) -> Frontend:
+        """The front end of the EMG.
+
+        Raises:
+            UserError: a model of pose alone.
+        """
+        if self.frontend is None:
+            raise UserError(f"a {self.card.kind} checkpoint has no EMG encoder")
+        return self.frontend
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
+
+    @property
+    def parameter_count(self) -> int:
+        """Parameters of the network."""
+        return sum(p.numel() for p in self.net.parameters())
+
+    def calibrate(self, emg_CT: FloatArray) -> Standard:
+        """Return centre and spread of one session, for ``encode_emg``; no label is needed.
+
+        Args:
+            emg_CT: a recording of some minutes in which the hand does many things, in the device's unit.
+
+        Raises:
+            UserError: wrong channels, or a model without an EMG encoder.
+        """
+        if emg_CT.ndim != 2 or len(emg_CT) != self.card.device.channels:
+            raise UserError(
+                f"a recording of shape {emg_CT.shape}; this checkpoint takes ({self.card.device.channels}, samples)"
+            )
+        return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
+
+    @torch.no_grad()
+    def encode_emg(self, emg_BCT: Tensor, standard: Standard | None = None) -> Tensor:
+        """Embed EMG windows.
+
+        Args:
+            emg_BCT: float, in the device's unit; channels and samples as in training.
+            standard: of their recording, from ``calibrate``; without it the training users' typical one,
+                with which a new person is recognised less well.
+
+        Returns:
+            (B, D), L2-normalised for an aligned model, and (B, Q, D) for one with queries; [CLS] for a masked
+            autoencoder; what the decoder reads, averaged over time, for a model that predicts pose.
+
+        Raises:
+            UserError: wrong shape, values that are not finite, or a model without an EMG encoder.
+        """
+        return self.embed_signal(self._signal(emg_BCT, standard))
+
+    @torch.no_grad()
+    def predict_pose(
+        self, emg_BCT: Tensor, standard: Standard | None = None, first_pose_BJ: Tensor | None = None
+    ) -> Tensor:
+        """Predict the pose of EMG windows, (B, J, S) at the times ``net.times_S`` (s) of a window.
+
+        Args:
+            emg_BCT: as for ``encode_emg``.
+            standard: as for ``encode_emg``.
+            first_pose_BJ: the pose to start from (tracking; vemg2pose alone), rad.
+
+        Raises:
+            UserError: as ``encode_emg``, or a model that does not predict pose.
+        """
+        if not isinstance(self.net, PoseRegressor):
+            raise UserError(f"a {self.card.kind} checkpoint does not predict pose")
+        signal, first = self._signal(emg_BCT, standard), None
+        if first_pose_BJ is not None:
+            first = first_pose_BJ.float().to(self.device)
+        found: Tensor = self.net(signal, first)
+        return found.transpose(1, 2)
+
+    def embed_signal(self, signal_BNF: Tensor) -> Tensor:
+        """Embed what the front end returns; see ``encode_emg``."""
+        if isinstance(self.net, Cpep):
+            return self.net.embed_emg(signal_BNF)
+        if isinstance(self.net, PoseRegressor):
+            return self.net.features(signal_BNF).mean(dim=1)
+        found: Tensor = self.net(signal_BNF)
+        return found
+
+    @torch.no_grad()
+    def encode_pose(self, pose_BJT: Tensor) -> Tensor:
+        """Embed pose windows (B, J, S) at the card's frame rate; joint angles in rad, a glove scaled.
+
+        Returns:
+            (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
+
+        Raises:
+            UserError: wrong shape, values that are not finite, or a model without a pose encoder.
+        """
+        encoder = self.net.anchor if isinstance(self.net, Cpep) else self.net
+        if "pose" not in self.card.encoders or not isinstance(encoder, Encoder):
+            raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
+        _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
+        pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
+        return self.net.embed_anchor(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
+
+    def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
+        """Check EMG windows and return what the network takes."""
+        card = self.card
+        samples = round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
+        _check(emg_BCT, (card.device.channels, samples), "EMG", "channels x samples")
+        return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
+
+
+def _net(card: Card) -> Net:
+    """Build the network of a card."""
+    encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
+    if card.kind == "cpep":
+        return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
+    if card.kind == "pose_t":
+        return PoseT(encoders["emg"], **card.regressor)
+    if card.kind in ("vemg2pose", "emg2pose"):
+        return Emg2Pose(**card.regressor, decoder="velocity" if card.kind == "vemg2pose" else "position")
+    if card.kind in RAW:
+        return NeuroPose(**card.regressor) if card.kind == "neuropose" else SensingDynamics(**card.regressor)
+    (encoder,) = encoders.values()
+    return encoder
+
+
+def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:
+    if x.ndim != 3 or tuple(x.shape[1:]) != wanted:
+        raise UserError(
+            f"{what} of shape {tuple(x.shape)}; this checkpoint takes (windows, {wanted[0]}, {wanted[1]}): {axes}"
+        )
+    if not bool(torch.isfinite(x).all()):
+        raise UserError(f"{what} is not finite; cut or interpolate the samples that are NaN or infinite")
+
+
+def save(model: Model, folder: Path, *, half: bool = False) -> None:
+    """Write a checkpoint; the folder appears whole or not at all, and replaces an older checkpoint.
+
+    Args:
+        model: what to write.
+        folder: of the checkpoint.
+        half: as 16-bit floats, half the size; they are read as 32-bit ones.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise UserError(f"{folder} exists and is no checkpoint; choose another folder")
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        tensors = {name: (t.half() if half else t).contiguous() for name, t in model.state_dict().items()}
+        save_file(tensors, temporary / WEIGHTS)
+        write_json(temporary / "config.json", {"format": FORMAT, **dataclasses.asdict(model.card)})
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def load(path: str | Path) -> Model:
+    """Load a checkpoint, in evaluation mode.
+
+    Args:
+        path: its folder, or ``hf://organisation/name`` or ``hf://organisation/name@revision`` (docs/sharing.md).
+
+    Raises:
+        UserError: no checkpoint there, a newer format, or damaged files; see also ``hub.fetch``.
+    """
+    folder = local(path)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a checkpoint: it has no config.json")
+    plain = read_json(folder / "config.json")
+    if not isinstance(plain, dict) or plain.pop("format", 0) not in READABLE:
+        raise UserError(
+            f"{folder} has another checkpoint format; this cpep reads formats {READABLE[0]} and {READABLE[1]}"
+        )
+    try:
+        device, vocabulary = device_from_json(plain.pop("device")), tuple(plain.pop("vocabulary"))
+        model = Model(Card(**plain, device=device, vocabulary=vocabulary))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder}/config.json is damaged: {error}") from error
+    try:
+        model.load_state_dict(_renamed(load_file(folder / WEIGHTS)))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise UserError(f"{folder}/{WEIGHTS} is damaged or of another model: {str(error).splitlines()[0]}") from error
+    return model.eval()
+
+
+def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names of this format: format 5 calls the anchor encoder ``net.pose``."""
+    return {re.sub(r"^net\.pose\.", "net.anchor.", name): tensor for name, tensor in tensors.items()}

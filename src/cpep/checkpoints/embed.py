@@ -1,0 +1,105 @@
+"""Embeds the windows of a store with a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.data.store.store import Store
+from cpep.data.windows import AnchorReader, Windows, anchor_at
+from cpep.models.baselines.regressor import PoseRegressor
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+from cpep.runtime import distributed
+from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
+
+BATCH = 256
+LARGE_BATCH = 32
+"""Windows of a batch for models whose activations are of the size of raw EMG or larger."""
+
+
+def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
+    """Return a function that reads what the EMG network takes, as in training, to where the network is.
+
+    Raises:
+        UserError: the store is of another device, or the model has no EMG encoder.
+    """
+    model.card.refuse_other(store)
+    frames, device = round(model.card.window_s * store.frame_rate), model.device
+    read = distributed.main_rank_first(
+        lambda: model.emg_frontend.reader(store, frames)
+    )  # writes the bins of the store
+    return lambda windows: read(windows).to(device)
+
+
+def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
+    """Attach labels, users, recordings and times to vectors of windows."""
+    names = np.array([entry.name for entry in store.entries], dtype=np.str_)
+    first = np.array([entry.start for entry in store.entries])[windows.entry_N]
+    return EmbeddingSet(
+        x_ND=x_ND,
+        label_N=windows.label_N,
+        user_N=windows.users(store),
+        recording_N=names[windows.entry_N],
+        time_N=(windows.start_N - first) / store.frame_rate,
+    )
+
+
+def in_batches(
+    windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress, size: int = BATCH
+) -> FloatArray:
+    """Apply ``call`` to batches of ``size`` windows and stack what it returns; over ranks each takes a part."""
+    parts, shared = [], len(windows) >= distributed.world_size()
+    own = distributed.part(len(windows)) if shared else distributed.Part(0, len(windows), len(windows))
+    with torch.no_grad():
+        for start in range(own.start, own.stop, size):
+            progress((start - own.start) * distributed.world_size(), len(windows))
+            chosen = windows.select(np.arange(start, min(start + size, own.stop)))
+            parts.append(call(chosen).cpu().numpy())
+    progress(len(windows), len(windows))
+    found = np.concatenate(parts)
+    return (
+        distributed.gathered(torch.from_numpy(found), own).numpy()
+        if distributed.world_size() > 1 and shared
+        else found
+    )
+
+
+def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
+    """Embed the EMG of windows, as ``Model.encode_emg`` does."""
+    read, size = emg_reader(model, store), LARGE_BATCH if isinstance(model.net, PoseRegressor) else BATCH
+    x_ND = in_batches(windows, lambda w: model.embed_signal(read(w)), progress, size)
+    return embedding_set(store, windows, x_ND)
+
+
+def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
+    """Return [CLS] and mean token of an EMG encoder without projection, for a linear probe."""
+    read, encoder = emg_reader(model, store), model.net
+    assert isinstance(encoder, Encoder)
+    return embedding_set(store, windows, in_batches(windows, lambda w: encoder.pooled(read(w))))
+
+
+def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
+    """Embed the pose of windows with an aligned model, L2-normalised."""
+    model.card.refuse_other(store)
+    assert isinstance(model.net, Cpep)
+    embed, device = model.net.embed_anchor, model.device
+    read = AnchorReader(store, round(model.card.window_s * store.frame_rate))
+    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w).to(device)), progress))
+
+
+def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
+    """Return the pose (N, S, J) that a regression predicts for windows at its ``times_S``."""
+    read, net = emg_reader(model, store), model.net
+    assert isinstance(net, PoseRegressor)
+    return in_batches(windows, lambda w: net(read(w)).float(), size=LARGE_BATCH)
+
+
+def measured_pose(store: Store, windows: Windows, times_S: Tensor) -> FloatArray:
+    """Return the measured pose (N, S, J) of windows at given times, scaled as in training."""
+    read = AnchorReader(store, windows.frames)
+    return in_batches(windows, lambda w: anchor_at(read(w), times_S.cpu(), store.frame_rate))

@@ -1,0 +1,245 @@
+"""Weights of the emg2pose benchmark's models that others trained, as checkpoints of cpep.
+
+The reference code was never read, so nothing here knows how a published file calls its tensors: the user says
+which is which of ours (docs/baselines.md).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cpep.checkpoints.card import Card, Kind, git_commit
+from cpep.checkpoints.checkpoint import Model, save
+from cpep.config.presets import small
+from cpep.config.schema import Normalise
+from cpep.config.serialise import as_dict
+from cpep.data.readers.emg2pose import DEVICE
+from cpep.data.resample import frame_ratio
+from cpep.runtime.files import read_json
+from cpep.types import UserError
+from cpep.version import __version__
+
+IMPORTABLE: tuple[Kind, ...] = ("vemg2pose", "emg2pose")
+"""Models whose published weights can be imported."""
+
+PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+FEW = 3
+"""Tensors that a sentence names."""
+
+MEAN_POSE = "mean_J"
+"""Name of the mean pose, which is no weight of theirs: zero in an imported model."""
+
+LAYERS = {
+    "encoder.stem.#.conv": "stem, convolution {}",
+    "encoder.stem.#.norm": "stem, LayerNorm {}",
+    "encoder.stages.#.conv": "stage {}, convolution that strides",
+    "encoder.stages.#.norm": "stage {}, LayerNorm after it",
+    "encoder.stages.#.blocks.#.conv": "stage {}, block {}, convolution over time of 16 channels",
+    "encoder.stages.#.blocks.#.norm_conv": "stage {}, block {}, LayerNorm after the convolution",
+    "encoder.stages.#.blocks.#.up": "stage {}, block {}, linear layer 1",
+    "encoder.stages.#.blocks.#.down": "stage {}, block {}, linear layer 2",
+    "encoder.stages.#.blocks.#.norm_mlp": "stage {}, block {}, LayerNorm after the linear layers",
+    "encoder.out": "linear layer to the 64 features",
+    "decoder.cells.0": "LSTM layer 1 (reads features, then the previous pose)",
+    "decoder.cells.1": "LSTM layer 2",
+    "decoder.hidden.0": "linear layer 1 (reads features, then the previous pose)",
+    "decoder.hidden.1": "LayerNorm 1",
+    "decoder.hidden.3": "linear layer 2",
+    "decoder.hidden.4": "LayerNorm 2",
+    "decoder.head": "linear head (20 positions, then 20 velocities)",
+}
+"""What each layer of ``Emg2Pose`` is; # is a number that counts from 0, and from 1 in the words."""
+
+PARTS = {
+    "weight": "weight",
+    "bias": "bias",
+    "weight_ih": "weight of the input",
+    "weight_hh": "weight of the hidden state",
+    "bias_ih": "bias of the input",
+    "bias_hh": "bias of the hidden state",
+}
+
+
+def benchmark_kind(name: str) -> Kind:
+    """Return the kind of a model by its name.
+
+    Raises:
+        UserError: it is none of the benchmark's.
+    """
+    for kind in IMPORTABLE:
+        if kind == name:
+            return kind
+    raise UserError(f"no published model {name!r} can be imported; there are {' and '.join(IMPORTABLE)}")
+
+
+def names_text(name: str) -> str:
+    """Return the weights of a model as a table: our name, shape, and what it is, in the order of the network."""
+    rows = [("our name", "shape", "what it is")]
+    rows += [(own, shape_of(x), describe(own)) for own, x in weights_of(untrained(benchmark_kind(name))).items()]
+    wide, narrow = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "\n".join(f"{own:<{wide}}  {shape:<{narrow}}  {what}" for own, shape, what in rows)
+
+
+def describe(name: str) -> str:
+    """Say which weight of the network a name is.
+
+    >>> describe("encoder.stages.1.blocks.0.up.bias")
+    'stage 2, block 1, linear layer 1: bias'
+    """
+    layer, _, part = name.rpartition(".")
+    words = LAYERS.get(layer) or LAYERS[re.sub(r"\d+", "#", layer)]
+    numbers = [int(number) + 1 for number in re.findall(r"\d+", layer)]
+    return f"{words.format(*numbers)}: {PARTS[part]}"
+
+
+def shape_of(tensor: Tensor) -> str:
+    """Return a shape as text, 256x16x11."""
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def untrained(kind: Kind, window_s: float = 2.0) -> Model:
+    """Return a model of the benchmark for recordings in the emg2pose layout, with random weights.
+
+    The EMG comes in units of the noise, as it is in the files, and nothing is centred or scaled.
+
+    Raises:
+        UserError: no such length of a window, or it is too short for the model.
+    """
+    if not 0 < window_s < float("inf"):
+        raise UserError(f"--window-s {window_s:g}: give a positive number of seconds")
+    base, ratio = small(), frame_ratio(DEVICE.emg_rate)
+    frame_rate = DEVICE.emg_rate / ratio
+    config = replace(base, data=replace(base.data, window_s=window_s, normalisation=Normalise.none))
+    size: dict[str, Any] = {"channels": DEVICE.channels, "rate": DEVICE.emg_rate}
+    frontend = {"emg_kind": DEVICE.emg_kind, "bin_samples": 0, "rates": False, "normalisation": "none"}
+    card = Card(
+        kind=kind,
+        encoders={},
+        frontend={**size, **frontend},
+        regressor={**size, "samples": round(window_s * frame_rate) * ratio, "joints": len(DEVICE.anchor_names)},
+        device=DEVICE,
+        frame_rate=frame_rate,
+        window_s=window_s,
+        vocabulary=(),
+        split={},
+        config=as_dict(config),
+        provenance={"data": "emg2pose (imported)", "version": __version__, "git": git_commit()},
+    )
+    return Model(card).eval()
+
+
+def weights_of(model: Model) -> dict[str, Tensor]:
+    """Return the weights that a file must hold, by our names."""
+    return {name: tensor for name, tensor in model.net.state_dict().items() if name != MEAN_POSE}
+
+
+def import_checkpoint(file: Path, out: Path, name: str, names: Path | None = None, window_s: float = 2.0) -> str:
+    """Write a checkpoint with weights from a file, and return a sentence on it.
+
+    Args:
+        file: weights, safetensors.
+        out: folder of the checkpoint, which must not exist.
+        name: of the model.
+        names: JSON of their names and ours; without it the names are ours, perhaps after a common prefix.
+        window_s: length of the windows that the checkpoint reads, seconds.
+
+    Raises:
+        UserError: pickled, damaged or of another model; a faulty ``names``; or ``out`` exists.
+    """
+    kind = benchmark_kind(name)
+    if out.exists():
+        raise UserError(f"{out} exists; choose another folder or delete it")
+    found, model = _read(file), untrained(kind, window_s)
+    ours = weights_of(model)
+    theirs = _mapped(found, file, names) if names else _without_prefix(found, ours)
+    _refuse_other(theirs, ours, file, kind)
+    model.net.load_state_dict({MEAN_POSE: model.net.state_dict()[MEAN_POSE], **theirs})
+    model.card = replace(model.card, provenance={**model.card.provenance, "file": file.name})
+    save(model, out)
+    return (
+        f"{out}: {kind} with {model.parameter_count:,} parameters, windows of {window_s:g} s "
+        f"({DEVICE.channels} channels at {DEVICE.emg_rate:g} Hz)"
+    )
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file; nothing in it is ever unpickled."""
+    try:
+        with file.open("rb") as plain:
+            head, size = plain.read(9), file.stat().st_size
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror or error}") from error
+    # a length of 8 bytes, then JSON: a length may begin with the bytes that pickles and zip files begin with
+    safe = head[8:] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
+    if not safe and (file.suffix.lower() in PICKLED or head.startswith((b"PK", b"\x80"))):
+        raise UserError(
+            f"{file} is a pickled file, and cpep opens none, since unpickling runs code that comes with the file; "
+            f"convert it with {conversion(file)} (if torch refuses it, do so in the environment that made it)"
+        )
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file} is no whole safetensors file ({error}); fetch or convert it again") from error
+
+
+def conversion(file: Path) -> str:
+    """Return a command that turns a pickled checkpoint into safetensors without running code from it."""
+    return (
+        f'`python -c "import torch; from safetensors.torch import save_file; '
+        f"d = torch.load({str(file)!r}, weights_only=True, map_location='cpu'); "
+        f"save_file({{k: v.contiguous() for k, v in d.get('state_dict', d).items() if hasattr(v, 'contiguous')}}, "
+        f'{str(file.with_suffix(".safetensors"))!r})"`'
+    )
+
+
+def _without_prefix(theirs: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop what stands before our names, such as ``model.``, if it stands before all of theirs."""
+    first = next(iter(ours))
+    prefix = next((name.removesuffix(first) for name in theirs if name.endswith(f".{first}")), "")
+    common = all(name.startswith(prefix) for name in theirs)
+    return {name.removeprefix(prefix): tensor for name, tensor in theirs.items()} if common else theirs
+
+
+def _mapped(theirs: dict[str, Tensor], file: Path, names: Path) -> dict[str, Tensor]:
+    """Rename tensors by a map; what it maps to null is left out, what it does not mention keeps its name."""
+    plain = read_json(names)
+    if not isinstance(plain, dict) or not all(own is None or isinstance(own, str) for own in plain.values()):
+        raise UserError(f'{names} is no name map; write {{"their name": "our name", ...}}, or null for no use')
+    if absent := [name for name in plain if name not in theirs]:
+        raise UserError(f"{names}: {_few(absent, 'not in')} {file}; its own names come first, ours second")
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in theirs.items():
+        own = plain.get(name, name)
+        if own in renamed:
+            raise UserError(f"{names} leaves two tensors of {file} with the name {own}; give each its own")
+        if own is not None:
+            renamed[own] = tensor
+    return renamed
+
+
+def _refuse_other(theirs: dict[str, Tensor], ours: dict[str, Tensor], file: Path, kind: Kind) -> None:
+    """Check that a file has the weights of a model, all of them and no others, in the same shapes."""
+    unknown = [f"{name} {shape_of(x)}" for name, x in theirs.items() if name not in ours]
+    missing = [f"{name} {shape_of(x)}" for name, x in ours.items() if name not in theirs]
+    both = [(name, shape_of(theirs[name]), shape_of(x)) for name, x in ours.items() if name in theirs]
+    shapes = [f"{name} is {their} where ours is {own}" for name, their, own in both if their != own]
+    problems = ((unknown, "unknown"), (missing, "missing"), (shapes, "of another shape"))
+    if said := "; ".join(_few(items, what) for items, what in problems if items):
+        raise UserError(
+            f"{file} does not fit {kind}: {said}; `cpep baselines names {kind}` prints our names, "
+            "--names MAP.json says which of yours is which"
+        )
+    if bad := [name for name, x in theirs.items() if not x.isfinite().all()]:
+        raise UserError(f"{file} is damaged: {_few(bad, 'not finite')}; fetch or convert it again")
+
+
+def _few(items: list[str], what: str) -> str:
+    """Return how many items there are, and the first few."""
+    return f"{len(items)} {what} ({', '.join(items[:FEW])}{', ...' if len(items) > FEW else ''})"

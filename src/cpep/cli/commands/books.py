@@ -1,0 +1,88 @@
+"""Gesture books, and what a live recogniser is worth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cpep.cli.commands.options import listed
+from cpep.types import UserError
+
+
+def book(
+    checkpoint: Annotated[Path, typer.Argument(help="Aligned checkpoint.")],
+    store: Annotated[Path, typer.Argument(help="Prepared store that it was trained on.")],
+    out: Annotated[Path, typer.Argument(help="Book to write, one file.")],
+    gestures: Annotated[str, typer.Option(help="Names, separated by commas; those seen in training if none.")] = "",
+    false_alarms: Annotated[
+        float, typer.Option(help="Share of windows outside the book that may be taken for a gesture of it.")
+    ] = 0.4,
+) -> None:
+    """Make a gesture book from the poses of training people; validation people calibrate its confidence.
+
+    Example: `cpep book runs/cpep/checkpoint runs/cohort.store my.book`
+    """
+    from cpep.checkpoints.checkpoint import load
+    from cpep.data.store.store import open_store
+    from cpep.live.book.build import book_of
+    from cpep.live.stream import on_one_core
+
+    on_one_core()
+    if out.exists():
+        raise UserError(f"{out} exists; choose another file or delete it")
+    if not 0 < false_alarms < 1:
+        raise UserError(f"--false-alarms {false_alarms:g}: give a share between 0 and 1")
+    made = book_of(load(checkpoint), open_store(store), listed(gestures), false_alarms)
+    made.save(out)
+    known = made.calibration
+    typer.echo(
+        f"{out}: {', '.join(made.names)}\n"
+        f"of validation people's windows outside the book {known.false_alarms:.2f} are accepted, of its gestures "
+        f"{known.accepted:.2f}"
+    )
+
+
+def evaluate_live(
+    data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings, of held-out people.")],
+    out: Annotated[Path, typer.Argument(help="Output folder: live.json, live.html.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint; without one the demo's.")] = None,
+    book: Annotated[Path | None, typer.Option(help="Gesture book; without one the demo's.")] = None,
+    shots: Annotated[
+        int, typer.Option(min=0, help="In place of a book: windows of each gesture that each person shows.")
+    ] = 0,
+    shown: Annotated[str, typer.Option(help="With --shots: word in the names of recordings to show them from.")] = "",
+    users: Annotated[str, typer.Option(help="People to replay; without any, those the checkpoint held out.")] = "",
+) -> None:
+    """Replay recordings of held-out people through the live recogniser, and score its events.
+
+    Example: `cpep evaluate-live runs/heldout runs/live`
+    """
+    from cpep.experiments.live_scoring import LiveRequest, evaluate_live
+    from cpep.experiments.runs import quoted
+    from cpep.live.stream import on_one_core
+    from cpep.report.live import live_text
+    from cpep.share.demo import demo_paths
+
+    if bool(shots) != bool(shown):
+        raise UserError("--shots and --shown belong together: how many windows, and of which recordings")
+    if shots and book is not None:
+        raise UserError("--shots takes the place of a book; give --shots or --book")
+    if checkpoint is not None and book is None and not shots:
+        raise UserError(f"{checkpoint} needs a gesture book; name one with --book, or show gestures with --shots")
+    on_one_core()
+    demo_checkpoint, demo_book = demo_paths()
+    request = LiveRequest(
+        checkpoint=checkpoint or demo_checkpoint,
+        book=None if shots else book or demo_book,
+        data=data,
+        out=out,
+        users=listed(users),
+        shots=shots,
+        shown=shown,
+        command=quoted(sys.argv[1:]),
+    )
+    typer.echo(live_text(evaluate_live(request, typer.echo)))
+    typer.echo(f"page: {out / 'live.html'}")

@@ -1,0 +1,83 @@
+"""Recognition on a stream."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpep.cli.commands.options import CalibrateOption
+from cpep.types import UserError
+
+if TYPE_CHECKING:
+    from cpep.live.signals import Event
+
+
+def stream(
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="Aligned checkpoint; without one the demo's, of simulated people.")
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            help="Where EMG comes from: replay:PATH, sim, sim:SEED, lsl:NAME, lsl:type=EMG, brainflow:BOARD, or "
+            "brainflow:cyton,serial_port=/dev/ttyUSB0."
+        ),
+    ] = "sim",
+    book: Annotated[Path | None, typer.Option(help="Gesture book of the checkpoint; the demo's has one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=0, help="Of the stream, then stop; 0 goes on to its end.")] = 0.0,
+    publish: Annotated[str, typer.Option(help="Also send events as an LSL stream of markers of this name.")] = "",
+    calibrate: CalibrateOption = None,
+) -> None:
+    """Recognise gestures on a stream, and print each when it begins; Ctrl-C ends it.
+
+    Example: `cpep stream runs/cpep/checkpoint --source lsl:wristband --book my.book`
+    """
+    from cpep.checkpoints.checkpoint import load
+    from cpep.live.book.book import GestureBook
+    from cpep.live.foreground import Foreground
+    from cpep.live.recogniser import Recogniser
+    from cpep.live.sources.lsl import Markers
+    from cpep.live.sources.registry import open_source
+    from cpep.live.sources.replay import emg_of_person
+    from cpep.live.stream import EmgStream, on_one_core
+
+    on_one_core()
+    checkpoint, book = _with_demo(checkpoint, book)
+    model = load(checkpoint)
+    device, recogniser = model.card.device, Recogniser(GestureBook.load(book, model))
+    standard = model.calibrate(emg_of_person(calibrate, device).T) if calibrate else None
+    embeddings, markers = EmgStream(model, standard=standard), Markers(publish) if publish else None
+
+    def tell(event: Event) -> None:
+        typer.echo(_json(event) if as_json else f"{event.time_s:9.2f} s  {event.name}  {event.confidence:.2f}")
+        if markers:
+            markers.publish(event)
+
+    opened = open_source(source, device, speed)
+    run = Foreground(opened, embeddings, recogniser, tell, lambda sentence: typer.echo(sentence, err=True))
+    with suppress(KeyboardInterrupt):
+        run.run(seconds or float("inf"))
+    typer.echo(run.summary(), err=True)
+
+
+def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:
+    """Return checkpoint and book, those of the demo where none are given."""
+    from cpep.share.demo import demo_paths
+
+    if checkpoint is not None and book is None:
+        raise UserError(f"{checkpoint} needs a gesture book; name one with --book, or leave both out for the demo's")
+    demo_checkpoint, demo_book = demo_paths()
+    return checkpoint or demo_checkpoint, book or demo_book
+
+
+def _json(event: Event) -> str:
+    import json
+
+    return json.dumps(
+        {"time_s": round(event.time_s, 3), "gesture": event.name, "confidence": round(event.confidence, 4)}
+    )

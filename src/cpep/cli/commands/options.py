@@ -1,0 +1,86 @@
+"""Options that several commands share, and what is read from their text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cpep.types import UserError
+
+LARGEST_SEED = 2**32 - 1  # what NumPy and scikit-learn take
+TOGETHER = ("reproduce", "ablate", "pretrain", "align", "evaluate", "embed")
+"""Commands that ranks run together: under torchrun, or as a job of a cluster."""
+
+PresetOption = Annotated[str, typer.Option("--preset", help="Sizes: tiny, small or paper.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="Any field, as field=value; repeatable.")]
+UnseenOption = Annotated[
+    str, typer.Option("--unseen", help="Gestures that no training stage sees: names or numbers.")
+]
+TestOption = Annotated[str, typer.Option("--test-users", help="People held out, separated by commas.")]
+ValOption = Annotated[str, typer.Option("--val-users", help="People for early stopping and every choice.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of recordings in any layout, or a prepared store; only --dry-run needs none."
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Output folder; a stopped run resumes there; only --dry-run needs none.")
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", help="Objective: best (soft targets), or paper (hard InfoNCE, as published).")
+]
+ModelsOption = Annotated[
+    str,
+    typer.Option(
+        "--models", help="Rows of the table, separated by commas; default, all, ablations and objectives are groups."
+    ),
+]
+SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")]
+FoldsOption = Annotated[
+    int, typer.Option("--folds", help="Cross-validate over people; 0 tests a quarter of them once.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be trained, its memory and hours; write nothing.")
+]
+GpusOption = Annotated[
+    int | None, typer.Option("--gpus", help="GPUs that train a stage together, for --dry-run; 4 unless given.")
+]
+CalibrateOption = Annotated[
+    Path | None,
+    typer.Option("--calibrate", help="Recording of this session, for a checkpoint that is not causal."),
+]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the parts between commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """Return the seeds between commas, each once.
+
+    Raises:
+        UserError: something else than whole numbers that a generator takes.
+    """
+    parts = listed(text)
+    if not parts or not all(part.isdecimal() and int(part) <= LARGEST_SEED for part in parts):
+        raise UserError(
+            f"--seeds {text}: write whole numbers up to {LARGEST_SEED} separated by commas, for example 0,1,2"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def check_folds(folds: int, test_users: str) -> None:
+    """Check that ``--folds`` says how to divide people, and does not contradict ``--test-users``.
+
+    Raises:
+        UserError: it does not.
+    """
+    if folds < 0 or folds == 1:
+        raise UserError(f"--folds {folds}: give 2 or more, or 0 to test a quarter of the people once")
+    if folds and listed(test_users):
+        raise UserError("--folds tests everybody in turn, --test-users names who is tested; give one of them")

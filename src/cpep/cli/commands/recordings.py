@@ -1,0 +1,102 @@
+"""Recordings: simulate them, look at them, prepare them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cpep.cli.commands.download import download
+from cpep.cli.commands.options import SeedOption
+from cpep.types import UserError
+
+data_app = typer.Typer(
+    help="Look at recordings and prepare them for training.\n\n"
+    "Example: `cpep data inspect ../shared/data/ninapro_db1`",
+)
+data_app.command("download")(download)
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write; not with --check.")] = Path("runs/cohort"),
+    users: Annotated[int, typer.Option(help="People in the cohort.")] = 24,
+    minutes: Annotated[float, typer.Option(help="Minutes of recording a person.")] = 6.0,
+    seed: SeedOption = 0,
+    rest: Annotated[float, typer.Option(help="Length of the rests between gestures over the usual one.")] = 1.0,
+    check: Annotated[bool, typer.Option("--check", help="Print the table of properties instead.")] = False,
+) -> None:
+    """Simulate a cohort in the emg2pose layout, or check the simulator.
+
+    Example: `cpep simulate runs/cohort --users 24 --seed 0`
+    """
+    from cpep import simulate as simulator
+    from cpep.runtime.files import progress_line
+    from cpep.runtime.jobs import cores
+
+    if check:
+        table = simulator.check(seed=seed, progress=progress_line("check", "sessions"))
+        typer.echo(simulator.table_text(table))
+        if not all(row.ok for row in table):
+            raise UserError("a property of the simulator is outside its tolerance (marked above)")
+        return
+    simulator.simulate_cohort(
+        out,
+        users=users,
+        minutes=minutes,
+        seed=seed,
+        variability=simulator.Variability(rest=rest),
+        workers=cores(),
+        progress=progress_line("simulate", "s of recording"),
+    )
+    typer.echo(f"{out}: {users} simulated users, {minutes:g} minutes each, seed {seed}")
+
+
+@data_app.command("inspect")
+def inspect(path: Annotated[Path, typer.Argument(help="Folder of recordings.")]) -> None:
+    """Say what is in a folder of recordings, and what is wrong with which file.
+
+    Example: `cpep data inspect ../shared/data/ninapro_db1`
+    """
+    from cpep.data.inspect import inspect_folder
+    from cpep.runtime.files import progress_line
+    from cpep.runtime.jobs import cores
+
+    typer.echo(inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files")).text())
+
+
+@data_app.command("prepare")
+def prepare(
+    path: Annotated[Path, typer.Argument(help="Folder of recordings.")],
+    out: Annotated[Path, typer.Argument(help="Prepared store to write.")],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Prepare the I-th of N shares alone; torchrun gives each process its own."),
+    ] = None,
+) -> None:
+    """Write a prepared store: memory-mapped arrays with an index, once, resumable.
+
+    Several machines that share a disk prepare shards side by side (--shard 1/8, 2/8, ...); the same command without
+    --shard then joins them.
+
+    Example: `cpep data prepare runs/cohort runs/cohort.store`
+    """
+    from cpep.data.store.prepare import prepare as prepare_store
+    from cpep.data.store.shards import shard_of
+    from cpep.runtime.files import progress_line
+    from cpep.runtime.jobs import cores
+
+    mine = shard_of(shard, os.environ)
+    processes = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    progress = progress_line("prepare", "files")
+    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, progress=progress)
+    part = store.path != out.resolve()
+    typer.echo(
+        f"{store.path if part else out}: {len(store.entries)} recordings of {len(store.users)} users, "
+        f"{store.seconds / 3600:.2f} h, "
+        f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, pose at {store.frame_rate:g} Hz"
+    )
+    if mine and part:
+        typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")

@@ -1,0 +1,1 @@
+"""Settings: what they are, which values they take, presets, and how they are written down."""

@@ -1,0 +1,224 @@
+"""Every setting of a run, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Normalise(Enum):
+    """Label-free centre and scale of the EMG; see ``cpep.data.normalise``."""
+
+    none = "none"
+    recording = "recording"
+    causal = "causal"
+
+
+class Tokens(Enum):
+    """How a window becomes tokens: raw samples (the paper's) or log energy in 10-ms bins."""
+
+    patch = "patch"
+    log_rms = "log_rms"
+
+
+class Precision(Enum):
+    """Number format of the matrix products: bf16 where the processor has it (``auto``), or always fp32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Hardware(Enum):
+    """Where networks run: on a GPU where there is one (``auto``), or as named."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Pool(Enum):
+    """What an encoder gives to the alignment: its [CLS] token, or the mean of the others."""
+
+    cls = "cls"
+    mean = "mean"
+
+
+class Projection(Enum):
+    """Head of the EMG side in the alignment: nothing, one layer (the paper's), or two with a GELU between."""
+
+    none = "none"
+    linear = "linear"
+    mlp = "mlp"
+
+
+class Contrast(Enum):
+    """Contrastive loss: a softmax over the batch (the paper's), or a sigmoid of every pair by itself."""
+
+    info_nce = "info_nce"
+    sigmoid = "sigmoid"
+
+
+class Targets(Enum):
+    """Where the target of the softmax lies beside the own pose.
+
+    Nowhere; on all poses alike (label smoothing); on similar ones (SoftCLIP); on those of the same community
+    (supervised contrast).
+    """
+
+    own = "own"
+    even = "even"
+    pose = "pose"
+    community = "community"
+
+
+class Readout(Enum):
+    """Linear classifier on frozen vectors: logistic regression (results.md), or linear discriminant analysis."""
+
+    logistic = "logistic"
+    lda = "lda"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which windows exist and how the EMG is scaled."""
+
+    window_s: float = 2.0
+    hop_s: float = 0.25
+    normalisation: Normalise = Normalise.recording
+    pose_lag_ms: float = 0.0  # pose this much later than EMG (EMG leads motion by about 55 ms)
+    guard_s: float = 0.5  # a training window stays this far from any sample of an unseen gesture
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One Transformer encoder with its tokeniser."""
+
+    tokens: Tokens = Tokens.log_rms
+    token_ms: float = 200.0  # length of one token
+    bin_ms: float = 10.0  # length of one energy bin of log_rms
+    rates: bool = False  # of raw EMG, zero crossings and slope sign changes beside log_rms
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """EMG augmentation, drawn anew for every window."""
+
+    gain: float = 0.15  # SD of the log gain of one channel; of log energies, of their shift in SDs
+    common_gain: float = 0.15  # SD of the log gain shared by all channels
+    noise: float = 0.05  # SD of noise added to every value, in units of the recording's level or SDs
+    rotate_deg: float = 10.0  # a ring turns by up to this angle; raw signals by whole channels
+    drop: float = 0.1  # probability that a channel is silent
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up and cosine decay."""
+
+    steps: int = 400
+    batch: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.1  # share of the steps
+    clip: float = 1.0  # largest gradient norm
+    scalar_rate: float = 10.0  # learning rate of the temperature over lr
+    checks: int = 10  # validations over the run
+    patience: int = 0  # stop once the best of this many checks is no lower than what was before; 0 never stops
+
+
+@dataclass(frozen=True)
+class MaeConfig:
+    """Masked autoencoder of one modality (CPEP section 1: mask 0.5)."""
+
+    mask: float = 0.5
+    decoder_depth: int = 1
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What the alignment minimises: a contrastive loss, and other terms by their weights."""
+
+    contrast: Contrast = Contrast.info_nce
+    targets: Targets = Targets.own
+    share: float = 0.3  # of the target that similar poses share, the own one among them
+    target_temperature: float = 0.1  # of the softmax over similarities of poses
+    communities: int = 64  # k-means on pose embeddings of training users
+    keep: int = 4  # communities of a pose
+    cascle: float = 0.0  # weight of the community-aware soft contrastive loss (EMBridge)
+    reconstruct: float = 0.0  # weight of masked pose reconstruction (EMBridge); needs queries
+    mask: float = 0.5  # of the pose tokens in it
+    regress: float = 0.0  # weight of predicting the pose from the EMG embedding
+    adversary: float = 0.0  # weight of what a classifier of people must not find in the EMG embedding
+    moments: float = 0.0  # weight of the distance between people in mean and covariance of the EMG embedding
+    mixup: float = 0.0  # share of windows that are mixed with one of another person at the same pose
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Contrastive alignment to the frozen pose encoder (CPEP section 2)."""
+
+    temperature: float = 0.02
+    temperature_min: float = 0.02
+    temperature_max: float = 0.5
+    learn_temperature: bool = True
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    queries: int = 0  # of a Q-Former on the EMG encoder (EMBridge has 16); 0 embeds what is pooled
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    people: int = 0  # users of a batch; 0 for all
+    rest: bool = False  # whether windows that are labelled rest throughout take part
+    pool: Pool = Pool.cls
+    projection: Projection = Projection.linear
+    start_emg: bool = True  # from the masked autoencoder, or from random weights
+    start_pose: bool = True
+    freeze_emg: bool = False  # train the projection alone
+    train_pose: bool = False  # train the pose encoder too
+    pairs: float = 1.0  # share of the paired recordings, in pieces of 10 s spread evenly
+    shuffled: bool = False  # deal the poses of a batch at random: the control that must stay at chance
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """Models trained on equal terms with CPEP: the emg2pose recipe (Adam, L1, fingertips, turned by a channel)."""
+
+    optim: OptimConfig = field(default_factory=OptimConfig)  # steps: at most; compute and patience may end it before
+    compute: float = 1.0  # at most this many times the floating-point operations of CPEP's three stages
+    fingertip: float = 0.01  # weight of the mean distance of fingertips, mm, beside the L1 of joint angles, rad
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Read-outs of frozen embeddings (results.md)."""
+
+    neighbours: int = 10
+    bootstrap: int = 1000
+    probe: Readout = Readout.logistic
+    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
+    ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+    adapt: bool = False  # cpep's rows and features: to each test person's own recording, without labels
+    gallery: float = 1.0  # share of the gallery's poses, drawn at random
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: a preset with overrides."""
+
+    preset: str = "small"
+    recipe: str = "paper"
+    threads: int = 1  # a stage; several stages run side by side on the other cores
+    precision: Precision = Precision.auto
+    device: Hardware = Hardware.auto
+    data: DataConfig = field(default_factory=DataConfig)
+    emg: EncoderConfig = field(default_factory=EncoderConfig)
+    pose: EncoderConfig = field(default_factory=EncoderConfig)
+    emg_mae: MaeConfig = field(default_factory=MaeConfig)
+    pose_mae: MaeConfig = field(default_factory=MaeConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    baselines: BaselineConfig = field(default_factory=BaselineConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)

@@ -1,0 +1,1 @@
+"""Files of other people in, recordings out: one module a format."""

@@ -1,0 +1,108 @@
+"""metadata.csv of emg2pose: what each file is and to which split it belongs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cpep.runtime.files import write_text
+from cpep.types import UserError
+
+METADATA = "metadata.csv"
+
+HANDS = ("_both", "_left", "_right")
+
+
+def plain_stage(stage: str) -> str:
+    """Return the name of a stage without the suffix of the prompted hand.
+
+    >>> plain_stage("IndividualFingerPointingSnap_both")
+    'IndividualFingerPointingSnap'
+    """
+    for suffix in HANDS:
+        stage = stage.removesuffix(suffix)
+    return stage
+
+
+@dataclass(frozen=True)
+class MetadataRow:
+    """One line of metadata.csv: what a file is and to which split it belongs.
+
+    Attributes:
+        filename: name of the file without ``.hdf5``.
+        split: ``train``, ``val`` or ``test``.
+        generalization: ``user``, ``stage`` or ``user_stage`` where the file is held out.
+        start: first sample, unix seconds.
+        end: last sample, unix seconds.
+    """
+
+    user: str
+    session: str
+    stage: str
+    side: str
+    moving_hand: str = ""
+    held_out_user: bool = False
+    held_out_stage: bool = False
+    split: str = ""
+    generalization: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    filename: str = ""
+
+
+def write_metadata(folder: Path, rows: Sequence[MetadataRow]) -> None:
+    """Write ``folder/metadata.csv`` atomically, in the column order of emg2pose."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(MetadataRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    write_text(folder / METADATA, text.getvalue())
+
+
+def read_metadata(folder: Path) -> list[MetadataRow]:
+    """Read ``folder/metadata.csv``; see ``parse_metadata``."""
+    return parse_metadata(folder / METADATA)
+
+
+def parse_metadata(path: Path) -> list[MetadataRow]:
+    """Read a file of the columns of metadata.csv; others are ignored.
+
+    Raises:
+        UserError: the file is missing, lacks a column that identifies a file, or a number is unreadable.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            lines = list(reader)
+            columns = set(reader.fieldnames or ())
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable as CSV ({error}); fetch it again") from error
+    if missing := sorted({"user", "session", "stage", "side", "split", "filename"} - columns):
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; fetch it again")
+    return [_metadata_row(line, number, path) for number, line in enumerate(lines, start=2)]
+
+
+def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> MetadataRow:
+    """Parse one line; an empty cell keeps the field's default."""
+    values: dict[str, Any] = {}
+    for field in fields(MetadataRow):
+        cell = (line.get(field.name) or "").strip()
+        if field.type == "str":
+            values[field.name] = cell
+        elif cell and field.type == "bool":
+            values[field.name] = cell.lower() in ("true", "1")
+        elif cell:
+            try:
+                values[field.name] = float(cell)
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}: {field.name} is {cell!r}, not a number") from error
+    if values["split"] not in ("", "train", "val", "test"):
+        raise UserError(f"{path}, line {number}: split is {values['split']!r}; it must be train, val, test or empty")
+    values["filename"] = values["filename"].removesuffix(".hdf5")
+    return MetadataRow(**values)

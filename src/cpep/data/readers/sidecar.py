@@ -1,0 +1,240 @@
+"""The JSON beside a generic recording that says what is in it; ``cpep.data.readers.generic`` shows one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cpep.data.recording import Device
+from cpep.types import EmgKind, UserError
+
+LOWEST_RATE = 10.0
+"""Slower than this nothing follows a movement; the unit of the rate was mistaken."""
+
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a table of numbers is.
+
+    Attributes:
+        field: array of an .npz; empty for a .csv, whose columns say all.
+        columns: column names of a .csv, or column numbers of the array; empty for all.
+        scale: factor to the stated unit.
+        clock: field or column of the time of each row; empty where rows are regular.
+        clock_s: unit of the clock in seconds.
+    """
+
+    field: str
+    columns: tuple[str | int, ...]
+    scale: float
+    clock: str
+    clock_s: float
+
+
+@dataclass(frozen=True)
+class Names:
+    """How a text of the recording is found: given outright, or by a pattern in the file's name."""
+
+    text: str
+    pattern: str
+
+    def of(self, stem: str, path: Path, what: str) -> str:
+        """Return the text for a file.
+
+        Raises:
+            UserError: the pattern is not found in the file's name, or its group is empty.
+        """
+        if not self.pattern:
+            return self.text
+        match = re.search(self.pattern, stem)
+        found = match and (match[1] if match.groups() else match[0])
+        if not found:
+            raise UserError(f"{path}: the sidecar's {what} pattern {self.pattern!r} does not match {stem!r}")
+        return found
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar says; see ``cpep.data.readers.generic`` for the meaning of each key."""
+
+    path: Path
+    emg: Block
+    rate: float
+    kind: EmgKind
+    unit: str
+    ring: tuple[int, ...]
+    pose: Block | None
+    anchor_rate: float
+    anchor_names: tuple[str, ...]
+    anchor_unit: str
+    label: str
+    label_names: dict[str, str]
+    prompt: str
+    repetition: str
+    user: Names
+    session: Names
+    stage: Names
+    side: str
+    max_gap_s: float
+
+    def device(self, channels: int, pose_names: tuple[str, ...]) -> Device:
+        """Return the device, once the number of channels is known.
+
+        Raises:
+            UserError: the ring names channels that do not exist.
+        """
+        if set(self.ring) - set(range(channels)) or len(set(self.ring)) != len(self.ring):
+            raise UserError(f"{self.path}: ring {list(self.ring)} does not fit {channels} channels")
+        unit = self.anchor_unit if pose_names else ""
+        return Device(channels, self.rate, self.kind, self.unit, self.ring, pose_names, unit)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read and check a sidecar.
+
+    Raises:
+        UserError: a key is missing, unknown or of the wrong type; the sentence names it.
+    """
+    top = _Reader(path, "", _json(path))
+    emg = top.inner("emg") or top.wrong("emg", "an object with field or columns")
+    pose, label = top.inner("pose"), top.inner("label")
+    rate = top.number("rate")
+    if rate < LOWEST_RATE:
+        top.wrong("rate", f"at least {LOWEST_RATE:g} samples per second")
+    if top.text("kind") not in ("raw", "envelope"):
+        top.wrong("kind", "'raw' or 'envelope'")
+    if top.text("side", "right") not in ("left", "right"):
+        top.wrong("side", "'left' or 'right'")
+    sidecar = Sidecar(
+        path=path,
+        emg=_block(emg),
+        rate=rate,
+        kind="envelope" if top.text("kind") == "envelope" else "raw",
+        unit=top.text("unit"),
+        ring=top.listed("ring", int),
+        anchor_rate=pose.number("rate", rate) if pose else rate,
+        anchor_names=pose.listed("names", str) if pose else (),
+        anchor_unit=pose.text("unit") if pose else "",
+        pose=_block(pose) if pose else None,
+        label=label.text("field") if label else "",
+        label_names=label.mapping("names") if label else {},
+        prompt=top.text("prompt", ""),
+        repetition=top.text("repetition", ""),
+        user=_names(top, "user"),
+        session=_names(top, "session", default="(.+)"),
+        stage=_names(top, "stage", default="(.+)"),
+        side=top.text("side", "right"),
+        max_gap_s=top.number("max_gap_s", 0.1),
+    )
+    for reader in (top, emg, pose, label):
+        if reader is not None:
+            reader.done()
+    return sidecar
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
+
+
+def _block(reader: _Reader) -> Block:
+    """Read the keys that ``emg`` and ``pose`` share."""
+    clock = reader.inner("clock")
+    block = Block(
+        field=reader.text("field", ""),
+        columns=reader.listed("columns", str, int),
+        scale=reader.number("scale", 1.0),
+        clock=clock.text("field") if clock else "",
+        clock_s=TIME_UNITS.get(clock.text("unit"), 0.0) if clock else 0.0,
+    )
+    if clock is not None:
+        if block.clock_s == 0:
+            clock.wrong("unit", f"one of {', '.join(TIME_UNITS)}")
+        clock.done()
+    if not block.field and not block.columns:
+        reader.wrong("field", "the array of an .npz, or else columns the names of those of a .csv")
+    return block
+
+
+def _names(top: _Reader, key: str, default: str = "") -> Names:
+    if isinstance(top.value.get(key), dict):
+        inner = top.inner(key)
+        assert inner is not None
+        pattern = inner.text("pattern")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            inner.wrong("pattern", f"a regular expression ({error})")
+        inner.done()
+        return Names("", pattern)
+    text = top.text(key, "" if default else None)
+    return Names(text, "" if text else default)
+
+
+class _Reader:
+    """Takes typed values out of a JSON object and remembers which keys were asked for."""
+
+    def __init__(self, path: Path, where: str, value: Any) -> None:
+        self.path, self.where = path, where
+        if not isinstance(value, dict):
+            raise UserError(f"{path}: {where.rstrip('.') or 'the sidecar'} must be a JSON object")
+        self.value: dict[str, Any] = value
+        self.asked: list[str] = []
+
+    def wrong(self, key: str, expected: str) -> NoReturn:
+        found = repr(self.value[key]) if key in self.value else "missing"
+        raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
+
+    def get(self, key: str) -> Any:
+        self.asked.append(key)
+        return self.value.get(key)
+
+    def inner(self, key: str) -> _Reader | None:
+        value = self.get(key)
+        return None if value is None else _Reader(self.path, f"{self.where}{key}.", value)
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.get(key)
+        if value is None and default is not None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            self.wrong(key, "a positive number")
+        return float(value)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.get(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str) or not value:
+            self.wrong(key, "a text")
+        return value
+
+    def listed(self, key: str, *types: type) -> tuple[Any, ...]:
+        value = self.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or any(type(item) not in types for item in value):
+            self.wrong(key, f"a list of {' or '.join(t.__name__ for t in types)}")
+        return tuple(value)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        value = self.get(key)
+        if not isinstance(value, dict) or not value or any(not isinstance(v, str) for v in value.values()):
+            self.wrong(key, 'an object from the values in the file to names, such as {"0": "rest", "1": "fist"}')
+        return value
+
+    def done(self) -> None:
+        """Refuse keys that nobody asked for: a misspelt one would otherwise be passed over."""
+        for key in self.value:
+            if key not in self.asked:
+                near = difflib.get_close_matches(key, self.asked, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(self.asked))}"
+                raise UserError(f"{self.path}: unknown key '{self.where}{key}'; {hint}")

@@ -1,0 +1,1 @@
+"""Prepared recordings: memory-mapped arrays with an index."""

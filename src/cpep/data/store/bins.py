@@ -1,0 +1,108 @@
+"""Statistics of short bins of EMG, what energy tokens are made of, computed once for a store.
+
+Neighbouring windows share most of their samples and a training run reads each window many times. The bins of a
+store are computed once, into a memory-mapped file beside its arrays, so that a step reads some hundred bytes
+a bin and not its samples. The file is derived: it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpep.data.store.store import Store, map_array
+from cpep.runtime.files import atomic_path
+from cpep.types import IntArray
+
+STATISTICS = 3
+"""Mean square, zero crossings, slope sign changes."""
+
+BLOCK_BINS = 4096
+"""Bins computed at once."""
+
+
+def bin_statistics(emg_TC: Tensor, bin_samples: int) -> Tensor:
+    """Return mean square, and zero crossings and slope sign changes per sample, of bins: (..., bins, 3, C).
+
+    A bin is judged by its own samples alone, so that it does not matter where a window or a chunk of a stream
+    begins. The two rates do not depend on the gain (Hudgins et al. 1993, without their threshold).
+
+    Args:
+        emg_TC: EMG (..., T, C); samples after the last whole bin are left out.
+        bin_samples: samples of a bin.
+    """
+    *batch, T, C = emg_TC.shape
+    bins = T // bin_samples
+    x_NKC = emg_TC[..., : bins * bin_samples, :].reshape(*batch, bins, bin_samples, C)
+    power_NC = x_NKC.square().mean(dim=-2)
+    crossings_NC = torch.signbit(x_NKC).diff(dim=-2).sum(dim=-2) / max(bin_samples - 1, 1)
+    turns_NC = torch.signbit(x_NKC.diff(dim=-2)).diff(dim=-2).sum(dim=-2) / max(bin_samples - 2, 1)
+    return torch.stack([power_NC, crossings_NC, turns_NC], dim=-2)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of a store, one recording after another.
+
+    Attributes:
+        frames: pose frames of a bin.
+        bin_V3C: statistics of every whole bin of every recording.
+        first_E: first bin of each recording, and the number of all bins.
+    """
+
+    frames: int
+    bin_V3C: Tensor
+    first_E: IntArray
+
+    def hold(self, offset_N: IntArray, frames: int) -> bool:
+        """Tell whether windows of that many frames, so far into their recordings, begin and end on a bin."""
+        return not (frames % self.frames or (offset_N % self.frames).any())
+
+    def of_recording(self, index: int) -> Tensor:
+        """Return the statistics (bins, 3, C) of one recording."""
+        return self.bin_V3C[self.first_E[index] : self.first_E[index + 1]]
+
+    def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
+        """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
+        first_N = self.first_E[entry_N] + offset_N // self.frames
+        _, statistics, channels = self.bin_V3C.shape
+        count, width = frames // self.frames, statistics * channels
+        view = self.bin_V3C.as_strided((len(self.bin_V3C) - count + 1, count * width), (width, 1))
+        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, statistics, channels)
+
+
+def bins_of(store: Store, bin_samples: int) -> Bins:
+    """Open the bins of that length, computing them where they are not there yet.
+
+    Args:
+        store: prepared recordings.
+        bin_samples: a multiple of the store's ``ratio``.
+
+    Raises:
+        UserError: the file of the bins is damaged.
+    """
+    frames = bin_samples // store.ratio
+    count_E = np.array([entry.frames // frames for entry in store.entries])
+    first_E = np.concatenate([[0], np.cumsum(count_E)])
+    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+    path = store.path / f"bins{bin_samples}.npy"
+    if not path.exists():
+        _write(store, bin_samples, count_E, shape, path)
+    return Bins(frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
+
+
+def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+        )
+        for entry, count in zip(store.entries, count_E, strict=True):
+            first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples
+            for low in range(0, int(count) * bin_samples, block):
+                rows = slice(first + low, first + min(low + block, int(count) * bin_samples))
+                statistics = bin_statistics(torch.from_numpy(store.emg_TC[rows]), bin_samples)
+                file.write(statistics.numpy().astype(np.float32).tobytes())

@@ -1,0 +1,105 @@
+"""A recording as a prepared store holds it: cut to whole frames, pose and labels per frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpep.data.recording import Device, Recording
+from cpep.data.resample import frame_ratio, resample_anchor
+from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
+
+POWER_BLOCK_S = 0.25
+"""Length of the blocks whose mean square is kept for normalisation."""
+
+BLOCKS_AT_ONCE = 4
+"""So many blocks are squared at once: in float64 they stay in a core's cache, which halves the time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """One recording in the layout of a store; labels count in the recording's own vocabulary.
+
+    Attributes:
+        emg_TC: float32, right-handed channel order, T = M * ratio.
+        anchor_MJ: float32, zero where invalid.
+        power_KC: float32, mean square of the EMG in blocks; the last may be shorter.
+    """
+
+    user: str
+    session: str
+    stage: str
+    side: str
+    device: Device
+    vocabulary: tuple[str, ...]
+    emg_TC: FloatArray
+    anchor_MJ: FloatArray
+    valid_M: BoolArray
+    label_M: IntArray
+    prompt_M: IntArray
+    repetition_M: IntArray
+    power_KC: FloatArray
+
+
+def to_frames(recording: Recording) -> Frames:
+    """Cut, mirror and resample a recording.
+
+    Raises:
+        UserError: the recording is shorter than one frame.
+    """
+    device = recording.device
+    ratio = frame_ratio(device.emg_rate)
+    frames = len(recording.emg_TC) // ratio
+    if frames == 0:
+        raise UserError(f"{recording.name} is shorter than one frame of {ratio} samples; remove it")
+    samples = frames * ratio
+    emg_TC = recording.emg_TC[:samples]
+    if recording.mirror:
+        emg_TC = emg_TC[:, recording.mirror]
+    pose_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)
+    valid_M = np.zeros(frames, bool)
+    if recording.anchor_SJ is not None:
+        pose_MJ, valid_M = resample_anchor(
+            recording.anchor_SJ, recording.valid_S, recording.anchor_rate, device.emg_rate / ratio, frames
+        )
+    label_MR = recording.label_T[:samples].reshape(frames, ratio)
+    prompt_T = recording.label_T if recording.prompt_T is None else recording.prompt_T
+    repetition_M = np.zeros(frames, np.int16)
+    if recording.repetition_T is not None:
+        repetition_M = recording.repetition_T[:samples].reshape(frames, ratio).max(1)
+    return Frames(
+        user=recording.user,
+        session=recording.session,
+        stage=recording.stage,
+        side=recording.side,
+        device=device,
+        vocabulary=recording.vocabulary,
+        emg_TC=np.ascontiguousarray(emg_TC, np.float32),
+        anchor_MJ=pose_MJ.astype(np.float32, copy=False),
+        valid_M=valid_M,
+        label_M=np.where((label_MR == label_MR[:, :1]).all(1), label_MR[:, 0], UNKNOWN).astype(np.int16),
+        # The largest index: a gesture wins over rest and rest over unknown, so that no gesture is overlooked.
+        prompt_M=prompt_T[:samples].reshape(frames, ratio).max(1).astype(np.int16),
+        repetition_M=repetition_M.astype(np.int16),
+        power_KC=block_power(emg_TC, device.emg_rate),
+    )
+
+
+def block_power(emg_TC: FloatArray, rate: float) -> FloatArray:
+    """Return the mean square (K, C) of consecutive blocks of ``POWER_BLOCK_S``, float32.
+
+    Block k ends at or before second (k + 1) * POWER_BLOCK_S, so that what is causal stays causal where a
+    block is no whole number of samples.
+    """
+    block = rate * POWER_BLOCK_S
+    assert block >= 1, f"{rate} Hz is no EMG rate"
+    edges = np.floor(np.arange(math.ceil(len(emg_TC) / block) + 1) * block).astype(np.intp)
+    edges[-1] = len(emg_TC)
+    sums_KC = np.empty((len(edges) - 1, emg_TC.shape[1]))
+    for k in range(0, len(sums_KC), BLOCKS_AT_ONCE):
+        here = edges[k : k + BLOCKS_AT_ONCE + 1]
+        squares_TC = np.square(emg_TC[here[0] : here[-1]], dtype=np.float64)
+        sums_KC[k : k + BLOCKS_AT_ONCE] = np.add.reduceat(squares_TC, here[:-1] - here[0], axis=0)
+    return np.asarray((sums_KC / np.diff(edges)[:, None]).astype(np.float32))

@@ -1,0 +1,266 @@
+"""Writes prepared stores: in order, resumable, at bounded memory.
+
+The arrays grow in a folder ``.<out>.partial`` beside the store, one recording after the other. A journal
+gets a line after each: a run that was stopped cuts the arrays back to the last line and goes on from there.
+At the end the ``.npy`` headers and the index are written and the folder is renamed. Recordings are read by
+several processes, each of which writes the large arrays of what it read itself; their places follow from the
+order of the names, so that the bytes do not depend on how many. Machines share the work as ``cpep.data.store.shards``
+says: each prepares a part, and the parts are then joined by the same means, read in place of the recordings.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from cpep.data.readers import emg2pose
+from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings
+from cpep.data.store import shards
+from cpep.data.store.arrays import Placed, Places, place
+from cpep.data.store.frames import Frames, to_frames
+from cpep.data.store.shards import Shard
+from cpep.data.store.store import Store, is_store, open_store
+from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
+from cpep.runtime.files import read_json
+from cpep.runtime.jobs import shut_down, start_worker, submit
+from cpep.types import Progress, UserError, no_progress
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Reader = Callable[[], Frames | UserError]
+"""Reads one recording; what is wrong with it is a result, since what follows from it is not decided there."""
+
+
+def prepare(
+    folder: Path,
+    out: Path,
+    *,
+    workers: int = 1,
+    shard: Shard | None = None,
+    skip_bad: bool = False,
+    progress: Progress = no_progress,
+) -> Store:
+    """Prepare the recordings of a folder into a store, or open the store that already holds them.
+
+    A run that was stopped goes on where it was; recordings that changed since are read again. Where shards were
+    prepared, they are joined.
+
+    Args:
+        folder: recordings in any layout that cpep reads, of one device.
+        out: the store; must not exist, be empty, or be the store of these very recordings.
+        workers: processes that read.
+        shard: prepare these recordings alone, as a part of the store, and return the part.
+        skip_bad: leave out recordings that cannot be read, and list them in ``Store.skipped``.
+        progress: called with the number of recordings done and their total.
+
+    Raises:
+        UserError: a recording is unreadable or of another device, ``out`` holds something else, no space, or
+            shards were begun of which not all are complete.
+    """
+    out = out.resolve()
+    sources = find_recordings(folder)
+
+    def build(out: Path, mine: slice, readers: list[Reader], splits: dict[str, str], metadata: Stamp | None) -> Store:
+        """Write the store of some of the recordings."""
+        growing = out.with_name(f".{out.name}.partial")
+        with closing(StoreWriter(growing, stamps[mine], keep_skipped=skip_bad)) as writer:
+            _fill(writer, readers, workers, skip_bad, progress)
+            writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
+        growing.replace(out)
+        (out / JOURNAL).unlink()
+        return open_store(out)
+
+    try:
+        stamps = [_stamp(source) for source in sources]
+        metadata = _metadata(folder)
+        whole = _existing(out, stamps, metadata, skip_bad)
+        if shard and not whole:
+            mine, part = shard.slice(len(sources)), shard.path(out)
+            shards.refuse_other_division(out, shard)
+            return _existing(part, stamps[mine], None, skip_bad) or build(
+                part, mine, _readers(sources[mine]), {}, None
+            )
+        if not whole:
+            splits = _splits(folder, metadata)
+            readers = _parts(out, stamps, skip_bad) or _readers(sources)
+            whole = build(out, slice(None), readers, splits, metadata)
+        shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
+        ) from error
+    return whole
+
+
+def _readers(sources: Sequence[Source]) -> list[Reader]:
+    return [partial(_frames_of, source) for source in sources]
+
+
+def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
+    """Return what reads every recording from the parts of the shards; nothing where no shard was begun.
+
+    Raises:
+        UserError: a shard is not complete, or recordings changed since.
+    """
+    readers: list[Reader] = []
+    missing = []
+    for shard in shards.shards_at(out):
+        part, mine = shard.path(out), stamps[shard.slice(len(stamps))]
+        if not (store := _existing(part, mine, None, skip_bad)):
+            missing.append(f"{shard.index}/{shard.count}")
+            continue
+        at = {entry.name: index for index, entry in enumerate(store.entries)}
+        why = dict(store.skipped)
+        readers += [
+            partial(shards.frames_of_part, part, at[name]) if name in at else partial(UserError, why[name])
+            for name, *_ in mine
+        ]
+    if missing:
+        raise UserError(
+            f"{out}: not complete yet: --shard {', '.join(missing)}; run the same command with each to the end, "
+            f"or delete {shards.parts_folder(out)} to prepare without shards"
+        )
+    shards.forget()
+    return readers
+
+
+def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad: bool, progress: Progress) -> None:
+    """Read and write what is not done yet."""
+    progress(writer.done, len(readers))
+    # Spawned, not forked: torch may have started threads in this process.
+    context = multiprocessing.get_context("spawn") if workers > 1 else None
+    places = Places(writer.done, writer.frames, writer.blocks, context)
+    jobs = list(enumerate(readers))[writer.done :]
+    with closing(in_order(partial(_placed, writer.partial), jobs, workers, partial(_share, places))) as results:
+        for result in results:
+            if isinstance(result, Placed):
+                writer.add(result)
+            elif skip_bad:
+                writer.skip(str(result))
+            else:
+                raise UserError(f"{result} (or leave out such files: cpep data prepare --skip-bad)") from result
+            progress(writer.done, len(readers))
+
+
+_places: Places | None = None
+
+
+def _share(places: Places) -> None:
+    """Let this process know where recordings go; what processes share can only be given to them when they start."""
+    global _places
+    _places = places
+
+
+def _placed(folder: Path, job: tuple[int, Reader]) -> Placed | UserError:
+    """Read a recording and write its large arrays."""
+    assert _places is not None
+    index, read = job
+    length = blocks = 0
+    try:
+        frames = read()
+        if isinstance(frames, UserError):
+            return frames
+        length, blocks = len(frames.valid_M), len(frames.power_KC)
+    finally:
+        start, power_start = _places.take(index, length, blocks)
+    return place(folder, frames, start, power_start)
+
+
+def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: bool) -> Store | None:
+    """Open what is at ``out`` if it is the wanted store; ``None`` where nothing is."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not is_store(out):
+        raise UserError(f"{out} exists and is no prepared store; choose another place")
+    index = read_json(out / STORE_INDEX)
+    if index.get("sources") != stamps or index.get("metadata") != metadata:
+        raise UserError(
+            f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
+        )
+    store = open_store(out)
+    if store.skipped and not skip_bad:
+        raise UserError(
+            f"{out} was prepared without {len(store.skipped)} unreadable recordings, the first "
+            f"{store.skipped[0][0]}; accept that with --skip-bad, or choose another place"
+        )
+    return store
+
+
+def _stamp(source: Source) -> Stamp:
+    paths = [source.path, source.sidecar] if source.sidecar else [source.path]
+    return [source.name, *(number for path in paths for number in _size_and_time(path))]
+
+
+def _size_and_time(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _metadata(folder: Path) -> Stamp | None:
+    path = folder / emg2pose.METADATA
+    return [emg2pose.METADATA, *_size_and_time(path)] if path.is_file() else None
+
+
+def _splits(folder: Path, metadata: Stamp | None) -> dict[str, str]:
+    return {row.filename: row.split for row in emg2pose.read_metadata(folder)} if metadata else {}
+
+
+def _frames_of(source: Source) -> Frames | UserError:
+    """Read one recording of a folder."""
+    try:
+        return to_frames(source.read())
+    except UserError as error:
+        return error
+
+
+def in_order(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    begin: Callable[[], None] | None = None,
+) -> Generator[Result, None, None]:
+    """Apply a function to items in parallel and yield the results in order, two per process in memory.
+
+    Args:
+        function: picklable, as are items and results.
+        items: what it is applied to; work on them begins in their order.
+        workers: processes; with one, everything happens here.
+        begin: called once in each process before its first item.
+
+    Raises:
+        UserError: a process was killed.
+    """
+    if workers <= 1 or len(items) <= 1:
+        if begin:
+            begin()
+        yield from map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(items)), context, _start, (begin,))
+    try:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(submit(pool, function, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("a reading process was killed, perhaps for its memory; use fewer processes") from error
+    finally:
+        shut_down(pool)
+
+
+def _start(begin: Callable[[], None] | None) -> None:
+    start_worker()
+    if begin:
+        begin()

@@ -1,0 +1,227 @@
+"""The arrays of a store while they grow, and the journal from which a stopped run goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.data.readers.folder import STORE_INDEX
+from cpep.data.recording import Device
+from cpep.data.resample import frame_ratio
+from cpep.data.store.arrays import GrowingArray, Placed, write_all
+from cpep.data.store.frames import POWER_BLOCK_S
+from cpep.data.store.store import STORE_VERSION, Entry, device_from_json
+from cpep.runtime.files import write_json, write_text
+from cpep.types import UNKNOWN, IntArray, UserError
+
+Stamp = list[Any]
+"""Name of a source, then size and modification time of each of its files: tells whether it is the same."""
+
+JOURNAL = "journal.jsonl"
+
+
+class StoreWriter:
+    """Appends recordings to the arrays in ``partial``; each one that is complete survives a kill.
+
+    The large arrays are written by ``place``, in the process that reads; labels, whose numbers depend on the
+    recordings before, and the journal are written here, in the order of the recordings. A line of the journal
+    so says that all arrays hold that recording and those before it.
+
+    Args:
+        partial: folder of the arrays; made where it is missing.
+        stamps: of all sources, in order; the journal of an earlier run counts as far as it agrees with them.
+        keep_skipped: whether recordings that an earlier run skipped stay skipped.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+
+    def __init__(self, partial: Path, stamps: list[Stamp], *, keep_skipped: bool) -> None:
+        self.partial, self.stamps = partial, stamps
+        self.entries: list[Entry] = []
+        self.skipped: list[list[str]] = []
+        self.vocabulary = ["rest"]
+        self.device: Device | None = None
+        self.frames = self.blocks = 0
+        self._arrays: dict[str, GrowingArray] = {}
+        lines = _agreeing(partial, stamps, keep_skipped)
+        # The journal is cut before the arrays are: they may hold more than it says, never less.
+        write_text(partial / JOURNAL, "".join(map(_text, [{"version": STORE_VERSION}, *lines])))
+        self._journal = io.FileIO(partial / JOURNAL, "a")
+        for line in lines:
+            self._count(line)
+        if self.device is not None:
+            self._open(self.device)
+            for name, array in self._arrays.items():
+                array.cut(self._rows(name, self.device))
+        else:  # processes that read may have placed something before the first line was written
+            for path in partial.glob("*.npy"):
+                os.truncate(path, 0)
+
+    @property
+    def done(self) -> int:
+        """Number of sources that are dealt with."""
+        return len(self.entries) + len(self.skipped)
+
+    def add(self, placed: Placed) -> None:
+        """Append the next recording, whose large arrays are written.
+
+        Raises:
+            UserError: its device differs from that of the others, or another process writes here too.
+            OSError: no space; what was appended before stays valid.
+        """
+        stamp, frames = self.stamps[self.done], placed.frames
+        assert (placed.start, placed.power_start) == (self.frames, self.blocks), f"{stamp[0]} is in a wrong place"
+        if self.device is None:
+            self._open(frames.device)
+        elif frames.device != self.device:
+            raise UserError(_difference(stamp[0], frames.device, self.entries[0].name, self.device))
+        new = [label for label in frames.vocabulary if label not in self.vocabulary]
+        vocabulary = [*self.vocabulary, *new]
+        index_K = np.array([vocabulary.index(label) for label in frames.vocabulary], np.int16)
+        entry = Entry(
+            name=stamp[0],
+            user=frames.user,
+            session=frames.session,
+            stage=frames.stage,
+            side=frames.side,
+            start=placed.start,
+            frames=placed.length,
+            power_start=placed.power_start,
+            power_blocks=placed.power_blocks,
+        )
+        small = {
+            "valid": frames.valid_M,
+            "label": _renumbered(frames.label_M, index_K),
+            "prompt": _renumbered(frames.prompt_M, index_K),
+            "repetition": frames.repetition_M,
+        }
+        for name, array_M in small.items():
+            self._arrays[name].append(array_M, self.frames)
+        device = {} if self.device else {"device": asdict(frames.device)}
+        self._log({"source": stamp, **device, "labels": new, "entry": asdict(entry)})
+
+    def skip(self, reason: str) -> None:
+        """Note that the next recording cannot be read."""
+        self._log({"source": self.stamps[self.done], "skipped": reason})
+
+    def finish(self, name: str, splits: dict[str, str], extra: dict[str, Any]) -> None:
+        """Write headers and index, after which the folder is a store.
+
+        Args:
+            name: of the data set.
+            splits: split of a recording by the last part of its name.
+            extra: further fields of the index.
+
+        Raises:
+            UserError: no recording could be read.
+        """
+        if self.device is None:
+            raise UserError(f"none of the {self.done} recordings is readable; the first: {self.skipped[0][1]}")
+        for column, array in self._arrays.items():
+            array.write_header(self._rows(column, self.device))
+        self.close()
+        entries = [replace(entry, split=splits.get(entry.name.split("/")[-1], "")) for entry in self.entries]
+        index = {
+            "version": STORE_VERSION,
+            "name": name,
+            "device": asdict(self.device),
+            "vocabulary": self.vocabulary,
+            "ratio": frame_ratio(self.device.emg_rate),
+            "power_block_s": POWER_BLOCK_S,
+            "skipped": self.skipped,
+            **extra,
+            "sources": self.stamps,
+            "entry_fields": [field.name for field in fields(Entry)],
+            "entries": [list(asdict(entry).values()) for entry in entries],
+        }
+        write_json(self.partial / STORE_INDEX, index)
+
+    def close(self) -> None:
+        """Close all files."""
+        for array in self._arrays.values():
+            array.file.close()
+        self._journal.close()
+
+    def _log(self, line: dict[str, Any]) -> None:
+        write_all(self._journal, _text(line).encode())
+        self._count(line)
+
+    def _count(self, line: dict[str, Any]) -> None:
+        """Take a line of the journal into account."""
+        if "skipped" in line:
+            self.skipped.append([line["source"][0], line["skipped"]])
+            return
+        if "device" in line:
+            self.device = device_from_json(line["device"])
+        self.vocabulary += line["labels"]
+        self.entries.append(Entry(**line["entry"]))
+        self.frames += self.entries[-1].frames
+        self.blocks += self.entries[-1].power_blocks
+
+    def _open(self, device: Device) -> None:
+        """Open the arrays."""
+        layout = {
+            "emg": (np.float32, device.channels),
+            "pose": (np.float32, len(device.anchor_names)),
+            "valid": (np.bool_, None),
+            "label": (np.int16, None),
+            "prompt": (np.int16, None),
+            "repetition": (np.int16, None),
+            "power": (np.float32, device.channels),
+        }
+        self._arrays = {
+            name: GrowingArray(self.partial / f"{name}.npy", np.dtype(dtype), columns)
+            for name, (dtype, columns) in layout.items()
+            if columns != 0
+        }
+
+    def _rows(self, name: str, device: Device) -> int:
+        """Return the rows of an array so far."""
+        return {"emg": self.frames * frame_ratio(device.emg_rate), "power": self.blocks}.get(name, self.frames)
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line) + "\n"
+
+
+def _agreeing(partial: Path, stamps: list[Stamp], keep_skipped: bool) -> list[dict[str, Any]]:
+    """Return the lines of an earlier run's journal that still hold, without its first."""
+    path = partial / JOURNAL
+    if not path.is_file():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:  # the line that the kill cut off
+            break
+    if not lines or lines[0] != {"version": STORE_VERSION}:
+        return []
+    kept = []
+    for line, stamp in zip(lines[1:], stamps, strict=False):
+        if line["source"] != stamp or ("skipped" in line and not keep_skipped):
+            break
+        kept.append(line)
+    return kept
+
+
+def _renumbered(label_M: IntArray, index_K: IntArray) -> IntArray:
+    """Return labels as indices into the vocabulary of the store."""
+    return np.where(label_M >= 0, index_K[label_M], np.int16(UNKNOWN))
+
+
+def _difference(name: str, device: Device, first_name: str, first: Device) -> str:
+    """Say in a sentence how two devices differ."""
+    differing = [field.name for field in fields(Device) if getattr(device, field.name) != getattr(first, field.name)]
+    what = differing[0]
+    return (
+        f"{name} comes from another device than {first_name}: {what} {getattr(device, what)} instead of "
+        f"{getattr(first, what)}; prepare them in separate folders"
+    )

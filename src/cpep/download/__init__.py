@@ -1,0 +1,1 @@
+"""Parts of a data set that lies on a web server."""

@@ -1,0 +1,106 @@
+"""Which recordings of emg2pose are wanted, from its metadata.csv."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cpep.data.readers.metadata import MetadataRow, plain_stage
+from cpep.types import UserError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Filters of the rows of metadata.csv, all of which hold; empty ones let everything pass.
+
+    A choice grows: of one seed, a larger number of users or hours holds the smaller one.
+
+    Attributes:
+        users: names, or one number of people to draw.
+        stages: without the suffix of the prompted hand.
+        splits: train, val or test.
+        hours: of recording, taken from all users in turn; ``None`` for all.
+        seed: decides who is drawn, and in which order their recordings are taken.
+    """
+
+    users: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    hours: float | None = None
+    seed: int = 0
+
+
+def seconds_of(row: MetadataRow) -> float:
+    """Return the length of a recording by its metadata."""
+    return max(row.end - row.start, 0.0)
+
+
+def choose(rows: Sequence[MetadataRow], selection: Selection) -> list[MetadataRow]:
+    """Return the wanted rows; with a bound on hours, in the order in which they were taken.
+
+    Raises:
+        UserError: a name is unknown, fewer people are there than asked for, or nothing is left.
+    """
+    _known("--split", selection.splits, SPLITS)
+    _known("--stages", selection.stages, {plain_stage(row.stage) for row in rows})
+    kept = [
+        row
+        for row in rows
+        if (not selection.splits or row.split in selection.splits)
+        and (not selection.stages or plain_stage(row.stage) in selection.stages)
+    ]
+    if selection.users:
+        users = _users(rows, kept, selection)
+        kept = [row for row in kept if row.user in users]
+    if selection.hours is not None:
+        kept = _in_turn(kept, selection.hours * 3600, selection.seed)
+    if not kept:
+        raise UserError("no recording of emg2pose is of these users, stages and splits together; ask for more")
+    return kept
+
+
+def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: Selection) -> set[str]:
+    """Return the people asked for by name, or drawn among those who have a recording that is left."""
+    if len(selection.users) > 1 or not selection.users[0].isdecimal():
+        _known("--users", selection.users, {row.user for row in rows})
+        return set(selection.users)
+    count, present = int(selection.users[0]), {row.user for row in kept}
+    if not 1 <= count <= len(present):
+        raise UserError(f"--users {count}: {len(present)} people have such recordings; ask for 1 to {len(present)}")
+    return set(sorted(present, key=lambda user: _draw(selection.seed, user))[:count])
+
+
+def _in_turn(rows: Sequence[MetadataRow], seconds: float, seed: int) -> list[MetadataRow]:
+    """Take recordings until they are long enough, the next always from whoever has the least so far."""
+    if rows and not any(map(seconds_of, rows)):
+        raise UserError("--hours needs the columns start and end of metadata.csv, which are empty; leave it out")
+    waiting: dict[str, list[MetadataRow]] = {}
+    for row in sorted(rows, key=lambda row: _draw(seed, row.filename), reverse=True):
+        waiting.setdefault(row.user, []).append(row)
+    have = dict.fromkeys(sorted(waiting, key=lambda user: _draw(seed, user)), 0.0)
+    taken: list[MetadataRow] = []
+    while have and seconds > 0:
+        user = min(have, key=lambda user: have[user])
+        taken.append(waiting[user].pop())
+        have[user] += seconds_of(taken[-1])
+        seconds -= seconds_of(taken[-1])
+        if not waiting[user]:
+            del have[user]
+    return taken
+
+
+def _draw(seed: int, name: str) -> bytes:
+    """Return a key that sorts names at random, each by itself: whoever else is there changes nothing."""
+    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+
+
+def _known(option: str, asked: Sequence[str], there: Sequence[str] | set[str]) -> None:
+    """Refuse a name that metadata.csv does not have."""
+    for name in asked:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, 3, 0.4) or sorted(there)[:5]
+            raise UserError(f"{option} {name}: emg2pose has none of that name; it has {', '.join(near)}, ...")

@@ -1,0 +1,1 @@
+"""Which rows a table has, how they are trained, and how they are evaluated."""

@@ -1,0 +1,274 @@
+"""The read-outs of results.md after adaptation to each test person's own recording, without its labels.
+
+A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over them
+finds where the person's gestures lie (``cpep.evaluate.person``). A movement is taken for one of the gestures that are
+asked about. A person's sessions are put together, each centred and scaled by itself. Where the EMG is normalised
+causally, a window is answered by what was before it in its own recording, and few-shot is left out: what is shown
+has no place in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cpep.data.splits import LeakError, Split
+from cpep.data.store.store import Store
+from cpep.data.windows import Windows
+from cpep.evaluate.fewshot import repetitions_of
+from cpep.evaluate.knn import unit_rows
+from cpep.evaluate.person import GestureSpace, Prior, grouped_means, personal_shares
+from cpep.evaluate.probe import LinearProbe
+from cpep.experiments.protocol import Outcome, Protocol
+from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
+
+LEAST_S = 0.5
+"""From the start of the first window of a movement to the start of its last, at least."""
+ACTIVITY_STRENGTH = 0.1
+"""Penalty of the logistic regression that tells gestures from everything else."""
+EVIDENCE_TEMPERATURE = 0.1
+"""Cosine similarity of EMG and pose over this is a log-likelihood."""
+POSED_VARIANCE = 3.0
+"""Of a person's means about the middle of all gestures, where their poses alone are known."""
+SHOWN_VARIANCE = 1.0
+"""Of a person's mean about what the person showed: that of one movement."""
+FIRST_WINDOWS = 20
+"""As many windows weighs what training people's centre is worth while a person's own is not yet known."""
+
+
+def idle(store: Store, windows: Windows, split: Split) -> Windows:
+    """Return the windows of training people without a gesture throughout, away from unseen ones.
+
+    Adaptation needs some, to tell movements from everything else. A set whose files hold one label each has none.
+    """
+    allowed = split.allowed(store, windows, "train")
+    return allowed.select(~np.isin(allowed.label_N, split.seen + split.unseen))
+
+
+def needed(protocol: Protocol) -> Windows:
+    """Return what adaptation reads: all of test people; of training people gestures, and as much without."""
+    store, split, every = protocol.store, protocol.split, protocol.every
+    own = np.isin(every.users(store), split.users_test)
+    labelled = np.isin(every.start_N, protocol.of_role("train").start_N)
+    idle_I = idle(store, every, split).start_N
+    idle_I = idle_I[:: max(1, len(idle_I) // max(1, labelled.sum()))]
+    return every.select(own | labelled | np.isin(every.start_N, idle_I))
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What is adapted to: all recordings of a test person, or causally one of them. No label is known here.
+
+    Attributes:
+        x_ND: vectors of all windows in the order of time.
+        movement_N: number of the movement that a window belongs to, in the order of time; -1 outside of any.
+        causal: whether a window may only know what was before it.
+    """
+
+    x_ND: FloatArray
+    movement_N: IntArray
+    causal: bool
+
+    @property
+    def moving_N(self) -> BoolArray:
+        """Whether a window belongs to a movement."""
+        return self.movement_N >= 0
+
+    def means(self, x_ND: FloatArray) -> FloatArray:
+        """Return the mean vector of every movement."""
+        return grouped_means(x_ND[self.moving_N], self.movement_N[self.moving_N])
+
+    def shares(self, space: GestureSpace, prior: Prior, evidence_NK: FloatArray | None = None) -> FloatArray:
+        """Return how likely every gesture is for every window, (N, K); see ``personal_shares``."""
+        z_NF = space(self.x_ND)
+        if evidence_NK is None:
+            evidence_NK = np.zeros((len(z_NF), len(prior.mean_KF)))
+        movement_EF, evidence_EK = self.means(z_NF), self.means(evidence_NK)
+        share_NK, known_N = np.empty_like(evidence_NK), self.known_N
+        for known in np.unique(known_N):
+            mine = known_N == known
+            evidence = evidence_NK[mine], evidence_EK[:known]
+            share_NK[mine] = personal_shares(z_NF[mine], movement_EF[:known], prior, evidence)
+        return share_NK
+
+    def centre(self, x_ND: FloatArray, usual_D: FloatArray) -> FloatArray:
+        """Return the mean of vectors over the movements that each window knows, (N, D).
+
+        Args:
+            x_ND: vectors of the person's windows.
+            usual_D: the mean of training people, which weighs as much as ``FIRST_WINDOWS``.
+        """
+        count_E = np.bincount(self.movement_N[self.moving_N])
+        count_K = FIRST_WINDOWS + np.cumsum([0, *count_E])
+        sums_KD = np.cumsum([FIRST_WINDOWS * usual_D, *count_E[:, None] * self.means(x_ND)], axis=0)
+        return np.asarray((sums_KD / count_K[:, None])[self.known_N])
+
+    @property
+    def known_N(self) -> IntArray:
+        """How many movements each window knows: those that were over before it, or all."""
+        numbers = np.arange(self.movement_N.max(initial=-1) + 1)
+        if not self.causal:
+            return np.full(len(self.x_ND), len(numbers))
+        last_E = [np.flatnonzero(self.movement_N == number)[-1] for number in numbers]
+        return np.asarray(np.searchsorted(last_E, np.arange(len(self.x_ND))))
+
+
+class Adaptation:
+    """What training people teach, and the recordings of test people.
+
+    Args:
+        protocol: the split that is evaluated.
+        windows: see ``needed``.
+        data: their vectors, centred and scaled by their session.
+        causal: whether a window may only know what was before it.
+    """
+
+    def __init__(self, protocol: Protocol, windows: Windows, data: EmbeddingSet, causal: bool) -> None:
+        self.protocol, self.causal = protocol, causal
+        split = protocol.split
+        self.classes = np.array(sorted(split.seen + split.unseen))
+        asked_N = np.isin(windows.start_N, protocol.windows.start_N)
+        train_N = np.isin(data.user_N, split.users_train)
+        gesture_N = train_N & asked_N & np.isin(data.label_N, self.classes)
+        self._seen_N = gesture_N & np.isin(data.label_N, split.seen)
+        known_N = self._seen_N | (train_N & ~gesture_N)
+        self._activity = LinearProbe(ACTIVITY_STRENGTH).fit(data.x_ND[known_N], self._seen_N[known_N].astype(int))
+        self._gestures = data.select(gesture_N)
+        self._own_N = np.isin(data.user_N, split.users_test)
+        self._data, self._asked_N = data.select(self._own_N), asked_N[self._own_N]
+        # of several recordings nobody says which came first
+        self._whose_N = self._data.recording_N if causal else self._data.user_N
+        self._people = {name: self._person(name) for name in np.unique(self._whose_N)}
+
+    def _person(self, name: str) -> Person:
+        own = self._data.select(self._whose_N == name)
+        return Person(own.x_ND, movements_of(own, self._activity, self.protocol.hop_s), self.causal)
+
+    def labelled(self, name: str) -> list[Outcome]:
+        """Gestures of which training people were recorded, and those that the person showed."""
+        space, movements = self._learnt(self._gestures)
+        prior, labels_K = space.prior(movements), np.unique(movements.label_N)
+        share_NK = self._of_everybody(lambda _, person: person.shares(space, prior))
+        outcomes = [
+            self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
+            for gestures, labels in self.protocol.gestures.items()
+        ]
+        return outcomes if self.causal else [*outcomes, *self._few_shot(name)]
+
+    def _few_shot(self, name: str) -> list[Outcome]:
+        """Gestures that the person showed, told apart by that and by the person's movements."""
+        space, _ = self._learnt(self._of_seen())
+        moved = {name: space(person.means(person.x_ND)) for name, person in self._people.items()}
+        asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
+        return self.protocol.shots(name, asked.with_x(space(asked.x_ND)), Shown(moved))
+
+    def zero_shot(self, name: str, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
+        """Gestures of which only poses are known: clusters of movements are named by the poses that they resemble.
+
+        Args:
+            name: of the row.
+            emg: embeddings of the windows of ``data``.
+            pose: embeddings of poses; see ``Protocol.zero_shot``.
+        """
+        space, _ = self._learnt(self._of_seen())
+        gallery = self.protocol.gallery(pose, tuple(self.classes))
+        labels_K = np.unique(gallery.label_N)
+        pose_KD = np.stack([gallery.x_ND[gallery.label_N == label].mean(axis=0) for label in labels_K])
+        pose_KD = unit_rows(pose_KD - pose_KD.mean(axis=0))
+        usual_D, own = emg.x_ND[self._seen_N].mean(axis=0), emg.select(self._own_N)
+        prior = Prior(np.zeros((len(labels_K), space.dimensions)), np.full(space.dimensions, POSED_VARIANCE))
+
+        def shares(name: str, person: Person) -> FloatArray:
+            x_ND = own.x_ND[self._whose_N == name]
+            alike_NK = unit_rows(x_ND - person.centre(x_ND, usual_D)) @ pose_KD.T
+            return person.shares(space, prior, alike_NK / EVIDENCE_TEMPERATURE)
+
+        share_NK = self._of_everybody(shares)
+        outcomes = []
+        for gestures, labels in self.protocol.gestures.items():
+            outcomes.append(self._outcome(name, "zero_shot", gestures, share_NK, labels_K, labels))
+            options = tuple(self.classes)
+            outcomes.append(self._outcome(name, "zero_shot_all", gestures, share_NK, labels_K, labels, options))
+        return outcomes
+
+    def _learnt(self, windows: EmbeddingSet) -> tuple[GestureSpace, EmbeddingSet]:
+        """Return the space of gestures of training people, and their movements."""
+        movements = means_of_repetitions(windows, self.protocol.hop_s)
+        return GestureSpace(movements, windows), movements
+
+    def _of_seen(self) -> EmbeddingSet:
+        """Return the windows of training people that zero-shot and few-shot may know: of seen gestures alone."""
+        split = self.protocol.split
+        windows = self._gestures.select(np.isin(self._gestures.label_N, split.seen))
+        if set(windows.user_N) - set(split.users_train) or set(windows.label_N) & set(split.unseen):
+            raise LeakError("windows of unseen gestures, or of others than training people, reached zero-shot")
+        return windows
+
+    def _of_everybody(self, shares: Callable[[str, Person], FloatArray]) -> FloatArray:
+        """Put together what is found for each person, in the order of the windows."""
+        parts = {name: shares(name, person) for name, person in self._people.items()}
+        share_NK = np.empty((len(self._data), next(iter(parts.values())).shape[1]))
+        for name, part_NK in parts.items():
+            share_NK[self._whose_N == name] = part_NK
+        return share_NK
+
+    def _outcome(
+        self,
+        name: str,
+        protocol: str,
+        gestures: str,
+        share_NK: FloatArray,
+        labels_K: IntArray,
+        labels: tuple[int, ...],
+        options: tuple[int, ...] = (),
+    ) -> Outcome:
+        """Answer the windows of some gestures by the likeliest of the options, which are the same unless given."""
+        options = options or labels
+        mine_N = self._asked_N & np.isin(self._data.label_N, labels)
+        open_K = np.isin(labels_K, options)
+        predicted_N = labels_K[open_K][share_NK[mine_N][:, open_K].argmax(axis=1)]
+        return self.protocol.outcome(name, protocol, gestures, predicted_N, self._data.select(mine_N), options)
+
+
+class Shown:
+    """Tells a person's gestures apart by what the person showed of each, and by movements without labels.
+
+    Args:
+        movement_EF: of each person; in a ``GestureSpace`` as all else.
+    """
+
+    def __init__(self, movement_EF: dict[str, FloatArray]) -> None:
+        self._movement_EF = movement_EF
+
+    def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
+        """Label vectors of the person who showed something."""
+        labels_K = np.unique(shown.label_N)
+        mean_KF = np.stack([shown.x_ND[shown.label_N == label].mean(axis=0) for label in labels_K])
+        prior = Prior(mean_KF, np.full(mean_KF.shape[1], SHOWN_VARIANCE))
+        share_NK = personal_shares(x_ND, self._movement_EF[shown.user_N[0]], prior)
+        return np.asarray(labels_K[share_NK.argmax(axis=1)])
+
+
+def movements_of(own: EmbeddingSet, activity: LinearProbe, hop_s: float) -> IntArray:
+    """Number the movements of a person in the order of time: windows in a row that are taken for a gesture.
+
+    Returns:
+        The number of each window; -1 for those outside of any, and where what follows each other is shorter
+        than ``LEAST_S``.
+    """
+    active_N = activity.predict(own.x_ND)
+    run_N = repetitions_of(replace(own, label_N=active_N), hop_s)
+    kept_N = (active_N == 1) & (np.bincount(run_N)[run_N] >= 1 + LEAST_S / hop_s - 1e-6)
+    _, first, number = np.unique(run_N[kept_N], return_index=True, return_inverse=True)
+    movement_N = np.full(len(own), -1)
+    movement_N[kept_N] = np.argsort(np.argsort(first))[number]
+    return movement_N
+
+
+def means_of_repetitions(data: EmbeddingSet, hop_s: float) -> EmbeddingSet:
+    """Return one vector of each repetition of a gesture."""
+    repetition_N = repetitions_of(data, hop_s)
+    first = np.unique(repetition_N, return_index=True)[1]
+    return data.select(first).with_x(grouped_means(data.x_ND, repetition_N))

@@ -1,0 +1,153 @@
+"""Which differences between cpep and the other rows hold for other people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
+from cpep.report.names import PROTOCOLS, ROLES, SETS, UNDER_TRAINED, main_first, under_trained
+
+if TYPE_CHECKING:
+    from cpep.experiments.results import Fold
+
+ONE = "cpep"
+"""The model that all others are compared with."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model minus another under one protocol on one set of gestures.
+
+    Attributes:
+        one: name of the first.
+        other: name of the second.
+        protocol: of results.md.
+        gestures: ``seen`` or ``unseen``.
+        difference: of balanced accuracy, with its interval over people.
+        people: how many were tested.
+        seeds: that both have; their balanced accuracies are averaged.
+        under_trained: whether the other was stopped by the limit on compute.
+    """
+
+    one: str
+    other: str
+    protocol: str
+    gestures: str
+    difference: Difference
+    people: int
+    seeds: tuple[int, ...]
+    under_trained: bool = False
+
+    def sentence(self) -> str:
+        """Say it in words."""
+        seeds = f", {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
+        where = f"{PROTOCOLS[self.protocol]} on {self.gestures} gestures ({self.people} people{seeds})"
+        mark = f" {self.other} {UNDER_TRAINED}." if self.under_trained else ""
+        return self.difference.sentence(self.one, self.other, where) + mark
+
+    def plain(self) -> dict[str, Any]:
+        """Return what results.json holds of it."""
+        found = self.difference
+        return {
+            "one": self.one,
+            "other": self.other,
+            "protocol": self.protocol,
+            "gestures": self.gestures,
+            "difference": round(found.mean, 4),
+            "ci95": [round(found.low, 4), round(found.high, 4)],
+            "holds": found.holds,
+            "people": self.people,
+            "seeds": list(self.seeds),
+            "under_trained": self.under_trained,
+        }
+
+
+def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
+    """Compare cpep with every other model by a paired bootstrap over people (`paired_bootstrap`).
+
+    Rivals come first, then ablations. The control and the ceiling are not compared. A seed counts where both
+    models have the row in each of its folds; people count who were tested in every run of both, which can be
+    fewer than all where windows are long. One person alone says nothing of others: there is no comparison.
+
+    Args:
+        folds: rows and answers of every fold with every seed, and which trainings were stopped by the limit on
+            compute.
+    """
+    models = main_first(row["model"] for fold in folds for row in fold.rows)
+    others = [name for name in models if name != ONE and name not in ROLES]
+    marked = under_trained([run for fold in folds for run in fold.training])
+    found: dict[tuple[str, str, str], Comparison] = {}
+    for protocol in PROTOCOLS:
+        for gestures in SETS:
+            a_of = _runs(folds, ONE, protocol, gestures)
+            for other in others:
+                b_of = _runs(folds, other, protocol, gestures)
+                seeds = tuple(seed for seed in a_of if seed in b_of)
+                a, b = ([runs[seed] for seed in seeds] for runs in (a_of, b_of))
+                people = _everywhere([*a, *b])
+                if len(people) > 1:
+                    difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
+                    where = (ONE, other, protocol, gestures)
+                    found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked)
+    order = {name: place for place, name in enumerate(others)}
+    return sorted(found.values(), key=lambda comparison: order[comparison.other])
+
+
+def summaries(folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """Return the balanced accuracy of every row over all tested people, with its interval over people.
+
+    As in `comparisons`: folds test different people and are put together, seeds are averaged.
+    """
+    found = []
+    for model in dict.fromkeys(row["model"] for fold in folds for row in fold.rows):
+        for protocol in PROTOCOLS:
+            for gestures in SETS:
+                runs = _runs(folds, model, protocol, gestures)
+                people = _everywhere(list(runs.values()))
+                if len(people) > 1:
+                    mean, low, high = people_interval([run.of(people) for run in runs.values()])
+                    found.append(
+                        {
+                            "model": model,
+                            "protocol": protocol,
+                            "gestures": gestures,
+                            "balanced_accuracy": round(mean, 4),
+                            "ci95": [round(low, 4), round(high, 4)],
+                            "people": len(people),
+                            "seeds": list(runs),
+                        }
+                    )
+    return found
+
+
+def _runs(folds: Sequence[Fold], model: str, protocol: str, gestures: str) -> dict[int, Answers]:
+    """Return the answers of a row by seed, where each fold of the seed has it."""
+    runs = {}
+    for seed in dict.fromkeys(fold.seed for fold in folds):
+        parts = [(fold, _find(fold, model, protocol, gestures)) for fold in folds if fold.seed == seed]
+        if all(row is not None for _, row in parts):
+            runs[seed] = Answers(*_joined(parts))
+    return runs
+
+
+def _everywhere(runs: Sequence[Answers]) -> frozenset[str]:
+    """Return the people of whom every run has windows."""
+    people = [frozenset(run.counts[0]) for run in runs]
+    return people[0].intersection(*people) if people else frozenset()
+
+
+def _joined(parts: Sequence[tuple[Fold, int | None]]) -> Iterator[Any]:
+    """Put the labels, predictions and users of folds together."""
+    for name in ("label", "predicted", "user"):
+        yield np.concatenate([fold.arrays[f"{row}/{name}"] for fold, row in parts])
+
+
+def _find(fold: Fold, model: str, protocol: str, gestures: str) -> int | None:
+    for number, row in enumerate(fold.rows):
+        if (row["model"], row["protocol"], row["gestures"]) == (model, protocol, gestures):
+            return number
+    return None

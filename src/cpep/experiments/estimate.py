@@ -1,0 +1,269 @@
+"""What the stages of a run would compute, keep and read, counted on their networks at a few windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cpep.checkpoints.card import Card, make_card
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.schema import OptimConfig, Precision, RunConfig
+from cpep.config.serialise import fingerprint
+from cpep.data.readers import emg2pose
+from cpep.data.readers.folder import find_recordings
+from cpep.data.recording import Device
+from cpep.data.resample import frame_ratio
+from cpep.data.splits import Split, make_splits
+from cpep.data.store.frames import POWER_BLOCK_S
+from cpep.data.store.store import Store, is_store, open_store
+from cpep.experiments.rows import Row, Stage, config_of, names_of
+from cpep.experiments.runs import Request
+from cpep.models.baselines.regressor import PoseRegressor
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+from cpep.train.baselines import Classifier, affordable, output_total, supervised_optim
+from cpep.train.flops import (
+    align_total,
+    autoencoder,
+    cpep_gflop,
+    masked_loss,
+    saved_bytes,
+    step_gflop,
+    step_kernels,
+)
+from cpep.train.objective import Objective
+from cpep.train.stages import paired
+from cpep.train.task import Task
+
+WHOLE_S, TRAIN_S = 370.3 * 3600, 250.9 * 3600
+"""Seconds of emg2pose and of its training split (arXiv 2412.02725)."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the sizes of the networks and the number of windows come from.
+
+    Attributes:
+        store: prepared, or without a recording.
+        split: of the first fold.
+        known_s: seconds of training people, where the store has no recording; 0 where they are not known.
+        disk: bytes of the store; 0 where they are not known.
+        text: what this is.
+    """
+
+    store: Store
+    split: Split
+    known_s: float
+    disk: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One stage.
+
+    Attributes:
+        name: of the stage, as its folder is called, and of the row that it differs in.
+        times: how often it is trained: folds times seeds.
+        trained: parameters that learn.
+        weights: all parameters that are in memory.
+        tokens: of a window, [CLS] included; 0 for a network that reads samples.
+        batch: windows of a step.
+        steps: that are made; of a baseline at most.
+        flop: operations of a step.
+        kernels: operators that a step calls one after another.
+        window_bytes: activations kept for the backward pass, of one window.
+        signal_bytes: read from the store, of one window.
+        windows: distinct ones it may draw; 0 where they are not known.
+        cached_bytes: pose embeddings that are kept, of all windows.
+        share: windows that do not overlap over distinct windows.
+    """
+
+    name: str
+    times: int
+    trained: int
+    weights: int
+    tokens: int
+    batch: int
+    steps: int
+    flop: float
+    kernels: int
+    window_bytes: float
+    signal_bytes: int
+    windows: int
+    cached_bytes: int
+    share: float
+
+    def memory(self, gpus: int) -> float:
+        """Return bytes a GPU: weights and those kept, gradients and two moments in fp32, casts, activations."""
+        static = 8 * self.weights + 12 * self.trained + 2 * self.trained
+        return static + (self.window_bytes + self.signal_bytes) * self.batch / gpus + self.cached_bytes / gpus
+
+    def hours(self, gpus: int, rate: float) -> float:
+        """Return the hours of all times it is trained, at that many operations a second and GPU."""
+        return self.times * self.steps * self.flop / rate / gpus / 3600
+
+    def reading(self, rate: float) -> float:
+        """Return the bytes a second and GPU that a step at that rate reads."""
+        return self.signal_bytes * self.batch * rate / self.flop
+
+    @property
+    def read(self) -> float:
+        """Bytes that are read from the store, of all times it is trained."""
+        return float(self.times * self.steps * self.batch * self.signal_bytes)
+
+    @property
+    def passes(self) -> float:
+        """How often every window without overlap is seen; 0 where it is not known."""
+        return self.steps * self.batch / (self.windows * self.share) if self.windows else 0.0
+
+
+def basis_of(request: Request, data: Path | None) -> Basis:
+    """Find out what is recorded: from a store, the first recording of a folder, or emg2pose's paper; writes nothing.
+
+    Raises:
+        UserError: no recordings, or people and gestures cannot be divided as asked.
+    """
+    seen = Split(("train",), ("val",), ("test",), (1, 2, 3, 4), (5, 6, 7, 8), request.config.data.guard_s)
+    if data is None:
+        store = _without_recordings(Path("emg2pose"), emg2pose.DEVICE)
+        text = "no --data: the sizes of emg2pose, 370.3 h, of which all of 250.9 h train: no window is left out for "
+        text += "rest,\nlost pose or an unseen gesture"
+        return Basis(store, seen, TRAIN_S, WHOLE_S * bytes_a_second(store), text)
+    if is_store(data):
+        store = open_store(data)
+        asked = {"test_users": request.test_users, "val_users": request.val_users, "unseen": request.unseen}
+        (split, *_) = make_splits(store, folds=request.folds, guard_s=seen.guard_s, **asked)
+        text = f"{data}: {store.name}, {store.seconds / 3600:.1f} h, {len(store.users)} users; windows of fold 0"
+        return Basis(store, split, 0.0, sum(file.stat().st_size for file in data.iterdir()), text)
+    sources = find_recordings(data)
+    store = _without_recordings(data, sources[0].read().device)
+    text = (
+        f"{data}: {len(sources)} recordings, not prepared: sizes are those of {sources[0].name}, hours are not known"
+    )
+    return Basis(store, seen, 0.0, 0.0, f"{text} (give a prepared store)")
+
+
+def _without_recordings(path: Path, device: Device) -> Store:
+    ratio = frame_ratio(device.emg_rate)
+    number, truth = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    return Store(
+        path=path,
+        name=path.name,
+        device=device,
+        vocabulary=("rest", *(str(label) for label in range(1, 9))),
+        frame_rate=device.emg_rate / ratio,
+        ratio=ratio,
+        entries=(),
+        emg_TC=np.zeros((0, device.channels), np.float32),
+        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32),
+        valid_M=truth,
+        label_M=number,
+        prompt_M=number,
+        repetition_M=number,
+        power_KC=np.zeros((0, device.channels), np.float32),
+        power_block_s=POWER_BLOCK_S,
+    )
+
+
+def bytes_a_second(store: Store) -> float:
+    """Return what a second of recording takes in a store (``cpep.data.store.store``)."""
+    channels, joints = store.device.channels, len(store.device.anchor_names)
+    frame = 4 * joints + 1 + 3 * 2  # pose; valid; label, prompt and repetition
+    return 4 * channels * (store.device.emg_rate + 1 / POWER_BLOCK_S) + frame * store.frame_rate
+
+
+def costs_of(request: Request, basis: Basis) -> list[Cost]:
+    """Return every stage that the asked rows need, each once, in the order of training.
+
+    Raises:
+        UserError: a network cannot be built from the settings.
+    """
+
+    def gflop(config: RunConfig) -> dict[str, float]:
+        return cpep_gflop(make_card("cpep", basis.store, basis.split, config, 0), config)
+
+    found: dict[str, Cost] = {}
+    times = len(request.seeds) * max(1, request.folds)
+    for name in names_of(request.models):
+        row = Row(name, config_of(name, request.config, gflop))
+        for stage in [*row.last.starts, row.last] if row.last else []:
+            if (key := fingerprint(stage.kind, stage.settings)) not in found:
+                own = stage.folder(request.config) == stage.kind
+                found[key] = _cost(stage, stage.kind if own else f"{stage.kind} of {name}", times, basis)
+    return list(found.values())
+
+
+def _cost(stage: Stage, name: str, times: int, basis: Basis) -> Cost:
+    """Count one stage on its network."""
+    config, kind = stage.config, stage.kind
+    card = make_card(kind, basis.store, basis.split, config, 0)
+    with torch.random.fork_rng(devices=[]):
+        trained, total_of, optim = _lesson(Model(card), config, len(basis.split.seen))
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision is not Precision.fp32):
+            kept, kernels = saved_bytes(total_of), step_kernels(total_of)
+        flop = 1e9 * step_gflop(total_of, optim.batch)
+    steps, windows = optim.steps, _windows(stage, basis)
+    if kind not in ("emg_mae", "pose_mae", "cpep"):
+        steps = min(steps, affordable(make_card("cpep", basis.store, basis.split, config, 0), config, flop / 1e9))
+    cached = kind == "cpep" and not config.align.train_pose
+    encoder = card.encoders.get("pose" if kind == "pose_mae" else "emg")
+    return Cost(
+        name=name,
+        times=times,
+        trained=sum(p.numel() for p in trained.parameters() if p.requires_grad),
+        weights=sum(p.numel() for p in trained.parameters()),
+        tokens=encoder["steps"] // encoder["token_steps"] + 1 if encoder else 0,
+        batch=optim.batch,
+        steps=steps,
+        flop=flop,
+        kernels=kernels,
+        window_bytes=kept,
+        signal_bytes=_signal_bytes(stage, card, trained),
+        windows=windows,
+        cached_bytes=4 * windows * config.pose.width if cached else 0,
+        share=config.data.hop_s / config.data.window_s,
+    )
+
+
+def _signal_bytes(stage: Stage, card: Card, trained: nn.Module) -> int:
+    """Return the bytes that a step reads of a store for one window."""
+    if isinstance(trained, Objective):
+        pose = trained.reads_anchor or trained.net.train_pose
+    else:
+        pose = stage.kind == "pose_mae" or isinstance(trained, PoseRegressor)
+    emg = stage.kind != "pose_mae"
+    rate = emg * card.device.emg_rate * card.device.channels + pose * card.frame_rate * len(card.device.anchor_names)
+    return round(4 * card.window_s * rate)
+
+
+def _lesson(model: Model, config: RunConfig, classes: int) -> tuple[nn.Module, Callable[[int], Tensor], OptimConfig]:
+    """Return what a stage trains, a sum that it passes back through for so many windows, and its optimiser."""
+    net, kind = model.net, model.card.kind
+    if isinstance(net, Cpep):
+        objective = Objective(net, config.align).train()
+        return objective, align_total(objective), config.align.optim
+    if kind in ("emg_mae", "pose_mae"):
+        assert isinstance(net, Encoder)
+        mae = autoencoder(net, config, kind).train()
+        return mae, masked_loss(mae), getattr(config, kind).optim
+    if isinstance(net, Encoder):
+        classifier = Classifier(net, classes).train()
+        return classifier, output_total(model, classifier), supervised_optim(config)
+    return net.train(), output_total(model, net), config.baselines.optim
+
+
+def _windows(stage: Stage, basis: Basis) -> int:
+    """Return how many windows a stage may draw; 0 where that is not known."""
+    if not basis.store.entries:
+        return int(basis.known_s / stage.config.data.hop_s)
+    task = Task(basis.store, basis.split, stage.config, 0, Path())
+    if stage.kind in ("emg_mae", "pose_mae"):
+        return len(task.windows("train", pose=stage.kind == "pose_mae"))
+    windows = paired(task, "train")
+    return int(np.isin(windows.label_N, basis.split.seen).sum()) if stage.kind == "supervised" else len(windows)

@@ -1,0 +1,159 @@
+"""``cpep evaluate-live``: who is replayed, by which book, and what is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.checkpoints.checkpoint import Model, load
+from cpep.config.presets import from_dict
+from cpep.data.splits import LeakError
+from cpep.data.store.store import Store
+from cpep.data.windows import list_windows
+from cpep.experiments.live import names_of, replayed, scores, window_scores
+from cpep.experiments.runs import Request, claim, prepared, run_block
+from cpep.live.book.book import GestureBook
+from cpep.live.book.build import background_of, grid_s
+from cpep.live.book.entries import REST
+from cpep.live.sessions import embed_streamed
+from cpep.report.live import write_live_report
+from cpep.runtime.files import progress_line, write_json
+from cpep.runtime.hub import local
+from cpep.types import UserError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """What ``evaluate-live`` was asked for.
+
+    Attributes:
+        checkpoint: folder.
+        book: file; ``None`` where each person shows some windows of each gesture.
+        data: store, or folder of recordings.
+        out: output folder.
+        users: people to replay; without any, those whom the checkpoint held out.
+        shots: windows of each gesture that each person shows; 0 with a book.
+        shown: word in the names of the recordings that windows are shown from; they are not replayed.
+        command: what the user typed.
+    """
+
+    checkpoint: Path
+    book: Path | None
+    data: Path
+    out: Path
+    users: tuple[str, ...] = ()
+    shots: int = 0
+    shown: str = ""
+    command: str = ""
+
+
+def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Replay people through stream and recogniser, and write ``live.json`` and ``live.html``.
+
+    Raises:
+        UserError: a user took part in training or calibration, there is nobody, the data do not fit, or ``out``
+            holds something else.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    request = replace(request, checkpoint=local(request.checkpoint))  # an address: the results are of one commit
+    model = load(request.checkpoint)
+    config = from_dict(model.card.config)
+    asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown")}
+    claim(Request(request.data, request.out, config, test_users=request.users), asked)
+    store = prepared(request.data, request.out / "store", say)
+    model.card.refuse_other(store, request.data)
+    users = people(model, store, request.users)
+    say(f"{store.name}: {len(users)} people, none of whom the checkpoint or its confidence has met")
+    indices = [
+        index
+        for index, entry in enumerate(store.entries)
+        if entry.user in users and (request.book is not None or request.shown not in entry.name)
+    ]
+    if not indices:
+        raise UserError(f"{request.data}: no recording is left to replay where {request.shown!r} is in every name")
+    if request.book is not None:
+        books = dict.fromkeys(users, GestureBook.load(request.book, model))
+    else:
+        books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
+    runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
+    made = {gesture.name for run in runs for gesture in run.matched.made}
+    names = [name for name in dict.fromkeys(n for book in books.values() for n in names_of(book)) if name in made]
+    if not names:
+        found = ", ".join(sorted(made)) or "none"
+        raise UserError(f"{request.data}: nobody makes a gesture of the book; made are {found}")
+    seconds = round(time.monotonic() - clock, 1)
+    results = {
+        "schema": SCHEMA,
+        "run": run_block(request.command, config, seconds, started),
+        "data": {"name": store.name, "users": list(users), "gestures": names},
+        "book": {
+            "false_alarms": _mean([book.calibration.false_alarms for book in books.values()]),
+            "accepted": _mean([book.calibration.accepted for book in books.values()]),
+        },
+        "windows": window_scores([run for run in runs if run.pure], names),
+        "events": scores(runs, names),
+    }
+    write_json(request.out / "live.json", results)
+    write_live_report(results, request.out / "live.html")
+    return results
+
+
+def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return who is replayed: nobody of training or validation.
+
+    Raises:
+        UserError: somebody is, or nobody is left.
+    """
+    split = model.card.held_out()
+    met = set(split.users_train) | set(split.users_val)
+    if both := sorted(met & set(asked)):
+        raise UserError(f"user {', '.join(both)} took part in the training of this checkpoint and cannot test it")
+    if missing := sorted(set(asked) - set(store.users)):
+        raise UserError(f"{store.path} has no user {', '.join(missing)}; its users are {', '.join(store.users)}")
+    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users)
+    if not users:
+        raise UserError(f"{store.path} has none of the checkpoint's held-out users; name others with --users")
+    if met & set(users):
+        raise LeakError(f"users {sorted(met & set(users))} were trained or calibrated on")
+    return users
+
+
+def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) -> GestureBook:
+    """Return the book of a person who shows some windows of each gesture.
+
+    The windows lie evenly over the recordings whose names hold ``shown``. Confidence is calibrated on the
+    checkpoint's validation people, whose gestures are known by their labels.
+
+    Raises:
+        UserError: the person has no such recording, or none long enough.
+    """
+    windows = list_windows(store, model.card.window_s, grid_s(model))
+    windows = windows.select(windows.label_N >= 0)
+    shown_E = np.array([entry.user == user and shown in entry.name for entry in store.entries])
+    mine = windows.select(shown_E[windows.entry_N])
+    if not shown_E.any() or not len(mine):
+        raise UserError(
+            f"{store.path}: user {user} has no recording with {shown!r} in its name to show gestures from"
+        )
+    others = windows.select(np.isin(windows.users(store), model.card.held_out().users_val))
+    if not len(others):
+        raise UserError(f"{store.path} has no validation user of the checkpoint, on whom confidence is calibrated")
+    book = GestureBook(model, background_of(model, store, others))
+    for label in sorted(set(mine.label_N.tolist())):
+        own = mine.select(np.flatnonzero(mine.label_N == label))
+        even = own.select(np.unique(np.linspace(0, len(own) - 1, shots).round().astype(int)))
+        book.add_emg(store.vocabulary[label] if label else REST, embed_streamed(model, store, even, grid_s(model)))
+    return book
+
+
+def _mean(values: list[float]) -> float | None:
+    value = float(np.mean(values))
+    return None if np.isnan(value) else round(value, 4)

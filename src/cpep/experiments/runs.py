@@ -1,0 +1,177 @@
+"""A run and its output folder: what was asked for, whether the folder is that run's, and on what machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cpep.checkpoints.card import git_commit
+from cpep.config.schema import Hardware, RunConfig, Targets
+from cpep.config.serialise import as_dict
+from cpep.data.splits import Split
+from cpep.data.store.prepare import prepare
+from cpep.data.store.store import Store, is_store, open_store
+from cpep.data.windows import windows_of
+from cpep.experiments.results import Fold, details_of, results_of
+from cpep.experiments.rows import DEFAULT
+from cpep.report.html import write_report
+from cpep.runtime import distributed
+from cpep.runtime.files import progress_line, read_json, write_json
+from cpep.runtime.jobs import cores
+from cpep.types import UserError
+from cpep.version import __version__
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``reproduce`` was asked for.
+
+    Attributes:
+        data: folder of recordings, or a prepared store.
+        out: output folder.
+        config: settings.
+        models: names of rows, or of groups of rows.
+        seeds: one run of every fold each.
+        folds: people cross-validated; 0 for one fold.
+        test_users: people held out, instead of folds.
+        val_users: people for choices.
+        unseen: gestures that no training stage may see, by name or number.
+        command: what the user typed, for the report.
+    """
+
+    data: Path
+    out: Path
+    config: RunConfig
+    models: tuple[str, ...] = DEFAULT
+    seeds: tuple[int, ...] = (0,)
+    folds: int = 0
+    test_users: tuple[str, ...] = ()
+    val_users: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    command: str = ""
+
+
+def claim(request: Request, more: dict[str, Any] | None = None) -> None:
+    """Note in the output folder which run it holds; more rows and more seeds may join it.
+
+    Raises:
+        UserError: it holds another run, or something else. A run that was refused before it made anything may
+            be asked for again in other words.
+    """
+    asked = {
+        "data": str(request.data.resolve()),
+        "folds": request.folds,
+        "test_users": list(request.test_users),
+        "val_users": list(request.val_users),
+        "unseen": list(request.unseen),
+        "config": as_dict(request.config),
+        **(more or {}),
+    }
+    note = request.out / "run.json"
+    if note.exists():
+        other = read_json(note)["asked"]
+        differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
+        made = [path for name in ("fold*", "rows", "live.json") for path in request.out.glob(name)]
+        if differ and (made or ("data" in differ and (request.out / "store").exists())):
+            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
+        if differ:
+            write_json(note, {"asked": asked})
+    elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+        raise UserError(f"{request.out} exists and holds no run of cpep; choose another --out")
+    else:
+        write_json(note, {"asked": asked})
+
+
+def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
+    """Open a prepared store, or prepare the recordings of a folder at ``out``; of several ranks, the first does."""
+    if is_store(data):
+        return open_store(data)
+    if not is_store(out):
+        say(f"preparing {data}")
+    progress = progress_line("prepare", "files")
+    return distributed.main_rank_first(lambda: prepare(data, out, workers=cores(), progress=progress))
+
+
+def worked_seconds(out: Path, seconds: float) -> float:
+    """Add the time of this start to that of earlier ones that were stopped."""
+    note = read_json(out / "run.json")
+    note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
+    write_json(out / "run.json", note)
+    return float(note["seconds"])
+
+
+def describe(store: Store, splits: Sequence[Split]) -> str:
+    """Return a sentence or two on what will be trained and tested."""
+    one = splits[0]
+    names = [store.vocabulary[label] for label in one.unseen]
+    return (
+        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
+        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures\n"
+        f"unseen: {', '.join(names) or 'none'}\n"
+        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
+        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}"
+    )
+
+
+def publish(
+    out: Path,
+    run: dict[str, Any],
+    store: Store,
+    splits: Sequence[Split],
+    folds: Sequence[Fold],
+    config: RunConfig,
+) -> dict[str, Any]:
+    """Write ``results.json``, ``details.json`` and ``report.html``, and return the results."""
+    windows = windows_of(store, config.data)
+    counts = [len(split.allowed(store, windows, "train")) for split in splits]
+    results = results_of(run, store, splits, counts, folds)
+    glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
+    notes = [glove] if store.device.anchor_unit == "count" else []
+    if config.align.objective.targets is not Targets.own:
+        notes.append(
+            "Targets of cpep are soft here (recipe best); published figures are of hard ones (cpep/hard_targets)."
+        )
+    details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
+    write_json(out / "details.json", details)
+    write_report(results, details, out / "report.html")
+    write_json(out / "results.json", results)
+    return results
+
+
+def run_block(command: str, config: RunConfig, seconds: float, started: datetime) -> dict[str, Any]:
+    """Return the ``run`` block of results.json."""
+    used = torch.cuda.is_available() and config.device is not Hardware.cpu
+    gpu = f"{torch.cuda.get_device_name()}, " if used else ""
+    return {
+        "command": command or "cpep (called from Python)",
+        "preset": config.preset,
+        "recipe": config.recipe,
+        "git": git_commit(),
+        "version": __version__,
+        "machine": f"{cores()} x {processor()}, {gpu}torch {torch.__version__}",
+        "seconds": seconds,
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def quoted(argv: Sequence[str]) -> str:
+    """Return a command as it can be typed again."""
+    return shlex.join(["cpep", *argv])

@@ -1,0 +1,237 @@
+"""One stage or one checkpoint at a time: what the commands beside ``reproduce`` do."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.checkpoints.checkpoint import Model, load
+from cpep.checkpoints.embed import embed_emg
+from cpep.config.presets import from_dict, override, preset
+from cpep.config.serialise import fingerprint
+from cpep.data.splits import Split, make_splits
+from cpep.data.store.store import Store, open_store
+from cpep.data.windows import list_windows, windows_of
+from cpep.experiments.adapted import idle
+from cpep.experiments.evaluators import classical, trained
+from cpep.experiments.protocol import Protocol
+from cpep.experiments.results import Fold, save_row
+from cpep.experiments.rows import ADAPTED, CLASSICAL, config_of
+from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
+from cpep.export.folder import FLOAT, INT8, Gallery, write_export
+from cpep.export.parity import held_out, judged, noise, parity
+from cpep.live.book.book import GestureBook
+from cpep.live.book.calibration import NEIGHBOURS
+from cpep.runtime import distributed
+from cpep.runtime.files import atomic_path, progress_line
+from cpep.runtime.hub import local
+from cpep.runtime.jobs import cores
+from cpep.train.stages import PAIRED, paired
+from cpep.train.task import Task, device_of
+from cpep.types import UserError
+
+
+def single_task(
+    store_path: Path,
+    out: Path,
+    preset_name: str,
+    overrides: Sequence[str],
+    unseen: tuple[str, ...],
+    test_users: tuple[str, ...],
+    val_users: tuple[str, ...],
+    seed: int,
+) -> Task:
+    """Return the task of one pre-training stage outside ``reproduce``."""
+    config = preset(preset_name, [f"threads={cores()}", *overrides])
+    store = open_store(store_path)
+    guard_s = config.data.guard_s
+    (split,) = make_splits(store, test_users=test_users, val_users=val_users, unseen=unseen, guard_s=guard_s)
+    return Task(store, split, config, seed, out)
+
+
+def aligned_task(
+    store_path: Path, out: Path, preset_name: str, recipe: str, overrides: Sequence[str], emg: Path, seed: int
+) -> Task:
+    """Return the task of an alignment under the split of its EMG checkpoint."""
+    config = preset(preset_name, [f"threads={cores()}", *overrides], recipe)
+    return Task(open_store(store_path), load(emg).card.held_out(), config, seed, out)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    data: Path,
+    out: Path,
+    test_users: tuple[str, ...],
+    overrides: Sequence[str],
+    command: str,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Evaluate a checkpoint that reads EMG, under its own split or on other people than it was trained on.
+
+    Raises:
+        UserError: a test user took part in training, another device, or ``out`` holds something else.
+    """
+    checkpoint = local(checkpoint)  # what an address stands for may change, and the results are of one commit
+    model = load(checkpoint)
+    if model.frontend is None:
+        raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes one that reads EMG")
+    fixed = [text for text in overrides if not text.startswith(("evaluate.", "data.hop_s"))]
+    if fixed:
+        raise UserError(
+            f"--set {fixed[0]}: a trained model stays as it is; only evaluate.* and data.hop_s can be set"
+        )
+    config = override(from_dict(model.card.config), overrides)
+    request = Request(data, out, config, test_users=test_users, command=command)
+    distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
+    started, clock_start = datetime.now(UTC), time.monotonic()
+    store = prepared(data, out / "store", say)
+    model.card.refuse_other(store)
+    split = split_for(model, store, test_users)
+    split.refuse_single()
+    say(describe(store, [split]))
+    windows = windows_of(store, config.data)
+    protocol = Protocol(store, split, windows, config.evaluate, 0)
+    kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
+    model.net.to(device_of(config.device))
+    names = ("cpep", "cpep/adapted", "pose") if model.card.kind == "cpep" else (model.card.kind,)
+    pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
+    rows = [name for name in (*names, *CLASSICAL) if name not in ADAPTED or len(idle(store, windows, split))]
+    for name in rows:
+        progress = progress_line(f"evaluate {name}", "windows")
+        own = protocol.under(config_of(name, config).evaluate)
+        found = classical(own, name, kind, pairs) if name in CLASSICAL else trained(own, name, model, progress)
+        distributed.on_main_rank(partial(save_row, out, key, name, found, store.vocabulary, kind, [], {}))
+
+    def write() -> dict[str, Any]:
+        run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
+        return publish(out, run, store, [split], [Fold.read(out, 0, 0, rows)], config)
+
+    return distributed.on_main_rank(write)
+
+
+def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return the split of a checkpoint, with other test users where they are given.
+
+    Raises:
+        UserError: a test user took part in training, or the store lacks a user or gesture of the split.
+    """
+    if not model.card.split:
+        return _metadata_split(model, store, test_users)
+    split = model.card.held_out()
+    if store.vocabulary != model.card.vocabulary:
+        raise UserError(
+            f"{store.path} has other labels than the checkpoint's training data; evaluate it on that data"
+        )
+    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
+    if met:
+        raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
+    wanted = dataclasses.replace(split, users_test=test_users or split.users_test)
+    missing = sorted({*wanted.users_train, *wanted.users_val, *wanted.users_test} - set(store.users))
+    if missing:
+        raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
+    return wanted
+
+
+def _metadata_split(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return a split for a checkpoint that does not say on whom it was trained: the store's own, or by test users.
+
+    Raises:
+        UserError: somebody would be tested who, for all that is known, took part in training.
+    """
+    doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
+    unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
+    if met := sorted(doubtful & set(test_users)):
+        raise UserError(
+            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
+        )
+    if test_users or set(store.users) - doubtful:
+        guard_s = model.card.config["data"]["guard_s"]
+        (split,) = make_splits(store, test_users=test_users, guard_s=guard_s)
+        if not doubtful & set(split.users_test):
+            return split
+    raise UserError(
+        f"{unknown}, and {store.path} has no train, val and test people by the split column of a metadata.csv; "
+        "name people whom it has not met: --test-users"
+    )
+
+
+def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
+    """Write the embeddings of all windows of a store or folder to an ``.npz`` file.
+
+    Raises:
+        UserError: another device, no EMG encoder, or the file exists.
+    """
+    if distributed.on_main_rank(out.exists):
+        raise UserError(f"{out} exists; choose another file or delete it")
+    if out.suffix != ".npz":
+        raise UserError(f"{out}: the embeddings are written as .npz; give a name that ends so")
+    model = load(checkpoint)
+    with tempfile.TemporaryDirectory() as own:
+        scratch = distributed.on_main_rank(lambda: own)  # to be found by the ranks of this machine
+        store = prepared(data, Path(scratch) / "store")
+        model.card.refuse_other(store, data)
+        windows = list_windows(store, model.card.window_s, hop_s)
+        found = embed_emg(model, store, windows, progress_line("embed", "windows"))
+
+    def write() -> None:
+        with atomic_path(out) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                embedding=found.x_ND,
+                label=found.label_N,
+                vocabulary=np.array(store.vocabulary),
+                user=found.user_N,
+                recording=found.recording_N,
+                time_s=found.time_N,
+            )
+
+    distributed.on_main_rank(write)
+    return f"{out}: {len(found)} windows x {' x '.join(map(str, found.x_ND.shape[1:]))} dimensions"
+
+
+def export_folder(
+    checkpoint: Path, out: Path, book: Path | None, check: Path | None, say: Callable[[str], None]
+) -> str:
+    """Write a checkpoint as ONNX graphs with card, runner and gallery; return how alike they and the checkpoint are.
+
+    Args:
+        checkpoint: of a model that embeds EMG.
+        out: new folder; it appears whole or not at all.
+        book: gesture book whose gallery the runner compares with, if any.
+        check: store or recordings whose test users' windows are compared; noise without it.
+        say: is told what takes long.
+
+    Raises:
+        UserError: ``out`` exists, the model embeds no EMG, the book is empty, another device, the extra ``export`` is
+            missing, or the float32 graph is not the checkpoint.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists; choose another folder or delete it")
+    model = load(checkpoint)
+    sample, gallery = noise(model), None
+    if book is not None:
+        found = GestureBook.load(book, model)
+        if not found.names:
+            raise UserError(f"{book} has no gesture; add one first, or export without a book")
+        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS, found.usual_E, found.spread_E)
+    if check is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            store = prepared(check, Path(scratch) / "store", say)
+            model.card.refuse_other(store, check)
+            sample = held_out(model, store, split_for(model, store, ()))
+    with atomic_path(out) as temporary:
+        write_export(temporary, model, gallery)
+        said = judged(parity(temporary, sample))
+        sizes = [f"{name} {(temporary / name).stat().st_size / 1e6:.1f} MB" for name in (FLOAT, INT8)]
+    if model.emg_frontend.normalisation == "recording":
+        say("the runner takes what is typical of training people, where a session of its own should be calibrated")
+    against = f"{len(sample.x)} windows of {'noise' if check is None else 'held-out people'}"
+    return f"{out}: {', '.join(sizes)}; against the checkpoint on {against}:\n{said}"

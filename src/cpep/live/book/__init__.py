@@ -1,0 +1,1 @@
+"""The gesture book: what a live recogniser knows."""

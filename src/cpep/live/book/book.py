@@ -1,0 +1,251 @@
+"""The gesture book: what a live recogniser knows, one entry a gesture, added by showing its pose."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.evaluate.knn import unit_rows
+from cpep.live.book.calibration import (
+    Calibration,
+    among_themselves,
+    by_entry,
+    cosines,
+    fit,
+    named,
+    shown,
+    told_right,
+    usual,
+)
+from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, checked, some
+from cpep.live.book.poses import pose_windows
+from cpep.runtime.files import atomic_path
+from cpep.types import FloatArray, IntArray, StrArray, UserError
+
+FALSE_ALARMS = 0.4
+"""Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
+
+ALIKE = 0.65
+"""Two entries are hard to tell apart where no more of their windows are told right than this."""
+
+FORMAT = 1
+
+
+class GestureBook:
+    """Entries by name, and how sure to be of them. ``fit``, ``predict`` and ``predict_proba`` are scikit-learn's.
+
+    Args:
+        model: an aligned checkpoint, or any that reads EMG if all entries are of EMG windows.
+        background: windows that confidence is calibrated on; without them it is a guess, by fixed numbers.
+        false_alarms: share of the background outside the book that may be taken for a gesture of it.
+    """
+
+    def __init__(
+        self, model: Model, background: Background | None = None, false_alarms: float = FALSE_ALARMS
+    ) -> None:
+        self.model, self.background, self.false_alarms = model, background, false_alarms
+        self.entries: tuple[Entry, ...] = ()
+        self._settle()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the entries, in the order in which they were added."""
+        return tuple(entry.name for entry in self.entries)
+
+    @property
+    def rest(self) -> int:
+        """Index of the entry of rest, or -1."""
+        return self.names.index(REST) if REST in self.names else -1
+
+    def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by its pose; see ``pose_windows`` for the shapes, rad. An entry of that name is replaced.
+
+        Returns:
+            Names of the entries that cannot be told from it.
+
+        Raises:
+            UserError: as ``pose_windows``; or the checkpoint has no pose encoder.
+        """
+        windows_NSJ = pose_windows(self.model.card, pose, checked(name))
+        x_ND = self.model.encode_pose(torch.from_numpy(windows_NSJ).transpose(1, 2)).cpu().numpy()
+        return self._put(Entry(name, *some(unit_rows(x_ND), windows_NSJ[:, -1])))
+
+    def add_emg(self, name: str, x_ND: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``."""
+        if x_ND.ndim != 2 or not len(x_ND):
+            raise UserError(f"{name}: embeddings of shape {x_ND.shape}; give (windows, values), at least one window")
+        return self._put(Entry(checked(name), *some(unit_rows(x_ND), np.zeros((len(x_ND), 0), np.float32))))
+
+    def remove(self, name: str) -> None:
+        """Remove a gesture.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        if name not in self.names:
+            raise UserError(f"the book has no gesture {name!r}; it has {', '.join(self.names) or 'none'}")
+        self.entries = tuple(entry for entry in self.entries if entry.name != name)
+        self._settle()
+
+    def copy(self) -> GestureBook:
+        """Return a book of the same entries that can be changed on its own."""
+        return copy.copy(self)  # entries and arrays are replaced, never changed
+
+    def pose_of(self, name: str) -> FloatArray | None:
+        """Return the median pose (J,) of an entry, or ``None`` of one of EMG windows."""
+        entry = self.entries[self.names.index(name)]
+        return np.asarray(np.median(entry.pose_GJ, axis=0)) if entry.shown else None
+
+    def pose_at(self, nearest: int) -> FloatArray | None:
+        """Return the pose (J,) of a vector of the gallery, or ``None`` of one of an EMG window."""
+        entry = self.entries[self.entry_G[nearest]]
+        first = int(np.searchsorted(self.entry_G, self.entry_G[nearest]))
+        return entry.pose_GJ[nearest - first] if entry.shown else None
+
+    def fit(self, x_ND: FloatArray, y_N: Sequence[str] | StrArray) -> GestureBook:
+        """Take EMG embeddings with their names as entries, in place of all that was there."""
+        y_N = np.asarray(y_N, dtype=np.str_)
+        if len(x_ND) != len(y_N):
+            raise UserError(f"{len(x_ND)} embeddings for {len(y_N)} names")
+        self.entries = ()
+        for name in dict.fromkeys(y_N.tolist()):
+            self.add_emg(name, x_ND[y_N == name])
+        return self
+
+    def similarity(self, x_ND: FloatArray) -> FloatArray:
+        """Return how similar embeddings are to each entry, (N, E), by what is usual for the entry; see ``usual``."""
+        return (self._nearness(x_ND) - self.usual_E) / self.spread_E
+
+    def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
+        """Return of one embedding the probabilities (E + 1) as ``predict_proba``, and the nearest vector."""
+        cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
+        near_1E = by_entry(cosine_1G, self.entry_G, len(self.entries))
+        p_1E = self.calibration.probabilities((near_1E - self.usual_E) / self.spread_E)
+        return p_1E[0], int(cosine_1G[0].argmax())
+
+    def _nearness(self, x_ND: FloatArray) -> FloatArray:
+        return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
+
+    def predict_proba(self, x_ND: FloatArray) -> FloatArray:
+        """Return the probability of each entry, and in the last column of none of them, (N, E + 1).
+
+        Raises:
+            UserError: the book is empty.
+        """
+        if not self.entries:
+            raise UserError("the book is empty; add a gesture first")
+        return self.calibration.probabilities(self.similarity(x_ND))
+
+    def predict(self, x_ND: FloatArray) -> StrArray:
+        """Return the name of each embedding, or ``unknown``."""
+        return np.array([self.answer(p_E) for p_E in self.predict_proba(x_ND)])
+
+    def answer(self, p_E: FloatArray) -> str:
+        """Return the name that probabilities (E + 1) stand for, or ``unknown``."""
+        best = int(p_E[:-1].argmax())
+        sure = best == self.rest or p_E[best] > self.calibration.threshold
+        return self.names[best] if sure else UNKNOWN
+
+    def save(self, path: Path) -> None:
+        """Write the book as one file, whole or not at all."""
+        empty = np.zeros((0, 0), np.float32)
+        tensors = {f"vector.{i}": entry.vector_GD for i, entry in enumerate(self.entries)}
+        tensors |= {f"pose.{i}": entry.pose_GJ for i, entry in enumerate(self.entries)}
+        known = self.background or Background(empty, empty, np.zeros(0, np.str_))
+        tensors |= {"emg": known.emg_ND, "pose": known.pose_ND}
+        tensors = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
+        note = {
+            "format": FORMAT,
+            "model": fingerprint(self.model),
+            "names": self.names,
+            "background": known.name_N.tolist(),
+            "false_alarms": self.false_alarms,
+        }
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, {"cpep": json.dumps(note)})
+
+    @staticmethod
+    def load(path: Path, model: Model) -> GestureBook:
+        """Open a book.
+
+        Raises:
+            UserError: no book there, a damaged one, or one of another checkpoint.
+        """
+        if not path.is_file():
+            raise UserError(f"{path} does not exist; make a book with `cpep book`")
+        try:
+            with safe_open(path, "numpy") as file:
+                note = json.loads(file.metadata()["cpep"])
+                tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
+        if note["format"] != FORMAT:
+            raise UserError(f"{path} has another format of books; this version of cpep reads format {FORMAT}")
+        if note["model"] != fingerprint(model):
+            raise UserError(
+                f"{path} was made with another checkpoint; make it again, or give the checkpoint it is of"
+            )
+        background = Background(unit_rows(tensors["emg"]), unit_rows(tensors["pose"]), np.array(note["background"]))
+        book = GestureBook(model, background if len(background) else None, note["false_alarms"])
+        book.entries = tuple(
+            Entry(name, unit_rows(tensors[f"vector.{i}"]), tensors[f"pose.{i}"])
+            for i, name in enumerate(note["names"])
+        )
+        book._settle()
+        return book
+
+    def _put(self, entry: Entry) -> tuple[str, ...]:
+        others = tuple(entry if old.name == entry.name else old for old in self.entries)
+        self.entries = others if entry.name in self.names else (*self.entries, entry)
+        self._settle()
+        return self._alike(self.names.index(entry.name))
+
+    def _settle(self) -> None:
+        """Lay out the gallery, and calibrate."""
+        count = len(self.entries)
+        width = self.entries[0].vector_GD.shape[1] if self.entries else 0
+        self.vector_GD = np.concatenate([np.zeros((0, width), np.float32), *(e.vector_GD for e in self.entries)])
+        self.entry_G: IntArray = np.repeat(np.arange(count), [len(e.vector_GD) for e in self.entries])
+        self.usual_E, self.spread_E = np.zeros(count, np.float32), np.ones(count, np.float32)
+        self.calibration = Calibration()
+        if self.entries:
+            self._own_GE = among_themselves(self.vector_GD, self.entry_G, count)
+            self._known_NE, self._target_N = self._own_GE, self.entry_G
+            if self.background is not None:
+                self._calibrate(self.background)
+
+    def _calibrate(self, background: Background) -> None:
+        self.usual_E, self.spread_E = usual(self._nearness(background.emg_ND), self.rest)
+        self._known_NE = self.similarity(background.emg_ND)
+        if background.pose_ND.shape[1]:
+            self._target_N = shown(self._nearness(background.pose_ND), self._own_GE, self.entry_G)
+        else:
+            self._target_N = named(background.name_N, self.names)
+        self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)
+
+    def _alike(self, mine: int) -> tuple[str, ...]:
+        """Return the names of the entries that windows show to be hard to tell from one."""
+        found = []
+        for other, name in enumerate(self.names):
+            by_emg = told_right(self._known_NE, self._target_N, mine, other)
+            by_pose = told_right(self._own_GE, self.entry_G, mine, other)
+            if other != mine and min(by_emg, by_pose) <= ALIKE:
+                found.append(name)
+        return tuple(found)
+
+
+def fingerprint(model: Model) -> str:
+    """Return a hash of a model's weights and statistics: which checkpoint a book is of."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""A gesture book of a store's recordings: poses of training users, confidence by validation users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.embed import embed_anchor
+from cpep.data.store.store import Store
+from cpep.data.windows import AnchorReader, Windows, list_windows
+from cpep.evaluate.knn import unit_rows
+from cpep.live.book.book import GestureBook
+from cpep.live.book.entries import REST, Background
+from cpep.live.sessions import embed_streamed
+from cpep.models.cpep import Cpep
+from cpep.types import BoolArray, UserError
+
+LONGEST_HOP_S = 0.25
+MOST = 3000
+"""Windows of the background: a random choice of more."""
+
+
+def book_of(
+    model: Model, store: Store, gestures: Sequence[str] = (), false_alarms: float | None = None
+) -> GestureBook:
+    """Return a book of gestures as people show them in a store.
+
+    Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users; nobody
+    of the test users is looked at, nor is EMG of unseen gestures, nor any label but to find the poses.
+
+    Args:
+        model: an aligned checkpoint.
+        store: with pose and labels, of the checkpoint's own people.
+        gestures: names from the store's vocabulary; without any, those that the checkpoint's training saw.
+        false_alarms: see ``GestureBook``.
+
+    Raises:
+        UserError: no such gesture, nobody makes it long enough for a window, or the store is of other people.
+    """
+    model.card.refuse_other(store)
+    split = model.card.held_out()
+    if not set(split.users_train) | set(split.users_val) <= set(store.users):
+        raise UserError(
+            f"{store.path} does not hold the people that the checkpoint was trained on; give its own store"
+        )
+    names = tuple(gestures) or tuple(model.card.vocabulary[label] for label in split.seen)
+    for name in names:
+        if name not in store.vocabulary:
+            raise UserError(f"{store.path} has no gesture {name!r}; it has {', '.join(store.vocabulary)}")
+    windows = list_windows(store, model.card.window_s, grid_s(model))
+    windows = windows.select(windows.valid_N)
+    user_N = windows.users(store)
+    # no window of an unseen gesture, not even of validation users: confidence must not know them either
+    background = background_of(model, store, split.allowed(store, windows, "val"))
+    book = GestureBook(model, background, *([] if false_alarms is None else [false_alarms]))
+    read = AnchorReader(store, windows.frames)
+    train_N = np.isin(user_N, split.users_train)
+    for name in dict.fromkeys((REST, *names)):
+        mine = _some(windows, train_N & (windows.label_N == store.vocabulary.index(name)))
+        if not len(mine):
+            raise UserError(f"{store.path}: no training user makes {name} for a whole window")
+        book.add(name, read(mine).numpy())
+    return book
+
+
+def grid_s(model: Model) -> float:
+    """Return a hop, at most ``LONGEST_HOP_S``, on whose grid windows begin and end as those of a stream do."""
+    step_s = model.emg_frontend.bin_samples / model.card.device.emg_rate or 1 / model.card.frame_rate
+    steps = round(model.card.window_s / step_s)
+    most = max(int(LONGEST_HOP_S / step_s + 1e-9), 1)
+    return step_s * max(hop for hop in range(1, most + 1) if steps % hop == 0)
+
+
+def background_of(model: Model, store: Store, windows: Windows) -> Background:
+    """Return ``MOST`` of some windows, as a stream of their sessions embeds them, with pose where there is any."""
+    chosen = _some(windows, np.ones(len(windows), bool), MOST)
+    x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
+    if isinstance(model.net, Cpep):
+        pose_ND = embed_anchor(model, store, chosen).x_ND
+    names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])
+    return Background(unit_rows(x_ND), pose_ND, names)
+
+
+def _some(windows: Windows, mask_N: BoolArray, most: int = 400) -> Windows:
+    index_N = np.random.default_rng(0).permutation(np.flatnonzero(mask_N))[:most]
+    return windows.select(np.sort(index_N))

@@ -1,0 +1,59 @@
+"""Windows of pose from what a user shows: a pose set by hand, a recording, or windows as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cpep.checkpoints.card import Card
+from cpep.simulate.variability import smooth_noise
+from cpep.types import FloatArray, UserError
+
+VARIANTS = 48
+"""Windows that a pose set by hand becomes."""
+
+EXECUTION_SD = 0.10
+"""How much a joint differs from one execution, and one person, to the next, rad (SD)."""
+
+SWAY_SD = 0.01
+"""How much a held joint sways, rad (SD); slower than 1 Hz."""
+
+RECORDED_HOP_S = 0.25
+
+
+def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
+    """Return windows (N, S, J) of a pose.
+
+    Args:
+        card: of the checkpoint that will embed them.
+        pose: a pose (J,) held still, of which variants as people make them are drawn; a recording (frames, J)
+            at the card's frame rate, cut at ``RECORDED_HOP_S``; or windows (N, S, J).
+        name: of the gesture, for the sentence.
+
+    Raises:
+        UserError: another number of joints, a recording shorter than one window, or values that are not finite.
+    """
+    joints, frames = len(card.device.anchor_names), round(card.window_s * card.frame_rate)
+    pose = np.asarray(pose, np.float32)
+    if pose.ndim not in (1, 2, 3) or pose.shape[-1] != joints:
+        raise UserError(f"{name}: a pose of shape {pose.shape}; this checkpoint takes {joints} joints")
+    if not np.isfinite(pose).all():
+        raise UserError(f"{name}: the pose is not finite; leave out frames that are NaN or infinite")
+    if pose.ndim == 1:
+        return held(pose, frames, card.frame_rate)
+    if pose.ndim == 2:
+        if len(pose) < frames:
+            raise UserError(f"{name}: {len(pose)} frames of pose; one window takes {frames}")
+        firsts = range(0, len(pose) - frames + 1, max(1, round(RECORDED_HOP_S * card.frame_rate)))
+        return np.stack([pose[first : first + frames] for first in firsts])
+    if pose.shape[1] != frames:
+        raise UserError(f"{name}: windows of {pose.shape[1]} frames; this checkpoint takes {frames}")
+    return pose
+
+
+def held(pose_J: FloatArray, frames: int, frame_rate: float) -> FloatArray:
+    """Return windows (VARIANTS, S, J) in which the pose is held, the first of them exactly as it is set."""
+    rng, joints = np.random.default_rng(0), len(pose_J)
+    shift_NJ = EXECUTION_SD * rng.standard_normal((VARIANTS, joints))
+    shift_NJ[0] = 0
+    sway_NSJ = np.stack([smooth_noise(rng, frames, 1.0, joints, frame_rate) for _ in range(VARIANTS)])
+    return (pose_J + shift_NJ[:, None] + SWAY_SD * sway_NSJ).astype(np.float32)

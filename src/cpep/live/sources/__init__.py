@@ -1,0 +1,1 @@
+"""Where live EMG comes from: one module a kind of source."""

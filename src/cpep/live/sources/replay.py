@@ -1,0 +1,87 @@
+"""Recordings as a source: one person's, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from cpep.data.readers.folder import find_recordings
+from cpep.data.recording import Device, Recording
+from cpep.live.signals import Chunk
+from cpep.live.sources.clock import PlaybackClock
+from cpep.live.sources.device import refuse_other
+from cpep.types import FloatArray, UserError
+
+GAP_S = 1.0
+"""Between two recordings, declared as lost: windows must not reach from one into the other."""
+
+
+class Replay:
+    """Plays the recordings of one person, in the order of their names.
+
+    Args:
+        path: a recording, or a folder of them in any layout.
+        device: of the checkpoint.
+        speed: 1 for real time, more for faster, 0 for as fast as possible.
+        user: whose recordings; of whom the first one is, if empty.
+
+    Raises:
+        UserError: no recordings there, none of this user, or another device.
+    """
+
+    def __init__(self, path: Path, device: Device, speed: float = 1.0, user: str = "") -> None:
+        self.name, self.channels, self.rate = f"replay:{path}", device.channels, device.emg_rate
+        self._closed = Event()
+        self._clock = PlaybackClock(self.rate, speed, self._closed)
+        found = _of_one(path, device, user)
+        first = next(found, None)
+        if first is None:
+            raise UserError(f"{path} holds no recording of {user}")
+        self._recordings = chain([first], found)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield chunks of about 20 ms, each with what the label of its last sample says, to the end.
+
+        Raises:
+            UserError: a later recording cannot be read or comes from another device.
+        """
+        gap = 0
+        for recording in self._recordings:
+            yield from self._clock.deal(_emg(recording), recording.label_T, recording.vocabulary, gap)
+            if self._closed.is_set():
+                return
+            gap = round(GAP_S * self.rate)
+
+    def close(self) -> None:
+        """End ``chunks``."""
+        self._closed.set()
+
+
+def emg_of_person(path: Path, device: Device) -> FloatArray:
+    """Return the EMG (T, C) of all recordings that ``Replay`` plays of this path, one after another.
+
+    Raises:
+        UserError: as ``Replay``.
+    """
+    return np.concatenate([_emg(recording) for recording in _of_one(path, device, "")])
+
+
+def _emg(recording: Recording) -> FloatArray:
+    """Return float32 EMG; of a left band as a right one has it, as in training."""
+    emg_TC = np.asarray(recording.emg_TC, np.float32)
+    return emg_TC[:, recording.mirror] if recording.mirror else emg_TC
+
+
+def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
+    """Read the recordings of one user, one at a time."""
+    for source in find_recordings(path):
+        recording = source.read()
+        user = user or recording.user
+        if recording.user == user:
+            mine = recording.device
+            refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind)
+            yield recording

@@ -1,0 +1,1 @@
+"""Networks of others that predict the pose from EMG."""

@@ -1,0 +1,137 @@
+"""NeuroPose (Liu et al. 2021), a U-shaped convolutional network, as the emg2pose benchmark uses it."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpep.models.baselines.regressor import DESIGN_RATE, PoseRegressor, check_window, strides_at
+
+KERNEL = (3, 2)
+"""Of every convolution, time by electrodes."""
+FILTERS = (1, 32, 128, 256)
+TIME_POOLS = (10, 8, 4)
+"""At 2,000 Hz."""
+ELECTRODE_POOLS, ELECTRODE_UPS = (2, 2, 4), (4, 4, 2)
+"""Pools at 16 electrodes, first stage first; and what the decoder goes up by, whatever the electrodes."""
+RESIDUALS = 5
+POSE_RATE = 50.0
+"""Poses per second."""
+
+
+class ConvNorm(nn.Module):
+    """Convolution that keeps the image's size, then BatchNorm; weights ``conv`` and ``norm``."""
+
+    def __init__(self, filters: int, out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(filters, out, KERNEL)
+        self.norm = nn.BatchNorm2d(out)
+
+    def forward(self, x_BDTC: Tensor) -> Tensor:
+        """Return an image of the same size; the electrode that an even kernel lacks is added after the last."""
+        out: Tensor = self.norm(self.conv(F.pad(x_BDTC, (0, 1, 1, 1))))
+        return out
+
+
+class Residual(nn.Module):
+    """Three ``layers`` with ReLU between them, added to what came in."""
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(ConvNorm(filters, filters) for _ in range(3))
+
+    def forward(self, x_BDTC: Tensor) -> Tensor:
+        """Return an image of the same size."""
+        first, second, third = self.layers
+        out: Tensor = x_BDTC + third(F.relu(second(F.relu(first(x_BDTC)))))
+        return out
+
+
+class NeuroPose(PoseRegressor):
+    """The window as an image, time by electrodes: pooled down, five residual blocks, and back up to a pose.
+
+    Weights: ``encoder``, ``middle`` and ``decoder``, lists of blocks, and the linear ``head``. The decoder
+    ends in 32 columns, whatever the electrodes, from which the head reads the joints; the poses of all
+    samples are averaged to 50 Hz. The window's first samples are dropped so that time divides by the pools.
+    In the middle one column is left, so that half of each kernel there reads only what was added: the
+    published number of parameters counts these idle ones, and so does this.
+
+    How it adapts to another device: the pools over time by ``strides_at``; each pool over electrodes takes
+    its own or what columns are left, the last one all of them.
+
+    A U-shaped network looks both ways, and its outputs have no common distance to the samples they read:
+    it reads the whole window for all of them. So ``context`` is 0, which promises nothing about a stream.
+
+    Args:
+        channels: EMG channels C.
+        rate: EMG samples per second.
+        samples: EMG samples T of a window.
+        joints: J.
+    """
+
+    def __init__(self, channels: int, rate: float, samples: int, joints: int) -> None:
+        time_pools = strides_at(TIME_POOLS, rate / DESIGN_RATE)
+        stride = math.prod(time_pools)
+        check_window(samples, stride, rate, "NeuroPose")
+        crop = samples % stride
+        kept = samples - crop
+        frames = max(1, min(kept, round(kept / rate * POSE_RATE)))
+        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames
+        super().__init__(
+            joints=joints,
+            samples=samples,
+            rate=rate,
+            context=0,
+            times_S=((crop + kept * centre_S) / rate).float(),
+        )
+        self.crop = crop
+        self.pools = list(zip(time_pools, electrode_pools(channels), strict=True))
+        self.ups = [(float(time), float(up)) for time, up in zip(time_pools[::-1], ELECTRODE_UPS, strict=True)]
+        self.encoder = nn.ModuleList(ConvNorm(*pair) for pair in pairwise(FILTERS))
+        self.middle = nn.Sequential(*(Residual(FILTERS[-1]) for _ in range(RESIDUALS)))
+        self.decoder = nn.ModuleList(ConvNorm(*pair) for pair in pairwise((*FILTERS[:0:-1], 1)))
+        self.head = nn.Linear(math.prod(ELECTRODE_UPS), joints)
+
+    def features(self, signal_BTC: Tensor) -> Tensor:
+        """Return the middle's output (B, N, 256), about 6 times a second."""
+        x = as_image(signal_BTC[:, self.crop :].unsqueeze(3))
+        for block, pool in zip(self.encoder, self.pools, strict=True):
+            x = F.max_pool2d(F.relu(block(x)), pool, ceil_mode=True)
+        out: Tensor = self.middle(x)
+        return out.squeeze(3).transpose(1, 2)
+
+    def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
+        """Return the pose less the mean pose.
+
+        No ReLU follows the last block: it has one filter, and where that is negative in all of a window
+        nothing would reach the joints and no gradient would come back.
+        """
+        x = as_image(features_BND.unsqueeze(2))
+        for i, (block, factor) in enumerate(zip(self.decoder, self.ups, strict=True)):
+            x = block(F.interpolate(x if i == 0 else F.relu(x), scale_factor=factor))
+        # Averaged before the head and not after it: the head is linear, so the result is the same.
+        columns_BSC = F.adaptive_avg_pool1d(x.squeeze(1).transpose(1, 2), len(self.times_S)).transpose(1, 2)
+        out: Tensor = self.head(columns_BSC)
+        return out
+
+
+def as_image(x_BTCD: Tensor) -> Tensor:
+    """Return (B, D, T, C) with the filters side by side in memory: on CPU a step takes two thirds of the time."""
+    return x_BTCD.permute(0, 3, 1, 2)
+
+
+def electrode_pools(channels: int) -> list[int]:
+    """Return the pools that bring the electrodes down to one column.
+
+    >>> electrode_pools(16), electrode_pools(10), electrode_pools(1)
+    ([2, 2, 4], [2, 2, 3], [1, 1, 1])
+    """
+    pools: list[int] = []
+    for pool in ELECTRODE_POOLS[:-1]:
+        pools.append(min(pool, channels))
+        channels = math.ceil(channels / pools[-1])
+    return [*pools, channels]

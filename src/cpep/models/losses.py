@@ -1,0 +1,208 @@
+"""Training objectives as pure functions of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+
+def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) -> Tensor:
+    """Mean squared error over the masked tokens alone (CPEP section 1; He et al. 2022).
+
+    Args:
+        prediction_BNP: reconstruction of every token.
+        target_BNP: the tokens themselves.
+        masked_BN: true where the encoder did not see the token.
+
+    Raises:
+        ValueError: no token is masked.
+    """
+    if not bool(masked_BN.any()):
+        raise ValueError("no token is masked: there is nothing to reconstruct")
+    error_BN = (prediction_BNP.float() - target_BNP.float()).square().mean(dim=-1)
+    return error_BN[masked_BN].mean()
+
+
+def pose_loss(
+    predicted_BSJ: Tensor, target_BSJ: Tensor, tips_of: Callable[[Tensor], Tensor] | None, weight: float
+) -> Tensor:
+    """L1 of joint angles plus ``weight`` times the mean distance of fingertips (emg2pose, arXiv 2412.02725).
+
+    Args:
+        predicted_BSJ: predicted pose, rad; or in the units of a glove.
+        target_BSJ: measured pose.
+        tips_of: fingertips (..., 5, 3) in mm of poses, where the hand is known.
+        weight: of a millimetre against a radian.
+    """
+    error = (predicted_BSJ - target_BSJ).abs().mean()
+    if tips_of is None or not weight:
+        return error
+    apart_mm: Tensor = (tips_of(predicted_BSJ) - tips_of(target_BSJ)).norm(dim=-1)
+    return error + weight * apart_mm.mean()
+
+
+def similarities(emg: Tensor, anchor_BD: Tensor) -> Tensor:
+    """Return the cosine (B, B') of every EMG window with every pose; of a window with queries, its best query's.
+
+    Args:
+        emg: EMG embeddings (B, D), or queries (B, Q, D) of EMBridge.
+        anchor_BD: pose embeddings (B', D).
+    """
+    found = F.normalize(emg.float(), dim=-1) @ F.normalize(anchor_BD.float(), dim=-1).T
+    return found if emg.ndim == 2 else found.amax(dim=1)
+
+
+def info_nce(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, target_BB: Tensor | None = None) -> Tensor:
+    """Symmetric InfoNCE: each EMG window finds its pose among the batch, and each pose its EMG.
+
+    Both inputs are L2-normalised here. Source: CPEP section 2 (van den Oord et al. 2018; Radford et al. 2021).
+
+    Args:
+        emg: EMG embeddings (B, D) or (B, Q, D), see ``similarities``.
+        anchor_BD: pose embeddings of the same windows, row by row.
+        temperature: positive; similarities are divided by it.
+        target_BB: where each window's share of the target lies, both ways; without it all of it on its own pose.
+
+    Raises:
+        ValueError: the shapes differ, or there are fewer than two pairs.
+    """
+    if len(emg) != len(anchor_BD) or emg.shape[-1] != anchor_BD.shape[-1] or len(emg) < 2:
+        raise ValueError(f"needs two or more pairs, got shapes {emg.shape} and {anchor_BD.shape}")
+    logits_BB = similarities(emg, anchor_BD) / temperature
+    if target_BB is None:
+        target_BB = torch.arange(len(logits_BB), device=logits_BB.device)
+    return (F.cross_entropy(logits_BB, target_BB) + F.cross_entropy(logits_BB.T, target_BB)) / 2
+
+
+def sigmoid_loss(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, bias: Tensor | float) -> Tensor:
+    """Every pair of the batch by itself: the own pose or not (Zhai et al. 2023, SigLIP), mean over windows.
+
+    Args:
+        emg: as for ``info_nce``.
+        anchor_BD: as for ``info_nce``.
+        temperature: positive.
+        bias: added to the logits; negative, since most pairs are no match.
+    """
+    logits_BB = similarities(emg, anchor_BD) / temperature + bias
+    sign_BB = 2 * torch.eye(len(logits_BB), device=logits_BB.device) - 1
+    return -F.logsigmoid(sign_BB * logits_BB).sum() / len(logits_BB)
+
+
+def soft_targets(alike_BB: Tensor, temperature: float, share: float) -> Tensor:
+    """Targets with part of the mass on poses that are alike (Gao et al. 2023, SoftCLIP).
+
+    Args:
+        alike_BB: symmetric similarity of the batch's poses; equal values give label smoothing.
+        temperature: of the softmax over them.
+        share: of the mass that is dealt out; the rest stays on the own pose.
+    """
+    own_BB = torch.eye(len(alike_BB), device=alike_BB.device)
+    return (1 - share) * own_BB + share * (alike_BB / temperature).softmax(dim=1)
+
+
+def affinities(pose_ND: Tensor, centre_KD: Tensor, keep: int, temperature: float) -> Tensor:
+    """Return how much each pose belongs to each community, (N, K): its nearest ``keep``, summing to 1 (EMBridge).
+
+    Args:
+        pose_ND: pose embeddings.
+        centre_KD: centres of the communities (k-means on pose embeddings).
+        keep: communities of a pose; the others are 0.
+        temperature: of the softmax over the cosines to these.
+    """
+    cosine_NK = F.normalize(pose_ND.float(), dim=-1) @ F.normalize(centre_KD.float(), dim=-1).T
+    best, index = cosine_NK.topk(min(keep, len(centre_KD)), dim=1)
+    return torch.zeros_like(cosine_NK).scatter(1, index, (best / temperature).softmax(dim=1))
+
+
+def cascle(
+    emg: Tensor, anchor_BD: Tensor, affinity_BK: Tensor, temperature: Tensor | float, target_temperature: float
+) -> Tensor:
+    """Community-aware soft contrastive loss of EMBridge (ICLR 2026).
+
+    The similarity of two poses is the cosine of their affinities to communities; its softmax over the *other*
+    windows of the batch is what the softmax of EMG-pose similarities over them is drawn to, both ways. The own
+    pose, which InfoNCE is about, takes no part.
+
+    Args:
+        emg: as for ``info_nce``.
+        anchor_BD: as for ``info_nce``.
+        affinity_BK: see ``affinities``.
+        temperature: of the EMG-pose similarities.
+        target_temperature: of the similarities of poses.
+    """
+    own_BB = torch.eye(len(anchor_BD), dtype=torch.bool, device=anchor_BD.device)
+    alike_BB = similarities(affinity_BK, affinity_BK) / target_temperature
+    target_BB = alike_BB.masked_fill(own_BB, -math.inf).softmax(dim=1)
+    logits_BB = similarities(emg, anchor_BD) / temperature
+    total = logits_BB.new_zeros(())
+    for way_BB in (logits_BB, logits_BB.T):
+        share_BB = way_BB.masked_fill(own_BB, -math.inf).log_softmax(dim=1)
+        total = total - (target_BB * share_BB.masked_fill(own_BB, 0.0)).sum(dim=1).mean() / 2
+    return total
+
+
+def moment_distance(x_BD: Tensor, person_B: Tensor) -> Tensor:
+    """Squared distance of each person's mean and covariance to those of the batch, mean over people (CORAL).
+
+    Source: Sun and Saenko 2016, "Deep CORAL", there for two domains and covariances alone.
+
+    Args:
+        x_BD: embeddings.
+        person_B: whose they are.
+    """
+    people = torch.unique(person_B)
+    whole_D, whole_DD = x_BD.mean(dim=0), torch.cov(x_BD.T, correction=0)
+    total = x_BD.new_zeros(())
+    for person in people:
+        own_ND = x_BD[person_B == person]
+        apart_D, apart_DD = own_ND.mean(dim=0) - whole_D, torch.cov(own_ND.T, correction=0) - whole_DD
+        total = total + apart_D.square().sum() + apart_DD.square().sum()
+    return total / len(people)
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+def reversed_gradient(x: Tensor) -> Tensor:
+    """Return ``x``; the gradient that comes back is reversed (Ganin et al. 2016)."""
+    out: Tensor = _Reversed.apply(x)  # type: ignore[no-untyped-call]
+    return out
+
+
+@torch.no_grad()
+def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, highest: float) -> float:
+    """Mean InfoNCE of batches at the temperature between two bounds that suits them best.
+
+    Training drives the temperature to what suits people it has fitted. On other people that is overconfident:
+    the loss at that temperature rises while the order of similarities, which is all that a neighbour or a probe
+    reads, still improves. InfoNCE is convex in 1 / temperature, so that a search along a line finds the
+    lowest loss (Guo et al. 2017 fit the temperature of a classifier likewise).
+
+    Args:
+        pairs: EMG embeddings (B, D) and pose embeddings (B, D) of the same windows, batch by batch.
+        lowest: smallest temperature.
+        highest: largest temperature.
+
+    Raises:
+        ValueError: there is no batch, or see ``info_nce``.
+    """
+    if not pairs:
+        raise ValueError("needs a batch")
+
+    def mean_at(inverse: float) -> float:
+        return sum(float(info_nce(emg_BD, anchor_BD, 1 / inverse)) for emg_BD, anchor_BD in pairs) / len(pairs)
+
+    return float(minimize_scalar(mean_at, bounds=(1 / highest, 1 / lowest), method="bounded").fun)

@@ -1,0 +1,223 @@
+"""Results for people: one self-contained page (the table alone: `table_text`)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cpep.report import figures, plots
+from cpep.report.names import (
+    PROTOCOLS,
+    SETS,
+    UNDER_TRAINED,
+    is_ablation,
+    main_first,
+    trainings,
+    under_trained,
+)
+from cpep.report.pose_errors import errors_of, measure
+from cpep.report.published import UNLIKE, published, ratios, sources
+from cpep.report.table import legend, number, table_of, table_text
+from cpep.runtime.files import write_text
+
+__all__ = ["table_text", "write_report"]
+
+NORMALISATIONS = {
+    "none": "none",
+    "recording": "by recording: each scaled by its own statistics, without labels",
+    "causal": "causal: each scaled by running statistics of its past, without labels",
+}
+STOPPED = {
+    "steps": "its number of steps was done",
+    "flat": "its validation loss was flat",
+    "best": "cpep's total compute was spent; its validation loss was past its best",
+    "compute": "cpep's total compute was spent while its validation loss was falling: under-trained",
+}
+"""Why a training ended, in words."""
+
+FEW_PEOPLE = 6
+"""Fewer people leave so few draws that a bootstrap interval is too narrow."""
+
+
+def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -> None:
+    """Write one HTML page that needs nothing else.
+
+    Args:
+        results: content of results.json (results.md).
+        details: what figures need; every key may be missing: ``confusion`` (list of row, classes, matrix),
+            ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``map`` (lists of x, y, label under emg
+            and under pose), ``notes`` (list of sentences), ``config`` (any JSON).
+        path: file to write, atomically.
+    """
+    environment = Environment(
+        loader=PackageLoader("cpep", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    table, rows = table_of(results), results["rows"]
+    papers = sources(results)
+    marked = under_trained(results.get("training", []))
+    matrices = figures.matrices(results, details.get("confusion", []), table)
+    page = environment.get_template("report.html.jinja").render(
+        run=results["run"],
+        data=results["data"],
+        table=table,
+        legend=legend(results, table),
+        adapts=any(row["model"].endswith("/adapted") for row in rows),
+        number=number,
+        published=published,
+        sources=papers,
+        unlike=UNLIKE,
+        ratios=ratios(results),
+        marked=[model for model in main_first(row["model"] for row in rows) if model in marked],
+        under_trained=UNDER_TRAINED,
+        grids=_grids(results),
+        signed=signed,
+        few_people=FEW_PEOPLE,
+        errors=errors_of(results),
+        errors_published=any("pose errors" in source for source in papers),
+        measure=measure,
+        training=_training(results),
+        notes=details.get("notes", []),
+        people=[
+            (column, place, dots)
+            for c, (column, place) in enumerate(figures.places(table))
+            if (dots := figures.dots(results, table, c))
+        ],
+        main=next((name for name in ("cpep", *matrices) if name in matrices), ""),
+        matrices=matrices,
+        curves=figures.curves(details.get("losses", [])),
+        maps=figures.maps(results["data"], details.get("map", {})),
+        palette=plots.PALETTE,
+        marks=plots.MARKS,
+        config=json.dumps(details.get("config", {}), indent=1) if details.get("config") else "",
+        windows=details.get("config", {}).get("data", {}),
+        normalisations=[NORMALISATIONS.get(n, n) for n in sorted({row["normalisation"] for row in rows})],
+        seeds=sorted({row["seed"] for row in rows}),
+        natural=_natural,
+        duration=duration(results["run"]["seconds"]),
+    )
+    write_text(path, page)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in words, which a time of day cannot be mistaken for.
+
+    >>> duration(42.3), duration(1412), duration(3725)
+    ('42 s', '23 min 32 s', '1 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def signed(value: float) -> str:
+    """Write a difference of shares with its sign, without the zero that all shares have.
+
+    >>> signed(0.0812), signed(-0.0349), signed(0.0)
+    ('+.081', '\u2212.035', '.000')
+    """
+    sign = {1: "+", -1: "\u2212"}.get((round(value, 3) > 0) - (round(value, 3) < 0), "")
+    return sign + number(abs(value))
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """Comparisons with one other model, by column; ``None`` where there is none."""
+
+    name: str
+    under_trained: bool
+    cells: tuple[dict[str, Any] | None, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Comparisons of results.json as a table.
+
+    Attributes:
+        title: what the rows are.
+        columns: protocol in words, and gestures.
+        lines: other models.
+    """
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    lines: tuple[GridLine, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Protocols in words, with the number of their columns."""
+        return [(title, len(list(group))) for title, group in groupby(title for title, _ in self.columns)]
+
+    @property
+    def people(self) -> list[int]:
+        """Fewest and most people of a comparison."""
+        counts = sorted({cell["people"] for line in self.lines for cell in line.cells if cell})
+        return counts[:: max(1, len(counts) - 1)]
+
+
+def _grids(results: dict[str, Any]) -> list[Grid]:
+    """Lay out the comparisons, rivals and ablations apart."""
+    grids = []
+    for title, kind in (("Other models", False), ("Ablations", True)):
+        found = {
+            (one["other"], one["protocol"], one["gestures"]): one
+            for one in results.get("comparisons", [])
+            if is_ablation(one["other"]) == kind
+        }
+        columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+        lines = []
+        for other in dict.fromkeys(key[0] for key in found):
+            cells = tuple(found.get((other, *column)) for column in columns)
+            lines.append(GridLine(other, any(cell["under_trained"] for cell in cells if cell), cells))
+        if lines:
+            grids.append(Grid(title, tuple((PROTOCOLS[p], g) for p, g in columns), tuple(lines)))
+    return grids
+
+
+def _training(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Say of every trained row what it cost and why it ended, over folds and seeds."""
+    lines = []
+    for model, runs in trainings(results).items():
+        ends = [run["stopped"] for run in runs]
+        why = [
+            STOPPED.get(end, end) + (f" ({ends.count(end)} of {len(ends)} runs)" if len(set(ends)) > 1 else "")
+            for end in dict.fromkeys(ends)
+        ]
+        lines.append(
+            {
+                "model": model,
+                "ablation": is_ablation(model),
+                "parameters": _range([run["parameters"] / 1e6 for run in runs], ".2f"),
+                "steps": _range([run["steps"] for run in runs], ",d"),
+                "share": _range([100 * run["share"] for run in runs], ".0f"),
+                "why": "; ".join(why),
+            }
+        )
+    return lines
+
+
+def _range(values: Sequence[float], form: str) -> str:
+    """Write the least and the largest value, or one where they read alike."""
+    ends = dict.fromkeys(format(value, form) for value in (min(values), max(values)))
+    return "\u2013".join(ends)
+
+
+def _natural(names: Sequence[str]) -> list[str]:
+    """Sort names, numbers in them by value."""
+    return sorted(names, key=lambda name: [(not p.isdigit(), int(p) if p.isdigit() else p) for p in _parts(name)])
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"(\d+)", name) if part]

@@ -1,0 +1,125 @@
+"""Tables of results as Markdown, for pages such as docs/results.md: accuracies with intervals over people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from cpep.report.names import (
+    DAGGER,
+    PROTOCOLS,
+    SETS,
+    UNDER_TRAINED,
+    is_ablation,
+    main_first,
+    trainings,
+    under_trained,
+)
+from cpep.report.pose_errors import errors_of
+from cpep.report.published import published
+from cpep.report.table import number
+
+Pick = Callable[[str], bool]
+
+
+def tables_markdown(results: dict[str, Any]) -> str:
+    """Return the tables of results.json, one after another; those without rows are left out.
+
+    Args:
+        results: content of results.json.
+    """
+    tables = [
+        ("Models", _accuracies(results, lambda model: not is_ablation(model))),
+        ("Ablations", _accuracies(results, is_ablation)),
+        ("cpep minus the others", _differences(results, lambda model: not is_ablation(model))),
+        ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
+        ("Pose errors", _errors(results)),
+        ("Training", _training(results)),
+    ]
+    note = f"{DAGGER} {UNDER_TRAINED}." if under_trained(results.get("training", [])) else ""
+    return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; nothing without rows.
+
+    >>> print(table(["model", "score"], [["cpep", ".5"]]))
+    | model | score |
+    |---|---|
+    | cpep | .5 |
+    """
+    lines = [list(row) for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(
+        f"| {' | '.join(row)} |" if row else "|---" * len(head) + "|" for row in [list(head), [], *lines]
+    )
+
+
+def _accuracies(results: dict[str, Any], pick: Pick) -> str:
+    found = {(row["model"], row["protocol"], row["gestures"]): row for row in results.get("summary", [])}
+    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+    marked = under_trained(results.get("training", []))
+
+    def cell(model: str, protocol: str, gestures: str) -> str:
+        row = found.get((model, protocol, gestures))
+        if row is None:
+            return ""
+        low, high = (number(bound, 2) for bound in row["ci95"])
+        paper = published(model, protocol, gestures)
+        beside = f"; paper {number(paper.value)}" if paper else ""
+        return f"{number(row['balanced_accuracy'])} ({low} to {high}{beside})"
+
+    models = [model for model in main_first(key[0] for key in found) if pick(model)]
+    rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
+    return table(["", *(f"{PROTOCOLS[p]}, {g}" for p, g in columns)], rows)
+
+
+def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
+    found = {
+        (row["other"], row["protocol"], row["gestures"]): row
+        for row in results.get("comparisons", [])
+        if pick(row["other"])
+    }
+    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+
+    def cell(model: str, protocol: str, gestures: str) -> str:
+        row = found.get((model, protocol, gestures))
+        if row is None:
+            return ""
+        low, high = sorted(sign * bound + 0.0 for bound in row["ci95"])  # + 0: there is no minus zero
+        text = f"{sign * row['difference'] + 0.0:+.3f} ({low:+.2f} to {high:+.2f})"
+        return f"**{text}**" if row["holds"] else text
+
+    models = dict.fromkeys(key[0] for key in found)
+    marked = under_trained(results.get("training", []))
+    rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
+    return table(["", *(f"{PROTOCOLS[p]}, {g}" for p, g in columns)], rows)
+
+
+def _errors(results: dict[str, Any]) -> str:
+    found = errors_of(results)
+    if not found.columns:
+        return ""
+    rows = [
+        [
+            line.marked,
+            *(
+                f"{cell.mean:.2f}" + (f" ± {cell.sd:.2f}" if cell.runs > 1 else "") if cell else ""
+                for cell in line.cells
+            ),
+        ]
+        for line in found.lines
+    ]
+    return table(["", *(f"{column.title}, {column.gestures}" for column in found.columns)], rows)
+
+
+def _training(results: dict[str, Any]) -> str:
+    rows = []
+    for model, own in trainings(results).items():
+        steps = [item["steps"] for item in own]
+        many = f"{min(steps)} to {max(steps)}" if min(steps) < max(steps) else str(steps[0])
+        share = sum(item["share"] for item in own) / len(own)
+        stopped = dict.fromkeys(item["stopped"] for item in own)
+        rows.append([model, f"{own[0]['parameters']:,}", many, f"{share:.2f}", ", ".join(stopped)])
+    return table(["", "parameters", "steps of the last stage", "compute over cpep's", "stopped by"], rows)

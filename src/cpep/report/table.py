@@ -1,0 +1,292 @@
+"""The table that a command prints and the report opens with: models by protocol and gestures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+
+from cpep.report.names import (
+    DAGGER,
+    MODELS,
+    PROTOCOLS,
+    ROLES,
+    SETS,
+    UNDER_TRAINED,
+    is_ablation,
+    under_trained,
+)
+
+TEXT_WIDTH = 100
+TEXT_COLUMNS = 6
+TEXT_NAMES = 10
+"""Characters kept for names of models before fewer columns stand beside each other."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the table.
+
+    Attributes:
+        mean: over folds and seeds.
+        sd: over folds and seeds; 0 of a single run.
+        ci95: of the first run.
+        rows: positions in results.json of the rows behind it.
+    """
+
+    mean: float
+    sd: float
+    ci95: tuple[float, float]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One protocol on one set of gestures."""
+
+    protocol: str
+    gestures: str
+    chance: float
+
+    @property
+    def title(self) -> str:
+        """Protocol in words."""
+        return PROTOCOLS.get(self.protocol, self.protocol.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model of the table.
+
+    Attributes:
+        name: of the model, with its normalisation where there are several.
+        model: name of results.md.
+        under_trained: whether some run of it was stopped by the limit on compute.
+        cells: by column; ``None`` where there is no row.
+        bare: whether it is shown without the name of the model that it varies.
+    """
+
+    name: str
+    model: str
+    under_trained: bool
+    cells: tuple[Cell | None, ...]
+    bare: bool = False
+
+    @property
+    def role(self) -> str:
+        """What else it is than a model given EMG, or ``""``."""
+        return ROLES.get(self.model, "")
+
+    @property
+    def about(self) -> str:
+        """What it is, or how it differs from the model it is a variant of."""
+        return MODELS.get(self.model, "")
+
+    @property
+    def marked(self) -> str:
+        """The name as text, with a dagger where under-trained."""
+        name = self.name.partition("/")[2] if self.bare else self.name
+        return name + DAGGER * self.under_trained
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of results.json, averaged over folds and seeds.
+
+    Attributes:
+        columns: protocols on sets of gestures.
+        lines: models.
+        ablations: variants of models.
+    """
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    ablations: tuple[Line, ...]
+
+    @property
+    def references(self) -> tuple[Line, ...]:
+        """Models that the ablations are variants of."""
+        bases = {line.model.partition("/")[0] for line in self.ablations}
+        return tuple(line for line in self.lines if line.model in bases)
+
+    @property
+    def runs(self) -> int:
+        """Number of folds times seeds, of the cell that has most."""
+        lines = (*self.lines, *self.ablations)
+        return max((len(cell.rows) for line in lines for cell in line.cells if cell), default=0)
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Protocols in words, with the number of their columns."""
+        return [(title, len(list(group))) for title, group in groupby(column.title for column in self.columns)]
+
+    def best(self, column: int) -> float | None:
+        """Return the highest mean of a column among models given EMG; nothing where there is no contest."""
+        means = [c.mean for line in self.lines if not line.role and (c := line.cells[column])]
+        return max(means) if len(means) > 1 else None
+
+
+def table_of(results: dict[str, Any]) -> Table:
+    """Average the accuracy rows of results.json over folds and seeds.
+
+    Lines come in the order of their first row. Of several normalisations, each has its own lines.
+    """
+    called = names_of(results)
+    marked = under_trained(results.get("training", []))
+    models: dict[str, str] = {}
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for number, row in enumerate(results["rows"]):
+        if "balanced_accuracy" in row:
+            name = called(row)
+            models.setdefault(name, row["model"])
+            found.setdefault((name, row["protocol"], row["gestures"]), []).append(number)
+    protocols = [*PROTOCOLS, *sorted({protocol for _, protocol, _ in found} - PROTOCOLS.keys())]
+    columns = []
+    for protocol in protocols:
+        for gestures in SETS:
+            numbers = [n for key, numbers in found.items() if key[1:] == (protocol, gestures) for n in numbers]
+            if numbers:
+                chance = float(np.mean([results["rows"][n]["chance"] for n in numbers]))
+                columns.append(Column(protocol, gestures, chance))
+    lines = []
+    for name, model in models.items():
+        numbers_C = [found.get((name, column.protocol, column.gestures), []) for column in columns]
+        cells = tuple(_cell(results["rows"], numbers) for numbers in numbers_C)
+        lines.append(Line(name, model, model in marked, cells))
+    main, ablations = (tuple(line for line in lines if is_ablation(line.model) == kind) for kind in (False, True))
+    return Table(tuple(columns), main, ablations)
+
+
+def names_of(results: dict[str, Any]) -> Callable[[dict[str, Any]], str]:
+    """Return what names the line of a row: its model, with the normalisation where there are several."""
+    if len({row["normalisation"] for row in results["rows"]}) > 1:
+        return lambda row: f"{row['model']} ({row['normalisation']})"
+    return lambda row: str(row["model"])
+
+
+def table_text(results: dict[str, Any], width: int | None = None) -> str:
+    """Return the table as aligned text, for terminals and README files.
+
+    Columns that do not fit beside each other follow in further blocks, so that no line wraps. Ablations stand
+    below the models, with the model that they vary on top; where their names are too long, they lose its name.
+
+    Args:
+        results: content of results.json.
+        width: longest line; that of the terminal where there is one, at most 100, unless it is given.
+    """
+    width = width or text_width()
+    table, gap = table_of(results), "  "
+    lines = (*table.lines, *table.ablations)
+    cells = max(11, *(len(spoken(cell)) for line in lines for cell in line.cells), 0)
+    names = max((len(line.marked) for line in lines), default=0)
+    pairs = max(1, (width - min(names, TEXT_NAMES)) // (2 * (cells + len(gap))))  # seen and unseen stay together
+    together = min(len(table.columns), 2 * pairs, TEXT_COLUMNS)
+    names = max(min(names, width - together * (cells + len(gap))), len("chance"))
+    if sum(len(line.marked) > names for line in table.ablations) > 1:
+        table = replace(table, ablations=tuple(replace(line, bare=True) for line in table.ablations))
+    blocks = [
+        "\n".join(_block(table, slice(start, start + together), names, cells, gap))
+        for start in range(0, len(table.columns), max(together, 1))
+    ]
+    mark = [fill(f"{DAGGER} {UNDER_TRAINED}.", width)] if any(line.under_trained for line in lines) else []
+    return "\n\n".join([*blocks, "\n".join([fill(legend(results, table), width), *mark])])
+
+
+def text_width() -> int:
+    """Return the longest line to print: that of the terminal, at most 100, and 100 without one."""
+    return min(TEXT_WIDTH, shutil.get_terminal_size((TEXT_WIDTH, 0)).columns)
+
+
+def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[str]:
+    """Write some columns of the table."""
+    columns = table.columns[part]
+    texts = ["".ljust(names) + gap + titles_over([column.title for column in columns], width + len(gap))]
+    texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
+    texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
+    rule = names + len(columns) * (width + len(gap))
+    texts.append("-" * rule)
+    texts += _lines(table.lines, part, names, width, gap)
+    if ablations := _lines(table.ablations, part, names, width, gap):
+        bases = dict.fromkeys(line.model.partition("/")[0] + "/... " for line in table.ablations if line.bare)
+        texts.append(f"-- ablations {''.join(bases)}".ljust(rule, "-"))
+        texts += [*_lines(table.references, part, names, width, gap), *ablations]
+    return [text.rstrip() for text in texts]
+
+
+def _lines(lines: Sequence[Line], part: slice, names: int, width: int, gap: str) -> list[str]:
+    """Write models that have something in these columns; a name that is too long stands on a line of its own."""
+    texts = []
+    for line in lines:
+        if not any(line.cells[part]):
+            continue
+        name = line.marked
+        if len(name) > names:
+            texts.append(name)
+            name = ""
+        texts.append(gap.join([name.ljust(names), *(spoken(c).ljust(width) for c in line.cells[part])]))
+    return texts
+
+
+def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None:
+    if not numbers:
+        return None
+    values = [rows[number]["balanced_accuracy"] for number in numbers]
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    low, high = rows[numbers[0]]["ci95"]
+    return Cell(float(np.mean(values)), sd, (low, high), tuple(numbers))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a share without the zero that all shares have; 1 has a digit less, so that columns align.
+
+    Halves go up, as readers expect of a chance of 1/16.
+
+    >>> number(0.1254), number(1.0), number(0.034, 2), number(1 / 16)
+    ('.125', '1.00', '.03', '.063')
+    """
+    text = f"{value + 1e-9:.{digits}f}"
+    return text.removeprefix("0") if text.startswith("0") else text[:-1]
+
+
+def spoken(cell: Cell | None) -> str:
+    """Write a cell as text: mean ± SD, or mean and interval of a single run."""
+    if cell is None:
+        return "-"
+    if len(cell.rows) > 1:
+        return f"{number(cell.mean)} ± {number(cell.sd)}"
+    return f"{number(cell.mean)} {number(cell.ci95[0], 2)}-{number(cell.ci95[1], 2)}"
+
+
+def titles_over(titles: Sequence[str], width: int) -> str:
+    """Write every title over the first of the columns, ``width`` wide, that share it.
+
+    >>> titles_over(["zero-shot", "zero-shot", "error"], 6)
+    'zero-shot   error'
+    """
+    text = ""
+    for column, title in enumerate(titles):
+        if not column or title != titles[column - 1]:
+            text = text.ljust(column * width) + title
+    return text
+
+
+def legend(results: dict[str, Any], table: Table) -> str:
+    """Say what the numbers of a table are, in one sentence."""
+    people = len({user for row in results["rows"] for user in row.get("per_user", {})})
+    data = results["data"]
+    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval"
+    return (
+        f"Balanced accuracy, {kind}; {people} people tested, each absent from training; "
+        f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."
+    )
+
+
+def _runs(results: dict[str, Any]) -> str:
+    """Say what a mean was taken over."""
+    counts = {what: len({row[what] for row in results["rows"]}) for what in ("fold", "seed")}
+    return " x ".join(f"{count} {what}s" for what, count in counts.items() if count > 1)

@@ -1,0 +1,131 @@
+"""Writing so that a reader never sees half a file, and progress lines."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from cpep.runtime import distributed
+from cpep.types import Progress, UserError, no_progress
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it on success and vanishes on failure.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        raise UserError(f"cannot write {path}: {_reason(error)}") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with suppress(OSError):  # where nothing could be written, nothing can be removed either
+                temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file could not be written, and what to do where that is known."""
+    text = getattr(error, "strerror", None) or str(error)
+    full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in text
+    return f"{os.strerror(errno.ENOSPC)}; make room and run the same command again" if full else text
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically (no NaN: a file that other languages can read)."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable as JSON ({error}); repair it, or delete it and run again") from error
+
+
+class ProgressLine:
+    """A line with rate and time left, for everything that takes over two seconds.
+
+    On a terminal the line is rewritten in place. Elsewhere, and in worker processes, which share the terminal,
+    the first line comes after two seconds and another every ``every_s``, so that logs stay short.
+    """
+
+    def __init__(self, title: str, unit: str, scale: float = 1.0, every_s: float = 10.0) -> None:
+        self.title, self.unit, self.scale = title, unit, scale
+        self.in_place = sys.stderr.isatty() and multiprocessing.parent_process() is None
+        self.every_s = 0.25 if self.in_place else every_s
+        self.started = self.last = time.monotonic()
+        self.first: int | None = None
+        self.shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Print a line if it is time for one."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.started = done, now
+        elapsed = now - self.started
+        if elapsed < 2.0 and not self.shown:
+            return
+        if self.shown and done < total and now - self.last < self.every_s:
+            return
+        self.last, self.shown = now, True
+        text = self.text(done, total, elapsed)
+        if self.in_place:
+            text = f"\r{text}\x1b[K" + ("\n" if done >= total else "")
+        print(text, file=sys.stderr, flush=True, end="" if self.in_place else "\n")
+
+    def text(self, done: int, total: int, elapsed: float) -> str:
+        """Return the line."""
+        rate = (done - (self.first or 0)) / max(elapsed, 1e-9)
+        left = clock((total - done) / rate) if rate > 0 else "?"
+        tail = f"{left} left" if done < total else f"done in {clock(elapsed)}"
+        shown = rate * self.scale
+        pace = f"{shown:,.0f}" if shown >= 10 else f"{shown:.2g}"
+        return f"  {self.title:<34} {100 * done / max(total, 1):3.0f} %  {pace} {self.unit}/s  {tail}"
+
+
+def clock(seconds: float) -> str:
+    """Format a duration.
+
+    >>> clock(75.2), clock(3725)
+    ('1:15', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def progress_line(title: str, unit: str, scale: float = 1.0) -> Progress:
+    """Return a progress callback that prints a line with rate and time left; of several ranks, the first alone."""
+    return ProgressLine(title, unit, scale) if distributed.is_main_rank() else no_progress

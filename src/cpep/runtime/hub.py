@@ -1,0 +1,215 @@
+"""Checkpoints on the Hugging Face hub: their addresses, and all that cpep asks of huggingface_hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cpep.runtime.files import read_json
+from cpep.types import UserError
+from cpep.version import __version__
+
+CONFIG, README = "config.json", "README.md"
+FILES = (CONFIG, "model.safetensors", README)
+"""What a repository holds, and all that is ever fetched from one."""
+
+MARKS = {"format", "kind", "provenance"}
+"""Fields of ``config.json`` by which a checkpoint of cpep is told from another model."""
+
+ADDRESS = re.compile(
+    r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII
+)  # a Path drops a slash
+EMPTY = {".gitattributes"}
+"""Files of a repository that nobody has put anything into."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A repository of the hub.
+
+    Attributes:
+        name: organisation/name.
+        revision: branch, tag or commit; the newest of the main branch if None.
+    """
+
+    name: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"hf://{self.name}" + (f"@{self.revision}" if self.revision else "")
+
+
+def address_of(path: str | Path) -> Address | None:
+    """Return the address that is written in place of a path, if it is one.
+
+    >>> address_of("hf://org/name@v1"), address_of(Path("hf://org/name")), address_of("runs/cpep/checkpoint")
+    (Address(name='org/name', revision='v1'), Address(name='org/name', revision=None), None)
+
+    Raises:
+        UserError: it begins as an address and is none.
+    """
+    if not str(path).startswith("hf:/"):
+        return None
+    found = ADDRESS.fullmatch(str(path))
+    if not found:
+        raise UserError(f"{path} is no address on the hub; write hf://organisation/name, or .../name@revision")
+    return Address(found["name"], found["revision"])
+
+
+def local(path: str | Path) -> Path:
+    """Return a path as it is, and for an address the folder of its files on this machine; see ``fetch``."""
+    address = address_of(path)
+    return fetch(address) if address else Path(path)
+
+
+def fetch(address: Address) -> Path:
+    """Download a checkpoint where the cache of huggingface_hub lacks it, and return its folder there.
+
+    Three files at most are fetched (``FILES``), weights only once ``config.json`` is a checkpoint's. Without network
+    the cache is enough. The folder's name is the commit.
+
+    Raises:
+        UserError: no such repository or revision, none that may be read, no network and nothing in the cache, no
+            checkpoint in it, or the extra ``hub`` is missing.
+    """
+    hub, theirs = _library(), {"library_name": "cpep", "library_version": __version__}
+    with _said(address):
+        config = Path(hub.hf_hub_download(address.name, CONFIG, revision=address.revision, **theirs))
+        if not _is_config(config):
+            raise _other(address)
+        commit = config.parent.name
+        return Path(hub.snapshot_download(address.name, revision=commit, allow_patterns=list(FILES), **theirs))
+
+
+def upload(address: Address, files: Mapping[str, Path | bytes], *, private: bool, replace: bool) -> str:
+    """Write files to a repository in one commit, which is made where it is missing; return where they can be seen.
+
+    Args:
+        address: without a revision; a push goes to the main branch.
+        files: name in the repository -> file, or its content.
+        private: of a new repository.
+        replace: whether a checkpoint may be there already; the hub keeps it in the history.
+
+    Raises:
+        UserError: the repository holds something, may not be written or is public where it should be private, no
+            network, or the extra ``hub`` is missing.
+    """
+    hub = _library()
+    api = hub.HfApi(library_name="cpep", library_version=__version__)
+    with _said(address):
+        parent = _claim(hub, api, address, private, replace)
+        operations = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in files.items()]
+        message = f"Checkpoint by cpep {__version__}"
+        # with a parent the hub refuses the commit if somebody else wrote in between
+        made = api.create_commit(address.name, operations, commit_message=message, parent_commit=parent)
+    return str(made.commit_url)
+
+
+def _claim(hub: Any, api: Any, address: Address, private: bool, replace: bool) -> str | None:
+    """Make a repository, or check that one may be written; return the commit that it is at, None for a new one."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    try:
+        info = api.model_info(address.name)
+    except GatedRepoError:
+        raise
+    except RepositoryNotFoundError:
+        api.create_repo(address.name, private=private or None)  # None leaves it to what the organisation has set
+        return None
+    if private and not info.private:
+        raise UserError(f"{address} exists and is public, which --private does not change; choose another name")
+    names = {item.rfilename for item in info.siblings or ()} - EMPTY
+    if names <= {README}:
+        ours = True
+    else:
+        ours = CONFIG in names and _is_config(Path(hub.hf_hub_download(address.name, CONFIG, revision=info.sha)))
+    if not ours:
+        raise _other(address)
+    if names and not replace:
+        raise UserError(
+            f"{address} holds {'a checkpoint' if CONFIG in names else 'a model card'} already; choose another "
+            "name, or push with --replace: the hub keeps what is there in the history of the repository"
+        )
+    return str(info.sha)
+
+
+def _is_config(path: Path) -> bool:
+    """Tell whether a ``config.json`` is that of a checkpoint of cpep, of whatever format."""
+    try:
+        plain = read_json(path)
+    except UserError:
+        return False
+    return isinstance(plain, dict) and plain.keys() >= MARKS
+
+
+def _other(address: Address) -> UserError:
+    return UserError(f"{address} holds no checkpoint of cpep but something else; give the name of another repository")
+
+
+def _library() -> Any:
+    """Return huggingface_hub.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError as error:
+        raise UserError('addresses that begin with hf:// need huggingface_hub: `pip install "cpep[hub]"`') from error
+    return huggingface_hub
+
+
+@contextmanager
+def _said(address: Address) -> Iterator[None]:
+    """Turn what huggingface_hub raises into a sentence."""
+    errors: Any = import_module("huggingface_hub.errors")
+    try:
+        yield
+    except errors.HFValidationError as error:
+        raise UserError(f"{address} is no name that the hub allows: {_line(error)}") from error
+    except errors.GatedRepoError as error:
+        raise UserError(
+            f"{address} is gated; ask for access on its page, then log in with `hf auth login`"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(
+            f"there is no repository {address}, or it is private and you may not read it; look at the spelling, or "
+            "log in with `hf auth login`"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(f"{address}: the repository has no such branch, tag or commit") from error
+    except errors.LocalEntryNotFoundError as error:  # also where the hub cannot be reached
+        raise UserError(
+            f"{address} is not in the cache of this machine, and the hub cannot be reached; look at the network "
+            "and at HF_HUB_OFFLINE, then run the same command again"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise UserError(f"{address} holds no checkpoint of cpep: it has no {CONFIG}") from error
+    except errors.HfHubHTTPError as error:
+        raise UserError(_refused(address, error)) from error
+    except (errors.HTTPError, OSError) as error:
+        raise UserError(
+            f"{address}: {_line(error)}; look at network and disk, then run the same command again"
+        ) from error
+
+
+def _refused(address: Address, error: Any) -> str:
+    """Say what the hub answered."""
+    status = error.response.status_code
+    if status in (401, 403):
+        return f"the hub refuses you {address}; log in with `hf auth login`, and to push with a token that may write"
+    if status in (409, 412):
+        return (
+            f"{address} was changed or made by somebody else meanwhile ({_line(error)}); look at it, then push again"
+        )
+    return f"{address}: the hub answered {status} ({_line(error)}); try again later"
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of an error that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")

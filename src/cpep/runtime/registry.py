@@ -1,0 +1,97 @@
+"""What users choose by name: readers, encoders, terms, stages, rows, protocols, live sources.
+
+A package names its built-in modules in one list, and each of them adds what it has when it is imported. Modules of
+other people join in one of two ways: an installed package has an entry point in the group ``cpep``; a file of one's
+own on the Python path is named in the environment variable ``CPEP_PLUGINS`` (several with commas), which worker
+processes inherit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from cpep.types import UserError
+
+T = TypeVar("T")
+
+PLUGINS = "CPEP_PLUGINS"
+GROUP = "cpep"
+
+
+class Registry(Generic[T]):
+    """Things by name, in the order in which they were added: the built-in ones first.
+
+    Args:
+        what: one of them in a word, for sentences.
+        modules: built-in modules, imported when the registry is first read; each adds its own.
+    """
+
+    def __init__(self, what: str, modules: Sequence[str] = ()) -> None:
+        self.what = what
+        self._modules = tuple(modules)
+        self._loaded = False
+        self._items: dict[str, T] = {}
+
+    def add(self, name: str, item: T) -> T:
+        """Add something under a name and return it.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._items:
+            raise ValueError(f"there is a {self.what} called {name!r} already")
+        self._items[name] = item
+        return item
+
+    def get(self, name: str) -> T:
+        """Return what has a name.
+
+        Raises:
+            UserError: nothing has it; the sentence names the nearest.
+        """
+        items = self._all()
+        if name not in items:
+            near = difflib.get_close_matches(name, items, n=1, cutoff=0.0)
+            hint = f"; did you mean {near[0]}? There are {', '.join(items)}" if near else ""
+            raise UserError(f"no {self.what} {name!r}{hint}")
+        return items[name]
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names."""
+        return tuple(self._all())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(tuple(self._all().values()))
+
+    def _all(self) -> dict[str, T]:
+        if not self._loaded:
+            self._loaded = True  # before the imports: a module that is imported may read the registry
+            for module in self._modules:
+                import_module(module)
+            load_plugins()
+        return self._items
+
+
+@cache
+def load_plugins() -> None:
+    """Import the modules of other people, once in a process.
+
+    Raises:
+        UserError: a module that ``CPEP_PLUGINS`` names cannot be imported.
+    """
+    for entry in entry_points(group=GROUP):
+        entry.load()
+    for name in filter(None, (part.strip() for part in os.environ.get(PLUGINS, "").split(","))):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise UserError(f"{PLUGINS} names the module {name}, which cannot be imported: {error}") from error

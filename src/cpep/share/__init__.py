@@ -1,0 +1,1 @@
+"""Checkpoints for other people: model cards, the hub, the shipped one."""

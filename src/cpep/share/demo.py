@@ -1,0 +1,54 @@
+"""The checkpoint and the gesture book that come with the package, made from the simulator alone (docs/live.md).
+
+``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` does
+all of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib import resources
+from pathlib import Path
+
+from cpep.checkpoints.checkpoint import load, save
+from cpep.data.licences import terms_of
+from cpep.data.store.store import open_store
+from cpep.live.book.build import book_of
+from cpep.runtime.files import write_text
+from cpep.runtime.hub import README
+from cpep.share.modelcard import model_card, read_results
+
+CHECKPOINT, BOOK, RESULTS = "checkpoint", "demo.book", "results.json"
+
+OPENING = "import cpep\nfrom cpep.share.demo import demo_paths\n\nmodel = cpep.load(demo_paths()[0])"
+NOTE = (
+    "It comes with cpep, in half precision; the results are of the weights before rounding. What the live recogniser "
+    "makes of it, with its book of gestures, is in docs/live.md of cpep."
+)
+
+
+def demo_paths() -> tuple[Path, Path]:
+    """Return the folder of the shipped checkpoint, and the file of its book."""
+    shipped = Path(str(resources.files("cpep.live"))) / "shipped"
+    return shipped / CHECKPOINT, shipped / BOOK
+
+
+def card_text(shipped: Path) -> str:
+    """Return the model card of the checkpoint in a folder such as ``shipped``, with the results beside it."""
+    model = load(shipped / CHECKPOINT)
+    terms, results = terms_of(model.card.provenance["data"]), read_results(shipped / RESULTS, model.card)
+    title = "The live checkpoint of cpep"
+    return model_card(title, OPENING, model.card, model.parameter_count, terms, results, NOTE)
+
+
+def ship(checkpoint: Path, store: Path, out: Path, results: Path) -> None:
+    """Write a checkpoint in half precision, the book of its seen gestures, its results and its model card."""
+    save(load(checkpoint), out / CHECKPOINT, half=True)
+    book_of(load(out / CHECKPOINT), open_store(store)).save(out / BOOK)
+    shutil.copyfile(results, out / RESULTS)
+    write_text(out / CHECKPOINT / README, card_text(out))
+
+
+if __name__ == "__main__":
+    ship(*map(Path, sys.argv[1:]))

@@ -1,0 +1,250 @@
+"""The model card of a checkpoint: the README.md of its repository on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cpep.checkpoints.card import Card, Kind
+from cpep.data.licences import Terms
+from cpep.experiments.results import SCHEMA
+from cpep.report.markdown import table, tables_markdown
+from cpep.runtime.files import read_json
+from cpep.types import UserError
+
+SIMULATED = "emg2pose_simulated"
+"""Name of data that the simulator made."""
+
+PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
+TAGS = ("emg", "semg", "gesture-recognition", "hand-pose", "contrastive-learning")
+
+KINDS: dict[Kind, str] = {
+    "emg_mae": "EMG encoder, pre-trained as a masked autoencoder",
+    "pose_mae": "Hand-pose encoder, pre-trained as a masked autoencoder",
+    "cpep": "An EMG encoder aligned to a hand-pose encoder, with both of them",
+    "supervised": "EMG encoder trained to classify the seen gestures",
+    "pose_t": "EMG encoder trained to predict the pose, with its decoder",
+    "vemg2pose": "vemg2pose, which predicts the pose from EMG",
+    "emg2pose": "emg2pose with its position decoder, which predicts the pose from EMG",
+    "neuropose": "NeuroPose, which predicts the pose from EMG",
+    "sensing_dynamics": "SensingDynamics, which predicts the pose from EMG",
+}
+"""What a checkpoint is, by its kind."""
+
+LIMITS = (
+    "- Another number of channels, rate, kind of EMG or set of joints is refused. Electrodes in other places, or "
+    "another unit, are not noticed, and give wrong results.\n"
+    "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
+)
+
+PEOPLE = ("--test-users", "--val-users", "--users")
+"""Options that name people, whom a public card does not."""
+
+
+def model_card(
+    title: str,
+    opening: str,
+    card: Card,
+    parameters: int,
+    terms: Terms,
+    results: dict[str, Any] | None = None,
+    note: str = "",
+) -> str:
+    """Return a model card as Markdown with the front matter that the hub reads.
+
+    Args:
+        title: heading.
+        opening: Python that makes ``model`` from the checkpoint, one or more lines.
+        card: of the checkpoint.
+        parameters: of its network.
+        terms: of the data that it was trained on.
+        results: content of results.json of the run that it is from; see ``read_results``.
+        note: a paragraph on this checkpoint.
+    """
+    hub = " and its extra `hub`" if "hf://" in opening else ""
+    sections = [
+        _front(card, terms),
+        f"# {title}",
+        *_warnings(card, terms),
+        f"{KINDS[card.kind]}. A checkpoint of cpep ({PAPER}).",
+        note,
+        _sizes(card, parameters),
+        f"## Training data\n\n{_training(card, terms)}",
+        f"## Use\n\n```python\n{_use(opening, card)}\n```",
+        f"It needs cpep{hub}. The weights are safetensors: nothing is unpickled.",
+        f"## Results\n\n{_results(results) if results else 'None are given with these weights.'}",
+        f"## Limits\n\n{LIMITS}",
+        f"## Citation\n\n{PAPER}; and the data: {_dataset(card)}.",
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def read_results(path: Path, card: Card) -> dict[str, Any]:
+    """Read results.json of the run that a checkpoint is from, or of its evaluation.
+
+    Raises:
+        UserError: another file, or results of a model that was trained on other people or gestures.
+    """
+    results = read_json(path) if path.suffix == ".json" else None
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA or "summary" not in results:
+        raise UserError(f"{path} is no results.json of `cpep reproduce` or `cpep evaluate`; give one that is")
+    if card.split:
+        data, mine = results["data"], set(card.split["users_train"])
+        people = any(set(fold["users_train"]) == mine for fold in data["folds"])
+        if not people or data["gestures_seen"] != _names(card, "seen"):
+            raise UserError(
+                f"{path} is of models trained on other people or gestures than this checkpoint; leave it out"
+            )
+    return results
+
+
+def _front(card: Card, terms: Terms) -> str:
+    """Return the front matter; what a user typed is in it as a slug alone, so that it is always YAML."""
+    named = [f"license_name: {_slug(terms.data)}"] if terms.weights == "other" else []
+    tags = [f"  - {tag}" for tag in (*TAGS, card.kind.replace("_", "-"))]
+    return "\n".join(["---", f"license: {terms.weights}", *named, "library_name: cpep", "tags:", *tags, "---"])
+
+
+def _warnings(card: Card, terms: Terms) -> list[str]:
+    """Return what a reader must know first."""
+    found = []
+    if terms.non_commercial:
+        found.append(
+            "> **Not for commercial use.** These weights were trained on non-commercial data: "
+            f"{_dataset(card)}, {terms.data}. The same terms hold for the weights and for what is made of them."
+        )
+    if _dataset(card) == SIMULATED:
+        found.append(
+            "> **Simulated people.** These weights were trained on a simulator alone. They, and the figures below, "
+            "say nothing about real hands."
+        )
+    return found
+
+
+def _slug(text: str) -> str:
+    """Return a text as a name.
+
+    >>> _slug("research use with citation (Atzori et al. 2014, Scientific Data)")
+    'research-use-with-citation'
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", text.split("(")[0].lower()).strip("-.") or "own-terms"
+
+
+def _dataset(card: Card) -> str:
+    return str(card.provenance.get("data") or "data without a name")
+
+
+def _sizes(card: Card, parameters: int) -> str:
+    device = card.device
+    ring = f", {len(device.ring)} of them in a ring around the arm" if device.ring else ""
+    rows = [
+        ["parameters", f"{parameters:,}"],
+        [
+            "EMG",
+            f"{device.channels} channels at {device.emg_rate:g} Hz{ring}; {device.emg_kind}, in {device.emg_unit}",
+        ],
+    ]
+    if device.anchor_names:
+        rows.append(
+            ["pose", f"{len(device.anchor_names)} joints in {device.anchor_unit}, {card.frame_rate:g} frames/s"]
+        )
+    rows.append(["window", f"{card.window_s:g} s"])
+    if card.frontend:
+        rows.append(["normalisation", str(card.frontend["normalisation"])])
+    known = {name: card.provenance.get(name, "") for name in ("version", "git", "seed")}
+    made = [f"{name} {value}" for name, value in known.items() if value != ""]
+    return table(["", ""], [*rows, ["made by cpep", ", ".join(made)]])
+
+
+def _training(card: Card, terms: Terms) -> str:
+    lines = [f"{_dataset(card)}; licence: {terms.data}."]
+    if card.split:
+        train, chosen, test = (len(card.split[f"users_{name}"]) for name in ("train", "val", "test"))
+        lines.append(
+            f"Trained on {train} people; {chosen} others served for choices such as when to stop, and {test} were "
+            "held out from both."
+        )
+        lines.append(f"Gestures in training: {', '.join(_names(card, 'seen')) or 'none by name'}.")
+        lines.append(f"Withheld from every stage of training: {', '.join(_names(card, 'unseen')) or 'none'}.")
+    else:
+        lines.append("On which people and gestures is not known: cpep imported these weights.")
+    return "\n".join(lines)
+
+
+def _names(card: Card, which: str) -> list[str]:
+    return [card.vocabulary[label] for label in card.split[which]]
+
+
+def _use(opening: str, card: Card) -> str:
+    """Return Python that runs as it stands."""
+    frames, joints = round(card.window_s * card.frame_rate), len(card.device.anchor_names)
+    lines = ["import torch", opening]
+    if card.frontend:
+        standard = card.frontend["normalisation"] != "none"
+        samples = round(frames * card.device.emg_rate / card.frame_rate)
+        lines += [
+            "",
+            f"emg_BCT = torch.randn(8, {card.device.channels}, {samples})  # windows x channels x samples: yours",
+            "x_BD = model.encode_emg(emg_BCT)"
+            + ("  # better with standard=model.calibrate(minutes of the same session)" if standard else ""),
+        ]
+    if card.regressor:
+        lines.append("pose_BJS = model.predict_pose(emg_BCT)  # windows x joints x frames")
+    if "pose" in card.encoders:
+        unit = "in rad" if card.device.anchor_unit == "rad" else "scaled as in training"
+        lines += [
+            "",
+            f"pose_BJS = torch.zeros(8, {joints}, {frames})  # windows x joints x frames, {unit}",
+            "y_BD = model.encode_pose(pose_BJS)",
+        ]
+    if card.kind == "cpep" and not card.config["align"]["queries"]:
+        lines.append("similarity_BB = x_BD @ y_BD.T  # which pose the EMG is nearest to")
+    return "\n".join(lines)
+
+
+def _results(results: dict[str, Any]) -> str:
+    run, folds = results["run"], results["data"]["folds"]
+    people = {user for fold in folds for user in fold["users_test"]}
+    seeds = sorted({row["seed"] for row in results["rows"]})
+    tables, several = tables_markdown(results), len(folds) * len(seeds) > 1
+    words = [
+        f"On {results['data']['name']}: {len(people)} people, each absent from the training of what is tested "
+        f"on them; {len(folds)} fold(s), seed(s) {', '.join(map(str, seeds))}."
+    ]
+    if several:
+        words.append("The weights here are of one fold and one seed of these.")
+    words.append("Accuracies are balanced, with 95 % intervals over people.")
+    if "; paper " in tables:
+        words.append("`paper` is what the paper reports, on emg2pose.")
+    made = f"Preset {run['preset']}, recipe {run['recipe']}, cpep {run['version']} {run['git']}".rstrip()
+    return "\n\n".join(
+        [
+            " ".join(words),
+            f"```\n{without_people(run['command'])}\n```",
+            f"{made}; {run['machine']}; {run['seconds'] / 60:.0f} minutes.",
+            tables,
+        ]
+    )
+
+
+def without_people(command: str) -> str:
+    """Return a command with a count in place of the people that it names.
+
+    >>> without_people("cpep evaluate here there --test-users ann,bob")
+    'cpep evaluate here there --test-users <2 people>'
+    """
+    parts = shlex.split(command)
+    for before, part in pairwise(["", *parts]):
+        option, sign, value = part.partition("=")
+        if before in PEOPLE:
+            command = command.replace(f"{before} {shlex.quote(part)}", f"{before} {_count(part)}")
+        elif option in PEOPLE and sign:
+            command = command.replace(shlex.quote(part), f"{option}={_count(value)}")
+    return command
+
+
+def _count(listed: str) -> str:
+    return f"<{len([name for name in listed.split(',') if name.strip()])} people>"

@@ -1,0 +1,75 @@
+"""The book of a running session: every change is on disk before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from cpep.live.book.book import GestureBook
+from cpep.live.session import Session
+from cpep.types import FloatArray, UserError
+
+T = TypeVar("T")
+
+LONGEST_NAME = 40
+
+
+class BookStore:
+    """Adds gestures to the book that a session uses, and removes them.
+
+    The stream goes on with the old book until the new one is written.
+
+    Args:
+        session: the recogniser that runs.
+        path: of the book's file.
+    """
+
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session, self.path, self._lock = session, path, Lock()
+
+    @property
+    def book(self) -> GestureBook:
+        """The book as it is used now."""
+        return self.session.book
+
+    def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
+        """Add a gesture by its pose; see ``GestureBook.add``.
+
+        Raises:
+            UserError: the name does not do, or is there already.
+        """
+        name = " ".join(name.split())
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+
+        def add(book: GestureBook) -> tuple[str, ...]:
+            if name in book.names:
+                raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
+            return book.add(name, pose)
+
+        return self._change(add)
+
+    def remove(self, name: str) -> None:
+        """Remove a gesture.
+
+        Raises:
+            UserError: it is not there, or is the last.
+        """
+
+        def remove(book: GestureBook) -> None:
+            if book.names == (name,):
+                raise UserError(f"{name} is the last gesture of the book; add another before it is removed")
+            book.remove(name)
+
+        self._change(remove)
+
+    def _change(self, change: Callable[[GestureBook], T]) -> T:
+        """Change a copy of the book and use it; what the change checks holds until it is done, in every tab."""
+        with self._lock:
+            book = self.session.book.copy()
+            found = change(book)
+            book.save(self.path)
+            self.session.use(book)
+        return found

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import cpep
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import Model, load, save
+from cpep.checkpoints.embed import embed_emg
+from cpep.config.presets import preset
+from cpep.data.splits import make_splits
+from cpep.data.store.prepare import prepare
+from cpep.data.windows import list_windows
+from cpep.types import UserError
+from tests.synthetic import write_db1
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    return prepare(write_db1(folder / "raw", users=5), folder / "store")
+
+
+@pytest.fixture(scope="module")
+def model(store):
+    torch.manual_seed(0)
+    (split,) = make_splits(store, unseen=("3",))
+    made = Model(make_card("cpep", store, split, preset("tiny"), 0)).eval()
+    made.frontend.fit(store, split.users_train)
+    return made
+
+
+def test_a_checkpoint_comes_back_whole(model, tmp_path):
+    save(model, tmp_path / "one")
+    again = cpep.load(tmp_path / "one")
+    assert again.card == model.card
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_the_public_functions_equal_the_evaluation(model, store):
+    """``encode_emg`` on raw windows with the recording's calibration is what evaluation computes from the store."""
+    windows = list_windows(store, 2.0, 0.25).select(np.arange(6))
+    emg = torch.from_numpy(np.stack([store.emg_TC[s : s + 200].T for s in windows.start_N]))
+    entry = store.entries[0]
+    standard = model.calibrate(store.emg_TC[entry.start : entry.start + entry.frames].T)
+    found = model.encode_emg(emg, standard)
+    assert found.shape == (6, 16)
+    assert torch.allclose(found, torch.from_numpy(embed_emg(model, store, windows).x_ND), atol=1e-5)
+    assert torch.allclose(found.norm(dim=1), torch.ones(6), atol=1e-5)
+
+
+def test_wrong_input_is_a_sentence(model):
+    with pytest.raises(UserError, match=r"takes \(windows, 10, 200\)"):
+        model.encode_emg(torch.zeros(2, 8, 200))
+    with pytest.raises(UserError, match=r"takes \(10, samples\)"):
+        model.calibrate(np.zeros((8, 2000), np.float32))
+    with pytest.raises(UserError, match="not finite"):
+        model.encode_emg(torch.full((2, 10, 200), float("nan")))
+    with pytest.raises(UserError, match=r"takes \(windows, 22, 200\)"):
+        model.encode_pose(torch.zeros(2, 22, 100))
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "newer", "no json", "no object", "no field", "odd field"])
+def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
+    folder = tmp_path / "one"
+    save(model, folder)
+    if damage == "missing":
+        folder = tmp_path / "two"
+    elif damage == "truncated":
+        data = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    elif damage == "newer":
+        plain = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**plain, "format": 99}))
+    elif damage == "no object":
+        (folder / "config.json").write_text("[]")
+    elif damage in ("no field", "odd field"):
+        plain = json.loads((folder / "config.json").read_text())
+        plain.pop("device") if damage == "no field" else plain.update(odd=1)
+        (folder / "config.json").write_text(json.dumps(plain))
+    else:
+        (folder / "config.json").write_text("{")
+    with pytest.raises(UserError, match=str(folder)):
+        load(folder)
+
+
+def test_another_device_is_refused_by_name(model, store, tmp_path):
+    import dataclasses
+
+    other = dataclasses.replace(store, device=dataclasses.replace(store.device, channels=8))
+    with pytest.raises(UserError, match=r"channels 10.* has 8"):
+        model.card.refuse_other(other)
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="is no checkpoint"):
+        save(model, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"

@@ -1,0 +1,144 @@
+"""Comparisons: who is compared with whom, which windows are pooled, and what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cpep.evaluate.metrics import Answers, Difference, balanced_accuracy, paired_bootstrap, people_interval
+from cpep.experiments.compare import Comparison, comparisons, summaries
+from cpep.experiments.results import Fold
+from cpep.report.markdown import tables_markdown
+
+SKILLS = {"cpep": 0.8, "cpep/avg_pool": 0.6, "ridge": 0.4, "pose": 1.0, "cpep/shuffled_pairs": 0.2, "vemg2pose": 0.5}
+
+
+def fold(
+    number: int, seed: int, users: tuple[str, ...], skills: dict[str, float] = SKILLS, stopped: Sequence[str] = ()
+) -> Fold:
+    """One fold whose models are right as often as their skill; a pose error without answers comes between."""
+    rng = np.random.default_rng((number, seed))
+    rows: list[dict[str, Any]] = []
+    arrays = {}
+    for model, skill in skills.items():
+        windows = 30 if model != "cpep/avg_pool" else 20  # of another length
+        for protocol in ("zero_shot", "pose_error", "linear_probe"):
+            rows.append({"model": model, "protocol": protocol, "gestures": "unseen"})
+            if protocol != "pose_error":
+                label = rng.integers(3, size=windows * len(users))
+                predicted = np.where(rng.random(len(label)) < skill, label, (label + 1) % 3)
+                of_row = {"label": label, "predicted": predicted, "user": np.repeat(users, windows)}
+                arrays |= {f"{len(rows) - 1}/{name}": array for name, array in of_row.items()}
+    training = [{"model": model, "stopped": "compute"} for model in stopped]
+    return Fold(number, seed, rows, [], [], training, {}, arrays)
+
+
+def answers(folds: Sequence[Fold], model: str, protocol: str) -> Answers:
+    """The answers of one row of all folds."""
+    numbers = [[(r["model"], r["protocol"]) for r in f.rows].index((model, protocol)) for f in folds]
+    parts = [
+        np.concatenate([f.arrays[f"{n}/{name}"] for f, n in zip(folds, numbers, strict=True)])
+        for name in ("label", "predicted", "user")
+    ]
+    return Answers(*parts)
+
+
+def test_rivals_come_first_then_ablations_without_control_and_ceiling() -> None:
+    folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4"))]
+    found = [(c.one, c.other, c.protocol, c.gestures) for c in comparisons(folds)]
+    assert found == [
+        ("cpep", other, protocol, "unseen")
+        for other in ("ridge", "vemg2pose", "cpep/avg_pool")
+        for protocol in ("linear_probe", "zero_shot")
+    ]
+
+
+def test_folds_of_a_seed_are_pooled_and_seeds_are_runs() -> None:
+    by_seed = {seed: [fold(0, seed, ("1", "2")), fold(1, seed, ("3", "4"))] for seed in (0, 5)}
+    found = {(c.other, c.protocol): c for c in comparisons([f for folds in by_seed.values() for f in folds])}
+    for other in ("ridge", "cpep/avg_pool"):
+        comparison = found[other, "zero_shot"]
+        runs = [[answers(folds, name, "zero_shot") for folds in by_seed.values()] for name in ("cpep", other)]
+        assert comparison.difference == paired_bootstrap(*runs)
+        assert (comparison.people, comparison.seeds) == (4, (0, 5))
+
+
+def test_a_summary_is_over_all_people_and_seeds() -> None:
+    by_seed = {seed: [fold(0, seed, ("1", "2")), fold(1, seed, ("3", "4"))] for seed in (0, 5)}
+    found = summaries([f for folds in by_seed.values() for f in folds])
+    (row,) = (r for r in found if (r["model"], r["protocol"]) == ("ridge", "zero_shot"))
+    runs = [answers(folds, "ridge", "zero_shot") for folds in by_seed.values()]
+    each = [balanced_accuracy(run.label_N, run.predicted_N) for run in runs]
+    assert row["balanced_accuracy"] == pytest.approx(np.mean(each), abs=1e-4) and each[0] != each[1]
+    assert row["ci95"] == pytest.approx(people_interval(runs)[1:], abs=1e-4)
+    assert (row["people"], row["seeds"]) == (4, [0, 5])
+
+
+def test_a_table_for_pages_marks_what_was_stopped_too_early() -> None:
+    folds = [fold(0, 0, ("1", "2"), stopped=("vemg2pose",))]
+    results = {
+        "rows": [],
+        "summary": summaries(folds),
+        "comparisons": [comparison.plain() for comparison in comparisons(folds)],
+        "training": [{**folds[0].training[0], "parameters": 1, "steps": 1, "share": 1.0}],
+    }
+    names = [line.split(" | ")[0] for line in tables_markdown(results).splitlines() if line.startswith("| ")]
+    assert names.count("| vemg2pose†") == 2 and names.count("| vemg2pose") == 1  # scores, differences; the cost
+    assert names.count("| ridge") == 2 and not any(name.startswith("| ridge†") for name in names)
+
+
+def test_only_complete_seeds_that_both_have_are_compared() -> None:
+    without = {name: skill for name, skill in SKILLS.items() if name != "ridge"}
+    folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4")), fold(0, 1, ("1", "2")), fold(1, 1, ("3", "4"), without)]
+    found = {(c.other, c.protocol): c for c in comparisons(folds)}
+    assert found["ridge", "zero_shot"].seeds == (0,)
+    assert found["vemg2pose", "zero_shot"].seeds == (0, 1)
+    runs = [[answers(folds[:2], name, "zero_shot")] for name in ("cpep", "ridge")]
+    assert found["ridge", "zero_shot"].difference == paired_bootstrap(*runs)
+    assert {c.other for c in comparisons(folds[2:])} == {"vemg2pose", "cpep/avg_pool"}
+
+
+def test_people_without_windows_in_one_of_the_rows_are_left_out() -> None:
+    one = fold(0, 0, ("1", "2", "3"))
+    number = [row["model"] for row in one.rows].index("ridge")
+    for name in ("label", "predicted", "user"):
+        one.arrays[f"{number}/{name}"] = one.arrays[f"{number}/{name}"][:60]  # nothing of person 3
+    (found,) = (c for c in comparisons([one]) if (c.other, c.protocol) == ("ridge", "zero_shot"))
+    assert found.people == 2
+    mine = answers([one], "cpep", "zero_shot")
+    shared = Answers(mine.label_N[:60], mine.predicted_N[:60], mine.user_N[:60])
+    assert found.difference == paired_bootstrap([shared], [answers([one], "ridge", "zero_shot")])
+
+
+def test_one_person_says_nothing_of_others() -> None:
+    assert comparisons([fold(0, 0, ("1",))]) == []
+    assert comparisons([fold(0, 0, ("1", "2"), {"ridge": 0.4, "pose": 1.0})]) == []  # no cpep
+
+
+def test_what_is_said_of_an_under_trained_rival() -> None:
+    folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4"), stopped=("vemg2pose",))]
+    found = {(c.other, c.protocol): c for c in comparisons(folds)}
+    assert [key[0] for key, c in found.items() if c.under_trained] == ["vemg2pose", "vemg2pose"]
+    said = found["vemg2pose", "zero_shot"].sentence()
+    assert said.startswith("cpep is better than vemg2pose in zero-shot on unseen gestures (4 people): +0.")
+    assert said.endswith(
+        "). vemg2pose stopped at cpep's total compute while its validation loss was falling: under-trained."
+    )
+    assert "under-trained" not in found["ridge", "zero_shot"].sentence()
+
+
+def test_sentence_and_plain_form() -> None:
+    comparison = Comparison("cpep", "ridge", "zero_shot", "seen", Difference(0.08128, 0.03, 0.12), 24, (0, 1, 2))
+    assert comparison.sentence() == (
+        "cpep is better than ridge in zero-shot on seen gestures (24 people, 3 seeds): "
+        "+0.081 (95 % interval +0.030 to +0.120)."
+    )
+    assert comparison.plain() == {
+        **{"one": "cpep", "other": "ridge", "protocol": "zero_shot", "gestures": "seen"},
+        **{"difference": 0.0813, "ci95": [0.03, 0.12], "holds": True, "people": 24, "seeds": [0, 1, 2]},
+        "under_trained": False,
+    }
+    assert not Comparison("a", "b", "zero_shot", "seen", Difference(0.0, -0.1, 0.1), 2, (0,)).plain()["holds"]

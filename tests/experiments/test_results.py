@@ -1,0 +1,68 @@
+"""From folds to results.json and to what the report draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from cpep.evaluate.metrics import score
+from cpep.evaluate.pose_error import PoseError
+from cpep.experiments.compare import comparisons
+from cpep.experiments.evaluators import Evaluation
+from cpep.experiments.protocol import Outcome
+from cpep.experiments.results import Fold, details_of, evaluated, results_of, save_row
+from cpep.types import EmbeddingSet
+from tests.experiments.test_compare import fold
+
+
+def found(model: str, predicted: list[int]) -> Evaluation:
+    """Return what an evaluation of two windows finds."""
+    label, user, answer = np.array([1, 2]), np.array(["7", "8"]), np.array(predicted)
+    test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2))
+    outcome = Outcome(model, "zero_shot", "seen", answer, test, (1, 2), score(label, answer, user, (1, 2), draws=10))
+    error = PoseError("seen", {"pose_nrmse": 0.5}, {"pose_nrmse": 1.0}, {"7": 0.5, "8": 0.5}, 2)
+    return Evaluation([outcome], [error], {"emg": [[0.0, 1.0, "fist"]], "pose": []})
+
+
+def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> None:
+    names, curve = ("rest", "fist", "point"), {"stage": "emg_mae", "points": [], "kept_step": 0}
+    for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
+        training = {"parameters": 3, "stopped": "steps"}
+        save_row(tmp_path, f"key of {model}", model, found(model, predicted), names, "recording", [curve], training)
+    read = Fold.read(tmp_path, 2, 5, ("cpep/window_0.5s", "cpep"))
+    assert [(row["model"], row["protocol"], row["fold"], row["seed"]) for row in read.rows] == [
+        ("cpep/window_0.5s", "zero_shot", 2, 5),
+        ("cpep/window_0.5s", "pose_error", 2, 5),
+        ("cpep", "zero_shot", 2, 5),
+        ("cpep", "pose_error", 2, 5),
+    ]
+    assert read.arrays["0/predicted"].tolist() == [1, 1] and read.arrays["2/predicted"].tolist() == [1, 2]
+    assert [item["row"] for item in read.confusion] == [0, 2] and read.losses == [curve]
+    assert read.rows[1]["pose_nrmse"] == 0.5 and "balanced_accuracy" not in read.rows[1]
+    assert [item["model"] for item in read.training] == ["cpep/window_0.5s", "cpep"]
+    assert evaluated(tmp_path, "cpep", "key of cpep") and not evaluated(tmp_path, "cpep", "another key")
+    assert not evaluated(tmp_path, "ridge", "key of cpep")
+
+
+def test_results_and_details_hold_what_the_folds_left() -> None:
+    folds = [fold(0, 0, ("1", "2"), stopped=("vemg2pose",)), fold(1, 0, ("3", "4"))]
+    for one in folds:
+        one.confusion.append({"row": 2, "classes": [], "matrix": []})
+        one.losses.append({"stage": "cpep", "fold": one.fold})
+    store: Any = SimpleNamespace(name="made up", vocabulary=["rest", "fist", "point"])
+    split: Any = SimpleNamespace(seen=(1,), unseen=(2,), users_train=("5",), users_val=("6",), users_test=("1", "2"))
+    run: dict[str, Any] = {"command": "cpep reproduce"}
+    results = results_of(run, store, [split, split], [10, 20], folds)
+    assert results["rows"] == folds[0].rows + folds[1].rows and len(results["rows"]) == 36
+    assert results["training"] == [{"model": "vemg2pose", "stopped": "compute"}]
+    found = comparisons(folds)
+    assert results["comparisons"] == [comparison.plain() for comparison in found] and len(found) == 6
+    assert (results["data"]["gestures_seen"], results["data"]["gestures_unseen"]) == (["fist"], ["point"])
+    assert [item["windows_train"] for item in results["data"]["folds"]] == [10, 20]
+    details = details_of(folds)
+    assert details["comparisons"] == [comparison.sentence() for comparison in found]
+    assert [item["row"] for item in details["confusion"]] == [2, 20]  # rows are counted over all folds
+    assert [curve["fold"] for curve in details["losses"]] == [0, 1]

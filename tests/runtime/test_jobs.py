@@ -1,0 +1,159 @@
+"""Jobs in processes: what Ctrl-C, a mistake and the death of the parent do to the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cpep.runtime.jobs import KEEP_MEMORY, Job, run_all
+
+posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
+
+SCRIPT = """
+import signal, sys, time
+from functools import partial
+from pathlib import Path
+from cpep.runtime.jobs import Job, run_all
+from cpep.types import UserError
+
+def slow(out, name):
+    (out / f"{name}.began").touch()
+    try:
+        time.sleep(30)
+    except KeyboardInterrupt:
+        (out / f"{name}.saved").touch()
+        raise
+
+def stubborn(out, name):
+    try:
+        slow(out, name)
+    except KeyboardInterrupt:
+        time.sleep(30)
+
+def wrong(out, name):
+    while not (out / "b.began").exists():
+        time.sleep(0.02)
+    raise UserError("this one is wrong")
+
+if __name__ == "__mp_main__":
+    time.sleep(float(sys.argv[2]))  # a worker that imports for a while
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job inherits it ignored
+    out, first = Path(sys.argv[1]), {"slow": slow, "wrong": wrong, "stubborn": stubborn}[sys.argv[3]]
+    calls = [first, slow, slow, slow]
+    (out / "parent.began").touch()
+    try:
+        run_all([Job(name, partial(call, out, name)) for name, call in zip("abcd", calls)], 2, 1)
+    except (KeyboardInterrupt, UserError) as error:
+        print(type(error).__name__, error)
+"""
+
+
+def start(folder: Path, imports_s: float, first: str) -> subprocess.Popen[str]:
+    (folder / "run.py").write_text(SCRIPT)
+    argv = [sys.executable, str(folder / "run.py"), str(folder), str(imports_s), first]
+    return subprocess.Popen(argv, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(*paths: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not all(path.exists() for path in paths):
+        assert time.monotonic() < deadline, f"{[path.name for path in paths]} never came"
+        time.sleep(0.02)
+
+
+@posix
+def test_ctrl_c_while_workers_still_import_leaves_no_traceback_and_starts_no_job(tmp_path: Path) -> None:
+    process = start(tmp_path, 1.0, "slow")
+    wait_for(tmp_path / "parent.began")
+    time.sleep(0.6)
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=20)
+    assert said.split() == ["KeyboardInterrupt"]
+    assert not [path.name for path in tmp_path.glob("?.began")]
+
+
+@posix
+def test_ctrl_c_to_the_parent_alone_lets_running_jobs_save_and_begins_no_other(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.0, "slow")
+    wait_for(tmp_path / "a.began", tmp_path / "b.began")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=20)
+    assert said.split() == ["KeyboardInterrupt"]
+    assert {path.name for path in tmp_path.glob("?.*")} == {"a.began", "b.began", "a.saved", "b.saved"}
+
+
+@posix
+def test_a_second_ctrl_c_ends_workers_that_are_slow_to_save(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.0, "stubborn")
+    wait_for(tmp_path / "a.began", tmp_path / "b.began")
+    os.killpg(process.pid, signal.SIGINT)
+    wait_for(tmp_path / "a.saved", tmp_path / "b.saved")
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=10)
+    assert said.split() == ["KeyboardInterrupt"]
+
+
+@posix
+def test_a_mistake_in_one_job_ends_the_others(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.0, "wrong")
+    said, _ = process.communicate(timeout=20)
+    assert said.strip() == "UserError this one is wrong"
+    assert (tmp_path / "b.saved").exists()
+
+
+@posix
+def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.0, "slow")
+    wait_for(tmp_path / "a.began", tmp_path / "b.began")
+    process.kill()
+    process.communicate(timeout=20)  # ends when nobody holds the pipe any more
+
+
+def leave(folder: Path, name: str, seconds: float) -> None:
+    """Note when a job began."""
+    (folder / name).write_text(str(time.monotonic()))
+    time.sleep(seconds)
+
+
+def meet(folder: Path, name: str, other: str) -> None:
+    """Begin, and end once another job began too, however long its process takes to start."""
+    leave(folder, name, 0.0)
+    while not (folder / other).exists():
+        time.sleep(0.01)
+
+
+def test_of_the_jobs_that_can_run_the_first_does(tmp_path: Path) -> None:
+    jobs = [
+        Job("one", partial(meet, tmp_path, "one", "two")),
+        Job("two", partial(meet, tmp_path, "two", "one")),
+        Job("after", partial(leave, tmp_path, "after", 0.0), ("one", "two")),
+        *(Job(f"later {k}", partial(leave, tmp_path, f"later {k}", 0.3)) for k in range(4)),
+    ]
+    run_all(jobs, 2, 1)
+    began = sorted((path.name for path in tmp_path.iterdir()), key=lambda name: float((tmp_path / name).read_text()))
+    assert set(began[:2]) == {"one", "two"} and began.index("after") <= 3  # not behind all four
+
+
+def note_memory(file: Path) -> None:
+    """Note what this process was told about the memory that it frees."""
+    file.write_text(json.dumps({name: os.environ.get(name) for name in KEEP_MEMORY}))
+
+
+def test_workers_keep_the_memory_that_they_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEEP_MEMORY:  # set and deleted, so that what run_all sets is taken back after the test
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "7")  # a user's own choice is left alone
+    run_all([Job(name, partial(note_memory, tmp_path / name)) for name in "ab"], 2, 1)
+    for name in "ab":
+        assert json.loads((tmp_path / name).read_text()) == {**KEEP_MEMORY, "MALLOC_TOP_PAD_": "7"}

@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from cpep.checkpoints.card import make_card
+from cpep.config.presets import preset
+from cpep.models.encoder import Encoder
+from cpep.train.flops import cpep_gflop, step_gflop
+
+
+def test_a_linear_layer_costs_two_operations_a_weight_forward_and_four_backward():
+    layer, x = nn.Linear(30, 50), torch.randn(2, 30, requires_grad=True)
+    assert step_gflop(lambda n: layer(x[:n]).sum(), 64) == pytest.approx(64 * 6 * 30 * 50 / 1e9)
+
+
+def test_a_convolution_is_counted():
+    layer, x = nn.Conv1d(3, 5, 7), torch.randn(2, 3, 20, requires_grad=True)
+    assert step_gflop(lambda n: layer(x[:n]).sum(), 1) == pytest.approx(6 * 14 * 3 * 5 * 7 / 1e9)
+
+
+def test_an_encoder_costs_what_its_products_do():
+    encoder = Encoder(columns=3, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
+    tokens, width = 11, 16
+    block = tokens * (3 + 1 + 4 + 4) * width**2 + 2 * tokens**2 * width  # qkv, out, up, down; scores and mixture
+    embed = 10 * 12 * width  # of the tokens, without [CLS]
+    found = step_gflop(lambda n: encoder(torch.zeros(n, 40, 3)).sum(), 1)
+    # the signal needs no gradient: the first product has one backward product, not two
+    assert found == pytest.approx((6 * 2 * block + 4 * embed) / 1e9)
+
+
+@pytest.fixture(scope="module")
+def card_of(store, split):
+    return lambda config: make_card("cpep", store, split, config, 0)
+
+
+def test_the_cost_of_a_stage_is_proportional_to_its_steps_and_batch(card_of):
+    base, more = preset("tiny"), preset("tiny", ["align.optim.steps=12", "pose_mae.optim.batch=48"])
+    one, other = cpep_gflop(card_of(base), base), cpep_gflop(card_of(more), more)
+    assert other["cpep"] == pytest.approx(2 * one["cpep"]) and other["pose_mae"] == pytest.approx(3 * one["pose_mae"])
+    assert other["emg_mae"] == one["emg_mae"] > 0
+
+
+def test_a_stage_that_is_not_trained_costs_nothing(card_of):
+    whole, without = preset("tiny"), preset("tiny", ["align.start_emg=false"])
+    one, other = cpep_gflop(card_of(whole), whole), cpep_gflop(card_of(without), without)
+    assert other == {**one, "emg_mae": 0}
+
+
+def test_counting_draws_nothing_from_what_training_draws(card_of):
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    torch.manual_seed(7)
+    cpep_gflop(card_of(preset("tiny")), preset("tiny"))
+    assert torch.equal(torch.rand(3), wanted)
