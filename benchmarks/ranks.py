@@ -45,8 +45,8 @@ def main(out: Path) -> None:
     from cpep.data.augment import Augmentation
     from cpep.models.encoder import Encoder
     from cpep.runtime import distributed
-    from cpep.train.flops import autoencoder
     from cpep.train.loop import fit
+    from cpep.train.pretrain import autoencoder
     from cpep.train.rng import part_draws
     from cpep.train.task import autocast
 
@@ -64,7 +64,7 @@ def main(out: Path) -> None:
         heads=sizes.heads,
         dropout=sizes.dropout,
     )
-    mae = autoencoder(encoder, config, "emg_mae")
+    mae = autoencoder(encoder, config.emg, config.emg_mae)
     augment = Augmentation(0.15, 0.15, 0.05, 10.0, 0.1, tuple(range(CHANNELS)), raw=False, channels=CHANNELS)
     signal_BNF = torch.randn(BATCH, BINS, columns)
     begun = []

@@ -21,8 +21,9 @@ from cpep.models.encoder import Encoder
 from cpep.models.losses import info_nce
 from cpep.models.mae import MaskedAutoencoder
 from cpep.runtime.distributed import Steps
-from cpep.train.flops import masked_gflop
+from cpep.train.flops import step_gflop
 from cpep.train.loop import optimiser_of, train_step
+from cpep.train.pretrain import masked_loss
 from cpep.train.task import autocast
 
 BATCH, WIDTH, DEPTH, HEADS = 256, 256, 4, 8
@@ -67,7 +68,7 @@ def masked_step() -> list[Figure]:
         columns=CHANNELS, steps=steps, token_steps=PATCH, width=WIDTH, depth=DEPTH, heads=HEADS, dropout=0.0
     )
     mae = MaskedAutoencoder(encoder, 0.5, 1, HEADS)
-    gflop = masked_gflop(mae, BATCH)
+    gflop = step_gflop(masked_loss(mae), BATCH)
     ours = own_step(mae, lambda: mae(signal_BTC))
     plain = PlainStep(PlainMae(PlainEncoder(CHANNELS, steps, PATCH, WIDTH, DEPTH, HEADS), WIDTH, HEADS))
     peaks = [gemm_gflops()]

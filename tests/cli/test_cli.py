@@ -11,7 +11,7 @@ import pytest
 
 from cpep.cli.commands.options import listed, seeds_of
 from cpep.cli.main import main
-from cpep.experiments.rows import DEFAULT
+from cpep.config.rows import DEFAULT
 from cpep.report.table import number
 from cpep.train import loop
 from tests.synthetic import write_db1
@@ -105,14 +105,12 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     shutil.copytree(run, out)
     started, step = [], loop.fit
     monkeypatch.setattr(
-        "cpep.train.stages.fit", lambda *args, **kwargs: (started.append("cpep"), step(*args, **kwargs))[1]
-    )
-    monkeypatch.setattr(
-        "cpep.train.baselines.fit", lambda *args, **kwargs: (started.append("baseline"), step(*args, **kwargs))[1]
+        "cpep.train.stage.fit",
+        lambda net, *args, **kwargs: (started.append(type(net).__name__), step(net, *args, **kwargs))[1],
     )
     rows = "cca,pose_t,cpep/avg_pool,cpep/k_1,cpep/random_init_emg,cpep/cascle"
     assert main(["ablate", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", rows]) == 0
-    assert started == ["baseline", "cpep", "cpep", "cpep"]
+    assert started == ["PoseT", "Objective", "Objective", "Objective"]
     results = json.loads((out / "results.json").read_text())
     assert {row["model"] for row in results["rows"]} == {*DEFAULT, *rows.split(",")}  # those of before too
     errors = [row for row in results["rows"] if row["protocol"] == "pose_error"]

@@ -1,37 +1,32 @@
 import pytest
 
 from cpep.config.presets import preset, small
+from cpep.config.rows import CONTROL, DEFAULT, ROWS, Row, classical, groups
 from cpep.config.serialise import as_dict
-from cpep.experiments.rows import (
-    ABLATIONS,
-    ALL,
-    BASELINES,
-    CLASSICAL,
-    CONTROL,
-    DEFAULT,
-    OBJECTIVES,
-    VARIANTS,
-    Row,
-    config_of,
-    names_of,
-)
-from cpep.report.names import MODELS
-from cpep.train.task import settings_of
+from cpep.experiments.rows import names_of, row_of
+from cpep.train.stage import STAGES
 from cpep.types import UserError
+
+ALL, ABLATIONS, OBJECTIVES = (groups()[name] for name in ("all", "ablations", "objectives"))
+BASELINES = ("supervised", "vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 
 COST = {"emg_mae": 30.0, "pose_mae": 7.0, "cpep": 60.0}
 
 
 def row(name, config=None):
     config = config or small()
-    return Row(name, config_of(name, config, lambda _: COST))
+    return row_of(name, config, lambda _: COST)
 
 
 def folders(name, config=None):
     """Return the folders of all stages of a row."""
     config = config or small()
-    last = row(name, config).last
-    return [] if last is None else [stage.folder(config) for stage in (*last.starts, last)]
+    return [stage.folder(config) for stage in row(name, config).chain()]
+
+
+def decides(name, config):
+    """Return the settings that decide what a stage computes."""
+    return STAGES.get(name).settings(config)
 
 
 def changed(one, other, prefix=""):
@@ -61,8 +56,14 @@ def test_the_names_are_those_of_the_contract():
     assert {f"cpep/{name}" for name in named.split()} <= set(ABLATIONS) and CONTROL not in ABLATIONS
 
 
-def test_every_row_is_described_to_the_reader():
-    assert {*ALL, *VARIANTS} <= set(MODELS)
+def test_every_row_is_of_a_stage_that_there_is():
+    assert {row.stage for row in ROWS} - {""} <= set(STAGES.names())
+
+
+def test_folders_keep_their_names_when_settings_are_added():
+    """Finished stages of older runs are found again; the hashes are those of commit 238da30."""
+    assert folders("cpep/avg_pool") == ["emg_mae", "pose_mae", "cpep-98844f"]
+    assert folders("cpep/window_1s")[0] == "emg_mae-a1878e"
 
 
 def test_groups_stand_for_their_rows_and_every_row_comes_once():
@@ -147,21 +148,24 @@ def test_settings_of_the_run_are_the_usual_ones_of_its_stages():
 def test_a_setting_decides_the_stages_that_read_it(setting, kinds):
     other = preset("small", [setting])
     stages = ("emg_mae", "pose_mae", "cpep", *BASELINES)
-    assert {kind for kind in stages if settings_of(small(), kind) != settings_of(other, kind)} == kinds
+    assert {kind for kind in stages if decides(kind, small()) != decides(kind, other)} == kinds
 
 
 def test_a_baseline_hangs_on_all_that_sets_its_compute():
     longer = preset("small", ["align.optim.steps=900"])
     for kind in BASELINES:
-        assert settings_of(small(), kind) != settings_of(longer, kind)
-    assert settings_of(small(), "emg_mae") == settings_of(longer, "emg_mae")
+        assert decides(kind, small()) != decides(kind, longer)
+    assert decides("emg_mae", small()) == decides("emg_mae", longer)
 
 
 def test_classical_rows_train_nothing():
-    assert all(row(name).last is None for name in CLASSICAL)
+    assert [name for name in classical() if row(name).last is None] == [
+        *("features", "ridge", "cca", "features/lda", "features/adapted")
+    ]
 
 
 def test_a_row_that_does_not_go_with_the_settings_is_a_sentence(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "cpep/mask_0.25", ("emg_mae.mask=1.5",))
+    wrong = Row("cpep/mask_0.25", "", ("emg_mae.mask=1.5",))
+    monkeypatch.setattr(ROWS, "get", lambda name: wrong)
     with pytest.raises(UserError, match=r"cpep/mask_0\.25 cannot be derived from these settings: --set emg_mae"):
         row("cpep/mask_0.25")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.metrics import score
-from cpep.report.names import BENCHMARK, GESTURES, MODELS, PROTOCOLS, ROLES, main_first, under_trained
+from cpep.report.names import BENCHMARK, GESTURES, PROTOCOLS, main_first, under_trained
 
 SEEN = (
     "index_flexion",
@@ -30,7 +31,7 @@ SKILL = {
 EVERYTHING = {
     "cpep": 0.47,
     "embridge": 0.49,
-    **{name: 0.3 + 0.013 * (len(name) % 9) for name in MODELS if name not in ("cpep", "embridge")},
+    **{name: 0.3 + 0.013 * (len(name) % 9) for name in ROWS.names() if name not in ("cpep", "embridge")},
     **{"pose": 0.9, "cpep/shuffled_pairs": 0.0},
 }
 """Every model and ablation, in the order of the table."""
@@ -152,7 +153,7 @@ def _comparisons(results: dict[str, Any], rng: np.random.Generator) -> list[dict
             means.setdefault((row["model"], row["protocol"], row["gestures"]), []).append(row["balanced_accuracy"])
     found, marked = [], under_trained(results["training"])
     for other in main_first(model for model, _, _ in means):
-        for protocol in PROTOCOLS if other != "cpep" and other not in ROLES else ():
+        for protocol in PROTOCOLS if other != "cpep" and not role_of(other) else ():
             for gestures in GESTURES:
                 if (other, protocol, gestures) in means:
                     ours, theirs = (np.mean(means[model, protocol, gestures]) for model in ("cpep", other))

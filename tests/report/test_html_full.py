@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from cpep.config.rows import ROWS, is_ablation
 from cpep.report import figures
 from cpep.report.html import table_text, write_report
-from cpep.report.names import BENCHMARK, MODELS, is_ablation
+from cpep.report.names import BENCHMARK
 from cpep.report.table import table_of
 from tests.report.fake_evaluation import evaluation, everything
 from tests.report.test_html import Page
@@ -29,7 +30,7 @@ def test_text_of_forty_rows_stays_readable(folds: int) -> None:
     (border,) = (k for k, line in enumerate(lines) if line.startswith("-- ablations"))
     main, ablations = lines[4:border], lines[border + 1 : lines.index("")]
     names = [line.split()[0] for line in ablations]
-    expected = [name for name in MODELS if is_ablation(name)]
+    expected = [name for name in ROWS.names() if is_ablation(name)]
     if folds == 1:  # intervals leave less room for names
         expected = [name.removeprefix("cpep/") for name in expected]
         assert lines[border].startswith("-- ablations cpep/... ---")
@@ -56,10 +57,11 @@ def test_one_run_that_spent_the_compute_marks_a_model() -> None:
 
 
 def test_every_name_is_described() -> None:
-    assert all(MODELS.values()) and len(set(MODELS.values())) == len(MODELS)
+    words = [row.words for row in ROWS]
+    assert all(words) and len(set(words)) == len(words)
     spec = "cpep embridge emg_mae features ridge cca pose supervised vemg2pose emg2pose neuropose sensing_dynamics"
-    assert [name for name in MODELS if "/" not in name and name != "pose_t"] == sorted(
-        spec.split(), key=list(MODELS).index
+    assert [name for name in ROWS.names() if "/" not in name and name != "pose_t"] == sorted(
+        spec.split(), key=ROWS.names().index
     )
 
 
@@ -90,11 +92,11 @@ def test_page_of_every_model_is_well_formed_and_small(full: str) -> None:
 
 
 def test_ablations_have_a_table_of_their_own_and_no_figures(full: str) -> None:
-    ablations = [name for name in MODELS if is_ablation(name)]
+    ablations = [name for name in ROWS.names() if is_ablation(name)]
     rows = [re.findall(r'<th scope="row">(.*?)(?:<span|<small|</th>)', p) for p in full.split("<table")]
     tables = [[row.replace("<wbr>", "") for row in names] for names in rows if names]
     main, own, *_ = tables
-    assert main == [name for name in MODELS if not is_ablation(name)]
+    assert main == [name for name in ROWS.names() if not is_ablation(name)]
     assert own == ["cpep", *ablations]
     figures_ = part(full, "people", "run")
     assert not any(name in figures_ for name in ablations)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cpep.report.names import BENCHMARK, MODELS
+from cpep.config.rows import ROWS
+from cpep.report.names import BENCHMARK
 from cpep.report.published import UNLIKE, published, published_text, ratios, sources
 from cpep.report.table import number, table_of
 from tests.report.fake_evaluation import evaluation, everything
@@ -25,7 +26,7 @@ pose                 .851 -    .649 -
 def test_accuracies_are_those_of_the_papers() -> None:
     rows = {name: values for name, *values in (line.split() for line in TABLE.split("\n") if line)}
     columns = [(p, g) for g in ("seen", "unseen") for p in ("linear_probe", "zero_shot")]
-    for model in MODELS:
+    for model in ROWS.names():
         found = [published(model, protocol, gestures) for protocol, gestures in columns]
         values = [number(figure.value) if figure else "-" for figure in found]
         assert values == rows.get(model, ["-"] * 4), model

@@ -3,18 +3,17 @@
 import json
 import re
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
 from huggingface_hub import ModelCard
 
-from cpep.checkpoints.card import Kind
 from cpep.checkpoints.checkpoint import load
 from cpep.checkpoints.import_weights import untrained
+from cpep.checkpoints.registry import MODELS
 from cpep.data.licences import terms_of
 from cpep.share.demo import RESULTS, card_text, demo_paths
-from cpep.share.modelcard import KINDS, model_card, read_results, without_people
+from cpep.share.modelcard import model_card, read_results, without_people
 from cpep.types import UserError
 
 CHECKPOINT = demo_paths()[0]
@@ -118,7 +117,7 @@ def run(text):
 
 
 def test_every_kind_has_words():
-    assert set(KINDS) == set(get_args(Kind))
+    assert all(spec.words and spec.name == name for name, spec in zip(MODELS.names(), MODELS, strict=True))
 
 
 @pytest.mark.parametrize("fault", ["people", "gestures", "schema", "live.json", "list"])

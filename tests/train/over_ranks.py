@@ -27,12 +27,14 @@ from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.runtime import distributed
 from cpep.runtime.files import read_json
-from cpep.train.baselines import supervise
+from cpep.train.align import align
 from cpep.train.loop import fit
-from cpep.train.objective import Objective
+from cpep.train.pretrain import pretrain
 from cpep.train.rng import part_draws
-from cpep.train.stages import align, pretrain
+from cpep.train.supervised import supervise
 from cpep.train.task import Task
+from cpep.train.terms.objective import Objective
+from cpep.train.terms.term import Known
 from cpep.types import UserError
 
 B = 7
@@ -55,7 +57,8 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
         for columns in (3, 5)
     )
     net = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries, train_pose=settings.train_pose)
-    made = Objective(net, settings, torch.randn(4, 16), people=3)
+    centre_KD = torch.randn(4, 16)
+    made = Objective(net, settings, Known(3, lambda: centre_KD))
     signal, pose_BSJ, person_B = torch.randn(B, 40, 3), torch.randn(B, 40, 5), torch.arange(B) % 3
     part = distributed.part(B)
     if settings.train_pose:
@@ -107,7 +110,7 @@ def stages(store: Path, folder: Path) -> dict[str, torch.Tensor]:
     """Train every kind of stage, augmented, in batches that two ranks do not divide evenly; embed with the last."""
     mae = [pretrain(task_of(store, folder / name), name) for name in ("emg", "pose")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cpep.train.stages.VALIDATION_WINDOWS", 60)
+        patch.setattr("cpep.train.align.VALIDATION_WINDOWS", 60)
         aligned = align(task_of(store, folder / "cpep"), *mae)
     classifier = supervise(task_of(store, folder / "supervised"))
     paths = {"emg_mae": mae[0], "pose_mae": mae[1], "cpep": aligned, "supervised": classifier}

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import load
 from cpep.config.presets import preset
 from cpep.data.augment import Augmentation
 from cpep.data.sampler import Batches
 from cpep.data.splits import LeakError
-from cpep.train import baselines, loop
-from cpep.train.baselines import regress, supervise
-from cpep.train.flops import cpep_gflop
+from cpep.train import loop
+from cpep.train.regression import regress
+from cpep.train.stage import compute
+from cpep.train.supervised import supervise
 from cpep.train.task import Task
 from cpep.types import UserError
 
@@ -25,7 +25,8 @@ KINDS = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 
 @pytest.fixture(autouse=True)
 def few_validation_windows(monkeypatch):
-    monkeypatch.setattr(baselines, "HELD_WINDOWS", 16)
+    for stage in ("supervised", "regression"):
+        monkeypatch.setattr(f"cpep.train.{stage}.HELD_WINDOWS", 16)
 
 
 def task(store, split, folder, *sets):
@@ -58,7 +59,7 @@ def test_a_baseline_ends_at_the_compute_of_cpep_and_says_so(store, split, tmp_pa
     share = 0.5 if kind in ("supervised", "pose_t") else 200
     limited = task(store, split, tmp_path, "baselines.optim.steps=100000", f"baselines.compute={share}")
     config = limited.config
-    budget = share * sum(cpep_gflop(make_card("cpep", store, split, config, 0), config).values())
+    budget = share * sum(compute("cpep", store, split, config).values())
     train(limited, kind)
     found = note(tmp_path)
     each = found["gflop"] / found["steps"]
@@ -69,7 +70,7 @@ def test_a_baseline_ends_at_the_compute_of_cpep_and_says_so(store, split, tmp_pa
 
 def test_a_baseline_ends_once_its_validation_is_flat(store, split, tmp_path, monkeypatch):
     losses = iter([2.0] + [1.0] * 20)  # the first is that of the mean pose
-    monkeypatch.setattr(baselines, "_mean", lambda *_: next(losses))
+    monkeypatch.setattr("cpep.train.regression.mean_error", lambda *_: next(losses))
     sets = ("baselines.compute=1000", "baselines.optim.steps=40", "baselines.optim.checks=20")
     regress(task(store, split, tmp_path, *sets, "baselines.optim.patience=3"), "pose_t")
     assert note(tmp_path)["stopped"] == "flat" and note(tmp_path)["steps"] == 10

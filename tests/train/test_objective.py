@@ -1,6 +1,5 @@
 """Terms of the alignment: which ones a setting adds, from which poses, and that they can be learnt."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,25 +8,28 @@ import torch
 
 from cpep.checkpoints.checkpoint import load
 from cpep.config.presets import preset
-from cpep.experiments.rows import OBJECTIVES, VARIANTS
+from cpep.config.rows import ROWS, groups
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.models.losses import affinities, cascle, info_nce, moment_distance, similarities, soft_targets
 from cpep.runtime.distributed import part
-from cpep.train.objective import AnchorSide, Objective, communities
-from cpep.train.stages import align, pretrain
+from cpep.train.align import AnchorSide, align, communities
+from cpep.train.pretrain import pretrain
 from cpep.train.task import Task, build_model
+from cpep.train.terms.objective import Objective
+from cpep.train.terms.term import Batch, Known, no_centres
 from cpep.types import UserError
 
 
-def objective(*sets, centres=None, people=1):
+def objective(*sets, centres=no_centres, people=1):
     torch.manual_seed(0)
     settings = preset("tiny", [f"align.{item}" for item in sets]).align
     emg, pose = (
         Encoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
         for columns in (3, 5)
     )
-    return Objective(Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries), settings, centres, people).eval()
+    net, known = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries), Known(people, centres)
+    return Objective(net, settings, known).eval()
 
 
 @pytest.fixture
@@ -37,6 +39,10 @@ def batch():
 
 
 CENTRES = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
+
+
+def centres():
+    return CENTRES
 
 
 def test_without_settings_it_is_the_loss_of_the_paper(batch):
@@ -54,7 +60,7 @@ def test_soft_terms_are_those_of_the_functions(batch):
     emg, temperature = plain.net.embed_emg(signal), plain.net.temperature
     affinity = affinities(pose, CENTRES, 3, 0.2)
     sets = ("objective.keep=3", "objective.target_temperature=0.2", "objective.share=0.4")
-    found = objective("objective.cascle=0.5", *sets, centres=CENTRES)(signal, pose, None)
+    found = objective("objective.cascle=0.5", *sets, centres=centres)(signal, pose, None)
     assert torch.isclose(
         found, info_nce(emg, pose, temperature) + 0.5 * cascle(emg, pose, affinity, temperature, 0.2)
     )
@@ -63,7 +69,7 @@ def test_soft_terms_are_those_of_the_functions(batch):
     assert torch.isclose(found, info_nce(emg, pose, temperature, target))
     same = affinity.argmax(1)[:, None] == affinity.argmax(1)
     target = 0.6 * torch.eye(6) + 0.4 * same / same.sum(1, keepdim=True)
-    found = objective("objective.targets=community", *sets, centres=CENTRES)(signal, pose, None)
+    found = objective("objective.targets=community", *sets, centres=centres)(signal, pose, None)
     assert torch.isclose(found, info_nce(emg, pose, temperature, target))
     found = objective("objective.targets=even", *sets)(signal, pose, None)
     assert torch.isclose(found, info_nce(emg, pose, temperature, 0.6 * torch.eye(6) + 0.4 / 6))
@@ -74,7 +80,7 @@ def test_the_pose_is_predicted_token_by_token_in_standard_deviations(batch):
     made = objective("objective.regress=2")
     made.net.anchor.tokeniser.fit(10 * pose_BSJ + 3)
     standard = (pose_BSJ - made.net.anchor.tokeniser.mean) / made.net.anchor.tokeniser.std
-    predicted = made.regression(made.net.embed_emg(signal)).view(6, 10, 5)
+    predicted = made.terms.regress.regression(made.net.embed_emg(signal)).view(6, 10, 5)
     error = sum(
         ((predicted[b, n] - standard[b, 4 * n : 4 * n + 4].mean(0)) ** 2).mean() for b in range(6) for n in range(10)
     )
@@ -96,7 +102,7 @@ def test_poses_that_are_trained_do_not_move_their_own_target(batch):
     signal, pose, _ = batch
     made, pose = objective("objective.targets=pose"), pose.clone().requires_grad_()
     emg, temperature = made.net.embed_emg(signal).detach(), made.net.temperature.detach()
-    (found,) = torch.autograd.grad(made._contrast(emg, pose), pose)
+    (found,) = torch.autograd.grad(made.terms.contrast.of_batch(Batch(made.net, emg, pose, None)), pose)
     target = soft_targets(similarities(pose, pose), 0.1, 0.3).detach()
     (wanted,) = torch.autograd.grad(info_nce(emg, pose, temperature, target), pose)
     assert torch.allclose(found, wanted, atol=1e-7)
@@ -106,16 +112,17 @@ def test_people_are_told_apart_by_the_adversary_alone(batch):
     signal, pose, _ = batch
     person = torch.tensor([0, 1, 2, 0, 1, 2])
     made = objective("objective.adversary=0.5", "objective.moments=2", people=3)
-    emg = made.net.embed_emg(signal)
-    guess = torch.nn.functional.cross_entropy(made.adversary(emg), person)
+    emg, classifier = made.net.embed_emg(signal), made.terms.adversary.classifier
+    guess = torch.nn.functional.cross_entropy(classifier(emg), person)
     wanted = info_nce(emg, pose, made.net.temperature) + 0.5 * guess + 2 * moment_distance(emg, person)
     assert made.reads_people and torch.isclose(made(signal, pose, None, person), wanted)
-    made.settings = dataclasses.replace(made.settings, moments=0.0)
+    made.weights["moments"] = 0.0
     found, wanted = (
-        torch.autograd.grad(loss, [made.adversary.weight, made.net.projection.weight])
+        torch.autograd.grad(loss, [classifier.weight, made.net.projection.weight])
         for loss in (
             made(signal, pose, None, person) - info_nce(made.net.embed_emg(signal), pose, made.net.temperature),
-            0.5 * torch.nn.functional.cross_entropy(made.adversary(made.net.embed_emg(signal)), person),
+            0.5
+            * torch.nn.functional.cross_entropy(made.terms.adversary.classifier(made.net.embed_emg(signal)), person),
         )
     )
     assert torch.allclose(found[0], wanted[0], atol=1e-6) and torch.allclose(found[1], -wanted[1], atol=1e-6)
@@ -125,14 +132,14 @@ def task(store, split, folder, *sets):
     return Task(store, split, preset("tiny", sets), 0, folder)
 
 
-@pytest.mark.parametrize("name", ["embridge", *OBJECTIVES])
+@pytest.mark.parametrize("name", ["embridge", *groups()["objectives"]])
 def test_every_objective_lowers_its_loss(store, split, tmp_path, name):
-    sets = ("align.optim.steps=80", "align.optim.lr=3e-3", "align.optim.checks=2", *VARIANTS[name])
+    sets = ("align.optim.steps=80", "align.optim.lr=3e-3", "align.optim.checks=2", *ROWS.get(name).changes)
     align(task(store, split, tmp_path, *sets), None, None)
     (_, first, _), (_, last, _) = json.loads((tmp_path / "stage.json").read_text())["points"]
     assert last < first
     found = load(tmp_path / "checkpoint").encode_emg(torch.rand(2, 10, 200))
-    assert found.shape == ((2, 16, 16) if "align.queries=16" in VARIANTS[name] else (2, 16))
+    assert found.shape == ((2, 16, 16) if "align.queries=16" in ROWS.get(name).changes else (2, 16))
 
 
 def test_a_query_former_begins_as_the_pose_autoencoder(store, split, tmp_path):
@@ -147,11 +154,16 @@ def test_communities_are_of_training_people(store, split, tmp_path):
     own = task(store, split, tmp_path, "align.objective.cascle=1", "align.objective.communities=3")
     side = AnchorSide(own, build_model(own, "cpep").net, own.windows("train", pose=True))
     assert set(side.windows.users(store)) == set(split.users_train)
-    centre = communities(side, own.config.align, 0)
+    centre = communities(side, 3, 0)
     nearest = torch.cdist(side.every(), centre).argmin(1)
     for k in range(3):
         assert torch.allclose(side.every()[nearest == k].mean(0), centre[k], atol=1e-3)
-    assert communities(side, task(store, split, tmp_path).config.align, 0) is None
+
+
+def test_communities_are_looked_for_only_where_a_term_asks():
+    with pytest.raises(ZeroDivisionError):
+        objective("objective.cascle=1", centres=lambda: 1 / 0)
+    objective("objective.moments=1", centres=lambda: 1 / 0)
 
 
 def test_poses_are_those_of_the_windows_that_are_chosen(store, split, tmp_path):
@@ -160,7 +172,30 @@ def test_poses_are_those_of_the_windows_that_are_chosen(store, split, tmp_path):
     side = AnchorSide(own, net, own.windows("train", pose=True))
     chosen = np.array([5, 2, 9])
     with torch.no_grad():
-        assert torch.allclose(side.embed(chosen, part(len(chosen))), net.embed_anchor(side.pose(chosen)), atol=1e-6)
+        assert torch.allclose(
+            side.embed(chosen, part(len(chosen))), net.embed_anchor(side.windows_of(chosen)), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ("[momets=1]", "no term of the objective 'momets'; did you mean moments"),
+        ("[moments]", r"'moments' should be name=weight, as in \[moments=0.5\]"),
+        ("[moments=-1]", "should be name=weight"),
+        ("[reconstruct=1]", "set align.queries=16"),
+    ],
+)
+def test_terms_by_name_are_checked(terms, says):
+    with pytest.raises(UserError, match=says):
+        objective(f"objective.terms={terms}")
+
+
+def test_a_term_by_name_is_that_of_its_own_setting(batch):
+    person = torch.tensor([0, 1, 2, 0, 1, 2])
+    one, other = objective("objective.terms=[moments=2]"), objective("objective.moments=2")
+    assert one.weights == other.weights == {"contrast": 1.0, "moments": 2.0}
+    assert torch.equal(one(*batch[:2], None, person), other(*batch[:2], None, person))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cpep.train.stages import pretrain
+from cpep.train.pretrain import pretrain
 from tests.train.over_ranks import OBJECTIVES, objectives, stages, task_of, weights
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from cpep.config.schema import EncoderConfig, RunConfig, Tokens
+from cpep.checkpoints.registry import MODELS
+from cpep.config.schema import EncoderConfig, RunConfig
 from cpep.config.serialise import as_dict
-from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
 from cpep.data.resample import divisor
 from cpep.data.splits import Split
@@ -17,27 +17,13 @@ from cpep.data.store.store import Store
 from cpep.types import UserError
 from cpep.version import __version__
 
-Kind = Literal[
-    "emg_mae",
-    "pose_mae",
-    "cpep",
-    "supervised",
-    "pose_t",
-    "vemg2pose",
-    "emg2pose",
-    "neuropose",
-    "sensing_dynamics",
-]
-RAW: tuple[Kind, ...] = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
-"""Kinds that read raw samples with layers of their own instead of the encoder's tokens."""
-
 
 @dataclass(frozen=True)
 class Card:
     """What is saved beside the weights.
 
     Attributes:
-        kind: which model this is.
+        kind: which model this is, a name of ``MODELS``.
         encoders: constructor arguments of each encoder.
         frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
         regressor: constructor arguments of a network that predicts pose; empty in the others.
@@ -50,7 +36,7 @@ class Card:
         provenance: data name, seed, version, git commit; steps, step of these weights, validation loss there.
     """
 
-    kind: Kind
+    kind: str
     encoders: dict[str, dict[str, Any]]
     frontend: dict[str, Any]
     regressor: dict[str, Any]
@@ -95,41 +81,26 @@ def _short(value: Any) -> str:
     return f"{len(value)} joints" if isinstance(value, tuple) else str(value)
 
 
-def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
-    """Describe a model that is about to be trained."""
-    frames, device = round(config.data.window_s * store.frame_rate), store.device
-    joints = len(device.anchor_names)
-    frontend: dict[str, Any] = {}
-    regressor: dict[str, Any] = {}
-    encoders: dict[str, dict[str, Any]] = {}
-    if kind in ("pose_mae", "cpep"):
-        encoders["pose"] = encoder_arguments(config.pose, joints, frames, store.frame_rate)
-    if kind in RAW:
-        size = {"channels": device.channels, "rate": device.emg_rate, "samples": frames * store.ratio}
-        regressor = {**size, "joints": joints}
-    elif kind == "pose_t":
-        regressor = {"joints": joints, "frames": frames, "window_s": config.data.window_s}
-    if kind != "pose_mae":
-        energy = config.emg.tokens is Tokens.log_rms and kind not in RAW
-        bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
-        frontend = {
-            "channels": device.channels,
-            "rate": device.emg_rate,
-            "emg_kind": device.emg_kind,
-            "bin_samples": bin_frames * store.ratio,
-            "rates": energy and config.emg.rates and device.emg_kind == "raw",
-            "normalisation": config.data.normalisation.value,
-        }
-        steps = frames // bin_frames if energy else frames * store.ratio
-        if kind not in RAW:
-            columns = Frontend(**frontend).columns
-            encoders["emg"] = encoder_arguments(config.emg, columns, steps, steps / config.data.window_s)
+def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
+    """Describe a model that is about to be trained.
+
+    Args:
+        kind: a name of ``MODELS``.
+        store: whose recordings it is trained on.
+        split: held-out users and unseen gestures.
+        config: settings.
+        seed: of the run.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    parts = MODELS.get(kind).parts(store, config)
     return Card(
         kind=kind,
-        encoders=encoders,
-        frontend=frontend,
-        regressor=regressor,
-        device=device,
+        encoders=parts.encoders,
+        frontend=parts.frontend,
+        regressor=parts.regressor,
+        device=store.device,
         frame_rate=store.frame_rate,
         window_s=config.data.window_s,
         vocabulary=store.vocabulary,

@@ -17,17 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cpep.checkpoints.card import RAW, Card
+from cpep.checkpoints.card import Card
+from cpep.checkpoints.registry import MODELS
 from cpep.data.frontend import Frontend
 from cpep.data.normalise import Standard
 from cpep.data.store.store import device_from_json
-from cpep.models.baselines.emg2pose import Emg2Pose
-from cpep.models.baselines.neuropose import NeuroPose
-from cpep.models.baselines.pose_t import PoseT
-from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.baselines.sensing_dynamics import SensingDynamics
-from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
 from cpep.runtime.files import atomic_path, read_json, write_json
 from cpep.runtime.hub import local
 from cpep.types import FloatArray, UserError
@@ -36,21 +30,6 @@ FORMAT, READABLE = 6, (5, 6)
 """Format that is written, and those that are read: 5 calls the anchor pose."""
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
-
-ALIGNMENT = (
-    "temperature",
-    "temperature_min",
-    "temperature_max",
-    "learn_temperature",
-    "pool",
-    "projection",
-    "freeze_emg",
-    "train_pose",
-    "queries",
-)
-"""Settings of the alignment that a pair of encoders is built from."""
-
-Net = Cpep | Encoder | PoseRegressor
 
 
 class Model(nn.Module):
@@ -64,7 +43,8 @@ class Model(nn.Module):
         super().__init__()
         self.card = card
         self.frontend = Frontend(**card.frontend) if card.frontend else None
-        self.net = _net(card)
+        self.spec = MODELS.get(card.kind)
+        self.net: nn.Module = self.spec.network(card)
 
     @property
     def emg_frontend(self) -> Frontend:
@@ -134,22 +114,14 @@ class Model(nn.Module):
         Raises:
             UserError: as ``encode_emg``, or a model that does not predict pose.
         """
-        if not isinstance(self.net, PoseRegressor):
-            raise UserError(f"a {self.card.kind} checkpoint does not predict pose")
         signal, first = self._signal(emg_BCT, standard), None
         if first_pose_BJ is not None:
             first = first_pose_BJ.float().to(self.device)
-        found: Tensor = self.net(signal, first)
-        return found.transpose(1, 2)
+        return self.spec.predict(self.net, signal, first).transpose(1, 2)
 
     def embed_signal(self, signal_BNF: Tensor) -> Tensor:
         """Embed what the front end returns; see ``encode_emg``."""
-        if isinstance(self.net, Cpep):
-            return self.net.embed_emg(signal_BNF)
-        if isinstance(self.net, PoseRegressor):
-            return self.net.features(signal_BNF).mean(dim=1)
-        found: Tensor = self.net(signal_BNF)
-        return found
+        return self.spec.embed(self.net, signal_BNF)
 
     @torch.no_grad()
     def encode_pose(self, pose_BJT: Tensor) -> Tensor:
@@ -161,12 +133,10 @@ class Model(nn.Module):
         Raises:
             UserError: wrong shape, values that are not finite, or a model without a pose encoder.
         """
-        encoder = self.net.anchor if isinstance(self.net, Cpep) else self.net
-        if "pose" not in self.card.encoders or not isinstance(encoder, Encoder):
-            raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
+        encoder = self.spec.anchor_encoder(self.net)
         _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
         pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
-        return self.net.embed_anchor(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
+        return self.spec.embed_anchor(self.net, pose_BSJ)
 
     def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
         """Check EMG windows and return what the network takes."""
@@ -174,21 +144,6 @@ class Model(nn.Module):
         samples = round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
         _check(emg_BCT, (card.device.channels, samples), "EMG", "channels x samples")
         return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
-
-
-def _net(card: Card) -> Net:
-    """Build the network of a card."""
-    encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
-    if card.kind == "cpep":
-        return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
-    if card.kind == "pose_t":
-        return PoseT(encoders["emg"], **card.regressor)
-    if card.kind in ("vemg2pose", "emg2pose"):
-        return Emg2Pose(**card.regressor, decoder="velocity" if card.kind == "vemg2pose" else "position")
-    if card.kind in RAW:
-        return NeuroPose(**card.regressor) if card.kind == "neuropose" else SensingDynamics(**card.regressor)
-    (encoder,) = encoders.values()
-    return encoder
 
 
 def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:

@@ -11,15 +11,10 @@ from torch import Tensor
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, anchor_at
-from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
 from cpep.runtime import distributed
 from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
 
 BATCH = 256
-LARGE_BATCH = 32
-"""Windows of a batch for models whose activations are of the size of raw EMG or larger."""
 
 
 def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
@@ -71,32 +66,30 @@ def in_batches(
 
 def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the EMG of windows, as ``Model.encode_emg`` does."""
-    read, size = emg_reader(model, store), LARGE_BATCH if isinstance(model.net, PoseRegressor) else BATCH
-    x_ND = in_batches(windows, lambda w: model.embed_signal(read(w)), progress, size)
+    read = emg_reader(model, store)
+    x_ND = in_batches(windows, lambda w: model.embed_signal(read(w)), progress, model.spec.embed_batch)
     return embedding_set(store, windows, x_ND)
 
 
 def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
-    """Return [CLS] and mean token of an EMG encoder without projection, for a linear probe."""
-    read, encoder = emg_reader(model, store), model.net
-    assert isinstance(encoder, Encoder)
-    return embedding_set(store, windows, in_batches(windows, lambda w: encoder.pooled(read(w))))
+    """Return the vectors that a linear probe reads; of an EMG encoder alone, [CLS] and mean token."""
+    read = emg_reader(model, store)
+    x_ND = in_batches(windows, lambda w: model.spec.probed(model.net, read(w)), size=model.spec.embed_batch)
+    return embedding_set(store, windows, x_ND)
 
 
 def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
     """Embed the pose of windows with an aligned model, L2-normalised."""
     model.card.refuse_other(store)
-    assert isinstance(model.net, Cpep)
-    embed, device = model.net.embed_anchor, model.device
     read = AnchorReader(store, round(model.card.window_s * store.frame_rate))
-    return embedding_set(store, windows, in_batches(windows, lambda w: embed(read(w).to(device)), progress))
+    x_ND = in_batches(windows, lambda w: model.spec.embed_anchor(model.net, read(w).to(model.device)), progress)
+    return embedding_set(store, windows, x_ND)
 
 
 def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
     """Return the pose (N, S, J) that a regression predicts for windows at its ``times_S``."""
-    read, net = emg_reader(model, store), model.net
-    assert isinstance(net, PoseRegressor)
-    return in_batches(windows, lambda w: net(read(w)).float(), size=LARGE_BATCH)
+    read, spec = emg_reader(model, store), model.spec
+    return in_batches(windows, lambda w: spec.predict(model.net, read(w)).float(), size=spec.embed_batch)
 
 
 def measured_pose(store: Store, windows: Windows, times_S: Tensor) -> FloatArray:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cpep.checkpoints.card import Card, Kind, git_commit
+from cpep.checkpoints.card import Card, git_commit
 from cpep.checkpoints.checkpoint import Model, save
 from cpep.config.presets import small
 from cpep.config.schema import Normalise
@@ -26,7 +26,7 @@ from cpep.runtime.files import read_json
 from cpep.types import UserError
 from cpep.version import __version__
 
-IMPORTABLE: tuple[Kind, ...] = ("vemg2pose", "emg2pose")
+IMPORTABLE: tuple[str, ...] = ("vemg2pose", "emg2pose")
 """Models whose published weights can be imported."""
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
@@ -67,7 +67,7 @@ PARTS = {
 }
 
 
-def benchmark_kind(name: str) -> Kind:
+def benchmark_kind(name: str) -> str:
     """Return the kind of a model by its name.
 
     Raises:
@@ -104,7 +104,7 @@ def shape_of(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def untrained(kind: Kind, window_s: float = 2.0) -> Model:
+def untrained(kind: str, window_s: float = 2.0) -> Model:
     """Return a model of the benchmark for recordings in the emg2pose layout, with random weights.
 
     The EMG comes in units of the noise, as it is in the files, and nothing is centred or scaled.
@@ -224,7 +224,7 @@ def _mapped(theirs: dict[str, Tensor], file: Path, names: Path) -> dict[str, Ten
     return renamed
 
 
-def _refuse_other(theirs: dict[str, Tensor], ours: dict[str, Tensor], file: Path, kind: Kind) -> None:
+def _refuse_other(theirs: dict[str, Tensor], ours: dict[str, Tensor], file: Path, kind: str) -> None:
     """Check that a file has the weights of a model, all of them and no others, in the same shapes."""
     unknown = [f"{name} {shape_of(x)}" for name, x in theirs.items() if name not in ours]
     missing = [f"{name} {shape_of(x)}" for name, x in ours.items() if name not in theirs]

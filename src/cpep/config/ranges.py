@@ -31,7 +31,7 @@ def out_of_range(path: str, value: Any) -> str:
     >>> out_of_range("align.optim.batch", 1), out_of_range("align.optim.batch", 2)
     ('at least 2', '')
     """
-    if value == ():
+    if value == () and path.rpartition(".")[2] in RANGES:
         return "a list of at least one number"
     numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
     low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
+
+LATER = "later"
+"""Marks a field that older checkpoints and runs do not have: at its default it is in no fingerprint."""
+
+
+def later(default: Any) -> Any:
+    """Return a field that was added after the first checkpoints were written."""
+    return field(default=default, metadata={LATER: True})
 
 
 class Normalise(Enum):
@@ -157,6 +166,7 @@ class ObjectiveConfig:
     adversary: float = 0.0  # weight of what a classifier of people must not find in the EMG embedding
     moments: float = 0.0  # weight of the distance between people in mean and covariance of the EMG embedding
     mixup: float = 0.0  # share of windows that are mixed with one of another person at the same pose
+    terms: tuple[str, ...] = later(())  # other terms, name=weight each: those that a module of yours registers
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+from cpep.config.schema import LATER
+
 
 def fields_of(config: Any, prefix: str = "") -> list[str]:
     """List the dot-paths of all fields.
@@ -50,8 +52,21 @@ def with_tuples(config: Any) -> Any:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """Return plain JSON values, for checkpoints and reports."""
-    return json.loads(json.dumps(dataclasses.asdict(config), default=lambda value: value.value))  # type: ignore[no-any-return]
+    """Return plain JSON values, for checkpoints, reports and fingerprints.
+
+    A field that was added later (``schema.later``) is left out at its default, so that a run from before it has
+    the same fingerprint.
+    """
+    return json.loads(json.dumps(_values(config), default=lambda value: value.value))  # type: ignore[no-any-return]
+
+
+def _values(config: Any) -> dict[str, Any]:
+    found = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if not item.metadata.get(LATER) or value != item.default:
+            found[item.name] = _values(value) if dataclasses.is_dataclass(value) else value
+    return found
 
 
 def fingerprint(*parts: Any) -> str:

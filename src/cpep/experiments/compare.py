@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpep.config.rows import role_of
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
-from cpep.report.names import PROTOCOLS, ROLES, SETS, UNDER_TRAINED, main_first, under_trained
+from cpep.report.names import PROTOCOLS, SETS, UNDER_TRAINED, main_first, under_trained
 
 if TYPE_CHECKING:
     from cpep.experiments.results import Fold
@@ -78,7 +79,7 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
             compute.
     """
     models = main_first(row["model"] for fold in folds for row in fold.rows)
-    others = [name for name in models if name != ONE and name not in ROLES]
+    others = [name for name in models if name != ONE and not role_of(name)]
     marked = under_trained([run for fold in folds for run in fold.training])
     found: dict[tuple[str, str, str], Comparison] = {}
     for protocol in PROTOCOLS:

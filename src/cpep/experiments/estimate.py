@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from cpep.checkpoints.card import Card, make_card
+from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model
-from cpep.config.schema import OptimConfig, Precision, RunConfig
+from cpep.config.schema import Precision, RunConfig
 from cpep.config.serialise import fingerprint
 from cpep.data.readers import emg2pose
 from cpep.data.readers.folder import find_recordings
@@ -21,23 +19,10 @@ from cpep.data.resample import frame_ratio
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
-from cpep.experiments.rows import Row, Stage, config_of, names_of
+from cpep.experiments.rows import StageRun, names_of, row_of
 from cpep.experiments.runs import Request
-from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
-from cpep.train.baselines import Classifier, affordable, output_total, supervised_optim
-from cpep.train.flops import (
-    align_total,
-    autoencoder,
-    cpep_gflop,
-    masked_loss,
-    saved_bytes,
-    step_gflop,
-    step_kernels,
-)
-from cpep.train.objective import Objective
-from cpep.train.stages import paired
+from cpep.train.flops import saved_bytes, step_kernels
+from cpep.train.stage import Trained, compute
 from cpep.train.task import Task
 
 WHOLE_S, TRAIN_S = 370.3 * 3600, 250.9 * 3600
@@ -185,85 +170,61 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
         UserError: a network cannot be built from the settings.
     """
 
-    def gflop(config: RunConfig) -> dict[str, float]:
-        return cpep_gflop(make_card("cpep", basis.store, basis.split, config, 0), config)
+    def costs(config: RunConfig) -> dict[str, float]:
+        return compute("cpep", basis.store, basis.split, config)
 
     found: dict[str, Cost] = {}
     times = len(request.seeds) * max(1, request.folds)
     for name in names_of(request.models):
-        row = Row(name, config_of(name, request.config, gflop))
-        for stage in [*row.last.starts, row.last] if row.last else []:
-            if (key := fingerprint(stage.kind, stage.settings)) not in found:
-                own = stage.folder(request.config) == stage.kind
-                found[key] = _cost(stage, stage.kind if own else f"{stage.kind} of {name}", times, basis)
+        for one in row_of(name, request.config, costs).chain():
+            if (key := fingerprint(one.name, one.settings)) not in found:
+                own = one.folder(request.config) == one.name
+                found[key] = _cost(one, one.name if own else f"{one.name} of {name}", times, basis)
     return list(found.values())
 
 
-def _cost(stage: Stage, name: str, times: int, basis: Basis) -> Cost:
+def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
     """Count one stage on its network."""
-    config, kind = stage.config, stage.kind
-    card = make_card(kind, basis.store, basis.split, config, 0)
+    config, stage = run.config, run.stage
+    optim = stage.optim(config)
     with torch.random.fork_rng(devices=[]):
-        trained, total_of, optim = _lesson(Model(card), config, len(basis.split.seen))
+        trained = stage.trained(
+            Model(make_card(stage.model, basis.store, basis.split, config, 0)), config, basis.split
+        )
+        trained.net.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision is not Precision.fp32):
-            kept, kernels = saved_bytes(total_of), step_kernels(total_of)
-        flop = 1e9 * step_gflop(total_of, optim.batch)
-    steps, windows = optim.steps, _windows(stage, basis)
-    if kind not in ("emg_mae", "pose_mae", "cpep"):
-        steps = min(steps, affordable(make_card("cpep", basis.store, basis.split, config, 0), config, flop / 1e9))
-    cached = kind == "cpep" and not config.align.train_pose
-    encoder = card.encoders.get("pose" if kind == "pose_mae" else "emg")
+            kept, kernels = saved_bytes(trained.total_of), step_kernels(trained.total_of)
+        gflop = trained.gflop(optim.batch)
+    windows = _windows(run, basis)
     return Cost(
         name=name,
         times=times,
-        trained=sum(p.numel() for p in trained.parameters() if p.requires_grad),
-        weights=sum(p.numel() for p in trained.parameters()),
-        tokens=encoder["steps"] // encoder["token_steps"] + 1 if encoder else 0,
+        trained=sum(p.numel() for p in trained.net.parameters() if p.requires_grad),
+        weights=sum(p.numel() for p in trained.net.parameters()),
+        tokens=trained.tokens,
         batch=optim.batch,
-        steps=steps,
-        flop=flop,
+        steps=stage.steps(basis.store, basis.split, config, gflop),
+        flop=1e9 * gflop,
         kernels=kernels,
         window_bytes=kept,
-        signal_bytes=_signal_bytes(stage, card, trained),
+        signal_bytes=_signal_bytes(trained, config, basis.store),
         windows=windows,
-        cached_bytes=4 * windows * config.pose.width if cached else 0,
+        cached_bytes=4 * windows * trained.kept_values,
         share=config.data.hop_s / config.data.window_s,
     )
 
 
-def _signal_bytes(stage: Stage, card: Card, trained: nn.Module) -> int:
+def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
     """Return the bytes that a step reads of a store for one window."""
-    if isinstance(trained, Objective):
-        pose = trained.reads_anchor or trained.net.train_pose
-    else:
-        pose = stage.kind == "pose_mae" or isinstance(trained, PoseRegressor)
-    emg = stage.kind != "pose_mae"
-    rate = emg * card.device.emg_rate * card.device.channels + pose * card.frame_rate * len(card.device.anchor_names)
-    return round(4 * card.window_s * rate)
+    device = store.device
+    emg = trained.reads_emg * device.emg_rate * device.channels
+    anchor = trained.reads_anchor * store.frame_rate * len(device.anchor_names)
+    return round(4 * config.data.window_s * (emg + anchor))
 
 
-def _lesson(model: Model, config: RunConfig, classes: int) -> tuple[nn.Module, Callable[[int], Tensor], OptimConfig]:
-    """Return what a stage trains, a sum that it passes back through for so many windows, and its optimiser."""
-    net, kind = model.net, model.card.kind
-    if isinstance(net, Cpep):
-        objective = Objective(net, config.align).train()
-        return objective, align_total(objective), config.align.optim
-    if kind in ("emg_mae", "pose_mae"):
-        assert isinstance(net, Encoder)
-        mae = autoencoder(net, config, kind).train()
-        return mae, masked_loss(mae), getattr(config, kind).optim
-    if isinstance(net, Encoder):
-        classifier = Classifier(net, classes).train()
-        return classifier, output_total(model, classifier), supervised_optim(config)
-    return net.train(), output_total(model, net), config.baselines.optim
-
-
-def _windows(stage: Stage, basis: Basis) -> int:
+def _windows(run: StageRun, basis: Basis) -> int:
     """Return how many windows a stage may draw; 0 where that is not known."""
     if not basis.store.entries:
-        return int(basis.known_s / stage.config.data.hop_s)
-    task = Task(basis.store, basis.split, stage.config, 0, Path())
-    if stage.kind in ("emg_mae", "pose_mae"):
-        return len(task.windows("train", pose=stage.kind == "pose_mae"))
-    windows = paired(task, "train")
-    return int(np.isin(windows.label_N, basis.split.seen).sum()) if stage.kind == "supervised" else len(windows)
+        return int(basis.known_s / run.config.data.hop_s)
+    task = Task(basis.store, basis.split, run.stage.applied(run.config), 0, Path())
+    return len(run.stage.windows(task, "train"))

@@ -14,6 +14,7 @@ import torch
 
 from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load
+from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
@@ -23,18 +24,13 @@ from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import classical, trained
 from cpep.experiments.protocol import Protocol
 from cpep.experiments.results import Fold, evaluated, held, save_row
-from cpep.experiments.rows import ADAPTED, ALL, CLASSICAL, VARIANTS, Row, Stage, config_of, names_of
+from cpep.experiments.rows import RowRun, StageRun, names_of, row_of
 from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
-from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json
 from cpep.runtime.jobs import Job, cores, run_all
-from cpep.train.baselines import regress, supervise
-from cpep.train.flops import autoencoder, cpep_gflop
-from cpep.train.objective import Objective
-from cpep.train.stages import PAIRED, align, paired, pretrain
-from cpep.train.task import Task, device_of
+from cpep.train.stage import compute, run
+from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
 EVALUATION = 6
@@ -52,22 +48,21 @@ class FoldTask:
     seed: int
     folder: Path
 
-    def at(self, stage: Stage) -> Path:
+    def at(self, stage: StageRun) -> Path:
         """Return the folder of a stage."""
         return self.folder / stage.folder(self.config)
 
-    def task(self, stage: Stage) -> Task:
+    def task(self, stage: StageRun) -> Task:
         """Return what a stage is given."""
         return Task(open_store(self.store), self.split, stage.config, self.seed, self.at(stage))
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> RowRun:
         """Return a row of the table by its name."""
+        return row_of(name, self.config, self.costs)
 
-        def gflop(config: RunConfig) -> dict[str, float]:
-            card = make_card("cpep", open_store(self.store), self.split, config, self.seed)
-            return cpep_gflop(card, config)
-
-        return Row(name, config_of(name, self.config, gflop))
+    def costs(self, config: RunConfig) -> dict[str, float]:
+        """Return the operations of the stages of cpep under given settings, in 10^9."""
+        return compute("cpep", open_store(self.store), self.split, config)
 
     @property
     def name(self) -> str:
@@ -81,21 +76,17 @@ def fold_task(request: Request, store: Store, split: Split, fold: int, seed: int
     return FoldTask(store.path, split, request.config, fold, seed, folder)
 
 
-def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[Row]) -> None:
+def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> None:
     """Build the network of every stage once, so that settings that do not go together are known at once.
 
     Raises:
         UserError: a network cannot be built, or no token or every token would be masked.
     """
     for row in rows:
-        for stage in _chain(row):
+        for one in row.chain():
             try:
-                net = Model(make_card(stage.kind, store, task.split, stage.config, task.seed)).net
-                if isinstance(net, Cpep):
-                    Objective(net, stage.config.align)
-                if stage.kind in ("emg_mae", "pose_mae"):
-                    assert isinstance(net, Encoder)
-                    autoencoder(net, stage.config, stage.kind)
+                model = Model(make_card(one.stage.model, store, task.split, one.config, task.seed))
+                one.stage.trained(model, one.config, task.split)
             except UserError as error:
                 raise UserError(f"{row.name}: {error}") from error
 
@@ -153,7 +144,7 @@ def unadapted(names: Sequence[str], store: Store, splits: Sequence[Split], confi
     """Return the rows that cannot adapt: see ``idle``."""
     windows = windows_of(store, config.data)
     able = all(len(idle(store, windows, split)) for split in splits)
-    return [] if able else [name for name in names if name in ADAPTED]
+    return [] if able else [name for name in names if ROWS.get(name).adapts]
 
 
 def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fold]:
@@ -161,19 +152,19 @@ def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fo
 
     Left out is what another version of cpep evaluated, or other settings.
     """
-    known, folds = dict.fromkeys((*ALL, *VARIANTS)), []
+    folds = []
     seeds = sorted({int(path.name.removeprefix("seed")) for path in request.out.glob("fold*/seed*")})
     for seed in seeds:
         for fold, split in enumerate(splits):
             task = fold_task(request, store, split, fold, seed)
-            rows = [task.row(name) for name in known if held(task.folder, name)]
+            rows = [task.row(name) for name in ROWS.names() if held(task.folder, name)]
             done = [row.name for row in rows if is_evaluated(task, row, store)]
             if done:
                 folds.append(Fold.read(task.folder, fold, seed, done))
     return folds
 
 
-def is_evaluated(task: FoldTask, row: Row, store: Store) -> bool:
+def is_evaluated(task: FoldTask, row: RowRun, store: Store) -> bool:
     """Tell whether the folder holds the evaluation of a row as it would be made now."""
     if row.last is not None and not (task.at(row.last) / "stage.json").exists():
         return False
@@ -187,11 +178,11 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
     """
     jobs: dict[str, Job] = {}
 
-    def add(task: FoldTask, stage: Stage, row: str) -> str:
+    def add(task: FoldTask, stage: StageRun, row: str) -> str:
         """Add a stage unless it is there, and return its name: of several rows that share it, the first one's."""
         needs = tuple(add(task, start, row) for start in stage.starts)
         folder = stage.folder(task.config)
-        own = f"{stage.kind} of {row}" if folder != stage.kind else folder
+        own = f"{stage.name} of {row}" if folder != stage.name else folder
         job = Job(f"{task.name} {own}", partial(run_stage, task, stage, own), needs)
         return jobs.setdefault(f"{task.name} {folder}", job).name
 
@@ -199,27 +190,19 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
         for task in tasks:
             row = task.row(name)
             needs = () if row.last is None else (add(task, row.last, name),)
-            shared = tuple(task.row(other) for other in names if other in CLASSICAL) if name in CLASSICAL else (row,)
+            shared = (row,) if row.last else tuple(task.row(other) for other in names if not ROWS.get(other).stage)
             text = f"{task.name} evaluation of {', '.join(one.name for one in shared)}"
             jobs.setdefault(text, Job(text, partial(evaluate_rows, task, shared), needs))
     return list(jobs.values())
 
 
-def run_stage(task: FoldTask, stage: Stage, name: str) -> None:
+def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
     """Train one stage of one fold; ``name`` is what the user reads of it."""
-    own, progress = task.task(stage), progress_line(f"{task.name} {name}", "windows")
-    if stage.kind in ("emg_mae", "pose_mae"):
-        pretrain(own, stage.kind.removesuffix("_mae"), progress)
-    elif stage.kind == "cpep":
-        checkpoints = {start.kind: task.at(start) / "checkpoint" for start in stage.starts}
-        align(own, checkpoints.get("emg_mae"), checkpoints.get("pose_mae"), progress)
-    elif stage.kind == "supervised":
-        supervise(own, progress)
-    else:
-        regress(own, stage.kind, progress)
+    checkpoints = {start.name: task.at(start) / "checkpoint" for start in stage.starts}
+    run(stage.stage, task.task(stage), checkpoints, progress_line(f"{task.name} {name}", "windows"))
 
 
-def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
+def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
     """Evaluate rows that share their windows; done again only where stages or settings changed."""
     torch.set_num_threads(distributed.threads(task.config.threads))
     config, store = rows[0].config, open_store(task.store)
@@ -244,38 +227,32 @@ def evaluate_rows(task: FoldTask, rows: tuple[Row, ...]) -> None:
         distributed.on_main_rank(save)
 
 
-def row_key(task: FoldTask, row: Row, store: Store) -> str:
+def row_key(task: FoldTask, row: RowRun, store: Store) -> str:
     """Return the fingerprint of the evaluation of a row: another one is done again."""
     stages = [] if row.last is None else [read_json(task.at(row.last) / "stage.json")["key"]]
     config = row.config
     return fingerprint(EVALUATION, config.evaluate, config.data, row.name, stages, task.split, store.fingerprint)
 
 
-def _chain(row: Row) -> list[Stage]:
-    """Return the stages of a row in the order of training."""
-    return [] if row.last is None else [*row.last.starts, row.last]
-
-
-def losses_of(task: FoldTask, row: Row) -> list[dict[str, Any]]:
+def losses_of(task: FoldTask, row: RowRun) -> list[dict[str, Any]]:
     """Return the loss curves of the stages of a row for the report."""
     curves = []
-    for stage in _chain(row):
+    for stage in row.chain():
         note, folder = read_json(task.at(stage) / "stage.json"), stage.folder(task.config)
-        name = row.name if folder.startswith("cpep-") else folder
+        name = row.name if stage == row.last and folder != stage.name else folder
         point = {"stage": name, "fold": task.fold, "seed": task.seed}
         curves.append({**point, "points": note["points"], "kept_step": note["kept_step"]})
     return curves
 
 
-def training_of(task: FoldTask, row: Row) -> dict[str, Any]:
+def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
     """Return what the training of a row cost: operations of all its stages, and their share of CPEP's total."""
-    stages = _chain(row)
+    stages = row.chain()
     if not stages:
         return {}
     notes = [read_json(task.at(stage) / "stage.json") for stage in stages]
-    card = make_card("cpep", open_store(task.store), task.split, task.config, task.seed)
     gflop = sum(note["gflop"] for note in notes)
-    share = gflop / sum(cpep_gflop(card, task.config).values())
+    share = gflop / sum(task.costs(task.config).values())
     last = notes[-1]
     return {
         "parameters": last["parameters"],

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from cpep.checkpoints.card import git_commit
+from cpep.config.rows import DEFAULT
 from cpep.config.schema import Hardware, RunConfig, Targets
 from cpep.config.serialise import as_dict
 from cpep.data.splits import Split
@@ -21,7 +22,6 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.windows import windows_of
 from cpep.experiments.results import Fold, details_of, results_of
-from cpep.experiments.rows import DEFAULT
 from cpep.report.html import write_report
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, write_json

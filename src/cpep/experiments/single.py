@@ -16,6 +16,7 @@ import numpy as np
 from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.embed import embed_emg
 from cpep.config.presets import from_dict, override, preset
+from cpep.config.rows import classical as classical_rows
 from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.store import Store, open_store
@@ -24,7 +25,7 @@ from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import classical, trained
 from cpep.experiments.protocol import Protocol
 from cpep.experiments.results import Fold, save_row
-from cpep.experiments.rows import ADAPTED, CLASSICAL, config_of
+from cpep.experiments.rows import row_of
 from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
@@ -34,8 +35,7 @@ from cpep.runtime import distributed
 from cpep.runtime.files import atomic_path, progress_line
 from cpep.runtime.hub import local
 from cpep.runtime.jobs import cores
-from cpep.train.stages import PAIRED, paired
-from cpep.train.task import Task, device_of
+from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import UserError
 
 
@@ -101,18 +101,19 @@ def evaluate_checkpoint(
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
     model.net.to(device_of(config.device))
-    names = ("cpep", "cpep/adapted", "pose") if model.card.kind == "cpep" else (model.card.kind,)
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
-    rows = [name for name in (*names, *CLASSICAL) if name not in ADAPTED or len(idle(store, windows, split))]
-    for name in rows:
+    asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
+    rows = [one for one in asked if not one.row.adapts or len(idle(store, windows, split))]
+    for one in rows:
+        name, own = one.name, protocol.under(one.config.evaluate)
         progress = progress_line(f"evaluate {name}", "windows")
-        own = protocol.under(config_of(name, config).evaluate)
-        found = classical(own, name, kind, pairs) if name in CLASSICAL else trained(own, name, model, progress)
+        found = trained(own, name, model, progress) if one.row.stage else classical(own, name, kind, pairs)
         distributed.on_main_rank(partial(save_row, out, key, name, found, store.vocabulary, kind, [], {}))
+    names = [one.name for one in rows]
 
     def write() -> dict[str, Any]:
         run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
-        return publish(out, run, store, [split], [Fold.read(out, 0, 0, rows)], config)
+        return publish(out, run, store, [split], [Fold.read(out, 0, 0, names)], config)
 
     return distributed.on_main_rank(write)
 

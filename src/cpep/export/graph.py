@@ -103,7 +103,7 @@ def graph_of(model: Model) -> Calibrated:
     Raises:
         UserError: the model embeds no EMG.
     """
-    if model.card.kind not in ("cpep", "emg_mae", "supervised"):
+    if not model.spec.exports:
         raise UserError(
             f"a {model.card.kind} checkpoint gives no embedding of EMG; export an aligned one (of `cpep align`)"
         )

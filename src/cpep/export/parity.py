@@ -110,7 +110,7 @@ def held_out(model: Model, store: Store, split: Split) -> Sample:
         raise UserError(f"{store.path} has no labelled window of users {', '.join(split.users_test)} to check with")
     windows = windows.select(np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).astype(int)))
     gallery = None
-    if model.card.kind == "cpep":
+    if model.spec.reads_anchor:
         gallery = embed_anchor(model, store, split.evaluated(store, every, "train", labels))
     emg_NTC = SampleReader(store, windows.frames, None)(windows).numpy()
     x = embed_emg(model, store, windows).x_ND

@@ -12,12 +12,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cpep.config.rows import is_ablation
 from cpep.report import figures, plots
 from cpep.report.names import (
     PROTOCOLS,
     SETS,
     UNDER_TRAINED,
-    is_ablation,
     main_first,
     trainings,
     under_trained,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cpep.config.rows import is_ablation
 from cpep.report.names import (
     DAGGER,
     PROTOCOLS,
     SETS,
     UNDER_TRAINED,
-    is_ablation,
     main_first,
     trainings,
     under_trained,

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cpep.report.names import DAGGER, GESTURES, MODELS, UNDER_TRAINED, main_first, under_trained
+from cpep.config.rows import words_of
+from cpep.report.names import DAGGER, GESTURES, UNDER_TRAINED, main_first, under_trained
 from cpep.report.table import names_of, number, text_width, titles_over
 
 METRICS = {
@@ -62,7 +63,7 @@ class ErrorLine:
     @property
     def about(self) -> str:
         """What it is."""
-        return MODELS.get(self.model, "always the training people's mean pose, without EMG")
+        return words_of(self.model, "always the training people's mean pose, without EMG")
 
     @property
     def marked(self) -> str:

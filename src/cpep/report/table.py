@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from cpep.config.rows import is_ablation, role_of, words_of
 from cpep.report.names import (
     DAGGER,
-    MODELS,
     PROTOCOLS,
-    ROLES,
     SETS,
     UNDER_TRAINED,
-    is_ablation,
     under_trained,
 )
 
@@ -80,12 +78,12 @@ class Line:
     @property
     def role(self) -> str:
         """What else it is than a model given EMG, or ``""``."""
-        return ROLES.get(self.model, "")
+        return role_of(self.model)
 
     @property
     def about(self) -> str:
         """What it is, or how it differs from the model it is a variant of."""
-        return MODELS.get(self.model, "")
+        return words_of(self.model)
 
     @property
     def marked(self) -> str:

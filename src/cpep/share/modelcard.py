@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cpep.checkpoints.card import Card, Kind
+from cpep.checkpoints.card import Card
+from cpep.checkpoints.registry import MODELS
 from cpep.data.licences import Terms
 from cpep.experiments.results import SCHEMA
 from cpep.report.markdown import table, tables_markdown
@@ -20,19 +21,6 @@ SIMULATED = "emg2pose_simulated"
 
 PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
 TAGS = ("emg", "semg", "gesture-recognition", "hand-pose", "contrastive-learning")
-
-KINDS: dict[Kind, str] = {
-    "emg_mae": "EMG encoder, pre-trained as a masked autoencoder",
-    "pose_mae": "Hand-pose encoder, pre-trained as a masked autoencoder",
-    "cpep": "An EMG encoder aligned to a hand-pose encoder, with both of them",
-    "supervised": "EMG encoder trained to classify the seen gestures",
-    "pose_t": "EMG encoder trained to predict the pose, with its decoder",
-    "vemg2pose": "vemg2pose, which predicts the pose from EMG",
-    "emg2pose": "emg2pose with its position decoder, which predicts the pose from EMG",
-    "neuropose": "NeuroPose, which predicts the pose from EMG",
-    "sensing_dynamics": "SensingDynamics, which predicts the pose from EMG",
-}
-"""What a checkpoint is, by its kind."""
 
 LIMITS = (
     "- Another number of channels, rate, kind of EMG or set of joints is refused. Electrodes in other places, or "
@@ -69,7 +57,7 @@ def model_card(
         _front(card, terms),
         f"# {title}",
         *_warnings(card, terms),
-        f"{KINDS[card.kind]}. A checkpoint of cpep ({PAPER}).",
+        f"{MODELS.get(card.kind).words}. A checkpoint of cpep ({PAPER}).",
         note,
         _sizes(card, parameters),
         f"## Training data\n\n{_training(card, terms)}",
@@ -200,7 +188,7 @@ def _use(opening: str, card: Card) -> str:
             f"pose_BJS = torch.zeros(8, {joints}, {frames})  # windows x joints x frames, {unit}",
             "y_BD = model.encode_pose(pose_BJS)",
         ]
-    if card.kind == "cpep" and not card.config["align"]["queries"]:
+    if MODELS.get(card.kind).reads_anchor and not card.config["align"]["queries"]:
         lines.append("similarity_BB = x_BD @ y_BD.T  # which pose the EMG is nearest to")
     return "\n".join(lines)
 

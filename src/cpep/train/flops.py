@@ -15,14 +15,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from cpep.checkpoints.card import Card, Kind
-from cpep.checkpoints.checkpoint import Model
-from cpep.config.schema import RunConfig
-from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
-from cpep.models.mae import MaskedAutoencoder
-from cpep.train.objective import Objective
-
 COUNTED_WINDOWS = 2
 
 
@@ -95,73 +87,3 @@ def _kept(loss_of: Callable[[int], Tensor], count: int) -> int:
         total = sum(found.values())
     del loss
     return total
-
-
-def cpep_gflop(card: Card, config: RunConfig) -> dict[str, float]:
-    """Return the operations of the three stages of CPEP, in 10^9, with the steps that are set.
-
-    The pose embeddings that the alignment computes once, similarities within a batch, and validation are not
-    counted.
-
-    Args:
-        card: of an aligned model.
-        config: settings.
-    """
-    with torch.random.fork_rng(devices=[]):  # a count must not move what a stage draws
-        net = Model(card).net
-        assert isinstance(net, Cpep)
-        per_step = {"cpep": align_gflop(Objective(net, config.align), config.align.optim.batch)}
-        kinds: tuple[tuple[Kind, Encoder], ...] = (("emg_mae", net.emg), ("pose_mae", net.anchor))
-        for name, encoder in kinds:
-            mae = autoencoder(encoder.requires_grad_(), config, name).eval()
-            per_step[name] = masked_gflop(mae, getattr(config, name).optim.batch)
-    used = {"cpep": True, "emg_mae": config.align.start_emg, "pose_mae": config.align.start_pose}
-    steps = {name: used[name] * getattr(config, "align" if name == "cpep" else name).optim.steps for name in per_step}
-    return {name: value * steps[name] for name, value in per_step.items()}
-
-
-def align_gflop(objective: Objective, batch: int) -> float:
-    """Return the operations of one step of the alignment, in 10^9; of a pose encoder too if it is trained."""
-    objective.eval()
-    found = step_gflop(align_total(objective), batch)
-    objective.zero_grad()
-    return found
-
-
-def align_total(objective: Objective) -> Callable[[int], Tensor]:
-    """Return a function from a number of windows to a sum that the alignment of as many passes back through."""
-    net = objective.net
-    emg, pose, device = net.emg.tokeniser, net.anchor.tokeniser, net.log_temperature.device
-
-    def loss_of(count: int) -> Tensor:
-        signal = torch.zeros(count, emg.steps, emg.columns, device=device)
-        anchor_BSJ = torch.zeros(count, pose.steps, pose.columns, device=device)
-        embedding, terms = objective.embed(signal, anchor_BSJ)
-        total = embedding.sum() + terms
-        return total + net.embed_anchor(anchor_BSJ).sum() if net.train_pose else total
-
-    return loss_of
-
-
-def autoencoder(encoder: Encoder, config: RunConfig, kind: Kind) -> MaskedAutoencoder:
-    """Return the masked autoencoder around an encoder.
-
-    Raises:
-        UserError: no token or every token would be masked.
-    """
-    settings, heads = (
-        (config.emg_mae, config.emg.heads) if kind == "emg_mae" else (config.pose_mae, config.pose.heads)
-    )
-    return MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, heads)
-
-
-def masked_gflop(mae: MaskedAutoencoder, batch: int) -> float:
-    """Return the operations of one step of a masked autoencoder, in 10^9."""
-    return step_gflop(masked_loss(mae), batch)
-
-
-def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
-    """Return a function from a number of windows to the loss of as many windows of noise."""
-    tokeniser = mae.encoder.tokeniser
-    device = tokeniser.mean.device
-    return lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device))

@@ -1,4 +1,4 @@
-"""How long a stage trains and at which rate: what it went through, when validation is flat, the schedule."""
+"""The schedule of a stage: its learning rate, its loss curve, and early stopping at a plateau of validation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from cpep.config.schema import OptimConfig
 
 FLAT = 0.01
-"""Validation is flat when the last checks lowered it by less than this share (see ``OptimConfig.patience``)."""
+"""Validation has reached a plateau when the last checks lowered its loss by less than this share of it."""
 
 BEGUN = 0.05
-"""Nor is it flat before it is below what knowing nothing costs by this share: some models begin on a plateau."""
+"""A plateau counts only once the validation loss is below the chance loss by this share of it.
+
+Some models stay near the chance loss for many checks before they begin to learn.
+"""
 
 COOL_DOWN = 0.2
-"""Once validation is flat, the learning rate goes to zero within this share of the steps done."""
+"""Early stopping: from a plateau on, the learning rate falls to zero over this share of the steps done so far."""
 
 
 @dataclass
@@ -27,7 +30,7 @@ class History:
         kept_step: step of the kept weights.
         lowest: lowest validation loss.
         running: training losses since the last check.
-        flat_at: step at which validation was found flat; 0 if it was not.
+        flat_at: step at which validation had reached a plateau; 0 if it has not.
     """
 
     step: int = 0
@@ -39,7 +42,7 @@ class History:
 
 
 def last_step(history: History, config: OptimConfig) -> int:
-    """Return where a run ends: after the steps that are set, or after the cool-down once validation is flat."""
+    """Return the last step: the number that is set, or the end of the cool-down after a plateau."""
     if not history.flat_at:
         return config.steps
     return min(config.steps, history.flat_at + max(1, round(COOL_DOWN * history.flat_at)))
@@ -67,25 +70,39 @@ def learning_rate(config: OptimConfig, step: int) -> float:
 
 
 def is_flat(history: History, config: OptimConfig, chance_loss: float) -> bool:
-    """Tell whether the last ``patience`` checks lowered the validation loss by less than ``FLAT``.
+    """Tell whether validation has reached a plateau: the last ``patience`` checks lowered it by less than ``FLAT``.
 
-    Only while the learning rate is at least half of its peak: a rate that goes to zero makes any curve flat.
+    This is asked only while the learning rate is at least half of its peak, since every loss curve flattens when
+    the rate goes to zero.
+
+    Args:
+        history: of the stage.
+        config: of its optimiser; with a patience of 0 there is no early stopping.
+        chance_loss: validation loss of a model that knows nothing.
     """
-    if learning_rate(config, history.step) < config.lr / 2:
+    if learning_rate(config, history.step) < config.lr / 2 or not (lowest := _lowest(history, config)):
         return False
-    before, last = _lowest(history, config)
+    before, last = lowest
     return before <= (1 - BEGUN) * chance_loss and last > (1 - FLAT) * before
 
 
 def is_past_its_best(history: History, config: OptimConfig, chance_loss: float) -> bool:
-    """Tell whether the last ``patience`` checks brought nothing at all, so that more steps would not have either."""
-    before, last = _lowest(history, config)
+    """Tell whether none of the last ``patience`` checks is below the lowest validation loss before them.
+
+    Then more steps would not have helped. The arguments are those of ``is_flat``.
+    """
+    if not (lowest := _lowest(history, config)):
+        return False
+    before, last = lowest
     return before <= (1 - BEGUN) * chance_loss and last >= before
 
 
-def _lowest(history: History, config: OptimConfig) -> tuple[float, float]:
-    """Return the lowest validation loss before the last ``patience`` checks, and that of these."""
+def _lowest(history: History, config: OptimConfig) -> tuple[float, float] | None:
+    """Return the lowest validation loss before the last ``patience`` checks, and the lowest of these.
+
+    Nothing where ``patience`` is 0 or there are too few checks.
+    """
     losses = [value for _, _, value in history.points]
     if not config.patience or len(losses) <= config.patience:
-        return math.inf, math.inf
+        return None
     return min(losses[: -config.patience]), min(losses[-config.patience :])

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.checkpoints.card import Kind, make_card
+from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
 from cpep.config.schema import Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
@@ -25,11 +25,17 @@ from cpep.data.windows import AnchorReader, Windows, windows_of
 from cpep.runtime import distributed
 from cpep.runtime.files import read_json, write_json
 from cpep.train.schedule import History
-from cpep.types import UserError
+from cpep.types import BoolArray, UserError
 
 TRAINING = 4
 """Raised with every change of what training computes (``make golden``), so that no run mixes two of them."""
 STATISTICS_WINDOWS = 2048
+"""Training windows that statistics are fitted on."""
+VALIDATION_WINDOWS = 2048
+PAIRED: tuple[Role, ...] = ("train", "val")
+"""Whose EMG and anchors are paired."""
+PIECE_S = 10.0
+"""Pieces of a store of which a share is paired, s."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,16 @@ class Task:
             )
         return windows
 
-    def key(self, kind: Kind, *inputs: Path) -> str:
+    def key(self, stage: str, settings: dict[str, Any], *inputs: Path) -> str:
         """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
 
         Args:
-            kind: which stage.
+            stage: its name.
+            settings: that decide what it computes.
             inputs: checkpoints that it starts from.
         """
-        settings = settings_of(self.config, kind)
         weights = [hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest() for path in inputs]
-        return fingerprint(TRAINING, settings, self.split, self.store.fingerprint, self.seed, kind, weights)
+        return fingerprint(TRAINING, settings, self.split, self.store.fingerprint, self.seed, stage, weights)
 
     def finished(self, key: str) -> bool:
         """Tell whether the folder holds the stage of that key, complete.
@@ -91,21 +97,6 @@ class Task:
         if checkpoint.exists() and not note.exists():
             raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
         return note.exists() and checkpoint.exists()
-
-
-def settings_of(config: RunConfig, kind: Kind) -> dict[str, Any]:
-    """Return the settings that decide what a stage computes: rows of a table that agree on them share it."""
-    plain = as_dict(config)
-    parts = {"emg_mae": ("emg", "emg_mae", "augment"), "pose_mae": ("pose", "pose_mae")}
-    if kind == "cpep":
-        names: tuple[str, ...] = ("emg", "pose", "align", "augment")
-    else:  # a baseline may spend the compute of all of CPEP
-        names = parts.get(kind, ("emg", "pose", "emg_mae", "pose_mae", "align", "augment", "baselines"))
-    if kind in parts:
-        del plain["data"]["pose_lag_ms"]
-    if kind == "pose_mae":
-        del plain["data"]["normalisation"]
-    return {name: plain[name] for name in ("threads", "precision", "data", *names)}
 
 
 def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
@@ -140,7 +131,7 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
     distributed.on_main_rank(write)
 
 
-def build_model(task: Task, kind: Kind) -> Model:
+def build_model(task: Task, kind: str) -> Model:
     """Return an untrained model, seeded, with the front end fitted on training users."""
     torch.set_num_threads(distributed.threads(task.config.threads))
     torch.manual_seed(task.seed)
@@ -195,7 +186,7 @@ def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
 
 
 def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what the pose encoder takes."""
+    """Return a function that reads what the anchor's encoder takes."""
     read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
     return lambda windows: read(windows).to(device)
 
@@ -209,3 +200,29 @@ def batches_of(windows: Windows, size: int) -> list[Windows]:
     """Cut a list of windows into batches, without a last one that is too small to contrast."""
     count = max(1, len(windows) // size)
     return [windows.select(part) for part in np.array_split(np.arange(len(windows)), count)]
+
+
+def paired(task: Task, role: Role) -> Windows:
+    """Return the windows of a role with valid anchors; without those that are rest throughout unless so set.
+
+    Of training people, only the share of the recordings that is paired by the settings (``align.pairs``).
+    """
+    windows = task.windows(role, pose=True)
+    chosen = windows if task.config.align.rest else windows.select(windows.label_N != 0)
+    share = task.config.align.pairs if role == "train" else 1.0
+    if share < 1 and len(chosen) >= 2:
+        chosen = chosen.select(_share(task.store, chosen, share))
+        if len(chosen) < 2:
+            raise UserError(f"{task.store.path} is too short for align.pairs={share:g}; give a larger share")
+    if len(chosen) < 2:
+        raise UserError(
+            f"{task.store.path}: every {role} window left is rest; declare fewer gestures unseen, or give "
+            "--set align.rest=true"
+        )
+    return chosen
+
+
+def _share(store: Store, windows: Windows, share: float) -> BoolArray:
+    """Tell which windows begin in a piece of the store that is paired: pieces of 10 s, spread evenly."""
+    piece_N = windows.start_N // round(PIECE_S * store.frame_rate)
+    return np.asarray(np.floor((piece_N + 1) * share + 1e-9) > np.floor(piece_N * share + 1e-9))

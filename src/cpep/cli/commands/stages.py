@@ -36,7 +36,7 @@ def _pretrain(
 ) -> None:
     from cpep.experiments.single import single_task
     from cpep.runtime.files import progress_line
-    from cpep.train.stages import pretrain as train
+    from cpep.train.pretrain import pretrain as train
 
     task = single_task(store, out, preset, sets, listed(unseen), listed(test), listed(val), seed)
     typer.echo(f"checkpoint: {train(task, modality, progress_line(f'{modality} MAE', 'windows'))}")
@@ -94,7 +94,7 @@ def align(
     """
     from cpep.experiments.single import aligned_task
     from cpep.runtime.files import progress_line
-    from cpep.train.stages import align as train
+    from cpep.train.align import align as train
 
     task = aligned_task(store, out, preset, recipe, sets, emg, seed)
     typer.echo(f"checkpoint: {train(task, emg, pose, progress=progress_line('align', 'windows'))}")

@@ -14,7 +14,6 @@ from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import REST, Background
 from cpep.live.sessions import embed_streamed
-from cpep.models.cpep import Cpep
 from cpep.types import BoolArray, UserError
 
 LONGEST_HOP_S = 0.25
@@ -77,7 +76,7 @@ def background_of(model: Model, store: Store, windows: Windows) -> Background:
     """Return ``MOST`` of some windows, as a stream of their sessions embeds them, with pose where there is any."""
     chosen = _some(windows, np.ones(len(windows), bool), MOST)
     x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
-    if isinstance(model.net, Cpep):
+    if model.spec.reads_anchor:
         pose_ND = embed_anchor(model, store, chosen).x_ND
     names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])
     return Background(unit_rows(x_ND), pose_ND, names)

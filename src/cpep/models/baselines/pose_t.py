@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -36,8 +38,13 @@ class PoseT(PoseRegressor):
             context=0,
             times_S=((torch.arange(frames, dtype=torch.float64) + 0.5) / frames * window_s).float(),
         )
-        self.encoder = encoder
+        self.encoder, self.tokens = encoder, tokens
         self.head = nn.Linear(encoder.width, frames // tokens * joints)
+
+    def fit(self, signals: Callable[[], Tensor], pose_BSJ: Tensor) -> None:
+        """Take the mean pose, and mean and SD of the encoder's signal."""
+        super().fit(signals, pose_BSJ)
+        self.encoder.tokeniser.fit(signals())
 
     def features(self, signal_BTC: Tensor) -> Tensor:
         """Return the tokens (B, N, D), without [CLS]."""

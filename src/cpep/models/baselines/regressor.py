@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, nn
 
@@ -29,11 +29,13 @@ class PoseRegressor(nn.Module):
     Attributes:
         mean_J: the training people's mean pose, saved with the weights but not trained.
         tracks: whether ``forward`` takes the pose at the window's start.
+        tokens: of a window, without [CLS]; 0 for a network that reads samples.
     """
 
     mean_J: Tensor
     times_S: Tensor
     tracks = False
+    tokens = 0
 
     def __init__(self, *, joints: int, samples: int, rate: float, context: int, times_S: Tensor) -> None:
         super().__init__()
@@ -45,6 +47,15 @@ class PoseRegressor(nn.Module):
     def fit_mean(self, pose_BSJ: Tensor) -> None:
         """Take the mean pose from training windows."""
         self.mean_J.copy_(pose_BSJ.flatten(0, 1).mean(dim=0))
+
+    def fit(self, signals: Callable[[], Tensor], pose_BSJ: Tensor) -> None:
+        """Take statistics from training windows: the mean pose.
+
+        Args:
+            signals: returns EMG windows (B, T, C), which models whose signal is standardised read.
+            pose_BSJ: poses.
+        """
+        self.fit_mean(pose_BSJ)
 
     def features(self, signal_BTC: Tensor) -> Tensor:
         """Return what the decoder reads, over time: (B, N, D)."""

@@ -1,0 +1,213 @@
+"""The kinds of models that cpep trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from cpep.checkpoints.card import Card, encoder_arguments
+from cpep.checkpoints.registry import MODELS, ModelSpec, Parts
+from cpep.config.schema import RunConfig, Tokens
+from cpep.data.frontend import Frontend
+from cpep.data.resample import divisor
+from cpep.data.store.store import Store
+from cpep.models.baselines.emg2pose import Emg2Pose
+from cpep.models.baselines.neuropose import NeuroPose
+from cpep.models.baselines.pose_t import PoseT
+from cpep.models.baselines.regressor import PoseRegressor
+from cpep.models.baselines.sensing_dynamics import SensingDynamics
+from cpep.models.cpep import Cpep
+from cpep.models.encoder import Encoder
+
+ALIGNMENT = (
+    "temperature",
+    "temperature_min",
+    "temperature_max",
+    "learn_temperature",
+    "pool",
+    "projection",
+    "freeze_emg",
+    "train_pose",
+    "queries",
+)
+"""Settings of the alignment that a pair of encoders is built from."""
+
+
+class EmgEncoderSpec(ModelSpec[Encoder]):
+    """An EMG encoder alone: its [CLS] is the embedding, and [CLS] with the mean token is what a probe reads."""
+
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the arguments of front end and encoder."""
+        return emg_parts(store, config)
+
+    def network(self, card: Card) -> Encoder:
+        """Build the encoder."""
+        return Encoder(**card.encoders["emg"])
+
+    def embed(self, net: Encoder, signal_BNF: Tensor) -> Tensor:
+        """Return [CLS]."""
+        found: Tensor = net(signal_BNF)
+        return found
+
+    def probed(self, net: Encoder, signal_BNF: Tensor) -> Tensor:
+        """Return [CLS] and the mean of the tokens."""
+        return net.pooled(signal_BNF)
+
+
+class AnchorEncoderSpec(ModelSpec[Encoder]):
+    """An encoder of the anchor alone."""
+
+    exports = False
+
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the arguments of the encoder."""
+        return Parts({"pose": anchor_arguments(store, config)})
+
+    def network(self, card: Card) -> Encoder:
+        """Build the encoder."""
+        return Encoder(**card.encoders["pose"])
+
+    def anchor_encoder(self, net: Encoder) -> Encoder:
+        """Return the network itself."""
+        return net
+
+
+class AlignedSpec(ModelSpec[Cpep]):
+    """An EMG encoder that is aligned to an encoder of the anchor."""
+
+    reads_anchor = True
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """As it is, adapted to each person, and its anchor encoder as the ceiling."""
+        return (self.name, f"{self.name}/adapted", "pose")
+
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the arguments of both encoders; the weights of the anchor's are drawn first."""
+        emg = emg_parts(store, config)
+        return Parts({"pose": anchor_arguments(store, config), **emg.encoders}, emg.frontend)
+
+    def network(self, card: Card) -> Cpep:
+        """Build the pair."""
+        encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
+        return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
+
+    def embed(self, net: Cpep, signal_BNF: Tensor) -> Tensor:
+        """Return L2-normalised embeddings of EMG."""
+        return net.embed_emg(signal_BNF)
+
+    def anchor_encoder(self, net: Cpep) -> Encoder:
+        """Return the encoder of the anchor."""
+        return net.anchor
+
+    def embed_anchor(self, net: Cpep, anchor_BSJ: Tensor) -> Tensor:
+        """Return L2-normalised embeddings of the anchor."""
+        return net.embed_anchor(anchor_BSJ)
+
+
+class RegressorSpec(ModelSpec[PoseRegressor]):
+    """A network of its own layers that predicts the pose from raw samples.
+
+    Args:
+        name: see ``ModelSpec``.
+        words: see ``ModelSpec``.
+        make: builds the network from the arguments in the card.
+    """
+
+    embed_batch = 32  # activations are of the size of raw EMG or larger
+    exports = False
+
+    def __init__(self, name: str, words: str, make: Callable[..., PoseRegressor]) -> None:
+        super().__init__(name, words)
+        self.make = make
+
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the arguments of the network and of a front end that passes samples on."""
+        device = store.device
+        samples = round(config.data.window_s * store.frame_rate) * store.ratio
+        size = {"channels": device.channels, "rate": device.emg_rate, "samples": samples}
+        regressor = {**size, "joints": len(device.anchor_names)}
+        return Parts(frontend=frontend_arguments(store, config, 0), regressor=regressor)
+
+    def network(self, card: Card) -> PoseRegressor:
+        """Build the network."""
+        return self.make(**card.regressor)
+
+    def embed(self, net: PoseRegressor, signal_BNF: Tensor) -> Tensor:
+        """Return what the decoder reads, averaged over time."""
+        return net.features(signal_BNF).mean(dim=1)
+
+    def predict(self, net: PoseRegressor, signal_BNF: Tensor, first_BJ: Tensor | None = None) -> Tensor:
+        """Return the predicted pose at ``net.times_S``."""
+        found: Tensor = net(signal_BNF, first_BJ)
+        return found
+
+
+class TokenRegressorSpec(RegressorSpec):
+    """CPEP's EMG encoder with a head that predicts the pose."""
+
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the arguments of front end, encoder and head."""
+        emg, window_s = emg_parts(store, config), config.data.window_s
+        joints, frames = len(store.device.anchor_names), round(window_s * store.frame_rate)
+        return Parts(emg.encoders, emg.frontend, {"joints": joints, "frames": frames, "window_s": window_s})
+
+    def network(self, card: Card) -> PoseRegressor:
+        """Build encoder and head."""
+        return self.make(Encoder(**card.encoders["emg"]), **card.regressor)
+
+
+def anchor_arguments(store: Store, config: RunConfig) -> dict[str, Any]:
+    """Return the constructor arguments of the anchor's encoder."""
+    frames = round(config.data.window_s * store.frame_rate)
+    return encoder_arguments(config.pose, len(store.device.anchor_names), frames, store.frame_rate)
+
+
+def emg_parts(store: Store, config: RunConfig) -> Parts:
+    """Return the constructor arguments of CPEP's EMG front end and encoder."""
+    frames, energy = round(config.data.window_s * store.frame_rate), config.emg.tokens is Tokens.log_rms
+    bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
+    frontend = frontend_arguments(store, config, bin_frames)
+    steps = frames // bin_frames if energy else frames * store.ratio
+    columns = Frontend(**frontend).columns
+    encoder = encoder_arguments(config.emg, columns, steps, steps / config.data.window_s)
+    return Parts({"emg": encoder}, frontend)
+
+
+def frontend_arguments(store: Store, config: RunConfig, bin_frames: int) -> dict[str, Any]:
+    """Return the constructor arguments of an EMG front end with bins of that many frames; 0 passes samples on."""
+    device = store.device
+    return {
+        "channels": device.channels,
+        "rate": device.emg_rate,
+        "emg_kind": device.emg_kind,
+        "bin_samples": bin_frames * store.ratio,
+        "rates": bool(bin_frames) and config.emg.rates and device.emg_kind == "raw",
+        "normalisation": config.data.normalisation.value,
+    }
+
+
+def velocity(**arguments: Any) -> Emg2Pose:
+    """Return vemg2pose: the emg2pose network with the decoder that integrates velocities."""
+    return Emg2Pose(**arguments, decoder="velocity")
+
+
+def position(**arguments: Any) -> Emg2Pose:
+    """Return the emg2pose network with the decoder of positions."""
+    return Emg2Pose(**arguments, decoder="position")
+
+
+for spec in (
+    EmgEncoderSpec("emg_mae", "EMG encoder, pre-trained as a masked autoencoder"),
+    AnchorEncoderSpec("pose_mae", "Hand-pose encoder, pre-trained as a masked autoencoder"),
+    AlignedSpec("cpep", "An EMG encoder aligned to a hand-pose encoder, with both of them"),
+    EmgEncoderSpec("supervised", "EMG encoder trained to classify the seen gestures"),
+    TokenRegressorSpec("pose_t", "EMG encoder trained to predict the pose, with its decoder", PoseT),
+    RegressorSpec("vemg2pose", "vemg2pose, which predicts the pose from EMG", velocity),
+    RegressorSpec("emg2pose", "emg2pose with its position decoder, which predicts the pose from EMG", position),
+    RegressorSpec("neuropose", "NeuroPose, which predicts the pose from EMG", NeuroPose),
+    RegressorSpec("sensing_dynamics", "SensingDynamics, which predicts the pose from EMG", SensingDynamics),
+):
+    MODELS.add(spec.name, spec)

@@ -1,0 +1,100 @@
+"""What a kind of model is, as one object: its network, what it embeds and predicts, and the words for it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from cpep.config.schema import RunConfig
+from cpep.data.store.store import Store
+from cpep.models.encoder import Encoder
+from cpep.runtime.registry import Registry
+from cpep.types import UserError
+
+if TYPE_CHECKING:
+    from cpep.checkpoints.card import Card
+
+N = TypeVar("N", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Constructor arguments of all that a model is made of, as a card holds them.
+
+    Attributes:
+        encoders: of each encoder, ``emg`` and ``pose``, in the order in which their weights are drawn.
+        frontend: of the EMG front end; empty without EMG.
+        regressor: of a network that predicts the pose; empty in the others.
+    """
+
+    encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frontend: dict[str, Any] = field(default_factory=dict)
+    regressor: dict[str, Any] = field(default_factory=dict)
+
+
+class ModelSpec(ABC, Generic[N]):
+    """One kind of model; ``MODELS`` holds one object of each kind, under the name that cards have.
+
+    What a kind cannot do raises a ``UserError`` that says so.
+
+    Args:
+        name: in cards, and on the command line.
+        words: what a checkpoint of this kind is, for its model card.
+    """
+
+    embed_batch: ClassVar[int] = 256
+    """Windows that are embedded at once."""
+    reads_anchor: ClassVar[bool] = False
+    """Whether it embeds EMG and anchor into one space, so that they can be compared."""
+    exports: ClassVar[bool] = True
+    """Whether its embedding of EMG can be exported."""
+
+    def __init__(self, name: str, words: str) -> None:
+        self.name, self.words = name, words
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Rows of a table that a checkpoint of this kind is evaluated as."""
+        return (self.name,)
+
+    @abstractmethod
+    def parts(self, store: Store, config: RunConfig) -> Parts:
+        """Return the constructor arguments of a model for recordings like those of a store."""
+
+    @abstractmethod
+    def network(self, card: Card) -> N:
+        """Build the network of a card, with random weights."""
+
+    def embed(self, net: N, signal_BNF: Tensor) -> Tensor:
+        """Return embeddings (B, D), or (B, Q, D) with queries, of what the EMG front end returns."""
+        raise UserError(f"a {self.name} checkpoint has no EMG encoder")
+
+    def probed(self, net: N, signal_BNF: Tensor) -> Tensor:
+        """Return the vectors (B, D) that a linear probe reads; what ``embed`` returns unless a kind says more."""
+        return self.embed(net, signal_BNF)
+
+    def anchor_encoder(self, net: N) -> Encoder:
+        """Return the encoder of the anchor."""
+        raise UserError(f"a {self.name} checkpoint has no pose encoder")
+
+    def embed_anchor(self, net: N, anchor_BSJ: Tensor) -> Tensor:
+        """Return embeddings (B, D) of anchor windows (B, S, J)."""
+        found: Tensor = self.anchor_encoder(net)(anchor_BSJ)
+        return found
+
+    def predict(self, net: N, signal_BNF: Tensor, first_BJ: Tensor | None = None) -> Tensor:
+        """Return the pose (B, S, J) that is predicted from what the EMG front end returns.
+
+        Args:
+            net: the network.
+            signal_BNF: EMG windows.
+            first_BJ: the pose to start from, for models that track.
+        """
+        raise UserError(f"a {self.name} checkpoint does not predict pose")
+
+
+MODELS: Registry[ModelSpec[Any]] = Registry("kind of model", ["cpep.checkpoints.kinds"])
+"""All kinds of models."""

@@ -1,0 +1,224 @@
+"""Alignment of EMG to the anchor (CPEP section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.schema import OptimConfig, RunConfig
+from cpep.data.sampler import Batches
+from cpep.data.splits import Role, Split
+from cpep.data.windows import Windows
+from cpep.models.cpep import Cpep
+from cpep.models.losses import calibrated_info_nce
+from cpep.runtime import distributed
+from cpep.train.neighbours import drawn, mixed, neighbours_of
+from cpep.train.rng import part_draws
+from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
+from cpep.train.task import (
+    STATISTICS_WINDOWS,
+    VALIDATION_WINDOWS,
+    Task,
+    anchor_signals,
+    augmentation,
+    autocast,
+    batches_of,
+    emg_signals,
+    paired,
+    subsample,
+)
+from cpep.train.terms.objective import Objective
+from cpep.train.terms.term import Known
+from cpep.types import IntArray, Progress, no_progress
+
+CLUSTERED = 20_000
+"""Communities are found among at most this many anchors, spread evenly."""
+
+
+class AlignStage(Stage):
+    """Aligns the EMG encoder to the anchor's encoder.
+
+    With ``align.shuffled`` the anchors of every batch are dealt anew to its EMG windows: the control that must be
+    at chance. One lasting shuffle would be an arbitrary map between gestures, learnt in part and right by luck.
+    """
+
+    sections = ("emg", "pose", "align", "augment")
+
+    def starts(self, config: RunConfig) -> tuple[str, ...]:
+        """Name the masked autoencoders that the settings start from."""
+        used = {"emg_mae": config.align.start_emg, "pose_mae": config.align.start_pose}
+        return tuple(name for name, is_used in used.items() if is_used)
+
+    def optim(self, config: RunConfig) -> OptimConfig:
+        """Return ``align.optim``."""
+        return config.align.optim
+
+    def windows(self, task: Task, role: Role) -> Windows:
+        """Return windows with valid anchors; see ``paired``."""
+        return paired(task, role)
+
+    def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
+        """Return the objective without data: as large as with it, but for what depends on people."""
+        return costed(Objective(cast(Cpep, model.net), config.align))
+
+    def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
+        """Start both encoders, and return the objective on batches of pairs."""
+        settings, net = task.config.align, cast(Cpep, model.net)
+        train, validation = (self.windows(task, role) for role in ("train", "val"))
+        read = emg_signals(task, model)
+        sides = (("emg_mae", net.emg, read), ("pose_mae", net.anchor, anchor_signals(task)))
+        for name, encoder, signals in sides:
+            if name in starts:
+                encoder.load_state_dict(starts[name].net.state_dict())
+            else:
+                encoder.tokeniser.fit(signals(subsample(train, STATISTICS_WINDOWS)))
+        if net.former is not None and settings.start_pose:
+            net.former.start_from(net.anchor)
+        anchors, held_anchors = (AnchorSide(task, net, windows) for windows in (train, validation))
+        people, person_N = np.unique(train.users(task.store), return_inverse=True)
+        centres = cache(lambda: communities(anchors, settings.objective.communities, task.seed))
+        objective = Objective(net, settings, Known(len(people), centres)).to(model.device)
+        mixup = settings.objective.mixup
+        neighbours = neighbours_of(anchors.every(), train.users(task.store)) if mixup else None
+        batches, held_batches = (
+            Batches(windows, windows.users(task.store), settings.optim.batch, task.seed, settings.people)
+            for windows in (train, validation)
+        )
+        augment = augmentation(task, model.emg_frontend)
+
+        def partners(chosen: IntArray) -> IntArray:
+            return chosen[torch.randperm(len(chosen)).numpy()] if settings.shuffled else chosen
+
+        def loss_at(step: int) -> Tensor:
+            chosen = batches.at(step)
+            part = distributed.part(len(chosen))
+            signal, others = read(train.select(chosen[part.rows])), partners(chosen)
+            if neighbours is not None:
+                other = read(train.select(drawn(neighbours[chosen])[part.rows]))
+                signal = mixed(signal, other, mixup, part)
+            signal = augment(signal, part)
+            part_draws(part)
+            anchor_BSJ = anchors.windows_of(others[part.rows]) if objective.reads_anchor else None
+            person_B = torch.from_numpy(person_N[chosen]).to(signal.device) if objective.reads_people else None
+            with autocast(task.config):
+                loss: Tensor = objective(signal, anchors.embed(others, part), anchor_BSJ, person_B, part)
+            return loss
+
+        def validate() -> float:
+            pairs = []
+            for step in range(max(1, VALIDATION_WINDOWS // settings.optim.batch)):
+                chosen = held_batches.at(step)
+                part = distributed.part(len(chosen))
+                signal = read(validation.select(chosen[part.rows]))
+                with autocast(task.config):
+                    emg, anchor_BD = net.embed_emg(signal), held_anchors.embed(partners(chosen), part)
+                pairs.append((distributed.gathered(emg, part), anchor_BD))
+            return calibrated_info_nce(pairs, settings.temperature_min, settings.temperature_max)
+
+        return Lesson(costed(objective), loss_at, validate)
+
+
+STAGES.add("cpep", AlignStage("cpep"))
+
+
+def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = no_progress) -> Path:
+    """Align the EMG encoder to the anchor's encoder and return the checkpoint; see ``stage.run``.
+
+    Args:
+        task: store, split, settings, folder.
+        emg: checkpoint of the EMG masked autoencoder; without it, or with ``align.start_emg=false``, the encoder
+            starts from random weights.
+        pose: checkpoint of the anchor's masked autoencoder, likewise.
+        progress: called with windows done and in all.
+    """
+    starts = {name: path for name, path in (("emg_mae", emg), ("pose_mae", pose)) if path}
+    return run(STAGES.get("cpep"), task, starts, progress)
+
+
+def costed(objective: Objective) -> Trained:
+    """Return an objective with what a step of it costs.
+
+    Counted are the losses that no other window enters, and the anchor's encoder where it is trained.
+    """
+    net = objective.net
+    emg, anchor, device = net.emg.tokeniser, net.anchor.tokeniser, net.log_temperature.device
+
+    def total_of(count: int) -> Tensor:
+        signal = torch.zeros(count, emg.steps, emg.columns, device=device)
+        anchor_BSJ = torch.zeros(count, anchor.steps, anchor.columns, device=device)
+        embedding, terms = objective.embed(signal, anchor_BSJ)
+        total = embedding.sum() + terms
+        return total + net.embed_anchor(anchor_BSJ).sum() if net.train_pose else total
+
+    return Trained(
+        objective,
+        total_of,
+        emg.tokens + 1,
+        reads_anchor=objective.reads_anchor or net.train_pose,
+        kept_values=0 if net.train_pose else net.anchor.width,
+    )
+
+
+class AnchorSide:
+    """Anchors of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
+
+    Each rank embeds and holds its own part of the list: of 250 hours, the 3.6 million windows every 0.25 s are 3.7 GB
+    in all. A batch is of any windows; its rows come from the ranks that hold them, 256 kB a step.
+
+    Args:
+        task: store and settings.
+        net: whose anchor encoder embeds them.
+        windows: the windows.
+    """
+
+    def __init__(self, task: Task, net: Cpep, windows: Windows) -> None:
+        self.windows, self.net = windows, net
+        self.read: Callable[[Windows], Tensor] = anchor_signals(task)
+        self.part = distributed.part(len(windows))
+        self.own_ND = None if net.train_pose else self._embedded(task)
+
+    def every(self) -> Tensor:
+        """Return embeddings (N, D) of all windows, of all ranks."""
+        assert self.own_ND is not None, "the anchor encoder is trained: there are no lasting embeddings"
+        return distributed.gathered(self.own_ND, self.part)
+
+    def embed(self, chosen: IntArray, part: distributed.Part) -> Tensor:
+        """Return embeddings (B, D) of windows by their position in the list; ``part`` is what this rank computes."""
+        if self.own_ND is None:
+            return distributed.gathered(self.net.embed_anchor(self.windows_of(chosen[part.rows])), part)
+        return distributed.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
+
+    def windows_of(self, chosen: IntArray) -> Tensor:
+        """Return their anchors (B, S, J)."""
+        return self.read(self.windows.select(chosen))
+
+    @torch.no_grad()
+    def _embedded(self, task: Task) -> Tensor:
+        parts = []
+        for some in batches_of(self.windows.select(np.arange(self.part.start, self.part.stop)), 512):
+            with autocast(task.config):
+                parts.append(self.net.embed_anchor(self.read(some)))
+        return torch.cat(parts)
+
+
+def communities(side: AnchorSide, count: int, seed: int) -> Tensor:
+    """Find communities of anchors by k-means on their embeddings, and return their centres (K, D).
+
+    Args:
+        side: of training people.
+        count: of communities; fewer where there are fewer windows.
+        seed: of the run.
+    """
+    assert side.own_ND is not None, "the anchor encoder is trained: there are no lasting embeddings"
+    chosen = np.unique(np.linspace(0, side.part.whole - 1, CLUSTERED).astype(int))
+    anchor_ND = distributed.rows_of(side.own_ND, side.part, torch.from_numpy(chosen)).cpu().numpy()
+    means = KMeans(min(count, len(anchor_ND)), n_init=1, random_state=seed).fit(anchor_ND)
+    return torch.from_numpy(means.cluster_centers_).to(side.own_ND)

@@ -1,0 +1,167 @@
+"""Masked autoencoders of one modality (CPEP section 1)."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.schema import EncoderConfig, MaeConfig, OptimConfig, RunConfig
+from cpep.data.sampler import Batches
+from cpep.data.splits import Role, Split
+from cpep.data.windows import Windows
+from cpep.models.encoder import Encoder
+from cpep.models.mae import MaskedAutoencoder
+from cpep.runtime import distributed
+from cpep.train.rng import part_draws
+from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
+from cpep.train.task import (
+    STATISTICS_WINDOWS,
+    VALIDATION_WINDOWS,
+    Task,
+    anchor_signals,
+    augmentation,
+    autocast,
+    batches_of,
+    emg_signals,
+    subsample,
+)
+from cpep.types import Progress, no_progress
+
+
+class MaskedStage(Stage):
+    """Hides part of the tokens of a window and learns to reconstruct them."""
+
+    of_anchor = False
+
+    @abstractmethod
+    def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
+        """Return the settings of encoder and autoencoder."""
+
+    @abstractmethod
+    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
+        """Return a function that reads what the encoder takes."""
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        """Leave out what one modality alone does not know: the lag between the two."""
+        found = super().settings(config)
+        del found["data"]["pose_lag_ms"]
+        return found
+
+    def applied(self, config: RunConfig) -> RunConfig:
+        """Return the settings without a lag."""
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, pose_lag_ms=0.0))
+
+    def optim(self, config: RunConfig) -> OptimConfig:
+        """Return the settings of the optimiser."""
+        return self.sizes(config)[1].optim
+
+    def windows(self, task: Task, role: Role) -> Windows:
+        """Return all windows of a role; of the anchor, those with valid anchors."""
+        return task.windows(role, pose=self.of_anchor)
+
+    def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
+        """Return the masked autoencoder around the encoder."""
+        mae = autoencoder(cast(Encoder, model.net), *self.sizes(config)).to(model.device)
+        tokens = mae.encoder.tokeniser.tokens + 1
+        return Trained(mae, masked_loss(mae), tokens, reads_emg=not self.of_anchor, reads_anchor=self.of_anchor)
+
+    def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
+        """Return the loss on hidden tokens; validation hides the same ones at every check."""
+        trained, (_, settings) = self.trained(model, task.config, task.split), self.sizes(task.config)
+        mae, encoder = trained.net, cast(Encoder, model.net)
+        train, validation = (self.windows(task, role) for role in ("train", "val"))
+        read = self.signals(task, model)
+        encoder.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+        batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
+        augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
+        held, tokens = subsample(validation, VALIDATION_WINDOWS), encoder.tokeniser.tokens
+
+        def loss_at(step: int) -> Tensor:
+            chosen = batches.at(step)
+            part = distributed.part(len(chosen))
+            signal = read(train.select(chosen[part.rows]))
+            signal = augment(signal, part) if augment else signal
+            generator = part_draws(part, tokens)
+            with autocast(task.config):
+                loss: Tensor = mae(signal, generator)
+            return part.weighed(loss)
+
+        def validate() -> float:
+            generator = torch.Generator().manual_seed(task.seed)
+            losses = []
+            for index, some in enumerate(batches_of(held, settings.optim.batch)):
+                if not distributed.is_mine(index):  # the masks of a window do not depend on who else draws some
+                    torch.rand(len(some), tokens, generator=generator)
+                    continue
+                with autocast(task.config):
+                    losses.append(float(mae(read(some), generator)) * len(some))
+            return distributed.total(sum(losses)) / len(held)
+
+        return Lesson(trained, loss_at, validate)
+
+
+class MaskedEmg(MaskedStage):
+    """The masked autoencoder of EMG."""
+
+    sections = ("emg", "emg_mae", "augment")
+
+    def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
+        """Return ``emg`` and ``emg_mae``."""
+        return config.emg, config.emg_mae
+
+    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
+        """Return a function that reads what the EMG front end returns."""
+        return emg_signals(task, model)
+
+
+class MaskedAnchor(MaskedStage):
+    """The masked autoencoder of the anchor."""
+
+    sections = ("pose", "pose_mae")
+    of_anchor = True
+
+    def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
+        """Return ``pose`` and ``pose_mae``."""
+        return config.pose, config.pose_mae
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        """Leave out the normalisation of EMG, too."""
+        found = super().settings(config)
+        del found["data"]["normalisation"]
+        return found
+
+    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
+        """Return a function that reads anchors."""
+        return anchor_signals(task)
+
+
+STAGES.add("emg_mae", MaskedEmg("emg_mae"))
+STAGES.add("pose_mae", MaskedAnchor("pose_mae"))
+
+
+def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Path:
+    """Train the masked autoencoder of ``emg`` or ``pose`` and return its checkpoint; see ``stage.run``."""
+    return run(STAGES.get(f"{modality}_mae"), task, progress=progress)
+
+
+def autoencoder(encoder: Encoder, sizes: EncoderConfig, settings: MaeConfig) -> MaskedAutoencoder:
+    """Return the masked autoencoder around an encoder.
+
+    Raises:
+        UserError: no token or every token would be masked.
+    """
+    return MaskedAutoencoder(encoder, settings.mask, settings.decoder_depth, sizes.heads)
+
+
+def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
+    """Return a function from a number of windows to the loss of as many windows of noise."""
+    tokeniser = mae.encoder.tokeniser
+    device = tokeniser.mean.device
+    return lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device))

@@ -1,0 +1,236 @@
+"""A stage of training: what it trains, on what, from what, at which cost; and the one function that runs any."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from cpep.checkpoints.card import make_card
+from cpep.checkpoints.checkpoint import Model, load
+from cpep.config.schema import OptimConfig, RunConfig
+from cpep.config.serialise import as_dict
+from cpep.data.splits import Role, Split
+from cpep.data.store.store import Store
+from cpep.data.windows import Windows
+from cpep.runtime.registry import Registry
+from cpep.train.flops import step_gflop
+from cpep.train.loop import fit
+from cpep.train.schedule import History, is_past_its_best
+from cpep.train.task import Task, build_model, save_stage
+from cpep.types import Progress, UserError, no_progress
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network that a stage trains, and what a step of it costs.
+
+    Attributes:
+        net: all that learns, losses with parameters of their own among them.
+        total_of: from a number of windows to a sum that a step on as many passes back through.
+        tokens: of a window, [CLS] included; 0 for a network that reads samples.
+        reads_emg: whether a step reads EMG from the store.
+        reads_anchor: whether it reads anchors.
+        kept_values: numbers that are kept of every window during training.
+    """
+
+    net: nn.Module
+    total_of: Callable[[int], Tensor]
+    tokens: int = 0
+    reads_emg: bool = True
+    reads_anchor: bool = False
+    kept_values: int = 0
+
+    def gflop(self, batch: int) -> float:
+        """Return the operations of a step, in 10^9; the network is in evaluation mode afterwards."""
+        self.net.eval()
+        found = step_gflop(self.total_of, batch)
+        self.net.zero_grad()
+        return found
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the training loop is given.
+
+    Attributes:
+        trained: the network.
+        loss_at: loss of a step; see ``loop.fit``.
+        validate: validation loss.
+        chance_loss: validation loss of knowing nothing, where early stopping needs it.
+    """
+
+    trained: Trained
+    loss_at: Callable[[int], Tensor]
+    validate: Callable[[], float]
+    chance_loss: float = math.inf
+
+
+class Stage(ABC):
+    """One stage of training; ``STAGES`` holds one object of each, under its name.
+
+    Args:
+        name: of the stage and of its folder.
+        model: kind of its model (``checkpoints.registry.MODELS``); that of its name without it.
+    """
+
+    sections: ClassVar[tuple[str, ...]]
+    """Sections of the settings that decide what it computes, beside ``data``, ``threads`` and ``precision``."""
+
+    def __init__(self, name: str, model: str = "") -> None:
+        self.name, self.model = name, model or name
+
+    def settings(self, config: RunConfig) -> dict[str, Any]:
+        """Return the settings that decide what it computes: rows of a table that agree on them share it."""
+        plain = as_dict(config)
+        return {name: plain[name] for name in ("threads", "precision", "data", *self.sections)}
+
+    def applied(self, config: RunConfig) -> RunConfig:
+        """Return the settings as the stage takes them, without what is no matter of it."""
+        return config
+
+    def starts(self, config: RunConfig) -> tuple[str, ...]:
+        """Name the stages whose checkpoints it starts from."""
+        return ()
+
+    @abstractmethod
+    def optim(self, config: RunConfig) -> OptimConfig:
+        """Return the settings of its optimiser."""
+
+    def steps(self, store: Store, split: Split, config: RunConfig, gflop: float) -> int:
+        """Return how many steps it makes at most.
+
+        Args:
+            store: recordings, for sizes.
+            split: held-out users and unseen gestures.
+            config: settings.
+            gflop: operations of one step, in 10^9.
+        """
+        return self.optim(config).steps
+
+    @abstractmethod
+    def windows(self, task: Task, role: Role) -> Windows:
+        """Return the windows of training or of validation people.
+
+        Raises:
+            UserError: there are none.
+        """
+
+    @abstractmethod
+    def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
+        """Build what is trained around an untrained model, without looking at data.
+
+        Raises:
+            UserError: settings that do not go together.
+        """
+
+    @abstractmethod
+    def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
+        """Fit statistics on training windows, and return what the loop is given.
+
+        Args:
+            task: store, split, settings as ``applied`` returns them.
+            model: untrained, seeded; on the device where it is trained.
+            starts: checkpoints that it starts from, by the name of their stage; some may be missing.
+        """
+
+
+STAGES: Registry[Stage] = Registry(
+    "stage", [f"cpep.train.{name}" for name in ("pretrain", "align", "supervised", "regression")]
+)
+"""All stages."""
+
+
+def run(stage: Stage, task: Task, starts: Mapping[str, Path] | None = None, progress: Progress = no_progress) -> Path:
+    """Train a stage and return its checkpoint.
+
+    Resumes an unfinished run; returns at once where the stage is complete.
+
+    Args:
+        stage: which one.
+        task: store, split, settings, seed, folder.
+        starts: checkpoints that it may start from, by the name of their stage; without one, from random weights.
+        progress: called with windows done and in all.
+
+    Raises:
+        UserError: see ``Task``; or a checkpoint of another kind, device or split.
+    """
+    given = {name: (starts or {})[name] for name in stage.starts(task.config) if name in (starts or {})}
+    before = {name: _loaded(task, stage, name, path) for name, path in given.items()}
+    key = task.key(stage.name, stage.settings(task.config), *given.values())
+    if task.finished(key):
+        return task.folder / "checkpoint"
+    task = dataclasses.replace(task, config=stage.applied(task.config))
+    model, optim = build_model(task, stage.model), stage.optim(task.config)
+    lesson = stage.lesson(task, model, before)
+    gflop = lesson.trained.gflop(optim.batch)
+    most = stage.steps(task.store, task.split, task.config, gflop)
+    history = fit(
+        lesson.trained.net,
+        lesson.loss_at,
+        lesson.validate,
+        dataclasses.replace(optim, steps=most),
+        seed=task.seed,
+        state=task.folder / "state.safetensors",
+        key=key,
+        chance_loss=lesson.chance_loss,
+        progress=progress,
+    )
+    save_stage(task, key, model, history, gflop=gflop, stopped=_stopped(history, optim, most, lesson.chance_loss))
+    return task.folder / "checkpoint"
+
+
+def chain(name: str, config: RunConfig) -> tuple[str, ...]:
+    """Name a stage and all that it starts from, in the order of training."""
+    before = [one for start in STAGES.get(name).starts(config) for one in chain(start, config)]
+    return (*dict.fromkeys(before), name)
+
+
+def compute(name: str, store: Store, split: Split, config: RunConfig) -> dict[str, float]:
+    """Return the operations of a stage and of those that it starts from, in 10^9, with the steps that are set.
+
+    What is embedded once, similarities within a batch, and validation are not counted.
+    """
+    found = {}
+    with torch.random.fork_rng(devices=[]):  # a count must not move what a stage draws
+        for one in chain(name, config):
+            stage = STAGES.get(one)
+            model, optim = Model(make_card(stage.model, store, split, config, 0)), stage.optim(config)
+            found[one] = stage.trained(model, config, split).gflop(optim.batch) * optim.steps
+    return found
+
+
+def _stopped(history: History, optim: OptimConfig, most: int, chance_loss: float) -> str:
+    """Return why a stage ended, as ``save_stage`` notes it."""
+    if history.flat_at:
+        return "flat"
+    if is_past_its_best(history, optim, chance_loss):
+        return "best"
+    return "compute" if most < optim.steps else "steps"
+
+
+def _loaded(task: Task, stage: Stage, name: str, path: Path) -> Model:
+    """Load a checkpoint that a stage starts from, trained under the same split.
+
+    Raises:
+        UserError: another kind or device, or another split, so that held-out people could leak.
+    """
+    model, kind = load(path), STAGES.get(name).model
+    if model.card.kind != kind:
+        raise UserError(f"{path} is a {model.card.kind} checkpoint where one of kind {kind} is needed")
+    model.card.refuse_other(task.store)
+    if model.card.held_out() != task.split:
+        raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
+    own = make_card(stage.model, task.store, task.split, task.config, task.seed).encoders
+    if any(own.get(side, sizes) != sizes for side, sizes in model.card.encoders.items()):
+        raise UserError(
+            f"{path} has an encoder of other sizes than this run's settings; give the same --preset and --set"
+        )
+    return model

@@ -1,0 +1,104 @@
+"""CPEP's EMG encoder trained on the labels of seen gestures."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.config.schema import OptimConfig, RunConfig
+from cpep.data.sampler import Batches
+from cpep.data.splits import Role, Split
+from cpep.data.windows import Windows
+from cpep.models.encoder import Encoder
+from cpep.train.baseline import HELD_WINDOWS, Baseline, mean_error, own_windows
+from cpep.train.rng import part_draws
+from cpep.train.stage import STAGES, Lesson, Trained, run
+from cpep.train.task import STATISTICS_WINDOWS, Task, augmentation, autocast, emg_signals, paired, subsample
+from cpep.types import Progress, UserError, no_progress
+
+
+class Classifier(nn.Module):
+    """An encoder with a linear head on its [CLS]."""
+
+    def __init__(self, encoder: Encoder, classes: int) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, nn.Linear(encoder.width, classes)
+
+    def forward(self, signal_BNF: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+        logits: Tensor = self.head(self.encoder(signal_BNF))
+        return logits
+
+
+class SupervisedStage(Baseline):
+    """From random weights, augmented and optimised as CPEP's alignment is.
+
+    A batch is of all people, since nothing is contrasted.
+    """
+
+    def optim(self, config: RunConfig) -> OptimConfig:
+        """Return the alignment's optimiser with the limits of a baseline."""
+        limits = {name: getattr(config.baselines.optim, name) for name in ("steps", "checks", "patience")}
+        return dataclasses.replace(config.align.optim, **limits)
+
+    def windows(self, task: Task, role: Role) -> Windows:
+        """Return the windows of the alignment that are labelled throughout with a seen gesture."""
+        windows = paired(task, role)
+        found = windows.select(np.isin(windows.label_N, task.split.seen))
+        if len(found) < 2:
+            raise UserError(f"{task.store.path}: no window is labelled throughout with a seen gesture")
+        return found
+
+    def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
+        """Return the classifier."""
+        net = Classifier(cast(Encoder, model.net), len(split.seen)).to(model.device)
+        tokeniser, device = net.encoder.tokeniser, model.device
+
+        def total_of(count: int) -> Tensor:
+            found: Tensor = net(torch.zeros(count, tokeniser.steps, tokeniser.columns, device=device)).sum()
+            return found
+
+        return Trained(net, total_of, tokeniser.tokens + 1)
+
+    def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
+        """Return the cross-entropy; chance is that of guessing among the seen gestures."""
+        trained, optim = self.trained(model, task.config, task.split), self.optim(task.config)
+        train, validation = (self.windows(task, role) for role in ("train", "val"))
+        read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
+        cast(Encoder, model.net).tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+        batches = Batches(train, train.users(task.store), optim.batch, task.seed)
+        held = subsample(validation, 8 * HELD_WINDOWS)
+
+        def error(windows: Windows, signal: Tensor) -> Tensor:
+            class_B = torch.from_numpy(np.searchsorted(task.split.seen, windows.label_N)).to(signal.device)
+            with autocast(task.config):
+                logits_BK = trained.net(signal)
+            return F.cross_entropy(logits_BK.float(), class_B)
+
+        def loss_at(step: int) -> Tensor:
+            own, part = own_windows(train, batches.at(step))
+            signal = augment(read(own), part)
+            part_draws(part)
+            return part.weighed(error(own, signal))
+
+        def validate() -> float:
+            return mean_error(held, optim.batch, lambda part: error(part, read(part)))
+
+        return Lesson(trained, loss_at, validate, math.log(len(task.split.seen)))
+
+
+STAGES.add("supervised", SupervisedStage("supervised"))
+
+
+def supervise(task: Task, progress: Progress = no_progress) -> Path:
+    """Train CPEP's EMG encoder on the labels of seen gestures and return its checkpoint; see ``stage.run``."""
+    return run(STAGES.get("supervised"), task, progress=progress)

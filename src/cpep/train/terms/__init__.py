@@ -1,0 +1,1 @@
+"""What the alignment minimises: one module a term."""

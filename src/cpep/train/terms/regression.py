@@ -1,0 +1,35 @@
+"""The anchor predicted from the EMG embedding."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpep.config.schema import ObjectiveConfig
+from cpep.models.cpep import Cpep
+from cpep.train.terms.term import TERMS, Known, OwnWindows, Term, whole
+
+
+class RegressionTerm(Term):
+    """A linear layer reads the mean anchor of each token, in SDs, from the EMG embedding."""
+
+    reads_anchor = True
+
+    def __init__(self, net: Cpep, settings: ObjectiveConfig, known: Known) -> None:
+        super().__init__(net, settings, known)
+        tokeniser = net.anchor.tokeniser
+        self.regression = nn.Linear(net.anchor.width, tokeniser.tokens * tokeniser.columns)
+
+    @classmethod
+    def weight(cls, settings: ObjectiveConfig) -> float:
+        """Return ``align.objective.regress``."""
+        return settings.regress
+
+    def of_windows(self, own: OwnWindows) -> Tensor:
+        """Return the mean squared error."""
+        tokeniser = own.net.anchor.tokeniser
+        mean_BNJ = tokeniser(own.read_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        return F.mse_loss(self.regression(whole(own.emg)).float(), mean_BNJ.flatten(1).float())
+
+
+TERMS.add("regress", RegressionTerm)
