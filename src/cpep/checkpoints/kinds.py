@@ -77,7 +77,7 @@ class AnchorEncoderSpec(ModelSpec[Encoder]):
 class AlignedSpec(ModelSpec[Cpep]):
     """An EMG encoder that is aligned to an encoder of the anchor."""
 
-    reads_anchor = True
+    evaluator, reads_anchor = "aligned", True
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -116,6 +116,7 @@ class RegressorSpec(ModelSpec[PoseRegressor]):
         make: builds the network from the arguments in the card.
     """
 
+    evaluator = "regression"
     embed_batch = 32  # activations are of the size of raw EMG or larger
     exports = False
 

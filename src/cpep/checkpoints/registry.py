@@ -45,6 +45,8 @@ class ModelSpec(ABC, Generic[N]):
         words: what a checkpoint of this kind is, for its model card.
     """
 
+    evaluator: ClassVar[str] = "encoder"
+    """What evaluates it, a name of ``experiments.evaluators.EVALUATORS``."""
     embed_batch: ClassVar[int] = 256
     """Windows that are embedded at once."""
     reads_anchor: ClassVar[bool] = False

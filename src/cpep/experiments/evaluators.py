@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,8 @@ from cpep.evaluate.pose_error import PoseError, pose_error
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.protocol import Outcome, Protocol, mean_parts
 from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.cpep import Cpep
 from cpep.models.hand import Hand, understands
+from cpep.runtime.registry import Registry
 from cpep.types import FloatArray, Normalisation, Progress, no_progress
 
 PAIRS = 6000
@@ -71,11 +71,17 @@ def trained(protocol: Protocol, name: str, model: Model, progress: Progress = no
     """
     if name == "pose":
         return Evaluation(ceiling(protocol, model))
-    if isinstance(model.net, PoseRegressor):
-        return regression(protocol, name, model, progress)
-    if not isinstance(model.net, Cpep):
-        pooled = protocol.of_session(model, lambda windows: pooled_emg(model, protocol.store, windows).x_ND)
-        return Evaluation(protocol.labelled(name, pooled))
+    return EVALUATORS.get(model.spec.evaluator)(protocol, name, model, progress)
+
+
+def encoder(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> Evaluation:
+    """Probe an EMG encoder that knows no pose."""
+    pooled = protocol.of_session(model, lambda windows: pooled_emg(model, protocol.store, windows).x_ND)
+    return Evaluation(protocol.labelled(name, pooled))
+
+
+def pair(protocol: Protocol, name: str, model: Model, progress: Progress = no_progress) -> Evaluation:
+    """Evaluate an aligned model, adapted to each person where the settings say so."""
     if protocol.config.adapt:
         return Evaluation(adapted(protocol, name, model, progress))
     points = map_points(protocol, model) if name == "cpep" else {}
@@ -176,3 +182,10 @@ def linear_to_pose(protocol: Protocol, name: str, kind: Normalisation, pairs: Se
     features, pose = protocol.features(kind), protocol.pose_points(protocol.windows)
     query, gallery = fitted.predict(features.x_ND), fitted.standardise(pose.x_ND)
     return protocol.zero_shot(name, features.with_x(query), pose.with_x(gallery))
+
+
+EVALUATORS: Registry[Callable[[Protocol, str, Model, Progress], Evaluation]] = Registry("evaluator")
+"""By the name that a kind of model says (``ModelSpec.evaluator``)."""
+EVALUATORS.add("encoder", encoder)
+EVALUATORS.add("aligned", pair)
+EVALUATORS.add("regression", regression)
