@@ -22,6 +22,7 @@ from cpep.web.frames import Live
 from cpep.web.guard import COOKIE, Guard
 from cpep.web.server import STATIC, bind
 from cpep.web.uploads import LARGEST, Poses, read_poses
+from tests.data.leading_out import WAYS, leading_out, untouched
 from tests.data.samples import write_emg2pose, write_generic
 from tests.web.fake import FakeBook, FakeSession
 
@@ -322,6 +323,14 @@ def test_a_small_upload_that_unpacks_to_much(tmp_path, monkeypatch):
         file.create_dataset("emg2pose/timeseries", (2**20,), "f4", chunks=(2**16,), compression="gzip", fillvalue=0)
     for name in ("a.npz", "a.hdf5"):
         assert "unpacks to more than 1 MB" in refused(*contents(tmp_path / name))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_upload_does_not_bring_another_file_of_the_server(tmp_path, way):
+    other = tmp_path / "secret.hdf5"
+    upload = contents(leading_out(tmp_path, way, other))
+    with untouched(other):
+        assert refused(*upload).startswith(f"r0.hdf5: {WAYS[way][1]}")
 
 
 def _luminance(colour):

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, and progress lines."""
+"""Writing so that a reader never sees half a file, reading no more than files, and progress lines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -72,6 +73,18 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} does not exist") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}); repair it, or delete it and run again") from error
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what would be read for ever, or waited for; whoever opens a path that is not there says so.
+
+    Raises:
+        UserError: it is a device, a pipe or a socket.
+    """
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UserError(f"{path} is a device, a pipe or a socket, and no file; copy what comes out of it to one")
 
 
 class ProgressLine:

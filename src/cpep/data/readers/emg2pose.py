@@ -24,6 +24,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, plain_stage, read_metadata, write_metadata
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
@@ -75,7 +76,6 @@ DEVICE = Device(
 GROUP = "emg2pose"
 TIMESERIES = "timeseries"
 REQUIRED_ATTRIBUTES = ("user", "session", "stage", "side", "sample_rate")
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 CHUNK = 4000
 BLOCK = 10 * CHUNK
 """Rows read at once, a multiple of POSE_STRIDE: 6 MB, which a cache holds until the EMG is taken out."""
@@ -87,7 +87,8 @@ def read_recording(path: Path) -> Recording:
     The pose is every 20th sample (100 Hz); ``valid_S`` is false at IK failures and non-finite angles.
 
     Raises:
-        UserError: the file is missing, truncated, not emg2pose, not 2 kHz, or its EMG is not finite.
+        UserError: the file is missing, truncated, not emg2pose, not 2 kHz, its EMG is not finite, or it refers to
+            another file.
     """
     with _open_group(path) as group:
         attributes = _attributes(group, path)
@@ -213,21 +214,11 @@ def is_simulated(path: Path) -> bool:
 @contextmanager
 def _open_group(path: Path) -> Iterator[h5py.Group]:
     """Yield the group ``emg2pose``; turn every damage, also one found while reading, into a sentence."""
-    try:
-        with path.open("rb") as plain:
-            signed = plain.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not signed:
-        raise UserError(f"{path} is not an HDF5 file; an emg2pose recording is one")
-    try:
-        with h5py.File(path, "r") as file:
-            if not isinstance(file.get(GROUP), h5py.Group):
-                found = ", ".join(sorted(file)[:5]) or "nothing"
-                raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'")
-            yield file[GROUP]
-    except (OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"{path} is truncated or damaged ({error}); fetch it again") from error
+    with open_hdf5(path) as file:
+        if not isinstance(file.get(GROUP), h5py.Group):
+            found = ", ".join(sorted(file)[:5]) or "nothing"
+            raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'")
+        yield file[GROUP]
 
 
 def _attributes(group: h5py.Group, path: Path) -> dict[str, str]:

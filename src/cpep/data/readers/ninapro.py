@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from cpep.data.recording import Device, Recording
+from cpep.runtime.files import refuse_special
 from cpep.types import EmgKind, FloatArray, IntArray, UserError
 
 FINGER_MOVEMENTS = (
@@ -84,8 +85,9 @@ def database_of(path: Path) -> Database:
     """Return the database that a file belongs to, from its name and the shapes in it.
 
     Raises:
-        UserError: the file is damaged, or fits no database of the table above.
+        UserError: the file is damaged, a device or a pipe, or fits no database of the table above.
     """
+    refuse_special(path)
     shapes = _shapes(path)
     if "emg" not in shapes:
         found = ", ".join(sorted(shapes)[:6]) or "nothing"
