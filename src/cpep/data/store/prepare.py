@@ -29,7 +29,7 @@ from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
-from cpep.runtime.files import read_json
+from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import shut_down, start_worker, submit
 from cpep.types import Progress, UserError, no_progress
 
@@ -181,7 +181,7 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
-    index = read_json(out / STORE_INDEX)
+    index = parse_json(out / STORE_INDEX)
     if index.get("sources") != stamps or index.get("metadata") != metadata:
         raise UserError(
             f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
