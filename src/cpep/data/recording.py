@@ -20,8 +20,8 @@ class Device:
         emg_unit: unit of the EMG (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``); empty where it is not known.
         ring: channels that form a closed ring around the arm, in order; empty if none do.
         anchor_names: joints or sensors; empty where there is no pose.
-        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty where it
-            is not known.
+        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty
+            where it is not known.
     """
 
     channels: int
