@@ -37,7 +37,7 @@ def test_layouts_subfolders_and_what_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "store" / STORE_INDEX).touch()
     (tmp_path / "store" / "x.hdf5").touch()
     listing = list_folder(tmp_path)
-    assert [(one.name, one.layout) for one in listing.sources] == [
+    assert [(one.name, one.reader) for one in listing.sources] == [
         ("S1_A1_E1", "ninapro"),
         ("a", "generic"),
         ("day2/r0", "emg2pose"),
