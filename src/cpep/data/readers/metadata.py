@@ -114,4 +114,4 @@ def _splits(path: Path) -> dict[str, str]:
 
 
 SPLITS = SplitTable(METADATA, _splits)
-"""metadata.csv as far as a store needs it."""
+"""metadata.csv as a table of splits."""

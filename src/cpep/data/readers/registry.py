@@ -47,7 +47,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a file lacks that it could be read with.
+    """What a file lacks, so that it cannot be read yet.
 
     Attributes:
         files: what such files are called: ``.npz or .csv``.
@@ -124,7 +124,7 @@ class Reader:
             where they cannot be read.
         dataset: takes the path of a recording, and returns the name of the data set that it is from; it may open it.
             Nothing for the name of the folder.
-        describes: whether a file that is no recording describes some, so that nobody is told that it was passed over.
+        describes: whether a file that is no recording describes some, so that it is not listed as ignored.
         tables: files that may list the recordings of a folder.
         priority: readers of a higher one are asked first. One that knows the names of its files has 0; one that may
             take any ``.csv`` has less.
