@@ -160,7 +160,7 @@ def timed(rate, pose_rate, seconds=4.0):
     )
 
 
-@pytest.mark.parametrize("anchor_rate", [60.0, 100.0, 333.0])
+@pytest.mark.parametrize("pose_rate", [60.0, 100.0, 333.0])
 @pytest.mark.parametrize("rate", [100.0, 250.0, 977.0, 1111.0, 1925.925, 2000.0])
 def test_the_pose_at_a_time_is_that_measured_at_that_time(rate, pose_rate):
     frame_rate = rate / frame_ratio(rate)
