@@ -27,7 +27,7 @@ class AdversaryTerm(Term):
 
     def of_batch(self, batch: Batch) -> Tensor:
         """Return the cross-entropy of the classifier."""
-        guess_BU = self.classifier(reversed_gradient(whole(batch.emg))).float()
+        guess_BU = self.classifier(reversed_gradient(whole(batch.emg)))
         return F.cross_entropy(guess_BU, batch.of_person_B)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from cpep.config.schema import AlignConfig
@@ -68,16 +69,18 @@ class Objective(nn.Module):
         emg, loss = self.embed(signal_BNF, anchor_BSJ)
         if part is not None:
             emg, loss = distributed.gathered(emg, part), part.weighed(loss)
-        batch = Batch(self.net, emg, anchor_BD, person_B)
-        for weight, term in self.weighted:
-            if (found := term.of_batch(batch)) is not None:
-                loss = loss + weight * found
+        with torch.autocast(emg.device.type, enabled=False):  # bf16 would move a logit by up to 0.3
+            batch = Batch(self.net, emg.float(), anchor_BD.float(), person_B)
+            for weight, term in self.weighted:
+                if (found := term.of_batch(batch)) is not None:
+                    loss = loss + weight * found
         return loss
 
     def embed(self, signal_BNF: Tensor, anchor_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return EMG embeddings, (B, D) or (B, Q, D), and the sum of the losses that no other window enters."""
-        states = [] if self.net.former is None else self.net.query_states(signal_BNF)
-        emg = self.net.of_queries(states) if states else self.net.embed_emg(signal_BNF)
+        asked = self.net.former is not None
+        states = self.net.query_states(signal_BNF) if asked else []
+        emg = self.net.of_queries(states) if asked else self.net.embed_emg(signal_BNF)
         own, loss = OwnWindows(self.net, emg, states, anchor_BSJ), signal_BNF.new_zeros(())
         for weight, term in self.weighted:
             if (found := term.of_windows(own)) is not None:

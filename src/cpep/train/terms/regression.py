@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from cpep.config.schema import ObjectiveConfig
 from cpep.models.cpep import Cpep
+from cpep.models.encoder import Tokeniser
+from cpep.models.losses import in_fp32
 from cpep.train.terms.term import TERMS, Known, OwnWindows, Term, whole
 
 
@@ -27,9 +29,13 @@ class RegressionTerm(Term):
 
     def of_windows(self, own: OwnWindows) -> Tensor:
         """Return the mean squared error."""
-        tokeniser = own.net.anchor.tokeniser
-        mean_BNJ = tokeniser(own.read_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
-        return F.mse_loss(self.regression(whole(own.emg)).float(), mean_BNJ.flatten(1).float())
+        return self.error(own.emg, own.read_BSJ, own.net.anchor.tokeniser)
+
+    @in_fp32
+    def error(self, emg: Tensor, anchor_BSJ: Tensor, tokeniser: Tokeniser) -> Tensor:
+        """Return the mean squared error of what is read from embeddings."""
+        mean_BNJ = tokeniser(anchor_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        return F.mse_loss(self.regression(whole(emg)), mean_BNJ.flatten(1))
 
 
 TERMS.add("regress", RegressionTerm)

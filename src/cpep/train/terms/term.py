@@ -82,6 +82,8 @@ class Batch:
 class Term(nn.Module):
     """One summand of the objective; a subclass has one of the two losses, or both.
 
+    Under autocast ``of_windows`` is called as networks are, and ``of_batch`` in fp32.
+
     A term may have parameters of its own, which are trained along and dropped with it after training; the pair of
     encoders is no part of it.
 
