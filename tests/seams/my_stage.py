@@ -24,7 +24,7 @@ class TwoViews(Stage):
         return config.emg_mae.optim
 
     def windows(self, task, role):
-        return task.windows(role, pose=False)
+        return task.windows(role, anchored=False)
 
     def trained(self, model, config, split):
         steps, columns = model.net.tokeniser.steps, model.net.tokeniser.columns

@@ -182,7 +182,7 @@ def test_a_query_former_begins_as_the_pose_autoencoder(store, split, tmp_path):
 
 def test_communities_are_of_training_people(store, split, tmp_path):
     own = task(store, split, tmp_path, "align.objective.cascle=1", "align.objective.communities=3")
-    side = AnchorSide(own, build_model(own, "cpep").net, own.windows("train", pose=True))
+    side = AnchorSide(own, build_model(own, "cpep").net, own.windows("train", anchored=True))
     assert set(side.windows.users(store)) == set(split.users_train)
     centre = communities(side, 3, 0)
     nearest = torch.cdist(side.every(), centre).argmin(1)
@@ -199,7 +199,7 @@ def test_communities_are_looked_for_only_where_a_term_asks():
 def test_poses_are_those_of_the_windows_that_are_chosen(store, split, tmp_path):
     own = task(store, split, tmp_path)
     net = build_model(own, "cpep").net.eval()
-    side = AnchorSide(own, net, own.windows("train", pose=True))
+    side = AnchorSide(own, net, own.windows("train", anchored=True))
     chosen = np.array([5, 2, 9])
     with torch.no_grad():
         assert torch.allclose(

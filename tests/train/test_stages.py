@@ -267,7 +267,7 @@ def test_one_may_not_train_without_windows(store, split, tmp_path):
 
 
 def test_windows_of_a_task_are_those_of_its_role(store, split, tmp_path):
-    windows = task(store, split, tmp_path).windows("val", pose=True)
+    windows = task(store, split, tmp_path).windows("val", anchored=True)
     assert isinstance(windows, Windows) and set(windows.users(store)) == set(split.users_val)
 
 

@@ -11,6 +11,8 @@ from cpep.runtime.registry import Registry
 
 Costs = Callable[[RunConfig], dict[str, float]]
 """From settings to the operations of each stage of cpep, in 10^9."""
+Changes = Sequence[str] | Callable[[RunConfig, Costs], Sequence[str]]
+"""In what a row differs from the settings of a run."""
 Group = Literal["", "all", "ablations", "objectives"]
 ADAPT = "evaluate.adapt=true"
 
@@ -32,7 +34,7 @@ class Row:
 
     name: str
     words: str
-    changes: Sequence[str] | Callable[[RunConfig, Costs], Sequence[str]] = ()
+    changes: Changes = ()
     stage: str = "cpep"
     group: Group = ""
     role: Literal["", "ceiling", "control"] = ""
@@ -131,7 +133,7 @@ NO_AUGMENTATION = tuple(f"augment.{name}=0" for name in ("gain", "common_gain", 
 QUERIES = (HARD, "align.queries=16")
 RECONSTRUCT = "align.objective.reconstruct=1"
 
-SYSTEMS = (
+SYSTEMS: tuple[tuple[str, str, str, Changes], ...] = (
     ("cpep", "EMG encoder aligned to a frozen pose encoder", "cpep", ()),
     (
         "embridge",
@@ -155,7 +157,7 @@ SYSTEMS = (
 )
 """Name, words, stage and changes of every system."""
 
-OBJECTIVES = (
+OBJECTIVES: tuple[tuple[str, str, Changes], ...] = (
     ("cascle", "soft targets from communities of poses (a part of EMBridge)", (HARD, "align.objective.cascle=1")),
     ("queries", "queries of a Q-Former (a part of EMBridge)", QUERIES),
     ("reconstruct", "queries that also reconstruct masked poses (two parts of EMBridge)", (*QUERIES, RECONSTRUCT)),
@@ -183,7 +185,7 @@ OBJECTIVES = (
 )
 """Name, words and changes of the other objectives of the alignment."""
 
-ABLATIONS: tuple[tuple[str, str, Sequence[str] | Callable[[RunConfig, Costs], Sequence[str]]], ...] = (
+ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
     ("hard_targets", "the paper's loss: each window's own pose is its only target", (HARD,)),
     ("frozen_emg", "EMG encoder frozen, only the projection learns", ("align.freeze_emg=true",)),
     ("random_init_emg", "EMG encoder starts from random weights", ("align.start_emg=false",)),
@@ -222,26 +224,21 @@ ABLATIONS: tuple[tuple[str, str, Sequence[str] | Callable[[RunConfig, Costs], Se
 )
 """Name, words and changes of what is left out of cpep, or done in another way."""
 
-for name, words, stage, plain in SYSTEMS:
-    role: Literal["", "ceiling"] = "ceiling" if name == "pose" else ""
-    declare(Row(name, words, plain, stage, "all", role))
-declare(
+for row in (
+    *(
+        Row(name, words, changes, stage, "all", "ceiling" if name == "pose" else "")
+        for name, words, stage, changes in SYSTEMS
+    ),
     Row(
-        CONTROL,
-        "poses dealt to EMG at random: zero-shot must be at chance",
-        ("align.shuffled=true",),
-        role="control",
-    )
-)
-for name, words, plain in OBJECTIVES:
-    declare(Row(f"cpep/{name}", words, plain, group="objectives"))
-for name, words, changes in ABLATIONS:
-    declare(Row(f"cpep/{name}", words, changes, group="ablations"))
-declare(
+        CONTROL, "poses dealt to EMG at random: zero-shot must be at chance", ("align.shuffled=true",), role="control"
+    ),
+    *(Row(f"cpep/{name}", words, changes, group="objectives") for name, words, changes in OBJECTIVES),
+    *(Row(f"cpep/{name}", words, changes, group="ablations") for name, words, changes in ABLATIONS),
     Row(
         "features/lda",
         "the same features, linear discriminant analysis instead of logistic regression",
         ("evaluate.probe=lda",),
         stage="",
-    )
-)
+    ),
+):
+    declare(row)

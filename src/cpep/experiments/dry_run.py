@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.config.schema import RunConfig
 from cpep.data.inspect import aligned
 from cpep.experiments.estimate import Basis, Cost, basis_of, bytes_a_second, costs_of
 from cpep.experiments.runs import Request
+from cpep.train.stage import chain
 
 USED = 0.3
 """Share of a GPU's peak that a step is taken to reach."""
@@ -139,7 +141,8 @@ def _times(costs: Sequence[Cost], gpus: int) -> str:
 
 def beside_paper(costs: Sequence[Cost]) -> str:
     """Return how the operations of CPEP's three stages go with the time that the paper states."""
-    flop = sum(cost.steps * cost.flop for cost in costs if cost.name in ("emg_mae", "pose_mae", "cpep"))
+    stages = chain("cpep", RunConfig())
+    flop = sum(cost.steps * cost.flop for cost in costs if cost.name in stages)
     needed = flop / (PAPER_GPUS * PAPER_H * 3600)
     (v100, *_) = GPUS
     fits = "compatible" if needed < USED * FP16 else "not compatible"

@@ -1,4 +1,4 @@
-"""Windows of other people at the same pose: what they share is the gesture, and what they differ in is the person."""
+"""Windows of other people whose anchors are alike: they share the gesture, and differ in the person."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BLOCK = 2048
 
 
 @torch.no_grad()
-def neighbours_of(pose_ND: Tensor, user_N: StrArray, keep: int = NEIGHBOURS) -> IntArray:
-    """Return the positions (N, keep) of the windows of other people whose poses are nearest by cosine.
+def neighbours_of(anchor_ND: Tensor, user_N: StrArray, keep: int = NEIGHBOURS) -> IntArray:
+    """Return the positions (N, keep) of the windows of other people whose anchors are nearest by cosine.
 
     Args:
-        pose_ND: pose embeddings of windows.
+        anchor_ND: anchor embeddings of windows.
         user_N: their people, at least two.
         keep: how many; fewer where other people have fewer windows.
 
@@ -31,10 +31,10 @@ def neighbours_of(pose_ND: Tensor, user_N: StrArray, keep: int = NEIGHBOURS) -> 
     """
     if len(np.unique(user_N)) < 2:
         raise UserError("windows of other people are asked for, and only one person trains; leave mixup at 0")
-    unit_ND = F.normalize(pose_ND.float(), dim=-1)
-    candidates = np.unique(np.linspace(0, len(pose_ND) - 1, CANDIDATES).astype(int))
+    unit_ND = F.normalize(anchor_ND.float(), dim=-1)
+    candidates = np.unique(np.linspace(0, len(anchor_ND) - 1, CANDIDATES).astype(int))
     counts = [int((user_N[candidates] != user).sum()) for user in np.unique(user_N)]
-    found = np.empty((len(pose_ND), min(keep, *counts)), dtype=np.int64)
+    found = np.empty((len(anchor_ND), min(keep, *counts)), dtype=np.int64)
     for user in np.unique(user_N):
         mine, others = np.flatnonzero(user_N == user), candidates[user_N[candidates] != user]
         gallery_DG = unit_ND[torch.from_numpy(others)].T
@@ -54,7 +54,7 @@ def drawn(neighbours_BK: IntArray) -> IntArray:
 def mixed(signal_BNF: Tensor, other_BNF: Tensor, share: float, part: distributed.Part | None = None) -> Tensor:
     """Mix a share of the windows with those of their neighbours, at most half and half (Zhang et al. 2018).
 
-    A person between two, at the pose of both; the window's own pose stays its target.
+    The result is EMG of a person between two, at the anchor of both; the window's own anchor stays its target.
 
     Args:
         signal_BNF: signals.

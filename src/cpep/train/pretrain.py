@@ -64,7 +64,7 @@ class MaskedStage(Stage):
 
     def windows(self, task: Task, role: Role) -> Windows:
         """Return all windows of a role; of the anchor, those with valid anchors."""
-        return task.windows(role, pose=self.of_anchor)
+        return task.windows(role, anchored=self.of_anchor)
 
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
         """Return the masked autoencoder around the encoder."""

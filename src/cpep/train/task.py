@@ -56,11 +56,11 @@ class Task:
     seed: int
     folder: Path
 
-    def windows(self, role: Role, *, pose: bool) -> Windows:
-        """Return the windows that a stage may use for a role, checked against leaks."""
+    def windows(self, role: Role, *, anchored: bool) -> Windows:
+        """Return the windows that a stage may use for a role, checked against leaks; ``anchored``: with valid anchors."""
         windows = windows_of(self.store, self.config.data)
         windows = self.split.allowed(self.store, windows, role)
-        if pose:
+        if anchored:
             windows = windows.select(windows.valid_N)
         self.split.refuse_leak(self.store, windows, role)
         if len(windows) < 2:
@@ -207,7 +207,7 @@ def paired(task: Task, role: Role) -> Windows:
 
     Of training people, only the share of the recordings that is paired by the settings (``align.pairs``).
     """
-    windows = task.windows(role, pose=True)
+    windows = task.windows(role, anchored=True)
     chosen = windows if task.config.align.rest else windows.select(windows.label_N != 0)
     share = task.config.align.pairs if role == "train" else 1.0
     if share < 1 and len(chosen) >= 2:
