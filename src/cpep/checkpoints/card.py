@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cpep.config.schema import EncoderConfig, RunConfig, Tokens
+from cpep.config.ranges import divisor
+from cpep.config.schema import EncoderConfig, RunConfig
 from cpep.config.serialise import as_dict
 from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
-from cpep.data.resample import divisor
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
+from cpep.models.encoder import ENCODERS
 from cpep.types import UserError
 from cpep.version import __version__
 
@@ -110,7 +111,7 @@ def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: i
     elif kind == "pose_t":
         regressor = {"joints": joints, "frames": frames, "window_s": config.data.window_s}
     if kind != "pose_mae":
-        energy = config.emg.tokens is Tokens.log_rms and kind not in RAW
+        energy = ENCODERS.get(config.emg.tokens).reads_bins and kind not in RAW
         bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
         frontend = {
             "channels": device.channels,
@@ -141,15 +142,7 @@ def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: i
 
 def encoder_arguments(config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:
     """Return the constructor arguments of an encoder for windows of that many steps at that rate."""
-    return {
-        "columns": columns,
-        "steps": steps,
-        "token_steps": divisor(steps, rate * config.token_ms / 1000),
-        "width": config.width,
-        "depth": config.depth,
-        "heads": config.heads,
-        "dropout": config.dropout,
-    }
+    return ENCODERS.get(config.tokens).arguments(config, columns, steps, rate)
 
 
 def git_commit() -> str:

@@ -27,7 +27,7 @@ from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.baselines.sensing_dynamics import SensingDynamics
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoder import ENCODERS, Encoder
 from cpep.runtime.files import atomic_path, read_json, write_json
 from cpep.runtime.hub import local
 from cpep.types import FloatArray, UserError
@@ -164,7 +164,7 @@ class Model(nn.Module):
         encoder = self.net.anchor if isinstance(self.net, Cpep) else self.net
         if "pose" not in self.card.encoders or not isinstance(encoder, Encoder):
             raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
-        _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
+        _check(pose_BJT, (encoder.columns, encoder.steps), "pose", "joints x frames")
         pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
         return self.net.embed_anchor(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
 
@@ -178,7 +178,7 @@ class Model(nn.Module):
 
 def _net(card: Card) -> Net:
     """Build the network of a card."""
-    encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
+    encoders = {name: ENCODERS.get(card.config[name]["tokens"])(**sizes) for name, sizes in card.encoders.items()}
     if card.kind == "cpep":
         return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
     if card.kind == "pose_t":

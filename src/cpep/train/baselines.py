@@ -81,7 +81,7 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     net = Classifier(model.net, len(task.split.seen)).to(model.device)
     train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
     read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
-    model.net.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+    model.net.fit(read(subsample(train, STATISTICS_WINDOWS)))
     optim = supervised_optim(task.config)
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
     held = subsample(validation, 8 * HELD_WINDOWS)
@@ -133,7 +133,7 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
     read, read_pose, turn = emg_signals(task, model), anchor_signals(task), _turn(task, model)
     some = subsample(train, STATISTICS_WINDOWS)
     if isinstance(net, PoseT):
-        net.encoder.tokeniser.fit(read(some))
+        net.encoder.fit(read(some))
     net.fit_mean(read_pose(some))
     tips = _tips(model.device) if understands(device.anchor_names, device.anchor_unit) else None
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
@@ -197,7 +197,7 @@ def output_total(model: Model, net: nn.Module) -> Callable[[int], Tensor]:
     """
     inner = model.net.encoder if isinstance(model.net, PoseT) else model.net
     if isinstance(inner, Encoder):
-        shape = (inner.tokeniser.steps, inner.tokeniser.columns)
+        shape = (inner.steps, inner.columns)
     else:
         assert isinstance(inner, PoseRegressor)
         shape = (inner.samples, model.card.device.channels)

@@ -131,7 +131,7 @@ def align_gflop(objective: Objective, batch: int) -> float:
 def align_total(objective: Objective) -> Callable[[int], Tensor]:
     """Return a function from a number of windows to a sum that the alignment of as many passes back through."""
     net = objective.net
-    emg, pose, device = net.emg.tokeniser, net.anchor.tokeniser, net.log_temperature.device
+    emg, pose, device = net.emg, net.anchor, net.log_temperature.device
 
     def loss_of(count: int) -> Tensor:
         signal = torch.zeros(count, emg.steps, emg.columns, device=device)
@@ -162,6 +162,5 @@ def masked_gflop(mae: MaskedAutoencoder, batch: int) -> float:
 
 def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
     """Return a function from a number of windows to the loss of as many windows of noise."""
-    tokeniser = mae.encoder.tokeniser
-    device = tokeniser.mean.device
-    return lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device))
+    encoder = mae.encoder
+    return lambda n: mae(torch.randn(n, encoder.steps, encoder.columns, device=encoder.device))

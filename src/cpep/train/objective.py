@@ -54,8 +54,7 @@ class Objective(nn.Module):
         self.reconstruction = (
             PoseReconstruction(net.anchor, self.settings.mask) if self.settings.reconstruct else None
         )
-        tokeniser = net.anchor.tokeniser
-        poses = tokeniser.tokens * tokeniser.columns
+        poses = net.anchor.tokens * net.anchor.columns
         self.regression = nn.Linear(net.anchor.width, poses) if self.settings.regress else None
         self.adversary = nn.Linear(net.anchor.width, people) if self.settings.adversary else None
 
@@ -145,8 +144,8 @@ class Objective(nn.Module):
     def _pose_error(self, emg: Tensor, anchor_BSJ: Tensor) -> Tensor:
         """Return the squared error of the mean pose of each token, in SDs, read from the embedding."""
         assert self.regression is not None
-        tokeniser = self.net.anchor.tokeniser
-        mean_BNJ = tokeniser(anchor_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        anchor = self.net.anchor
+        mean_BNJ = anchor.standardised(anchor_BSJ).unflatten(1, (anchor.tokens, -1)).mean(dim=2)
         return F.mse_loss(self.regression(_whole(emg)).float(), mean_BNJ.flatten(1).float())
 
     def _of_people(self, emg_BD: Tensor, person_B: Tensor) -> Tensor:

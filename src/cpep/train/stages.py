@@ -68,7 +68,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
     mae.zero_grad()
     train, validation = (task.windows(role, pose=modality == "pose") for role in ("train", "val"))
     read = emg_signals(task, model) if modality == "emg" else anchor_signals(task)
-    encoder.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+    encoder.fit(read(subsample(train, STATISTICS_WINDOWS)))
     batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
     augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
     held = subsample(validation, VALIDATION_WINDOWS)
@@ -78,7 +78,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         part = distributed.part(len(chosen))
         signal = read(train.select(chosen[part.rows]))
         signal = augment(signal, part) if augment else signal
-        generator = part_draws(part, encoder.tokeniser.tokens)
+        generator = part_draws(part, encoder.tokens)
         with autocast(task.config):
             loss: Tensor = mae(signal, generator)
         return part.weighed(loss)
@@ -88,7 +88,7 @@ def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Pat
         losses = []
         for index, some in enumerate(batches_of(held, settings.optim.batch)):
             if not distributed.is_mine(index):  # the masks of a window do not depend on who else draws some
-                torch.rand(len(some), encoder.tokeniser.tokens, generator=generator)
+                torch.rand(len(some), encoder.tokens, generator=generator)
                 continue
             with autocast(task.config):
                 losses.append(float(mae(read(some), generator)) * len(some))
@@ -145,7 +145,7 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
         if name in sides:
             encoder.load_state_dict(sides[name].state_dict())
         else:
-            encoder.tokeniser.fit(signals(subsample(train, STATISTICS_WINDOWS)))
+            encoder.fit(signals(subsample(train, STATISTICS_WINDOWS)))
     if net.former is not None and settings.start_pose:
         net.former.start_from(net.anchor)
     poses, held_poses = (AnchorSide(task, net, windows) for windows in (train, validation))
@@ -239,7 +239,11 @@ def encoder_of(task: Task, path: Path, name: str) -> Encoder:
     model.card.refuse_other(task.store)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
-    if model.card.encoders[name] != make_card("cpep", task.store, task.split, task.config, task.seed).encoders[name]:
+    own = make_card("cpep", task.store, task.split, task.config, task.seed)
+    if (model.card.encoders[name], model.card.config[name]["tokens"]) != (
+        own.encoders[name],
+        own.config[name]["tokens"],
+    ):
         raise UserError(
             f"{path} has an encoder of other sizes than this run's settings; give the same --preset and --set"
         )
