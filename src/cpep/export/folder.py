@@ -90,7 +90,9 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
 def card_of(graph: Calibrated) -> dict[str, Any]:
     """Return what a program must know to use the graphs, as plain values."""
     card, frontend = graph.model.card, graph.model.emg_frontend
-    start = {name: value[0] for name, value in graph.start(repeated(frontend.typical(), 1), np.zeros(1, np.int64)).items()}
+    start = {
+        name: value[0] for name, value in graph.start(repeated(frontend.typical(), 1), np.zeros(1, np.int64)).items()
+    }
     return {
         "kind": card.kind,
         "rate": card.device.emg_rate,

@@ -245,7 +245,10 @@ def write_graph(graph: Calibrated, path: Path) -> None:
     """Write a graph as float32 ONNX, for any number of windows at once."""
     model, many = graph.model, torch.export.Dim.DYNAMIC
     typical = model.emg_frontend.typical()
-    beside = {name: torch.from_numpy(value) for name, value in graph.start(repeated(typical, 2), np.zeros(2, np.int64)).items()}
+    beside = {
+        name: torch.from_numpy(value)
+        for name, value in graph.start(repeated(typical, 2), np.zeros(2, np.int64)).items()
+    }
     inputs = {"emg": torch.zeros(2, window_samples(model), model.card.device.channels), **beside}
     with _quiet():
         program = torch.onnx.export(
@@ -277,8 +280,8 @@ def _signbit(x: Any) -> Any:
 def quantise(path: Path, out: Path) -> None:
     """Write the graph with int8 weights; the activations are quantised window by window.
 
-    Weights are unsigned: with signed ones the products of bytes saturate on processors without VNNI. Convolutions stay
-    float32: they read EMG, in which a weak channel would drown in the steps of a strong one.
+    Weights are unsigned: with signed ones the products of bytes saturate on processors without VNNI. Convolutions
+    stay float32: they read EMG, in which a weak channel would drown in the steps of a strong one.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic

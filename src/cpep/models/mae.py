@@ -12,7 +12,7 @@ from cpep.types import UserError
 
 
 class MaskedAutoencoder(nn.Module):
-    """Hides part of the tokens, encodes the visible ones, reconstructs what ``Encoder.targets`` says of the hidden ones.
+    """Hides part of the tokens, encodes the visible ones, reconstructs the hidden ones: their ``Encoder.targets``.
 
     Args:
         encoder: the encoder to train; only visible tokens pass through it.

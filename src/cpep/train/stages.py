@@ -239,12 +239,10 @@ def encoder_of(task: Task, path: Path, name: str) -> Encoder:
     model.card.refuse_other(task.store)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
-    own = make_card("cpep", task.store, task.split, task.config, task.seed)
-    if (model.card.encoders[name], model.card.config[name]["tokens"]) != (
-        own.encoders[name],
-        own.config[name]["tokens"],
-    ):
+    card, own = model.card, make_card("cpep", task.store, task.split, task.config, task.seed)
+    if card.encoders[name] != own.encoders[name] or card.config[name]["tokens"] != own.config[name]["tokens"]:
         raise UserError(
-            f"{path} has an encoder of other sizes than this run's settings; give the same --preset and --set"
+            f"{path} has an encoder of another kind or other sizes than this run's settings; "
+            "give the same --preset and --set"
         )
     return model.net

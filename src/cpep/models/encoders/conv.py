@@ -31,8 +31,8 @@ def log_power(power: Tensor) -> Tensor:
 class BandPowers(nn.Module):
     """From tokens of raw samples to vectors: filters, square, mean of each bin, logarithm, one linear layer.
 
-    The filters are shared by all channels and start as band-passes. No filter reaches over the border of a bin, so that
-    a token tells nothing of its neighbours. Log powers are standardised by what the filters gave at the start.
+    The filters are shared by all channels and start as band-passes. No filter reaches over the border of a bin, so
+    that a token tells nothing of its neighbours. Log powers are standardised by what the filters gave at the start.
 
     Args:
         columns: channels C.
