@@ -31,7 +31,7 @@ from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
 from cpep.evaluate.knn import unit_rows
 from cpep.export.folder import FLOAT, INT8, write_export
-from cpep.export.graph import graph_of, repeated
+from cpep.export.graph import graph_of
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import Entry
 from cpep.live.recogniser import Recogniser
@@ -111,7 +111,7 @@ def exported(model: Model, recogniser: Recogniser, path: Path) -> Answer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
-    beside = graph_of(model).start(repeated(model.emg_frontend.typical(), 1), [0])
+    beside = graph_of(model).beginning(1)
     window, samples = np.zeros((1, WINDOW, CHANNELS), np.float32), itertools.count(HOP, HOP)
 
     def answer(emg_TC: np.ndarray) -> State:

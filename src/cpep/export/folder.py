@@ -14,9 +14,7 @@ from cpep.export.graph import (
     Calibrated,
     graph_of,
     quantise,
-    repeated,
     require_extra,
-    window_samples,
     write_graph,
 )
 from cpep.runtime.files import write_json
@@ -90,16 +88,14 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
 def card_of(graph: Calibrated) -> dict[str, Any]:
     """Return what a program must know to use the graphs, as plain values."""
     card, frontend = graph.model.card, graph.model.emg_frontend
-    start = {
-        name: value[0] for name, value in graph.start(repeated(frontend.typical(), 1), np.zeros(1, np.int64)).items()
-    }
+    start = {name: value[0] for name, value in graph.beginning(1).items()}
     return {
         "kind": card.kind,
         "rate": card.device.emg_rate,
         "channels": card.device.channels,
         "unit": card.device.emg_unit,
         "emg": card.device.emg_kind,
-        "window": window_samples(graph.model),
+        "window": card.samples,
         "hop": graph.hop,
         "normalisation": frontend.normalisation,
         "inputs": {name: MEANING[name] for name in ("emg", *start)},

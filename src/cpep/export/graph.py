@@ -69,6 +69,10 @@ class Calibrated(nn.Module):
         """
         return {"centre": standard.centre_F.astype(np.float32), "spread": standard.spread_F.astype(np.float32)}
 
+    def beginning(self, count: int) -> dict[str, Any]:
+        """Return these inputs for that many windows that end with the first samples of a recording."""
+        return self.start(repeated(self.model.emg_frontend.typical(), count), np.zeros(count, np.int64))
+
     def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
         """Return after how many samples of a recording a call first changes the state, and what that call divides by.
 
@@ -159,7 +163,7 @@ class CausalSamples(Calibrated):
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.block = model.emg_frontend.rate * POWER_BLOCK_S
-        if window_samples(model) < self.block + self.hop:
+        if model.card.samples < self.block + self.hop:
             raise UserError(
                 f"a graph carries the level of raw samples with windows of {POWER_BLOCK_S + HOP_S:g} s or more; "
                 "set data.window_s"
@@ -225,12 +229,6 @@ def graph_of(model: Model) -> Calibrated:
     return (CausalBins if frontend.bin_samples else CausalSamples)(model).eval()
 
 
-def window_samples(model: Model) -> int:
-    """Return the samples T of a window."""
-    card = model.card
-    return round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
-
-
 def stacked(standards: Sequence[Standard]) -> Standard:
     """Return the standards (F,) of windows as one, (N, F)."""
     return Standard(np.stack([one.centre_F for one in standards]), np.stack([one.spread_F for one in standards]))
@@ -244,12 +242,8 @@ def repeated(standard: Standard, count: int) -> Standard:
 def write_graph(graph: Calibrated, path: Path) -> None:
     """Write a graph as float32 ONNX, for any number of windows at once."""
     model, many = graph.model, torch.export.Dim.DYNAMIC
-    typical = model.emg_frontend.typical()
-    beside = {
-        name: torch.from_numpy(value)
-        for name, value in graph.start(repeated(typical, 2), np.zeros(2, np.int64)).items()
-    }
-    inputs = {"emg": torch.zeros(2, window_samples(model), model.card.device.channels), **beside}
+    beside = {name: torch.from_numpy(value) for name, value in graph.beginning(2).items()}
+    inputs = {"emg": torch.zeros(2, model.card.samples, model.card.device.channels), **beside}
     with _quiet():
         program = torch.onnx.export(
             graph,
