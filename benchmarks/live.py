@@ -26,19 +26,19 @@ import torch
 from cpep.checkpoints.card import Card, encoder_arguments
 from cpep.checkpoints.checkpoint import Model, load
 from cpep.config.presets import preset
-from cpep.config.schema import Tokens
 from cpep.config.serialise import as_dict
 from cpep.data.frontend import Frontend
 from cpep.data.recording import Device
 from cpep.evaluate.knn import unit_rows
 from cpep.export.folder import FLOAT, INT8, write_export
-from cpep.export.graph import graph_of, repeated
+from cpep.export.graph import graph_of
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import Entry
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Hop, State
 from cpep.live.stream import EmgStream
 from cpep.models.baselines.emg2pose import Emg2Pose
+from cpep.models.encoder import ENCODERS
 
 RATE, CHANNELS, JOINTS, WINDOW_S, HOP_S, FRAME_RATE = 2000, 16, 20, 1.0, 0.05, 100.0
 WINDOW, HOP = round(RATE * WINDOW_S), round(RATE * HOP_S)
@@ -53,7 +53,7 @@ Answer = Callable[[np.ndarray], object]
 def untrained(*settings: str) -> Model:
     """Return an aligned pair with random weights for this device."""
     config = preset("small", [f"data.window_s={WINDOW_S}", *settings])
-    energy = config.emg.tokens is Tokens.log_rms
+    energy = ENCODERS.get(config.emg.tokens).reads_bins
     frontend = {
         "channels": CHANNELS,
         "rate": float(RATE),
@@ -111,7 +111,7 @@ def exported(model: Model, recogniser: Recogniser, path: Path) -> Answer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
-    beside = graph_of(model).start(repeated(model.emg_frontend.typical(), 1), [0])
+    beside = graph_of(model).beginning(1)
     window, samples = np.zeros((1, WINDOW, CHANNELS), np.float32), itertools.count(HOP, HOP)
 
     def answer(emg_TC: np.ndarray) -> State:

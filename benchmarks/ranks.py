@@ -43,7 +43,7 @@ def main(out: Path) -> None:
     from cpep.config.presets import preset
     from cpep.config.schema import OptimConfig
     from cpep.data.augment import Augmentation
-    from cpep.models.encoder import Encoder
+    from cpep.models.encoders.patches import PatchEncoder
     from cpep.runtime import distributed
     from cpep.train.loop import fit
     from cpep.train.pretrain import autoencoder
@@ -55,7 +55,7 @@ def main(out: Path) -> None:
     torch.manual_seed(0)
     config = preset("small")
     columns, sizes = STATISTICS * CHANNELS, config.emg
-    encoder = Encoder(
+    encoder = PatchEncoder(
         columns=columns,
         steps=BINS,
         token_steps=TOKEN_BINS,
@@ -73,7 +73,7 @@ def main(out: Path) -> None:
         begun.append(time.perf_counter())
         part = distributed.part(BATCH)
         signal = augment(signal_BNF[part.rows], part)
-        generator = part_draws(part, encoder.tokeniser.tokens)
+        generator = part_draws(part, encoder.tokens)
         with autocast(config):
             loss = mae(signal, generator)
         return part.weighed(loss)

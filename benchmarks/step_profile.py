@@ -4,7 +4,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import training as sizes
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.mae import MaskedAutoencoder
 
 SHOWN = 14
@@ -14,7 +14,7 @@ def main() -> None:
     torch.set_num_threads(1)
     steps = sizes.RATE * sizes.SECONDS
     signal_BTC = torch.randn(sizes.BATCH, steps, sizes.CHANNELS)
-    encoder = Encoder(
+    encoder = PatchEncoder(
         columns=sizes.CHANNELS,
         steps=steps,
         token_steps=sizes.PATCH,

@@ -17,7 +17,7 @@ from benchmarks.plain import PlainEncoder, PlainMae, PlainPair, PlainStep
 from cpep.config.presets import preset
 from cpep.config.schema import AlignConfig, OptimConfig
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.losses import info_nce
 from cpep.models.mae import MaskedAutoencoder
 from cpep.runtime.distributed import Steps
@@ -64,7 +64,7 @@ def masked_step() -> list[Figure]:
     steps = RATE * SECONDS
     signal_BTC = torch.randn(BATCH, steps, CHANNELS)
     signal_BCT = signal_BTC.transpose(1, 2).contiguous()
-    encoder = Encoder(
+    encoder = PatchEncoder(
         columns=CHANNELS, steps=steps, token_steps=PATCH, width=WIDTH, depth=DEPTH, heads=HEADS, dropout=0.0
     )
     mae = MaskedAutoencoder(encoder, 0.5, 1, HEADS)
@@ -97,8 +97,8 @@ def aligned_step() -> list[Figure]:
     sizes = {"width": width, "depth": depth, "heads": heads}
 
     def pair() -> Cpep:
-        emg = Encoder(columns=columns, steps=bins, token_steps=tokens, dropout=0.0, **sizes)
-        pose = Encoder(columns=JOINTS, steps=frames, token_steps=pose_token, dropout=0.0, **sizes)
+        emg = PatchEncoder(columns=columns, steps=bins, token_steps=tokens, dropout=0.0, **sizes)
+        pose = PatchEncoder(columns=JOINTS, steps=frames, token_steps=pose_token, dropout=0.0, **sizes)
         align = AlignConfig()
         return Cpep(emg, pose, align.temperature, align.temperature_min, align.temperature_max)
 

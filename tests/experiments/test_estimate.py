@@ -15,7 +15,7 @@ from cpep.data.windows import windows_of
 from cpep.experiments.dry_run import GPUS, LOADER, USED, beside_paper, dry_run
 from cpep.experiments.estimate import basis_of, bytes_a_second, costs_of
 from cpep.experiments.runs import Request
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.train.flops import saved_bytes, step_kernels
 from tests.synthetic import write_db1
 
@@ -77,7 +77,7 @@ def test_parameters_are_those_of_the_networks(published):
     decoder = width + 100 * width + block + 2 * width + (width + 1) * patch
     assert published["emg_mae"].trained == encoder + decoder
     assert published["cpep"].trained == encoder + (width + 1) * width + 1  # the projection, the temperature
-    encoder = Encoder(columns=20, steps=200, token_steps=5, width=256, depth=4, heads=8, dropout=0.0)
+    encoder = PatchEncoder(columns=20, steps=200, token_steps=5, width=256, depth=4, heads=8, dropout=0.0)
     frozen = published["cpep"].weights - published["cpep"].trained
     assert frozen == sum(p.numel() for p in encoder.parameters())
 

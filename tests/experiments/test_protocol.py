@@ -16,7 +16,7 @@ from cpep.experiments import evaluators as evaluation
 from cpep.experiments.protocol import Protocol
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 
 
 def vectors(windows):
@@ -74,7 +74,9 @@ def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
 
     def model(seed):
         torch.manual_seed(seed)
-        emg, pose = (Encoder(columns=3, steps=8, token_steps=2, width=8, depth=1, heads=2, dropout=0) for _ in "ab")
+        emg, pose = (
+            PatchEncoder(columns=3, steps=8, token_steps=2, width=8, depth=1, heads=2, dropout=0) for _ in "ab"
+        )
         return SimpleNamespace(net=Cpep(emg, pose, 0.1, 0.02, 0.5))
 
     assert [protocol.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 
@@ -10,7 +11,8 @@ from cpep.checkpoints.embed import embed_emg
 from cpep.data.windows import list_windows
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.graph import graph_of
-from cpep.export.parity import embedded, noise, parity
+from cpep.export.parity import embedded, held_out, noise, parity
+from cpep.live.stream import EmgStream
 from cpep.types import UserError
 from tests.export.conftest import BIN
 
@@ -23,29 +25,29 @@ def offline(causal, store):
     return dict(zip(np.round(mine.time_N * 100).astype(int).tolist(), mine.x_ND, strict=True))
 
 
-def streamed(folder, emg_TC, keep_state=True):
-    """Call the graph once a bin, from zeros; return embeddings by the start of the window."""
+def run_graph(folder, emg_TC, keep_state=True):
+    """Call the graph once a hop, from zeros; return embeddings by the sample where the window ends."""
     card, session = json.loads((folder / "card.json").read_text()), onnxruntime.InferenceSession(folder / FLOAT)
-    moments, rows = np.array([card["start"]["moments"]]), np.array([card["start"]["rows"]])
-    window, found = np.zeros((1, card["window"], card["channels"]), np.float32), {}
-    for end in range(BIN, len(emg_TC) + 1, BIN):
-        window[0] = np.concatenate([window[0, BIN:], emg_TC[end - BIN : end]])
-        x, *after = session.run(None, {"emg": window, "moments": moments, "rows": rows})
+    state = {name: np.array([value], card["types"][name]) for name, value in card["start"].items()}
+    window, found, hop = np.zeros((1, card["window"], card["channels"]), np.float32), {}, card["hop"]
+    for end in range(hop, len(emg_TC) + 1, hop):
+        window[0] = np.concatenate([window[0, hop:], emg_TC[end - hop : end]])
+        x, *after = session.run(None, {"emg": window, **state})
         if keep_state:
-            moments, rows = after
-        found[end - card["window"]] = x[0]
-    return {start: x for start, x in found.items() if start >= 0}
+            state = dict(zip(state, after, strict=True))
+        found[end] = x[0]
+    return {end: x for end, x in found.items() if end >= card["window"]}
 
 
 def test_a_stream_through_the_graph_is_the_offline_embedding(exported, store, offline):
     entry = store.entries[0]
     emg_TC = store.emg_TC[entry.start : entry.start + entry.frames]
-    found = streamed(exported, emg_TC)
+    found = {end - 200: x for end, x in run_graph(exported, emg_TC).items()}
     assert found.keys() == offline.keys() and len(found) > 900
     assert max(np.abs(found[start] - offline[start]).max() for start in found) < 1e-5
     # the state is what makes it so
-    stuck = streamed(exported, emg_TC, keep_state=False)
-    assert np.abs(stuck[start := max(stuck)] - offline[start]).max() > 1e-3
+    stuck = run_graph(exported, emg_TC, keep_state=False)
+    assert np.abs(stuck[end := max(stuck)] - offline[end - 200]).max() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,9 @@ def test_a_stream_through_the_graph_is_the_offline_embedding(exported, store, of
     [
         ("emg_mae", (), (16,)),
         ("cpep", ("data.normalisation=none", "emg.tokens=patch", "align.queries=4"), (4, 16)),
+        ("cpep", ("emg.tokens=conv", "emg.bin_ms=50"), (16,)),
     ],
-    ids=["masked autoencoder", "patches and queries"],
+    ids=["masked autoencoder", "patches and queries", "convolutions"],
 )
 def test_other_models_take_centre_and_spread(make_model, tmp_path, kind, settings, shape):
     model = make_model(*settings, kind=kind)
@@ -87,9 +90,31 @@ def test_a_model_without_an_embedding_of_emg_is_refused(make_model, kind):
         graph_of(make_model(kind=kind))
 
 
-def test_a_running_level_of_raw_samples_is_refused(make_model):
-    with pytest.raises(UserError, match="energies"):
-        graph_of(make_model("data.normalisation=causal", "emg.tokens=patch"))
+@pytest.mark.parametrize("tokens", ["patch", "conv"])
+def test_a_stream_of_raw_samples_carries_its_level(make_model, store, split, tmp_path, tokens):
+    model = make_model("data.normalisation=causal", f"emg.tokens={tokens}", "emg.bin_ms=50")
+    write_export(tmp_path / "out", model, None)
+    assert parity(tmp_path / "out", noise(model, 8))[FLOAT].lowest > 0.99999
+    entry, stream = store.entries[1], EmgStream(model)
+    emg_TC = 9 * store.emg_TC[entry.start : entry.start + 1200]  # louder than usual: the level must follow
+    found = run_graph(tmp_path / "out", emg_TC)
+    wanted = {step.sample: step.x_D.copy() for step in stream.push(emg_TC)}
+    assert found.keys() >= wanted.keys() and len(wanted) > 100
+    assert max(np.abs(found[sample] - x_D).max() for sample, x_D in wanted.items()) < 1e-5
+    stuck = run_graph(tmp_path / "out", emg_TC, keep_state=False)
+    assert np.abs(stuck[last := max(wanted)] - wanted[last]).max() > 1e-3
+
+    held = held_out(model, store, split)
+    few = np.linspace(0, len(held.x) - 1, 20).astype(int)
+    beside = {name: value[few] for name, value in held.beside.items()}
+    sample = dataclasses.replace(held, emg_NTC=held.emg_NTC[few], beside=beside, x=held.x[few], gallery=None)
+    assert parity(tmp_path / "out", sample)[FLOAT].lowest > 0.99999
+
+
+def test_windows_too_short_for_a_running_level_are_refused(make_model):
+    short = ("data.window_s=0.25", "emg.token_ms=50", "pose.token_ms=50")
+    with pytest.raises(UserError, match=r"windows of 0\.3 s or more; set data\.window_s"):
+        graph_of(make_model("data.normalisation=causal", "emg.tokens=patch", *short))
 
 
 def test_a_missing_extra_is_a_sentence(causal, tmp_path, monkeypatch):

@@ -47,8 +47,8 @@ def untrained(live_store, live_split):
         users = live_split.users_train
         model.emg_frontend.fit(live_store, users)
         windows = live_split.allowed(live_store, list_windows(live_store, 1.0, 0.5), "train")
-        model.net.emg.tokeniser.fit(model.emg_frontend.reader(live_store, windows.frames)(windows))
-        model.net.anchor.tokeniser.fit(AnchorReader(live_store, windows.frames)(windows))
+        model.net.emg.fit(model.emg_frontend.reader(live_store, windows.frames)(windows))
+        model.net.anchor.fit(AnchorReader(live_store, windows.frames)(windows))
         return model
 
     return build

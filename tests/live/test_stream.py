@@ -34,9 +34,10 @@ def offline(model, store, index, hop_s=0.05):
 
 ENERGIES = ("emg.bin_ms=50", "emg.rates=true", "emg.token_ms=100")
 RAW = ("emg.tokens=patch", "emg.token_ms=20")
+CONV = ("emg.tokens=conv", "emg.bin_ms=50", "emg.token_ms=100")
 
 
-@pytest.mark.parametrize("kind", [ENERGIES, RAW, (*ENERGIES, "data.normalisation=none"), ("emg.bin_ms=10",)])
+@pytest.mark.parametrize("kind", [ENERGIES, RAW, CONV, (*ENERGIES, "data.normalisation=none"), ("emg.bin_ms=10",)])
 @pytest.mark.parametrize("sizes", [(1,), (40,), (37, 1, 2000, 3, 501), (100_000,)])
 def test_any_chunking_gives_the_embeddings_of_an_evaluation(untrained, live_store, longest, kind, sizes):
     model, (index, emg_TC) = untrained(*kind), longest

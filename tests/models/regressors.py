@@ -6,11 +6,11 @@ from cpep.models.baselines.emg2pose import Emg2Pose
 from cpep.models.baselines.neuropose import NeuroPose
 from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.sensing_dynamics import SensingDynamics
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 
 
 def pose_t(channels, rate, samples, joints):
-    encoder = Encoder(
+    encoder = PatchEncoder(
         columns=channels, steps=samples, token_steps=samples // 10, width=32, depth=2, heads=2, dropout=0
     )
     return PoseT(encoder, joints, frames=50, window_s=samples / rate)

@@ -3,13 +3,13 @@ import torch
 
 from cpep.models.cpep import Cpep
 from cpep.models.embridge import PoseReconstruction, QueryFormer
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.transformer import Block, CrossAttention
 from cpep.types import UserError
 
 
 def encoder(columns, width=16, depth=4):
-    return Encoder(columns=columns, steps=40, token_steps=4, width=width, depth=depth, heads=2, dropout=0.0)
+    return PatchEncoder(columns=columns, steps=40, token_steps=4, width=width, depth=depth, heads=2, dropout=0.0)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_reconstruction_knows_the_emg_through_the_queries_alone(parts):
     assert tokens.grad is None
     assert not any(layer.key_value.weight.grad is None for layer in former.cross)  # of the first backward
     one, other = (former.states(torch.randn(2, 11, emg.width)) for _ in "ab")
-    read = pose.tokeniser(pose_BSJ)
+    read = pose.tokens_of(pose_BSJ)
     hidden = torch.arange(10) % 2 == 0
     found = [mprl.reconstruct(former, held, pose, read, hidden.expand(2, 10)) for _ in (one, other)]
     assert torch.equal(*found)

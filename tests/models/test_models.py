@@ -3,14 +3,15 @@ import torch
 
 from cpep.models import transformer
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder, Tokeniser, take
+from cpep.models.encoder import Tokeniser, take
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.mae import MaskedAutoencoder
 from cpep.models.transformer import attend, written_out
 
 
 def encoder(dropout=0.0, width=16):
     torch.manual_seed(0)
-    return Encoder(columns=3, steps=8, token_steps=2, width=width, depth=2, heads=2, dropout=dropout)
+    return PatchEncoder(columns=3, steps=8, token_steps=2, width=width, depth=2, heads=2, dropout=dropout)
 
 
 def test_tokens_are_consecutive_steps():
@@ -71,7 +72,7 @@ def test_hidden_values_reach_the_loss_only_as_targets():
     changed = signal.clone()
     changed[:, 4:6] += 1.0  # token 2
     changed[:, 0:2] += 1.0  # token 0
-    tokens, other = (model.encoder.tokeniser(x) for x in (signal, changed))
+    tokens, other = (model.encoder.tokens_of(x) for x in (signal, changed))
     first, second = (model.reconstruct(model.encoder.encode(x, order[:, 2:]), order) for x in (tokens, other))
     assert torch.equal(first, second)
 
@@ -118,7 +119,7 @@ def test_embeddings_have_unit_length():
 
 def test_pooled_is_cls_and_the_mean_of_the_other_tokens():
     model, signal = encoder().eval(), torch.rand(2, 8, 3)
-    tokens = model.encode(model.tokeniser(signal))
+    tokens = model.states(signal)
     pooled = model.pooled(signal)
     assert torch.equal(pooled[:, :16], model(signal))
     for b in range(2):

@@ -27,7 +27,7 @@ class TwoViews(Stage):
         return task.windows(role, anchored=False)
 
     def trained(self, model, config, split):
-        steps, columns = model.net.tokeniser.steps, model.net.tokeniser.columns
+        steps, columns = model.net.steps, model.net.columns
         return Trained(model.net, lambda count: model.net(torch.zeros(count, steps, columns)).sum())
 
     def lesson(self, task, model, starts):

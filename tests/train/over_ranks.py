@@ -24,7 +24,7 @@ from cpep.data.splits import make_splits
 from cpep.data.store.store import open_store
 from cpep.data.windows import windows_of
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.losses import info_nce, moment_distance
 from cpep.runtime import distributed
 from cpep.runtime.files import read_json
@@ -56,7 +56,7 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
     """Return loss and gradients of an alignment objective on a batch of which every rank has a part."""
     torch.manual_seed(0)
     emg, pose = (
-        Encoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
+        PatchEncoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
         for columns in (3, 5)
     )
     net = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries, train_pose=settings.train_pose)

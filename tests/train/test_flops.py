@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from cpep.config.presets import preset
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.train.flops import step_gflop
 from cpep.train.stage import compute
 
@@ -19,7 +19,7 @@ def test_a_convolution_is_counted():
 
 
 def test_an_encoder_costs_what_its_products_do():
-    encoder = Encoder(columns=3, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
+    encoder = PatchEncoder(columns=3, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
     tokens, width = 11, 16
     block = tokens * (3 + 1 + 4 + 4) * width**2 + 2 * tokens**2 * width  # qkv, out, up, down; scores and mixture
     embed = 10 * 12 * width  # of the tokens, without [CLS]

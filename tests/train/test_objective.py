@@ -10,7 +10,7 @@ from cpep.checkpoints.checkpoint import load
 from cpep.config.presets import preset
 from cpep.config.rows import ROWS, groups
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.losses import affinities, cascle, info_nce, moment_distance, similarities, soft_targets
 from cpep.runtime.distributed import part
 from cpep.train.align import AnchorSide, align, communities
@@ -25,7 +25,7 @@ def objective(*sets, centres=no_centres, people=1):
     torch.manual_seed(0)
     settings = preset("tiny", [f"align.{item}" for item in sets]).align
     emg, pose = (
-        Encoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
+        PatchEncoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
         for columns in (3, 5)
     )
     net, known = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries), Known(people, centres)
@@ -78,8 +78,8 @@ def test_soft_terms_are_those_of_the_functions(batch):
 def test_the_pose_is_predicted_token_by_token_in_standard_deviations(batch):
     signal, pose, pose_BSJ = batch
     made = objective("objective.regress=2")
-    made.net.anchor.tokeniser.fit(10 * pose_BSJ + 3)
-    standard = (pose_BSJ - made.net.anchor.tokeniser.mean) / made.net.anchor.tokeniser.std
+    made.net.anchor.fit(10 * pose_BSJ + 3)
+    standard = made.net.anchor.standardised(pose_BSJ)
     predicted = made.terms.regress.regression(made.net.embed_emg(signal)).view(6, 10, 5)
     error = sum(
         ((predicted[b, n] - standard[b, 4 * n : 4 * n + 4].mean(0)) ** 2).mean() for b in range(6) for n in range(10)

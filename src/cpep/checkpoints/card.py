@@ -11,9 +11,9 @@ from cpep.checkpoints.registry import MODELS
 from cpep.config.schema import EncoderConfig, RunConfig
 from cpep.config.serialise import as_dict
 from cpep.data.recording import Device
-from cpep.data.resample import divisor
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
+from cpep.models.encoder import ENCODERS
 from cpep.types import UserError
 from cpep.version import __version__
 
@@ -139,15 +139,7 @@ def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: in
 
 def encoder_arguments(config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:
     """Return the constructor arguments of an encoder for windows of that many steps at that rate."""
-    return {
-        "columns": columns,
-        "steps": steps,
-        "token_steps": divisor(steps, rate * config.token_ms / 1000),
-        "width": config.width,
-        "depth": config.depth,
-        "heads": config.heads,
-        "dropout": config.dropout,
-    }
+    return ENCODERS.get(config.tokens).arguments(config, columns, steps, rate)
 
 
 def git_commit() -> str:

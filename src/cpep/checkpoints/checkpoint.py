@@ -142,7 +142,7 @@ class Model(nn.Module):
             UserError: wrong shape, values that are not finite, or a model without a pose encoder.
         """
         encoder = self.spec.anchor_encoder(self.net)
-        _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
+        _check(pose_BJT, (encoder.columns, encoder.steps), "pose", "joints x frames")
         pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
         return self.spec.embed_anchor(self.net, pose_BSJ)
 

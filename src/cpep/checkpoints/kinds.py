@@ -9,9 +9,9 @@ from torch import Tensor
 
 from cpep.checkpoints.card import Card, encoder_arguments
 from cpep.checkpoints.registry import MODELS, ModelSpec, Parts
-from cpep.config.schema import RunConfig, Tokens
+from cpep.config.ranges import divisor
+from cpep.config.schema import RunConfig
 from cpep.data.frontend import Frontend
-from cpep.data.resample import divisor
 from cpep.data.store.store import Store
 from cpep.models.baselines.emg2pose import Emg2Pose
 from cpep.models.baselines.neuropose import NeuroPose
@@ -19,7 +19,7 @@ from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.baselines.sensing_dynamics import SensingDynamics
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Encoder
+from cpep.models.encoder import ENCODERS, Encoder
 
 ALIGNMENT = (
     "temperature",
@@ -44,7 +44,7 @@ class EmgEncoderSpec(ModelSpec[Encoder]):
 
     def network(self, card: Card) -> Encoder:
         """Build the encoder."""
-        return Encoder(**card.encoders["emg"])
+        return card_encoder(card, "emg")
 
     def embed(self, net: Encoder, signal_BNF: Tensor) -> Tensor:
         """Return [CLS]."""
@@ -67,7 +67,7 @@ class AnchorEncoderSpec(ModelSpec[Encoder]):
 
     def network(self, card: Card) -> Encoder:
         """Build the encoder."""
-        return Encoder(**card.encoders["pose"])
+        return card_encoder(card, "pose")
 
     def anchor_encoder(self, net: Encoder) -> Encoder:
         """Return the network itself."""
@@ -91,7 +91,7 @@ class AlignedSpec(ModelSpec[Cpep]):
 
     def network(self, card: Card) -> Cpep:
         """Build the pair."""
-        encoders = {name: Encoder(**arguments) for name, arguments in card.encoders.items()}
+        encoders = {name: card_encoder(card, name) for name in card.encoders}
         return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
 
     def embed(self, net: Cpep, signal_BNF: Tensor) -> Tensor:
@@ -157,7 +157,12 @@ class TokenRegressorSpec(RegressorSpec):
 
     def network(self, card: Card) -> PoseRegressor:
         """Build encoder and head."""
-        return self.make(Encoder(**card.encoders["emg"]), **card.regressor)
+        return self.make(card_encoder(card, "emg"), **card.regressor)
+
+
+def card_encoder(card: Card, side: str) -> Encoder:
+    """Build the ``emg`` or ``pose`` encoder of a card."""
+    return ENCODERS.get(card.config[side]["tokens"])(**card.encoders[side])
 
 
 def anchor_arguments(store: Store, config: RunConfig) -> dict[str, Any]:
@@ -168,7 +173,7 @@ def anchor_arguments(store: Store, config: RunConfig) -> dict[str, Any]:
 
 def emg_parts(store: Store, config: RunConfig) -> Parts:
     """Return the constructor arguments of CPEP's EMG front end and encoder."""
-    frames, energy = round(config.data.window_s * store.frame_rate), config.emg.tokens is Tokens.log_rms
+    frames, energy = round(config.data.window_s * store.frame_rate), ENCODERS.get(config.emg.tokens).reads_bins
     bin_frames = divisor(frames, store.frame_rate * config.emg.bin_ms / 1000) if energy else 0
     frontend = frontend_arguments(store, config, bin_frames)
     steps = frames // bin_frames if energy else frames * store.ratio

@@ -24,7 +24,6 @@ from cpep.config.schema import (
     Precision,
     RunConfig,
     Targets,
-    Tokens,
 )
 from cpep.config.serialise import fields_of, nearest_field, parsed, typed, with_plain
 from cpep.types import UserError, refuse_interpolation
@@ -42,7 +41,7 @@ def small() -> RunConfig:
     baseline = OptimConfig(steps=100_000, batch=64, weight_decay=0.0, patience=3)
     return RunConfig(
         emg=EncoderConfig(bin_ms=50.0, rates=True, dropout=0.2),
-        pose=EncoderConfig(tokens=Tokens.patch, token_ms=100.0, dropout=0.0),
+        pose=EncoderConfig(tokens="patch", token_ms=100.0, dropout=0.0),
         emg_mae=MaeConfig(optim=emg_mae),
         pose_mae=MaeConfig(optim=pose_mae, augment=False),
         align=AlignConfig(people=2, optim=alignment),
@@ -58,7 +57,7 @@ def tiny() -> RunConfig:
         preset="tiny",
         precision=Precision.fp32,
         emg=emg,
-        pose=dataclasses.replace(emg, tokens=Tokens.patch),
+        pose=dataclasses.replace(emg, tokens="patch"),
         emg_mae=MaeConfig(optim=optim),
         pose_mae=MaeConfig(optim=optim, augment=False),
         align=AlignConfig(optim=optim),
@@ -74,7 +73,7 @@ def paper() -> RunConfig:
     batches of 256.
     """
     optim = OptimConfig(steps=176_400, batch=256, lr=3e-4, checks=100)
-    emg = EncoderConfig(tokens=Tokens.patch, token_ms=20.0, width=256, heads=8)
+    emg = EncoderConfig(tokens="patch", token_ms=20.0, width=256, heads=8)
     return RunConfig(
         preset="paper",
         emg=emg,

@@ -1,4 +1,4 @@
-"""Which values the settings may take."""
+"""Which values the settings may take, and what a length becomes that must divide a window."""
 
 from __future__ import annotations
 
@@ -36,3 +36,12 @@ def out_of_range(path: str, value: Any) -> str:
     numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
     low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))
     return "" if all(low <= number < high for number in numbers) else expected
+
+
+def divisor(whole: int, wanted: float) -> int:
+    """Return the divisor of ``whole`` that is nearest to ``wanted`` in proportion.
+
+    >>> divisor(4000, 200.0), divisor(200, 7.0), divisor(200, 0.1)
+    (200, 8, 1)
+    """
+    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(math.log(n / wanted)))

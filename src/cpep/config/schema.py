@@ -23,13 +23,6 @@ class Normalise(Enum):
     causal = "causal"
 
 
-class Tokens(Enum):
-    """How a window becomes tokens: raw samples (the paper's) or log energy in 10-ms bins."""
-
-    patch = "patch"
-    log_rms = "log_rms"
-
-
 class Precision(Enum):
     """Number format of the matrix products: bf16 where the processor has it (``auto``), or always fp32."""
 
@@ -101,11 +94,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """One Transformer encoder with its tokeniser."""
+    """One encoder: which one it is, and its sizes."""
 
-    tokens: Tokens = Tokens.log_rms
+    # by the name of cpep.models.encoder.ENCODERS: patch (raw samples, the paper's), log_rms (energies of bins), conv
+    tokens: str = "log_rms"
     token_ms: float = 200.0  # length of one token
-    bin_ms: float = 10.0  # length of one energy bin of log_rms
+    bin_ms: float = 10.0  # length of one energy bin of log_rms and conv
     rates: bool = False  # of raw EMG, zero crossings and slope sign changes beside log_rms
     width: int = 128
     depth: int = 4

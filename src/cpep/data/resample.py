@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from cpep.types import BoolArray, FloatArray
@@ -87,12 +85,3 @@ def interpolate_rows(
 
 def _finite(rows: FloatArray) -> BoolArray:
     return np.asarray(np.isfinite(rows).all(axis=1), dtype=np.bool_)
-
-
-def divisor(whole: int, wanted: float) -> int:
-    """Return the divisor of ``whole`` that is nearest to ``wanted`` in proportion.
-
-    >>> divisor(4000, 200.0), divisor(200, 7.0), divisor(200, 0.1)
-    (200, 8, 1)
-    """
-    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(math.log(n / wanted)))

@@ -22,6 +22,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.windows import windows_of
 from cpep.experiments.results import Fold, details_of, results_of
+from cpep.models.encoder import require_encoders
 from cpep.report.html import write_report
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, write_json
@@ -57,6 +58,9 @@ class Request:
     val_users: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     command: str = ""
+
+    def __post_init__(self) -> None:
+        require_encoders(self.config)
 
 
 def claim(request: Request, more: dict[str, Any] | None = None) -> None:

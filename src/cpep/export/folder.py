@@ -12,10 +12,8 @@ import numpy as np
 from cpep.checkpoints.checkpoint import Model
 from cpep.export.graph import (
     Calibrated,
-    Causal,
     graph_of,
     quantise,
-    repeated,
     require_extra,
     write_graph,
 )
@@ -25,15 +23,14 @@ from cpep.types import FloatArray, IntArray
 FLOAT, INT8 = "model.onnx", "model.int8.onnx"
 """Names of the two graphs in the folder."""
 
-HOP_S = 0.05
-"""Time from answer to answer where the model does not set it: a causal one goes on by a bin."""
-
 MEANING = {
     "emg": "the last window, oldest sample first, in the unit of this card; zeros before the first sample",
     "centre": "of this session, Model.calibrate(recording).centre_F; start holds the training people's",
     "spread": "of this session, Model.calibrate(recording).spread_F; start holds the training people's",
     "moments": "running mean and mean square: start, then new_moments of the call before; a call for every hop",
     "rows": "calls before this one: start, then new_rows of the call before",
+    "fourth": "running level to the fourth power: start, then new_fourth of the call before; a call for every hop",
+    "samples": "samples before the newest hop: start, then new_samples of the call before",
 }
 
 
@@ -91,8 +88,7 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
 def card_of(graph: Calibrated) -> dict[str, Any]:
     """Return what a program must know to use the graphs, as plain values."""
     card, frontend = graph.model.card, graph.model.emg_frontend
-    start = {name: value[0] for name, value in graph.start(repeated(frontend.typical(), 1), [0]).items()}
-    hop = frontend.bin_samples if isinstance(graph, Causal) else round(HOP_S * card.device.emg_rate)
+    start = {name: value[0] for name, value in graph.beginning(1).items()}
     return {
         "kind": card.kind,
         "rate": card.device.emg_rate,
@@ -100,7 +96,7 @@ def card_of(graph: Calibrated) -> dict[str, Any]:
         "unit": card.device.emg_unit,
         "emg": card.device.emg_kind,
         "window": card.samples,
-        "hop": hop,
+        "hop": graph.hop,
         "normalisation": frontend.normalisation,
         "inputs": {name: MEANING[name] for name in ("emg", *start)},
         "outputs": list(graph.outputs),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.normalise import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Standard
-from cpep.types import FloatArray, UserError
+from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, RunningLevel
+from cpep.data.normalise import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Running, Standard
+from cpep.data.store.frames import POWER_BLOCK_S, block_power
+from cpep.types import FloatArray, IntArray, UserError
+
+HOP_S = 0.05
+"""Time from answer to answer where the model does not set it: a causal one of energies goes on by a bin."""
 
 
 def require_extra() -> None:
@@ -43,17 +49,39 @@ class Calibrated(nn.Module):
         super().__init__()
         self.model = model
 
-    def start(self, standard: Standard, rows_N: Any) -> dict[str, Any]:
+    @property
+    def hop(self) -> int:
+        """Samples from call to call: about HOP_S, in whole frames of the model."""
+        card = self.model.card
+        return max(1, round(HOP_S * card.frame_rate)) * round(card.device.emg_rate / card.frame_rate)
+
+    @property
+    def taken(self) -> int:
+        """Samples at the end of a window that a call takes into the running state; 0 without a state."""
+        return 0
+
+    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
         """Return the inputs beside the EMG, as arrays.
 
         Args:
-            standard: of windows, (N, F).
-            rows_N: bins before the newest bin of each window; not needed here.
+            standard: of windows, (N, F); of a running state, before the samples that the call takes in.
+            samples_N: samples of the recording before those.
         """
-        return {
-            "centre": standard.centre_F.astype(np.float32),
-            "spread": standard.spread_F.astype(np.float32),
-        }
+        return {"centre": standard.centre_F.astype(np.float32), "spread": standard.spread_F.astype(np.float32)}
+
+    def beginning(self, count: int) -> dict[str, Any]:
+        """Return these inputs for that many windows that end with the first samples of a recording."""
+        return self.start(repeated(self.model.emg_frontend.typical(), count), np.zeros(count, np.int64))
+
+    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+        """Return after how many samples of a recording a call first changes the state, and what that call divides by.
+
+        As a stream computes it, not as the graph does: what the graph is compared with.
+
+        Args:
+            emg_NTC: the window of that call.
+        """
+        return 0, repeated(self.model.emg_frontend.typical(), len(emg_NTC))
 
     def forward(self, emg: Tensor, centre: Tensor, spread: Tensor) -> tuple[Tensor, ...]:
         """Return the embedding (B, D), or (B, Q, D) with queries.
@@ -67,18 +95,38 @@ class Calibrated(nn.Module):
         return (self.model.embed_signal(self.model.emg_frontend.signal(emg, standard)),)
 
 
-class Causal(Calibrated):
-    """The same for a model that knows the past alone: the running moments go in and come out, a bin at a time."""
+class CausalBins(Calibrated):
+    """The same for energies of bins that know the past alone: running moments go in and come out, a bin a call."""
 
     outputs = ("embedding", "new_moments", "new_rows")
 
-    def start(self, standard: Standard, rows_N: Any) -> dict[str, Any]:
-        """Return the running state before the newest bin of each window; see ``Calibrated.start``."""
+    @property
+    def hop(self) -> int:
+        """Samples from call to call: a bin."""
+        return self.model.emg_frontend.bin_samples
+
+    @property
+    def taken(self) -> int:
+        """See ``Calibrated.taken``."""
+        return self.hop
+
+    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
+        """See ``Calibrated.start``."""
         centre, spread = standard.centre_F.astype(np.float64), standard.spread_F.astype(np.float64)
-        return {"moments": np.stack([centre, centre**2 + spread**2], axis=1), "rows": np.asarray(rows_N, np.int64)}
+        rows_N = np.asarray(samples_N, np.int64) // self.hop
+        return {"moments": np.stack([centre, centre**2 + spread**2], axis=1), "rows": rows_N}
+
+    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+        """See ``Calibrated.first``."""
+        frontend, found = self.model.emg_frontend, []
+        for row_F in frontend.rows(torch.from_numpy(emg_NTC)).numpy()[:, -1]:
+            state = Running(frontend.typical(), frontend.bin_samples / frontend.rate)
+            state.update(row_F)
+            found.append(state.standard())
+        return 0, stacked(found)
 
     def forward(self, emg: Tensor, moments: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return the embedding, and the state after the newest bin of the window (see ``standards.Running``).
+        """Return the embedding, and the state after the newest bin of the window (see ``normalise.Running``).
 
         Args:
             emg: (B, T, C) float32, in the device's unit.
@@ -97,35 +145,104 @@ class Causal(Calibrated):
         return self.model.embed_signal(signal_BNF), moments, rows + 1
 
 
+class CausalSamples(Calibrated):
+    """The same for raw samples that know the past alone: the running level goes in and comes out.
+
+    The level changes where a block of POWER_BLOCK_S ends, as in ``level.RunningLevel``; a call sees the end of one at
+    most, and the block lies within its window.
+
+    Args:
+        model: reads raw EMG.
+
+    Raises:
+        UserError: windows that are shorter than a block and a hop.
+    """
+
+    outputs = ("embedding", "new_fourth", "new_samples")
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.block = model.emg_frontend.rate * POWER_BLOCK_S
+        if model.card.samples < self.block + self.hop:
+            raise UserError(
+                f"a graph carries the level of raw samples with windows of {POWER_BLOCK_S + HOP_S:g} s or more; "
+                "set data.window_s"
+            )
+
+    @property
+    def taken(self) -> int:
+        """See ``Calibrated.taken``."""
+        return self.hop
+
+    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
+        """See ``Calibrated.start``."""
+        return {"fourth": standard.spread_F.astype(np.float64) ** 4, "samples": np.asarray(samples_N, np.int64)}
+
+    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+        """See ``Calibrated.first``."""
+        frontend, found, whole = self.model.emg_frontend, [], math.ceil(self.block)
+        for emg_TC in emg_NTC[:, -whole:]:
+            state = RunningLevel(frontend.level_C.numpy())
+            state.update(block_power(emg_TC, frontend.rate)[0])
+            level_C = state.level().astype(np.float32)
+            found.append(Standard(np.zeros_like(level_C), level_C))
+        return whole - self.hop, stacked(found)
+
+    def forward(self, emg: Tensor, fourth: Tensor, samples: Tensor) -> tuple[Tensor, ...]:
+        """Return the embedding, and the state after the newest samples of the window.
+
+        Args:
+            emg: (B, T, C) float32, in the device's unit.
+            fourth: (B, C) float64, running mean of the fourth power of the level.
+            samples: (B,) int64, samples before the newest ``hop``.
+        """
+        after = samples + self.hop
+        blocks_B, before_B = self._blocks(after), self._blocks(samples)
+        time_BT = after[:, None] - emg.shape[1] + torch.arange(emg.shape[1])
+        first_B1, stop_B1 = (((blocks_B - back) * self.block + 1e-6).floor()[:, None] for back in (1, 0))
+        inside_BT = ((time_BT >= first_B1) & (time_BT < stop_B1)).double()
+        power_BC = (emg.double().square() * inside_BT[..., None]).sum(dim=1) / (stop_B1 - first_B1)
+        weight_B = (1 / (PRIOR_BLOCKS + before_B + 1)).clamp(min=1 / MEMORY_BLOCKS) * (blocks_B - before_B)
+        fourth = fourth + weight_B[:, None] * (power_BC.square() - fourth)
+        least_C = 1e-3 * self.model.emg_frontend.level_C
+        level_BC = torch.maximum(fourth.sqrt().sqrt().float(), least_C)
+        return self.model.embed_signal(emg / level_BC[:, None]), fourth, after
+
+    def _blocks(self, samples_B: Tensor) -> Tensor:
+        """Return the blocks that are whole after so many samples, float64."""
+        return (samples_B.double() / self.block + 1e-9).floor()
+
+
 def graph_of(model: Model) -> Calibrated:
     """Return what is exported of a model.
 
     Raises:
-        UserError: the model embeds no EMG.
+        UserError: the model embeds no EMG, or its windows are too short for a running level.
     """
     if not model.spec.exports:
         raise UserError(
             f"a {model.card.kind} checkpoint gives no embedding of EMG; export an aligned one (of `cpep align`)"
         )
     frontend = model.emg_frontend
-    if frontend.normalisation == "causal" and not frontend.bin_samples:
-        raise UserError(
-            "a causal checkpoint of raw samples carries a running level, which no graph has yet; "
-            "export one of energies (emg.tokens=log_rms)"
-        )
-    return (Causal if frontend.normalisation == "causal" else Calibrated)(model).eval()
+    if frontend.normalisation != "causal":
+        return Calibrated(model).eval()
+    return (CausalBins if frontend.bin_samples else CausalSamples)(model).eval()
+
+
+def stacked(standards: Sequence[Standard]) -> Standard:
+    """Return the standards (F,) of windows as one, (N, F)."""
+    return Standard(np.stack([one.centre_F for one in standards]), np.stack([one.spread_F for one in standards]))
 
 
 def repeated(standard: Standard, count: int) -> Standard:
     """Return one standard (F,) for that many windows, (N, F)."""
-    return Standard(np.stack([standard.centre_F] * count), np.stack([standard.spread_F] * count))
+    return stacked([standard] * count)
 
 
 def write_graph(graph: Calibrated, path: Path) -> None:
     """Write a graph as float32 ONNX, for any number of windows at once."""
     model, many = graph.model, torch.export.Dim.DYNAMIC
-    typical = model.emg_frontend.typical()
-    beside = {name: torch.from_numpy(value) for name, value in graph.start(repeated(typical, 2), [0, 0]).items()}
+    beside = {name: torch.from_numpy(value) for name, value in graph.beginning(2).items()}
     inputs = {"emg": torch.zeros(2, model.card.samples, model.card.device.channels), **beside}
     with _quiet():
         program = torch.onnx.export(
@@ -157,12 +274,15 @@ def _signbit(x: Any) -> Any:
 def quantise(path: Path, out: Path) -> None:
     """Write the graph with int8 weights; the activations are quantised window by window.
 
-    Weights are unsigned: with signed ones the products of bytes saturate on processors without VNNI.
+    Weights are unsigned: with signed ones the products of bytes saturate on processors without VNNI. Convolutions
+    stay float32: they read EMG, in which a weak channel would drown in the steps of a strong one.
     """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    filters = [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"]
     with _quiet():
-        quantize_dynamic(path, out, weight_type=QuantType.QUInt8, per_channel=True)
+        quantize_dynamic(path, out, weight_type=QuantType.QUInt8, per_channel=True, nodes_to_exclude=filters)
 
 
 @contextmanager

@@ -12,13 +12,12 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor, embed_emg
 from cpep.config.schema import EvaluateConfig
 from cpep.data.frontend import Frontend
-from cpep.data.normalise import Running, Standard
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows, list_windows
 from cpep.evaluate.knn import knn_vote, unit_rows
 from cpep.export.folder import FLOAT, INT8
-from cpep.export.graph import Calibrated, Causal, graph_of, repeated
+from cpep.export.graph import Calibrated, graph_of, repeated
 from cpep.types import EmbeddingSet, FloatArray, IntArray, UserError
 
 LOWEST_FLOAT = 0.9999
@@ -77,22 +76,10 @@ def noise(model: Model, count: int = 64, seed: int = 0) -> Sample:
     loud_N1C = rng.lognormal(0, 1, (count, 1, device.channels))
     emg_NTC = rng.normal(size=(count, samples, device.channels)) * loud_N1C * frontend.level_C.numpy()
     emg_NTC = (np.abs(emg_NTC) if device.emg_kind == "envelope" else emg_NTC).astype(np.float32)
-    before = after = repeated(frontend.typical(), count)
-    if isinstance(graph, Causal):
-        after = _after_one(frontend, emg_NTC)
+    before, (samples, after) = repeated(frontend.typical(), count), graph.first(emg_NTC)
     with torch.no_grad():
         x = model.embed_signal(frontend.signal(torch.from_numpy(emg_NTC), after)).numpy()
-    return Sample(emg_NTC, graph.start(before, np.zeros(count, np.int64)), x, np.zeros(0, np.int64), None)
-
-
-def _after_one(frontend: Frontend, emg_NTC: FloatArray) -> Standard:
-    """Return centre and spread after the newest bin of each window, as the first of its recording."""
-    found = []
-    for row_F in frontend.rows(torch.from_numpy(emg_NTC)).numpy()[:, -1]:
-        state = Running(frontend.typical(), frontend.bin_samples / frontend.rate)
-        state.update(row_F)
-        found.append(state.standard())
-    return Standard(np.stack([one.centre_F for one in found]), np.stack([one.spread_F for one in found]))
+    return Sample(emg_NTC, graph.start(before, np.full(count, samples)), x, np.zeros(0, np.int64), None)
 
 
 def held_out(model: Model, store: Store, split: Split) -> Sample:
@@ -126,13 +113,10 @@ def _on_bins(frontend: Frontend, store: Store, windows: Windows) -> Windows:
 
 def _beside(graph: Calibrated, store: Store, windows: Windows) -> dict[str, FloatArray]:
     """Return the graph's other inputs for windows of a store."""
-    frontend, end_N = graph.model.emg_frontend, windows.start_N + windows.frames
-    standard_of = frontend.standards(store)
-    if not isinstance(graph, Causal):
-        return graph.start(standard_of(windows.entry_N, end_N), None)
-    frames = frontend.bin_samples // store.ratio
     first_N = np.array([entry.start for entry in store.entries])[windows.entry_N]
-    return graph.start(standard_of(windows.entry_N, end_N - frames), (end_N - first_N) // frames - 1)
+    before_N = windows.start_N + windows.frames - graph.taken // store.ratio
+    standard = graph.model.emg_frontend.standards(store)(windows.entry_N, before_N)
+    return graph.start(standard, (before_N - first_N) * store.ratio)
 
 
 def parity(folder: Path, sample: Sample) -> dict[str, Likeness]:

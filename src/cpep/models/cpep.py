@@ -83,7 +83,7 @@ class Cpep(nn.Module):
     def query_states(self, signal_BNF: Tensor) -> list[Tensor]:
         """Return the queries at every depth of the Q-Former; see ``QueryFormer.states``."""
         assert self.former is not None
-        return self.former.states(self.emg.encode(self.emg.tokeniser(signal_BNF)))
+        return self.former.states(self.emg.states(signal_BNF))
 
     def of_queries(self, states: list[Tensor]) -> Tensor:
         """Return L2-normalised embeddings (B, Q, D) of what ``query_states`` returned."""
@@ -98,7 +98,7 @@ class Cpep(nn.Module):
         return F.normalize(self.projection(x).float(), dim=-1)
 
     def _pooled(self, encoder: Encoder, signal_BNF: Tensor) -> Tensor:
-        out_BND = encoder.encode(encoder.tokeniser(signal_BNF))
+        out_BND = encoder.states(signal_BNF)
         return out_BND[:, 0] if self.pool == "cls" else out_BND[:, 1:].mean(dim=1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpep.models.encoder import Encoder
+from cpep.models.encoder import Encoder, transformer_of
 from cpep.models.losses import masked_mse
 from cpep.models.transformer import Block, CrossAttention
 from cpep.types import UserError
@@ -27,7 +27,7 @@ class QueryFormer(nn.Module):
 
     def __init__(self, pose: Encoder, emg_width: int, queries: int, dropout: float) -> None:
         super().__init__()
-        heads, depth = pose.heads, len(pose.blocks)
+        heads, depth = pose.heads, transformer_of(pose).depth
         self.queries = nn.Parameter(0.02 * torch.randn(queries, pose.width))
         self.cross = nn.ModuleList(CrossAttention(pose.width, emg_width, heads, dropout) for _ in range(0, depth, 2))
         self.blocks = nn.ModuleList(Block(pose.width, heads, dropout) for _ in range(depth))
@@ -35,8 +35,7 @@ class QueryFormer(nn.Module):
 
     def start_from(self, pose: Encoder) -> None:
         """Take the weights of the pose encoder's blocks."""
-        self.blocks.load_state_dict(pose.blocks.state_dict())
-        self.norm.load_state_dict(pose.norm.state_dict())
+        self.load_state_dict({**self.state_dict(), **transformer_of(pose).block_weights()})
 
     def states(self, emg_BME: Tensor) -> list[Tensor]:
         """Return what each block's self-attention reads, then what the last block returns: (B, Q, D) each."""
@@ -57,7 +56,7 @@ class PoseReconstruction(nn.Module):
     never the EMG.
 
     Args:
-        pose: the frozen pose encoder: its tokeniser, embedding and positions serve here too.
+        pose: the frozen pose encoder, whose vectors of tokens serve here too.
         mask: share of the pose tokens that are hidden.
 
     Raises:
@@ -66,12 +65,12 @@ class PoseReconstruction(nn.Module):
 
     def __init__(self, pose: Encoder, mask: float) -> None:
         super().__init__()
-        tokens = pose.tokeniser.tokens
+        tokens = pose.tokens
         self.hidden = round(mask * tokens)
         if not 0 < self.hidden < tokens:
             raise UserError(f"mask {mask} of {tokens} pose tokens hides {self.hidden}: some, not all, must be hidden")
         self.mask_token = nn.Parameter(0.02 * torch.randn(pose.width))
-        self.out = nn.Linear(pose.width, pose.tokeniser.token_values)
+        self.out = nn.Linear(pose.width, pose.target_values)
 
     def forward(self, former: QueryFormer, states: list[Tensor], pose: Encoder, anchor_BSJ: Tensor) -> Tensor:
         """Return the mean squared error on the hidden tokens.
@@ -82,18 +81,17 @@ class PoseReconstruction(nn.Module):
             pose: as at construction.
             anchor_BSJ: pose windows.
         """
-        tokens_BNP = pose.tokeniser(anchor_BSJ)
+        tokens_BNP = pose.tokens_of(anchor_BSJ)
         B, N, _ = tokens_BNP.shape
         hidden_BN = torch.rand(B, N).argsort(dim=1).to(anchor_BSJ.device) < self.hidden
         prediction_BNP = self.reconstruct(former, states, pose, tokens_BNP, hidden_BN)
-        return masked_mse(prediction_BNP, tokens_BNP, hidden_BN)
+        return masked_mse(prediction_BNP, pose.targets(tokens_BNP), hidden_BN)
 
     def reconstruct(
         self, former: QueryFormer, states: list[Tensor], pose: Encoder, tokens_BNP: Tensor, hidden_BN: Tensor
     ) -> Tensor:
         """Return every pose token (B, N, P), those that are hidden unread."""
-        visible_BND = pose.embed(tokens_BNP)
-        x_BND = torch.where(hidden_BN[..., None], self.mask_token.to(visible_BND.dtype), visible_BND) + pose.position
+        x_BND = transformer_of(pose).embedded(tokens_BNP, hidden_BN, self.mask_token)
         for block, queries_BQD in zip(former.blocks, states, strict=False):
             x_BND = block(x_BND, queries_BQD)
         out: Tensor = self.out(former.norm(x_BND))

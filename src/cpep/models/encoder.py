@@ -1,22 +1,54 @@
-"""One encoder class for both modalities: tokens in, [CLS] and tokens out."""
+"""What an encoder is: a window in, one vector and one state of each token out; and the encoders by name."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from cpep.config.ranges import divisor
+from cpep.config.schema import EncoderConfig, RunConfig
 from cpep.models.transformer import Block
+from cpep.runtime.registry import Registry
+from cpep.types import UserError
+
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", ("cpep.models.encoders.patches", "cpep.models.encoders.conv"))
+"""What ``emg.tokens`` and ``pose.tokens`` may name."""
+
+
+class Sizes(TypedDict):
+    """Constructor arguments that every encoder takes.
+
+    Attributes:
+        columns: values at each step F: EMG channels (with rates, if bins have them), or joints.
+        steps: steps of a window: samples, bins or frames; a multiple of ``token_steps``.
+        token_steps: steps of a token.
+        width: of the states D.
+        depth: number of blocks.
+        heads: attention heads.
+        dropout: on residual branches.
+    """
+
+    columns: int
+    steps: int
+    token_steps: int
+    width: int
+    depth: int
+    heads: int
+    dropout: float
 
 
 class Tokeniser(nn.Module):
-    """Cuts a signal into tokens of standardised values; what a masked autoencoder reconstructs.
+    """Cuts a window into tokens of standardised values.
 
     Mean and SD of the columns are fitted once on training windows and saved with the weights.
 
     Args:
-        columns: values at each time F: EMG channels (with rates, if bins have them), or joints.
-        steps: times of a window: samples, bins or frames; a multiple of ``token_steps``.
-        token_steps: times of a token.
+        columns: see ``Sizes``.
+        steps: see ``Sizes``.
+        token_steps: see ``Sizes``.
     """
 
     mean: Tensor
@@ -37,61 +69,138 @@ class Tokeniser(nn.Module):
         self.mean.copy_(values.mean(dim=0))
         self.std.copy_(values.std(dim=0).clamp_min(1e-3))
 
+    def standardised(self, signal_BNF: Tensor) -> Tensor:
+        """Return the signal less the mean of each column, over its SD."""
+        out: Tensor = (signal_BNF - self.mean) / self.std
+        return out
+
     def forward(self, signal_BNF: Tensor) -> Tensor:
         """Return (B, tokens, values of a token)."""
-        standard: Tensor = (signal_BNF - self.mean) / self.std
-        return standard.reshape(-1, self.tokens, self.token_values)
+        return self.standardised(signal_BNF).reshape(-1, self.tokens, self.token_values)
 
 
-class Encoder(nn.Module):
-    """Pre-norm Transformer over the tokens of a window and a [CLS] token.
+class Encoder(nn.Module, ABC):
+    """From windows of a signal to states: what all networks of CPEP that read tokens are built on.
+
+    A class of one's own implements ``encode`` and joins by ``ENCODERS.add(name, class)``; one that is a Transformer
+    over other vectors of tokens derives from ``TransformerEncoder``. Nobody outside an encoder looks at its parts.
 
     Args:
-        columns: see ``Tokeniser``.
-        steps: see ``Tokeniser``.
-        token_steps: see ``Tokeniser``.
-        width: token width D.
-        depth: number of blocks.
-        heads: attention heads.
-        dropout: on residual branches.
+        sizes: see ``Sizes``.
     """
 
-    def __init__(
-        self,
-        *,
-        columns: int,
-        steps: int,
-        token_steps: int,
-        width: int,
-        depth: int,
-        heads: int,
-        dropout: float,
-    ) -> None:
+    reads_bins: ClassVar[bool] = False
+    """Whether of EMG it takes log energies of bins (``emg.bin_ms``), or raw samples over their level."""
+
+    def __init__(self, **sizes: Unpack[Sizes]) -> None:
         super().__init__()
-        self.width, self.heads, self.dropout = width, heads, dropout
-        self.tokeniser = Tokeniser(columns, steps, token_steps)
-        self.embed = nn.Linear(self.tokeniser.token_values, width)
-        self.position = nn.Parameter(0.02 * torch.randn(self.tokeniser.tokens, width))
-        self.cls = nn.Parameter(0.02 * torch.randn(width))
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
+        self.width, self.depth, self.heads = sizes["width"], sizes["depth"], sizes["heads"]
+        self.dropout = sizes["dropout"]
+        self.tokeniser = Tokeniser(sizes["columns"], sizes["steps"], sizes["token_steps"])
+
+    @classmethod
+    def arguments(cls, config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:
+        """Return the constructor arguments, which a checkpoint keeps as JSON; a subclass may add to them.
+
+        Args:
+            config: settings of the encoder.
+            columns: values at each step.
+            steps: steps of a window.
+            rate: steps per second.
+        """
+        return {
+            "columns": columns,
+            "steps": steps,
+            "token_steps": divisor(steps, rate * config.token_ms / 1000),
+            "width": config.width,
+            "depth": config.depth,
+            "heads": config.heads,
+            "dropout": config.dropout,
+        }
+
+    @property
+    def columns(self) -> int:
+        """Values at each step of a window, F."""
+        return self.tokeniser.columns
+
+    @property
+    def steps(self) -> int:
+        """Steps of a window."""
+        return self.tokeniser.steps
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a window N, [CLS] not among them."""
+        return self.tokeniser.tokens
+
+    @property
+    def target_values(self) -> int:
+        """Values P of a token that a masked autoencoder reconstructs."""
+        return self.tokeniser.token_values
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.tokeniser.mean.device
+
+    def fit(self, signal_BNF: Tensor) -> None:
+        """Take the statistics that the encoder needs from training windows; no label is looked at."""
+        self.tokeniser.fit(signal_BNF)
+
+    def standardised(self, signal_BNF: Tensor) -> Tensor:
+        """Return windows (B, steps, F) less the training windows' mean of each column, over its SD."""
+        return self.tokeniser.standardised(signal_BNF)
+
+    def tokens_of(self, signal_BNF: Tensor) -> Tensor:
+        """Cut windows (B, steps, F) into tokens (B, N, values); a token is of its own steps alone."""
+        tokens_BNP: Tensor = self.tokeniser(signal_BNF)
+        return tokens_BNP
+
+    def targets(self, tokens_BNP: Tensor) -> Tensor:
+        """Return what a masked autoencoder reconstructs of each token, (B, N, P): values of SD 1."""
+        return tokens_BNP
+
+    @abstractmethod
+    def encode(self, tokens_BNP: Tensor, keep_BK: Tensor | None = None) -> Tensor:
+        """Return (B, 1 + K, D): the vector of the window ([CLS]), then the states of the kept tokens.
+
+        Args:
+            tokens_BNP: what ``tokens_of`` returns.
+            keep_BK: positions of the visible tokens, all without it; the others must not change what is returned.
+        """
+
+    def states(self, signal_BNF: Tensor) -> Tensor:
+        """Return [CLS] and the states of all tokens of windows, (B, 1 + N, D)."""
+        return self.encode(self.tokens_of(signal_BNF))
 
     def forward(self, signal_BNF: Tensor) -> Tensor:
-        """Return the [CLS] embedding (B, D) of whole windows."""
-        return self.encode(self.tokeniser(signal_BNF))[:, 0]
+        """Return the [CLS] embedding (B, D) of windows."""
+        return self.states(signal_BNF)[:, 0]
 
     def pooled(self, signal_BNF: Tensor) -> Tensor:
         """Return [CLS] and the mean of the tokens, (B, 2 D): what a linear probe reads (as in DINOv2)."""
-        out_BND = self.encode(self.tokeniser(signal_BNF))
+        out_BND = self.states(signal_BNF)
         return torch.cat([out_BND[:, 0], out_BND[:, 1:].mean(dim=1)], dim=1)
 
-    def encode(self, tokens_BNP: Tensor, keep_BK: Tensor | None = None) -> Tensor:
-        """Return (B, 1 + K, D): [CLS], then the kept tokens (all without ``keep_BK``).
 
-        Args:
-            tokens_BNP: what ``tokeniser`` returns.
-            keep_BK: positions of the visible tokens; the others never enter the encoder.
-        """
+class TransformerEncoder(Encoder):
+    """Pre-norm Transformer over the tokens of a window and a [CLS] token.
+
+    Args:
+        stem: from tokens (B, K, values) to vectors (B, K, D), each token by itself.
+        sizes: see ``Sizes``.
+    """
+
+    def __init__(self, stem: nn.Module, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.embed = stem
+        self.position = nn.Parameter(0.02 * torch.randn(self.tokens, self.width))
+        self.cls = nn.Parameter(0.02 * torch.randn(self.width))
+        self.blocks = nn.ModuleList(Block(self.width, self.heads, self.dropout) for _ in range(self.depth))
+        self.norm = nn.LayerNorm(self.width)
+
+    def encode(self, tokens_BNP: Tensor, keep_BK: Tensor | None = None) -> Tensor:
+        """See ``Encoder.encode``; hidden tokens reach neither the stem nor a block."""
         B, N, _ = tokens_BNP.shape
         position_BND = self.position.expand(B, N, -1)
         if keep_BK is not None:
@@ -103,6 +212,50 @@ class Encoder(nn.Module):
             x = block(x)
         out: Tensor = self.norm(x)
         return out
+
+    def embedded(self, tokens_BNP: Tensor, hidden_BN: Tensor, mask_D: Tensor) -> Tensor:
+        """Return what the first block reads of tokens, (B, N, D), a vector in place of the hidden ones.
+
+        Args:
+            tokens_BNP: what ``tokens_of`` returns.
+            hidden_BN: which tokens are hidden.
+            mask_D: what stands in their place, before the positions are added.
+        """
+        x_BND = self.embed(tokens_BNP)
+        return torch.where(hidden_BN[..., None], mask_D.to(x_BND.dtype), x_BND) + self.position
+
+    def block_weights(self) -> dict[str, Tensor]:
+        """Return the weights of ``blocks`` and ``norm``, for a network that has both in the same sizes."""
+        named = self.state_dict().items()
+        return {name: tensor for name, tensor in named if name.startswith(("blocks.", "norm."))}
+
+
+def require_encoders(config: RunConfig) -> RunConfig:
+    """Return the settings of a run whose encoders exist: known before a long preparation, not after it.
+
+    Raises:
+        UserError: ``emg.tokens`` or ``pose.tokens`` names no encoder; the nearest is named.
+    """
+    for name, encoder in (("emg", config.emg), ("pose", config.pose)):
+        try:
+            ENCODERS.get(encoder.tokens)
+        except UserError as error:
+            raise UserError(f"{name}.tokens={encoder.tokens}: {error}") from error
+    return config
+
+
+def transformer_of(encoder: Encoder) -> TransformerEncoder:
+    """Return the anchor encoder that queries are built on.
+
+    Raises:
+        UserError: it is no Transformer.
+    """
+    if not isinstance(encoder, TransformerEncoder):
+        raise UserError(
+            f"align.queries needs an anchor encoder of Transformer blocks, and {type(encoder).__name__} has none; "
+            "set align.queries=0 or pose.tokens=patch"
+        )
+    return encoder
 
 
 def take(x_BND: Tensor, index_BK: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from cpep.types import UserError
 
 
 class MaskedAutoencoder(nn.Module):
-    """Hides part of the tokens, encodes the visible ones, reconstructs the hidden ones.
+    """Hides part of the tokens, encodes the visible ones, reconstructs the hidden ones: their ``Encoder.targets``.
 
     Args:
         encoder: the encoder to train; only visible tokens pass through it.
@@ -23,7 +23,7 @@ class MaskedAutoencoder(nn.Module):
 
     def __init__(self, encoder: Encoder, mask: float, decoder_depth: int, heads: int) -> None:
         super().__init__()
-        tokens = encoder.tokeniser.tokens
+        tokens = encoder.tokens
         self.hidden = round(mask * tokens)
         if not 0 < self.hidden < tokens:
             raise UserError(f"mask {mask} of {tokens} tokens hides {self.hidden}: some, and not all, must be hidden")
@@ -32,20 +32,20 @@ class MaskedAutoencoder(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(tokens, encoder.width))
         self.blocks = nn.ModuleList(Block(encoder.width, heads, 0.0) for _ in range(decoder_depth))
         self.norm = nn.LayerNorm(encoder.width)
-        self.out = nn.Linear(encoder.width, encoder.tokeniser.token_values)
+        self.out = nn.Linear(encoder.width, encoder.target_values)
 
     def forward(self, signal_BNF: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the loss: mean squared error on the hidden tokens of a signal."""
-        tokens_BNP = self.encoder.tokeniser(signal_BNF)
+        tokens_BNP = self.encoder.tokens_of(signal_BNF)
         B, N, _ = tokens_BNP.shape
         order_BN = torch.rand(B, N, generator=generator).argsort(dim=1).to(signal_BNF.device)
         keep_BK = order_BN[:, self.hidden :]
         prediction_BNP = self.reconstruct(self.encoder.encode(tokens_BNP, keep_BK), order_BN)
         masked_BN = torch.ones(B, N, dtype=torch.bool, device=signal_BNF.device).scatter(1, keep_BK, False)
-        return masked_mse(prediction_BNP, tokens_BNP, masked_BN)
+        return masked_mse(prediction_BNP, self.encoder.targets(tokens_BNP), masked_BN)
 
     def reconstruct(self, visible_BKD: Tensor, order_BN: Tensor) -> Tensor:
-        """Return every token (B, N, P) from [CLS] and the visible tokens.
+        """Return the target of every token (B, N, P) from [CLS] and the visible tokens.
 
         Args:
             visible_BKD: the encoder's output, [CLS] first.

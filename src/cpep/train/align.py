@@ -79,7 +79,7 @@ class AlignStage(Stage):
             if name in starts:
                 encoder.load_state_dict(starts[name].net.state_dict())
             else:
-                encoder.tokeniser.fit(signals(subsample(train, STATISTICS_WINDOWS)))
+                encoder.fit(signals(subsample(train, STATISTICS_WINDOWS)))
         if net.former is not None and settings.start_pose:
             net.former.start_from(net.anchor)
         anchors, held_anchors = (AnchorSide(task, net, windows) for windows in (train, validation))
@@ -149,7 +149,7 @@ def costed(objective: Objective) -> Trained:
     Counted are the losses that no other window enters, and the anchor's encoder where it is trained.
     """
     net = objective.net
-    emg, anchor, device = net.emg.tokeniser, net.anchor.tokeniser, net.log_temperature.device
+    emg, anchor, device = net.emg, net.anchor, net.log_temperature.device
 
     def total_of(count: int) -> Tensor:
         signal = torch.zeros(count, emg.steps, emg.columns, device=device)

@@ -69,7 +69,7 @@ class MaskedStage(Stage):
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
         """Return the masked autoencoder around the encoder."""
         mae = autoencoder(cast(Encoder, model.net), *self.sizes(config)).to(model.device)
-        tokens = mae.encoder.tokeniser.tokens + 1
+        tokens = mae.encoder.tokens + 1
         return Trained(mae, masked_loss(mae), tokens, reads_emg=not self.of_anchor, reads_anchor=self.of_anchor)
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
@@ -78,10 +78,10 @@ class MaskedStage(Stage):
         mae, encoder = trained.net, cast(Encoder, model.net)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read = self.signals(task, model)
-        encoder.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+        encoder.fit(read(subsample(train, STATISTICS_WINDOWS)))
         batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
         augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
-        held, tokens = subsample(validation, VALIDATION_WINDOWS), encoder.tokeniser.tokens
+        held, tokens = subsample(validation, VALIDATION_WINDOWS), encoder.tokens
 
         def loss_at(step: int) -> Tensor:
             chosen = batches.at(step)
@@ -162,6 +162,5 @@ def autoencoder(encoder: Encoder, sizes: EncoderConfig, settings: MaeConfig) -> 
 
 def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
     """Return a function from a number of windows to the loss of as many windows of noise."""
-    tokeniser = mae.encoder.tokeniser
-    device = tokeniser.mean.device
-    return lambda n: mae(torch.randn(n, tokeniser.steps, tokeniser.columns, device=device))
+    encoder = mae.encoder
+    return lambda n: mae(torch.randn(n, encoder.steps, encoder.columns, device=encoder.device))

@@ -228,9 +228,11 @@ def _loaded(task: Task, stage: Stage, name: str, path: Path) -> Model:
     model.card.refuse_other(task.store)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
-    own = make_card(stage.model, task.store, task.split, task.config, task.seed).encoders
-    if any(own.get(side, sizes) != sizes for side, sizes in model.card.encoders.items()):
-        raise UserError(
-            f"{path} has an encoder of other sizes than this run's settings; give the same --preset and --set"
-        )
+    own = make_card(stage.model, task.store, task.split, task.config, task.seed)
+    for side, sizes in model.card.encoders.items():
+        if own.encoders.get(side, sizes) != sizes or own.config[side]["tokens"] != model.card.config[side]["tokens"]:
+            raise UserError(
+                f"{path} has an encoder of another kind or other sizes than this run's settings; "
+                "give the same --preset and --set"
+            )
     return model

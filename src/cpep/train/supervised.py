@@ -61,20 +61,20 @@ class SupervisedStage(Baseline):
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
         """Return the classifier."""
         net = Classifier(cast(Encoder, model.net), len(split.seen)).to(model.device)
-        tokeniser, device = net.encoder.tokeniser, model.device
+        encoder, device = net.encoder, model.device
 
         def total_of(count: int) -> Tensor:
-            found: Tensor = net(torch.zeros(count, tokeniser.steps, tokeniser.columns, device=device)).sum()
+            found: Tensor = net(torch.zeros(count, encoder.steps, encoder.columns, device=device)).sum()
             return found
 
-        return Trained(net, total_of, tokeniser.tokens + 1)
+        return Trained(net, total_of, encoder.tokens + 1)
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
         """Return the cross-entropy; chance is that of guessing among the seen gestures."""
         trained, optim = self.trained(model, task.config, task.split), self.optim(task.config)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
-        cast(Encoder, model.net).tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
+        cast(Encoder, model.net).fit(read(subsample(train, STATISTICS_WINDOWS)))
         batches = Batches(train, train.users(task.store), optim.batch, task.seed)
         held = subsample(validation, 8 * HELD_WINDOWS)
 

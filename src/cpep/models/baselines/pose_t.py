@@ -26,7 +26,7 @@ class PoseT(PoseRegressor):
     """
 
     def __init__(self, encoder: Encoder, joints: int, frames: int, window_s: float) -> None:
-        tokens, steps = encoder.tokeniser.tokens, encoder.tokeniser.steps
+        tokens, steps = encoder.tokens, encoder.steps
         if frames % tokens:
             raise UserError(
                 f"PoseT: {frames} pose frames of a window do not divide among {tokens} tokens; set emg.token_ms"
@@ -44,11 +44,11 @@ class PoseT(PoseRegressor):
     def fit(self, signals: Callable[[], Tensor], pose_BSJ: Tensor) -> None:
         """Take the mean pose, and mean and SD of the encoder's signal."""
         super().fit(signals, pose_BSJ)
-        self.encoder.tokeniser.fit(signals())
+        self.encoder.fit(signals())
 
     def features(self, signal_BTC: Tensor) -> Tensor:
         """Return the tokens (B, N, D), without [CLS]."""
-        return self.encoder.encode(self.encoder.tokeniser(signal_BTC))[:, 1:]
+        return self.encoder.states(signal_BTC)[:, 1:]
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
         """Return the pose less the mean pose."""

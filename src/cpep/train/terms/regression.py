@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cpep.config.schema import ObjectiveConfig
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import Tokeniser
+from cpep.models.encoder import Encoder
 from cpep.models.losses import in_fp32
 from cpep.train.terms.term import TERMS, Known, OwnWindows, Term, whole
 
@@ -19,8 +19,7 @@ class RegressionTerm(Term):
 
     def __init__(self, net: Cpep, settings: ObjectiveConfig, known: Known) -> None:
         super().__init__(net, settings, known)
-        tokeniser = net.anchor.tokeniser
-        self.regression = nn.Linear(net.anchor.width, tokeniser.tokens * tokeniser.columns)
+        self.regression = nn.Linear(net.anchor.width, net.anchor.tokens * net.anchor.columns)
 
     @classmethod
     def weight(cls, settings: ObjectiveConfig) -> float:
@@ -29,12 +28,14 @@ class RegressionTerm(Term):
 
     def of_windows(self, own: OwnWindows) -> Tensor:
         """Return the mean squared error."""
-        return self.error(own.emg, own.read_BSJ, own.net.anchor.tokeniser)
+        return self.error(own.emg, own.read_BSJ, own.net.anchor)
 
     @in_fp32
-    def error(self, emg: Tensor, anchor_BSJ: Tensor, tokeniser: Tokeniser) -> Tensor:
+    def error(self, emg: Tensor, anchor_BSJ: Tensor, anchor: Encoder) -> Tensor:
         """Return the mean squared error of what is read from embeddings."""
-        mean_BNJ = tokeniser(anchor_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
+        mean_BNJ = (
+            anchor.standardised(anchor_BSJ).reshape(len(anchor_BSJ), anchor.tokens, -1, anchor.columns).mean(dim=2)
+        )
         return F.mse_loss(self.regression(whole(emg)), mean_BNJ.flatten(1))
 
 

@@ -1,0 +1,1 @@
+"""The encoders that ``emg.tokens`` names; see ``cpep.models.encoder``."""
