@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cpep.data.augment import Augmentation
-from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, AnchorScale, Normaliser, causal_level, recording_level
+from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, Normaliser, causal_level, recording_level
 from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
@@ -64,16 +64,6 @@ def test_the_level_of_a_recording_is_that_of_all_files_of_one_wearing(store):
 def test_none_scales_everybody_alike(store):
     scale = Normaliser("none", np.full(10, 0.3)).scale(store, np.array([0, 1]), np.array([300, 9000]))
     assert np.allclose(scale, 0.3)
-
-
-def test_a_glove_is_scaled_per_recording_without_labels(store):
-    centre, spread = AnchorScale(store).of(np.array([2, 0, 2]))
-    entry = store.entries[2]
-    pose = store.anchor_MJ[entry.start : entry.start + entry.frames]
-    assert centre[0] == pytest.approx(np.median(pose, axis=0))
-    low, high = np.percentile(pose, [2, 98], axis=0)
-    assert spread[0] == pytest.approx((high - low) / 2, rel=1e-5)
-    assert np.array_equal(centre[0], centre[2]) and not np.array_equal(centre[0], centre[1])
 
 
 OFF = {

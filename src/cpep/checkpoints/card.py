@@ -42,7 +42,7 @@ class Card:
         frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
         regressor: constructor arguments of a network that predicts pose; empty in the others.
         device: what the model was trained on, and what it refuses to differ from.
-        frame_rate: pose frames per second.
+        frame_rate: frames of the anchor per second.
         window_s: length of a window.
         vocabulary: names of the labels of the training data; empty where they are not known.
         split: who and what was held out, as plain values; empty where that is not known.
@@ -81,18 +81,13 @@ class Card:
             path: what the user knows them by, if not by the store.
 
         Raises:
-            UserError: other channels, rate, kind or joints.
+            UserError: other channels, rate or kind of EMG, or another anchor; see ``Anchor.refuse_other``.
         """
-        for what in ("channels", "emg_rate", "emg_kind", "anchor_names"):
+        for what in ("channels", "emg_rate", "emg_kind"):
             mine, other = getattr(self.device, what), getattr(store.device, what)
-            if mine != other and (what != "anchor_names" or other):
-                raise UserError(
-                    f"the checkpoint was trained with {what} {_short(mine)}; {path or store.path} has {_short(other)}"
-                )
-
-
-def _short(value: Any) -> str:
-    return f"{len(value)} joints" if isinstance(value, tuple) else str(value)
+            if mine != other:
+                raise UserError(f"the checkpoint was trained with {what} {mine}; {path or store.path} has {other}")
+        self.device.anchor.refuse_other(store.device.anchor, str(path or store.path))
 
 
 def make_card(kind: Kind, store: Store, split: Split, config: RunConfig, seed: int) -> Card:

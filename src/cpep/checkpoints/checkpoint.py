@@ -152,21 +152,29 @@ class Model(nn.Module):
         return found
 
     @torch.no_grad()
-    def encode_pose(self, pose_BJT: Tensor) -> Tensor:
-        """Embed pose windows (B, J, S) at the card's frame rate; joint angles in rad, a glove scaled.
+    def encode_anchor(self, anchor_BJT: Tensor) -> Tensor:
+        """Embed windows of the anchor (B, J, S) at the card's frame rate.
+
+        Args:
+            anchor_BJT: joint angles in rad; of a kind that is normalised, such as a glove, normalised as in training.
 
         Returns:
             (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
 
         Raises:
-            UserError: wrong shape, values that are not finite, or a model without a pose encoder.
+            UserError: wrong shape, values that are not finite, or a model without an encoder of the anchor.
         """
-        encoder = self.net.anchor if isinstance(self.net, Cpep) else self.net
+        encoder, anchor = self.net.anchor if isinstance(self.net, Cpep) else self.net, self.card.device.anchor
         if "pose" not in self.card.encoders or not isinstance(encoder, Encoder):
-            raise UserError(f"a {self.card.kind} checkpoint has no pose encoder")
-        _check(pose_BJT, (encoder.tokeniser.columns, encoder.tokeniser.steps), "pose", "joints x frames")
-        pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
-        return self.net.embed_anchor(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
+            raise UserError(f"a {self.card.kind} checkpoint has no encoder of poses, nor of another anchor")
+        wanted = (encoder.tokeniser.columns, encoder.tokeniser.steps)
+        _check(anchor_BJT, wanted, anchor.kind.words, f"{anchor.kind.columns} x frames")
+        anchor_BSJ = anchor_BJT.float().transpose(1, 2).contiguous().to(self.device)
+        return self.net.embed_anchor(anchor_BSJ) if isinstance(self.net, Cpep) else encoder(anchor_BSJ)
+
+    def encode_pose(self, pose_BJT: Tensor) -> Tensor:
+        """Embed windows of hand poses: ``encode_anchor`` under the name that it has for a hand."""
+        return self.encode_anchor(pose_BJT)
 
     def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
         """Check EMG windows and return what the network takes."""

@@ -1,4 +1,4 @@
-"""Label-free scaling of EMG and pose, and EMG augmentation."""
+"""Label-free level of the EMG."""
 
 from __future__ import annotations
 
@@ -123,35 +123,3 @@ def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
     by_entry = recording_levels(store)
     levels = [by_entry[index] for index, entry in enumerate(store.entries) if entry.user in users]
     return np.asarray(np.maximum(np.median(levels, axis=0), 1e-6))
-
-
-class AnchorScale:
-    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per recording.
-
-    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th
-    percentile of the recording, without labels (results.md).
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return centre and spread (N, J) of the recordings of the windows."""
-        unique, inverse = np.unique(entry_N, return_inverse=True)
-        pairs = [self._entry(int(index)) for index in unique]
-        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
-
-    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
-        if index not in self._cache:
-            entry, joints = self.store.entries[index], len(self.store.device.anchor_names)
-            centre, spread = np.zeros(joints, np.float32), np.ones(joints, np.float32)
-            rows = slice(entry.start, entry.start + entry.frames)
-            valid = np.asarray(self.store.valid_M[rows])
-            if self.store.device.anchor_unit == "count" and self.store.anchor_MJ is not None and valid.any():
-                low, centre, high = np.percentile(self.store.anchor_MJ[rows][valid], [2, 50, 98], axis=0).astype(
-                    np.float32
-                )
-                spread = np.maximum((high - low) / 2, 1e-6)
-            self._cache[index] = centre, spread
-        return self._cache[index]

@@ -22,10 +22,11 @@ from cpep.config.schema import OptimConfig, RunConfig
 from cpep.data.augment import Augmentation
 from cpep.data.sampler import Batches
 from cpep.data.windows import Windows, anchor_at
+from cpep.hand.joints import TIPS
+from cpep.hand.kinematics import Hand
 from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.encoder import Encoder
-from cpep.models.hand import TIPS, Hand, understands
 from cpep.models.losses import pose_loss
 from cpep.runtime import distributed
 from cpep.train.flops import cpep_gflop, step_gflop
@@ -115,8 +116,8 @@ def supervised_optim(config: RunConfig) -> OptimConfig:
 def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
     """Train a model that predicts the pose from EMG and return its checkpoint.
 
-    The emg2pose recipe (arXiv 2412.02725): Adam, L1 on joint angles, 0.01 times the distance of fingertips where
-    the pose is that of a known hand, EMG turned by up to one channel.
+    The emg2pose recipe (arXiv 2412.02725): Adam, L1 on the anchor, 0.01 times the distance of fingertips where
+    it is the joint angles of a hand, EMG turned by up to one channel.
 
     Raises:
         UserError: see ``Task``; or windows are too short for the model.
@@ -135,7 +136,7 @@ def regress(task: Task, kind: Kind, progress: Progress = no_progress) -> Path:
     if isinstance(net, PoseT):
         net.encoder.tokeniser.fit(read(some))
     net.fit_mean(read_pose(some))
-    tips = _tips(model.device) if understands(device.anchor_names, device.anchor_unit) else None
+    tips = _tips(model.device) if device.anchor.is_hand else None
     batches = Batches(train, train.users(task.store), optim.batch, task.seed)
     held = subsample(validation, HELD_WINDOWS)
 
