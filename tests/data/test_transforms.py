@@ -16,6 +16,15 @@ def store(tmp_path_factory):
     return prepare(write_db1(folder / "raw", users=4), folder / "store")
 
 
+def worn(store, *sessions):
+    """Return the store with recordings of these sessions, each (user, session, side)."""
+    entries = [
+        dataclasses.replace(entry, user=user, session=session, side=side)
+        for entry, (user, session, side) in zip(store.entries, sessions, strict=True)
+    ]
+    return dataclasses.replace(store, entries=tuple(entries))
+
+
 def test_recording_level_is_the_rms_of_the_loudest_quarter():
     power = np.array([[1.0], [4.0], [9.0], [16.0], [0.0], [0.0], [0.0], [0.0]])
     assert recording_level(power) == pytest.approx(np.sqrt((16 + 9) / 2))
@@ -53,10 +62,9 @@ def test_the_causal_scale_of_a_window_uses_what_came_before_its_end(store):
 
 def test_the_level_of_a_recording_is_that_of_all_files_of_one_wearing(store):
     """A file may hold one gesture only: its own level would tell which."""
-    entries = tuple(dataclasses.replace(entry, user="1", session="a") for entry in store.entries[:2])
-    worn = dataclasses.replace(store, entries=entries)
-    scale = Normaliser("recording", np.full(10, 1e-6)).scale(worn, np.array([0, 1]), np.array([300, 9000]))
-    power = np.concatenate([store.power_KC[e.power_start : e.power_start + e.power_blocks] for e in entries])
+    both = worn(store, *[("1", "a", "right")] * 2, *[("2", "a", "right")] * 2)
+    scale = Normaliser("recording", np.full(10, 1e-6)).scale(both, np.array([0, 1]), np.array([300, 9000]))
+    power = np.concatenate([store.power_KC[e.power_start : e.power_start + e.power_blocks] for e in both.entries[:2]])
     assert scale[0] == pytest.approx(recording_level(power), rel=1e-5)
     assert np.array_equal(scale[0], scale[1])
 

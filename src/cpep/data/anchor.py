@@ -91,6 +91,11 @@ class Anchor:
         return "" if self.kind.standardise else self.unit
 
     @property
+    def is_known(self) -> bool:
+        """Whether more is known of it than its columns: its kind or its unit."""
+        return bool(self.unit or self.kind.units or self.kind.standardise)
+
+    @property
     def is_hand(self) -> bool:
         """Whether it is the joint angles that ``cpep.hand`` understands."""
         return self.kind.hand and understands(self.names, self.unit)
@@ -115,13 +120,14 @@ class Anchor:
             name: what the user knows that by.
 
         Raises:
-            UserError: another kind, other columns, or another unit where both are known.
+            UserError: other columns; or, where both are known, another kind or unit.
         """
         if not other.names:
             return
         mine, theirs = self.names, other.names
+        known = self.is_known and other.is_known
         other_unit = self.unit and other.unit and self.unit != other.unit
-        if other_unit or (self.kind, len(mine)) != (other.kind, len(theirs)):
+        if len(mine) != len(theirs) or (known and (other_unit or self.kind != other.kind)):
             raise UserError(f"the checkpoint was trained with {self}; {name} has {other}")
         if mine != theirs:
             first = next(k for k in range(len(mine)) if mine[k] != theirs[k])

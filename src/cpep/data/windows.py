@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cpep.config.schema import DataConfig
 from cpep.data.level import Normaliser
-from cpep.data.normalise import sessions
+from cpep.data.normalise import files_worn
 from cpep.data.store.store import Store
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
 
@@ -172,7 +172,7 @@ class AnchorScale:
         if store.anchor_MJ is None:
             raise UserError(f"{store.path} has no pose, nor another anchor")
         self.store, self.anchor_MJ, self.standardise = store, store.anchor_MJ, store.device.anchor.kind.standardise
-        self._files = {index: files for files in sessions(store) for index in files}
+        self._files = files_worn(store)
         self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -224,14 +224,15 @@ def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     """Interpolate the anchor of windows linearly at given times: (B, S, J).
 
     Args:
-        anchor_BFJ: one row a frame, each that of the frame's middle; before the first middle and after the last
-            one it stays as it is.
-        times_S: seconds from the window's start.
+        anchor_BFJ: one row a frame, that of the frame's start (see ``Frames``). In the window's last frame the
+            anchor goes on as it went from the last start but one to the last.
+        times_S: seconds from the window's start, within the window.
         frame_rate: frames per second.
     """
-    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, anchor_BFJ.shape[1] - 1)
-    low_S = place_S.floor().long().clamp(max=max(anchor_BFJ.shape[1] - 2, 0))
-    high_S = (low_S + 1).clamp(max=anchor_BFJ.shape[1] - 1)
+    last = anchor_BFJ.shape[1] - 1
+    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate).clamp(0, last + 1)
+    low_S = place_S.floor().long().clamp(max=max(last - 1, 0))
+    high_S = (low_S + 1).clamp(max=last)
     share_S1 = (place_S - low_S).to(anchor_BFJ.dtype)[:, None]
     return anchor_BFJ[:, low_S].lerp(anchor_BFJ[:, high_S], share_S1)
 
