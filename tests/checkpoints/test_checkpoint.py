@@ -123,12 +123,17 @@ def test_another_device_is_refused_by_name(model, store):
         model.card.refuse_other(other)
 
 
-@pytest.mark.parametrize(("field", "what", "trained"), [("emg_unit", "EMG", "V"), ("anchor_unit", "poses", "count")])
-def test_another_unit_is_refused_where_both_are_known(model, store, field, what, trained):
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("emg_unit", "trained with EMG in V; here has EMG in mV; convert to V .* trained in mV"),
+        ("anchor_unit", "trained with glove of 22 sensors in count; here has values of 22 columns in mV"),
+    ],
+)
+def test_another_unit_is_refused_where_both_are_known(model, store, field, said):
     def of(unit):
         return replace(store, device=replace(store.device, **{field: unit}))
 
-    said = rf"trained with {what} in {trained}; here has {what} in mV; convert to {trained} .* trained in mV"
     with pytest.raises(UserError, match=said):
         model.card.refuse_other(of("mV"), Path("here"))
     with pytest.raises(UserError, match="in mV"):

@@ -65,7 +65,7 @@ def test_recordings_are_checked() -> None:
     for change, sentence in (
         ({"emg_TC": np.zeros((1000, 8), np.float32)}, "8 EMG channels where 16 are expected"),
         ({"label_T": np.zeros(9, int)}, "9 labels for 1000 EMG samples"),
-        ({"anchor_SJ": np.zeros((50, 3), np.float32)}, r"pose of shape \(50, 3\)"),
+        ({"anchor_SJ": np.zeros((50, 3), np.float32)}, r"an anchor of shape \(50, 3\)"),
     ):
         with pytest.raises(UserError, match=sentence):
             Recording(**(whole | change))

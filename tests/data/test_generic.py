@@ -192,7 +192,7 @@ ODD = {
         ),
         ({"label": {"field": "g", "names": {"5": "fist"}}}, "names none of the values of 'g' .*: 0, 1, 2"),
         ({"label": {"field": "g", "names": ["a"]}}, "'label.names' is .*an object from the values"),
-        ({"pose": {"field": "emg", "unit": "rad", "names": ["a"]}}, "1 pose names for 2 columns"),
+        ({"pose": {"field": "emg", "unit": "rad", "names": ["a"]}}, "1 names for 2 columns of pose"),
         ({"emg": {"field": "cube"}}, r"'cube' is \(2, 2, 2\), expected \(rows, columns\)"),
         ({"emg": {"field": "words"}}, "'words' holds something else than numbers"),
         ({"repetition": "words"}, "'words' holds something else than numbers"),

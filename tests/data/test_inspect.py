@@ -21,7 +21,7 @@ def test_summary_against_loops() -> None:
         begins = sum(1 for a, b in itertools.pairwise(labels) if b == index and a != index)
         assert summary.seconds_of.get(gesture, 0.0) == samples / 2000
         assert summary.times_of.get(gesture, 0) == begins
-    assert summary.seconds == 2.0 and summary.pose_frames == 200
+    assert summary.seconds == 2.0 and summary.anchor_frames == 200
     assert summary.invalid_frames == sum(1 for valid in recording.valid_S if not valid)
     assert summary.notes == ()
 
@@ -48,12 +48,12 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     text = inspection.text()
     assert "4 by 3 users in 3 sessions" in text
     assert "16 channels, raw, 2000 Hz, noise_sd" in text and "3 channels, envelope, 50 Hz, V" in text
-    assert "20 values, rad, 100 Hz, " in text
+    assert "joint angles of 20 joints in rad, 100 Hz, " in text
     assert "cut.hdf5 is truncated or damaged" in text.split("Cannot be read")[1]
     notes = text.split("Worth a look")[1]
     assert "short: only 0.20 s long" in notes and "short: no signal in EMG channel(s) 5" in notes
-    assert "short: no frame of pose is valid" in notes
-    assert "a: no pose" in notes and "another device than" in notes
+    assert "short: no frame of the anchor is valid" in notes
+    assert "a: no pose, nor another anchor" in notes and "another device than" in notes
     assert "metadata.csv: 1 recording it lists, not here, the first gone" in notes
     assert "metadata.csv: 1 recording here that it does not list, the first short" in notes
     assert "1 file of other kinds (notes.txt)" in text

@@ -156,7 +156,7 @@ def test_damaged_stores(raw: Path, tmp_path: Path) -> None:
         open_store(tmp_path / "store")
     index = json.loads((tmp_path / "store" / STORE_INDEX).read_text())
     (tmp_path / "store" / STORE_INDEX).write_text(json.dumps(index | {"version": 99}))
-    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1\)"):
+    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1 or 2\)"):
         open_store(tmp_path / "store")
 
 
@@ -167,7 +167,7 @@ def test_25_thousand_recordings_open_quickly(raw: Path, tmp_path: Path) -> None:
     many = [first | {"start": k * first["frames"], "name": f"recording_{k}"} for k in range(25_000)]
     index["entries"] = [list(entry.values()) for entry in many]
     (tmp_path / "store" / STORE_INDEX).write_text(json.dumps(index))
-    for name, columns in (("emg", 20 * 16 * 4), ("pose", 20 * 4), ("valid", 1), ("label", 2), ("prompt", 2)):
+    for name, columns in (("emg", 20 * 16 * 4), ("anchor", 20 * 4), ("valid", 1), ("label", 2), ("prompt", 2)):
         _sparse(tmp_path / f"store/{name}.npy", columns, 25_000 * first["frames"], 20 if name == "emg" else 1)
     _sparse(tmp_path / "store/repetition.npy", 2, 25_000 * first["frames"], 1)
     _sparse(tmp_path / "store/power.npy", 16 * 4, 25_000 * first["power_blocks"], 1)

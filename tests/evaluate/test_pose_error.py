@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cpep.evaluate.pose_error import angular_error_deg, landmark_mm, normalised_rmse, pose_error
-from cpep.models.hand import Hand
+from cpep.hand.kinematics import Hand
 
 USERS = np.array(["a", "a", "b", "b", "b"])
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from cpep.data.readers.emg2pose import read_recording
-from cpep.models.hand import Hand
+from cpep.hand.kinematics import Hand
 from cpep.types import UserError
 from cpep.web.book_store import BookStore
 from cpep.web.frames import Live

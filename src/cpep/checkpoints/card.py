@@ -28,7 +28,7 @@ class Card:
         frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
         regressor: constructor arguments of a network that predicts pose; empty in the others.
         device: what the model was trained on, and what it refuses to differ from.
-        frame_rate: pose frames per second.
+        frame_rate: frames of the anchor per second.
         window_s: length of a window.
         vocabulary: names of the labels of the training data; empty where they are not known.
         split: who and what was held out, as plain values; empty where that is not known.
@@ -72,24 +72,23 @@ class Card:
             path: what the user knows them by, if not by the store.
 
         Raises:
-            UserError: other channels, rate, kind or joints; or EMG or pose in another unit, where both are known.
+            UserError: other channels, rate or kind of EMG; EMG in another unit, where both are known; or another
+                anchor, see ``Anchor.refuse_other``.
         """
         mine, theirs, name = self.device, store.device, str(path or store.path)
-        for what in ("channels", "emg_rate", "emg_kind", "anchor_names"):
+        for what in ("channels", "emg_rate", "emg_kind"):
             trained, given = getattr(mine, what), getattr(theirs, what)
-            if trained != given and (what != "anchor_names" or given):
-                raise UserError(
-                    f"the checkpoint was trained with {what} {_short(trained)}; {name} has {_short(given)}"
-                )
+            if trained != given:
+                raise UserError(f"the checkpoint was trained with {what} {trained}; {name} has {given}")
         refuse_other_unit("EMG", mine.emg_unit, theirs.emg_unit, name)
-        refuse_other_unit("poses", mine.anchor_unit, theirs.anchor_unit, name)
+        mine.anchor.refuse_other(theirs.anchor, name)
 
 
 def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
     """Check a unit against that of a checkpoint.
 
     Args:
-        what: EMG or poses.
+        what: what is in it.
         trained: unit of the checkpoint; empty where it is not known, which fits all.
         given: unit of what comes along, or empty.
         name: of what comes along, for the sentence.
@@ -102,10 +101,6 @@ def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
             f"the checkpoint was trained with {what} in {trained}; {name} has {what} in {given}; convert to "
             f"{trained} (a sidecar has scale and unit for that), or take a checkpoint that was trained in {given}"
         )
-
-
-def _short(value: Any) -> str:
-    return f"{len(value)} joints" if isinstance(value, tuple) else str(value)
 
 
 def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: int) -> Card:

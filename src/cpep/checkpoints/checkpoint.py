@@ -132,19 +132,26 @@ class Model(nn.Module):
         return self.spec.embed(self.net, signal_BNF)
 
     @torch.no_grad()
-    def encode_pose(self, pose_BJT: Tensor) -> Tensor:
-        """Embed pose windows (B, J, S) at the card's frame rate; joint angles in rad, a glove scaled.
+    def encode_anchor(self, anchor_BJT: Tensor) -> Tensor:
+        """Embed windows of the anchor (B, J, S) at the card's frame rate.
+
+        Args:
+            anchor_BJT: joint angles in rad; of a kind that is normalised, such as a glove, normalised as in training.
 
         Returns:
             (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
 
         Raises:
-            UserError: wrong shape, values that are not finite, or a model without a pose encoder.
+            UserError: wrong shape, values that are not finite, or a model without an encoder of the anchor.
         """
-        encoder = self.spec.anchor_encoder(self.net)
-        _check(pose_BJT, (encoder.columns, encoder.steps), "pose", "joints x frames")
-        pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
-        return self.spec.embed_anchor(self.net, pose_BSJ)
+        encoder, anchor = self.spec.anchor_encoder(self.net), self.card.device.anchor
+        _check(anchor_BJT, (encoder.columns, encoder.steps), anchor.kind.words, f"{anchor.kind.columns} x frames")
+        anchor_BSJ = anchor_BJT.float().transpose(1, 2).contiguous().to(self.device)
+        return self.spec.embed_anchor(self.net, anchor_BSJ)
+
+    def encode_pose(self, pose_BJT: Tensor) -> Tensor:
+        """Embed windows of hand poses: ``encode_anchor`` under the name that it has for a hand."""
+        return self.encode_anchor(pose_BJT)
 
     def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
         """Check EMG windows and return what the network takes."""

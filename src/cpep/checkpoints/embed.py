@@ -79,7 +79,7 @@ def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
 
 
 def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
-    """Embed the pose of windows with an aligned model, L2-normalised."""
+    """Embed the anchor of windows with an aligned model, L2-normalised."""
     model.card.refuse_other(store)
     read = AnchorReader(store, round(model.card.window_s * store.frame_rate))
     x_ND = in_batches(windows, lambda w: model.spec.embed_anchor(model.net, read(w).to(model.device)), progress)
@@ -87,12 +87,12 @@ def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progres
 
 
 def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
-    """Return the pose (N, S, J) that a regression predicts for windows at its ``times_S``."""
+    """Return the anchor (N, S, J) that a regression predicts for windows at its ``times_S``."""
     read, spec = emg_reader(model, store), model.spec
     return in_batches(windows, lambda w: spec.predict(model.net, read(w)).float(), size=spec.embed_batch)
 
 
 def measured_pose(store: Store, windows: Windows, times_S: Tensor) -> FloatArray:
-    """Return the measured pose (N, S, J) of windows at given times, scaled as in training."""
+    """Return the measured anchor (N, S, J) of windows at given times, normalised as in training."""
     read = AnchorReader(store, windows.frames)
     return in_batches(windows, lambda w: anchor_at(read(w), times_S.cpu(), store.frame_rate))

@@ -207,8 +207,8 @@ def position(**arguments: Any) -> Emg2Pose:
 
 for spec in (
     EmgEncoderSpec("emg_mae", "EMG encoder, pre-trained as a masked autoencoder"),
-    AnchorEncoderSpec("pose_mae", "Hand-pose encoder, pre-trained as a masked autoencoder"),
-    AlignedSpec("cpep", "An EMG encoder aligned to a hand-pose encoder, with both of them"),
+    AnchorEncoderSpec("pose_mae", "Encoder of poses (or of another anchor), pre-trained as a masked autoencoder"),
+    AlignedSpec("cpep", "An EMG encoder aligned to an encoder of poses (or of another anchor), with both of them"),
     EmgEncoderSpec("supervised", "EMG encoder trained to classify the seen gestures"),
     TokenRegressorSpec("pose_t", "EMG encoder trained to predict the pose, with its decoder", PoseT),
     RegressorSpec("vemg2pose", "vemg2pose, which predicts the pose from EMG", velocity),

@@ -80,7 +80,7 @@ class ModelSpec(ABC, Generic[N]):
 
     def anchor_encoder(self, net: N) -> Encoder:
         """Return the encoder of the anchor."""
-        raise UserError(f"a {self.name} checkpoint has no pose encoder")
+        raise UserError(f"a {self.name} checkpoint has no encoder of poses, nor of another anchor")
 
     def embed_anchor(self, net: N, anchor_BSJ: Tensor) -> Tensor:
         """Return embeddings (B, D) of anchor windows (B, S, J)."""

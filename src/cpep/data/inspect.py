@@ -32,7 +32,7 @@ class Summary:
     seconds: float
     device: Device
     anchor_rate: float
-    pose_frames: int
+    anchor_frames: int
     invalid_frames: int
     seconds_of: dict[str, float]
     times_of: dict[str, int]
@@ -84,7 +84,7 @@ class Inspection:
             mine = [one for one in self.recordings if one.device == device]
             signal = f"{device.emg_kind}, {device.emg_rate:g} Hz, {device.emg_unit}"
             yield f"  {'EMG':<12}{device.channels} channels, {signal}"
-            yield f"  {'pose':<12}{_pose(device, mine)}"
+            yield f"  {'anchor':<12}{_anchor(device, mine)}"
         if self.unreadable:
             yield f"  {'unreadable':<12}{_count(len(self.unreadable), 'recording')}, see below"
         kinds: dict[str, list[Path]] = {}
@@ -110,7 +110,7 @@ class Inspection:
                     _invalid(mine),
                 )
             )
-        return _table(("user", "recordings", "sessions", "minutes", "pose invalid"), rows)
+        return _table(("user", "recordings", "sessions", "minutes", "anchor invalid"), rows)
 
     def _gestures(self) -> str:
         seconds: Counter[str] = Counter()
@@ -175,7 +175,7 @@ def summarise(recording: Recording) -> Summary:
         seconds=recording.seconds,
         device=recording.device,
         anchor_rate=recording.anchor_rate,
-        pose_frames=frames,
+        anchor_frames=frames,
         invalid_frames=frames - int(recording.valid_S.sum()),
         seconds_of={recording.vocabulary[k]: samples[k] / rate for k in np.flatnonzero(samples)},
         times_of={recording.vocabulary[k]: int(times[k]) for k in np.flatnonzero(samples)},
@@ -191,11 +191,11 @@ def _oddities(recording: Recording) -> Iterable[str]:
     if len(flat):
         yield f"no signal in EMG channel(s) {', '.join(map(str, flat))}"
     if recording.anchor_SJ is None:
-        yield "no pose"
+        yield "no pose, nor another anchor"
     elif not recording.valid_S.any():
-        yield "no frame of pose is valid"
+        yield "no frame of the anchor is valid"
     elif recording.valid_S.mean() < 0.5:
-        yield f"{100 * (1 - recording.valid_S.mean()):.0f} % of the pose is invalid"
+        yield f"{100 * (1 - recording.valid_S.mean()):.0f} % of the anchor is invalid"
     if (recording.label_T < 0).all():
         yield "no labels"
 
@@ -228,15 +228,15 @@ def _table_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[str,
                 yield table.name, f"{_count(len(names), 'recording')} {what}, the first {min(names)}"
 
 
-def _pose(device: Device, recordings: Sequence[Summary]) -> str:
+def _anchor(device: Device, recordings: Sequence[Summary]) -> str:
     if not device.anchor_names:
         return "none"
     rates = ", ".join(f"{rate:g}" for rate in sorted({one.anchor_rate for one in recordings}))
-    return f"{len(device.anchor_names)} values, {device.anchor_unit}, {rates} Hz, {_invalid(recordings)} invalid"
+    return f"{device.anchor}, {rates} Hz, {_invalid(recordings)} invalid"
 
 
 def _invalid(recordings: Sequence[Summary]) -> str:
-    frames = sum(one.pose_frames for one in recordings)
+    frames = sum(one.anchor_frames for one in recordings)
     return f"{100 * sum(one.invalid_frames for one in recordings) / frames:.1f} %" if frames else "-"
 
 

@@ -1,10 +1,10 @@
-"""Label-free scaling of EMG and pose, and EMG augmentation."""
+"""Label-free level of the EMG."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cpep.data.normalise import files_worn, sessions
+from cpep.data.normalise import sessions
 from cpep.data.store.store import Entry, Store
 from cpep.types import FloatArray, IntArray, Normalisation
 
@@ -131,47 +131,3 @@ def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
     by_entry = recording_levels(store)
     levels = [by_entry[index] for index, entry in enumerate(store.entries) if entry.user in users]
     return np.asarray(np.maximum(np.median(levels, axis=0), 1e-6))
-
-
-class AnchorScale:
-    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per session.
-
-    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th percentile,
-    without labels (results.md). Both are of all files of one session of the device together, as for EMG (see
-    ``Standards``): a file may hold one gesture, and centred on its own median it would lose its posture.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.store, self._files = store, files_worn(store)
-        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return centre and spread (N, J) of the recordings of the windows."""
-        unique, inverse = np.unique(entry_N, return_inverse=True)
-        pairs = [self._entry(int(index)) for index in unique]
-        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
-
-    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
-        if index not in self._cache:
-            files = self._files[index]
-            self._cache |= dict.fromkeys(files, self._worn(files))
-        return self._cache[index]
-
-    def _worn(self, files: list[int]) -> tuple[FloatArray, FloatArray]:
-        """Return centre and spread (J,) of the recordings of one session."""
-        joints = len(self.store.device.anchor_names)
-        as_it_is = np.zeros(joints, np.float32), np.ones(joints, np.float32)
-        if self.store.device.anchor_unit != "count":
-            return as_it_is
-        pose_MJ = np.concatenate([self._measured(index) for index in files])
-        if not len(pose_MJ):
-            return as_it_is
-        low, centre, high = np.percentile(pose_MJ, [2, 50, 98], axis=0).astype(np.float32)
-        return centre, np.maximum((high - low) / 2, 1e-6)
-
-    def _measured(self, index: int) -> FloatArray:
-        """Return the valid frames (M, J) of one recording."""
-        assert self.store.anchor_MJ is not None, "the device has no pose"
-        entry = self.store.entries[index]
-        rows = slice(entry.start, entry.start + entry.frames)
-        return np.asarray(self.store.anchor_MJ[rows][np.asarray(self.store.valid_M[rows])])

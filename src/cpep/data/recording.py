@@ -1,4 +1,4 @@
-"""One recording of EMG, with or without pose, from any device."""
+"""One recording of EMG, with or without an anchor, from any device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
 
@@ -19,9 +20,9 @@ class Device:
         emg_kind: ``raw`` signal or rectified, smoothed ``envelope``.
         emg_unit: unit of the EMG (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``); empty where it is not known.
         ring: channels that form a closed ring around the arm, in order; empty if none do.
-        anchor_names: joints or sensors; empty where there is no pose.
-        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty
-            where it is not known.
+        anchor_names: columns of the anchor, such as joints; empty where there is none.
+        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ...; empty where it is not known.
+        anchor_kind: one of ``cpep.data.anchor.ANCHORS``; empty where the unit says it.
     """
 
     channels: int
@@ -31,6 +32,17 @@ class Device:
     ring: tuple[int, ...] = ()
     anchor_names: tuple[str, ...] = ()
     anchor_unit: str = ""
+    anchor_kind: str = ""
+
+    @property
+    def anchor(self) -> Anchor:
+        """What EMG is aligned to.
+
+        Raises:
+            UserError: a kind that nothing here registers.
+        """
+        kind = ANCHORS.get(self.anchor_kind or BY_UNIT.get(self.anchor_unit, "values"))
+        return Anchor(kind, self.anchor_names, self.anchor_unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +52,9 @@ class Recording:
     Attributes:
         name: unique in its folder (the file's stem).
         emg_TC: float32, finite.
-        anchor_SJ: float32, first frame at the first EMG sample; ``None`` without pose.
-        pose_rate: pose frames per second.
-        valid_S: where pose was measured (emg2pose: not an IK failure).
+        anchor_SJ: float32, first frame at the first EMG sample; ``None`` without an anchor.
+        anchor_rate: frames of the anchor per second.
+        valid_S: where the anchor was measured (emg2pose: not an IK failure).
         label_T: what the hand does, index into ``vocabulary``; REST or UNKNOWN elsewhere.
         vocabulary: names of the labels; entry 0 is ``rest``.
         prompt_T: what the person was asked to do, at least as wide as the label: a sample whose label is
@@ -88,8 +100,8 @@ class Recording:
             len(self.device.anchor_names),
         ):
             raise UserError(
-                f"{self.name}: pose of shape {self.anchor_SJ.shape}, expected "
-                f"({len(self.valid_S)} frames, {len(self.device.anchor_names)} joints)"
+                f"{self.name}: an anchor of shape {self.anchor_SJ.shape}, expected "
+                f"({len(self.valid_S)} frames, {len(self.device.anchor_names)} {self.device.anchor.kind.columns})"
             )
         bad = ~np.isfinite(self.emg_TC)
         if bad.any():

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from cpep.config.schema import DataConfig
-from cpep.data.level import AnchorScale, Normaliser
+from cpep.data.level import Normaliser
+from cpep.data.normalise import files_worn
 from cpep.data.store.store import Store
-from cpep.types import UNKNOWN, BoolArray, IntArray, StrArray, UserError
+from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +23,10 @@ class Windows:
         start_N: first frame, counted over the whole store.
         entry_N: index of the recording in ``store.entries``.
         label_N: the label that every frame of the window carries; UNKNOWN where they differ.
-        valid_N: whether pose is valid throughout.
+        valid_N: whether the anchor is valid throughout.
         phase_N: windows of one phase and one recording never overlap.
         frames: length of a window.
-        lag_frames: pose is read this much later than EMG.
+        lag_frames: the anchor is read this much later than EMG.
     """
 
     start_N: IntArray
@@ -68,7 +69,7 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
         store: prepared recordings.
         window_s: length.
         hop_s: distance of neighbours.
-        lag_frames: pose is read this much later than EMG, and must exist there.
+        lag_frames: the anchor is read this much later than EMG, and must exist there.
 
     Raises:
         UserError: no recording is as long as one window, or the hop is no whole number of frames.
@@ -106,13 +107,13 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
 
 
 def windows_of(store: Store, config: DataConfig) -> Windows:
-    """List the windows of a run, with its lag of the pose."""
+    """List the windows of a run, with its lag of the anchor."""
     lag_frames = round(config.pose_lag_ms / 1000 * store.frame_rate)
     return list_windows(store, config.window_s, config.hop_s, lag_frames)
 
 
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
-    """Tell which windows have a frame, of EMG or of pose, labelled or prompted with ``labels`` within ``guard_s``."""
+    """Tell which windows have a frame, of EMG or anchor, labelled or prompted with ``labels`` within ``guard_s``."""
     guard = frames_of(store, guard_s)
     out = np.zeros(len(windows), dtype=bool)
     order_N = np.argsort(windows.entry_N, kind="stable")
@@ -154,36 +155,77 @@ class SampleReader:
         return emg_BTC.div_(torch.from_numpy(scale_BC)[:, None])
 
 
+class AnchorScale:
+    """Centre and spread of the anchor, without labels: of all files of one session together, as its kind says.
+
+    A file may hold one gesture, and centred on its own mean it would lose its posture. A session in which no frame is
+    valid is left as it is.
+
+    Args:
+        store: prepared recordings.
+
+    Raises:
+        UserError: the store has no anchor.
+    """
+
+    def __init__(self, store: Store) -> None:
+        if store.anchor_MJ is None:
+            raise UserError(f"{store.path} has no pose, nor another anchor")
+        self.store, self.anchor_MJ, self.standardise = store, store.anchor_MJ, store.device.anchor.kind.standardise
+        self._files = files_worn(store)
+        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return centre and spread (N, J) of the recordings of the windows."""
+        unique, inverse = np.unique(entry_N, return_inverse=True)
+        pairs = [self._entry(int(index)) for index in unique]
+        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
+
+    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
+        if index not in self._cache:
+            files = self._files[index]
+            self._cache |= dict.fromkeys(files, self._session(files))
+        return self._cache[index]
+
+    def _session(self, files: list[int]) -> tuple[FloatArray, FloatArray]:
+        columns = self.anchor_MJ.shape[1]
+        as_it_is = np.zeros(columns, np.float32), np.ones(columns, np.float32)
+        if self.standardise is None:
+            return as_it_is
+        entries = [self.store.entries[file] for file in files]
+        rows = [slice(entry.start, entry.start + entry.frames) for entry in entries]
+        measured_MJ = np.concatenate([self.anchor_MJ[own][np.asarray(self.store.valid_M[own])] for own in rows])
+        return self.standardise(measured_MJ) if len(measured_MJ) else as_it_is
+
+
 class AnchorReader:
-    """Reads scaled pose of windows from the memory-mapped store, as ``SampleReader`` does EMG.
+    """Reads the normalised anchor of windows from the memory-mapped store, as ``SampleReader`` reads EMG.
 
     Args:
         store: prepared recordings.
         frames: length of a window.
 
     Raises:
-        UserError: the store has no pose.
+        UserError: the store has no anchor.
     """
 
     def __init__(self, store: Store, frames: int) -> None:
-        if store.anchor_MJ is None:
-            raise UserError(f"{store.path} has no pose")
         self.scale = AnchorScale(store)
-        self._pose = _unfolded(store.anchor_MJ, frames)
+        self._anchor = _unfolded(self.scale.anchor_MJ, frames)
 
     def __call__(self, windows: Windows) -> Tensor:
-        """Return pose (B, S, J), as much later than EMG as the windows say."""
-        pose_BSJ = self._pose.index_select(0, torch.from_numpy(windows.start_N + windows.lag_frames))
+        """Return the anchor (B, S, J), as much later than EMG as the windows say."""
+        anchor_BSJ = self._anchor.index_select(0, torch.from_numpy(windows.start_N + windows.lag_frames))
         centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
-        return pose_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
+        return anchor_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 
 
 def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
-    """Interpolate pose of windows linearly at given times: (B, S, J).
+    """Interpolate the anchor of windows linearly at given times: (B, S, J).
 
     Args:
-        anchor_BFJ: one pose a frame, that of the frame's start (see ``Frames``). In the window's last frame the
-            pose goes on as it went from the last start but one to the last.
+        anchor_BFJ: one row a frame, that of the frame's start (see ``Frames``). In the window's last frame the
+            anchor goes on as it went from the last start but one to the last.
         times_S: seconds from the window's start, within the window.
         frame_rate: frames per second.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cpep.models.hand import Hand
+from cpep.hand.kinematics import Hand
 from cpep.types import FloatArray, StrArray
 
 _BLOCK_WINDOWS = 256
@@ -20,7 +20,8 @@ class PoseError:
 
     Attributes:
         gestures: ``seen`` or ``unseen``.
-        values: ``angular_error_deg`` and, where the hand is known, ``landmark_mm``; of a glove ``pose_nrmse``.
+        values: ``angular_error_deg`` and, where the hand is known, ``landmark_mm``; where poses are not in rad
+            ``pose_nrmse``.
         mean_pose: the same of always answering the training people's mean pose.
         per_user: the first of the values, by person.
         n_windows: windows.
@@ -62,7 +63,7 @@ def pose_error(
         mean_J: training people's mean pose, the reference of knowing nothing.
         user_N: people.
         gestures: ``seen`` or ``unseen``.
-        unit: of the pose, ``rad`` or a glove's.
+        unit: of the poses; only ``rad`` has errors in degrees.
         hand: forward kinematics, where the pose is that of a known hand.
     """
     spread_J = measured_NSJ.std(axis=(0, 1), dtype=np.float64)
@@ -102,12 +103,12 @@ def landmark_mm(hand: Hand, predicted_NSJ: FloatArray, measured_NSJ: FloatArray)
 
 
 def normalised_rmse(predicted_NSJ: FloatArray, measured_NSJ: FloatArray, spread_J: FloatArray) -> float:
-    """Return the mean over sensors of their RMSE over their SD; 1 is what answering the mean costs.
+    """Return the mean over columns of their RMSE over their SD; 1 is what answering the mean costs.
 
     Args:
         predicted_NSJ: predicted poses.
         measured_NSJ: measured poses.
-        spread_J: SD of every sensor over all windows of the set.
+        spread_J: SD of every column over all windows of the set.
     """
     error_J = np.sqrt(((predicted_NSJ - measured_NSJ) ** 2).mean(axis=(0, 1), dtype=np.float64))
     moving_J = spread_J > 1e-6

@@ -16,8 +16,8 @@ from cpep.evaluate.plane import map_of
 from cpep.evaluate.pose_error import PoseError, pose_error
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.protocol import Outcome, Protocol, mean_parts
+from cpep.hand.kinematics import Hand
 from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.hand import Hand, understands
 from cpep.runtime.registry import Registry
 from cpep.types import FloatArray, Normalisation, Progress, no_progress
 
@@ -118,7 +118,7 @@ def regression(protocol: Protocol, name: str, model: Model, progress: Progress =
     Poses are compared at the times that the model predicts, as ``POSE_PARTS`` mean poses, each joint over its
     SD among training people; cosine, as for every other row.
     """
-    net, device = model.net, protocol.store.device
+    net, anchor = model.net, protocol.store.device.anchor
     assert isinstance(net, PoseRegressor)
     probed = protocol.of_session(model, lambda windows: embed_emg(model, protocol.store, windows, progress).x_ND)
     tested, trainers = protocol.of_role("test"), protocol.of_role("train")
@@ -129,7 +129,7 @@ def regression(protocol: Protocol, name: str, model: Model, progress: Progress =
     query = embedding_set(protocol.store, tested, standard(mean_parts(predicted_NSJ)))
     gallery = gallery.with_x(standard(gallery.x_ND))
     mean_J = gallery_NSJ[np.isin(trainers.label_N, protocol.split.seen)].mean(axis=(0, 1))
-    hand = Hand() if understands(device.anchor_names, device.anchor_unit) else None
+    hand = Hand() if anchor.is_hand else None
     errors = []
     for gestures, labels in protocol.gestures.items():
         mine = np.isin(tested.label_N, labels)
@@ -140,7 +140,7 @@ def regression(protocol: Protocol, name: str, model: Model, progress: Progress =
                 mean_J,
                 query.user_N[mine],
                 gestures=gestures,
-                unit=device.anchor_unit,
+                unit=anchor.read_unit,
                 hand=hand,
             )
         )

@@ -138,8 +138,7 @@ def publish(
     windows = windows_of(store, config.data)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
-    glove = "The pose is an uncalibrated glove's, scaled per session without labels: neither degrees nor radians."
-    notes = [glove] if store.device.anchor_unit == "count" else []
+    notes = store.device.anchor.notes
     if config.align.objective.targets is not Targets.own:
         notes.append(
             "Targets of cpep are soft here (recipe best); published figures are of hard ones (cpep/hard_targets)."

@@ -23,8 +23,8 @@ MEAN_POSE = "mean pose"
 WORDS = {
     "angular_error_deg": "Angular error: how far a predicted joint angle is from the real one, averaged over joints.",
     "landmark_mm": "Landmark distance: how far the points of the predicted hand are from those of the real hand.",
-    "pose_nrmse": "Normalised RMSE: root mean squared error of a glove's sensor over its SD, averaged over sensors;"
-    " 1 is what answering the mean of the tested windows costs.",
+    "pose_nrmse": "Normalised RMSE: root mean squared error of a column, such as a glove's sensor, over its SD,"
+    " averaged over columns; 1 is what answering the mean of the tested windows costs.",
 }
 LEGEND = f"{MEAN_POSE}: always answering the training people's mean pose, without EMG. Lower is better."
 

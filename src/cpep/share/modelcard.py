@@ -17,12 +17,12 @@ from cpep.runtime.files import read_json
 from cpep.types import UserError
 
 PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
-TAGS = ("emg", "semg", "gesture-recognition", "hand-pose", "contrastive-learning")
+TAGS = ("emg", "semg", "gesture-recognition")
 
 LIMITS = (
-    "- Another number of channels, rate, kind or unit of EMG, set of joints or unit of the pose is refused. "
-    "Electrodes in other places are not noticed, and neither is another unit of a source that does not say its unit; "
-    "they give wrong results.\n"
+    "- Another number of channels, rate, kind or unit of EMG, or another anchor is refused. Electrodes in other "
+    "places are not noticed, and neither is another unit of a source that does not say its unit; they give wrong "
+    "results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
@@ -90,7 +90,8 @@ def read_results(path: Path, card: Card) -> dict[str, Any]:
 def _front(card: Card, terms: Terms) -> str:
     """Return the front matter; what a user typed is in it as a slug alone, so that it is always YAML."""
     named = [f"license_name: {_slug(terms.data)}"] if terms.weights == "other" else []
-    tags = [f"  - {tag}" for tag in (*TAGS, card.kind.replace("_", "-"))]
+    pose = ["hand-pose"] if card.device.anchor.kind.pose else []
+    tags = [f"  - {tag}" for tag in (*TAGS, *pose, "contrastive-learning", card.kind.replace("_", "-"))]
     return "\n".join(["---", f"license: {terms.weights}", *named, "library_name: cpep", "tags:", *tags, "---"])
 
 
@@ -132,7 +133,7 @@ def _sizes(card: Card, parameters: int) -> str:
     ]
     if device.anchor_names:
         rows.append(
-            ["pose", f"{len(device.anchor_names)} joints in {device.anchor_unit}, {card.frame_rate:g} frames/s"]
+            ["pose" if device.anchor.kind.pose else "anchor", f"{device.anchor}, {card.frame_rate:g} frames/s"]
         )
     rows.append(["window", f"{card.window_s:g} s"])
     if card.frontend:
@@ -163,7 +164,8 @@ def _names(card: Card, which: str) -> list[str]:
 
 def _use(opening: str, card: Card) -> str:
     """Return Python that runs as it stands."""
-    frames, joints = round(card.window_s * card.frame_rate), len(card.device.anchor_names)
+    frames, anchor = round(card.window_s * card.frame_rate), card.device.anchor
+    name, axes = ("pose" if anchor.kind.pose else "anchor"), f"windows x {anchor.kind.columns} x frames"
     lines = ["import torch", opening]
     if card.frontend:
         standard = card.frontend["normalisation"] != "none"
@@ -175,16 +177,16 @@ def _use(opening: str, card: Card) -> str:
             + ("  # better with standard=model.calibrate(minutes of the same session)" if standard else ""),
         ]
     if card.regressor:
-        lines.append("pose_BJS = model.predict_pose(emg_BCT)  # windows x joints x frames")
+        lines.append(f"{name}_BJS = model.predict_pose(emg_BCT)  # {axes}")
     if "pose" in card.encoders:
-        unit = "in rad" if card.device.anchor_unit == "rad" else "scaled as in training"
+        unit = f"in {anchor.read_unit}" if anchor.read_unit else "normalised as in training"
         lines += [
             "",
-            f"pose_BJS = torch.zeros(8, {joints}, {frames})  # windows x joints x frames, {unit}",
-            "y_BD = model.encode_pose(pose_BJS)",
+            f"{name}_BJS = torch.zeros(8, {len(anchor.names)}, {frames})  # {axes}, {unit}",
+            f"y_BD = model.encode_{name}({name}_BJS)",
         ]
     if MODELS.get(card.kind).reads_anchor and not card.config["align"]["queries"]:
-        lines.append("similarity_BB = x_BD @ y_BD.T  # which pose the EMG is nearest to")
+        lines.append(f"similarity_BB = x_BD @ y_BD.T  # which {name} the EMG is nearest to")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from importlib import resources
 
 import numpy as np
 
-from cpep.data.readers.emg2pose import JOINTS
+from cpep.hand.joints import JOINTS
 from cpep.types import FloatArray
 
 WRIST = ("WRIST_DEV", "WRIST_FE")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-from cpep.data.readers.emg2pose import JOINTS, SAMPLE_RATE
+from cpep.data.readers.emg2pose import SAMPLE_RATE
+from cpep.hand.joints import JOINTS
 from cpep.simulate.conductor import CHANNELS, Placement
 from cpep.simulate.variability import CONTROL_RATE, smooth_noise
 from cpep.types import BoolArray, FloatArray

@@ -15,8 +15,9 @@ from cpep.data.augment import Augmentation
 from cpep.data.sampler import Batches
 from cpep.data.splits import Role, Split
 from cpep.data.windows import Windows, anchor_at
+from cpep.hand.joints import TIPS
+from cpep.hand.kinematics import Hand
 from cpep.models.baselines.regressor import PoseRegressor
-from cpep.models.hand import TIPS, Hand, understands
 from cpep.models.losses import pose_loss
 from cpep.train.baseline import HELD_WINDOWS, Baseline, mean_error, own_windows
 from cpep.train.rng import part_draws
@@ -61,7 +62,7 @@ class RegressionStage(Baseline):
         read, read_anchor, turn = emg_signals(task, model), anchor_signals(task), turned(task, model)
         some = subsample(train, STATISTICS_WINDOWS)
         net.fit(lambda: read(some), read_anchor(some))
-        tips = _tips(model.device) if understands(device.anchor_names, device.anchor_unit) else None
+        tips = _tips(model.device) if device.anchor.is_hand else None
         batches = Batches(train, train.users(task.store), optim.batch, task.seed)
         held = subsample(validation, HELD_WINDOWS)
 

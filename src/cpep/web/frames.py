@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from cpep.hand.kinematics import Hand
 from cpep.live.session import Session, View
-from cpep.models.hand import Hand
 from cpep.types import FloatArray
 
 
@@ -20,10 +20,11 @@ class Live:
         session: the recogniser that runs.
         source: what the user calls where the EMG comes from.
         unit: of the EMG.
+        no_hand: why no hand is shown, in a sentence; empty where one is.
     """
 
-    def __init__(self, session: Session, source: str, unit: str) -> None:
-        self.session, self.source, self.unit = session, source, unit
+    def __init__(self, session: Session, source: str, unit: str, no_hand: str = "") -> None:
+        self.session, self.source, self.unit, self.no_hand = session, source, unit, no_hand
         self._hand = Hand()
         self._seen: tuple[object, object] = (None, None)
         self._version = 0
@@ -53,7 +54,7 @@ class Live:
             "confidence": round(float(state.confidence), 3) if state else 0,
             "made": view.made,
             "events": [(e.time_s, e.name, round(float(e.confidence), 3)) for e in view.events if e.time_s > after],
-            "hand": None if view.pose_J is None else self.landmarks(view.pose_J),
+            "hand": None if view.pose_J is None or self.no_hand else self.landmarks(view.pose_J),
             "point": None if view.point is None else [float(place) for place in view.point],
             "lost": view.lost,
             "problem": view.problem,

@@ -1,10 +1,11 @@
-"""The page: what runs by itself (live.js), and the studio."""
+"""The page: what runs by itself (live.js), and the studio where the anchor is a hand."""
 
 from __future__ import annotations
 
 from nicegui import ui
 from nicegui.element import Element
 
+from cpep.web.book_list import BookList
 from cpep.web.book_store import BookStore
 from cpep.web.frames import Live
 from cpep.web.studio import Maker, Studio
@@ -20,6 +21,7 @@ class LiveView(Element, component="static/live.js"):
         super().__init__()
         self._props["source"] = live.source
         self._props["unit"] = UNITS.get(live.unit, live.unit)
+        self._props["handless"] = live.no_hand
 
 
 class Page:
@@ -41,4 +43,10 @@ class Page:
         """Build the page for one browser tab."""
         ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
         LiveView(self.live)
-        Studio(self.live, self.book_store, self.maker, self.rate, self.window_s).show()
+        if not self.live.no_hand:
+            Studio(self.live, self.book_store, self.maker, self.rate, self.window_s).show()
+            return
+        with ui.element("section").classes("studio").props('aria-label="Book of gestures"'):
+            book = BookList(self.book_store, lambda sentence: said.set_text(sentence), None)
+            book.show()
+            said = ui.label("Gestures come into this book by `cpep book`.").classes("said").props('role="status"')

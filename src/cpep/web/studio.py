@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,13 +9,14 @@ from nicegui import run, ui
 from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
-from cpep.models.hand import JOINTS
+from cpep.hand.joints import JOINTS
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
+from cpep.web.book_list import BookList
 from cpep.web.book_store import LONGEST_NAME, BookStore
-from cpep.web.controls import Slider, button, icon_button
-from cpep.web.frames import Live, gestures
+from cpep.web.controls import Slider, button
+from cpep.web.frames import Live
 from cpep.web.recorded import Recorded
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -75,7 +75,7 @@ class Studio:
         self.sliders: list[Slider] = []
         self.curls: list[Slider] = []
         self._setting = False
-        self._shown: tuple[str, ...] = ()
+        self.entries = BookList(book_store, self._say, self.set_pose)
 
     def show(self) -> None:
         """Build it."""
@@ -89,11 +89,8 @@ class Studio:
             with ui.element("div").classes("making"):
                 self._start()
                 self._save()
-            with ui.element("div").classes("book"):
-                ui.html("<h2>Book</h2>", sanitize=False)
-                self._entries()
+            self.entries.show()
         self.set_pose(self.pose_J)
-        ui.timer(1.0, self._follow)
 
     def _finger(self, finger: int) -> None:
         """Build the sliders of a finger: how far it is curled, then joint by joint, in the order of a pose."""
@@ -121,19 +118,6 @@ class Studio:
         self.name.classes("name").on("keydown.enter", self._add)
         button("Add to the book", self._add, main=True)
         self.said = ui.label().classes("said").props('role="status"')
-
-    @ui.refreshable_method
-    def _entries(self) -> None:
-        self._shown = self.book_store.book.names
-        with ui.element("ul"):
-            for name in self._shown:
-                with ui.element("li"):
-                    self._swatch(name)
-                    ui.label(name)
-                    if self.book_store.book.pose_of(name) is not None:
-                        icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
-                    if name != "rest":
-                        icon_button("close", f"Remove {name}", partial(self._remove, name))
 
     def set_pose(self, pose_J: FloatArray, recorded_SJ: FloatArray | None = None) -> None:
         """Pose the hand, within its range of motion, and set the sliders to it.
@@ -181,11 +165,6 @@ class Studio:
         else:
             self.set_pose(pose_J)
 
-    def _pose_of(self, name: str) -> None:
-        pose_J = self.book_store.book.pose_of(name)
-        if pose_J is not None:
-            self.set_pose(pose_J)
-
     def _from_recording(self, pose_SJ: FloatArray, name: str) -> None:
         self.set_pose(pose_SJ[len(pose_SJ) // 2], pose_SJ)
         self.name.value = self.name.value or name
@@ -207,39 +186,10 @@ class Studio:
         self.name.value = ""
         warning = f", but cannot be told from {', '.join(same)}: change its pose, or remove one" if same else ""
         self._say(f"{name} is in the book{warning}")
-        self._entries.refresh()
-
-    async def _remove(self, name: str) -> None:
-        with ui.dialog() as dialog, ui.card():
-            ui.label(f"Remove {name} from the book?")
-            with ui.row():
-                button("Remove", lambda: dialog.submit(True), main=True)
-                button("Keep", dialog.close)
-        sure = await dialog
-        dialog.delete()
-        if not sure:
-            return
-        try:
-            await run.io_bound(self.book_store.remove, name)
-            self._say(f"{name} is no longer in the book")
-        except UserError as error:
-            self._say(str(error))
-        self._entries.refresh()
-
-    def _swatch(self, name: str) -> None:
-        """Build the mark of an entry, as on the map: from the ninth gesture on colours come again, as discs."""
-        order = gestures(self._shown).index(name) if name != "rest" else 0
-        colour = "-rest" if name == "rest" else str(order % 8)
-        swatch = ui.element("i").classes("disc" if order >= 8 else "").props('aria-hidden="true"')
-        swatch.style(f"background: var(--g{colour})")
+        self.entries.entries.refresh()
 
     def _say(self, sentence: str) -> None:
         self.said.text = sentence
-
-    def _follow(self) -> None:
-        """Show what another tab has changed."""
-        if self.book_store.book.names != self._shown:
-            self._entries.refresh()
 
 
 def _flexions(finger: int) -> list[int]:

@@ -14,7 +14,6 @@ import numpy as np
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.resample import resample_anchor
-from cpep.models.hand import understands
 from cpep.types import REST, BoolArray, FloatArray, UserError
 
 LARGEST = 20 * 2**20
@@ -116,7 +115,7 @@ def _read(folder: Path, rate: float) -> Poses:
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
     recording = sources[0].read()
-    if recording.anchor_SJ is None or not understands(recording.device.anchor_names, recording.device.anchor_unit):
+    if recording.anchor_SJ is None or recording.device.anchor.no_hand:
         raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
     frames = round(len(recording.anchor_SJ) * rate / recording.anchor_rate)
     pose_SJ, valid_S = resample_anchor(recording.anchor_SJ, recording.valid_S, recording.anchor_rate, rate, frames)

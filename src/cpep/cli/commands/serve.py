@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -52,14 +52,13 @@ def serve(
     on_one_core()
     shipped, shipped_book = demo_paths()
     model = load(checkpoint or shipped)
-    refuse_other_hands(model.card.device)
     if not book.exists():
         GestureBook.load(shipped_book, model).save(book)
     standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
     opened = open_source(source, model.card.device, 1.0)
     session = Session(opened, model, GestureBook.load(book, model), standard)
     page = Page(
-        Live(session, opened.name, model.card.device.emg_unit),
+        Live(session, opened.name, model.card.device.emg_unit, model.card.device.anchor.no_hand),
         BookStore(session, book),
         opened if isinstance(opened, Maker) else None,
         model.card.frame_rate,
@@ -72,17 +71,3 @@ def serve(
         pass
     finally:
         session.stop()
-
-
-def refuse_other_hands(device: Any) -> None:
-    """Check that the page's hand can show the poses of a device.
-
-    Raises:
-        UserError: it cannot.
-    """
-    from cpep.models.hand import understands
-
-    if not understands(device.anchor_names, device.anchor_unit):
-        raise UserError(
-            "the page shows hands of 20 joints in rad, as emg2pose has; this checkpoint knows other poses"
-        )

@@ -29,6 +29,7 @@ from cpep.data.readers.metadata import METADATA, SPLITS, MetadataRow, plain_stag
 from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Reader, Terms
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
+from cpep.hand.joints import JOINTS
 from cpep.runtime.files import atomic_path
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
@@ -51,18 +52,6 @@ SAMPLE_RATE = 2000.0
 POSE_STRIDE = 20
 POSE_RATE = SAMPLE_RATE / POSE_STRIDE
 """Motion capture ran at 60 Hz behind a 15 Hz low-pass; the 2 kHz in the files are interpolated."""
-
-JOINTS: tuple[str, ...] = (
-    "THUMB_CMC_FE",
-    "THUMB_CMC_AA",
-    "THUMB_MCP_FE",
-    "THUMB_IP_FE",
-    *(
-        f"{finger}_{joint}"
-        for finger in ("INDEX", "MIDDLE", "RING", "PINKY")
-        for joint in ("MCP_AA", "MCP_FE", "PIP_FE", "DIP_FE")
-    ),
-)
 
 DEVICE = Device(
     channels=16,

@@ -27,6 +27,9 @@ Keys (those in brackets are optional):
 - [``ring``]: channels that form a closed ring around the arm, in order.
 - [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (else that of the EMG) and
   [``names``].
+- [``anchor``]: in place of ``pose``, what else the EMG is to be aligned to: as ``pose``, with ``kind``
+  (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
+  kinds ``features`` and ``values`` need no ``unit``.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
   unknown.
 - [``prompt``]: field of what was asked for, in the values of the label.
@@ -37,9 +40,10 @@ Keys (those in brackets are optional):
 - [``max_gap_s``]: 0.1.
 
 Rows with a clock are interpolated linearly onto a regular one; rows of one time are averaged before. In a gap
-of more than ``max_gap_s`` the EMG is interpolated too, but pose is invalid and the label unknown, so that no
-labelled or paired window is taken from it. Both clocks share their zero; pose without one starts with the
-EMG, or shares its clock where the rows are the same. Pose that is not finite is invalid; EMG must be finite.
+of more than ``max_gap_s`` the EMG is interpolated too, but the anchor is invalid and the label unknown, so that
+no labelled or paired window is taken from it. Both clocks share their zero; an anchor without one starts with the
+EMG, or shares its clock where the rows are the same. A row of the anchor that is not finite is invalid; EMG must
+be finite.
 """
 
 from __future__ import annotations
@@ -101,7 +105,7 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     row_T = np.searchsorted(time_T, grid_T + SAME_TIME_S, side="right") - 1
     vocabulary = ("rest", *dict.fromkeys(name for name in said.label_names.values() if name != "rest"))
     label_T = table.labels(said, said.label, len(rows_TC), vocabulary)[row_T]
-    pose_SJ, valid_S = _pose(table, said, time_T, grid_T, solid_T)
+    anchor_SJ, valid_S = _anchor(table, said, time_T, grid_T, solid_T)
     name = stem(path)
     return Recording(
         name=name,
@@ -109,9 +113,9 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         session=said.session.of(name, path, "session"),
         stage=said.stage.of(name, path, "stage"),
         side=said.side,
-        device=said.device(emg_TC.shape[1], _pose_names(said, pose_SJ)),
+        device=said.device(emg_TC.shape[1], _anchor_names(said, anchor_SJ)),
         emg_TC=emg_TC,
-        anchor_SJ=pose_SJ,
+        anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
         label_T=np.where(solid_T, label_T, np.int16(UNKNOWN)),
@@ -121,38 +125,40 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     )
 
 
-def _pose(
+def _anchor(
     table: Table, said: Sidecar, time_T: FloatArray, grid_T: FloatArray, solid_T: BoolArray
 ) -> tuple[FloatArray | None, BoolArray]:
-    """Return pose on a regular clock that starts with the EMG, and where it is valid."""
-    if said.pose is None:
+    """Return the anchor on a regular clock that starts with the EMG, and where it is valid."""
+    if said.anchor is None:
         return None, np.zeros(0, bool)
-    rows_SJ = table.block(said.pose, "pose")
-    if said.pose.clock:
-        time_S = table.clock(said.pose, len(rows_SJ), said.anchor_rate)
+    rows_SJ = table.block(said.anchor, said.anchor_key)
+    if said.anchor.clock:
+        time_S = table.clock(said.anchor, len(rows_SJ), said.anchor_rate)
     elif said.emg.clock:
-        table.check_rows("pose (which has no clock of its own)", len(rows_SJ), len(time_T))
+        table.check_rows(f"{said.anchor_key} (which has no clock of its own)", len(rows_SJ), len(time_T))
         time_S = time_T
     else:
         time_S = time_T[0] + np.arange(len(rows_SJ)) / said.anchor_rate
-    if said.emg.clock or said.pose.clock:
+    if said.emg.clock or said.anchor.clock:
         frames = int((grid_T[-1] - grid_T[0]) * said.anchor_rate + 1e-6) + 1
         grid_S = grid_T[0] + np.arange(frames) / said.anchor_rate
     else:
         grid_S = time_S
-    pose_SJ, valid_S = interpolate_rows(rows_SJ, time_S, grid_S, said.max_gap_s)
+    anchor_SJ, valid_S = interpolate_rows(rows_SJ, time_S, grid_S, said.max_gap_s)
     sample_S = np.minimum(np.searchsorted(grid_T, grid_S + SAME_TIME_S, side="right") - 1, len(grid_T) - 1)
     valid_S = valid_S & solid_T[sample_S]
-    return np.where(valid_S[:, None], pose_SJ, np.float32(0)), valid_S
+    return np.where(valid_S[:, None], anchor_SJ, np.float32(0)), valid_S
 
 
-def _pose_names(said: Sidecar, pose_SJ: FloatArray | None) -> tuple[str, ...]:
-    if pose_SJ is None or said.pose is None:
+def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...]:
+    if anchor_SJ is None or said.anchor is None:
         return ()
-    columns = said.pose.columns if all(isinstance(column, str) for column in said.pose.columns) else ()
-    names = said.anchor_names or columns or tuple(f"pose_{joint}" for joint in range(pose_SJ.shape[1]))
-    if len(names) != pose_SJ.shape[1]:
-        raise UserError(f"{said.path}: {len(names)} pose names for {pose_SJ.shape[1]} columns of pose")
+    columns = said.anchor.columns if all(isinstance(column, str) for column in said.anchor.columns) else ()
+    names = (
+        said.anchor_names or columns or tuple(f"{said.anchor_key}_{column}" for column in range(anchor_SJ.shape[1]))
+    )
+    if len(names) != anchor_SJ.shape[1]:
+        raise UserError(f"{said.path}: {len(names)} names for {anchor_SJ.shape[1]} columns of {said.anchor_key}")
     return tuple(str(name) for name in names)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cpep.data.anchor import ANCHORS
 from cpep.data.recording import Device
 from cpep.types import EmgKind, UserError, refuse_interpolation
 
@@ -69,10 +70,11 @@ class Sidecar:
     kind: EmgKind
     unit: str
     ring: tuple[int, ...]
-    pose: Block | None
+    anchor: Block | None
     anchor_rate: float
     anchor_names: tuple[str, ...]
     anchor_unit: str
+    anchor_kind: str
     label: str
     label_names: dict[str, str]
     prompt: str
@@ -83,7 +85,12 @@ class Sidecar:
     side: str
     max_gap_s: float
 
-    def device(self, channels: int, pose_names: tuple[str, ...]) -> Device:
+    @property
+    def anchor_key(self) -> str:
+        """The key that describes the anchor."""
+        return "anchor" if self.anchor_kind else "pose"
+
+    def device(self, channels: int, anchor_names: tuple[str, ...]) -> Device:
         """Return the device, once the number of channels is known.
 
         Raises:
@@ -91,8 +98,8 @@ class Sidecar:
         """
         if set(self.ring) - set(range(channels)) or len(set(self.ring)) != len(self.ring):
             raise UserError(f"{self.path}: ring {list(self.ring)} does not fit {channels} channels")
-        unit = self.anchor_unit if pose_names else ""
-        return Device(channels, self.rate, self.kind, self.unit, self.ring, pose_names, unit)
+        anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ()
+        return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor)
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -103,7 +110,11 @@ def read_sidecar(path: Path) -> Sidecar:
     """
     top = _Reader(path, "", _json(path))
     emg = top.inner("emg") or top.wrong("emg", "an object with field or columns")
-    pose, label = top.inner("pose"), top.inner("label")
+    anchor, pose, label = top.inner("anchor"), top.inner("pose"), top.inner("label")
+    if anchor and pose:
+        top.wrong("pose", "left out beside 'anchor', of which a recording has one")
+    anchor = anchor or pose
+    kind, unit = _kind_and_unit(anchor) if anchor else ("", "")
     rate = top.number("rate")
     if rate < LOWEST_RATE:
         top.wrong("rate", f"at least {LOWEST_RATE:g} samples per second")
@@ -118,10 +129,11 @@ def read_sidecar(path: Path) -> Sidecar:
         kind="envelope" if top.text("kind") == "envelope" else "raw",
         unit=top.text("unit"),
         ring=top.listed("ring", int),
-        anchor_rate=pose.number("rate", rate) if pose else rate,
-        anchor_names=pose.listed("names", str) if pose else (),
-        anchor_unit=pose.text("unit") if pose else "",
-        pose=_block(pose) if pose else None,
+        anchor=_block(anchor) if anchor else None,
+        anchor_rate=anchor.number("rate", rate) if anchor else rate,
+        anchor_names=anchor.listed("names", str) if anchor else (),
+        anchor_unit=unit,
+        anchor_kind=kind,
         label=label.text("field") if label else "",
         label_names=label.mapping("names") if label else {},
         prompt=top.text("prompt", ""),
@@ -132,10 +144,22 @@ def read_sidecar(path: Path) -> Sidecar:
         side=top.text("side", "right"),
         max_gap_s=top.number("max_gap_s", 0.1),
     )
-    for reader in (top, emg, pose, label):
+    for reader in (top, emg, anchor, label):
         if reader is not None:
             reader.done()
     return sidecar
+
+
+def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
+    """Return the kind of an ``anchor``, or none of a ``pose``, whose unit says it; and the unit."""
+    if reader.where == "pose.":
+        return "", reader.text("unit")
+    name, unit = reader.text("kind", "values"), reader.text("unit", "")
+    try:
+        ANCHORS.get(name).check_unit(unit)
+    except UserError as error:
+        raise UserError(f"{reader.path}: 'anchor': {error}") from error
+    return name, unit
 
 
 def _json(path: Path) -> Any:
@@ -148,7 +172,7 @@ def _json(path: Path) -> Any:
 
 
 def _block(reader: _Reader) -> Block:
-    """Read the keys that ``emg`` and ``pose`` share."""
+    """Read the keys that ``emg`` and ``anchor`` share."""
     clock = reader.inner("clock")
     block = Block(
         field=reader.text("field", ""),

@@ -58,7 +58,7 @@ class Placed:
     """A recording whose large arrays are in those of the store.
 
     Attributes:
-        frames: the recording, its EMG, pose and power emptied.
+        frames: the recording, its EMG, anchor and power emptied.
         start: first frame, counted over the store.
         length: in frames.
         power_start: first power block, counted over the store.
@@ -86,7 +86,7 @@ def place(partial: Path, frames: Frames, start: int, power_start: int) -> Placed
     """
     ratio = len(frames.emg_TC) // len(frames.valid_M)
     _write_at(partial / "emg.npy", start * ratio, frames.emg_TC)
-    _write_at(partial / "pose.npy", start, frames.anchor_MJ)
+    _write_at(partial / "anchor.npy", start, frames.anchor_MJ)
     _write_at(partial / "power.npy", power_start, frames.power_KC)
     small = replace(frames, emg_TC=frames.emg_TC[:0], anchor_MJ=frames.anchor_MJ[:0], power_KC=frames.power_KC[:0])
     return Placed(small, start, len(frames.valid_M), power_start, len(frames.power_KC))

@@ -1,4 +1,4 @@
-"""A recording as a prepared store holds it: cut to whole frames, pose and labels per frame."""
+"""A recording as a prepared store holds it: cut to whole frames, anchor and labels per frame."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def to_frames(recording: Recording) -> Frames:
     emg_TC = recording.emg_TC[:samples]
     if recording.mirror:
         emg_TC = emg_TC[:, recording.mirror]
-    pose_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)
+    anchor_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)
     valid_M = np.zeros(frames, bool)
     if recording.anchor_SJ is not None:
-        pose_MJ, valid_M = resample_anchor(
+        anchor_MJ, valid_M = resample_anchor(
             recording.anchor_SJ, recording.valid_S, recording.anchor_rate, device.emg_rate / ratio, frames
         )
     label_MR = recording.label_T[:samples].reshape(frames, ratio)
@@ -80,7 +80,7 @@ def to_frames(recording: Recording) -> Frames:
         device=device,
         vocabulary=recording.vocabulary,
         emg_TC=np.ascontiguousarray(emg_TC, np.float32),
-        anchor_MJ=pose_MJ.astype(np.float32, copy=False),
+        anchor_MJ=anchor_MJ.astype(np.float32, copy=False),
         valid_M=valid_M,
         label_M=np.where((label_MR == label_MR[:, :1]).all(1), label_MR[:, 0], UNKNOWN).astype(np.int16),
         # The largest index: a gesture wins over rest and rest over unknown, so that no gesture is overlooked.

@@ -3,8 +3,8 @@
 A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``:
 
     emg.npy         float32 (T, C)    T = M * ratio; right-handed channel order
-    pose.npy        float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no pose
-    valid.npy       bool    (M,)      where pose was measured
+    anchor.npy      float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no anchor
+    valid.npy       bool    (M,)      where the anchor was measured
     label.npy       int16   (M,)      the label that all samples of the frame carry, else -1
     prompt.npy      int16   (M,)      what was asked for; a gesture wins over rest within a frame
     repetition.npy  int16   (M,)      0 where none
@@ -31,7 +31,9 @@ from cpep.data.recording import Device
 from cpep.runtime.files import parse_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
-STORE_VERSION = 1
+STORE_VERSION = 2
+ANCHOR_FILES = {1: "pose", 2: "anchor"}
+"""Name of the anchor's array by version of the store: all that differs between the versions that are read."""
 
 MAP_NORESERVE = 0x4000
 """Of Linux, which the mmap module of Python does not name."""
@@ -70,11 +72,11 @@ class Store:
         path: the folder of the store.
         name: of the data set.
         vocabulary: names of the labels; entry 0 is ``rest``.
-        frame_rate: frames per second of pose and labels.
+        frame_rate: frames per second of anchor and labels.
         ratio: EMG samples of a frame.
         entries: the recordings, in the order of the arrays.
         emg_TC: float32; pages that are written to are private, the file never changes.
-        anchor_MJ: float32, zero where invalid; ``None`` where the device has no pose.
+        anchor_MJ: float32, zero where invalid; ``None`` where the device has no anchor.
         power_block_s: length of a power block, seconds.
         skipped: names of the recordings that could not be read, with the reason.
     """
@@ -150,10 +152,10 @@ def open_store(path: Path) -> Store:
 
 
 def _open(path: Path, index: Any) -> Store:
-    if index.get("version") != STORE_VERSION:
+    if index.get("version") not in ANCHOR_FILES:
         raise UserError(
             f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
-            f"{STORE_VERSION}); prepare it again into a new folder"
+            f"{' or '.join(map(str, ANCHOR_FILES))}); prepare it again into a new folder"
         )
     used = {name: index[name] for name in ("name", "device", "vocabulary", "entries")}
     refuse_interpolation(used, path / STORE_INDEX)  # what is skipped may quote a file that says anything
@@ -166,7 +168,7 @@ def _open(path: Path, index: Any) -> Store:
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
 
-    joints = len(device.anchor_names)
+    columns = len(device.anchor_names)
     return Store(
         path=path,
         name=index["name"],
@@ -176,7 +178,7 @@ def _open(path: Path, index: Any) -> Store:
         ratio=ratio,
         entries=entries,
         emg_TC=mapped("emg", np.float32, (frames * ratio, device.channels)),
-        anchor_MJ=mapped("pose", np.float32, (frames, joints)) if joints else None,
+        anchor_MJ=mapped(ANCHOR_FILES[index["version"]], np.float32, (frames, columns)) if columns else None,
         valid_M=mapped("valid", np.bool_, (frames,)),
         label_M=mapped("label", np.int16, (frames,)),
         prompt_M=mapped("prompt", np.int16, (frames,)),

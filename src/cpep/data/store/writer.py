@@ -169,7 +169,7 @@ class StoreWriter:
         """Open the arrays."""
         layout = {
             "emg": (np.float32, device.channels),
-            "pose": (np.float32, len(device.anchor_names)),
+            "anchor": (np.float32, len(device.anchor_names)),
             "valid": (np.bool_, None),
             "label": (np.int16, None),
             "prompt": (np.int16, None),

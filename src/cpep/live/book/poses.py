@@ -1,4 +1,4 @@
-"""Windows of pose from what a user shows: a pose set by hand, a recording, or windows as they are."""
+"""Windows of the anchor from what a user shows: a pose set by hand, a recording, or windows as they are."""
 
 from __future__ import annotations
 
@@ -21,28 +21,33 @@ RECORDED_HOP_S = 0.25
 
 
 def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
-    """Return windows (N, S, J) of a pose.
+    """Return windows (N, S, J) of a pose, or of another anchor.
 
     Args:
         card: of the checkpoint that will embed them.
-        pose: a pose (J,) held still, of which variants as people make them are drawn; a recording (frames, J)
-            at the card's frame rate, cut at ``RECORDED_HOP_S``; or windows (N, S, J).
+        pose: a pose (J,) of a hand held still, of which variants as people make them are drawn; a recording
+            (frames, J) at the card's frame rate, cut at ``RECORDED_HOP_S``; or windows (N, S, J).
         name: of the gesture, for the sentence.
 
     Raises:
-        UserError: another number of joints, a recording shorter than one window, or values that are not finite.
+        UserError: another number of columns, a recording shorter than one window, values that are not finite, or a
+            single frame of what is no hand.
     """
-    joints, frames = len(card.device.anchor_names), round(card.window_s * card.frame_rate)
+    anchor, frames = card.device.anchor, round(card.window_s * card.frame_rate)
     pose = np.asarray(pose, np.float32)
-    if pose.ndim not in (1, 2, 3) or pose.shape[-1] != joints:
-        raise UserError(f"{name}: a pose of shape {pose.shape}; this checkpoint takes {joints} joints")
+    if pose.ndim not in (1, 2, 3) or pose.shape[-1] != len(anchor.names):
+        raise UserError(
+            f"{name}: an array of shape {pose.shape}; this checkpoint takes {len(anchor.names)} {anchor.kind.columns}"
+        )
     if not np.isfinite(pose).all():
-        raise UserError(f"{name}: the pose is not finite; leave out frames that are NaN or infinite")
+        raise UserError(f"{name}: a value is not finite; leave out frames that are NaN or infinite")
     if pose.ndim == 1:
+        if anchor.no_hand:
+            raise UserError(f"{name}: {anchor.no_hand}; show a recording (frames, {anchor.kind.columns}) instead")
         return held(pose, frames, card.frame_rate)
     if pose.ndim == 2:
         if len(pose) < frames:
-            raise UserError(f"{name}: {len(pose)} frames of pose; one window takes {frames}")
+            raise UserError(f"{name}: {len(pose)} frames; one window takes {frames}")
         firsts = range(0, len(pose) - frames + 1, max(1, round(RECORDED_HOP_S * card.frame_rate)))
         return np.stack([pose[first : first + frames] for first in firsts])
     if pose.shape[1] != frames:

@@ -42,12 +42,13 @@ export default {
         <span ref="quality" class="unseen"></span>
       </section>
       <section aria-label="Hand">
-        <h2>Nearest pose <span class="hint">drag to turn</span></h2>
-        <canvas ref="hand" class="hand" tabindex="0" role="img" aria-label="The nearest pose. Arrow keys turn it."></canvas>
+        <h2>{{ handless ? "No hand" : "Nearest pose" }} <span v-if="!handless" class="hint">drag to turn</span></h2>
+        <p v-if="handless" class="hint">{{ handless }}</p>
+        <canvas v-else ref="hand" class="hand" tabindex="0" role="img" aria-label="The nearest pose. Arrow keys turn it."></canvas>
       </section>
       <section aria-label="Map">
         <h2>Map of the book <span class="hint">○ now</span></h2>
-        <canvas ref="map" role="img" aria-label="The poses of the book in a plane, and where the EMG is among them"></canvas>
+        <canvas ref="map" role="img" aria-label="The entries of the book in a plane, and where the EMG is among them"></canvas>
       </section>
       <section class="time" aria-label="Time line">
         <canvas ref="time" role="img" aria-label="What was recognised in the last 30 seconds"></canvas>
@@ -56,8 +57,8 @@ export default {
       <dialog ref="help" aria-label="Help">
         <h2>Help</h2>
         <p>The large name is the gesture that is recognised, with the probability that it is right;
-          <em>unknown</em> is what no entry of the book holds. To add a gesture, pose the hand in the studio, name it and
-          add it: no EMG of it is needed.</p>
+          <em>unknown</em> is what no entry of the book holds. <span v-if="!handless">To add a gesture, pose the hand in
+          the studio, name it and add it: no EMG of it is needed.</span></p>
         <dl>
           <dt><kbd>Tab</kbd></dt><dd>next control</dd>
           <dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>move a slider; on a hand, turn it (also <kbd>↑</kbd> <kbd>↓</kbd>)</dd>
@@ -70,11 +71,11 @@ export default {
       </dialog>
     </main>`,
 
-  props: { source: String, unit: String },
+  props: { source: String, unit: String, handless: String },
 
   mounted() {
     Object.assign(this, { column: -1, after: -1, trail: [], gestures: [], map: -1, asked: 0, frames: 0, line: new TimeLine() });
-    this.turned = new Hand(this.$refs.hand);
+    this.turned = this.handless ? null : new Hand(this.$refs.hand);
     this.theme(localStorage.getItem("cpep-theme") || "");
     this.themed = new MutationObserver(() => (this.palette = colours()));
     this.themed.observe(document.body, { attributeFilter: ["class"] });
@@ -160,7 +161,7 @@ export default {
         text(this.$refs.quality, bad.join(", "));
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
-      this.turned.draw(...fit(this.$refs.hand), palette, this.shown);
+      this.turned?.draw(...fit(this.$refs.hand), palette, this.shown);
       this.plane.draw(...fit(this.$refs.map), palette, this.trail);
       this.line.draw(...fit(this.$refs.time), palette, this.gestures, view.time);
       this.state(view);
@@ -211,7 +212,7 @@ export default {
       const themes = ["", "light", "dark"];
       const keys = {
         p: () => this.pause(),
-        n: () => document.querySelector(".studio .name input").focus(),
+        n: () => document.querySelector(".studio .name input")?.focus(),
         t: () => this.theme(themes[(themes.indexOf(this.$refs.theme.value) + 1) % 3]),
         "?": () => this.$refs.help.showModal(),
       };

@@ -7,43 +7,12 @@ mirror image of these landmarks, so the distances between them are the same.
 
 from __future__ import annotations
 
-import csv
-from importlib import resources
-
 import torch
 from torch import Tensor, nn
 
+from cpep.hand.joints import CHAIN, JOINTS, LANDMARKS, TURNS
+
 FINGERS, LINKS = 5, 4
-
-
-def _load_chain() -> list[dict[str, str]]:
-    """Return the rows of hand.csv: for each finger its four joints from the wrist outwards, then its tip.
-
-    ``x_mm`` to ``z_mm`` lead from the row above (a finger's first: from the wrist, where its flexion and
-    deviation cross) to the row, in the flat hand: x radial, y proximal, z dorsal. A positive angle turns all that
-    is further out about ``axis_x`` to ``axis_z``, by the right-hand rule. ``column`` is the joint's place in a
-    pose, ``source`` the name of the joint, or of the site of the tip, in MyoHand.
-    """
-    text = resources.files("cpep.models").joinpath("hand.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-_CHAIN = _load_chain()
-_TURNS = [row for row in _CHAIN if row["joint"]]
-
-JOINTS: tuple[str, ...] = tuple(row["joint"] for row in sorted(_TURNS, key=lambda row: int(row["column"])))
-"""The joints of a pose, in order: those of emg2pose."""
-
-LANDMARKS: tuple[str, ...] = tuple(dict.fromkeys(row["landmark"] for row in _CHAIN))
-"""The landmarks in order: thumb to little finger, each from the wrist outwards."""
-
-TIPS: tuple[int, ...] = tuple(LANDMARKS.index(name) for name in LANDMARKS if name.endswith("_TIP"))
-"""Indices of the finger tips into the landmarks."""
-
-
-def understands(pose_names: tuple[str, ...], pose_unit: str) -> bool:
-    """Return whether a device's pose is what ``Hand`` takes: these joints, in this order, in rad."""
-    return pose_names == JOINTS and pose_unit == "rad"
 
 
 class Hand(nn.Module):
@@ -60,14 +29,14 @@ class Hand(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        offset = [[float(row[key]) for key in ("x_mm", "y_mm", "z_mm")] for row in _CHAIN]
-        axis = [[float(row[key]) for key in ("axis_x", "axis_y", "axis_z")] for row in _TURNS]
+        offset = [[float(row[key]) for key in ("x_mm", "y_mm", "z_mm")] for row in CHAIN]
+        axis = [[float(row[key]) for key in ("axis_x", "axis_y", "axis_z")] for row in TURNS]
         axis_FLC = nn.functional.normalize(torch.tensor(axis), dim=-1).view(FINGERS, LINKS, 3)
         eye = torch.eye(3)
         turn_FL33 = torch.linalg.cross(axis_FLC[..., None, :], eye[None, None]).mT  # axis x v = turn @ v
         twice_FL33 = axis_FLC[..., :, None] * axis_FLC[..., None, :] - eye  # turn @ turn
         offset_FRC = torch.tensor(offset).view(FINGERS, LINKS + 1, 3)
-        column_FL = torch.tensor([int(row["column"]) for row in _TURNS]).view(FINGERS, LINKS)
+        column_FL = torch.tensor([int(row["column"]) for row in TURNS]).view(FINGERS, LINKS)
         buffers = {
             "offset_RCF1": offset_FRC.permute(1, 2, 0)[..., None],
             "turn_L33F1": turn_FL33.permute(1, 2, 3, 0)[..., None],

@@ -1,4 +1,4 @@
-"""Write hand.csv anew from MyoHand: ``python -m tests.models.make_hand_table`` (needs the extra ``sim``)."""
+"""Write hand.csv anew from MyoHand: ``python -m tests.hand.make_hand_table`` (needs the extra ``sim``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import mujoco
 import myo_sim
 import numpy as np
 
-from cpep.data.readers.emg2pose import JOINTS
+from cpep.hand.joints import JOINTS
 
-TABLE = Path(__file__).resolve().parents[2] / "src" / "cpep" / "models" / "hand.csv"
+TABLE = Path(__file__).resolve().parents[2] / "src" / "cpep" / "hand" / "hand.csv"
 WRIST = "lunate_r"
 """The body that flexion and deviation of the wrist turn, about its origin."""
 HEADER = ("landmark", "joint", "column", "source", "x_mm", "y_mm", "z_mm", "axis_x", "axis_y", "axis_z")

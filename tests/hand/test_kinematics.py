@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cpep.data.readers import emg2pose
-from cpep.models.hand import JOINTS, LANDMARKS, TIPS, Hand, understands
+from cpep.hand.joints import JOINTS, LANDMARKS, TIPS, understands
+from cpep.hand.kinematics import Hand
 from cpep.simulate.gestures import GESTURES
 
 FINGERS = ("INDEX", "MIDDLE", "RING", "PINKY")
@@ -44,7 +45,7 @@ def at(name):
 def test_agrees_with_mujoco():
     mujoco = pytest.importorskip("mujoco", reason=NEEDS_MUJOCO)
     pytest.importorskip("myo_sim", reason=NEEDS_MUJOCO)
-    from tests.models.make_hand_table import CHAINS, WRIST, load_hand
+    from tests.hand.make_hand_table import CHAINS, WRIST, load_hand
 
     model = load_hand()
     data = mujoco.MjData(model)
@@ -68,14 +69,15 @@ def test_agrees_with_mujoco():
 def test_table_is_what_its_script_writes():
     pytest.importorskip("mujoco", reason=NEEDS_MUJOCO)
     pytest.importorskip("myo_sim", reason=NEEDS_MUJOCO)
-    from tests.models.make_hand_table import TABLE, make_table
+    from tests.hand.make_hand_table import TABLE, make_table
 
     assert TABLE.read_text(encoding="utf-8") == make_table()
 
 
 def test_joints_are_those_of_emg2pose():
-    assert JOINTS == emg2pose.JOINTS
-    assert understands(emg2pose.DEVICE.anchor_names, emg2pose.DEVICE.anchor_unit)
+    fingers = [f"{finger}_{joint}" for finger in FINGERS for joint in ("MCP_AA", "MCP_FE", "PIP_FE", "DIP_FE")]
+    assert ("THUMB_CMC_FE", "THUMB_CMC_AA", "THUMB_MCP_FE", "THUMB_IP_FE", *fingers) == JOINTS
+    assert emg2pose.DEVICE.anchor.is_hand
     assert not understands(JOINTS[::-1], "rad")
     assert not understands(JOINTS, "degree")
     assert not understands((), "")

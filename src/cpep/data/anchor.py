@@ -1,0 +1,137 @@
+"""The anchor of a recording: the strong modality that EMG, the weak one, is aligned to.
+
+An anchor is a named set of columns with a unit, a rate and validity. Its kind says what the columns are and how
+they are normalised. Joint angles of a hand are one kind; docs/anchors.md shows how to bring another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cpep.hand.joints import understands
+from cpep.runtime.registry import Registry
+from cpep.types import FloatArray, UserError
+
+Standardise = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Returns centre and spread (J,), float32, of the valid frames (M, J) of one session; M is at least 1."""
+
+
+@dataclass(frozen=True)
+class AnchorKind:
+    """What the columns of an anchor are.
+
+    Attributes:
+        name: what a sidecar calls it.
+        columns: what one column is, in the plural.
+        units: those that it can have; empty for any, also for none.
+        standardise: centre and spread of a session; ``None`` where values are taken as they are.
+        hand: whether the columns can be the joint angles of a hand.
+        pose: whether it is a pose, so that rows and protocols named after the pose need no explanation.
+        note: a sentence on it for reports; empty for none.
+    """
+
+    name: str
+    columns: str
+    units: tuple[str, ...] = ()
+    standardise: Standardise | None = None
+    hand: bool = False
+    pose: bool = False
+    note: str = ""
+
+    @property
+    def words(self) -> str:
+        """The name for people."""
+        return self.name.replace("_", " ")
+
+    def check_unit(self, unit: str) -> None:
+        """Refuse a unit that this kind cannot have.
+
+        Raises:
+            UserError: it cannot.
+        """
+        if self.units and unit not in self.units:
+            raise UserError(f"{self.words} are in {' or '.join(self.units)}, not in {unit or 'no unit'}")
+
+
+ANCHORS: Registry[AnchorKind] = Registry("kind of anchor", ("cpep.data.anchor_kinds",))
+
+BY_UNIT = {"rad": "joint_angles", "count": "glove"}
+"""The kind of an anchor that does not say it, such as ``pose`` of a sidecar; of any other unit it is ``values``."""
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """What the anchor of a device is; one without columns stands for none.
+
+    Attributes:
+        kind: what the columns are, and how they are normalised.
+        names: of the columns.
+        unit: of the values; empty where they have none.
+    """
+
+    kind: AnchorKind
+    names: tuple[str, ...]
+    unit: str
+
+    def __str__(self) -> str:
+        """Return it in words.
+
+        >>> str(Anchor(ANCHORS.get("joint_angles"), ("THUMB_IP_FE", "INDEX_PIP_FE"), "rad"))
+        'joint angles of 2 joints in rad'
+        """
+        if not self.names:
+            return "no anchor"
+        unit = f" in {self.unit}" if self.unit else ""
+        return f"{self.kind.words} of {len(self.names)} {self.kind.columns}{unit}"
+
+    @property
+    def read_unit(self) -> str:
+        """Unit of the values that a model reads and predicts; empty where its kind normalises them."""
+        return "" if self.kind.standardise else self.unit
+
+    @property
+    def is_known(self) -> bool:
+        """Whether more is known of it than its columns: its kind or its unit."""
+        return bool(self.unit or self.kind.units or self.kind.standardise)
+
+    @property
+    def is_hand(self) -> bool:
+        """Whether it is the joint angles that ``cpep.hand`` understands."""
+        return self.kind.hand and understands(self.names, self.unit)
+
+    @property
+    def no_hand(self) -> str:
+        """What is missing for all that needs a hand, in a sentence; empty where nothing is."""
+        needed = "a hand takes the angles of emg2pose's 20 joints in rad"
+        return "" if self.is_hand else f"{needed}, and the anchor is {self}"
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on it for a report."""
+        what = f"What is called pose here is the anchor: {self}." if not self.kind.pose else ""
+        return [note for note in (what, self.kind.note) if note]
+
+    def refuse_other(self, other: Anchor, name: str) -> None:
+        """Check that an anchor is the one that a model was trained with. One without columns fits all.
+
+        Args:
+            other: of what comes along.
+            name: what the user knows that by.
+
+        Raises:
+            UserError: other columns; or, where both are known, another kind or unit.
+        """
+        if not other.names:
+            return
+        mine, theirs = self.names, other.names
+        known = self.is_known and other.is_known
+        other_unit = self.unit and other.unit and self.unit != other.unit
+        if len(mine) != len(theirs) or (known and (other_unit or self.kind != other.kind)):
+            raise UserError(f"the checkpoint was trained with {self}; {name} has {other}")
+        if mine != theirs:
+            first = next(k for k in range(len(mine)) if mine[k] != theirs[k])
+            raise UserError(
+                f"the checkpoint was trained with other {self.kind.columns} than {name} has: "
+                f"the first that differs is {mine[first]} in the checkpoint and {theirs[first]} there"
+            )

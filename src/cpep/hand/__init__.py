@@ -1,0 +1,1 @@
+"""What needs a hand: names of its joints and landmarks, and forward kinematics."""

@@ -1,0 +1,84 @@
+"""The entries of the book on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from nicegui import run, ui
+
+from cpep.types import FloatArray, UserError
+from cpep.web.book_store import BookStore
+from cpep.web.controls import button, icon_button
+from cpep.web.frames import gestures
+
+
+class BookList:
+    """The list of entries of one browser tab.
+
+    Args:
+        book_store: the session's book.
+        say: shows a sentence.
+        pose: shows the pose of an entry; ``None`` where there is no hand to show it.
+    """
+
+    def __init__(
+        self, book_store: BookStore, say: Callable[[str], object], pose: Callable[[FloatArray], None] | None
+    ) -> None:
+        self.book_store, self.say, self.pose = book_store, say, pose
+        self._shown: tuple[str, ...] = ()
+
+    def show(self) -> None:
+        """Build it."""
+        with ui.element("div").classes("book"):
+            ui.html("<h2>Book</h2>", sanitize=False)
+            self.entries()
+        ui.timer(1.0, self._follow)
+
+    @ui.refreshable_method
+    def entries(self) -> None:
+        """Build the entries; ``entries.refresh()`` builds them anew."""
+        self._shown = self.book_store.book.names
+        with ui.element("ul"):
+            for name in self._shown:
+                with ui.element("li"):
+                    self._swatch(name)
+                    ui.label(name)
+                    if self.pose is not None and self.book_store.book.pose_of(name) is not None:
+                        icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
+                    if name != "rest":
+                        icon_button("close", f"Remove {name}", partial(self._remove, name))
+
+    def _pose_of(self, name: str) -> None:
+        pose_J = self.book_store.book.pose_of(name)
+        if pose_J is not None and self.pose is not None:
+            self.pose(pose_J)
+
+    async def _remove(self, name: str) -> None:
+        with ui.dialog() as dialog, ui.card():
+            ui.label(f"Remove {name} from the book?")
+            with ui.row():
+                button("Remove", lambda: dialog.submit(True), main=True)
+                button("Keep", dialog.close)
+        sure = await dialog
+        dialog.delete()
+        if not sure:
+            return
+        try:
+            await run.io_bound(self.book_store.remove, name)
+            self.say(f"{name} is no longer in the book")
+        except UserError as error:
+            self.say(str(error))
+        self.entries.refresh()
+
+    def _swatch(self, name: str) -> None:
+        """Build the mark of an entry, as on the map: from the ninth gesture on colours come again, as discs."""
+        order = gestures(self._shown).index(name) if name != "rest" else 0
+        colour = "-rest" if name == "rest" else str(order % 8)
+        swatch = ui.element("i").classes("disc" if order >= 8 else "").props('aria-hidden="true"')
+        swatch.style(f"background: var(--g{colour})")
+
+    def _follow(self) -> None:
+        """Show what another tab has changed."""
+        if self.book_store.book.names != self._shown:
+            self.entries.refresh()
