@@ -48,7 +48,7 @@ def embeddings(seed: int, people: float, windows: float) -> EmbeddingSet:
     x_ND = mean_KD[gesture] + own_UKD[user, gesture] + made_UKRD[user, gesture, repetition]
     name_N = np.array([f"user_{n:02d}" for n in range(USERS)])[user]
     time_N = (repetition * GESTURES + gesture) * 10.0 + hop * 0.25
-    return EmbeddingSet(x_ND + windows * normal(len(user)), gesture + 1, name_N, name_N, time_N)
+    return EmbeddingSet(x_ND + windows * normal(len(user)), gesture + 1, name_N, name_N, time_N, name_N)
 
 
 def protocol() -> Protocol:

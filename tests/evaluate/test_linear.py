@@ -24,7 +24,7 @@ def pairs(windows: int, user: str, noise: float, seed: int) -> tuple[EmbeddingSe
 
 def one(x: FloatArray, user: str) -> EmbeddingSet:
     n = len(x)
-    return EmbeddingSet(x.astype(np.float32), np.ones(n, int), np.full(n, user), np.full(n, "r"), np.zeros(n))
+    return EmbeddingSet(x.astype(np.float32), np.ones(n, int), np.full(n, user), np.full(n, "r"), np.zeros(n), np.full(n, ""))
 
 
 def test_ridge_is_the_closed_form() -> None:

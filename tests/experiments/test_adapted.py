@@ -158,7 +158,7 @@ def test_a_window_knows_the_movements_that_are_over_and_their_centre():
 def labelled():
     rng = np.random.default_rng(5)
     label, user = np.tile([1, 1, 2, 2], 6), np.repeat(["a", "b", "c"], 8)
-    return EmbeddingSet(rng.normal(size=(24, 3)), label, user, user, 10.0 * np.arange(24))
+    return EmbeddingSet(rng.normal(size=(24, 3)), label, user, user, 10.0 * np.arange(24), user)
 
 
 def test_a_movement_is_three_windows_in_a_row_that_are_taken_for_a_gesture():
@@ -166,7 +166,7 @@ def test_a_movement_is_three_windows_in_a_row_that_are_taken_for_a_gesture():
     time = np.arange(15) * 0.25
     time[11:] += 5  # a gap
     recording = np.array(["b"] * 8 + ["a"] * 7)  # in the order of time, not of names
-    own = EmbeddingSet(active[:, None], active, recording, recording, time)
+    own = EmbeddingSet(active[:, None], active, recording, recording, time, recording)
     probe = LinearProbe(0.1).fit(np.array([[0.0], [1.0]]), np.array([0, 1]))
     wanted = [-1, -1, -1, 0, 0, 0, -1, -1, 1, 1, 1, 2, 2, 2, 2]
     assert movements_of(own, probe, 0.25).tolist() == wanted
@@ -187,6 +187,6 @@ def test_what_is_shown_names_the_clusters_of_movements():
     rng = np.random.default_rng(0)
     mean = np.array([[0.0, 0], [12, 0], [0, 12]])
     movement = np.concatenate([mean[k] + rng.normal(size=(10, 2)) for k in range(3)])
-    shown = EmbeddingSet(mean + np.array([3.5, 0]), np.array([4, 2, 9]), *[np.array(["p"] * 3)] * 2, np.arange(3.0))
+    shown = EmbeddingSet(mean + np.array([3.5, 0]), np.array([4, 2, 9]), *[np.array(["p"] * 3)] * 2, np.arange(3.0), np.full(3, ""))
     asked = mean + np.array([[-3, 0], [-3, 0], [5, 0]])
     assert Shown({"p": movement}).predict(shown, asked).tolist() == [4, 2, 9]

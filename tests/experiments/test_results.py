@@ -21,7 +21,7 @@ from tests.experiments.test_compare import fold
 def found(model: str, predicted: list[int]) -> Evaluation:
     """Return what an evaluation of two windows finds."""
     label, user, answer = np.array([1, 2]), np.array(["7", "8"]), np.array(predicted)
-    test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2))
+    test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2), user)
     outcome = Outcome(model, "zero_shot", "seen", answer, test, (1, 2), score(label, answer, user, (1, 2), draws=10))
     error = PoseError("seen", {"pose_nrmse": 0.5}, {"pose_nrmse": 1.0}, {"7": 0.5, "8": 0.5}, 2)
     return Evaluation([outcome], [error], {"emg": [[0.0, 1.0, "fist"]], "pose": []})
