@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cpep.evaluate.metrics import score
-from cpep.report.names import BENCHMARK, GESTURES, MODELS, PROTOCOLS, ROLES, main_first, under_trained
+from cpep.evaluate.protocols.base import PROTOCOLS
+from cpep.report.names import BENCHMARK, GESTURES, MODELS, ROLES, main_first, under_trained
 
 SEEN = (
     "index_flexion",
@@ -152,7 +153,7 @@ def _comparisons(results: dict[str, Any], rng: np.random.Generator) -> list[dict
             means.setdefault((row["model"], row["protocol"], row["gestures"]), []).append(row["balanced_accuracy"])
     found, marked = [], under_trained(results["training"])
     for other in main_first(model for model, _, _ in means):
-        for protocol in PROTOCOLS if other != "cpep" and other not in ROLES else ():
+        for protocol in PROTOCOLS.names() if other != "cpep" and other not in ROLES else ():
             for gestures in GESTURES:
                 if (other, protocol, gestures) in means:
                     ours, theirs = (np.mean(means[model, protocol, gestures]) for model in ("cpep", other))

@@ -67,7 +67,7 @@ def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray,
 def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """Search for some queries, by blocks of the gallery whose similarities stay in the cache of the processor."""
     queries, each, width = unit_QED.shape
-    doubt = 2 * (width + 8) * 2.0**-23  # twice the largest error of a product in float32, in whatever order it is summed
+    doubt = 2 * (width + 8) * 2.0**-23  # twice the largest error of a product in float32, summed in any order
 
     def similarity(some_GD: FloatArray) -> FloatArray:
         found = unit_QED.reshape(-1, width) @ some_GD.T
