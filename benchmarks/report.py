@@ -16,9 +16,11 @@ from benchmarks.measure import Figure
 from cpep.config.presets import preset
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
+from cpep.evaluate.protocols.base import Given
+from cpep.evaluate.protocols.base import run as run_protocols
 from cpep.experiments.evaluators import Evaluation
-from cpep.experiments.protocol import Protocol
-from cpep.experiments.results import Fold, details_of, results_of, save_row
+from cpep.experiments.fold import Fold, save_row
+from cpep.experiments.results import details_of, results_of
 from cpep.report.html import write_report
 from cpep.types import EmbeddingSet, FloatArray
 
@@ -48,20 +50,17 @@ def embeddings(seed: int, people: float, windows: float) -> EmbeddingSet:
     x_ND = mean_KD[gesture] + own_UKD[user, gesture] + made_UKRD[user, gesture, repetition]
     name_N = np.array([f"user_{n:02d}" for n in range(USERS)])[user]
     time_N = (repetition * GESTURES + gesture) * 10.0 + hop * 0.25
-    return EmbeddingSet(x_ND + windows * normal(len(user)), gesture + 1, name_N, name_N, time_N)
+    return EmbeddingSet(x_ND + windows * normal(len(user)), gesture + 1, name_N, name_N, time_N, name_N)
 
 
-def protocol() -> Protocol:
-    """Make a protocol that knows all but the recordings, which are embedded already."""
-    made = Protocol.__new__(Protocol)
-    made.split, made.config, made.seed, made.hop_s = SPLIT, preset("small").evaluate, 0, 0.25
-    made.gestures = {"seen": SPLIT.seen, "unseen": SPLIT.unseen}
-    return made
+def given(**embeddings: EmbeddingSet) -> Given:
+    """Return what protocols are given of a row."""
+    return Given(SPLIT, preset("small").evaluate, 0, 0.25, embeddings)
 
 
 def publish(folder: Path) -> dict[str, float]:
     """Do all of it, and return how long each part took, s."""
-    asked, emg, mae, pose = protocol(), embeddings(1, 0.6, 1.5), embeddings(2, 0.8, 2.0), embeddings(3, 0.2, 0.4)
+    emg, mae, pose = embeddings(1, 0.6, 1.5), embeddings(2, 0.8, 2.0), embeddings(3, 0.2, 0.4)
     spent, begun = {}, time.perf_counter()
 
     def note(part: str) -> None:
@@ -69,15 +68,15 @@ def publish(folder: Path) -> dict[str, float]:
         now = time.perf_counter()
         spent[part], begun = now - begun, now
 
-    probed = asked.probe("cpep", emg)
+    probed = run_protocols(given(vectors=emg))
     note("probe")
-    shown = asked.few_shot("cpep", emg)
+    shown = run_protocols(given(emg=emg))
     note("few-shot")
-    voted = asked.zero_shot("cpep", emg, pose)
+    voted = run_protocols(given(query=emg, gallery=pose))
     note("zero-shot")
-    rival = asked.labelled("emg_mae", mae)
+    other = run_protocols(given(vectors=mae, emg=mae))
     note("probe and few-shot of another row")
-    for model, outcomes in (("cpep", [*probed, *shown, *voted]), ("emg_mae", rival)):
+    for model, outcomes in (("cpep", [*probed, *shown, *voted]), ("emg_mae", other)):
         save_row(folder, "", model, Evaluation(outcomes), NAMES, "recording", [], {})
     fold = Fold.read(folder, 0, 0, ("cpep", "emg_mae"))
     note("rows on disk")

@@ -11,7 +11,7 @@ Shape letters, used as suffixes of array names (``emg_BTC``):
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class EmbeddingSet:
         user_N: user id of every window.
         recording_N: name of the recording.
         time_N: start of the window in its recording, seconds.
+        session_N: session of the user that the recording belongs to.
     """
 
     x_ND: FloatArray
@@ -96,19 +97,14 @@ class EmbeddingSet:
     user_N: StrArray
     recording_N: StrArray
     time_N: FloatArray
+    session_N: StrArray
 
     def __len__(self) -> int:
         return len(self.x_ND)
 
     def select(self, mask_N: BoolArray | IntArray) -> EmbeddingSet:
         """Return some of the windows, by mask or by index."""
-        return EmbeddingSet(
-            self.x_ND[mask_N],
-            self.label_N[mask_N],
-            self.user_N[mask_N],
-            self.recording_N[mask_N],
-            self.time_N[mask_N],
-        )
+        return EmbeddingSet(*(getattr(self, field.name)[mask_N] for field in fields(self)))
 
     def with_x(self, x_ND: FloatArray) -> EmbeddingSet:
         """Return the same windows with other vectors."""

@@ -21,7 +21,7 @@ def people(names, *, repetitions=4, windows=3, gestures=3, noise=0.1, seed=0):
                     x_D = centre_KD[gesture] + noise * rng.normal(size=6) * [1, 1, 1, 1, 1, 20]
                     rows.append((x_D, gesture + 1, name, start + 0.25 * w))
     x, label, user, time = zip(*rows, strict=True)
-    return EmbeddingSet(np.array(x), np.array(label), np.array(user), np.array(user), np.array(time))
+    return EmbeddingSet(np.array(x), np.array(label), np.array(user), np.array(user), np.array(time), np.array(user))
 
 
 def test_repetitions_are_runs_of_windows_of_one_label():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from cpep.evaluate import knn as zeroshot
+from cpep.evaluate import knn
 from cpep.evaluate.knn import knn_vote
 
 
@@ -28,7 +27,7 @@ def slow_vote(query: np.ndarray, gallery: np.ndarray, label: np.ndarray, k: int)
 
 @pytest.mark.parametrize("k", [1, 4, 10, 500])
 def test_vote_is_exact(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zeroshot, "_COLUMNS", 50)  # several blocks, the last one partial
+    monkeypatch.setattr(knn, "_COLUMNS", 50)  # several blocks, the last one partial
     rng = np.random.default_rng(k)
     label = rng.integers(1, 6, size=120)
     gallery = rng.normal(size=(120, 7)) + label[:, None] * np.linspace(-1, 1, 7)
@@ -98,19 +97,17 @@ def oracle(unit: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-(similarity if unit.ndim == 2 else similarity.max(axis=1)), axis=1, kind="stable")[:, :k]
 
 
-@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zeroshot, "_MANY", 0)
-    monkeypatch.setattr(zeroshot, "bfloat16_is_fast", lambda: request.param)
-    monkeypatch.setattr(zeroshot, "_ROWS", 7)
-    monkeypatch.setattr(zeroshot, "_COLUMNS", 200)  # several blocks, the last one partial
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn, "_ROWS", 7)
+    monkeypatch.setattr(knn, "_COLUMNS", 200)  # several blocks, the last one partial
 
 
 def adversaries() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(0)
     draw = rng.standard_normal((1501, 24))
-    close = draw[:1] + 1e-4 * draw  # closer together than bfloat16 can tell
-    closer = draw[:1] + 1e-6 * draw  # and about as close as float32 can
+    close = draw[:1] + 1e-4 * draw
+    closer = draw[:1] + 1e-6 * draw  # about as close as float32 can tell
     repeated = draw[rng.integers(40, size=1501)]
     rising = draw[np.argsort(draw[:, 0])]  # each block nearer than the one before
     some = draw[rng.integers(1501, size=30)] + 0.3 * rng.standard_normal((30, 24))
@@ -123,19 +120,33 @@ def adversaries() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }  # fmt: skip
 
 
-@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize("case", adversaries())
 def test_the_nearest_are_exact(case: str) -> None:
-    query, gallery = (zeroshot.unit_rows(x) for x in adversaries()[case])
+    query, gallery = (knn.unit_rows(x) for x in adversaries()[case])
     for k in (1, 10, 300, len(gallery)):
-        found, similarity = zeroshot.nearest(query, gallery, k)
+        found, similarity = knn.nearest(query, gallery, k)
         np.testing.assert_array_equal(found, oracle(query, gallery, k))
         wanted = (query.astype(float) @ gallery.astype(float).T).reshape(len(query), -1, len(gallery)).max(axis=1)
         np.testing.assert_allclose(similarity, np.take_along_axis(wanted, found, axis=1), atol=1e-11)
 
 
-def test_bfloat16_alone_would_be_wrong() -> None:
-    """The cases above would catch a search that stops at the products of bfloat16."""
-    query, gallery = (zeroshot.unit_rows(x) for x in adversaries()["close"])
-    brief = (torch.from_numpy(query).bfloat16() @ torch.from_numpy(gallery).bfloat16().T).float().numpy()
-    assert (np.argsort(-brief, axis=1, kind="stable")[:, :10] != oracle(query, gallery, 10)).any()
+def test_float32_alone_would_be_wrong() -> None:
+    """The cases above would catch a search that stops at the products of float32."""
+    query, gallery = (knn.unit_rows(x) for x in adversaries()["closer"])
+    assert (np.argsort(-(query @ gallery.T), axis=1, kind="stable")[:, :10] != oracle(query, gallery, 10)).any()
+
+
+@pytest.mark.parametrize("case", ["random", "closer", "repeated", "several"])
+def test_what_is_found_for_a_query_does_not_depend_on_the_queries_beside_it(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, gallery = (knn.unit_rows(x) for x in adversaries()[case])
+    whole, whole_similarity = knn.nearest(query, gallery, 10)
+    for rows in (1, 4, 16):
+        monkeypatch.setattr(knn, "_ROWS", rows)
+        monkeypatch.setattr(knn, "_COLUMNS", 30 * rows)
+        found, similarity = knn.nearest(query, gallery, 10)
+        assert np.array_equal(found, whole) and np.array_equal(similarity, whole_similarity)
+    alone, one_similarity = knn.nearest(query[5:6], gallery, 10)
+    assert np.array_equal(alone, whole[5:6]) and np.array_equal(one_similarity, whole_similarity[5:6])

@@ -24,7 +24,8 @@ def pairs(windows: int, user: str, noise: float, seed: int) -> tuple[EmbeddingSe
 
 def one(x: FloatArray, user: str) -> EmbeddingSet:
     n = len(x)
-    return EmbeddingSet(x.astype(np.float32), np.ones(n, int), np.full(n, user), np.full(n, "r"), np.zeros(n))
+    user_N = np.full(n, user)
+    return EmbeddingSet(x.astype(np.float32), np.ones(n, int), user_N, user_N, np.zeros(n), user_N)
 
 
 def test_ridge_is_the_closed_form() -> None:

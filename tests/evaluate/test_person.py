@@ -30,7 +30,14 @@ def movements_of(people, *, gestures=4, repetitions=8, own=1.0, noise=0.3, dimen
             for _ in range(repetitions):
                 rows.append((mean_KD[gesture] + noise * rng.normal(size=dimensions), gesture + 1, name))
     x, label, user = zip(*rows, strict=True)
-    return EmbeddingSet(np.array(x), np.array(label), np.array(user), np.array(user), np.arange(len(x), dtype=float))
+    return EmbeddingSet(
+        np.array(x),
+        np.array(label),
+        np.array(user),
+        np.array(user),
+        np.arange(len(x), dtype=float),
+        np.full(len(x), ""),
+    )
 
 
 def test_grouped_means_and_class_means_are_those_of_loops():

@@ -17,7 +17,7 @@ def embeddings(label_N, seed, noise=0.2):
     x_ND = 3 * np.eye(8)[label_N] + noise * rng.standard_normal((len(label_N), 8))
     x_ND *= np.exp(2 * rng.standard_normal((len(label_N), 1)))
     text_N = np.array([""] * len(label_N))
-    return EmbeddingSet(x_ND.astype(np.float32), label_N, text_N, text_N, np.zeros(len(label_N)))
+    return EmbeddingSet(x_ND.astype(np.float32), label_N, text_N, text_N, np.zeros(len(label_N)), text_N)
 
 
 def nearest_name(found, x, y):

@@ -23,7 +23,7 @@ def clusters(windows: int, width: int, classes: int, users: tuple[str, ...], noi
     x = (centre[label - 1] + noise * rng.normal(size=(windows, width))).astype(np.float32)
     x = x * np.linspace(0.01, 100, width, dtype=np.float32) + 5  # scales that only standardising removes
     zeros = np.zeros(windows)
-    return EmbeddingSet(x, label, rng.choice(users, size=windows), np.full(windows, "r"), zeros)
+    return EmbeddingSet(x, label, rng.choice(users, size=windows), np.full(windows, "r"), zeros, np.full(windows, ""))
 
 
 def test_probe_is_standardised_logistic_regression() -> None:

@@ -10,65 +10,64 @@ from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.person import GestureSpace, Prior
 from cpep.evaluate.probe import LinearProbe
 from cpep.experiments.adapted import Adaptation, Person, Shown, idle, means_of_repetitions, movements_of, needed
-from cpep.experiments.protocol import Protocol
+from cpep.experiments.protocol import SplitData
 from cpep.types import EmbeddingSet
 
 
 @pytest.fixture(scope="module")
-def windows(protocol):
-    return needed(protocol)
+def windows(split_data):
+    return needed(split_data)
 
 
 @pytest.fixture(scope="module")
-def data(protocol, windows):
-    return protocol.features_of(windows, "recording")
+def data(split_data, windows):
+    return split_data.features_of(windows, "recording")
 
 
 @pytest.fixture(scope="module")
-def poses(protocol, windows):
+def poses(split_data, windows):
     """Return what stands in for embeddings of EMG, of all windows, and of pose, of those evaluated."""
-    return [protocol.pose_points(some) for some in (windows, protocol.windows)]
+    return [split_data.pose_points(some) for some in (windows, split_data.windows)]
 
 
 def answers(outcomes):
     return {(one.protocol, one.gestures): one.predicted_N for one in outcomes}
 
 
-def test_what_is_read_is_all_of_test_people_and_nothing_unseen_without_a_label(protocol, windows):
-    store, split = protocol.store, protocol.split
+def test_what_is_read_is_all_of_test_people_and_nothing_unseen_without_a_label(split_data, windows):
+    store, split = split_data.store, split_data.split
     users = windows.users(store)
     own = np.isin(users, split.users_test)
-    assert own.sum() == np.isin(protocol.every.users(store), split.users_test).sum()
+    assert own.sum() == np.isin(split_data.every.users(store), split.users_test).sum()
     assert not np.isin(users, split.users_val).any()
     rest = windows.select(~own & ~np.isin(windows.label_N, split.seen + split.unseen))
     assert len(rest) > 100
     split.refuse_leak(store, rest, "train")
 
 
-def test_labels_of_test_people_change_no_answer(protocol, windows, data, poses):
-    strange = np.where(np.isin(data.user_N, protocol.split.users_test), data.label_N[::-1], data.label_N)
+def test_labels_of_test_people_change_no_answer(split_data, windows, data, poses):
+    strange = np.where(np.isin(data.user_N, split_data.split.users_test), data.label_N[::-1], data.label_N)
     one, other = (
-        Adaptation(protocol, windows, replace(data, label_N=label), False) for label in (data.label_N, strange)
+        Adaptation(split_data, windows, replace(data, label_N=label), False) for label in (data.label_N, strange)
     )
     one_share, other_share = ([] for _ in range(2))
     for adaptation, kept in ((one, one_share), (other, other_share)):
-        adaptation._outcome = lambda name, what, gestures, share, *_, kept=kept: kept.append(share)
-        adaptation.protocol = protocol.under(protocol.config)
-        adaptation.protocol.shots = lambda *_: []
-        adaptation.labelled("x")
-        adaptation.zero_shot("x", *poses)
-    assert len(one_share) == len(other_share) == 6
+        adaptation._answered = lambda protocols, share, _, kept=kept: kept.append(share) or []
+        adaptation._few_shot = list
+        adaptation.labelled()
+        adaptation.zero_shot(*poses)
+    assert len(one_share) == len(other_share) == 2
     assert all(np.array_equal(a, b) for a, b in zip(one_share, other_share, strict=True))
 
 
-def test_zero_shot_is_blind_to_emg_of_unseen_gestures(protocol, windows, data, poses):
-    train = np.isin(data.user_N, protocol.split.users_train)
-    hidden = train & np.isin(data.label_N, protocol.split.unseen)
+def test_zero_shot_is_blind_to_emg_of_unseen_gestures(split_data, windows, data, poses):
+    train = np.isin(data.user_N, split_data.split.users_train)
+    hidden = train & np.isin(data.label_N, split_data.split.unseen)
     assert hidden.any()
     blind = [data, poses[0]]
     blind = [one.with_x(np.where(hidden[:, None], np.nan, one.x_ND)) for one in blind]
-    plain = answers(Adaptation(protocol, windows, data, False).zero_shot("x", *poses))
-    found = answers(Adaptation(protocol, windows, blind[0], False).zero_shot("x", blind[1], poses[1]))
+    plain = answers(Adaptation(split_data, windows, data, False).zero_shot(*poses))
+    found = answers(Adaptation(split_data, windows, blind[0], False).zero_shot(blind[1], poses[1]))
     assert (
         plain.keys()
         == found.keys()
@@ -77,18 +76,18 @@ def test_zero_shot_is_blind_to_emg_of_unseen_gestures(protocol, windows, data, p
     assert all(np.array_equal(plain[key], found[key]) for key in plain)
 
 
-def test_zero_shot_refuses_movements_that_it_may_not_know(protocol, windows, data, poses):
-    adaptation = Adaptation(protocol, windows, data, False)
+def test_zero_shot_refuses_movements_that_it_may_not_know(split_data, windows, data, poses):
+    adaptation = Adaptation(split_data, windows, data, False)
     adaptation._gestures = replace(
-        adaptation._gestures, user_N=np.full(len(adaptation._gestures), protocol.split.users_test[0])
+        adaptation._gestures, user_N=np.full(len(adaptation._gestures), split_data.split.users_test[0])
     )
     with pytest.raises(LeakError, match="reached zero-shot"):
-        adaptation.zero_shot("x", *poses)
+        adaptation.zero_shot(*poses)
 
 
-def test_every_protocol_is_answered_well_where_gestures_lie_apart(protocol, windows, data, poses):
-    adaptation = Adaptation(protocol, windows, data, False)
-    outcomes = [*adaptation.labelled("x"), *adaptation.zero_shot("x", *poses)]
+def test_every_protocol_is_answered_well_where_gestures_lie_apart(split_data, windows, data, poses):
+    adaptation = Adaptation(split_data, windows, data, False)
+    outcomes = [*adaptation.labelled(), *adaptation.zero_shot(*poses)]
     found = {(one.protocol, one.gestures): one for one in outcomes}
     assert {name for name, _ in found} == {
         *("linear_probe", "zero_shot", "zero_shot_all"),
@@ -96,24 +95,25 @@ def test_every_protocol_is_answered_well_where_gestures_lie_apart(protocol, wind
     }
     assert found["linear_probe", "seen"].score.balanced_accuracy > 0.8
     assert found["zero_shot", "unseen"].score.balanced_accuracy > 0.8  # a pose names itself
-    assert set(found["zero_shot", "unseen"].predicted_N) <= set(protocol.split.unseen)
-    plain = Protocol(protocol.store, protocol.split, protocol.every, protocol.config, 0)
-    wanted = plain.labelled("x", plain.features("recording"))
+    assert set(found["zero_shot", "unseen"].predicted_N) <= set(split_data.split.unseen)
+    plain = SplitData(split_data.store, split_data.split, split_data.every, split_data.config, 0)
+    vectors = plain.features("recording")
+    wanted = plain.outcomes(vectors=vectors, emg=vectors)
     for one in wanted:  # of the same windows
         assert np.array_equal(one.test.time_N, found[one.protocol, one.gestures].test.time_N)
 
 
-def test_causally_each_recording_is_by_itself_and_nothing_is_shown(protocol, windows, data):
+def test_causally_each_recording_is_by_itself_and_nothing_is_shown(split_data, windows, data):
     half = np.where(data.time_N < np.median(data.time_N), "1", "2")
     parts = replace(data, recording_N=np.char.add(np.char.add(data.user_N, "/"), half))
-    whole, causal = (Adaptation(protocol, windows, parts, kind) for kind in (False, True))
-    assert set(whole._people) == set(protocol.split.users_test)
-    assert set(causal._people) == {f"{user}/{n}" for user in protocol.split.users_test for n in "12"}
-    assert {one.protocol for one in causal.labelled("x")} == {"linear_probe"}
+    whole, causal = (Adaptation(split_data, windows, parts, kind) for kind in (False, True))
+    assert set(whole._people) == set(split_data.split.users_test)
+    assert set(causal._people) == {f"{user}/{n}" for user in split_data.split.users_test for n in "12"}
+    assert {one.protocol for one in causal.labelled()} == {"linear_probe"}
 
 
-def test_where_every_file_holds_one_label_nothing_is_idle(protocol):
-    store, split, every = protocol.store, protocol.split, protocol.every
+def test_where_every_file_holds_one_label_nothing_is_idle(split_data):
+    store, split, every = split_data.store, split_data.split, split_data.every
     assert len(idle(store, every, split)) > 100
     assert not len(idle(store, replace(every, label_N=np.full(len(every), split.seen[0])), split))
 
@@ -158,7 +158,7 @@ def test_a_window_knows_the_movements_that_are_over_and_their_centre():
 def labelled():
     rng = np.random.default_rng(5)
     label, user = np.tile([1, 1, 2, 2], 6), np.repeat(["a", "b", "c"], 8)
-    return EmbeddingSet(rng.normal(size=(24, 3)), label, user, user, 10.0 * np.arange(24))
+    return EmbeddingSet(rng.normal(size=(24, 3)), label, user, user, 10.0 * np.arange(24), user)
 
 
 def test_a_movement_is_three_windows_in_a_row_that_are_taken_for_a_gesture():
@@ -166,7 +166,7 @@ def test_a_movement_is_three_windows_in_a_row_that_are_taken_for_a_gesture():
     time = np.arange(15) * 0.25
     time[11:] += 5  # a gap
     recording = np.array(["b"] * 8 + ["a"] * 7)  # in the order of time, not of names
-    own = EmbeddingSet(active[:, None], active, recording, recording, time)
+    own = EmbeddingSet(active[:, None], active, recording, recording, time, recording)
     probe = LinearProbe(0.1).fit(np.array([[0.0], [1.0]]), np.array([0, 1]))
     wanted = [-1, -1, -1, 0, 0, 0, -1, -1, 1, 1, 1, 2, 2, 2, 2]
     assert movements_of(own, probe, 0.25).tolist() == wanted
@@ -187,6 +187,7 @@ def test_what_is_shown_names_the_clusters_of_movements():
     rng = np.random.default_rng(0)
     mean = np.array([[0.0, 0], [12, 0], [0, 12]])
     movement = np.concatenate([mean[k] + rng.normal(size=(10, 2)) for k in range(3)])
-    shown = EmbeddingSet(mean + np.array([3.5, 0]), np.array([4, 2, 9]), *[np.array(["p"] * 3)] * 2, np.arange(3.0))
+    person = np.array(["p"] * 3)
+    shown = EmbeddingSet(mean + np.array([3.5, 0]), np.array([4, 2, 9]), person, person, np.arange(3.0), person)
     asked = mean + np.array([[-3, 0], [-3, 0], [5, 0]])
     assert Shown({"p": movement}).predict(shown, asked).tolist() == [4, 2, 9]

@@ -10,7 +10,7 @@ import pytest
 
 from cpep.evaluate.metrics import Answers, Difference, balanced_accuracy, paired_bootstrap, people_interval
 from cpep.experiments.compare import Comparison, comparisons, summaries
-from cpep.experiments.results import Fold
+from cpep.experiments.fold import Fold
 from cpep.report.markdown import tables_markdown
 
 SKILLS = {"cpep": 0.8, "cpep/avg_pool": 0.6, "ridge": 0.4, "pose": 1.0, "cpep/shuffled_pairs": 0.2, "vemg2pose": 0.5}
@@ -46,7 +46,7 @@ def answers(folds: Sequence[Fold], model: str, protocol: str) -> Answers:
     return Answers(*parts)
 
 
-def test_rivals_come_first_then_ablations_without_control_and_ceiling() -> None:
+def test_other_systems_come_first_then_ablations_without_control_and_ceiling() -> None:
     folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4"))]
     found = [(c.one, c.other, c.protocol, c.gestures) for c in comparisons(folds)]
     assert found == [
@@ -118,7 +118,7 @@ def test_one_person_says_nothing_of_others() -> None:
     assert comparisons([fold(0, 0, ("1", "2"), {"ridge": 0.4, "pose": 1.0})]) == []  # no cpep
 
 
-def test_what_is_said_of_an_under_trained_rival() -> None:
+def test_what_is_said_of_an_under_trained_system() -> None:
     folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4"), stopped=("vemg2pose",))]
     found = {(c.other, c.protocol): c for c in comparisons(folds)}
     assert [key[0] for key, c in found.items() if c.under_trained] == ["vemg2pose", "vemg2pose"]

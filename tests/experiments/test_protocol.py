@@ -12,8 +12,9 @@ from cpep.data.windows import list_windows
 from cpep.evaluate.fewshot import choose_classifier
 from cpep.evaluate.linear import choose_ridge
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, choose_probe
-from cpep.experiments import evaluators as evaluation
-from cpep.experiments.protocol import Protocol
+from cpep.evaluate.protocols.base import part
+from cpep.evaluate.protocols.zero_shot import gallery_of
+from cpep.experiments import evaluators
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.cpep import Cpep
 from cpep.models.encoders.patches import PatchEncoder
@@ -24,38 +25,38 @@ def vectors(windows):
     return np.stack([np.sin(windows.start_N / 70), np.cos(windows.start_N / 45)], axis=1).astype(np.float32)
 
 
-def test_what_moves_all_windows_of_a_wearing_is_taken_out(protocol):
+def test_what_moves_all_windows_of_a_wearing_is_taken_out(split_data):
     def moved(windows):
         gain = 1 + windows.entry_N[:, None]
         return vectors(windows) * gain + 100 * gain
 
-    plain, other = (protocol._standardised("recording", f).x_ND for f in (vectors, moved))
+    plain, other = (split_data._standardised("recording", f).x_ND for f in (vectors, moved))
     assert np.allclose(plain, other, atol=1e-3)
-    assert not np.allclose(plain, vectors(protocol.windows), atol=0.1)
+    assert not np.allclose(plain, vectors(split_data.windows), atol=0.1)
 
 
-def test_without_normalisation_people_keep_their_differences(protocol):
+def test_without_normalisation_people_keep_their_differences(split_data):
     def moved(windows):
         return vectors(windows) + windows.entry_N[:, None]
 
-    found, entry = protocol._standardised("none", moved).x_ND, protocol.windows.entry_N
+    found, entry = split_data._standardised("none", moved).x_ND, split_data.windows.entry_N
     means = [found[entry == index].mean(0) for index in np.unique(entry)]
     assert (np.ptp(means, axis=0) > 3).all()
 
 
 @pytest.mark.parametrize("kind", ["none", "causal"])
-def test_what_test_users_are_like_reaches_nobody_else(protocol, kind):
-    tested = [k for k, entry in enumerate(protocol.store.entries) if entry.user in protocol.split.users_test]
+def test_what_test_users_are_like_reaches_nobody_else(split_data, kind):
+    tested = [k for k, entry in enumerate(split_data.store.entries) if entry.user in split_data.split.users_test]
 
     def moved(windows):
         return vectors(windows) + 1000 * np.isin(windows.entry_N, tested)[:, None]
 
-    others = ~np.isin(protocol.windows.entry_N, tested)
-    plain, other = (protocol._standardised(kind, f).x_ND[others] for f in (vectors, moved))
+    others = ~np.isin(split_data.windows.entry_N, tested)
+    plain, other = (split_data._standardised(kind, f).x_ND[others] for f in (vectors, moved))
     assert np.allclose(plain, other, atol=1e-5)
 
 
-def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(protocol, monkeypatch):
+def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(split_data, monkeypatch):
     shown = {}
 
     def embed(name, model, store, windows):
@@ -64,11 +65,11 @@ def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(protocol, m
 
     for name in ("embed_emg", "embed_anchor"):
         monkeypatch.setattr(f"cpep.experiments.evaluators.{name}", partial(embed, name))
-    evaluation.map_points(protocol, None)
-    assert shown == {"embed_emg": set(protocol.split.users_test), "embed_anchor": set(protocol.split.users_train)}
+    evaluators.map_points(split_data, None)
+    assert shown == {"embed_emg": set(split_data.split.users_test), "embed_anchor": set(split_data.split.users_train)}
 
 
-def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
+def test_poses_are_embedded_once_for_each_frozen_encoder(split_data, monkeypatch):
     calls = []
     monkeypatch.setattr("cpep.experiments.protocol.embed_anchor", lambda model, *_: calls.append(model) or len(calls))
 
@@ -79,7 +80,7 @@ def test_poses_are_embedded_once_for_each_frozen_encoder(protocol, monkeypatch):
         )
         return SimpleNamespace(net=Cpep(emg, pose, 0.1, 0.02, 0.5))
 
-    assert [protocol.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
+    assert [split_data.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
 
 
 TIMES = [0.25, 0.75, 1.25, 1.75]
@@ -92,7 +93,7 @@ class Regressor(PoseRegressor):
         super().__init__(joints=22, samples=200, rate=100.0, context=0, times_S=torch.tensor(times))
 
 
-def regression(protocol, monkeypatch, predict):
+def regression(split_data, monkeypatch, predict):
     """Evaluate a regression that predicts what ``predict`` makes of the measured pose."""
     net, asked = Regressor(TIMES), []
 
@@ -106,106 +107,108 @@ def regression(protocol, monkeypatch, predict):
         lambda model, store, windows, *_: embedding_set(store, windows, vectors(windows)),
     )
     model = SimpleNamespace(net=net, emg_frontend=SimpleNamespace(normalisation="recording"))
-    found = evaluation.regression(protocol, "vemg2pose", model)
+    found = evaluators.regression(split_data, evaluators.Subject("vemg2pose", checkpoint=model))
     score = {(o.protocol, o.gestures): o.score.balanced_accuracy for o in found.outcomes}
     return asked, score, {error.gestures: error for error in found.errors}
 
 
-def test_a_regression_that_is_right_names_every_gesture(protocol, monkeypatch):
-    asked, score, error = regression(protocol, monkeypatch, lambda pose: pose)
+def test_a_regression_that_is_right_names_every_gesture(split_data, monkeypatch):
+    asked, score, error = regression(split_data, monkeypatch, lambda pose: pose)
     assert error["seen"].values == error["unseen"].values == {"pose_nrmse": 0.0}
     assert all(score[name, kind] == 1 for name in ("zero_shot", "zero_shot_all") for kind in ("seen", "unseen"))
     shots = {f"few_shot_{shown}" for shown in (1, 2, 5, "rep")}
     assert {name for name, _ in score} == {"linear_probe", "zero_shot", "zero_shot_all", *shots}
     (windows,) = asked
-    assert set(windows.users(protocol.store)) == set(protocol.split.users_test)
+    assert set(windows.users(split_data.store)) == set(split_data.split.users_test)
 
 
-def test_a_regression_that_says_one_pose_is_at_chance(protocol, monkeypatch):
-    _, score, error = regression(protocol, monkeypatch, lambda pose: np.zeros_like(pose) + pose.mean(axis=(0, 1)))
+def test_a_regression_that_says_one_pose_is_at_chance(split_data, monkeypatch):
+    _, score, error = regression(split_data, monkeypatch, lambda pose: np.zeros_like(pose) + pose.mean(axis=(0, 1)))
     assert score["zero_shot", "unseen"] == pytest.approx(1 / 2) and score["zero_shot", "seen"] == pytest.approx(
         1 / 10
     )
     assert error["seen"].values["pose_nrmse"] > 0.9
 
 
-def test_errors_are_beside_those_of_the_mean_pose_of_training_people_and_seen_gestures(protocol, monkeypatch):
-    store, split = protocol.store, protocol.split
-    people = protocol.windows.users(store)
-    mine = np.isin(people, split.users_train) & np.isin(protocol.windows.label_N, split.seen)
-    mean_J = measured_pose(store, protocol.windows.select(mine), Regressor(TIMES).times_S).mean(axis=(0, 1))
-    _, _, error = regression(protocol, monkeypatch, lambda pose: np.broadcast_to(mean_J, pose.shape))
+def test_errors_are_beside_those_of_the_mean_pose_of_training_people_and_seen_gestures(split_data, monkeypatch):
+    store, split = split_data.store, split_data.split
+    people = split_data.windows.users(store)
+    mine = np.isin(people, split.users_train) & np.isin(split_data.windows.label_N, split.seen)
+    mean_J = measured_pose(store, split_data.windows.select(mine), Regressor(TIMES).times_S).mean(axis=(0, 1))
+    _, _, error = regression(split_data, monkeypatch, lambda pose: np.broadcast_to(mean_J, pose.shape))
     assert all(of.values == of.mean_pose for of in error.values())
 
 
 def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_on_validation_people(
-    protocol, monkeypatch
+    split_data, monkeypatch
 ):
     given = []
 
-    def choose(*data):
-        given.extend(data[:4])
-        return choose_ridge(*data)
+    def choose(*data, strengths):
+        given.extend(data)
+        return choose_ridge(*data, strengths)
 
     monkeypatch.setattr("cpep.experiments.evaluators.choose_ridge", choose)
-    windows = list_windows(protocol.store, 2.0, 0.5)  # labelled throughout or not
+    windows = list_windows(split_data.store, 2.0, 0.5)  # labelled throughout or not
     pairs = [
-        windows.select(np.isin(windows.users(protocol.store), protocol.split.users(role)))
+        windows.select(np.isin(windows.users(split_data.store), split_data.split.users(role)))
         for role in ("train", "val")
     ]
-    evaluation.linear_to_pose(protocol, "ridge", "recording", pairs)
+    found = evaluators.evaluate(split_data, evaluators.Subject("ridge", "recording", pairs))
+    assert {o.protocol for o in found.outcomes} == {"zero_shot", "zero_shot_all"}
     assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2
-    assert np.allclose(given[1].x_ND, protocol.pose_points(pairs[0]).x_ND)
+    assert np.allclose(given[1].x_ND, split_data.pose_points(pairs[0]).x_ND)
 
 
-def test_few_shot_learns_scatter_from_training_people_and_asks_test_people_of_all_gestures(protocol, monkeypatch):
+def test_few_shot_learns_scatter_from_training_people_and_asks_test_people_of_all_gestures(split_data, monkeypatch):
     taught = []
 
     def choose(train, validation, hop_s, seed):
         taught.extend([train, validation])
         return choose_classifier(train, validation, hop_s, seed)
 
-    monkeypatch.setattr("cpep.experiments.protocol.choose_classifier", choose)
-    split = protocol.split
-    outcomes = protocol.few_shot("features", protocol.features("recording"))
+    monkeypatch.setattr("cpep.evaluate.protocols.few_shot.choose_classifier", choose)
+    split = split_data.split
+    outcomes = split_data.outcomes(emg=split_data.features("recording"))
     assert [o.protocol for o in outcomes] == ["few_shot_1", "few_shot_2", "few_shot_5", "few_shot_rep"]
+    assert len(taught) == 2  # once for all four
     for data, role in zip(taught, ("train", "val"), strict=True):
         assert set(data.user_N) == set(split.users(role)) and set(data.label_N) == set(split.seen)
     for outcome in outcomes:
         assert set(outcome.test.user_N) == set(split.users_test) and outcome.gestures == "all"
         assert set(outcome.classes) == set(outcome.test.label_N) == {*split.seen, *split.unseen}
     assert outcomes[-1].score.balanced_accuracy > 0.9  # synthetic hands
-    assert protocol.hop_s == 0.25
+    assert split_data.hop_s == 0.25
 
 
-def test_the_setting_of_the_read_out_decides_the_probe(protocol):
-    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
-    train, validation, test = (protocol.part(data, role, protocol.split.seen) for role in ("train", "val", "test"))
-    readouts = {Readout.logistic: (protocol.config.strengths, LinearProbe), Readout.lda: (SHRINKAGES, Lda)}
+def test_the_setting_of_the_read_out_decides_the_probe(split_data):
+    data = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
+    train, validation, test = (
+        part(data, split_data.split, role, split_data.split.seen) for role in ("train", "val", "test")
+    )
+    readouts = {Readout.logistic: (split_data.config.strengths, LinearProbe), Readout.lda: (SHRINKAGES, Lda)}
     found = []
     for readout, (strengths, make) in readouts.items():
-        seen, _ = protocol.under(replace(protocol.config, probe=readout)).probe("features", data)
+        seen, _ = split_data.under(replace(split_data.config, probe=readout)).outcomes(vectors=data)
         wanted = choose_probe(train, validation, strengths, make).predict(test.x_ND)
         assert np.array_equal(seen.predicted_N, wanted)
         found.append(wanted)
     assert not np.array_equal(*found)
 
 
-def test_a_smaller_gallery_keeps_its_share_of_every_gesture(protocol):
-    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
-    gallery = protocol.gallery(data, protocol.split.seen)
-    config = replace(protocol.config, gallery=0.25)
-    smaller = Protocol(protocol.store, protocol.split, protocol.windows, config, 0).gallery(data, protocol.split.seen)
-    assert len(gallery) == len(protocol.part(data, "train", protocol.split.seen))
-    for label in protocol.split.seen:
+def test_a_smaller_gallery_keeps_its_share_of_every_gesture(split_data):
+    data = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
+    seen, config = split_data.split.seen, replace(split_data.config, gallery=0.25)
+    gallery, smaller = (gallery_of(one.given(), data, seen) for one in (split_data, split_data.under(config)))
+    assert len(gallery) == len(part(data, split_data.split, "train", seen))
+    for label in split_data.split.seen:
         whole, kept = (int((own.label_N == label).sum()) for own in (gallery, smaller))
         assert kept == max(1, round(whole / 4))
     rows = {tuple(row) for row in gallery.x_ND.tolist()}
     assert all(tuple(row) in rows for row in smaller.x_ND.tolist())
 
 
-def test_a_gallery_of_a_trace_keeps_one_pose_of_every_gesture(protocol):
-    data = embedding_set(protocol.store, protocol.windows, vectors(protocol.windows))
-    config = replace(protocol.config, gallery=1e-6)
-    tiny = Protocol(protocol.store, protocol.split, protocol.windows, config, 0)
-    assert sorted(tiny.gallery(data, (1, 2, 4)).label_N.tolist()) == [1, 2, 4]
+def test_a_gallery_of_a_trace_keeps_one_pose_of_every_gesture(split_data):
+    data = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
+    given = split_data.under(replace(split_data.config, gallery=1e-6)).given()
+    assert sorted(gallery_of(given, data, (1, 2, 4)).label_N.tolist()) == [1, 2, 4]

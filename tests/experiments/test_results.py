@@ -10,19 +10,20 @@ import numpy as np
 
 from cpep.evaluate.metrics import score
 from cpep.evaluate.pose_error import PoseError
+from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.compare import comparisons
 from cpep.experiments.evaluators import Evaluation
-from cpep.experiments.protocol import Outcome
-from cpep.experiments.results import Fold, details_of, evaluated, results_of, save_row
+from cpep.experiments.fold import Fold, evaluated, save_row
+from cpep.experiments.results import details_of, results_of
 from cpep.types import EmbeddingSet
 from tests.experiments.test_compare import fold
 
 
-def found(model: str, predicted: list[int]) -> Evaluation:
+def found(predicted: list[int]) -> Evaluation:
     """Return what an evaluation of two windows finds."""
     label, user, answer = np.array([1, 2]), np.array(["7", "8"]), np.array(predicted)
-    test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2))
-    outcome = Outcome(model, "zero_shot", "seen", answer, test, (1, 2), score(label, answer, user, (1, 2), draws=10))
+    test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2), user)
+    outcome = Outcome("zero_shot", "seen", answer, test, (1, 2), score(label, answer, user, (1, 2), draws=10))
     error = PoseError("seen", {"pose_nrmse": 0.5}, {"pose_nrmse": 1.0}, {"7": 0.5, "8": 0.5}, 2)
     return Evaluation([outcome], [error], {"emg": [[0.0, 1.0, "fist"]], "pose": []})
 
@@ -31,7 +32,7 @@ def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> N
     names, curve = ("rest", "fist", "point"), {"stage": "emg_mae", "points": [], "kept_step": 0}
     for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
         training = {"parameters": 3, "stopped": "steps"}
-        save_row(tmp_path, f"key of {model}", model, found(model, predicted), names, "recording", [curve], training)
+        save_row(tmp_path, f"key of {model}", model, found(predicted), names, "recording", [curve], training)
     read = Fold.read(tmp_path, 2, 5, ("cpep/window_0.5s", "cpep"))
     assert [(row["model"], row["protocol"], row["fold"], row["seed"]) for row in read.rows] == [
         ("cpep/window_0.5s", "zero_shot", 2, 5),

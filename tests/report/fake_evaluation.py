@@ -8,7 +8,8 @@ import numpy as np
 
 from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.metrics import score
-from cpep.report.names import BENCHMARK, GESTURES, PROTOCOLS, main_first, under_trained
+from cpep.evaluate.protocols.base import PROTOCOLS
+from cpep.report.names import BENCHMARK, GESTURES, main_first, under_trained
 
 SEEN = (
     "index_flexion",
@@ -153,7 +154,7 @@ def _comparisons(results: dict[str, Any], rng: np.random.Generator) -> list[dict
             means.setdefault((row["model"], row["protocol"], row["gestures"]), []).append(row["balanced_accuracy"])
     found, marked = [], under_trained(results["training"])
     for other in main_first(model for model, _, _ in means):
-        for protocol in PROTOCOLS if other != "cpep" and not role_of(other) else ():
+        for protocol in PROTOCOLS.names() if other != "cpep" and not role_of(other) else ():
             for gestures in GESTURES:
                 if (other, protocol, gestures) in means:
                     ours, theirs = (np.mean(means[model, protocol, gestures]) for model in ("cpep", other))

@@ -67,7 +67,7 @@ def test_ratios_are_over_the_best_model_of_the_benchmark() -> None:
         means = {line.model: cell.mean for line in table.lines if (cell := line.cells[place])}
         assert table.columns[place].protocol == "linear_probe"
         best = max(BENCHMARK, key=lambda model: means[model])
-        assert ratio.rival == best and ratio.ours == pytest.approx(means["cpep"] / means[best])
+        assert ratio.other == best and ratio.ours == pytest.approx(means["cpep"] / means[best])
         assert round(ratio.paper, 2) == paper and f"{ratio.ours:.2f}, in the paper {paper}" in ratio.sentence
         assert ratio.under_trained == (best in ("vemg2pose", "emg2pose")) == ("under-trained" in ratio.sentence)
     results["rows"] = [row for row in results["rows"] if row["model"] not in BENCHMARK]
@@ -75,7 +75,7 @@ def test_ratios_are_over_the_best_model_of_the_benchmark() -> None:
     assert ratios({"rows": [row for row in everything(windows=2)[0]["rows"] if row["model"] != "cpep"]}) == []
 
 
-def test_an_under_trained_best_rival_is_called_so() -> None:
+def test_an_under_trained_best_model_of_the_benchmark_is_called_so() -> None:
     results, _ = everything(windows=5)
     keep = ("cpep", "vemg2pose")
     results["rows"] = [row for row in results["rows"] if row["model"] in keep]

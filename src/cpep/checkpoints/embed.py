@@ -32,8 +32,8 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
 
 
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
-    """Attach labels, users, recordings and times to vectors of windows."""
-    names = np.array([entry.name for entry in store.entries], dtype=np.str_)
+    """Attach labels, users, recordings, times and sessions to vectors of windows."""
+    names, sessions = (np.array(names) for names in zip(*((e.name, e.session) for e in store.entries), strict=True))
     first = np.array([entry.start for entry in store.entries])[windows.entry_N]
     return EmbeddingSet(
         x_ND=x_ND,
@@ -41,6 +41,7 @@ def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> Embedding
         user_N=windows.users(store),
         recording_N=names[windows.entry_N],
         time_N=(windows.start_N - first) / store.frame_rate,
+        session_N=sessions[windows.entry_N],
     )
 
 

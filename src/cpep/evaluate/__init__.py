@@ -1,1 +1,1 @@
-"""Scores of frozen vectors: ``(vectors, labels, users) -> result``; nothing here knows models or files."""
+"""Scores of frozen vectors and protocols of evaluation: arrays in, results out, without models, stores and paths."""

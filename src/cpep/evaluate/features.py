@@ -1,7 +1,7 @@
 """Classical EMG features of a window: what a careful engineer would use without learning a representation.
 
 The sets were chosen by a linear probe on people left out (NinaPro DB1 for envelopes, a Myo armband for raw
-EMG) to be a rival that is hard to beat. On both, the matrix logarithm of the channel covariance adds to means
+EMG) to be a baseline that is hard to beat. On both, the matrix logarithm of the channel covariance adds to means
 and spreads (the log-Euclidean form of the covariance features of Barachant et al. 2012).
 """
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 
 from cpep.types import FloatArray, IntArray
 
 _ROWS, _COLUMNS = 256, 2048
 """Query vectors and gallery vectors whose similarities are computed at once: 2 MB."""
-_SAMPLED = 32
-"""One of so many gallery vectors is looked at first; of a large gallery fewer."""
 _PAIRS = 2**14
 """Pairs of vectors that are compared in float64 at once."""
-_MANY = 2**22
-"""Similarities from which on it is worth to know how fast the processor is."""
 
 
 def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> IntArray:
@@ -54,8 +46,9 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
 def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest gallery vectors of queries (Q, k), nearest first, and their similarities, float64.
 
-    Exact: products in float32, or in bfloat16 where that is faster, of which it is known how wrong they can be, tell
-    which vectors can be among the nearest, and those few are compared in float64.
+    Exact: products in float32, whose largest error is known, tell which gallery vectors can be among the nearest, and
+    those few are compared in float64. Similarities within 1e-12 are equal. What is found for a query does not depend
+    on the other queries.
 
     Args:
         unit: queries of length one, (Q, D) or (Q, E, D), float32.
@@ -72,29 +65,27 @@ def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray,
 
 
 def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    """Search for some queries, by blocks of the gallery whose similarities stay in the cache."""
+    """Search for some queries, by blocks of the gallery whose similarities stay in the cache of the processor."""
     queries, each, width = unit_QED.shape
-    columns = max(_COLUMNS, 2 * k)
-    product, wrong = _product(unit_QED.reshape(-1, width), len(gallery_GD), columns)
-    doubt = 2 * wrong
+    doubt = 2 * (width + 8) * 2.0**-23  # twice the largest error of a product in float32, summed in any order
 
     def similarity(some_GD: FloatArray) -> FloatArray:
-        found = product(some_GD)
+        found = unit_QED.reshape(-1, width) @ some_GD.T
         return found if each == 1 else np.asarray(found.reshape(queries, each, -1).max(axis=1))
 
     # What is not as near as the k-th of a sample is not among the k nearest of all. The sample is every so many-th
-    # vector, because galleries are ordered by people and gestures; it holds at least k and fits a block.
-    total = len(gallery_GD)
-    step = 1 if total <= columns else max(1, min(_SAMPLED, total // (2 * k)), -(-total // columns))
-    sample_QG = similarity(gallery_GD[::step])
+    # vector, because galleries are ordered by people and gestures; it fills at least half a block.
+    columns = max(_COLUMNS, 2 * k)
+    sample_QG = similarity(gallery_GD[:: -(-len(gallery_GD) // columns)])
     border_Q1 = np.partition(sample_QG, -k, axis=1)[:, -k, None] - doubt
     found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for start in range(0, total, columns):
-        block_QG = sample_QG if step == 1 else similarity(gallery_GD[start : start + columns])
+    for start in range(0, len(gallery_GD), columns):
+        block_QG = similarity(gallery_GD[start : start + columns])
         row, column = np.divmod(np.flatnonzero(block_QG >= border_Q1), block_QG.shape[1])
         found.append((row, column + start, block_QG[row, column]))
     row, column, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _settle(unit_QED, gallery_GD, k, row, column, near, doubt)
+    order = np.argsort(row, kind="stable")
+    return _settle(unit_QED, gallery_GD, k, row[order], column[order], near[order], doubt)
 
 
 def _settle(
@@ -106,10 +97,8 @@ def _settle(
     near: FloatArray,
     doubt: float,
 ) -> tuple[IntArray, FloatArray]:
-    """Compare in float64 those of some pairs of query and gallery vector that can be among the nearest."""
+    """Compare in float64 those of some pairs of query (rising) and gallery vector that can be among the nearest."""
     queries = np.arange(len(unit_QED))
-    order = np.argsort(row, kind="stable")
-    row, column, near = row[order], column[order], near[order]
     place = np.arange(len(row)) - np.searchsorted(row, queries)[row]
     table_QP = np.full((len(queries), place.max(initial=0) + 1), -np.inf, np.float32)
     table_QP[row, place] = near
@@ -117,54 +106,13 @@ def _settle(
     row, column = row[close], column[close]
     exact = np.concatenate(
         [
-            np.einsum("pew,pw->pe", unit_QED[row[some]], gallery_GD[column[some]], dtype=np.float64).max(axis=1)
+            (unit_QED[row[some]].astype(np.float64) * gallery_GD[column[some], None]).sum(axis=2).max(axis=1)
             for some in np.array_split(np.arange(len(row)), 1 + len(row) // _PAIRS)
         ]
-    ).round(12)  # so that vectors that are equal are equally near, however a sum is taken
+    ).round(12)
     order = np.lexsort((column, -exact, row))
     best_Qk = order[np.searchsorted(row, queries)[:, None] + np.arange(k)]
     return column[best_Qk], exact[best_Qk]
-
-
-def _product(unit_ND: FloatArray, gallery: int, columns: int) -> tuple[Callable[[FloatArray], FloatArray], float]:
-    """Return what multiplies vectors of length one with up to ``columns`` others, and how wrong a product can be.
-
-    The array (N, columns) that it returns is overwritten by the next call.
-    """
-    count, width = unit_ND.shape
-    sums = (width + 8) * 2.0**-23  # of products in float32, in any order
-    if count * gallery >= _MANY and bfloat16_is_fast():
-        import torch
-
-        brief_ND = torch.from_numpy(unit_ND).bfloat16()
-
-        def brief(some_GD: FloatArray) -> FloatArray:
-            return np.asarray((brief_ND @ torch.from_numpy(some_GD).bfloat16().T).float().numpy())
-
-        return brief, 3.1 * 2.0**-9 + sums  # each side and the result are rounded to 8 bits
-    space = np.empty(count * columns, np.float32)  # one for all blocks: fresh memory comes page by page
-
-    def plain(some_GD: FloatArray) -> FloatArray:
-        return np.matmul(unit_ND, some_GD.T, out=space[: count * len(some_GD)].reshape(count, -1))
-
-    return plain, sums
-
-
-@cache
-def bfloat16_is_fast() -> bool:
-    """Tell whether this processor multiplies bfloat16 faster than float32, by trying once."""
-    import torch
-
-    def seconds(square: torch.Tensor) -> float:
-        taken = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            square @ square
-            taken.append(time.perf_counter() - begun)
-        return min(taken)
-
-    square = torch.ones(256, 256)
-    return seconds(square.bfloat16()) < 0.8 * seconds(square)
 
 
 def unit_rows(x: FloatArray) -> FloatArray:

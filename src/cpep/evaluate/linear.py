@@ -1,4 +1,4 @@
-"""Rivals without a network: ridge regression or canonical correlation of features and pose, then the nearest pose.
+"""Linear baselines: ridge regression or canonical correlation of features and pose, then the nearest pose.
 
 The vote is `cpep.evaluate.knn.knn_vote` on standardised poses, or on both in the canonical space; cosine
 does not mind that a strong penalty shrinks every prediction towards the mean pose.

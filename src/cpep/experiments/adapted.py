@@ -1,4 +1,4 @@
-"""The read-outs of results.md after adaptation to each test person's own recording, without its labels.
+"""Answers under four protocols after adaptation to each test person's own recording, without its labels.
 
 A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over them
 finds where the person's gestures lie (``cpep.evaluate.person``). A movement is taken for one of the gestures that are
@@ -9,7 +9,7 @@ has no place in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,11 @@ from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.person import GestureSpace, Prior, grouped_means, personal_shares
 from cpep.evaluate.probe import LinearProbe
-from cpep.experiments.protocol import Outcome, Protocol
+from cpep.evaluate.protocols.base import Outcome, Protocol, chosen
+from cpep.evaluate.protocols.few_shot import FEW_SHOT
+from cpep.evaluate.protocols.linear_probe import LINEAR_PROBE
+from cpep.evaluate.protocols.zero_shot import ZERO_SHOT, ZERO_SHOT_ALL, gallery_of
+from cpep.experiments.protocol import SplitData
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 LEAST_S = 0.5
@@ -47,11 +51,11 @@ def idle(store: Store, windows: Windows, split: Split) -> Windows:
     return allowed.select(~np.isin(allowed.label_N, split.seen + split.unseen))
 
 
-def needed(protocol: Protocol) -> Windows:
+def needed(data: SplitData) -> Windows:
     """Return what adaptation reads: all of test people; of training people gestures, and as much without."""
-    store, split, every = protocol.store, protocol.split, protocol.every
+    store, split, every = data.store, data.split, data.every
     own = np.isin(every.users(store), split.users_test)
-    labelled = np.isin(every.start_N, protocol.of_role("train").start_N)
+    labelled = np.isin(every.start_N, data.of_role("train").start_N)
     idle_I = idle(store, every, split).start_N
     idle_I = idle_I[:: max(1, len(idle_I) // max(1, labelled.sum()))]
     return every.select(own | labelled | np.isin(every.start_N, idle_I))
@@ -119,17 +123,18 @@ class Adaptation:
     """What training people teach, and the recordings of test people.
 
     Args:
-        protocol: the split that is evaluated.
+        evaluated: the split that is evaluated.
         windows: see ``needed``.
         data: their vectors, centred and scaled by their session.
         causal: whether a window may only know what was before it.
     """
 
-    def __init__(self, protocol: Protocol, windows: Windows, data: EmbeddingSet, causal: bool) -> None:
-        self.protocol, self.causal = protocol, causal
-        split = protocol.split
+    def __init__(self, evaluated: SplitData, windows: Windows, data: EmbeddingSet, causal: bool) -> None:
+        self._given, self._protocols, self.causal = evaluated.given(), chosen(evaluated.config.protocols), causal
+        self.split, self.hop_s = evaluated.split, evaluated.hop_s
+        split = self.split
         self.classes = np.array(sorted(split.seen + split.unseen))
-        asked_N = np.isin(windows.start_N, protocol.windows.start_N)
+        asked_N = np.isin(windows.start_N, evaluated.windows.start_N)
         train_N = np.isin(data.user_N, split.users_train)
         gesture_N = train_N & asked_N & np.isin(data.label_N, self.classes)
         self._seen_N = gesture_N & np.isin(data.label_N, split.seen)
@@ -144,36 +149,35 @@ class Adaptation:
 
     def _person(self, name: str) -> Person:
         own = self._data.select(self._whose_N == name)
-        return Person(own.x_ND, movements_of(own, self._activity, self.protocol.hop_s), self.causal)
+        return Person(own.x_ND, movements_of(own, self._activity, self.hop_s), self.causal)
 
-    def labelled(self, name: str) -> list[Outcome]:
+    def labelled(self) -> list[Outcome]:
         """Gestures of which training people were recorded, and those that the person showed."""
         space, movements = self._learnt(self._gestures)
         prior, labels_K = space.prior(movements), np.unique(movements.label_N)
         share_NK = self._of_everybody(lambda _, person: person.shares(space, prior))
-        outcomes = [
-            self._outcome(name, "linear_probe", gestures, share_NK, labels_K, labels)
-            for gestures, labels in self.protocol.gestures.items()
-        ]
-        return outcomes if self.causal else [*outcomes, *self._few_shot(name)]
+        outcomes = self._answered((LINEAR_PROBE,), share_NK, labels_K)
+        return outcomes if self.causal else [*outcomes, *self._few_shot()]
 
-    def _few_shot(self, name: str) -> list[Outcome]:
+    def _few_shot(self) -> Iterator[Outcome]:
         """Gestures that the person showed, told apart by that and by the person's movements."""
         space, _ = self._learnt(self._of_seen())
         moved = {name: space(person.means(person.x_ND)) for name, person in self._people.items()}
         asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
-        return self.protocol.shots(name, asked.with_x(space(asked.x_ND)), Shown(moved))
+        test = asked.with_x(space(asked.x_ND))
+        for protocol in FEW_SHOT:
+            if protocol in self._protocols:
+                yield from protocol.ask(self._given, test, Shown(moved))
 
-    def zero_shot(self, name: str, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
+    def zero_shot(self, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
         """Gestures of which only poses are known: clusters of movements are named by the poses that they resemble.
 
         Args:
-            name: of the row.
             emg: embeddings of the windows of ``data``.
-            pose: embeddings of poses; see ``Protocol.zero_shot``.
+            pose: embeddings of the poses of the windows that are evaluated.
         """
         space, _ = self._learnt(self._of_seen())
-        gallery = self.protocol.gallery(pose, tuple(self.classes))
+        gallery = gallery_of(self._given, pose, tuple(self.classes))
         labels_K = np.unique(gallery.label_N)
         pose_KD = np.stack([gallery.x_ND[gallery.label_N == label].mean(axis=0) for label in labels_K])
         pose_KD = unit_rows(pose_KD - pose_KD.mean(axis=0))
@@ -186,21 +190,16 @@ class Adaptation:
             return person.shares(space, prior, alike_NK / EVIDENCE_TEMPERATURE)
 
         share_NK = self._of_everybody(shares)
-        outcomes = []
-        for gestures, labels in self.protocol.gestures.items():
-            outcomes.append(self._outcome(name, "zero_shot", gestures, share_NK, labels_K, labels))
-            options = tuple(self.classes)
-            outcomes.append(self._outcome(name, "zero_shot_all", gestures, share_NK, labels_K, labels, options))
-        return outcomes
+        return self._answered((ZERO_SHOT, ZERO_SHOT_ALL), share_NK, labels_K)
 
     def _learnt(self, windows: EmbeddingSet) -> tuple[GestureSpace, EmbeddingSet]:
         """Return the space of gestures of training people, and their movements."""
-        movements = means_of_repetitions(windows, self.protocol.hop_s)
+        movements = means_of_repetitions(windows, self.hop_s)
         return GestureSpace(movements, windows), movements
 
     def _of_seen(self) -> EmbeddingSet:
         """Return the windows of training people that zero-shot and few-shot may know: of seen gestures alone."""
-        split = self.protocol.split
+        split = self.split
         windows = self._gestures.select(np.isin(self._gestures.label_N, split.seen))
         if set(windows.user_N) - set(split.users_train) or set(windows.label_N) & set(split.unseen):
             raise LeakError("windows of unseen gestures, or of others than training people, reached zero-shot")
@@ -214,22 +213,16 @@ class Adaptation:
             share_NK[self._whose_N == name] = part_NK
         return share_NK
 
-    def _outcome(
-        self,
-        name: str,
-        protocol: str,
-        gestures: str,
-        share_NK: FloatArray,
-        labels_K: IntArray,
-        labels: tuple[int, ...],
-        options: tuple[int, ...] = (),
-    ) -> Outcome:
-        """Answer the windows of some gestures by the likeliest of the options, which are the same unless given."""
-        options = options or labels
-        mine_N = self._asked_N & np.isin(self._data.label_N, labels)
-        open_K = np.isin(labels_K, options)
-        predicted_N = labels_K[open_K][share_NK[mine_N][:, open_K].argmax(axis=1)]
-        return self.protocol.outcome(name, protocol, gestures, predicted_N, self._data.select(mine_N), options)
+    def _answered(self, protocols: tuple[Protocol, ...], share_NK: FloatArray, labels_K: IntArray) -> list[Outcome]:
+        """Answer the windows that protocols ask by the likeliest of the gestures that they offer."""
+        outcomes = []
+        for protocol in protocols:
+            for gestures, labels in protocol.asked(self.split).items() if protocol in self._protocols else ():
+                mine_N = self._asked_N & np.isin(self._data.label_N, labels)
+                open_K = np.isin(labels_K, protocol.classes(self.split, gestures))
+                predicted_N = labels_K[open_K][share_NK[mine_N][:, open_K].argmax(axis=1)]
+                outcomes.append(protocol.outcome(self._given, gestures, self._data.select(mine_N), predicted_N))
+        return outcomes
 
 
 class Shown:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cpep.config.rows import role_of
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
-from cpep.report.names import PROTOCOLS, SETS, UNDER_TRAINED, main_first, under_trained
-
-if TYPE_CHECKING:
-    from cpep.experiments.results import Fold
+from cpep.experiments.fold import Fold
+from cpep.report.names import UNDER_TRAINED, columns_of, main_first, title_of, under_trained
 
 ONE = "cpep"
 """The model that all others are compared with."""
@@ -27,7 +25,7 @@ class Comparison:
         one: name of the first.
         other: name of the second.
         protocol: of results.md.
-        gestures: ``seen`` or ``unseen``.
+        gestures: ``seen``, ``unseen`` or ``all``.
         difference: of balanced accuracy, with its interval over people.
         people: how many were tested.
         seeds: that both have; their balanced accuracies are averaged.
@@ -46,7 +44,7 @@ class Comparison:
     def sentence(self) -> str:
         """Say it in words."""
         seeds = f", {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
-        where = f"{PROTOCOLS[self.protocol]} on {self.gestures} gestures ({self.people} people{seeds})"
+        where = f"{title_of(self.protocol)} on {self.gestures} gestures ({self.people} people{seeds})"
         mark = f" {self.other} {UNDER_TRAINED}." if self.under_trained else ""
         return self.difference.sentence(self.one, self.other, where) + mark
 
@@ -70,7 +68,7 @@ class Comparison:
 def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     """Compare cpep with every other model by a paired bootstrap over people (`paired_bootstrap`).
 
-    Rivals come first, then ablations. The control and the ceiling are not compared. A seed counts where both
+    Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts where both
     models have the row in each of its folds; people count who were tested in every run of both, which can be
     fewer than all where windows are long. One person alone says nothing of others: there is no comparison.
 
@@ -82,18 +80,17 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     others = [name for name in models if name != ONE and not role_of(name)]
     marked = under_trained([run for fold in folds for run in fold.training])
     found: dict[tuple[str, str, str], Comparison] = {}
-    for protocol in PROTOCOLS:
-        for gestures in SETS:
-            a_of = _runs(folds, ONE, protocol, gestures)
-            for other in others:
-                b_of = _runs(folds, other, protocol, gestures)
-                seeds = tuple(seed for seed in a_of if seed in b_of)
-                a, b = ([runs[seed] for seed in seeds] for runs in (a_of, b_of))
-                people = _everywhere([*a, *b])
-                if len(people) > 1:
-                    difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
-                    where = (ONE, other, protocol, gestures)
-                    found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked)
+    for protocol, gestures in _answered(folds):
+        a_of = _runs(folds, ONE, protocol, gestures)
+        for other in others:
+            b_of = _runs(folds, other, protocol, gestures)
+            seeds = tuple(seed for seed in a_of if seed in b_of)
+            a, b = ([runs[seed] for seed in seeds] for runs in (a_of, b_of))
+            people = _everywhere([*a, *b])
+            if len(people) > 1:
+                difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
+                where = (ONE, other, protocol, gestures)
+                found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked)
     order = {name: place for place, name in enumerate(others)}
     return sorted(found.values(), key=lambda comparison: order[comparison.other])
 
@@ -105,24 +102,35 @@ def summaries(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """
     found = []
     for model in dict.fromkeys(row["model"] for fold in folds for row in fold.rows):
-        for protocol in PROTOCOLS:
-            for gestures in SETS:
-                runs = _runs(folds, model, protocol, gestures)
-                people = _everywhere(list(runs.values()))
-                if len(people) > 1:
-                    mean, low, high = people_interval([run.of(people) for run in runs.values()])
-                    found.append(
-                        {
-                            "model": model,
-                            "protocol": protocol,
-                            "gestures": gestures,
-                            "balanced_accuracy": round(mean, 4),
-                            "ci95": [round(low, 4), round(high, 4)],
-                            "people": len(people),
-                            "seeds": list(runs),
-                        }
-                    )
+        for protocol, gestures in _answered(folds):
+            runs = _runs(folds, model, protocol, gestures)
+            people = _everywhere(list(runs.values()))
+            if len(people) > 1:
+                mean, low, high = people_interval([run.of(people) for run in runs.values()])
+                found.append(
+                    {
+                        "model": model,
+                        "protocol": protocol,
+                        "gestures": gestures,
+                        "balanced_accuracy": round(mean, 4),
+                        "ci95": [round(low, 4), round(high, 4)],
+                        "people": len(people),
+                        "seeds": list(runs),
+                    }
+                )
     return found
+
+
+def _answered(folds: Sequence[Fold]) -> list[tuple[str, str]]:
+    """Return the protocols and sets of gestures of which folds hold answers, in the order of tables."""
+    return columns_of(
+        {
+            (row["protocol"], row["gestures"])
+            for fold in folds
+            for number, row in enumerate(fold.rows)
+            if f"{number}/label" in fold.arrays
+        }
+    )
 
 
 def _runs(folds: Sequence[Fold], model: str, protocol: str, gestures: str) -> dict[int, Answers]:

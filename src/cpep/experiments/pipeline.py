@@ -20,10 +20,11 @@ from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.store import Store, open_store
 from cpep.data.windows import windows_of
+from cpep.evaluate.protocols.base import chosen
 from cpep.experiments.adapted import idle
-from cpep.experiments.evaluators import classical, trained
-from cpep.experiments.protocol import Protocol
-from cpep.experiments.results import Fold, evaluated, held, save_row
+from cpep.experiments.evaluators import Subject, evaluate
+from cpep.experiments.fold import Fold, evaluated, held, save_row
+from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import RowRun, StageRun, names_of, row_of
 from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.runtime import distributed
@@ -80,8 +81,9 @@ def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> N
     """Build the network of every stage once, so that settings that do not go together are known at once.
 
     Raises:
-        UserError: a network cannot be built, or no token or every token would be masked.
+        UserError: a network cannot be built, no token or every token would be masked, or there is no such protocol.
     """
+    chosen(task.config.evaluate.protocols)
     for row in rows:
         for one in row.chain():
             try:
@@ -209,19 +211,16 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
     keys = [row_key(task, row, store) for row in rows]
     if distributed.on_main_rank(lambda: all(is_evaluated(task, row, store) for row in rows)):
         return
-    protocol = Protocol(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
+    data = SplitData(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
     kind: Normalisation = config.data.normalisation.value
     progress = progress_line(f"{task.name} evaluation of {rows[0].name}", "windows")
     whole = Task(store, task.split, config, task.seed, task.folder)
     pairs = [paired(whole, role) for role in PAIRED] if rows[0].last is None else []
     for row, key in zip(rows, keys, strict=True):
-        own = protocol.under(row.config.evaluate)
-        if row.last is None:
-            found = classical(own, row.name, kind, pairs)
-        else:
-            model = load(task.at(row.last) / "checkpoint")
+        model = None if row.last is None else load(task.at(row.last) / "checkpoint")
+        if model is not None:
             model.net.to(device_of(config.device))
-            found = trained(own, row.name, model, progress)
+        found = evaluate(data.under(row.config.evaluate), Subject(row.name, kind, pairs, model, progress))
         losses, training = losses_of(task, row), training_of(task, row)
         save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
         distributed.on_main_rank(save)

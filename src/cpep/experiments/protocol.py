@@ -1,37 +1,24 @@
-"""The protocol of results.md on one split: which windows fit, choose and test each read-out.
-
-A read-out is fitted on training users, its strength is chosen on validation users' *seen* gestures, and it is
-scored on test users. For unseen gestures a linear probe is fitted with the strength that seen gestures chose.
-"""
+"""The labelled windows of one store under one split, and their embeddings for the protocols of evaluation."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import (
-    embed_anchor,
-    embedding_set,
-    in_batches,
-)
-from cpep.config.schema import EvaluateConfig, Readout
+from cpep.checkpoints.embed import embed_anchor, embedding_set, in_batches
+from cpep.config.schema import EvaluateConfig
 from cpep.data.level import Normaliser, fit_prior
 from cpep.data.normalise import Standards, typical
 from cpep.data.splits import Role, Split
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
 from cpep.evaluate.features import classical_features
-from cpep.evaluate.fewshot import SHOTS, Shots, answers, choose_classifier
-from cpep.evaluate.knn import knn_vote
-from cpep.evaluate.metrics import Score, score
-from cpep.evaluate.person import numbered
-from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
+from cpep.evaluate.protocols.base import Given, Outcome, gestures_of, run
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
@@ -40,38 +27,21 @@ POSE_PARTS = 4
 """Parts of a window whose mean pose a regression predicts."""
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """Predictions of one model under one protocol for the windows of the test users.
-
-    Attributes:
-        model: name per results.md.
-        protocol: ``linear_probe``, ``zero_shot``, ``zero_shot_all``, ``few_shot_1`` (2, 5) or ``few_shot_rep``.
-        gestures: ``seen``, ``unseen`` or ``all``: which windows were tested.
-        predicted_N: labels.
-        test: the windows.
-        classes: labels that could be answered.
-        score: balanced accuracy with its interval.
-    """
-
-    model: str
-    protocol: str
-    gestures: str
-    predicted_N: IntArray
-    test: EmbeddingSet
-    classes: tuple[int, ...]
-    score: Score
-
-
-class Protocol:
-    """Evaluates models on one split of one store.
+class SplitData:
+    """Windows of one store under one split: embeds them, keeps what several rows share, and has protocols answered.
 
     Args:
         store: prepared recordings.
         split: who and what was held out.
         windows: all windows of the store.
-        config: read-outs.
-        seed: of the bootstrap.
+        config: settings of the evaluation.
+        seed: of the bootstrap and of everything drawn.
+
+    Attributes:
+        every: all windows of the store.
+        windows: those that are evaluated: labelled, of seen and unseen gestures.
+        gestures: labels of seen and, where there are some, of unseen gestures.
+        hop_s: distance of neighbouring windows, seconds.
     """
 
     def __init__(self, store: Store, split: Split, windows: Windows, config: EvaluateConfig, seed: int) -> None:
@@ -85,110 +55,25 @@ class Protocol:
         self._poses: dict[str, EmbeddingSet] = {}
         steps = np.diff(windows.start_N)
         self.hop_s = float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
-        self.gestures = {"seen": split.seen, "unseen": split.unseen} if split.unseen else {"seen": split.seen}
+        self.gestures = {name: labels for name, labels in gestures_of(split).items() if name != "all"}
 
-    def part(self, data: EmbeddingSet, role: Role, labels: tuple[int, ...]) -> EmbeddingSet:
-        """Return the windows of a role's users with these labels."""
-        return data.select(np.isin(data.user_N, self.split.users(role)) & np.isin(data.label_N, labels))
+    def given(self, **embeddings: EmbeddingSet) -> Given:
+        """Return what protocols are given of a row: its embeddings of ``windows`` by kind, see ``Given``."""
+        return Given(self.split, self.config, self.seed, self.hop_s, embeddings)
+
+    def outcomes(self, **embeddings: EmbeddingSet) -> list[Outcome]:
+        """Return the answers of a row under every protocol that is asked for and whose embeddings are given."""
+        return run(self.given(**embeddings))
 
     def of_role(self, role: Role) -> Windows:
         """Return the evaluated windows of a role's users."""
         return self.windows.select(np.isin(self.windows.users(self.store), self.split.users(role)))
 
-    def under(self, config: EvaluateConfig) -> Protocol:
-        """Return the protocol with other read-outs; what was computed once serves both."""
+    def under(self, config: EvaluateConfig) -> SplitData:
+        """Return the same under other settings; what was computed once serves both."""
         other = copy(self)
         other.config = config
         return other
-
-    def labelled(self, model: str, data: EmbeddingSet) -> list[Outcome]:
-        """What reads frozen vectors by labels: of training people (linear probe), of the test person (few-shot)."""
-        return [*self.probe(model, data), *self.few_shot(model, data)]
-
-    def probe(self, model: str, data: EmbeddingSet) -> list[Outcome]:
-        """Linear probe on frozen vectors, on seen and on unseen gestures; logistic regression, or LDA."""
-        seen, lda = self.split.seen, self.config.probe is Readout.lda
-        make: type[LinearProbe] | type[Lda] = Lda if lda else LinearProbe
-        train, validation = self.part(data, "train", seen), self.part(data, "val", seen)
-        chosen = choose_probe(train, validation, SHRINKAGES if lda else self.config.strengths, make)
-        outcomes = []
-        for name, labels in self.gestures.items():
-            fitted: Probe = chosen
-            if name == "unseen":
-                train = self.part(data, "train", labels)
-                fitted = make(chosen.strength).fit(train.x_ND, train.label_N)
-            test = self.part(data, "test", labels)
-            outcomes.append(self.outcome(model, "linear_probe", name, fitted.predict(test.x_ND), test, labels))
-        return outcomes
-
-    def few_shot(self, model: str, data: EmbeddingSet) -> list[Outcome]:
-        """Every test person's own gestures, all of them, after some windows of each were shown with labels.
-
-        Where no gesture was repeated, nothing is left to ask.
-        """
-        classes = self.split.seen + self.split.unseen
-        train, validation = self.part(data, "train", self.split.seen), self.part(data, "val", self.split.seen)
-        chosen = choose_classifier(train, validation, self.hop_s, self.seed)
-        return self.shots(model, self.part(data, "test", classes), chosen)
-
-    def shots(self, model: str, test: EmbeddingSet, classifier: Shots) -> list[Outcome]:
-        """Ask test people's windows of a classifier that was shown some of them.
-
-        A gesture that a person made once is not asked of that person; chance counts it all the same.
-        """
-        classes, outcomes = self.split.seen + self.split.unseen, []
-        for shots in SHOTS:
-            asked, predicted = answers(classifier, test, self.hop_s, shots, self.seed)
-            if len(asked):
-                found = self.outcome(model, f"few_shot_{shots or 'rep'}", "all", predicted, asked, classes)
-                windows = int(numbered(asked.recording_N, asked.time_N).max()) + 1  # each is asked in several draws
-                outcomes.append(replace(found, score=replace(found.score, n_windows=windows)))
-        return outcomes
-
-    def zero_shot(self, model: str, query: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
-        """Nearest poses of training users, among the gestures of the set and among all.
-
-        Args:
-            model: name of the row.
-            query: embeddings of the EMG windows (or predicted poses).
-            pose: embeddings of the poses of the same windows; the gallery is the training users' part.
-        """
-        outcomes = []
-        everything = self.split.seen + self.split.unseen
-        for name, labels in self.gestures.items():
-            test = self.part(query, "test", labels)
-            for protocol, gallery_labels in (("zero_shot", labels), ("zero_shot_all", everything)):
-                gallery = self.gallery(pose, gallery_labels)
-                voted = knn_vote(test.x_ND, gallery.x_ND, gallery.label_N, self.config.neighbours)
-                outcomes.append(self.outcome(model, protocol, name, voted, test, gallery_labels))
-        return outcomes
-
-    def outcome(
-        self,
-        model: str,
-        protocol: str,
-        gestures: str,
-        predicted_N: IntArray,
-        test: EmbeddingSet,
-        classes: tuple[int, ...],
-    ) -> Outcome:
-        """Score predictions; chance is one over the number of classes that could be answered."""
-        result = score(test.label_N, predicted_N, test.user_N, classes, draws=self.config.bootstrap, seed=self.seed)
-        return Outcome(model, protocol, gestures, predicted_N, test, classes, result)
-
-    def gallery(self, pose: EmbeddingSet, labels: tuple[int, ...]) -> EmbeddingSet:
-        """Return training people's poses of gestures: the share that is set, at least one of each gesture."""
-        gallery = self.part(pose, "train", labels)
-        if set(gallery.user_N) & set(self.split.users_test):
-            raise AssertionError("the gallery holds poses of test users")
-        if self.config.gallery == 1:
-            return gallery
-        rng, mask_G = np.random.default_rng(self.seed), np.zeros(len(gallery), bool)
-        for label in np.unique(gallery.label_N):
-            mine = np.flatnonzero(gallery.label_N == label)
-            count = max(1, round(self.config.gallery * len(mine)))
-            mask_G[rng.choice(mine, count, replace=False)] = True
-        return gallery.select(mask_G)
 
     def pose(self, model: Model) -> EmbeddingSet:
         """Embed the pose of the evaluated windows, once for all models that share a frozen pose encoder."""

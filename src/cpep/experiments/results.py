@@ -3,131 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.experiments.compare import comparisons, summaries
-from cpep.experiments.evaluators import Evaluation
-from cpep.experiments.protocol import Outcome
-from cpep.runtime.files import atomic_path, read_json, write_json
+from cpep.experiments.fold import Fold
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """What one fold with one seed left behind.
-
-    Attributes:
-        fold: number.
-        seed: of the run.
-        rows: rows of results.json.
-        confusion: of each row that classifies: its number, classes and matrix.
-        losses: loss curves of its stages, each once.
-        training: what each model with a network cost.
-        points: EMG and pose embeddings in two dimensions with gesture names.
-        arrays: labels, users and predictions of every row that classifies, for paired comparisons.
-    """
-
-    fold: int
-    seed: int
-    rows: list[dict[str, Any]]
-    confusion: list[dict[str, Any]]
-    losses: list[dict[str, Any]]
-    training: list[dict[str, Any]]
-    points: dict[str, list[list[Any]]]
-    arrays: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path, fold: int, seed: int, models: Sequence[str]) -> Fold:
-        """Read what ``save_row`` wrote of the given models."""
-        run = {"fold": fold, "seed": seed}
-        made = cls(fold, seed, [], [], [], [], {"emg": [], "pose": []}, {})
-        curves: dict[str, dict[str, Any]] = {}
-        for model in models:
-            path, offset = _files(folder, model), len(made.rows)
-            plain = read_json(path.with_suffix(".json"))
-            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-                for name, array in file.items():
-                    number, _, what = name.partition("/")
-                    made.arrays[f"{int(number) + offset}/{what}"] = array
-            made.rows.extend({**row, **run} for row in plain["rows"])
-            made.confusion.extend({**item, "row": item["row"] + offset} for item in plain["confusion"])
-            curves |= {curve["stage"]: curve for curve in plain["losses"]}
-            if plain["training"]:
-                made.training.append({"model": model, **run, **plain["training"]})
-            for kind, points in plain["points"].items():
-                made.points[kind].extend(points)
-        made.losses.extend(curves.values())
-        return made
-
-
-def _files(folder: Path, model: str) -> Path:
-    """Return the path of the files of a row, less their ending (which a name such as window_0.5s seems to have)."""
-    return folder / "rows" / (model.replace("/", "--").replace(".", "_"))
-
-
-def held(folder: Path, model: str) -> bool:
-    """Tell whether the folder holds an evaluation of a model."""
-    return _files(folder, model).with_suffix(".json").exists()
-
-
-def evaluated(folder: Path, model: str, key: str) -> bool:
-    """Tell whether the folder holds this very evaluation of a model."""
-    return held(folder, model) and bool(read_json(_files(folder, model).with_suffix(".json"))["key"] == key)
-
-
-def save_row(
-    folder: Path,
-    key: str,
-    model: str,
-    found: Evaluation,
-    names: tuple[str, ...],
-    normalisation: str,
-    losses: list[dict[str, Any]],
-    training: dict[str, Any],
-) -> None:
-    """Write rows, confusions, predictions, pose errors, curves and map of one model on one fold."""
-    arrays: dict[str, Any] = {}
-    rows, confusion = [], []
-    for number, outcome in enumerate(found.outcomes):
-        rows.append({**row_of(outcome), "normalisation": normalisation})
-        classes = [names[label] for label in outcome.classes]
-        confusion.append({"row": number, "classes": classes, "matrix": outcome.score.confusion_KK.tolist()})
-        arrays |= {
-            f"{number}/label": outcome.test.label_N,
-            f"{number}/predicted": outcome.predicted_N,
-            f"{number}/user": outcome.test.user_N,
-        }
-    for error in found.errors:
-        rows.append({"model": model, "protocol": "pose_error", "normalisation": normalisation, **error.plain()})
-    path = _files(folder, model)
-    with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    plain = {"rows": rows, "confusion": confusion, "losses": losses, "training": training, "points": found.points}
-    write_json(path.with_suffix(".json"), {"key": key, **plain})
-
-
-def row_of(outcome: Outcome) -> dict[str, Any]:
-    """Return one row of results.json, without fold and seed."""
-    score = outcome.score
-    return {
-        "model": outcome.model,
-        "protocol": outcome.protocol,
-        "gestures": outcome.gestures,
-        "balanced_accuracy": round(score.balanced_accuracy, 4),
-        "ci95": [round(bound, 4) for bound in score.ci95],
-        "chance": round(score.chance, 4),
-        "macro_f1": round(score.macro_f1, 4),
-        "n_users": score.n_users,
-        "n_windows": score.n_windows,
-        "per_user": {user: round(value, 4) for user, value in score.per_user.items()},
-    }
 
 
 def results_of(

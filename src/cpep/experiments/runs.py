@@ -21,7 +21,8 @@ from cpep.data.splits import Split
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.windows import windows_of
-from cpep.experiments.results import Fold, details_of, results_of
+from cpep.experiments.fold import Fold
+from cpep.experiments.results import details_of, results_of
 from cpep.models.encoder import require_encoders
 from cpep.report.html import write_report
 from cpep.runtime import distributed

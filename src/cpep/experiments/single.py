@@ -21,10 +21,11 @@ from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
+from cpep.evaluate.protocols.base import chosen
 from cpep.experiments.adapted import idle
-from cpep.experiments.evaluators import classical, trained
-from cpep.experiments.protocol import Protocol
-from cpep.experiments.results import Fold, save_row
+from cpep.experiments.evaluators import Subject, evaluate
+from cpep.experiments.fold import Fold, save_row
+from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import row_of
 from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
@@ -89,6 +90,7 @@ def evaluate_checkpoint(
             f"--set {fixed[0]}: a trained model stays as it is; only evaluate.* and data.hop_s can be set"
         )
     config = override(from_dict(model.card.config), overrides)
+    chosen(config.evaluate.protocols)
     request = Request(data, out, config, test_users=test_users, command=command)
     distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
     started, clock_start = datetime.now(UTC), time.monotonic()
@@ -98,16 +100,16 @@ def evaluate_checkpoint(
     split.refuse_single()
     say(describe(store, [split]))
     windows = windows_of(store, config.data)
-    protocol = Protocol(store, split, windows, config.evaluate, 0)
+    evaluated = SplitData(store, split, windows, config.evaluate, 0)
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
     model.net.to(device_of(config.device))
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
     asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
     rows = [one for one in asked if not one.row.adapts or len(idle(store, windows, split))]
     for one in rows:
-        name, own = one.name, protocol.under(one.config.evaluate)
+        name, own = one.name, evaluated.under(one.config.evaluate)
         progress = progress_line(f"evaluate {name}", "windows")
-        found = trained(own, name, model, progress) if one.row.stage else classical(own, name, kind, pairs)
+        found = evaluate(own, Subject(name, kind, pairs, model if one.row.stage else None, progress))
         distributed.on_main_rank(partial(save_row, out, key, name, found, store.vocabulary, kind, [], {}))
     names = [one.name for one in rows]
 

@@ -15,10 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cpep.config.rows import is_ablation
 from cpep.report import figures, plots
 from cpep.report.names import (
-    PROTOCOLS,
-    SETS,
     UNDER_TRAINED,
+    columns_of,
+    explained,
     main_first,
+    title_of,
     trainings,
     under_trained,
 )
@@ -72,6 +73,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         data=results["data"],
         table=table,
         legend=legend(results, table),
+        explained=explained(column.protocol for column in table.columns),
         adapts=any(row["model"].endswith("/adapted") for row in rows),
         number=number,
         published=published,
@@ -168,7 +170,7 @@ class Grid:
 
 
 def _grids(results: dict[str, Any]) -> list[Grid]:
-    """Lay out the comparisons, rivals and ablations apart."""
+    """Lay out the comparisons, other systems and ablations apart."""
     grids = []
     for title, kind in (("Other models", False), ("Ablations", True)):
         found = {
@@ -176,13 +178,13 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
             for one in results.get("comparisons", [])
             if is_ablation(one["other"]) == kind
         }
-        columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+        columns = columns_of({key[1:] for key in found})
         lines = []
         for other in dict.fromkeys(key[0] for key in found):
             cells = tuple(found.get((other, *column)) for column in columns)
             lines.append(GridLine(other, any(cell["under_trained"] for cell in cells if cell), cells))
         if lines:
-            grids.append(Grid(title, tuple((PROTOCOLS[p], g) for p, g in columns), tuple(lines)))
+            grids.append(Grid(title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
     return grids
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from cpep.config.rows import is_ablation
 from cpep.report.names import (
     DAGGER,
-    PROTOCOLS,
-    SETS,
     UNDER_TRAINED,
+    columns_of,
     main_first,
+    title_of,
     trainings,
     under_trained,
 )
@@ -58,7 +58,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _accuracies(results: dict[str, Any], pick: Pick) -> str:
     found = {(row["model"], row["protocol"], row["gestures"]): row for row in results.get("summary", [])}
-    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+    columns = columns_of({key[1:] for key in found})
     marked = under_trained(results.get("training", []))
 
     def cell(model: str, protocol: str, gestures: str) -> str:
@@ -72,7 +72,7 @@ def _accuracies(results: dict[str, Any], pick: Pick) -> str:
 
     models = [model for model in main_first(key[0] for key in found) if pick(model)]
     rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
-    return table(["", *(f"{PROTOCOLS[p]}, {g}" for p, g in columns)], rows)
+    return table(["", *(f"{title_of(p)}, {g}" for p, g in columns)], rows)
 
 
 def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
@@ -81,7 +81,7 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
         for row in results.get("comparisons", [])
         if pick(row["other"])
     }
-    columns = [(p, g) for p in PROTOCOLS for g in SETS if any(key[1:] == (p, g) for key in found)]
+    columns = columns_of({key[1:] for key in found})
 
     def cell(model: str, protocol: str, gestures: str) -> str:
         row = found.get((model, protocol, gestures))
@@ -94,7 +94,7 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
     models = dict.fromkeys(key[0] for key in found)
     marked = under_trained(results.get("training", []))
     rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
-    return table(["", *(f"{PROTOCOLS[p]}, {g}" for p, g in columns)], rows)
+    return table(["", *(f"{title_of(p)}, {g}" for p, g in columns)], rows)
 
 
 def _errors(results: dict[str, Any]) -> str:

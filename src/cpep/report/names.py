@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from cpep.config.rows import is_ablation
+from cpep.evaluate.protocols.base import PROTOCOLS
 
-PROTOCOLS = {
-    "linear_probe": "linear probe",
-    "zero_shot": "zero-shot",
-    "zero_shot_all": "zero-shot among all",
-    "few_shot_1": "1 window",
-    "few_shot_2": "2 windows",
-    "few_shot_5": "5 windows",
-    "few_shot_rep": "1 repetition",
-}
 GESTURES = ("seen", "unseen")
 SETS = (*GESTURES, "all")
 """Sets of gestures that windows are tested of."""
@@ -24,6 +16,32 @@ BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
 
 DAGGER = "\u2020"
 UNDER_TRAINED = "stopped at cpep's total compute while its validation loss was falling: under-trained"
+
+
+def title_of(protocol: str) -> str:
+    """Return a protocol in words; results may be of one that is not installed here.
+
+    >>> title_of("zero_shot"), title_of("few_shot_9")
+    ('zero-shot', 'few shot 9')
+    """
+    return PROTOCOLS.get(protocol).title if protocol in PROTOCOLS else protocol.replace("_", " ")
+
+
+def columns_of(present: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return pairs of protocol and set of gestures in the order of the columns of tables, each once.
+
+    >>> columns_of({("mine", "all"), ("zero_shot", "unseen"), ("zero_shot", "seen"), ("linear_probe", "seen")})
+    [('linear_probe', 'seen'), ('zero_shot', 'seen'), ('zero_shot', 'unseen'), ('mine', 'all')]
+    """
+    found = {protocol for protocol, _ in present}
+    protocols = [*PROTOCOLS.names(), *sorted(found - set(PROTOCOLS.names()))]
+    return [(protocol, gestures) for protocol in protocols for gestures in SETS if (protocol, gestures) in present]
+
+
+def explained(protocols: Iterable[str]) -> dict[str, str]:
+    """Return the terms of protocols with their explanations, each once."""
+    known = [PROTOCOLS.get(protocol) for protocol in protocols if protocol in PROTOCOLS]
+    return {protocol.term: protocol.words for protocol in known if protocol.term}
 
 
 def main_first(models: Iterable[str]) -> list[str]:

@@ -57,7 +57,11 @@ _ACCURACY: dict[str, tuple[str, tuple[float | None, ...]]] = {
     "cpep/random_init_emg": (CPEP, (0.748, 0.479, 0.701, 0.454)),
     "cpep/avg_pool": (CPEP, (0.761, 0.518, 0.711, 0.454)),
 }
-"""Source and balanced accuracy: linear probe on seen and unseen gestures, zero-shot on both."""
+"""Source and balanced accuracy in the columns of ``_COLUMNS``."""
+
+_PROBE = "linear_probe"
+_COLUMNS = list(product((_PROBE, "zero_shot"), GESTURES))
+"""Protocols and gestures of which papers report balanced accuracies."""
 
 POSE_ERRORS = {
     "vemg2pose": {"user": (12.24, 15.82), "stage": (15.22, 20.38), "user_stage": (15.63, 21.30)},
@@ -85,11 +89,10 @@ def published(model: str, protocol: str, gestures: str) -> Published | None:
     if protocol == "pose_error" and model in POSE_ERRORS:
         degrees, landmark_mm = POSE_ERRORS[model]["user" if gestures == "seen" else "user_stage"]
         return Published(degrees, EMG2POSE, landmark_mm)
-    columns = list(product(("linear_probe", "zero_shot"), GESTURES))
-    if model not in _ACCURACY or (protocol, gestures) not in columns:
+    if model not in _ACCURACY or (protocol, gestures) not in _COLUMNS:
         return None
     source, values = _ACCURACY[model]
-    if (value := values[columns.index((protocol, gestures))]) is None:
+    if (value := values[_COLUMNS.index((protocol, gestures))]) is None:
         return None
     return Published(value, source, note=BASELINE if model == "vemg2pose" else "")
 
@@ -100,14 +103,14 @@ class Ratio:
 
     Attributes:
         gestures: ``seen`` or ``unseen``.
-        rival: the model of the benchmark whose linear probe is best here, on average over folds and seeds.
-        under_trained: whether the rival was stopped by the limit on compute.
+        other: the model of the benchmark whose linear probe is best here, on average over folds and seeds.
+        under_trained: whether it was stopped by the limit on compute.
         ours: measured here.
         paper: published, over the benchmark's features.
     """
 
     gestures: str
-    rival: str
+    other: str
     under_trained: bool
     ours: float
     paper: float
@@ -117,7 +120,7 @@ class Ratio:
         """Say it in words."""
         mark = ", under-trained" if self.under_trained else ""
         return (
-            f"linear probe on {self.gestures} gestures: cpep over {self.rival} (the best model of the benchmark"
+            f"linear probe on {self.gestures} gestures: cpep over {self.other} (the best model of the benchmark"
             f" here{mark}) {self.ours:.2f}, in the paper {self.paper:.2f}"
         )
 
@@ -127,14 +130,12 @@ def ratios(results: dict[str, Any]) -> list[Ratio]:
     table = table_of(results)
     found = []
     for place, column in enumerate(table.columns):
-        cells = [
-            (line, cell) for line in table.lines if (cell := line.cells[place]) and column.protocol == "linear_probe"
-        ]
+        cells = [(line, cell) for line in table.lines if (cell := line.cells[place]) and column.protocol == _PROBE]
         own = [cell.mean for line, cell in cells if line.model == "cpep"]
-        rivals = [(cell.mean, line) for line, cell in cells if line.model in BENCHMARK]
-        if own and rivals:
-            best, line = max(rivals, key=lambda rival: rival[0])
-            figures = [published(model, "linear_probe", column.gestures) for model in ("cpep", "vemg2pose")]
+        others = [(cell.mean, line) for line, cell in cells if line.model in BENCHMARK]
+        if own and others:
+            best, line = max(others, key=lambda pair: pair[0])
+            figures = [published(model, _PROBE, column.gestures) for model in ("cpep", "vemg2pose")]
             paper, baseline = (figure.value for figure in figures if figure)
             found.append(Ratio(column.gestures, line.name, line.under_trained, own[0] / best, paper / baseline))
     return found
@@ -179,7 +180,7 @@ Beside = list[tuple[str, list[tuple[str, str]]]]
 def _accuracies(results: dict[str, Any]) -> tuple[list[tuple[str, str]], Beside]:
     """Return titles and gestures of columns, and lines."""
     table = table_of(results)
-    shown = [place for place, column in enumerate(table.columns) if column.protocol in ("linear_probe", "zero_shot")]
+    shown = [place for place, column in enumerate(table.columns) if (column.protocol, column.gestures) in _COLUMNS]
     columns = [table.columns[place] for place in shown]
     lines: Beside = []
     for line in (*table.lines, *table.ablations):

@@ -14,9 +14,9 @@ import numpy as np
 from cpep.config.rows import is_ablation, role_of, words_of
 from cpep.report.names import (
     DAGGER,
-    PROTOCOLS,
-    SETS,
     UNDER_TRAINED,
+    columns_of,
+    title_of,
     under_trained,
 )
 
@@ -54,7 +54,7 @@ class Column:
     @property
     def title(self) -> str:
         """Protocol in words."""
-        return PROTOCOLS.get(self.protocol, self.protocol.replace("_", " "))
+        return title_of(self.protocol)
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,10 @@ def table_of(results: dict[str, Any]) -> Table:
             name = called(row)
             models.setdefault(name, row["model"])
             found.setdefault((name, row["protocol"], row["gestures"]), []).append(number)
-    protocols = [*PROTOCOLS, *sorted({protocol for _, protocol, _ in found} - PROTOCOLS.keys())]
     columns = []
-    for protocol in protocols:
-        for gestures in SETS:
-            numbers = [n for key, numbers in found.items() if key[1:] == (protocol, gestures) for n in numbers]
-            if numbers:
-                chance = float(np.mean([results["rows"][n]["chance"] for n in numbers]))
-                columns.append(Column(protocol, gestures, chance))
+    for column in columns_of({key[1:] for key in found}):
+        numbers = [n for key, numbers in found.items() if key[1:] == column for n in numbers]
+        columns.append(Column(*column, float(np.mean([results["rows"][n]["chance"] for n in numbers]))))
     lines = []
     for name, model in models.items():
         numbers_C = [found.get((name, column.protocol, column.gestures), []) for column in columns]

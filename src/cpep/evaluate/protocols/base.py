@@ -1,0 +1,180 @@
+"""What a protocol of evaluation is, what it is given, what it returns, and the registry of all protocols.
+
+A protocol asks which gestures frozen embeddings of test people's windows stand for. It is one module of this package,
+or of other people, that adds an object to ``PROTOCOLS``; `run` makes those that a run asks for. It knows embeddings,
+people, sessions and labels: neither models nor stores.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from cpep.config.schema import EvaluateConfig
+from cpep.data.splits import Role, Split
+from cpep.evaluate.metrics import Score, score
+from cpep.runtime.registry import Registry
+from cpep.types import EmbeddingSet, IntArray
+
+T = TypeVar("T")
+
+DEFAULT = "default"
+"""In ``evaluate.protocols``: every protocol whose ``default`` is true."""
+
+VECTORS = "vectors"
+"""Embeddings of EMG, or of the anchor itself, that a classifier reads."""
+EMG = "emg"
+"""The same where they are of EMG, less the centre and over the spread of their session."""
+QUERY, GALLERY = "query", "gallery"
+"""Embeddings of EMG, and of the anchor of the same windows, in one space."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Answers of one row of the table under one protocol for windows of test people.
+
+    Attributes:
+        protocol: name.
+        gestures: which gestures were asked: ``seen``, ``unseen`` or ``all``.
+        predicted_N: labels.
+        test: the windows.
+        classes: labels that could be answered.
+        score: balanced accuracy with its interval.
+    """
+
+    protocol: str
+    gestures: str
+    predicted_N: IntArray
+    test: EmbeddingSet
+    classes: tuple[int, ...]
+    score: Score
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What protocols are given of one row of the table.
+
+    Attributes:
+        split: training, validation and test people; seen and unseen gestures.
+        config: settings of the evaluation.
+        seed: of everything random.
+        hop_s: distance of neighbouring windows, seconds.
+        embeddings: of the labelled windows of all people, by kind: ``VECTORS``, ``EMG``, ``QUERY``, ``GALLERY``.
+            A row has the kinds that its model makes.
+    """
+
+    split: Split
+    config: EvaluateConfig
+    seed: int
+    hop_s: float
+    embeddings: Mapping[str, EmbeddingSet]
+    _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+
+    def part(self, kind: str, role: Role, labels: Sequence[int]) -> EmbeddingSet:
+        """Return the embeddings of a kind, of the windows of a role's people with these labels."""
+        return part(self.embeddings[kind], self.split, role, labels)
+
+    def once(self, make: Callable[[Given], T]) -> T:
+        """Return what a function makes of this; it is called once, whatever number of protocols ask for it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
+
+
+class Protocol(ABC):
+    """A protocol of evaluation.
+
+    Attributes:
+        name: in results.json and in ``evaluate.protocols``.
+        title: in words, over the columns of tables.
+        sets: gestures that are asked, one column each: ``seen``, ``unseen``, ``all``.
+        needs: kinds of embeddings; rows without one of them have no answer.
+        default: whether it is run unless ``evaluate.protocols`` says otherwise.
+        term: what the page of results explains; protocols of one term are explained once. Empty: nothing.
+        words: the explanation, for who has not read the paper.
+    """
+
+    name: str
+    title: str
+    sets: tuple[str, ...] = ("seen", "unseen")
+    needs: ClassVar[tuple[str, ...]] = (EMG,)
+    default: bool = False
+    term: str = ""
+    words: str = ""
+
+    @abstractmethod
+    def run(self, given: Given) -> Iterable[Outcome]:
+        """Answer the windows of test people; see ``outcome``. Nothing where the people have no such windows."""
+
+    def asked(self, split: Split) -> dict[str, tuple[int, ...]]:
+        """Return the labels of each set of gestures that is asked; a set without gestures is left out."""
+        every = gestures_of(split)
+        return {name: every[name] for name in self.sets if name in every}
+
+    def classes(self, split: Split, gestures: str) -> tuple[int, ...]:
+        """Return the labels that may be answered, those asked unless a protocol says otherwise.
+
+        The chance level is one over their number.
+        """
+        return gestures_of(split)[gestures]
+
+    def outcome(self, given: Given, gestures: str, test: EmbeddingSet, predicted_N: IntArray) -> Outcome:
+        """Score answers for windows of test people.
+
+        Args:
+            given: what the protocol was given.
+            gestures: the set that is asked.
+            test: the windows.
+            predicted_N: the answers, each among ``classes``.
+
+        Raises:
+            ValueError: there are no windows, or a label is not among the classes.
+        """
+        classes = self.classes(given.split, gestures)
+        draws, seed = given.config.bootstrap, given.seed
+        found = score(test.label_N, predicted_N, test.user_N, classes, draws=draws, seed=seed)
+        return Outcome(self.name, gestures, predicted_N, test, classes, found)
+
+
+PROTOCOLS: Registry[Protocol] = Registry(
+    "protocol of evaluation",
+    [f"cpep.evaluate.protocols.{name}" for name in ("linear_probe", "zero_shot", "few_shot", "cross_session")],
+)
+"""All protocols, in the order of the columns of tables."""
+
+
+def add(protocol: Protocol) -> Protocol:
+    """Register a protocol under its name and return it."""
+    return PROTOCOLS.add(protocol.name, protocol)
+
+
+def chosen(names: Sequence[str]) -> tuple[Protocol, ...]:
+    """Return the protocols of ``evaluate.protocols``, in the order of the registry.
+
+    Raises:
+        UserError: there is no such protocol; the nearest is named.
+    """
+    wanted = {PROTOCOLS.get(name).name for name in names if name != DEFAULT}
+    return tuple(one for one in PROTOCOLS if one.name in wanted or (one.default and DEFAULT in names))
+
+
+def run(given: Given) -> list[Outcome]:
+    """Run every protocol that the settings choose and whose embeddings are there."""
+    ready = [one for one in chosen(given.config.protocols) if given.embeddings.keys() >= set(one.needs)]
+    return [outcome for protocol in ready for outcome in protocol.run(given)]
+
+
+def part(data: EmbeddingSet, split: Split, role: Role, labels: Sequence[int]) -> EmbeddingSet:
+    """Return the windows of a role's people with these labels."""
+    return data.select(np.isin(data.user_N, split.users(role)) & np.isin(data.label_N, labels))
+
+
+def gestures_of(split: Split) -> dict[str, tuple[int, ...]]:
+    """Return the labels of every set of gestures; none is empty."""
+    sets = {"seen": split.seen, "unseen": split.unseen, "all": split.seen + split.unseen}
+    return {name: labels for name, labels in sets.items() if labels}
