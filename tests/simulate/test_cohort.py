@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -68,6 +69,9 @@ def test_lost_and_broken_files_are_made_again_and_others_kept(cohort: Path, tmp_
     before, files = contents(cohort), sorted(cohort.glob("*.hdf5"))
     files[0].unlink()
     files[1].write_bytes(files[1].read_bytes()[:-500])
+    whole = files[3].rename(tmp_path / "whole.hdf5")
+    with h5py.File(files[3], "w") as file:
+        file["emg2pose"] = h5py.ExternalLink(whole, "emg2pose")
     kept = files[2].stat().st_mtime_ns
     calls: list[int] = []
     simulate_cohort(cohort, **TINY, workers=1, progress=lambda done, total: calls.append(done))

@@ -22,6 +22,7 @@ from cpep.web.frames import Live
 from cpep.web.guard import COOKIE, Guard
 from cpep.web.server import STATIC, bind
 from cpep.web.uploads import LARGEST, Poses, read_poses
+from tests.data.leading_out import WAYS, leading_out, untouched
 from tests.data.samples import write_emg2pose, write_generic
 from tests.web.fake import FakeBook, FakeSession
 
@@ -244,11 +245,11 @@ def test_an_uploaded_recording_gives_its_pose(tmp_path):
     (written,) = write_emg2pose(tmp_path, count=1)
     poses = read_poses(contents(tmp_path / "r0.hdf5"), rate=100.0)
     read = read_recording(tmp_path / "r0.hdf5")
-    assert np.allclose(poses.pose_SJ[poses.valid_S], read.pose_SJ[read.valid_S])
+    assert np.allclose(poses.pose_SJ[poses.valid_S], read.anchor_SJ[read.valid_S])
     assert poses.seconds == pytest.approx(written.seconds, abs=0.02)
     for name, middle in poses.gestures:
         assert written.vocabulary[written.label_T[int(middle * 2000)]] == name in ("fist", "spread")
-    assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.pose_SJ) // 2
+    assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.anchor_SJ) // 2
 
 
 def poses_of(valid_S, rate=100.0):
@@ -322,6 +323,14 @@ def test_a_small_upload_that_unpacks_to_much(tmp_path, monkeypatch):
         file.create_dataset("emg2pose/timeseries", (2**20,), "f4", chunks=(2**16,), compression="gzip", fillvalue=0)
     for name in ("a.npz", "a.hdf5"):
         assert "unpacks to more than 1 MB" in refused(*contents(tmp_path / name))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_upload_does_not_bring_another_file_of_the_server(tmp_path, way):
+    other = tmp_path / "secret.hdf5"
+    upload = contents(leading_out(tmp_path, way, other))
+    with untouched(other):
+        assert refused(*upload).startswith(f"r0.hdf5: {WAYS[way][1]}")
 
 
 def _luminance(colour):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpep.data.normalise import sessions
+from cpep.data.normalise import files_worn, sessions
 from cpep.data.store.store import Entry, Store
 from cpep.types import FloatArray, IntArray, Normalisation
+
+LEAST_LEVEL = 1e-3
+"""Smallest level of a channel that is divided by, in units of the training users' level: a channel may be silent."""
 
 PRIOR_BLOCKS = 40
 """Blocks (10 s) that the training users' level counts for at the start of a causal recording."""
@@ -25,6 +28,11 @@ def recording_level(power_KC: FloatArray) -> FloatArray:
     """
     loud = np.sort(power_KC, axis=0)[-max(1, len(power_KC) // 4) :]
     return np.asarray(np.sqrt(loud.mean(axis=0)))
+
+
+def floored(level_XC: FloatArray, prior_C: FloatArray) -> FloatArray:
+    """Return levels (..., C) that can be divided by: at least ``LEAST_LEVEL`` of the training users' level."""
+    return np.asarray(np.maximum(level_XC, LEAST_LEVEL * prior_C.astype(np.float32)))
 
 
 class RunningLevel:
@@ -92,7 +100,7 @@ class Normaliser:
             else:
                 block = (end_N[mine] - store.entries[index].start) / store.frame_rate / store.power_block_s
                 out[mine] = levels[np.floor(block + 1e-9).astype(int)]
-        return np.asarray(np.maximum(out, 1e-3 * self.prior_C.astype(np.float32)))
+        return floored(out, self.prior_C)
 
     def _level(self, store: Store, index: int) -> FloatArray:
         if index not in self._levels:
@@ -126,14 +134,15 @@ def fit_prior(store: Store, users: tuple[str, ...]) -> FloatArray:
 
 
 class AnchorScale:
-    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per recording.
+    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per session.
 
-    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th
-    percentile of the recording, without labels (results.md).
+    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th percentile,
+    without labels (results.md). Both are of all files of one session of the device together, as for EMG (see
+    ``Standards``): a file may hold one gesture, and centred on its own median it would lose its posture.
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self._files = store, files_worn(store)
         self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -144,14 +153,25 @@ class AnchorScale:
 
     def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
         if index not in self._cache:
-            entry, joints = self.store.entries[index], len(self.store.device.anchor_names)
-            centre, spread = np.zeros(joints, np.float32), np.ones(joints, np.float32)
-            rows = slice(entry.start, entry.start + entry.frames)
-            valid = np.asarray(self.store.valid_M[rows])
-            if self.store.device.anchor_unit == "count" and self.store.anchor_MJ is not None and valid.any():
-                low, centre, high = np.percentile(self.store.anchor_MJ[rows][valid], [2, 50, 98], axis=0).astype(
-                    np.float32
-                )
-                spread = np.maximum((high - low) / 2, 1e-6)
-            self._cache[index] = centre, spread
+            files = self._files[index]
+            self._cache |= dict.fromkeys(files, self._worn(files))
         return self._cache[index]
+
+    def _worn(self, files: list[int]) -> tuple[FloatArray, FloatArray]:
+        """Return centre and spread (J,) of the recordings of one session."""
+        joints = len(self.store.device.anchor_names)
+        as_it_is = np.zeros(joints, np.float32), np.ones(joints, np.float32)
+        if self.store.device.anchor_unit != "count":
+            return as_it_is
+        pose_MJ = np.concatenate([self._measured(index) for index in files])
+        if not len(pose_MJ):
+            return as_it_is
+        low, centre, high = np.percentile(pose_MJ, [2, 50, 98], axis=0).astype(np.float32)
+        return centre, np.maximum((high - low) / 2, 1e-6)
+
+    def _measured(self, index: int) -> FloatArray:
+        """Return the valid frames (M, J) of one recording."""
+        assert self.store.anchor_MJ is not None, "the device has no pose"
+        entry = self.store.entries[index]
+        rows = slice(entry.start, entry.start + entry.frames)
+        return np.asarray(self.store.anchor_MJ[rows][np.asarray(self.store.valid_M[rows])])

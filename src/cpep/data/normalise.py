@@ -48,6 +48,11 @@ def sessions(store: Store) -> list[list[int]]:
     return list(worn.values())
 
 
+def files_worn(store: Store) -> dict[int, list[int]]:
+    """Return for each recording those of its session, itself among them."""
+    return {index: files for files in sessions(store) for index in files}
+
+
 def standard_of(rows_KF: FloatArray) -> Standard:
     """Return mean and SD over time."""
     spread_F = np.maximum(rows_KF.std(axis=0, dtype=np.float64), SMALLEST_SPREAD)
@@ -135,7 +140,7 @@ class Standards:
 
     def __init__(self, store: Store, kind: Normalisation, rows_of: RowsOf, every: int, prior: Standard) -> None:
         self.store, self.kind, self.every, self.prior = store, kind, every, prior
-        self._files = {index: files for files in sessions(store) for index in files}
+        self._files = files_worn(store)
         self._worn: dict[int, Standard] = {}
         self._rows_of = rows_of
         self._running = lru_cache(CACHED_RECORDINGS)(self._run)

@@ -182,14 +182,15 @@ def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     """Interpolate pose of windows linearly at given times: (B, S, J).
 
     Args:
-        anchor_BFJ: one pose a frame, each that of the frame's middle; before the first middle and after the last
-            one it stays as it is.
-        times_S: seconds from the window's start.
+        anchor_BFJ: one pose a frame, that of the frame's start (see ``Frames``). In the window's last frame the
+            pose goes on as it went from the last start but one to the last.
+        times_S: seconds from the window's start, within the window.
         frame_rate: frames per second.
     """
-    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, anchor_BFJ.shape[1] - 1)
-    low_S = place_S.floor().long().clamp(max=max(anchor_BFJ.shape[1] - 2, 0))
-    high_S = (low_S + 1).clamp(max=anchor_BFJ.shape[1] - 1)
+    last = anchor_BFJ.shape[1] - 1
+    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate).clamp(0, last + 1)
+    low_S = place_S.floor().long().clamp(max=max(last - 1, 0))
+    high_S = (low_S + 1).clamp(max=last)
     share_S1 = (place_S - low_S).to(anchor_BFJ.dtype)[:, None]
     return anchor_BFJ[:, low_S].lerp(anchor_BFJ[:, high_S], share_S1)
 

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, and progress lines."""
+"""Writing so that a reader never sees half a file, reading no more than files, and progress lines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from cpep.runtime import distributed
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import Progress, UserError, no_progress, refuse_interpolation
 
 
 @contextmanager
@@ -64,6 +65,17 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
+        UserError: the file is missing or damaged, or a text in it holds ``${``.
+    """
+    value = parse_json(path)
+    refuse_interpolation(value, path)
+    return value
+
+
+def parse_json(path: Path) -> Any:
+    """Read JSON whose texts are looked at by whoever calls.
+
+    Raises:
         UserError: the file is missing or damaged.
     """
     try:
@@ -72,6 +84,18 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} does not exist") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}); repair it, or delete it and run again") from error
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what would be read for ever, or waited for; whoever opens a path that is not there says so.
+
+    Raises:
+        UserError: it is a device, a pipe or a socket.
+    """
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UserError(f"{path} is a device, a pipe or a socket, and no file; copy what comes out of it to one")
 
 
 class ProgressLine:

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cpep.checkpoints.card import Card, Kind
-from cpep.data.licences import Terms
+from cpep.data.readers.registry import Terms, data_set
 from cpep.experiments.results import SCHEMA
 from cpep.report.markdown import table, tables_markdown
 from cpep.runtime.files import read_json
 from cpep.types import UserError
-
-SIMULATED = "emg2pose_simulated"
-"""Name of data that the simulator made."""
 
 PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
 TAGS = ("emg", "semg", "gesture-recognition", "hand-pose", "contrastive-learning")
@@ -35,8 +32,9 @@ KINDS: dict[Kind, str] = {
 """What a checkpoint is, by its kind."""
 
 LIMITS = (
-    "- Another number of channels, rate, kind of EMG or set of joints is refused. Electrodes in other places, or "
-    "another unit, are not noticed, and give wrong results.\n"
+    "- Another number of channels, rate, kind or unit of EMG, set of joints or unit of the pose is refused. "
+    "Electrodes in other places are not noticed, and neither is another unit of a source that does not say its unit; "
+    "they give wrong results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
@@ -116,11 +114,8 @@ def _warnings(card: Card, terms: Terms) -> list[str]:
             "> **Not for commercial use.** These weights were trained on non-commercial data: "
             f"{_dataset(card)}, {terms.data}. The same terms hold for the weights and for what is made of them."
         )
-    if _dataset(card) == SIMULATED:
-        found.append(
-            "> **Simulated people.** These weights were trained on a simulator alone. They, and the figures below, "
-            "say nothing about real hands."
-        )
+    if caution := data_set(_dataset(card)).caution:
+        found.append(f"> {caution}")
     return found
 
 
@@ -184,10 +179,10 @@ def _use(opening: str, card: Card) -> str:
     lines = ["import torch", opening]
     if card.frontend:
         standard = card.frontend["normalisation"] != "none"
-        samples = round(frames * card.device.emg_rate / card.frame_rate)
         lines += [
             "",
-            f"emg_BCT = torch.randn(8, {card.device.channels}, {samples})  # windows x channels x samples: yours",
+            f"emg_BCT = torch.randn(8, {card.device.channels}, {card.samples})"
+            "  # windows x channels x samples: yours",
             "x_BD = model.encode_emg(emg_BCT)"
             + ("  # better with standard=model.calibrate(minutes of the same session)" if standard else ""),
         ]

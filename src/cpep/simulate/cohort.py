@@ -7,9 +7,8 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import h5py
-
 from cpep.data.readers.emg2pose import SAMPLE_RATE, write_recording
+from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
 from cpep.runtime.files import read_json, write_json
 from cpep.runtime.jobs import cores
@@ -106,9 +105,9 @@ def _metadata(take: Take) -> MetadataRow:
 def _is_whole(path: Path, take: Take) -> bool:
     """Tell whether a file is there and of full length; HDF5 itself notices when its end is missing."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return len(file["emg2pose/timeseries"]) == take.samples
-    except (OSError, KeyError, RuntimeError):
+    except UserError:
         return False
 
 

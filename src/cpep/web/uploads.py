@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from cpep.data.readers.folder import find_recordings
+from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.resample import resample_anchor
 from cpep.models.hand import understands
 from cpep.types import REST, BoolArray, FloatArray, UserError
@@ -90,19 +91,24 @@ def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
         raise UserError(f"the upload is larger than {LARGEST // 2**20} MB; cut the recording")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for file, content in files:
-            path = folder / Path(file.replace("\\", "/")).name
-            # Names are kept otherwise: a sidecar goes by the name of its recording, and may read the person from it.
-            if not path.name.isprintable() or len(path.name.encode()) > LONGEST_NAME:
-                raise UserError(f"a file's name is over {LONGEST_NAME} bytes, or not printable; rename it")
-            if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
-                raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
-            path.write_bytes(content)
-            _check_unpacked(path)
         try:
+            for file, content in files:
+                _keep(folder, file, content)
             return _read(folder, rate)
         except UserError as error:  # the folder is nothing that the user knows
             raise UserError(str(error).replace(f"{folder}/", "").replace(str(folder), "the upload")) from error
+
+
+def _keep(folder: Path, file: str, content: bytes) -> None:
+    """Write one file of an upload under its own name, and check it."""
+    path = folder / Path(file.replace("\\", "/")).name
+    # Names are kept otherwise: a sidecar goes by the name of its recording, and may read the person from it.
+    if not path.name.isprintable() or len(path.name.encode()) > LONGEST_NAME:
+        raise UserError(f"a file's name is over {LONGEST_NAME} bytes, or not printable; rename it")
+    if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
+        raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
+    path.write_bytes(content)
+    _check_unpacked(path)
 
 
 def _read(folder: Path, rate: float) -> Poses:
@@ -125,11 +131,7 @@ def _read(folder: Path, rate: float) -> Poses:
 
 
 def _check_unpacked(path: Path) -> None:
-    """Refuse a file whose contents are much larger than it is, and one that is not what its name says.
-
-    Raises:
-        UserError: it is.
-    """
+    """Refuse a file whose contents are much larger than it is, and one that is not what its name says."""
     size = 0
     try:
         if path.suffix.lower() == ".npz":
@@ -137,10 +139,10 @@ def _check_unpacked(path: Path) -> None:
                 size = sum(member.file_size for member in archive.infolist())
         elif path.suffix.lower() == ".hdf5":
             sizes: list[int] = []
-            with h5py.File(path) as file:
+            with open_hdf5(path) as file:
                 file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
             size = sum(sizes)
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path.name} is damaged, or no {path.suffix} file; send another") from error
     if size > LARGEST_UNPACKED:
         raise UserError(f"{path.name} unpacks to more than {LARGEST_UNPACKED // 2**20} MB; cut the recording")

@@ -24,7 +24,9 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from cpep.data.readers.metadata import METADATA, MetadataRow, plain_stage, read_metadata, write_metadata
+from cpep.data.readers.hdf5 import open_hdf5
+from cpep.data.readers.metadata import METADATA, SPLITS, MetadataRow, plain_stage, read_metadata, write_metadata
+from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Reader, Terms
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
 from cpep.runtime.files import atomic_path
@@ -72,10 +74,13 @@ DEVICE = Device(
     anchor_unit="rad",
 )
 
+SIMULATED = "emg2pose_simulated"
+"""Name of data that the simulator made."""
+
+ENDING = ".hdf5"
 GROUP = "emg2pose"
 TIMESERIES = "timeseries"
 REQUIRED_ATTRIBUTES = ("user", "session", "stage", "side", "sample_rate")
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 CHUNK = 4000
 BLOCK = 10 * CHUNK
 """Rows read at once, a multiple of POSE_STRIDE: 6 MB, which a cache holds until the EMG is taken out."""
@@ -87,7 +92,8 @@ def read_recording(path: Path) -> Recording:
     The pose is every 20th sample (100 Hz); ``valid_S`` is false at IK failures and non-finite angles.
 
     Raises:
-        UserError: the file is missing, truncated, not emg2pose, not 2 kHz, or its EMG is not finite.
+        UserError: the file is missing, truncated, not emg2pose, not 2 kHz, its EMG is not finite, or it refers to
+            another file.
     """
     with _open_group(path) as group:
         attributes = _attributes(group, path)
@@ -213,21 +219,11 @@ def is_simulated(path: Path) -> bool:
 @contextmanager
 def _open_group(path: Path) -> Iterator[h5py.Group]:
     """Yield the group ``emg2pose``; turn every damage, also one found while reading, into a sentence."""
-    try:
-        with path.open("rb") as plain:
-            signed = plain.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not signed:
-        raise UserError(f"{path} is not an HDF5 file; an emg2pose recording is one")
-    try:
-        with h5py.File(path, "r") as file:
-            if not isinstance(file.get(GROUP), h5py.Group):
-                found = ", ".join(sorted(file)[:5]) or "nothing"
-                raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'")
-            yield file[GROUP]
-    except (OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"{path} is truncated or damaged ({error}); fetch it again") from error
+    with open_hdf5(path) as file:
+        if not isinstance(file.get(GROUP), h5py.Group):
+            found = ", ".join(sorted(file)[:5]) or "nothing"
+            raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'")
+        yield file[GROUP]
 
 
 def _attributes(group: h5py.Group, path: Path) -> dict[str, str]:
@@ -287,3 +283,43 @@ def _labels(group: h5py.Group, stage: str, samples: int, path: Path) -> tuple[In
     if not vocabulary or gesture_T.max(initial=UNKNOWN) >= len(vocabulary) or gesture_T.min(initial=0) < UNKNOWN:
         raise UserError(f"{path}: labels of {GROUP}/gesture go beyond the {len(vocabulary)} names it carries")
     return gesture_T, vocabulary
+
+
+def _find(path: Path) -> Found | None:
+    return Found(path.name[: -len(ENDING)]) if path.suffix.lower() == ENDING else None
+
+
+def _dataset(path: Path) -> str:
+    return SIMULATED if is_simulated(path) else "emg2pose"
+
+
+TERMS = Terms("CC-BY-NC-SA-4.0", "cc-by-nc-sa-4.0", non_commercial=True)
+
+READERS.add(
+    "emg2pose",
+    Reader("emg2pose", f"emg2pose ({ENDING})", _find, read_recording, _dataset, tables=(SPLITS,)),
+)
+DATASETS.add(
+    "emg2pose",
+    DataSet(
+        TERMS,
+        unseen=("CountingUpDownFaceSideAway", "FingerFreeform", "HookEmHornsOKScissors", "ShakaVulcanPeace"),
+        seen=(
+            "FingerPinchesSingleFingerPinchesMultiple",
+            "FingerAbductionSeries",
+            "GraspPunchCloseFar",
+            "ThumbsSwipesWholeHand",
+        ),
+    ),
+)
+DATASETS.add("emg2pose (imported)", DataSet(TERMS))
+DATASETS.add(
+    SIMULATED,
+    DataSet(
+        Terms("made by the simulator of cpep (Apache-2.0), of no real person", "apache-2.0", non_commercial=False),
+        unseen=("peace", "shaka", "vulcan", "horns", "ok", "pinch_ring", "four", "gun"),
+        seen=("fist", "spread", "pinch_index", "pinch_middle", "point", "three", "thumb_up", "claw"),
+        caution="**Simulated people.** These weights were trained on a simulator alone. They, and the figures below, "
+        "say nothing about real hands.",
+    ),
+)

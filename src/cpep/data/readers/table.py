@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpep.data.readers.sidecar import Block, Sidecar
+from cpep.runtime.files import refuse_special
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 DAMAGE = (
@@ -144,8 +145,9 @@ def read_table(path: Path, sidecar: Path) -> Table:
     """Read all arrays of an .npz or all columns of a .csv.
 
     Raises:
-        UserError: the file is missing or damaged, or its lines differ in length.
+        UserError: the file is missing, damaged, a device or a pipe, or its lines differ in length.
     """
+    refuse_special(path)
     return Table(path, sidecar, _read_npz(path) if path.name.lower().endswith(".npz") else _read_csv(path))
 
 

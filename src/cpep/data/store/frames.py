@@ -22,6 +22,9 @@ BLOCKS_AT_ONCE = 4
 class Frames:
     """One recording in the layout of a store; labels count in the recording's own vocabulary.
 
+    Frame m is samples m * ratio to (m + 1) * ratio - 1. What is said per sample (label, prompt, repetition) it
+    sums up; its pose, and whether that is valid, is of its start: of the time of its first sample.
+
     Attributes:
         emg_TC: float32, right-handed channel order, T = M * ratio.
         anchor_MJ: float32, zero where invalid.
@@ -85,6 +88,18 @@ def to_frames(recording: Recording) -> Frames:
         repetition_M=repetition_M.astype(np.int16),
         power_KC=block_power(emg_TC, device.emg_rate),
     )
+
+
+def block_end(sample: int, block: float) -> int:
+    """Return where the block ends that a sample lies in: as ``block_power`` cuts them, after the sample.
+
+    Args:
+        sample: its number, from 0.
+        block: samples of a block, perhaps no whole number.
+    """
+    blocks = int(sample / block) + 1
+    end = int(blocks * block)
+    return end if end > sample else int((blocks + 1) * block)
 
 
 def block_power(emg_TC: FloatArray, rate: float) -> FloatArray:

@@ -29,7 +29,7 @@ from cpep.live.book.calibration import (
 from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, checked, some
 from cpep.live.book.poses import pose_windows
 from cpep.runtime.files import atomic_path
-from cpep.types import FloatArray, IntArray, StrArray, UserError
+from cpep.types import FloatArray, IntArray, StrArray, UserError, refuse_interpolation
 
 FALSE_ALARMS = 0.4
 """Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
@@ -178,7 +178,7 @@ class GestureBook:
         """Open a book.
 
         Raises:
-            UserError: no book there, a damaged one, or one of another checkpoint.
+            UserError: no book there, a damaged one, one of another checkpoint, or one with ``${`` in a name.
         """
         if not path.is_file():
             raise UserError(f"{path} does not exist; make a book with `cpep book`")
@@ -188,6 +188,7 @@ class GestureBook:
                 tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
             raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
+        refuse_interpolation(note, path)
         if note["format"] != FORMAT:
             raise UserError(f"{path} has another format of books; this version of cpep reads format {FORMAT}")
         if note["model"] != fingerprint(model):

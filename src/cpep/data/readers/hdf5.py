@@ -1,0 +1,124 @@
+"""HDF5 files that others made: opened once it is known that they hold all of their data themselves.
+
+HDF5 can name other files, and its library opens them unasked: a link may lead into one, a data set may have its
+samples in one, and a virtual data set is put together from several. A recording that came from elsewhere could so
+bring any file of this machine into a store, or onto the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from cpep.runtime.files import refuse_special
+from cpep.types import UserError
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST = 100
+"""Links in a file; a recording has up to five."""
+LONGEST_NAME = 100
+"""Letters of a name that a sentence shows."""
+REMEDY = "cpep opens no file that a recording names, so write all of the data into one file"
+
+Link = tuple[bytes, int]
+"""Name in its group, and kind."""
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Yield a file that refers to no other one; turn every damage, also one found while reading, into a sentence.
+
+    Raises:
+        UserError: the file is missing, a device or a pipe, no HDF5, damaged, larger than ``MOST`` links, or refers to
+            another file. None of the files that it names has been opened by then.
+    """
+    refuse_special(path)
+    try:
+        with path.open("rb") as plain:
+            signed = plain.read(len(SIGNATURE)) == SIGNATURE
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if not signed:
+        raise UserError(f"{path} is not an HDF5 file; fetch it again, or remove it")
+    try:
+        with h5py.File(path, "r") as file:
+            _refuse_references(file, path)
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} is truncated or damaged ({error}); fetch it again")
+
+
+def _refuse_references(file: h5py.File, path: Path) -> None:
+    try:
+        for name, dataset in _datasets(h5py.h5g.open(file.id, b"/"), path):
+            _refuse_foreign_samples(dataset, name, path)
+    except UserError:
+        raise
+    except (ValueError, TypeError) as error:  # h5py knows no class of its own for damage
+        raise _damaged(path, error) from error
+
+
+def _datasets(root: Any, path: Path) -> Iterator[tuple[bytes, Any]]:
+    """Walk all groups along hard links; soft links stay within these groups, so they need no look."""
+    groups: list[tuple[bytes, Any]] = [(b"", root)]
+    seen: set[int] = set()
+    count = 0
+    while groups:
+        place, group = groups.pop()
+        links = _links(group, MOST - count)
+        count += len(links)
+        if count > MOST:
+            raise UserError(f"{path} holds over {MOST} groups and data sets, a recording up to five; choose another")
+        _refuse_leading_out(links, place, path)
+        for name in (name for name, kind in links if kind == h5py.h5l.TYPE_HARD):
+            item = h5py.h5o.open(group, name)
+            if (address := h5py.h5o.get_info(item).addr) in seen:
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.h5g.GroupID):
+                groups.append((place + name + b"/", item))
+            elif isinstance(item, h5py.h5d.DatasetID):
+                yield place + name, item
+
+
+def _links(group: Any, most: int) -> list[Link]:
+    """Return the links of a group, one more than ``most`` where there are more."""
+    links: list[Link] = []
+
+    def note(name: bytes, info: Any) -> bool:
+        links.append((name, info.type))
+        return len(links) > most
+
+    # In the order of the file: for any other, HDF5 believes the number of links that the file states.
+    group.links.iterate(note, info=True, order=h5py.h5.ITER_NATIVE)
+    return links
+
+
+def _refuse_leading_out(links: list[Link], place: bytes, path: Path) -> None:
+    """Refuse links to other files, before any link of their group is followed."""
+    for name, kind in links:
+        if kind not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
+            raise UserError(f"{path}: the link {_shown(place + name)} leads to another file; {REMEDY}")
+        if b"/" in name:  # HDF5 would look for it in another group, which may not have been walked yet
+            raise RuntimeError(f"the link {_shown(place + name)} has a slash in its name")
+
+
+def _refuse_foreign_samples(dataset: Any, name: bytes, path: Path) -> None:
+    created = dataset.get_create_plist()
+    if created.get_layout() == h5py.h5d.VIRTUAL:
+        raise UserError(f"{path}: the data set {_shown(name)} is virtual, put together from other files; {REMEDY}")
+    if created.get_external_count() > 0:
+        raise UserError(f"{path}: the data set {_shown(name)} has its samples in another file; {REMEDY}")
+
+
+def _shown(name: bytes) -> str:
+    text = name.decode("utf-8", "replace")
+    return repr(text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}...")
