@@ -183,9 +183,8 @@ def test_few_shot_learns_scatter_from_training_people_and_asks_test_people_of_al
 
 def test_the_setting_of_the_read_out_decides_the_probe(split_data):
     data = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
-    train, validation, test = (
-        part(data, split_data.split, role, split_data.split.seen) for role in ("train", "val", "test")
-    )
+    split = split_data.split
+    train, validation, test = (part(data, split, role, split.seen) for role in ("train", "val", "test"))
     readouts = {Readout.logistic: (split_data.config.strengths, LinearProbe), Readout.lda: (SHRINKAGES, Lda)}
     found = []
     for readout, (strengths, make) in readouts.items():

@@ -141,10 +141,7 @@ class Protocol(ABC):
         return Outcome(self.name, gestures, predicted_N, test, classes, found)
 
 
-PROTOCOLS: Registry[Protocol] = Registry(
-    "protocol of evaluation",
-    [f"cpep.evaluate.protocols.{name}" for name in ("linear_probe", "zero_shot", "few_shot", "cross_session")],
-)
+PROTOCOLS: Registry[Protocol] = Registry("protocol of evaluation")
 """All protocols, in the order of the columns of tables."""
 
 
