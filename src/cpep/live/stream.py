@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from cpep.checkpoint import Model
-from cpep.data.frames import POWER_BLOCK_S
+from cpep.data.frames import POWER_BLOCK_S, block_end
 from cpep.data.frontend import standardised
 from cpep.data.standards import Running, Standard
 from cpep.data.transforms import RunningLevel
@@ -30,7 +29,7 @@ class Ring:
     """The last rows of a stream as one contiguous array: every row is held twice, a length apart.
 
     Args:
-        length: rows N that are kept.
+        length: rows N that are kept, at least 1.
         columns: of a row.
     """
 
@@ -39,7 +38,9 @@ class Ring:
         self._twice = np.zeros((2 * length, columns), np.float32)
 
     def extend(self, rows_KF: FloatArray) -> None:
-        """Take in rows, at most ``length``."""
+        """Take in any number of rows; of more than ``length`` the last ones are kept, and all are counted."""
+        self.rows += max(len(rows_KF) - self.length, 0)
+        rows_KF = rows_KF[-self.length :]
         at, count = self.rows % self.length, len(rows_KF)
         first = min(count, self.length - at)
         self._twice[at : at + first] = self._twice[at + self.length : at + self.length + first] = rows_KF[:first]
@@ -178,7 +179,7 @@ class _Scale:
 
     def next_block(self, sample: int) -> int:
         """Return the sample where the block of levels ends that the next sample belongs to."""
-        return int(math.ceil((sample + 1) / self._block - 1e-9) * self._block)
+        return block_end(sample, self._block)
 
     def update(self, rows_KF: FloatArray, sample: int) -> None:
         """Take in the rows that end at that sample of the stream."""
