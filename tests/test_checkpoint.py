@@ -57,6 +57,10 @@ def test_wrong_input_is_a_sentence(model):
         model.encode_emg(torch.zeros(2, 8, 200))
     with pytest.raises(UserError, match=r"takes \(10, samples\)"):
         model.calibrate(np.zeros((8, 2000), np.float32))
+    with pytest.raises(UserError, match="shorter than one window of 200"):
+        model.calibrate(np.zeros((10, 199), np.float32))
+    with pytest.raises(UserError, match="the recording is not finite"):
+        model.calibrate(np.full((10, 2000), np.inf, np.float32))
     with pytest.raises(UserError, match="not finite"):
         model.encode_emg(torch.full((2, 10, 200), float("nan")))
     with pytest.raises(UserError, match=r"takes \(windows, 22, 200\)"):

@@ -62,6 +62,11 @@ class Card:
     config: dict[str, Any]
     provenance: dict[str, Any]
 
+    @property
+    def samples(self) -> int:
+        """EMG samples T of a window."""
+        return round(round(self.window_s * self.frame_rate) * self.device.emg_rate / self.frame_rate)
+
     def held_out(self) -> Split:
         """Return the split that the model was trained under.
 

@@ -182,10 +182,9 @@ def _use(opening: str, card: Card) -> str:
     lines = ["import torch", opening]
     if card.frontend:
         standard = card.frontend["normalisation"] != "none"
-        samples = round(frames * card.device.emg_rate / card.frame_rate)
         lines += [
             "",
-            f"emg_BCT = torch.randn(8, {card.device.channels}, {samples})  # windows x channels x samples: yours",
+            f"emg_BCT = torch.randn(8, {card.device.channels}, {card.samples})  # windows x channels x samples: yours",
             "x_BD = model.encode_emg(emg_BCT)"
             + ("  # better with standard=model.calibrate(minutes of the same wearing)" if standard else ""),
         ]

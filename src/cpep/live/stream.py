@@ -11,7 +11,7 @@ from cpep.checkpoint import Model
 from cpep.data.frames import POWER_BLOCK_S, block_end
 from cpep.data.frontend import standardised
 from cpep.data.standards import Running, Standard
-from cpep.data.transforms import RunningLevel
+from cpep.data.transforms import RunningLevel, floored
 from cpep.live.signals import Hop
 from cpep.types import FloatArray, UserError
 
@@ -172,9 +172,9 @@ class _Scale:
         self._fixed = standard or (frontend.typical() if frontend.normalisation == "none" else None)
         self._bins = bool(frontend.bin_samples)
         self._running = Running(frontend.typical(), max(frontend.bin_samples, 1) / frontend.rate)
-        self._level = RunningLevel(frontend.typical().spread_F)
+        self._prior_C = frontend.typical().spread_F
+        self._level = RunningLevel(self._prior_C)
         self._block = frontend.rate * POWER_BLOCK_S
-        self._least_C = 1e-3 * frontend.typical().spread_F
         self._sum_C, self._samples = np.zeros(model.card.device.channels), 0
 
     def next_block(self, sample: int) -> int:
@@ -200,5 +200,5 @@ class _Scale:
             return self._fixed
         if self._bins:
             return self._running.standard()
-        level_C = np.maximum(self._level.level(), self._least_C).astype(np.float32)
+        level_C = floored(self._level.level(), self._prior_C).astype(np.float32)
         return Standard(np.zeros_like(level_C), level_C)
