@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from cpep.checkpoint import Model, load, save
 from cpep.data.prepare import prepare
 from cpep.data.splits import make_splits
 from cpep.data.windows import list_windows
-from cpep.evaluate.embed import embed_emg
+from cpep.evaluate.embed import embed_emg, embed_pose
 from cpep.presets import preset
 from cpep.types import UserError
 from tests.synthetic import write_db1
@@ -91,12 +93,29 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
         load(folder)
 
 
-def test_another_device_is_refused_by_name(model, store, tmp_path):
-    import dataclasses
-
-    other = dataclasses.replace(store, device=dataclasses.replace(store.device, channels=8))
+def test_another_device_is_refused_by_name(model, store):
+    other = replace(store, device=replace(store.device, channels=8))
     with pytest.raises(UserError, match=r"channels 10.* has 8"):
         model.card.refuse_other(other)
+
+
+@pytest.mark.parametrize(
+    ("field", "what", "trained"), [("emg_unit", "EMG", "V"), ("pose_unit", "poses", "count")]
+)
+def test_another_unit_is_refused_where_both_are_known(model, store, field, what, trained):
+    def of(unit):
+        return replace(store, device=replace(store.device, **{field: unit}))
+
+    said = rf"trained with {what} in {trained}; here has {what} in mV; convert to {trained} .* trained in mV"
+    with pytest.raises(UserError, match=said):
+        model.card.refuse_other(of("mV"), Path("here"))
+    with pytest.raises(UserError, match="in mV"):
+        embed_emg(model, of("mV"), list_windows(store, 2.0, 0.25))
+    with pytest.raises(UserError, match="in mV"):
+        embed_pose(model, of("mV"), list_windows(store, 2.0, 0.25))
+    model.card.refuse_other(store)
+    model.card.refuse_other(of(""))  # a device that does not say it
+    replace(model.card, device=of("").device).refuse_other(of("mV"))  # nor a checkpoint of one
 
 
 def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):

@@ -35,8 +35,9 @@ KINDS: dict[Kind, str] = {
 """What a checkpoint is, by its kind."""
 
 LIMITS = (
-    "- Another number of channels, rate, kind of EMG or set of joints is refused. Electrodes in other places, or "
-    "another unit, are not noticed, and give wrong results.\n"
+    "- Another number of channels, rate, kind or unit of EMG, set of joints or unit of the pose is refused. Electrodes "
+    "in other places are not noticed, and neither is another unit of a source that does not say its unit; they give "
+    "wrong results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
