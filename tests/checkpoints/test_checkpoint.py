@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 import cpep
 from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load, save
-from cpep.checkpoints.embed import embed_emg
+from cpep.checkpoints.embed import embed_anchor, embed_emg
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
@@ -57,6 +59,10 @@ def test_wrong_input_is_a_sentence(model):
         model.encode_emg(torch.zeros(2, 8, 200))
     with pytest.raises(UserError, match=r"takes \(10, samples\)"):
         model.calibrate(np.zeros((8, 2000), np.float32))
+    with pytest.raises(UserError, match="shorter than one window of 200"):
+        model.calibrate(np.zeros((10, 199), np.float32))
+    with pytest.raises(UserError, match="the recording is not finite"):
+        model.calibrate(np.full((10, 2000), np.inf, np.float32))
     with pytest.raises(UserError, match="not finite"):
         model.encode_emg(torch.full((2, 10, 200), float("nan")))
     with pytest.raises(UserError, match=r"takes \(windows, 22, 200\)"):
@@ -87,12 +93,27 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
         load(folder)
 
 
-def test_another_device_is_refused_by_name(model, store, tmp_path):
-    import dataclasses
-
-    other = dataclasses.replace(store, device=dataclasses.replace(store.device, channels=8))
+def test_another_device_is_refused_by_name(model, store):
+    other = replace(store, device=replace(store.device, channels=8))
     with pytest.raises(UserError, match=r"channels 10.* has 8"):
         model.card.refuse_other(other)
+
+
+@pytest.mark.parametrize(("field", "what", "trained"), [("emg_unit", "EMG", "V"), ("anchor_unit", "poses", "count")])
+def test_another_unit_is_refused_where_both_are_known(model, store, field, what, trained):
+    def of(unit):
+        return replace(store, device=replace(store.device, **{field: unit}))
+
+    said = rf"trained with {what} in {trained}; here has {what} in mV; convert to {trained} .* trained in mV"
+    with pytest.raises(UserError, match=said):
+        model.card.refuse_other(of("mV"), Path("here"))
+    with pytest.raises(UserError, match="in mV"):
+        embed_emg(model, of("mV"), list_windows(store, 2.0, 0.25))
+    with pytest.raises(UserError, match="in mV"):
+        embed_anchor(model, of("mV"), list_windows(store, 2.0, 0.25))
+    model.card.refuse_other(store)
+    model.card.refuse_other(of(""))  # a device that does not say it
+    replace(model.card, device=of("").device).refuse_other(of("mV"))  # nor a checkpoint of one
 
 
 def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from cpep.data.recording import Recording
 from cpep.data.resample import frame_ratio, resample_anchor
-from cpep.data.store.frames import block_power
+from cpep.data.store.frames import block_end, block_power
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like
 
@@ -18,6 +20,15 @@ def test_block_power_is_causal_where_blocks_are_no_whole_samples() -> None:
     for k in range(16):
         samples = [t for t in range(1000) if int(k * 62.5) <= t < int((k + 1) * 62.5)]
         np.testing.assert_allclose(power_KC[k], np.square(emg_TC[samples].astype(np.float64)).mean(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("block", [500.0, 62.5, 1000 / 12, 999 / 27, 370.37037037037 / 4, 1.0, 1.3])
+def test_the_end_of_a_block_lies_after_every_sample_of_it(block: float) -> None:
+    """A stream that waits for an end that has passed waits for ever."""
+    ends = [int(k * block) for k in range(5001)]
+    for first, end in pairwise(ends):
+        for sample in range(first, end):
+            assert block_end(sample, block) == end
 
 
 @pytest.mark.parametrize(("rate", "new_rate"), [(60.0, 100.0), (200.0, 100.0), (100.0, 125.0), (100.0, 100.0)])

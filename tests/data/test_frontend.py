@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,22 @@ def test_raw_samples_are_divided_by_the_level(store):
     windows = list_windows(store, 2.0, 0.25).select(np.arange(4))
     normaliser = Normaliser("recording", fit_prior(store, store.users[:3]))
     assert torch.equal(made.reader(store, 200)(windows), SampleReader(store, 200, normaliser)(windows))
+
+
+@pytest.mark.parametrize("kind", ["recording", "causal", "none"])
+@pytest.mark.parametrize("bins", [0, 5])
+def test_a_silent_channel_of_a_recording_without_a_store_is_no_nan(store, kind, bins):
+    made = frontend(store, bins=bins, kind=kind)
+    emg_TC = np.random.default_rng(0).standard_normal((2000, 10)).astype(np.float32)
+    emg_TC[:, 3] = 0
+    signal = made.signal(torch.from_numpy(emg_TC[None, :200]), made.standard_of(emg_TC))
+    assert torch.isfinite(signal).all()
+    assert bins or not signal[..., 3].any()
+
+
+def test_a_silent_channel_has_the_scale_that_training_gives_it(store):
+    made, silent = frontend(store, bins=0), replace(store, power_KC=np.zeros_like(store.power_KC))
+    normaliser = Normaliser("recording", fit_prior(store, store.users[:3]))
+    scale_C = normaliser.scale(silent, np.array([0]), np.array([200]))[0]
+    np.testing.assert_array_equal(scale_C, np.float32(1e-3) * fit_prior(store, store.users[:3]))
+    np.testing.assert_array_equal(made.standard_of(np.zeros((2000, 10), np.float32)).spread_F, scale_C)

@@ -88,6 +88,13 @@ def test_a_source_that_goes_and_comes_back_is_said_once_each(run):
     assert made.lost == 120 and made.stream.sample == 420
 
 
+def test_a_chunk_of_nothing_is_no_news(run):
+    made, _, said = run(0, 100, 0, 0, 100)
+    assert len(said) == 1 and made.lost == 0 and made.stream.sample == 200
+    _, _, said = run(100, (0, 50), 0, (0, 50), (100, 0))
+    assert said[1:] == ["lab is lost; waiting for it to come back", "lab is back after 1 s"]
+
+
 def test_it_ends_after_the_seconds_that_were_asked_for(run):
     made, _, _ = run(*[10] * 100, seconds=2.05)
     assert made.stream.sample == 210 and made.source.closed

@@ -5,6 +5,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from cpep.live.book.book import GestureBook
 from cpep.live.session import Session, map_of
@@ -71,6 +73,46 @@ def test_a_view_is_what_the_stream_has_come_to(book, longest):
     until(lambda: session.map is not None)
     assert session.view().point is not None
     session.stop()
+
+
+class Cut(Recorded):
+    """The same in chunks of any length: (samples, lost before them)."""
+
+    def __init__(self, emg_TC, cuts):
+        super().__init__(emg_TC)
+        self.cuts = cuts
+
+    def chunks(self):
+        at = 0
+        for samples, lost in self.cuts:
+            yield Chunk(self.emg_TC[at : at + samples], lost)
+            at += samples
+
+
+SAMPLES = st.integers(0, 20) | st.sampled_from([40, 501])
+LOST = st.sampled_from([0, 0, 1, 7, 1000, 50_000])
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(SAMPLES, LOST), max_size=12))
+@example([(9000, 0), (5, 0)])  # more than is drawn, and than is judged
+def test_a_session_lives_through_chunks_of_any_length_and_any_gaps(book, cuts):
+    cuts = [*cuts, (0, 0), (0, 3000), (3, 0), (2400, 10)]  # it ends with a source that goes and comes back
+    count = sum(samples for samples, _ in cuts)
+    emg_TC = np.random.default_rng(len(cuts)).standard_normal((count, 16)).astype(np.float32)
+    session = Session(Cut(emg_TC, cuts), book.model, book)
+    session._run()  # as its thread does; without a map, which takes long
+    view = session.view()
+    assert view.problem == "recorded has ended"
+    assert view.lost == sum(lost for _, lost in cuts)
+    assert view.time_s == pytest.approx((count + view.lost) / 2000)
+    assert view.column == count // 8
+    blocks = emg_TC[: count // 8 * 8].reshape(-1, 8, 16)
+    furthest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)[:, 0]
+    shown = min(len(furthest), 1000)
+    np.testing.assert_array_equal(view.emg_TC[-shown:], furthest[-shown:])
+    assert not view.emg_TC[:-shown].any()
+    assert view.state is not None and view.state.time_s > view.time_s - 0.05
 
 
 def test_another_book_is_used_from_the_next_hop_on(book, longest):

@@ -10,8 +10,9 @@ import pytest
 from cpep.data.readers.emg2pose import DEVICE, read_recording, write_recording
 from cpep.data.recording import Device
 from cpep.live.sources.clock import PlaybackClock
+from cpep.live.sources.device import refuse_other
 from cpep.live.sources.registry import FORMS, open_source
-from cpep.live.sources.replay import Replay
+from cpep.live.sources.replay import Replay, emg_of_person
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_generic
 
@@ -76,6 +77,17 @@ def test_another_device_is_refused(folder, device, said):
         open_source(f"replay:{folder}", device)
     with pytest.raises(UserError, match=said.replace(r".*a\.hdf5", "sim:0")):
         open_source("sim", device)
+
+
+def test_another_unit_is_refused_where_both_are_known(folder):
+    microvolts = replace(DEVICE, emg_unit="uV")
+    for source in (f"replay:{folder}", "sim"):
+        with pytest.raises(UserError, match=r"EMG in uV; .* has EMG in noise_sd; convert to uV"):
+            open_source(source, microvolts)
+    with pytest.raises(UserError, match="EMG in uV"):
+        emg_of_person(folder, microvolts)
+    open_source(f"replay:{folder}", replace(DEVICE, emg_unit=""))
+    refuse_other(microvolts, "a source that does not say its unit", 16, 2000.0)
 
 
 @pytest.mark.parametrize(

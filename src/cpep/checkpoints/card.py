@@ -62,6 +62,11 @@ class Card:
     config: dict[str, Any]
     provenance: dict[str, Any]
 
+    @property
+    def samples(self) -> int:
+        """EMG samples T of a window."""
+        return round(round(self.window_s * self.frame_rate) * self.device.emg_rate / self.frame_rate)
+
     def held_out(self) -> Split:
         """Return the split that the model was trained under.
 
@@ -81,14 +86,36 @@ class Card:
             path: what the user knows them by, if not by the store.
 
         Raises:
-            UserError: other channels, rate, kind or joints.
+            UserError: other channels, rate, kind or joints; or EMG or pose in another unit, where both are known.
         """
+        mine, theirs, name = self.device, store.device, str(path or store.path)
         for what in ("channels", "emg_rate", "emg_kind", "anchor_names"):
-            mine, other = getattr(self.device, what), getattr(store.device, what)
-            if mine != other and (what != "anchor_names" or other):
+            trained, given = getattr(mine, what), getattr(theirs, what)
+            if trained != given and (what != "anchor_names" or given):
                 raise UserError(
-                    f"the checkpoint was trained with {what} {_short(mine)}; {path or store.path} has {_short(other)}"
+                    f"the checkpoint was trained with {what} {_short(trained)}; {name} has {_short(given)}"
                 )
+        refuse_other_unit("EMG", mine.emg_unit, theirs.emg_unit, name)
+        refuse_other_unit("poses", mine.anchor_unit, theirs.anchor_unit, name)
+
+
+def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
+    """Check a unit against that of a checkpoint.
+
+    Args:
+        what: EMG or poses.
+        trained: unit of the checkpoint; empty where it is not known, which fits all.
+        given: unit of what comes along, or empty.
+        name: of what comes along, for the sentence.
+
+    Raises:
+        UserError: both are known and differ.
+    """
+    if trained and given and trained != given:
+        raise UserError(
+            f"the checkpoint was trained with {what} in {trained}; {name} has {what} in {given}; convert to "
+            f"{trained} (a sidecar has scale and unit for that), or take a checkpoint that was trained in {given}"
+        )
 
 
 def _short(value: Any) -> str:

@@ -94,11 +94,19 @@ class Model(nn.Module):
             emg_CT: a recording of some minutes in which the hand does many things, in the device's unit.
 
         Raises:
-            UserError: wrong channels, or a model without an EMG encoder.
+            UserError: wrong channels, values that are not finite, less than one window, or a model without an EMG
+                encoder.
         """
         if emg_CT.ndim != 2 or len(emg_CT) != self.card.device.channels:
             raise UserError(
                 f"a recording of shape {emg_CT.shape}; this checkpoint takes ({self.card.device.channels}, samples)"
+            )
+        if not np.isfinite(emg_CT).all():
+            raise UserError("the recording is not finite; cut or interpolate the samples that are NaN or infinite")
+        if emg_CT.shape[1] < self.card.samples:
+            raise UserError(
+                f"a recording of {emg_CT.shape[1]} samples is shorter than one window of {self.card.samples}; give "
+                "one of some minutes"
             )
         return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
 
@@ -170,9 +178,7 @@ class Model(nn.Module):
 
     def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
         """Check EMG windows and return what the network takes."""
-        card = self.card
-        samples = round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
-        _check(emg_BCT, (card.device.channels, samples), "EMG", "channels x samples")
+        _check(emg_BCT, (self.card.device.channels, self.card.samples), "EMG", "channels x samples")
         return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
 
 

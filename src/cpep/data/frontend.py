@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpep.data.level import Normaliser, fit_prior, recording_level
+from cpep.data.level import Normaliser, fit_prior, floored, recording_level
 from cpep.data.normalise import RowsOf, Standard, Standards, standard_of, typical
 from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of
 from cpep.data.store.frames import block_power
@@ -82,7 +82,7 @@ class Frontend(nn.Module):
         emg_TC = np.asarray(emg_TC, dtype=np.float32)
         if self.bin_samples:
             return standard_of(self.rows(torch.from_numpy(emg_TC)).numpy())
-        level_C = recording_level(block_power(emg_TC, self.rate))
+        level_C = floored(recording_level(block_power(emg_TC, self.rate)), self.level_C.numpy())
         return Standard(np.zeros_like(level_C), level_C)
 
     def signal(self, emg_BTC: Tensor, standard: Standard | None = None) -> Tensor:

@@ -8,6 +8,9 @@ from cpep.data.normalise import sessions
 from cpep.data.store.store import Entry, Store
 from cpep.types import FloatArray, IntArray, Normalisation
 
+LEAST_LEVEL = 1e-3
+"""Smallest level of a channel that is divided by, in units of the training users' level: a channel may be silent."""
+
 PRIOR_BLOCKS = 40
 """Blocks (10 s) that the training users' level counts for at the start of a causal recording."""
 
@@ -25,6 +28,11 @@ def recording_level(power_KC: FloatArray) -> FloatArray:
     """
     loud = np.sort(power_KC, axis=0)[-max(1, len(power_KC) // 4) :]
     return np.asarray(np.sqrt(loud.mean(axis=0)))
+
+
+def floored(level_XC: FloatArray, prior_C: FloatArray) -> FloatArray:
+    """Return levels (..., C) that can be divided by: at least ``LEAST_LEVEL`` of the training users' level."""
+    return np.asarray(np.maximum(level_XC, LEAST_LEVEL * prior_C.astype(np.float32)))
 
 
 class RunningLevel:
@@ -92,7 +100,7 @@ class Normaliser:
             else:
                 block = (end_N[mine] - store.entries[index].start) / store.frame_rate / store.power_block_s
                 out[mine] = levels[np.floor(block + 1e-9).astype(int)]
-        return np.asarray(np.maximum(out, 1e-3 * self.prior_C.astype(np.float32)))
+        return floored(out, self.prior_C)
 
     def _level(self, store: Store, index: int) -> FloatArray:
         if index not in self._levels:

@@ -17,10 +17,11 @@ class Device:
         channels: number of EMG channels.
         emg_rate: EMG samples per second.
         emg_kind: ``raw`` signal or rectified, smoothed ``envelope``.
-        emg_unit: unit of the EMG, for people (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``).
+        emg_unit: unit of the EMG (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``); empty where it is not known.
         ring: channels that form a closed ring around the arm, in order; empty if none do.
         anchor_names: joints or sensors; empty where there is no pose.
-        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls.
+        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty where
+            it is not known.
     """
 
     channels: int

@@ -17,7 +17,6 @@ from cpep.export.graph import (
     quantise,
     repeated,
     require_extra,
-    window_samples,
     write_graph,
 )
 from cpep.runtime.files import write_json
@@ -100,7 +99,7 @@ def card_of(graph: Calibrated) -> dict[str, Any]:
         "channels": card.device.channels,
         "unit": card.device.emg_unit,
         "emg": card.device.emg_kind,
-        "window": window_samples(graph.model),
+        "window": card.samples,
         "hop": hop,
         "normalisation": frontend.normalisation,
         "inputs": {name: MEANING[name] for name in ("emg", *start)},

@@ -116,12 +116,6 @@ def graph_of(model: Model) -> Calibrated:
     return (Causal if frontend.normalisation == "causal" else Calibrated)(model).eval()
 
 
-def window_samples(model: Model) -> int:
-    """Return the samples T of a window."""
-    card = model.card
-    return round(round(card.window_s * card.frame_rate) * card.device.emg_rate / card.frame_rate)
-
-
 def repeated(standard: Standard, count: int) -> Standard:
     """Return one standard (F,) for that many windows, (N, F)."""
     return Standard(np.stack([standard.centre_F] * count), np.stack([standard.spread_F] * count))
@@ -132,7 +126,7 @@ def write_graph(graph: Calibrated, path: Path) -> None:
     model, many = graph.model, torch.export.Dim.DYNAMIC
     typical = model.emg_frontend.typical()
     beside = {name: torch.from_numpy(value) for name, value in graph.start(repeated(typical, 2), [0, 0]).items()}
-    inputs = {"emg": torch.zeros(2, window_samples(model), model.card.device.channels), **beside}
+    inputs = {"emg": torch.zeros(2, model.card.samples, model.card.device.channels), **beside}
     with _quiet():
         program = torch.onnx.export(
             graph,

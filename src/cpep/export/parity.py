@@ -18,7 +18,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows, list_windows
 from cpep.evaluate.knn import knn_vote, unit_rows
 from cpep.export.folder import FLOAT, INT8
-from cpep.export.graph import Calibrated, Causal, graph_of, repeated, window_samples
+from cpep.export.graph import Calibrated, Causal, graph_of, repeated
 from cpep.types import EmbeddingSet, FloatArray, IntArray, UserError
 
 LOWEST_FLOAT = 0.9999
@@ -73,7 +73,7 @@ class Likeness:
 def noise(model: Model, count: int = 64, seed: int = 0) -> Sample:
     """Return windows of noise of the training users' level, each loud in another part."""
     graph, frontend, device = graph_of(model), model.emg_frontend, model.card.device
-    rng, samples = np.random.default_rng(seed), window_samples(model)
+    rng, samples = np.random.default_rng(seed), model.card.samples
     loud_N1C = rng.lognormal(0, 1, (count, 1, device.channels))
     emg_NTC = rng.normal(size=(count, samples, device.channels)) * loud_N1C * frontend.level_C.numpy()
     emg_NTC = (np.abs(emg_NTC) if device.emg_kind == "envelope" else emg_NTC).astype(np.float32)

@@ -61,7 +61,7 @@ class Foreground:
             self.stream.lose(chunk.lost)
             self.lost += chunk.lost
         if not len(chunk.emg_TC):
-            if not self._away:
+            if not self._away and chunk.lost:
                 self._say(f"{self.source.name} is lost; waiting for it to come back")
             self._away += chunk.lost
         elif self._away:

@@ -72,7 +72,8 @@ class View:
     Attributes:
         time_s: stream clock, seconds.
         emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, of each span the value furthest from zero.
-        column: number of the last of these spans since the start; what was lost has none.
+        column: number of the last of these spans since the start. Spans are cut from the samples that came, however
+            they came in chunks; what was lost has none.
         column_s: length of a span, seconds.
         quality_C: of each channel empty where it is good, else what is wrong with it.
         state: what is recognised; ``None`` until the first window is full.
@@ -201,12 +202,11 @@ class Session:
         """Keep what is drawn and judged."""
         part_TC = np.concatenate([self._part_TC, emg_TC])
         spans = len(part_TC) // self._span
-        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, -1)
+        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.channels)
         furthest_KC = np.abs(cut_KSC).argmax(axis=1)
-        shown_KC = np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0]
-        self._shown.extend(shown_KC[-self._shown.length :])
+        self._shown.extend(np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0])
         self._part_TC = part_TC[spans * self._span :]
-        self._judged.extend(emg_TC[-self._judged.length :])
+        self._judged.extend(emg_TC)
         if self._judged.rows - self._judged_at >= self.source.rate and self._judged.rows >= self._judged.length:
             self._judged_at = self._judged.rows
             self._quality_C = quality(self._judged.last(), self.source.rate, self.model.card.device.emg_kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.frontend import standardised
-from cpep.data.level import RunningLevel
+from cpep.data.level import RunningLevel, floored
 from cpep.data.normalise import Running, Standard
-from cpep.data.store.frames import POWER_BLOCK_S
+from cpep.data.store.frames import POWER_BLOCK_S, block_end
 from cpep.live.signals import Hop
 from cpep.types import FloatArray, UserError
 
@@ -30,7 +29,7 @@ class Ring:
     """The last rows of a stream as one contiguous array: every row is held twice, a length apart.
 
     Args:
-        length: rows N that are kept.
+        length: rows N that are kept, at least 1.
         columns: of a row.
     """
 
@@ -39,7 +38,9 @@ class Ring:
         self._twice = np.zeros((2 * length, columns), np.float32)
 
     def extend(self, rows_KF: FloatArray) -> None:
-        """Take in rows, at most ``length``."""
+        """Take in any number of rows; of more than ``length`` the last ones are kept, and all are counted."""
+        self.rows += max(len(rows_KF) - self.length, 0)
+        rows_KF = rows_KF[-self.length :]
         at, count = self.rows % self.length, len(rows_KF)
         first = min(count, self.length - at)
         self._twice[at : at + first] = self._twice[at + self.length : at + self.length + first] = rows_KF[:first]
@@ -171,14 +172,14 @@ class _Scale:
         self._fixed = standard or (frontend.typical() if frontend.normalisation == "none" else None)
         self._bins = bool(frontend.bin_samples)
         self._running = Running(frontend.typical(), max(frontend.bin_samples, 1) / frontend.rate)
-        self._level = RunningLevel(frontend.typical().spread_F)
+        self._prior_C = frontend.typical().spread_F
+        self._level = RunningLevel(self._prior_C)
         self._block = frontend.rate * POWER_BLOCK_S
-        self._least_C = 1e-3 * frontend.typical().spread_F
         self._sum_C, self._samples = np.zeros(model.card.device.channels), 0
 
     def next_block(self, sample: int) -> int:
         """Return the sample where the block of levels ends that the next sample belongs to."""
-        return int(math.ceil((sample + 1) / self._block - 1e-9) * self._block)
+        return block_end(sample, self._block)
 
     def update(self, rows_KF: FloatArray, sample: int) -> None:
         """Take in the rows that end at that sample of the stream."""
@@ -199,5 +200,5 @@ class _Scale:
             return self._fixed
         if self._bins:
             return self._running.standard()
-        level_C = np.maximum(self._level.level(), self._least_C).astype(np.float32)
+        level_C = floored(self._level.level(), self._prior_C).astype(np.float32)
         return Standard(np.zeros_like(level_C), level_C)

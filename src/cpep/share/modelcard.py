@@ -35,8 +35,9 @@ KINDS: dict[Kind, str] = {
 """What a checkpoint is, by its kind."""
 
 LIMITS = (
-    "- Another number of channels, rate, kind of EMG or set of joints is refused. Electrodes in other places, or "
-    "another unit, are not noticed, and give wrong results.\n"
+    "- Another number of channels, rate, kind or unit of EMG, set of joints or unit of the pose is refused. "
+    "Electrodes in other places are not noticed, and neither is another unit of a source that does not say its "
+    "unit; they give wrong results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
@@ -184,10 +185,10 @@ def _use(opening: str, card: Card) -> str:
     lines = ["import torch", opening]
     if card.frontend:
         standard = card.frontend["normalisation"] != "none"
-        samples = round(frames * card.device.emg_rate / card.frame_rate)
         lines += [
             "",
-            f"emg_BCT = torch.randn(8, {card.device.channels}, {samples})  # windows x channels x samples: yours",
+            f"emg_BCT = torch.randn(8, {card.device.channels}, {card.samples})"
+            "  # windows x channels x samples: yours",
             "x_BD = model.encode_emg(emg_BCT)"
             + ("  # better with standard=model.calibrate(minutes of the same session)" if standard else ""),
         ]

@@ -23,7 +23,7 @@ Keys (those in brackets are optional):
   are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
 - ``rate``: samples per second; where there is a clock, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
-- ``unit``: of the EMG, for people.
+- ``unit``: of the EMG (``uV``, ``mV``, ``V``, ...); a checkpoint refuses EMG in another unit than it was trained on.
 - [``ring``]: channels that form a closed ring around the arm, in order.
 - [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (else that of the EMG) and
   [``names``].

@@ -87,6 +87,18 @@ def to_frames(recording: Recording) -> Frames:
     )
 
 
+def block_end(sample: int, block: float) -> int:
+    """Return where the block ends that a sample lies in: as ``block_power`` cuts them, after the sample.
+
+    Args:
+        sample: its number, from 0.
+        block: samples of a block, perhaps no whole number.
+    """
+    blocks = int(sample / block) + 1
+    end = int(blocks * block)
+    return end if end > sample else int((blocks + 1) * block)
+
+
 def block_power(emg_TC: FloatArray, rate: float) -> FloatArray:
     """Return the mean square (K, C) of consecutive blocks of ``POWER_BLOCK_S``, float32.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from cpep.checkpoints.card import refuse_other_unit
 from cpep.data.recording import Device
 from cpep.types import UserError
 
 
-def refuse_other(device: Device, name: str, channels: int, rate: float, kind: str = "") -> None:
+def refuse_other(device: Device, name: str, channels: int, rate: float, kind: str = "", unit: str = "") -> None:
     """Check that a source is of the same kind as the device of a checkpoint.
 
     Args:
@@ -15,9 +16,10 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
         channels: of the source.
         rate: of the source, samples per second; 0 where it has no regular one.
         kind: ``raw`` or ``envelope``; empty where that is not known.
+        unit: of the EMG; empty where that is not known.
 
     Raises:
-        UserError: other channels, rate or kind.
+        UserError: other channels, rate, kind or unit.
     """
     same = channels == device.channels and rate == device.emg_rate and kind in ("", device.emg_kind)
     if not same:
@@ -25,6 +27,7 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
             f"the checkpoint was trained on {_described(device.channels, device.emg_rate, device.emg_kind)}; "
             f"{name} has {_described(channels, rate, kind)}"
         )
+    refuse_other_unit("EMG", device.emg_unit, unit, name)
 
 
 def _described(channels: int, rate: float, kind: str) -> str:

@@ -83,5 +83,5 @@ def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
         user = user or recording.user
         if recording.user == user:
             mine = recording.device
-            refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind)
+            refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
             yield recording

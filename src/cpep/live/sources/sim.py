@@ -42,7 +42,7 @@ class SimulatedHand:
 
     def __init__(self, device: Device, seed: int = 0, speed: float = 1.0) -> None:
         self.name, self.channels, self.rate = f"sim:{seed}", DEVICE.channels, DEVICE.emg_rate
-        refuse_other(device, self.name, self.channels, self.rate, DEVICE.emg_kind)
+        refuse_other(device, self.name, self.channels, self.rate, DEVICE.emg_kind, DEVICE.emg_unit)
         self._closed = Event()
         self._clock = PlaybackClock(self.rate, speed, self._closed)
         self._wearing = live_wearing(seed)
