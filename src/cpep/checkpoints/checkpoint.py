@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cpep.checkpoints.card import RAW, Card
 from cpep.data.frontend import Frontend
-from cpep.data.normalise import Standard
+from cpep.data.statistics import CentreSpread
 from cpep.data.store.store import device_from_json
 from cpep.models.baselines.emg2pose import Emg2Pose
 from cpep.models.baselines.neuropose import NeuroPose
@@ -87,7 +87,7 @@ class Model(nn.Module):
         """Parameters of the network."""
         return sum(p.numel() for p in self.net.parameters())
 
-    def calibrate(self, emg_CT: FloatArray) -> Standard:
+    def calibrate(self, emg_CT: FloatArray) -> CentreSpread:
         """Return centre and spread of one session, for ``encode_emg``; no label is needed.
 
         Args:
@@ -111,7 +111,7 @@ class Model(nn.Module):
         return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
 
     @torch.no_grad()
-    def encode_emg(self, emg_BCT: Tensor, standard: Standard | None = None) -> Tensor:
+    def encode_emg(self, emg_BCT: Tensor, standard: CentreSpread | None = None) -> Tensor:
         """Embed EMG windows.
 
         Args:
@@ -130,7 +130,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def predict_pose(
-        self, emg_BCT: Tensor, standard: Standard | None = None, first_pose_BJ: Tensor | None = None
+        self, emg_BCT: Tensor, standard: CentreSpread | None = None, first_pose_BJ: Tensor | None = None
     ) -> Tensor:
         """Predict the pose of EMG windows, (B, J, S) at the times ``net.times_S`` (s) of a window.
 
@@ -176,7 +176,7 @@ class Model(nn.Module):
         pose_BSJ = pose_BJT.float().transpose(1, 2).contiguous().to(self.device)
         return self.net.embed_anchor(pose_BSJ) if isinstance(self.net, Cpep) else encoder(pose_BSJ)
 
-    def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
+    def _signal(self, emg_BCT: Tensor, standard: CentreSpread | None) -> Tensor:
         """Check EMG windows and return what the network takes."""
         _check(emg_BCT, (self.card.device.channels, self.card.samples), "EMG", "channels x samples")
         return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)

@@ -12,7 +12,7 @@ import numpy as np
 from cpep.data.readers.emg2pose import METADATA, read_metadata
 from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural
 from cpep.data.recording import Device, Recording
-from cpep.data.store.prepare import in_order
+from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
 SHORT_S = 2.0

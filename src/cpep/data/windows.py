@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from cpep.config.schema import DataConfig
-from cpep.data.level import AnchorScale, Normaliser
+from cpep.data.normalise import Normaliser
 from cpep.data.store.store import Store
-from cpep.types import UNKNOWN, BoolArray, IntArray, StrArray, UserError
+from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class SampleReader:
     Args:
         store: prepared recordings.
         frames: length of a window.
-        normaliser: scale of the EMG; without one it comes in the device's unit.
+        normaliser: level of the EMG; without one it comes in the device's unit.
     """
 
     def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
@@ -150,8 +150,40 @@ class SampleReader:
         emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
         if self.normaliser is None:
             return emg_BTC
-        scale_BC = self.normaliser.scale(self.store, windows.entry_N, windows.start_N + self.frames)
-        return emg_BTC.div_(torch.from_numpy(scale_BC)[:, None])
+        level_BC = self.normaliser.of(windows.entry_N, windows.start_N + self.frames).spread_F
+        return emg_BTC.div_(torch.from_numpy(level_BC)[:, None])
+
+
+class AnchorScale:
+    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per recording.
+
+    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th
+    percentile of the recording, without labels (results.md).
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return centre and spread (N, J) of the recordings of the windows."""
+        unique, inverse = np.unique(entry_N, return_inverse=True)
+        pairs = [self._entry(int(index)) for index in unique]
+        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
+
+    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
+        if index not in self._cache:
+            entry, joints = self.store.entries[index], len(self.store.device.anchor_names)
+            centre, spread = np.zeros(joints, np.float32), np.ones(joints, np.float32)
+            rows = slice(entry.start, entry.start + entry.frames)
+            valid = np.asarray(self.store.valid_M[rows])
+            if self.store.device.anchor_unit == "count" and self.store.anchor_MJ is not None and valid.any():
+                low, centre, high = np.percentile(self.store.anchor_MJ[rows][valid], [2, 50, 98], axis=0).astype(
+                    np.float32
+                )
+                spread = np.maximum((high - low) / 2, 1e-6)
+            self._cache[index] = centre, spread
+        return self._cache[index]
 
 
 class AnchorReader:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.normalise import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Standard
+from cpep.data.statistics import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, CentreSpread, stacked
 from cpep.types import FloatArray, UserError
 
 
@@ -43,7 +43,7 @@ class Calibrated(nn.Module):
         super().__init__()
         self.model = model
 
-    def start(self, standard: Standard, rows_N: Any) -> dict[str, Any]:
+    def start(self, standard: CentreSpread, rows_N: Any) -> dict[str, Any]:
         """Return the inputs beside the EMG, as arrays.
 
         Args:
@@ -63,7 +63,7 @@ class Calibrated(nn.Module):
             centre: (B, F) float32.
             spread: (B, F) float32.
         """
-        standard = Standard(cast(FloatArray, centre), cast(FloatArray, spread))
+        standard = CentreSpread(cast(FloatArray, centre), cast(FloatArray, spread))
         return (self.model.embed_signal(self.model.emg_frontend.signal(emg, standard)),)
 
 
@@ -72,13 +72,13 @@ class Causal(Calibrated):
 
     outputs = ("embedding", "new_moments", "new_rows")
 
-    def start(self, standard: Standard, rows_N: Any) -> dict[str, Any]:
+    def start(self, standard: CentreSpread, rows_N: Any) -> dict[str, Any]:
         """Return the running state before the newest bin of each window; see ``Calibrated.start``."""
         centre, spread = standard.centre_F.astype(np.float64), standard.spread_F.astype(np.float64)
         return {"moments": np.stack([centre, centre**2 + spread**2], axis=1), "rows": np.asarray(rows_N, np.int64)}
 
     def forward(self, emg: Tensor, moments: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return the embedding, and the state after the newest bin of the window (see ``standards.Running``).
+        """Return the embedding, and the state after the newest bin of the window (see ``statistics.Running``).
 
         Args:
             emg: (B, T, C) float32, in the device's unit.
@@ -116,9 +116,9 @@ def graph_of(model: Model) -> Calibrated:
     return (Causal if frontend.normalisation == "causal" else Calibrated)(model).eval()
 
 
-def repeated(standard: Standard, count: int) -> Standard:
+def repeated(standard: CentreSpread, count: int) -> CentreSpread:
     """Return one standard (F,) for that many windows, (N, F)."""
-    return Standard(np.stack([standard.centre_F] * count), np.stack([standard.spread_F] * count))
+    return stacked([standard] * count)
 
 
 def write_graph(graph: Calibrated, path: Path) -> None:

@@ -12,8 +12,8 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor, embed_emg
 from cpep.config.schema import EvaluateConfig
 from cpep.data.frontend import Frontend
-from cpep.data.normalise import Running, Standard
 from cpep.data.splits import Split
+from cpep.data.statistics import CentreSpread, Running, stacked
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows, list_windows
 from cpep.evaluate.knn import knn_vote, unit_rows
@@ -85,14 +85,14 @@ def noise(model: Model, count: int = 64, seed: int = 0) -> Sample:
     return Sample(emg_NTC, graph.start(before, np.zeros(count, np.int64)), x, np.zeros(0, np.int64), None)
 
 
-def _after_one(frontend: Frontend, emg_NTC: FloatArray) -> Standard:
+def _after_one(frontend: Frontend, emg_NTC: FloatArray) -> CentreSpread:
     """Return centre and spread after the newest bin of each window, as the first of its recording."""
     found = []
     for row_F in frontend.rows(torch.from_numpy(emg_NTC)).numpy()[:, -1]:
-        state = Running(frontend.typical(), frontend.bin_samples / frontend.rate)
+        state = Running(frontend.statistic, frontend.typical(), frontend.row_s)
         state.update(row_F)
-        found.append(state.standard())
-    return Standard(np.stack([one.centre_F for one in found]), np.stack([one.spread_F for one in found]))
+        found.append(state.now())
+    return stacked(found)
 
 
 def held_out(model: Model, store: Store, split: Split) -> Sample:
@@ -127,7 +127,7 @@ def _on_bins(frontend: Frontend, store: Store, windows: Windows) -> Windows:
 def _beside(graph: Calibrated, store: Store, windows: Windows) -> dict[str, FloatArray]:
     """Return the graph's other inputs for windows of a store."""
     frontend, end_N = graph.model.emg_frontend, windows.start_N + windows.frames
-    standard_of = frontend.standards(store)
+    standard_of = frontend.normaliser(store).of
     if not isinstance(graph, Causal):
         return graph.start(standard_of(windows.entry_N, end_N), None)
     frames = frontend.bin_samples // store.ratio
