@@ -42,6 +42,39 @@ class UserError(ValueError):
     """A mistake of the person at the keyboard: the command line prints its sentence and exits with 2."""
 
 
+def refuse_interpolation(value: Any, where: object) -> None:
+    """Check that no text of plain values holds ``${``, by which other programs ask for a value from elsewhere.
+
+    cpep takes every text as it stands. Nobody may write a file that draws the environment of whoever reads it into
+    results or a model card, nor believe that a setting was filled in.
+
+    Args:
+        value: plain values as JSON has them, or one text.
+        where: what holds them, for the sentence: a file or an option.
+
+    Raises:
+        UserError: a text or a name holds it; the sentence says which.
+    """
+    found = _interpolated(value)
+    if found is not None:
+        field, text = found
+        asked = text[text.index("${") :].partition("}")[0][:60] + "}"
+        place = f"{where}: {field.lstrip('.')}" if field else where
+        raise UserError(f"{place} holds {asked!r}; cpep puts in nothing for it; write the value itself")
+
+
+def _interpolated(value: Any) -> tuple[str, str] | None:
+    """Return the place and the text of the first text that holds ``${``."""
+    if isinstance(value, str):
+        return ("", value) if "${" in value else None
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, inner in parts:
+        found = _interpolated(name) or _interpolated(inner)
+        if found is not None:
+            return f".{name}{found[0]}", found[1]
+    return None
+
+
 def no_progress(done: int, total: int) -> None:
     """Report nothing."""
 

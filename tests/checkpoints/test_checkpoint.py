@@ -93,6 +93,30 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (("config", "preset"), r"config\.preset"),
+        (("provenance", "data"), r"provenance\.data"),
+        (("device", "emg_unit"), r"device\.emg_unit"),
+        (("vocabulary", 1), r"vocabulary\.1"),
+        (("split", "users_test", 0), r"split\.users_test\.0"),
+    ],
+)
+def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, monkeypatch, path, field):
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    save(model, tmp_path / "one")
+    plain = json.loads((tmp_path / "one" / "config.json").read_text())
+    inner = plain
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = "a${oc.env:CPEP_SECRET}"
+    (tmp_path / "one" / "config.json").write_text(json.dumps(plain).replace("$", "\\u0024"))  # as JSON may write it
+    with pytest.raises(UserError, match=rf"config\.json: {field} holds '\$\{{oc\.env:CPEP_SECRET\}}'") as caught:
+        load(tmp_path / "one")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_another_device_is_refused_by_name(model, store):
     other = replace(store, device=replace(store.device, channels=8))
     with pytest.raises(UserError, match=r"channels 10.* has 8"):

@@ -14,8 +14,8 @@ import cpep
 from cpep.checkpoints.import_weights import describe, names_text, untrained, weights_of
 from cpep.cli.main import main
 from cpep.data.readers.emg2pose import DEVICE, MetadataRow, write_metadata, write_recording
+from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
-from cpep.data.splits import DEFAULT_SEEN, DEFAULT_UNSEEN
 from cpep.data.store.prepare import prepare
 from cpep.experiments.single import split_for
 from cpep.types import UNKNOWN, UserError
@@ -229,7 +229,7 @@ def cohort(tmp_path_factory):
     """Four people in emg2pose's own layout, where a label is a stage."""
     folder = tmp_path_factory.mktemp("cohort")
     for user in PEOPLE:
-        for number, stage in enumerate((*DEFAULT_SEEN["emg2pose"], *DEFAULT_UNSEEN["emg2pose"])):
+        for number, stage in enumerate((*data_set("emg2pose").seen, *data_set("emg2pose").unseen)):
             one = recording(user, number, stage)
             write_recording(folder / f"{one.name}.hdf5", one, start=1e9, simulated=False)
     return folder

@@ -11,9 +11,12 @@ import pytest
 
 from cpep.cli.commands.options import listed, seeds_of
 from cpep.cli.main import main
+from cpep.config.presets import small
 from cpep.experiments.rows import DEFAULT
+from cpep.experiments.runs import Request, claim
 from cpep.report.table import number
 from cpep.train import loop
+from cpep.types import UserError
 from tests.synthetic import write_db1
 
 TINY = ["--preset", "tiny"]
@@ -47,6 +50,21 @@ def sentence(capsys, *argv):
     said = capsys.readouterr().err.strip()
     assert "Traceback" not in said
     return said
+
+
+@pytest.mark.parametrize("given", [("--set", "align.optim.lr=${oc.env:CPEP_SECRET}"), ("--out=${CPEP_SECRET}/out",)])
+def test_nothing_is_put_in_on_a_command_line(raw, tmp_path, monkeypatch, capsys, given):
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    monkeypatch.chdir(tmp_path)
+    said = sentence(capsys, "reproduce", "--data", raw, "--out", "out", *given)
+    assert said.startswith("cpep: the command line holds ") and "CPEP_SECRET" in said and "hunter2" not in said
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_that_could_not_be_read_again_is_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match=r"data holds '\$\{x\}'"):
+        claim(Request(tmp_path / "${x}", tmp_path / "out", small()))
+    assert not (tmp_path / "out").exists()
 
 
 def test_reproduce_writes_every_row_of_the_contract(run):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from cpep.config.presets import PRESETS, from_dict, override, preset, small
-from cpep.config.serialise import as_dict, fields_of, fingerprint
+from cpep.config.serialise import as_dict, fields_of, fingerprint, with_plain
 from cpep.types import UserError
 
 
@@ -49,11 +49,58 @@ def _get(config, path):
         ("emg.dropout=1", "from 0 to below 1"),
         ("emg.heads=3", "must divide emg.width"),
         ("align.temperature=0.7", "set all three"),
+        ("align.optim.steps=3.5", "must be a whole number"),
+        ("align.optim.lr=[1]", "must be a number"),
+        ("align.rest=maybe", "must be true or false"),
+        ("align.pool=mode", "must be cls or mean"),
+        ("evaluate.strengths=0.1", "must be a list"),
+        (
+            "align.optim.lr=${oc.env:CPEP_SECRET}",
+            r"align\.optim\.lr holds '\$\{oc\.env:CPEP_SECRET\}'; .* the value itself",
+        ),
+        ("align.optim.lr=${align.optim.clip}", "write the value itself"),
     ],
 )
 def test_a_mistake_is_a_sentence(assignment, says):
     with pytest.raises(UserError, match=says):
         override(small(), [assignment])
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("1", True), ("no", False)])
+def test_true_and_false_in_any_words(text, value):
+    assert override(small(), [f"align.rest={text}"]).align.rest is value
+
+
+@pytest.mark.parametrize(
+    ("plain", "says"),
+    [
+        ({"align": {"optim": {"lr": "fast"}}}, r"config\.align\.optim\.lr is 'fast'; it must be a number"),
+        ({"align": {"pool": []}}, r"config\.align\.pool is \[\]; it must be cls or mean"),
+        ({"evaluate": {"strengths": [0.1, True]}}, r"config\.evaluate\.strengths is \[0\.1, True\]"),
+        ({"align": 3}, r"config\.align is 3; it must be an object"),
+        ({"align": {"later": 3}}, r"config\.align has a field later that this version of cpep does not know"),
+        ({"preset": "${oc.env:CPEP_SECRET}"}, r"config: preset holds '\$\{oc\.env:CPEP_SECRET\}'"),
+        ({"${oc.env:CPEP_SECRET}": 1}, "write the value itself"),
+    ],
+)
+def test_settings_of_a_file_that_are_none_are_a_sentence(plain, says, monkeypatch):
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    with pytest.raises(UserError, match=says) as caught:
+        from_dict(plain)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_whole_numbers_in_a_file_are_numbers():
+    found = from_dict({"align": {"optim": {"lr": 1}}, "evaluate": {"strengths": [1]}})
+    assert type(found.align.optim.lr) is float and type(found.evaluate.strengths[0]) is float
+
+
+def test_no_text_stands_for_something_else(monkeypatch):
+    """Not even one that got past every check of files and options."""
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    asking = dataclasses.replace(small(), preset="${oc.env:CPEP_SECRET}")
+    assert override(asking, ["threads=2"]).preset == "${oc.env:CPEP_SECRET}"
+    assert with_plain(small(), as_dict(asking), "here").preset == "${oc.env:CPEP_SECRET}"
 
 
 def test_configurations_are_frozen_and_fingerprints_tell_them_apart():

@@ -9,6 +9,7 @@ import pytest
 
 from cpep.data.readers.emg2pose import write_recording
 from cpep.data.readers.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
+from cpep.data.readers.registry import READERS, Reader, readers
 from cpep.data.store.prepare import prepare
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
@@ -37,7 +38,7 @@ def test_layouts_subfolders_and_what_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "store" / STORE_INDEX).touch()
     (tmp_path / "store" / "x.hdf5").touch()
     listing = list_folder(tmp_path)
-    assert [(one.name, one.layout) for one in listing.sources] == [
+    assert [(one.name, one.reader) for one in listing.sources] == [
         ("S1_A1_E1", "ninapro"),
         ("a", "generic"),
         ("day2/r0", "emg2pose"),
@@ -110,3 +111,22 @@ def test_dataset_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(own.parent)
     assert dataset_name(find_recordings(Path())) == "my_band"
     shutil.rmtree(own)
+
+
+def test_a_file_that_goes_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader need not know what of the file system can fail."""
+    (tmp_path / "S1_A1_E1.mat").touch()
+    (source,) = find_recordings(tmp_path)
+    opens = Reader("ninapro", "", lambda path: None, Path.read_bytes, Path.read_text)
+    monkeypatch.setattr(READERS, "get", {"ninapro": opens}.get)
+    source.path.unlink()
+    for read in (source.read, source.dataset):
+        with pytest.raises(UserError, match=r"^cannot read .*S1_A1_E1\.mat: No such file or directory$"):
+            read()
+
+
+def test_readers_are_asked_in_one_order_whichever_was_imported_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [reader.name for reader in readers()]
+    assert names == ["emg2pose", "ninapro", "generic"]
+    monkeypatch.setattr(READERS, "_items", {name: READERS.get(name) for name in reversed(names)})
+    assert [reader.name for reader in readers()] == names

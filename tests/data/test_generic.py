@@ -211,6 +211,8 @@ ODD = {
         ({"emg": {"field": "none"}}, "'none' has no columns"),
         ({"emg": {"field": "waves"}}, "'waves' holds something else than numbers"),
         ({"label": {"field": "wide", "names": {"1": "x"}}}, r"'wide' is \(3, 2\), expected one value a row"),
+        ({"unit": "${oc.env:HOME}"}, r"a\.json: unit holds '\$\{oc\.env:HOME\}'"),
+        ({"label": {"field": "g", "names": {"1": "${x}"}}}, r"a\.json: label\.names\.1 holds '\$\{x\}'"),
     ],
 )
 def test_mistakes_in_a_sidecar(tmp_path: Path, change: dict[str, object], sentence: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cpep.data.inspect import inspect_folder
+from cpep.data.readers import hdf5
 from cpep.data.readers.emg2pose import check_file, is_simulated, read_recording
 from cpep.data.readers.folder import Source, find_recordings
 from cpep.data.readers.hdf5 import MOST, open_hdf5
@@ -214,3 +215,17 @@ def test_matlab_7_3_is_not_read_as_hdf5(tmp_path: Path) -> None:
         raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
     with untouched(other), pytest.raises(UserError, match="no MATLAB 5 file"):
         find_recordings(tmp_path)[0].read()
+
+
+def test_one_module_alone_opens_hdf5_files() -> None:
+    package = Path(hdf5.__file__).parents[2]
+    opening = {
+        (path.name, line.strip())
+        for path in package.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if "h5py.File(" in line
+    }
+    assert opening == {
+        ("hdf5.py", 'with h5py.File(path, "r") as file:'),
+        ("emg2pose.py", 'with h5py.File(image, "w") as file:'),  # in memory
+    }

@@ -13,7 +13,7 @@ from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import is_store, map_array, open_store
 from cpep.types import UserError
-from tests.data.samples import contents, emg2pose_like, write_generic
+from tests.data.samples import contents, emg2pose_like, write_emg2pose, write_generic
 
 
 def test_arrays_against_the_recordings(raw: Path, tmp_path: Path) -> None:
@@ -122,6 +122,23 @@ def test_damaged_indices(raw: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "store" / "store.json").write_text(text)
     with pytest.raises(UserError, match=r"store\.json is damaged"):
         open_store(tmp_path / "store")
+
+
+def test_texts_with_an_interpolation_are_in_no_store(tmp_path: Path) -> None:
+    """Neither from recordings, which are refused before hours of training rest on them, nor from somebody else."""
+    folder, out = tmp_path / "raw", tmp_path / "store"
+    write_emg2pose(folder, count=2)
+    next(folder.glob("*.hdf5")).rename(folder / "${HOME}.hdf5")
+    with pytest.raises(UserError, match=r"name holds '\$\{HOME\}'"):
+        prepare(folder, out)
+    store = prepare(folder, out, skip_bad=True)  # what is skipped is named, and refuses nobody
+    assert len(store.entries) == 1 and "${HOME}" in store.skipped[0][0]
+    index = json.loads((out / STORE_INDEX).read_text())
+    changes = {"name": "${x}", "vocabulary": ["rest", "${x}"], "device": index["device"] | {"emg_unit": "${x}"}}
+    for field, value in changes.items():
+        (out / STORE_INDEX).write_text(json.dumps(index | {field: value}))
+        with pytest.raises(UserError, match=rf"store\.json: {field}.* holds '\$\{{x\}}'"):
+            open_store(out)
 
 
 def test_damaged_stores(raw: Path, tmp_path: Path) -> None:

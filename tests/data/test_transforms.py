@@ -1,10 +1,13 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from cpep.data.augment import Augmentation
 from cpep.data.store.prepare import prepare
-from cpep.data.windows import AnchorScale
+from cpep.data.windows import AnchorReader, AnchorScale, list_windows
 from tests.synthetic import write_db1
 
 
@@ -14,14 +17,64 @@ def store(tmp_path_factory):
     return prepare(write_db1(folder / "raw", users=4), folder / "store")
 
 
-def test_a_glove_is_scaled_per_recording_without_labels(store):
-    centre, spread = AnchorScale(store).of(np.array([2, 0, 2]))
-    entry = store.entries[2]
-    pose = store.anchor_MJ[entry.start : entry.start + entry.frames]
-    assert centre[0] == pytest.approx(np.median(pose, axis=0))
-    low, high = np.percentile(pose, [2, 98], axis=0)
-    assert spread[0] == pytest.approx((high - low) / 2, rel=1e-5)
-    assert np.array_equal(centre[0], centre[2]) and not np.array_equal(centre[0], centre[1])
+def worn(store, *sessions):
+    """Return the store with recordings of these sessions, each (user, session, side)."""
+    entries = [
+        dataclasses.replace(entry, user=user, session=session, side=side)
+        for entry, (user, session, side) in zip(store.entries, sessions, strict=True)
+    ]
+    return dataclasses.replace(store, entries=tuple(entries))
+
+
+def test_a_glove_is_scaled_by_all_files_of_one_wearing_without_labels(store):
+    both = worn(store, ("1", "a", "right"), ("1", "b", "right"), ("1", "a", "right"), ("1", "a", "left"))
+    centre, spread = AnchorScale(both).of(np.array([2, 0, 2, 1, 3]))
+    for row, files in ((1, (0, 2)), (3, (1,)), (4, (3,))):
+        frames = [np.arange(e.start, e.start + e.frames) for e in (store.entries[file] for file in files)]
+        pose = store.anchor_MJ[np.concatenate(frames)]
+        assert centre[row] == pytest.approx(np.median(pose, axis=0), rel=1e-6)
+        low, high = np.percentile(pose, [2, 98], axis=0)
+        assert spread[row] == pytest.approx((high - low) / 2, rel=1e-5)
+    for found in (centre, spread):
+        assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+def test_frames_without_a_pose_have_no_part_in_the_scale_of_a_glove(store):
+    valid = np.array(store.valid_M)
+    first, second = store.entries[:2]
+    valid[first.start : first.start + first.frames] = False
+    valid[second.start : second.start + 500] = False
+    pose = np.where(valid[:, None], store.anchor_MJ, 0).astype(np.float32)
+    half = dataclasses.replace(store, valid_M=valid, anchor_MJ=pose)
+    together = worn(half, *[("1", "a", "right")] * 2, *[("2", "a", "right")] * 2)
+    centre, _ = AnchorScale(together).of(np.array([0, 1]))
+    rest = pose[second.start + 500 : second.start + second.frames]
+    assert centre[0] == pytest.approx(np.median(rest, axis=0)) and np.array_equal(centre[0], centre[1])
+    centre, spread = AnchorScale(half).of(np.array([0]))
+    assert not centre.any() and (spread == 1).all()
+
+
+def test_joint_angles_stay_as_they_are(store):
+    hand = dataclasses.replace(store, device=dataclasses.replace(store.device, anchor_unit="rad"))
+    centre, spread = AnchorScale(hand).of(np.array([0, 1]))
+    assert not centre.any() and (spread == 1).all()
+
+
+def test_a_glove_keeps_its_posture_where_a_file_holds_one_gesture(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "raw").mkdir()
+    names = {"0": "rest", "1": "low", "2": "middle", "3": "high"}
+    for label, level in ((1, 0.0), (2, 100.0), (3, 200.0)):
+        pose, emg = level + rng.standard_normal((300, 3)), rng.standard_normal((300, 4))
+        np.savez(tmp_path / f"raw/S1_g{label}.npz", emg=emg, glove=pose, label=np.full(300, label))
+    sidecar = {"emg": {"field": "emg"}, "rate": 100, "kind": "raw", "unit": "mV", "user": "1", "session": "one"}
+    sidecar |= {"pose": {"field": "glove", "unit": "count"}, "label": {"field": "label", "names": names}}
+    (tmp_path / "raw/cpep.json").write_text(json.dumps(sidecar))
+    made = prepare(tmp_path / "raw", tmp_path / "store")
+    windows = list_windows(made, 1.0, 1.0)
+    mean_N = AnchorReader(made, windows.frames)(windows).mean(dim=(1, 2)).numpy()
+    for name, scaled in (("low", -1), ("middle", 0), ("high", 1)):
+        assert mean_N[windows.label_N == made.vocabulary.index(name)] == pytest.approx(scaled, abs=0.05)
 
 
 OFF = {

@@ -6,11 +6,15 @@ import torch
 
 from cpep.config.schema import DataConfig
 from cpep.data.normalise import Normaliser, power_rows
+from cpep.data.recording import Device, Recording
+from cpep.data.resample import frame_ratio
 from cpep.data.sampler import Batches
 from cpep.data.statistics import CentreSpread, LoudLevel
+from cpep.data.store.frames import to_frames
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import AnchorReader, SampleReader, anchor_at, list_windows, touches, windows_of
 from cpep.types import UNKNOWN, UserError
+from tests.models.regressors import MODELS, build
 from tests.synthetic import write_db1
 
 
@@ -137,15 +141,49 @@ def test_the_lag_of_a_run_is_in_its_windows(store):
     assert (late.start_N + 200 + 6 <= ends[late.entry_N]).all()
 
 
-def test_pose_at_the_middles_of_frames_is_the_pose_itself():
+def test_pose_at_the_starts_of_frames_is_the_pose_itself():
     pose = torch.randn(2, 5, 3)
-    assert torch.allclose(anchor_at(pose, (torch.arange(5) + 0.5) / 100, 100.0), pose, atol=1e-6)
+    assert torch.allclose(anchor_at(pose, torch.arange(5) / 100, 100.0), pose, atol=1e-5)
 
 
-def test_pose_between_two_frames_lies_between_them():
+def test_pose_between_two_frames_lies_between_them_and_in_the_last_one_goes_on():
     pose = torch.tensor([0.0, 1.0, 4.0])[None, :, None]
-    found = anchor_at(pose, torch.tensor([0.0, 0.01, 0.0175, 0.025, 0.03]), 100.0)
-    assert found[0, :, 0].tolist() == pytest.approx([0.0, 0.5, 1.75, 4.0, 4.0], abs=1e-5)
+    found = anchor_at(pose, torch.tensor([0.0, 0.005, 0.0175, 0.02, 0.025, 0.03]), 100.0)
+    assert found[0, :, 0].tolist() == pytest.approx([0.0, 0.5, 3.25, 4.0, 5.5, 7.0], abs=1e-5)
+
+
+def timed(rate, pose_rate, seconds=4.0):
+    """Return the frames of a recording whose pose is the time at which it was measured."""
+    device = Device(1, rate, "raw", "V", anchor_names=("time",), anchor_unit="rad")
+    samples, poses = int(seconds * rate), int(seconds * pose_rate) + 2
+    pose = (np.arange(poses) / pose_rate).astype(np.float32)[:, None]
+    silence, rest = np.zeros((samples, 1), np.float32), np.zeros(samples, np.int64)
+    return to_frames(
+        Recording(
+            "a", "u", "s", "t", "right", device, silence, pose, pose_rate, np.ones(poses, bool), rest, ("rest",)
+        )
+    )
+
+
+@pytest.mark.parametrize("pose_rate", [60.0, 100.0, 333.0])
+@pytest.mark.parametrize("rate", [100.0, 250.0, 977.0, 1111.0, 1925.925, 2000.0])
+def test_the_pose_at_a_time_is_that_measured_at_that_time(rate, pose_rate):
+    frame_rate = rate / frame_ratio(rate)
+    made = torch.from_numpy(timed(rate, pose_rate).anchor_MJ)
+    for first, frames in ((0, 7), (131, 100), (len(made) - 60, 60)):
+        window_s = frames / frame_rate
+        asked = torch.cat([torch.linspace(0, window_s, 173), window_s - torch.tensor([0.5, 1.0, 1.5]) / frame_rate])
+        found = anchor_at(made[None, first : first + frames], asked, frame_rate)[0, :, 0]
+        assert torch.allclose(found, first / frame_rate + asked, atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [100.0, 250.0, 1000.0, 2000.0])
+@pytest.mark.parametrize("make", MODELS)
+def test_a_regression_is_taught_the_pose_of_the_times_that_it_says(make, rate):
+    frame_rate, samples = rate / frame_ratio(rate), round(2 * rate)
+    model = build(make, channels=4, rate=rate, samples=samples)
+    made = torch.from_numpy(timed(rate, 100.0).anchor_MJ)[None, : round(2 * frame_rate)]
+    assert torch.allclose(anchor_at(made, model.times_S, frame_rate)[0, :, 0], model.times_S, atol=2e-5)
 
 
 def test_the_pose_of_a_single_frame_holds_throughout():

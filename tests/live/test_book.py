@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -160,6 +162,10 @@ def test_a_book_keeps_to_its_checkpoint(model, untrained, tmp_path):
     book.save(tmp_path / "my.book")
     with pytest.raises(UserError, match="another checkpoint"):
         GestureBook.load(tmp_path / "my.book", untrained("emg.width=32"))
+    book.entries = (replace(book.entries[0], name="${oc.env:HOME}"),)
+    book.save(tmp_path / "asking.book")
+    with pytest.raises(UserError, match=r"asking\.book: names\.0 holds '\$\{oc\.env:HOME\}'"):
+        GestureBook.load(tmp_path / "asking.book", model)
     (tmp_path / "text.book").write_text("no book")
     with pytest.raises(UserError, match="no gesture book"):
         GestureBook.load(tmp_path / "text.book", model)
@@ -174,6 +180,8 @@ def test_users_mistakes_are_sentences(model):
     for name in ("", "  ", UNKNOWN):
         with pytest.raises(UserError, match="cannot be the name"):
             book.add(name, pose("fist"))
+    with pytest.raises(UserError, match=r"name of a gesture holds '\$\{oc\.env:HOME\}'"):
+        book.add("${oc.env:HOME}", pose("fist"))
     with pytest.raises(UserError, match="has no gesture 'ok'"):
         book.remove("ok")
     with pytest.raises(UserError, match="at least one window"):

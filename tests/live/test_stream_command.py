@@ -85,7 +85,7 @@ def test_events_are_published_over_lsl(made, every_second, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--source", "serial:x"], "write replay:PATH"),
+        (["--source", "serial:x"], "--source serial:x: write brainflow:BOARD, "),
         (["--source", "replay:nowhere"], "nowhere does not exist"),
         (["--speed", "-1"], "--speed -1"),
         (["--calibrate", "nowhere"], "nowhere does not exist"),

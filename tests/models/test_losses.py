@@ -1,8 +1,10 @@
+import inspect
 import math
 
 import pytest
 import torch
 
+from cpep.models import losses
 from cpep.models.losses import (
     affinities,
     calibrated_info_nce,
@@ -245,3 +247,52 @@ def test_a_reversed_gradient_is_reversed():
     out = reversed_gradient(x)
     (out * torch.tensor([3.0, 4.0])).sum().backward()
     assert torch.equal(out, x) and torch.equal(x.grad, torch.tensor([-3.0, -4.0]))
+
+
+ANSWERS = {
+    "affinities": lambda emg, pose: affinities(emg, pose, 3, 0.05),
+    "calibrated_info_nce": lambda emg, pose: torch.tensor(calibrated_info_nce([(emg, pose)], 0.02, 0.5)),
+    "cascle": lambda emg, pose: cascle(emg, pose, emg.detach().abs(), 0.02, 0.1),
+    "info_nce": lambda emg, pose: info_nce(emg, pose, 0.02),
+    "masked_mse": lambda emg, pose: masked_mse(emg[None], pose[None], torch.arange(24)[None] % 2 == 0),
+    "moment_distance": lambda emg, pose: moment_distance(emg, torch.arange(24) % 3),
+    "pose_loss": lambda emg, pose: pose_loss(emg[None], pose[None], lambda x: (x @ x.mT)[..., None], 0.01),
+    "reversed_gradient": lambda emg, pose: reversed_gradient(emg),
+    "sigmoid_loss": lambda emg, pose: sigmoid_loss(emg, pose, 0.02, -10.0),
+    "similarities": similarities,
+    "soft_targets": lambda emg, pose: soft_targets(emg, 0.1, 0.3),
+}
+"""Every function of cpep.models.losses, of embeddings (24, 24)."""
+
+
+def with_gradient(answer, emg, pose, autocast):
+    """Return what a loss says, and the gradient of a sum over it, taken outside of autocast, as in training."""
+    emg = emg.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = answer(emg, pose)
+    if found.requires_grad:
+        (found * torch.linspace(1, 2, found.numel()).view_as(found)).sum().backward()
+    return found.detach(), emg.grad
+
+
+def test_no_loss_is_forgotten_below():
+    public = {name for name, value in vars(losses).items() if inspect.isfunction(value) and name[0] != "_"}
+    own = {name for name in public if vars(losses)[name].__module__ == "cpep.models.losses"}
+    assert own - {"in_fp32"} == set(ANSWERS)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_under_autocast_a_loss_is_exactly_what_it_is_without(name):
+    emg, pose = torch.nn.functional.normalize(batch(2, 24, 24).float(), dim=-1)
+    value, gradient = with_gradient(ANSWERS[name], emg, pose, autocast=False)
+    found, found_gradient = with_gradient(ANSWERS[name], emg, pose, autocast=True)
+    assert found.dtype is value.dtype and torch.equal(found, value)
+    assert gradient is found_gradient is None or torch.equal(found_gradient, gradient)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", sorted(ANSWERS.keys() - {"reversed_gradient"}))
+def test_a_loss_of_half_precision_is_computed_in_fp32(name, half):
+    emg, pose = torch.nn.functional.normalize(batch(2, 24, 24), dim=-1).to(half)
+    found = ANSWERS[name](emg, pose)
+    assert found.dtype is torch.float32 and torch.equal(found, ANSWERS[name](emg.float(), pose.float()))

@@ -32,7 +32,7 @@ def test_emg2pose_context_and_lengths():
             assert said.shape == (1, features, 64)
             assert model.decode(said, None).shape == (1, frames, 20)
         assert len(model.times_S) == frames
-    assert build(velocity, samples=11_790).times_S[:2].tolist() == pytest.approx([0.915, 0.935])
+    assert build(velocity, samples=11_790).times_S[:2].tolist() == pytest.approx([1829 / 2000, 1869 / 2000])
 
 
 def test_neuropose_drops_the_first_samples_and_averages_to_50_hz():
@@ -44,8 +44,8 @@ def test_neuropose_drops_the_first_samples_and_averages_to_50_hz():
         assert model.features(x).shape == (1, 12, 256)
         assert model(x).shape == (1, 96, 20)
         assert torch.equal(model(x), model(changed))
-    assert model.times_S[0].item() == pytest.approx((160 + 20) / 2000)
-    assert model.times_S[-1].item() == pytest.approx((4000 - 20) / 2000)
+    assert model.times_S[0].item() == pytest.approx((160 + 19.5) / 2000)  # mean of samples 160 to 199
+    assert model.times_S[-1].item() == pytest.approx((4000 - 20.5) / 2000)
 
 
 def test_sensing_dynamics_context_and_lengths():
@@ -53,7 +53,7 @@ def test_sensing_dynamics_context_and_lengths():
     assert (model.context, model.stride) == (100 + 30 + 17 * 8, 40)
     with torch.no_grad():
         assert model.features(signal(model)).shape == (2, 94, 128)
-    assert model.times_S[0].item() == pytest.approx(267 / 2000)
+    assert model.times_S[0].item() == pytest.approx(266 / 2000)
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -62,8 +62,26 @@ def test_times_ascend_within_the_window(make):
     with torch.no_grad():
         assert model(signal(model)).shape == (2, len(model.times_S), 20)
     assert (model.times_S.diff() > 0).all()
-    assert model.context / model.rate < model.times_S[0]
-    assert model.times_S[-1] <= model.samples / model.rate
+    assert model.context / model.rate - 1e-6 < model.times_S[0]
+    assert model.times_S[-1] < model.samples / model.rate
+
+
+@pytest.mark.parametrize("rate", [2000.0, 100.0])
+def test_an_output_of_sensing_dynamics_is_at_the_last_sample_that_it_reads(rate):
+    model = build(SensingDynamics, rate=rate, samples=round(2 * rate))
+    x = signal(model, 1).requires_grad_()
+    for output in (0, 3, len(model.times_S) - 1):
+        (gradient,) = torch.autograd.grad(model.features(x)[0, output].sum(), x)
+        last = gradient[0].any(dim=1).nonzero().max().item()
+        assert model.times_S[output].item() == pytest.approx(last / rate)
+
+
+@pytest.mark.parametrize("rate", [2000.0, 250.0, 100.0])
+def test_steps_of_emg2pose_end_at_the_last_sample(rate):
+    model = build(position, rate=rate, samples=round(2 * rate))
+    assert model.times_S[-1].item() == pytest.approx(2 - 1 / rate)
+    share = (model.samples - model.context) / len(model.times_S)
+    assert model.times_S[0].item() == pytest.approx((model.context + share - 1) / rate)
 
 
 def test_names_that_checkpoints_are_mapped_onto():
@@ -177,7 +195,7 @@ def test_other_devices(make, rate, channels):
     assert pose.shape == (2, len(model.times_S), 22)
     assert pose.isfinite().all()
     assert len(model.times_S) / (2 - model.context / rate) == pytest.approx(50, rel=0.3)  # 62.5 at 1 kHz
-    assert (model.times_S.diff() > 0).all() and model.times_S[-1] <= 2.0
+    assert (model.times_S.diff() > 0).all() and model.times_S[-1] < 2.0
 
 
 def test_strides_are_dealt_out_from_the_last_stage():

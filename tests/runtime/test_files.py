@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from cpep.runtime.files import ProgressLine, atomic_path, write_json
+from cpep.runtime.files import ProgressLine, atomic_path, parse_json, read_json, write_json
 from cpep.types import UserError
 
 
@@ -17,6 +17,16 @@ def test_a_place_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         write_json(tmp_path / "file" / "below.json", {})
+
+
+def test_json_that_asks_for_values_from_elsewhere_is_refused_by_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_json(path, {"run": {"command": ["cpep", "$HOME {x}", "${oc.env:HOME}"]}})
+    with pytest.raises(
+        UserError, match=rf"{path}: run\.command\.2 holds '\$\{{oc\.env:HOME\}}'; .* the value itself"
+    ):
+        read_json(path)
+    assert parse_json(path)["run"]["command"][2] == "${oc.env:HOME}"
 
 
 @pytest.mark.parametrize(

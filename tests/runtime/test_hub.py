@@ -9,6 +9,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
+from cpep.checkpoints.checkpoint import load
 from cpep.runtime.hub import Address, address_of, fetch, local, upload
 from cpep.types import UserError
 from tests.runtime.fake_hub import FakeHub, Repository, answer
@@ -58,6 +59,15 @@ def test_a_revision_is_what_is_fetched(hub):
     assert (fetch(HERE) / "model.safetensors").read_bytes() == b"new" and fetch(HERE).name == last
     with pytest.raises(UserError, match=r"hf://org/name@v9: the repository has no such branch"):
         fetch(Address("org/name", "v9"))
+
+
+def test_a_checkpoint_that_asks_for_the_environment_is_fetched_and_refused_as_what_it_is(hub, monkeypatch):
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    asking = json.dumps({"format": 5, "kind": "cpep", "provenance": {"data": "${oc.env:CPEP_SECRET}"}}).encode()
+    hub.repositories["org/name"] = Repository(commits=[{**CHECKPOINT, "config.json": asking}])
+    with pytest.raises(UserError, match=r"config\.json: provenance\.data holds '\$\{oc") as caught:
+        load("hf://org/name")
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("config", [OTHER["config.json"], b"no json", b"[1]"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
@@ -60,3 +61,26 @@ def test_a_plugin_that_is_not_there_is_a_sentence(monkeypatch):
     with pytest.raises(UserError, match="CPEP_PLUGINS names the module not_a_module, which cannot be imported"):
         Registry("fruit").names()
     registry.load_plugins.cache_clear()
+
+
+def test_a_thread_that_reads_while_another_loads_finds_all(tmp_path, monkeypatch):
+    (tmp_path / "slow_shop.py").write_text(
+        "import threading\nfrom cpep.runtime.registry import Registry\n"
+        "SHOP = Registry('fruit', ['slow_fruit'])\nBEGUN, GO = threading.Event(), threading.Event()\n"
+    )
+    (tmp_path / "slow_fruit.py").write_text(
+        "import slow_shop\nslow_shop.BEGUN.set()\nslow_shop.GO.wait(10)\nslow_shop.SHOP.add('pear', 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import slow_shop
+
+    found = []
+    readers = [threading.Thread(target=lambda: found.append(slow_shop.SHOP.names())) for _ in range(2)]
+    readers[0].start()
+    assert slow_shop.BEGUN.wait(10)
+    readers[1].start()
+    readers[1].join(0.1)
+    slow_shop.GO.set()
+    for reader in readers:
+        reader.join()
+    assert found == [("pear",)] * 2

@@ -141,6 +141,18 @@ def test_results_of_something_else_are_refused(demo, tmp_path, fault):
         read_results(path, demo.card)
 
 
+@pytest.mark.parametrize(("place", "name"), [("run", "command"), ("run", "preset"), ("data", "name")])
+def test_results_that_ask_for_the_environment_are_refused(demo, tmp_path, monkeypatch, place, name):
+    """A card is public: the environment of whoever pushes it must not get into it."""
+    monkeypatch.setenv("CPEP_SECRET", "hunter2")
+    results = json.loads((SHIPPED / RESULTS).read_text())
+    results[place][name] = "${oc.env:CPEP_SECRET}"
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(UserError, match=rf"results\.json: {place}\.{name} holds '\$\{{oc"):
+        read_results(tmp_path / "results.json", demo.card)
+    assert "hunter2" not in card_of(demo, results=results)
+
+
 def test_several_folds_say_that_the_weights_are_of_one(demo):
     results = json.loads((SHIPPED / RESULTS).read_text())
     results["data"]["folds"] *= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpep.data.splits import DEFAULT_SEEN, DEFAULT_UNSEEN
+from cpep.data.readers.registry import data_set
 from cpep.simulate.anatomy import ALL_JOINTS, HIGHEST_J, LOWEST_J
 from cpep.simulate.freeform import RESERVED_PATTERNS, free_form
 from cpep.simulate.gestures import (
@@ -51,8 +51,8 @@ def test_vocabulary() -> None:
     assert VOCABULARY[1:17] == (*SEEN, *UNSEEN)
     assert len(set(VOCABULARY)) == len(VOCABULARY)
     assert {gesture.label for gesture in GESTURES.values()} == {*SEEN, *UNSEEN, *EXTRA}
-    assert DEFAULT_SEEN["emg2pose_simulated"] == SEEN
-    assert DEFAULT_UNSEEN["emg2pose_simulated"] == UNSEEN
+    known = data_set("emg2pose_simulated")
+    assert (known.seen, known.unseen) == (SEEN, UNSEEN)
 
 
 def test_poses_are_in_the_range_of_motion() -> None:

@@ -25,6 +25,7 @@ from cpep.data.store.store import open_store
 from cpep.data.windows import windows_of
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
+from cpep.models.losses import info_nce, moment_distance
 from cpep.runtime import distributed
 from cpep.runtime.files import read_json
 from cpep.train.baselines import supervise
@@ -45,6 +46,8 @@ OBJECTIVES = {
     "people": AlignConfig(objective=ObjectiveConfig(adversary=0.5, moments=0.5, regress=0.5)),
     "pose encoder": AlignConfig(train_pose=True),
 }
+CONTRASTED = "contrasted"
+"""Embeddings alone, where the ranks compute under autocast and the one process does not."""
 
 
 def gradients(settings: AlignConfig) -> torch.Tensor:
@@ -70,8 +73,23 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
     return torch.cat([torch.tensor([value]), *found])
 
 
+def contrasted(autocast: bool) -> torch.Tensor:
+    """Return the value and the gradient of what contrasts embeddings of all ranks, computed under autocast or not."""
+    torch.manual_seed(0)
+    emg_BD, anchor_BD, person_B = torch.nn.Parameter(torch.randn(B, 16)), torch.randn(B, 16), torch.arange(B) % 3
+    part = distributed.part(B)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        all_BD = distributed.gathered(emg_BD[part.rows], part)
+        loss = info_nce(all_BD, anchor_BD, 0.02) + moment_distance(all_BD, person_B)
+    loss.backward()
+    value = distributed.Steps().average([emg_BD], loss)
+    assert emg_BD.grad is not None
+    return torch.cat([torch.tensor([value]), emg_BD.grad.flatten()])
+
+
 def objectives() -> dict[str, torch.Tensor]:
-    return {name: gradients(settings) for name, settings in OBJECTIVES.items()}
+    found = {name: gradients(settings) for name, settings in OBJECTIVES.items()}
+    return found | {CONTRASTED: contrasted(autocast=distributed.world_size() > 1)}
 
 
 def wrong(patch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:

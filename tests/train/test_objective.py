@@ -121,6 +121,36 @@ def test_people_are_told_apart_by_the_adversary_alone(batch):
     assert torch.allclose(found[0], wanted[0], atol=1e-6) and torch.allclose(found[1], -wanted[1], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        (),
+        ("objective.contrast=sigmoid",),
+        ("objective.targets=pose",),
+        ("objective.targets=community", "objective.cascle=1"),
+        ("objective.adversary=0.5", "objective.moments=2", "objective.regress=1"),
+        ("queries=4", "objective.targets=even", "objective.adversary=0.5", "objective.regress=1"),
+    ],
+)
+def test_under_autocast_an_objective_of_the_same_embeddings_is_the_same(batch, monkeypatch, sets):
+    signal, pose, pose_BSJ = batch
+    made = objective(*sets, centres=CENTRES, people=3)
+    shape = (6, 4, 16) if "queries=4" in sets else (6, 16)
+    emg = torch.nn.functional.normalize(torch.randn(shape), dim=-1).requires_grad_()
+    for name in ("embed_emg", "query_states", "of_queries"):  # networks may compute in bf16
+        monkeypatch.setattr(made.net, name, lambda _: emg)
+    person = torch.tensor([0, 1, 2, 0, 1, 2]) if made.reads_people else None
+
+    def of(autocast):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = made(signal, pose, pose_BSJ if made.reads_anchor else None, person)
+        leaves = [emg, *(p for p in made.parameters() if p.requires_grad)]
+        return [loss, *torch.autograd.grad(loss, leaves, allow_unused=True)]
+
+    for found, wanted in zip(of(True), of(False), strict=True):
+        assert found is wanted is None or torch.equal(found, wanted)
+
+
 def task(store, split, folder, *sets):
     return Task(store, split, preset("tiny", sets), 0, folder)
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from cpep.train.stages import pretrain
-from tests.train.over_ranks import OBJECTIVES, objectives, stages, task_of, weights
+from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, task_of, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +56,12 @@ def test_losses_and_gradients_are_those_of_one_process(ranked, single, name):
         assert apart(found[name][1:], single[name][1:]) < 1e-5
 
 
+def test_what_ranks_contrast_under_autocast_is_what_one_process_does_in_fp32(ranked, single):
+    for found in ranked[0]:
+        assert apart(found[CONTRASTED][0], single[CONTRASTED][0]) < 1e-6
+        assert apart(found[CONTRASTED][1:], single[CONTRASTED][1:]) < 1e-6
+
+
 def test_a_loss_of_gathered_rows_without_their_gradient_looks_right_and_is_not(ranked, single):
     right = single["paper"]
     for found in ranked[0]:
@@ -66,7 +72,7 @@ def test_a_loss_of_gathered_rows_without_their_gradient_looks_right_and_is_not(r
 
 
 def test_trained_weights_and_embeddings_are_those_of_one_process(ranked, single):
-    names = [name for name in single if name not in OBJECTIVES]
+    names = [name for name in single if name not in (*OBJECTIVES, CONTRASTED)]
     assert {name.split("/")[0] for name in names} >= {"emg_mae", "pose_mae", "cpep", "supervised", "embedding"}
     for name in names:
         for found in ranked[0]:

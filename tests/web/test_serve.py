@@ -245,11 +245,11 @@ def test_an_uploaded_recording_gives_its_pose(tmp_path):
     (written,) = write_emg2pose(tmp_path, count=1)
     poses = read_poses(contents(tmp_path / "r0.hdf5"), rate=100.0)
     read = read_recording(tmp_path / "r0.hdf5")
-    assert np.allclose(poses.pose_SJ[poses.valid_S], read.pose_SJ[read.valid_S])
+    assert np.allclose(poses.pose_SJ[poses.valid_S], read.anchor_SJ[read.valid_S])
     assert poses.seconds == pytest.approx(written.seconds, abs=0.02)
     for name, middle in poses.gestures:
         assert written.vocabulary[written.label_T[int(middle * 2000)]] == name in ("fist", "spread")
-    assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.pose_SJ) // 2
+    assert len(read_poses(contents(tmp_path / "r0.hdf5"), rate=50.0).pose_SJ) == len(read.anchor_SJ) // 2
 
 
 def poses_of(valid_S, rate=100.0):

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from cpep.cli.commands import baselines, books, export, live, push, recordings, serve, stages, submit, tables
 from cpep.cli.commands.options import TOGETHER
 from cpep.runtime import distributed
-from cpep.types import UserError
+from cpep.types import UserError, refuse_interpolation
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
@@ -118,10 +118,13 @@ def _meet(command: str) -> None:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    given = sys.argv[1:] if argv is None else list(argv)
     try:
         if distributed.asked():
-            _meet(next(iter(sys.argv[1:] if argv is None else argv), ""))
-        status = app(args=None if argv is None else list(argv), prog_name="cpep", standalone_mode=False)
+            _meet(next(iter(given), ""))
+        for argument in given:  # commands and paths are noted in files, which are refused with it
+            refuse_interpolation(argument, "the command line")
+        status = app(args=None if argv is None else given, prog_name="cpep", standalone_mode=False)
     except UserError as error:
         return _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -10,11 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, TypeVar
-
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from typing import Any, TypeVar, get_type_hints
 
 from cpep.config.ranges import out_of_range
 from cpep.config.schema import (
@@ -30,10 +26,13 @@ from cpep.config.schema import (
     Targets,
     Tokens,
 )
-from cpep.config.serialise import fields_of, nearest_field, with_tuples
-from cpep.types import UserError
+from cpep.config.serialise import fields_of, nearest_field, parsed, typed, with_plain
+from cpep.types import UserError, refuse_interpolation
 
 C = TypeVar("C")
+
+SETTINGS = "the checkpoint's config"
+"""What ``from_dict`` reads, for its sentences."""
 
 
 def small() -> RunConfig:
@@ -114,11 +113,11 @@ def override(config: C, assignments: Sequence[str]) -> C:
     0.0003
 
     Raises:
-        UserError: unknown field (the nearest is named), missing ``=``, or a value of the wrong type.
+        UserError: unknown field (the nearest is named), missing ``=``, ``${``, or a value of the wrong type.
     """
     known = fields_of(config)
     for assignment in assignments:
-        path, sign, _ = assignment.partition("=")
+        path, sign, text = assignment.partition("=")
         if not sign or not path:
             raise UserError(f"--set {assignment}: write field=value, for example align.optim.lr=3e-4")
         if path not in known:
@@ -126,15 +125,24 @@ def override(config: C, assignments: Sequence[str]) -> C:
             raise UserError(f"--set {assignment}: there is no field {path}; did you mean {near}?")
         if path in ("preset", "recipe"):
             raise UserError(f"--set {assignment}: a name alone changes nothing; use --{path}")
+        refuse_interpolation(text, f"--set {path}")
         try:
-            merged = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.from_dotlist([assignment]))
-            config = with_tuples(OmegaConf.to_object(merged))
-        except (OmegaConfBaseException, YAMLError) as error:
-            raise UserError(f"--set {assignment}: {str(error).splitlines()[0]}") from error
+            config = _with(config, path, text)
+        except TypeError as error:
+            raise UserError(f"--set {assignment}: {path} must be {error}") from error
         if expected := out_of_range(path, attrgetter(path)(config)):
             raise UserError(f"--set {assignment}: {path} must be {expected}")
     _check_together(config)
     return config
+
+
+def _with(config: Any, path: str, text: str) -> Any:
+    """Return a configuration with what a text stands for in place of one field."""
+    name, _, rest = path.partition(".")
+    if rest:
+        return dataclasses.replace(config, **{name: _with(getattr(config, name), rest, text)})
+    kind = get_type_hints(type(config))[name]
+    return dataclasses.replace(config, **{name: typed(kind, parsed(kind, text))})
 
 
 def _check_together(config: Any) -> None:
@@ -163,6 +171,10 @@ def _check_together(config: Any) -> None:
 
 
 def from_dict(plain: dict[str, Any]) -> RunConfig:
-    """Rebuild a configuration from what ``as_dict`` returned."""
-    merged = OmegaConf.merge(OmegaConf.structured(RunConfig()), plain)
-    return with_tuples(OmegaConf.to_object(merged))  # type: ignore[no-any-return]
+    """Rebuild a configuration from what ``as_dict`` returned and a checkpoint holds.
+
+    Raises:
+        UserError: a field that there is not, a value of another type, or ``${`` in a text.
+    """
+    refuse_interpolation(plain, SETTINGS)
+    return with_plain(RunConfig(), plain, SETTINGS)

@@ -6,7 +6,17 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from typing import Any
+from contextlib import suppress
+from enum import Enum
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from cpep.types import UserError
+
+C = TypeVar("C")
+
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""What may be written for true and false on the command line."""
 
 
 def fields_of(config: Any, prefix: str = "") -> list[str]:
@@ -37,16 +47,77 @@ def nearest_field(path: str, known: list[str]) -> list[str]:
     return by_end or [max(known, key=likeness)]
 
 
-def with_tuples(config: Any) -> Any:
-    """Turn the lists that OmegaConf makes back into tuples."""
-    changes = {}
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            changes[item.name] = with_tuples(value)
-        elif isinstance(value, list):
-            changes[item.name] = tuple(value)
-    return dataclasses.replace(config, **changes)
+def with_plain(config: C, plain: Any, where: str) -> C:
+    """Return a configuration with plain JSON values in place of its own: the way back from ``as_dict``.
+
+    A value is taken as it stands: nothing is looked up, and nothing put in.
+
+    Args:
+        config: any frozen dataclass; what ``plain`` leaves out stays as it is there.
+        plain: nested dictionaries.
+        where: what holds them, for the sentence.
+
+    Raises:
+        UserError: a field that there is not, or a value of another type.
+    """
+    if not isinstance(plain, dict):
+        raise UserError(f"{where} is {plain!r}; it must be an object with fields")
+    kinds, changes = get_type_hints(type(config)), {}
+    for name, value in plain.items():
+        if name not in kinds:
+            raise UserError(f"{where} has a field {name} that this version of cpep does not know")
+        own, place = getattr(config, name), f"{where}.{name}"
+        if dataclasses.is_dataclass(own):
+            changes[name] = with_plain(own, value, place)
+            continue
+        try:
+            changes[name] = typed(kinds[name], value)
+        except TypeError as error:
+            raise UserError(f"{place} is {value!r}; it must be {error}") from error
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def typed(kind: Any, value: Any) -> Any:
+    """Return a plain value as the type of a field has it.
+
+    >>> typed(tuple[float, ...], [1, 0.5])
+    (1.0, 0.5)
+
+    Raises:
+        TypeError: it is another; says what is expected.
+    """
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise TypeError("a list, such as [0.1,1]")
+        return tuple(typed(get_args(kind)[0], item) for item in value)
+    if issubclass(kind, Enum):
+        names = [member.value for member in kind]
+        if value not in names:
+            raise TypeError(" or ".join(names))
+        return kind(value)
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(EXPECTED[kind])
+    return value
+
+
+def parsed(kind: Any, text: str) -> Any:
+    """Return the plain value that a text on the command line stands for, or the text where it stands for none.
+
+    >>> parsed(float, "3e-4"), parsed(bool, "true"), parsed(int, "many"), parsed(tuple[float, ...], "[1,2]")
+    (0.0003, True, 'many', [1.0, 2.0])
+    """
+    text = text.strip()
+    if get_origin(kind) is tuple:
+        listed = text.startswith("[") and text.endswith("]")
+        return [parsed(get_args(kind)[0], part) for part in text[1:-1].split(",") if part.strip()] if listed else text
+    if kind is bool:
+        return TRUTH.get(text.lower(), text)
+    if kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def as_dict(config: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.emg2pose import METADATA, read_metadata
-from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural
+from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural, split_tables
+from cpep.data.readers.registry import Missing
 from cpep.data.recording import Device, Recording
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
@@ -49,7 +49,7 @@ class Inspection:
         unreadable: name and reason of the others.
         notes: name of a file, and what is odd about it.
         ignored: files that are no recordings.
-        undescribed: those of them that may be recordings without a sidecar.
+        incomplete: those of them that would be recordings if they did not lack something.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class Inspection:
     unreadable: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
     ignored: tuple[Path, ...] = ()
-    undescribed: tuple[Path, ...] = ()
+    incomplete: tuple[tuple[Path, Missing], ...] = ()
 
     def text(self) -> str:
         """Return the inspection as aligned tables."""
@@ -87,13 +87,15 @@ class Inspection:
             yield f"  {'pose':<12}{_pose(device, mine)}"
         if self.unreadable:
             yield f"  {'unreadable':<12}{_count(len(self.unreadable), 'recording')}, see below"
-        for files, what in (
-            (self.undescribed, ".npz or .csv without a sidecar"),
-            (tuple(path for path in self.ignored if path not in self.undescribed), "of other kinds"),
-        ):
-            if files:
-                names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
-                yield f"  {'ignored':<12}{_count(len(files), 'file')} {what} ({names})"
+        kinds: dict[str, list[Path]] = {}
+        for path, missing in self.incomplete:
+            kinds.setdefault(f"{missing.files} without a {missing.what}", []).append(path)
+        lacking = {path for path, _ in self.incomplete}
+        if other := [path for path in self.ignored if path not in lacking]:
+            kinds["of other kinds"] = other
+        for what, files in kinds.items():
+            names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
+            yield f"  {'ignored':<12}{_count(len(files), 'file')} {what} ({names})"
 
     def _users(self) -> str:
         rows = []
@@ -146,9 +148,9 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
         name=dataset_name(sources),
         recordings=tuple(recordings),
         unreadable=tuple(unreadable),
-        notes=(*_notes(recordings), *_metadata_notes(folder, sources)),
+        notes=(*_notes(recordings), *_table_notes(folder, sources)),
         ignored=listing.ignored,
-        undescribed=tuple(listing.undescribed),
+        incomplete=listing.incomplete,
     )
 
 
@@ -209,22 +211,21 @@ def _notes(recordings: Sequence[Summary]) -> Iterable[tuple[str, str]]:
             yield one.name, f"another device than {recordings[0].name}: one store cannot hold both"
 
 
-def _metadata_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[str, str]]:
-    """Compare metadata.csv, where there is one, with the files."""
-    if not (folder / METADATA).is_file():
-        return
-    try:
-        listed = {row.filename for row in read_metadata(folder)}
-    except UserError as error:
-        yield METADATA, str(error)
-        return
+def _table_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[str, str]]:
+    """Compare the tables that list recordings, where there are any, with the files."""
     present = {source.name.split("/")[-1] for source in sources}
-    for names, what in (
-        (listed - present, "it lists, not here"),
-        (present - listed, "here that it does not list"),
-    ):
-        if names:
-            yield METADATA, f"{_count(len(names), 'recording')} {what}, the first {min(names)}"
+    for table in split_tables(folder, sources):
+        try:
+            listed = set(table.splits(folder))
+        except UserError as error:
+            yield table.name, str(error)
+            continue
+        for names, what in (
+            (listed - present, "it lists, not here"),
+            (present - listed, "here that it does not list"),
+        ):
+            if names:
+                yield table.name, f"{_count(len(names), 'recording')} {what}, the first {min(names)}"
 
 
 def _pose(device: Device, recordings: Sequence[Summary]) -> str:

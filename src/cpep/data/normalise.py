@@ -59,6 +59,11 @@ def sessions(store: Store) -> list[list[int]]:
     return list(worn.values())
 
 
+def files_worn(store: Store) -> dict[int, list[int]]:
+    """Return for each recording those of its session, itself among them."""
+    return {index: files for files in sessions(store) for index in files}
+
+
 def typical(rows: Rows, users: tuple[str, ...]) -> CentreSpread:
     """Return the median centre and spread (F,) over the sessions of users: where a causal recording starts."""
     found: list[CentreSpread] = []
@@ -87,7 +92,7 @@ class Normaliser:
 
     def __init__(self, rows: Rows, kind: Normalisation, prior: CentreSpread) -> None:
         self.rows, self.kind, self.prior = rows, kind, prior
-        self._files = {index: files for files in sessions(rows.store) for index in files}
+        self._files = files_worn(rows.store)
         self._sessions: dict[int, CentreSpread] = {}
         self._running = lru_cache(CACHED_RECORDINGS)(self._run)
 

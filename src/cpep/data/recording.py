@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError
+from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Device:
         emg_unit: unit of the EMG (``noise_sd``, ``uV``, ``mV``, ``V``, ``count``); empty where it is not known.
         ring: channels that form a closed ring around the arm, in order; empty if none do.
         anchor_names: joints or sensors; empty where there is no pose.
-        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty where
-            it is not known.
+        anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ``ratio`` for curls; empty
+            where it is not known.
     """
 
     channels: int
@@ -51,7 +51,7 @@ class Recording:
         mirror: permutation of the channels that maps this (left) band to a right one; empty for none.
 
     Raises:
-        UserError: lengths do not fit, or the EMG is not finite.
+        UserError: lengths do not fit, the EMG is not finite, or a text holds ``${``.
     """
 
     name: str
@@ -71,6 +71,8 @@ class Recording:
     mirror: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        texts = {name: getattr(self, name) for name in ("name", "user", "session", "stage", "vocabulary")}
+        refuse_interpolation({**texts, "device": vars(self.device)}, self.name)  # else they could not be read again
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")

@@ -10,31 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from cpep.data.readers.registry import data_set
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows, touches
 from cpep.types import UserError
 
 Role = Literal["train", "val", "test"]
-
-DEFAULT_UNSEEN = {
-    "emg2pose": ("CountingUpDownFaceSideAway", "FingerFreeform", "HookEmHornsOKScissors", "ShakaVulcanPeace"),
-    "emg2pose_simulated": ("peace", "shaka", "vulcan", "horns", "ok", "pinch_ring", "four", "gun"),
-    "ninapro_db1": ("middle_flexion", "ring_extension", "thumb_adduction", "thumb_extension"),
-}
-"""Unseen gestures where a run names none (cpep.md and results.md)."""
-
-DEFAULT_SEEN = {
-    "emg2pose": (
-        "FingerPinchesSingleFingerPinchesMultiple",
-        "FingerAbductionSeries",
-        "GraspPunchCloseFar",
-        "ThumbsSwipesWholeHand",
-    ),
-    "emg2pose_simulated": (
-        "fist", "spread", "pinch_index", "pinch_middle", "point", "three", "thumb_up", "claw",
-    ),
-}  # fmt: skip
-"""Seen gestures that are evaluated; elsewhere every gesture that is not unseen."""
 
 
 class LeakError(AssertionError):
@@ -181,9 +162,10 @@ def make_splits(
     for user in (*test_users, *val_users):
         if user not in users:
             raise UserError(f"{store.path} has no user {user!r}; its users are {', '.join(sorted(users))}")
-    unseen_labels = gesture_labels(store, unseen or DEFAULT_UNSEEN.get(store.name, ()))
-    if store.name in DEFAULT_SEEN and not unseen:
-        seen = gesture_labels(store, DEFAULT_SEEN[store.name])
+    known = data_set(store.name)
+    unseen_labels = gesture_labels(store, unseen or known.unseen)
+    if known.seen and not unseen:
+        seen = gesture_labels(store, known.seen)
     else:
         recorded = set(np.unique(store.label_M)) - {0, -1}
         seen = tuple(sorted(int(label) for label in recorded - set(unseen_labels)))

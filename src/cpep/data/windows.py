@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cpep.config.schema import DataConfig
-from cpep.data.normalise import Normaliser
+from cpep.data.normalise import Normaliser, files_worn
 from cpep.data.store.store import Store
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
 
@@ -155,14 +155,15 @@ class SampleReader:
 
 
 class AnchorScale:
-    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per recording.
+    """Scale of the pose: joint angles stay as they are, an uncalibrated glove is scaled per session.
 
-    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th
-    percentile of the recording, without labels (results.md).
+    A glove's counts are centred on the median and divided by half the distance of the 2nd and 98th percentile,
+    without labels (results.md). Both are of all files of one session of the device together, as for EMG (see
+    ``Standards``): a file may hold one gesture, and centred on its own median it would lose its posture.
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self._files = store, files_worn(store)
         self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -173,17 +174,28 @@ class AnchorScale:
 
     def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
         if index not in self._cache:
-            entry, joints = self.store.entries[index], len(self.store.device.anchor_names)
-            centre, spread = np.zeros(joints, np.float32), np.ones(joints, np.float32)
-            rows = slice(entry.start, entry.start + entry.frames)
-            valid = np.asarray(self.store.valid_M[rows])
-            if self.store.device.anchor_unit == "count" and self.store.anchor_MJ is not None and valid.any():
-                low, centre, high = np.percentile(self.store.anchor_MJ[rows][valid], [2, 50, 98], axis=0).astype(
-                    np.float32
-                )
-                spread = np.maximum((high - low) / 2, 1e-6)
-            self._cache[index] = centre, spread
+            files = self._files[index]
+            self._cache |= dict.fromkeys(files, self._worn(files))
         return self._cache[index]
+
+    def _worn(self, files: list[int]) -> tuple[FloatArray, FloatArray]:
+        """Return centre and spread (J,) of the recordings of one session."""
+        joints = len(self.store.device.anchor_names)
+        as_it_is = np.zeros(joints, np.float32), np.ones(joints, np.float32)
+        if self.store.device.anchor_unit != "count":
+            return as_it_is
+        pose_MJ = np.concatenate([self._measured(index) for index in files])
+        if not len(pose_MJ):
+            return as_it_is
+        low, centre, high = np.percentile(pose_MJ, [2, 50, 98], axis=0).astype(np.float32)
+        return centre, np.maximum((high - low) / 2, 1e-6)
+
+    def _measured(self, index: int) -> FloatArray:
+        """Return the valid frames (M, J) of one recording."""
+        assert self.store.anchor_MJ is not None, "the device has no pose"
+        entry = self.store.entries[index]
+        rows = slice(entry.start, entry.start + entry.frames)
+        return np.asarray(self.store.anchor_MJ[rows][np.asarray(self.store.valid_M[rows])])
 
 
 class AnchorReader:
@@ -214,14 +226,15 @@ def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     """Interpolate pose of windows linearly at given times: (B, S, J).
 
     Args:
-        anchor_BFJ: one pose a frame, each that of the frame's middle; before the first middle and after the last
-            one it stays as it is.
-        times_S: seconds from the window's start.
+        anchor_BFJ: one pose a frame, that of the frame's start (see ``Frames``). In the window's last frame the
+            pose goes on as it went from the last start but one to the last.
+        times_S: seconds from the window's start, within the window.
         frame_rate: frames per second.
     """
-    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate - 0.5).clamp(0, anchor_BFJ.shape[1] - 1)
-    low_S = place_S.floor().long().clamp(max=max(anchor_BFJ.shape[1] - 2, 0))
-    high_S = (low_S + 1).clamp(max=anchor_BFJ.shape[1] - 1)
+    last = anchor_BFJ.shape[1] - 1
+    place_S = (times_S.to(anchor_BFJ.device, torch.float64) * frame_rate).clamp(0, last + 1)
+    low_S = place_S.floor().long().clamp(max=max(last - 1, 0))
+    high_S = (low_S + 1).clamp(max=last)
     share_S1 = (place_S - low_S).to(anchor_BFJ.dtype)[:, None]
     return anchor_BFJ[:, low_S].lerp(anchor_BFJ[:, high_S], share_S1)
 

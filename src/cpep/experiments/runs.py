@@ -26,7 +26,7 @@ from cpep.report.html import write_report
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, write_json
 from cpep.runtime.jobs import cores
-from cpep.types import UserError
+from cpep.types import UserError, refuse_interpolation
 from cpep.version import __version__
 
 
@@ -76,6 +76,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         **(more or {}),
     }
     note = request.out / "run.json"
+    refuse_interpolation(asked, "what is asked for")  # else it could not be read again
     if note.exists():
         other = read_json(note)["asked"]
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
@@ -133,7 +134,7 @@ def publish(
     windows = windows_of(store, config.data)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
-    glove = "The pose is an uncalibrated glove's, scaled per recording without labels: neither degrees nor radians."
+    glove = "The pose is an uncalibrated glove's, scaled per session without labels: neither degrees nor radians."
     notes = [glove] if store.device.anchor_unit == "count" else []
     if config.align.objective.targets is not Targets.own:
         notes.append(

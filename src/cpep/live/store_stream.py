@@ -76,7 +76,7 @@ def streams_of(
 def steps_of(
     model: Model, store: Store, indices: Collection[int], hop_s: float = HOP_S
 ) -> Iterator[tuple[int, int, StreamStep]]:
-    """Stream recordings, and yield of each step its recording, the frame of it where its window ends, and the step."""
+    """Stream recordings; yield of each step its recording, the frame of it where the window ends, and the step."""
     for session, stream in streams_of(model, store, indices, hop_s):
         for chunk in session.chunks():
             for step in stream.take(chunk):

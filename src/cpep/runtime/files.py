@@ -18,7 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from cpep.runtime import distributed
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import Progress, UserError, no_progress, refuse_interpolation
 
 
 @contextmanager
@@ -63,6 +63,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON.
+
+    Raises:
+        UserError: the file is missing or damaged, or a text in it holds ``${``.
+    """
+    value = parse_json(path)
+    refuse_interpolation(value, path)
+    return value
+
+
+def parse_json(path: Path) -> Any:
+    """Read JSON whose texts are looked at by whoever calls.
 
     Raises:
         UserError: the file is missing or damaged.

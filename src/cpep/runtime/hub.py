@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cpep.runtime.files import read_json
+from cpep.runtime.files import parse_json
 from cpep.types import UserError
 from cpep.version import __version__
 
@@ -141,7 +141,7 @@ def _claim(hub: Any, api: Any, address: Address, private: bool, replace: bool) -
 def _is_config(path: Path) -> bool:
     """Tell whether a ``config.json`` is that of a checkpoint of cpep, of whatever format."""
     try:
-        plain = read_json(path)
+        plain = parse_json(path)
     except UserError:
         return False
     return isinstance(plain, dict) and plain.keys() >= MARKS

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -36,6 +37,7 @@ class Registry(Generic[T]):
         self.what = what
         self._modules = tuple(modules)
         self._loaded = False
+        self._loading = threading.RLock()
         self._items: dict[str, T] = {}
 
     def add(self, name: str, item: T) -> T:
@@ -73,11 +75,12 @@ class Registry(Generic[T]):
         return iter(tuple(self._all().values()))
 
     def _all(self) -> dict[str, T]:
-        if not self._loaded:
-            self._loaded = True  # before the imports: a module that is imported may read the registry
-            for module in self._modules:
-                import_module(module)
-            load_plugins()
+        with self._loading:  # another thread waits until all is there
+            if not self._loaded:
+                self._loaded = True  # before the imports: a module that is imported may read the registry
+                for module in self._modules:
+                    import_module(module)
+                load_plugins()
         return self._items
 
 

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cpep.checkpoints.card import Card, Kind
-from cpep.data.licences import Terms
+from cpep.data.readers.registry import Terms, data_set
 from cpep.experiments.results import SCHEMA
 from cpep.report.markdown import table, tables_markdown
 from cpep.runtime.files import read_json
 from cpep.types import UserError
-
-SIMULATED = "emg2pose_simulated"
-"""Name of data that the simulator made."""
 
 PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
 TAGS = ("emg", "semg", "gesture-recognition", "hand-pose", "contrastive-learning")
@@ -36,8 +33,8 @@ KINDS: dict[Kind, str] = {
 
 LIMITS = (
     "- Another number of channels, rate, kind or unit of EMG, set of joints or unit of the pose is refused. "
-    "Electrodes in other places are not noticed, and neither is another unit of a source that does not say its "
-    "unit; they give wrong results.\n"
+    "Electrodes in other places are not noticed, and neither is another unit of a source that does not say its unit; "
+    "they give wrong results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
@@ -117,11 +114,8 @@ def _warnings(card: Card, terms: Terms) -> list[str]:
             "> **Not for commercial use.** These weights were trained on non-commercial data: "
             f"{_dataset(card)}, {terms.data}. The same terms hold for the weights and for what is made of them."
         )
-    if _dataset(card) == SIMULATED:
-        found.append(
-            "> **Simulated people.** These weights were trained on a simulator alone. They, and the figures below, "
-            "say nothing about real hands."
-        )
+    if caution := data_set(_dataset(card)).caution:
+        found.append(f"> {caution}")
     return found
 
 

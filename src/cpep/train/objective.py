@@ -17,6 +17,7 @@ from cpep.models.embridge import PoseReconstruction
 from cpep.models.losses import (
     affinities,
     cascle,
+    in_fp32,
     info_nce,
     moment_distance,
     reversed_gradient,
@@ -142,18 +143,20 @@ class Objective(nn.Module):
     def _affinities(self, anchor_BD: Tensor) -> Tensor:
         return affinities(anchor_BD, self.centre_KD, self.settings.keep, self.settings.target_temperature)
 
+    @in_fp32
     def _pose_error(self, emg: Tensor, anchor_BSJ: Tensor) -> Tensor:
         """Return the squared error of the mean pose of each token, in SDs, read from the embedding."""
         assert self.regression is not None
         tokeniser = self.net.anchor.tokeniser
         mean_BNJ = tokeniser(anchor_BSJ).unflatten(-1, (-1, tokeniser.columns)).mean(dim=2)
-        return F.mse_loss(self.regression(_whole(emg)).float(), mean_BNJ.flatten(1).float())
+        return F.mse_loss(self.regression(_whole(emg)), mean_BNJ.flatten(1))
 
+    @in_fp32
     def _of_people(self, emg_BD: Tensor, person_B: Tensor) -> Tensor:
         """Return what makes embeddings of people alike."""
         loss = self.settings.moments * moment_distance(emg_BD, person_B)
         if self.adversary is not None:
-            guess_BU = self.adversary(reversed_gradient(emg_BD)).float()
+            guess_BU = self.adversary(reversed_gradient(emg_BD))
             loss = loss + self.settings.adversary * F.cross_entropy(guess_BU, person_B)
         return loss
 

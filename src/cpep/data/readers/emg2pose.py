@@ -25,7 +25,8 @@ import h5py
 import numpy as np
 
 from cpep.data.readers.hdf5 import open_hdf5
-from cpep.data.readers.metadata import METADATA, MetadataRow, plain_stage, read_metadata, write_metadata
+from cpep.data.readers.metadata import METADATA, SPLITS, MetadataRow, plain_stage, read_metadata, write_metadata
+from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Reader, Terms
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
 from cpep.runtime.files import atomic_path
@@ -73,6 +74,10 @@ DEVICE = Device(
     anchor_unit="rad",
 )
 
+SIMULATED = "emg2pose_simulated"
+"""Name of data that the simulator made."""
+
+ENDING = ".hdf5"
 GROUP = "emg2pose"
 TIMESERIES = "timeseries"
 REQUIRED_ATTRIBUTES = ("user", "session", "stage", "side", "sample_rate")
@@ -278,3 +283,43 @@ def _labels(group: h5py.Group, stage: str, samples: int, path: Path) -> tuple[In
     if not vocabulary or gesture_T.max(initial=UNKNOWN) >= len(vocabulary) or gesture_T.min(initial=0) < UNKNOWN:
         raise UserError(f"{path}: labels of {GROUP}/gesture go beyond the {len(vocabulary)} names it carries")
     return gesture_T, vocabulary
+
+
+def _find(path: Path) -> Found | None:
+    return Found(path.name[: -len(ENDING)]) if path.suffix.lower() == ENDING else None
+
+
+def _dataset(path: Path) -> str:
+    return SIMULATED if is_simulated(path) else "emg2pose"
+
+
+TERMS = Terms("CC-BY-NC-SA-4.0", "cc-by-nc-sa-4.0", non_commercial=True)
+
+READERS.add(
+    "emg2pose",
+    Reader("emg2pose", f"emg2pose ({ENDING})", _find, read_recording, _dataset, tables=(SPLITS,)),
+)
+DATASETS.add(
+    "emg2pose",
+    DataSet(
+        TERMS,
+        unseen=("CountingUpDownFaceSideAway", "FingerFreeform", "HookEmHornsOKScissors", "ShakaVulcanPeace"),
+        seen=(
+            "FingerPinchesSingleFingerPinchesMultiple",
+            "FingerAbductionSeries",
+            "GraspPunchCloseFar",
+            "ThumbsSwipesWholeHand",
+        ),
+    ),
+)
+DATASETS.add("emg2pose (imported)", DataSet(TERMS))
+DATASETS.add(
+    SIMULATED,
+    DataSet(
+        Terms("made by the simulator of cpep (Apache-2.0), of no real person", "apache-2.0", non_commercial=False),
+        unseen=("peace", "shaka", "vulcan", "horns", "ok", "pinch_ring", "four", "gun"),
+        seen=("fist", "spread", "pinch_index", "pinch_middle", "point", "three", "thumb_up", "claw"),
+        caution="**Simulated people.** These weights were trained on a simulator alone. They, and the figures below, "
+        "say nothing about real hands.",
+    ),
+)

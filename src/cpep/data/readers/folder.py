@@ -1,29 +1,25 @@
-"""Finds the recordings of a folder, in whatever layout they are."""
+"""Finds the recordings of a folder, in whatever format they are."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
-from cpep.data.readers import emg2pose, generic, ninapro
+from cpep.data.readers.registry import READERS, Missing, SplitTable, readers
 from cpep.data.recording import Recording
 from cpep.types import UserError
-
-Layout = Literal["emg2pose", "ninapro", "generic"]
 
 STORE_INDEX = "store.json"
 """A folder with this file is a prepared store; its arrays are no recordings."""
 
-READABLE = "emg2pose (.hdf5), NinaPro (S1_A1_E1.mat), or .npz and .csv with a sidecar (cpep.data.readers.generic)"
-
-
-FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
-"""What readers raise on fields that hold something else than their layout promises: texts, structures, objects."""
+FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, EOFError, struct.error)
+"""What readers raise on fields that hold something else than their format promises: texts, structures, objects."""
 
 
 @dataclass(frozen=True)
@@ -32,57 +28,68 @@ class Source:
 
     Attributes:
         path: the file.
-        layout: who reads it.
+        reader: name of what reads it.
         name: its path below the folder without the ending, unique in the folder.
-        sidecar: the JSON that describes a generic file.
+        sidecars: further files that are read with it.
     """
 
     path: Path
-    layout: Layout
+    reader: str
     name: str
-    sidecar: Path | None = None
+    sidecars: tuple[Path, ...] = ()
 
     def read(self) -> Recording:
         """Read the recording, under the name of this source.
 
         Raises:
-            UserError: the file cannot be read as what its layout promises; the sentence names it.
+            UserError: the file cannot be read as what its format promises; the sentence names it.
         """
+        with self._in_sentences():
+            recording = READERS.get(self.reader).read(self.path, *self.sidecars)
+        return recording if recording.name == self.name else replace(recording, name=self.name)
+
+    def dataset(self) -> str:
+        """Return the name of the data set that the recording is from, or nothing.
+
+        Raises:
+            UserError: as ``read``.
+        """
+        with self._in_sentences():
+            return READERS.get(self.reader).dataset(self.path)
+
+    @contextmanager
+    def _in_sentences(self) -> Iterator[None]:
+        """Turn what a reader raises into a sentence that names the file."""
         try:
-            recording = self._read()
+            yield
         except UserError as error:
             # A recording calls itself by its stem, which several folders may hold.
             stem, colon, rest = str(error).partition(": ")
             mine = colon and stem == self.name.rpartition("/")[2]
             raise UserError(f"{self.path}: {rest}") if mine else error from error
+        except OSError as error:
+            raise UserError(f"cannot read {error.filename or self.path}: {error.strerror or error}") from error
         except FOREIGN as error:
             detail = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
-                f"{self.path} is no {self.layout} recording as cpep knows them ({detail}); "
+                f"{self.path} is no {self.reader} recording as cpep knows them ({detail}); "
                 "compare it with one that can be read"
             ) from error
-        return recording if recording.name == self.name else replace(recording, name=self.name)
-
-    def _read(self) -> Recording:
-        if self.layout == "emg2pose":
-            return emg2pose.read_recording(self.path)
-        if self.layout == "ninapro":
-            return ninapro.read_recording(self.path)
-        assert self.sidecar is not None
-        return generic.read_recording(self.path, self.sidecar)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds: recordings, and how many files are none."""
+    """What a folder holds.
+
+    Attributes:
+        sources: the recordings, sorted by name with numbers in their order (S2 before S10).
+        ignored: files that are none.
+        incomplete: those of them that would be recordings if they did not lack something.
+    """
 
     sources: tuple[Source, ...]
     ignored: tuple[Path, ...]
-
-    @property
-    def undescribed(self) -> list[Path]:
-        """The .npz and .csv among the ignored files: recordings, perhaps, without a sidecar."""
-        return [path for path in self.ignored if generic.is_data(path)]
+    incomplete: tuple[tuple[Path, Missing], ...]
 
 
 def list_folder(folder: Path) -> Listing:
@@ -95,19 +102,13 @@ def list_folder(folder: Path) -> Listing:
     """
     if not folder.exists():
         raise UserError(f"{folder} does not exist")
-    root = folder if folder.is_dir() else folder.parent
-    sources, ignored = [], []
-    for path in _files(folder) if folder.is_dir() else [folder]:
-        source = _source(path, root)
-        if source is not None:
-            sources.append(source)
-        elif not _describes(path):
-            ignored.append(path)
+    sources, others = _sort(folder)
     sources.sort(key=lambda source: natural(source.name))
     for one, other in pairwise(sources):
         if one.name == other.name:
             raise UserError(f"{one.path} and {other.path} are two recordings of one name; rename or remove one")
-    return Listing(tuple(sources), tuple(sorted(ignored)))
+    ignored = tuple(sorted(others))
+    return Listing(tuple(sources), ignored, tuple((path, missing) for path in ignored if (missing := others[path])))
 
 
 def find_recordings(folder: Path) -> list[Source]:
@@ -120,32 +121,32 @@ def find_recordings(folder: Path) -> list[Source]:
         raise UserError(f"{folder} is a prepared store; name the folder of recordings that it was made from")
     listing = list_folder(folder)
     if not listing.sources:
-        if listing.undescribed:
-            first, more = listing.undescribed[0], len(listing.undescribed) - 1
+        if listing.incomplete:
+            (first, missing), more = listing.incomplete[0], len(listing.incomplete) - 1
             others = f", nor have {more} others" if more else ""
-            raise UserError(
-                f"{first} has no sidecar{others}; write {generic.stem(first)}.json beside it, or "
-                f"{generic.FOLDER_SIDECAR} for all: `python -m pydoc cpep.data.readers.generic` shows one"
-            )
-        raise UserError(f"{folder} holds no recordings that cpep reads: {READABLE}")
+            raise UserError(f"{first} has no {missing.what}{others}; {missing.remedy}")
+        *most, last = [reader.readable for reader in readers()]
+        raise UserError(f"{folder} holds no recordings that cpep reads: {', '.join(most)}, or {last}")
     return list(listing.sources)
 
 
 def dataset_name(sources: Sequence[Source]) -> str:
-    """Return ``emg2pose``, ``emg2pose_simulated``, ``ninapro_db1`` or the like, or else the folder's name.
-
-    The first file that can be read decides.
-    """
+    """Return the name of a data set: ``ninapro_db1`` if the first readable file says so, else that of the folder."""
     for source in sources:
         try:
-            if source.layout == "emg2pose":
-                return "emg2pose_simulated" if emg2pose.is_simulated(source.path) else "emg2pose"
-            if source.layout == "ninapro":
-                return ninapro.database_of(source.path).name
+            if name := source.dataset():
+                return name
         except UserError:
             continue
     first = sources[0]
     return first.path.parents[first.name.count("/")].resolve().name
+
+
+def split_tables(folder: Path, sources: Sequence[Source]) -> list[SplitTable]:
+    """Return the tables that list recordings of these formats and lie in the folder."""
+    formats = {source.reader for source in sources}
+    tables = dict.fromkeys(table for reader in readers() if reader.name in formats for table in reader.tables)
+    return [table for table in tables if (folder / table.name).is_file()]
 
 
 def natural(name: str) -> tuple[list[int | str], str]:
@@ -158,29 +159,40 @@ def natural(name: str) -> tuple[list[int | str], str]:
     return [int(part) if part.isdigit() else part for part in parts], name
 
 
-def _files(folder: Path) -> list[Path]:
-    """List the files below a folder."""
-    files = []
+def _sort(folder: Path) -> tuple[list[Source], dict[Path, Missing | None]]:
+    """Return the recordings, and the files that are none and describe none, with what they lack to be one."""
+    sources: list[Source] = []
+    others: dict[Path, Missing | None] = {}
+    asked = readers()
+    tables = {table.name for reader in asked for table in reader.tables}
+    for below, path in _files(folder) if folder.is_dir() else [("", folder)]:
+        if path.name in tables:
+            continue
+        missing = None
+        for reader in asked:
+            found = reader.find(path)
+            if found and not found.missing:
+                sources.append(Source(path, reader.name, below + found.name, found.sidecars))
+                break
+            if reader.describes(path):
+                break
+            if found:
+                missing = missing or found.missing
+        else:
+            others[path] = missing
+    for source in sources:
+        for sidecar in source.sidecars:
+            others.pop(sidecar, None)
+    return sources, others
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files below a folder, each after the path of its own folder from there, with a slash at its end."""
     for place, folders, names in os.walk(folder):
         if STORE_INDEX in names:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(place) / name for name in names if not name.startswith(".")]
-    return files
-
-
-def _source(path: Path, root: Path) -> Source | None:
-    relative = path.relative_to(root).as_posix()
-    if path.suffix.lower() == ".hdf5":
-        return Source(path, "emg2pose", relative[: -len(".hdf5")])
-    if ninapro.is_ninapro(path):
-        return Source(path, "ninapro", relative[: -len(".mat")])
-    if generic.is_data(path) and (sidecar := generic.sidecar_of(path)) is not None:
-        return Source(path, "generic", relative[: len(relative) - len(path.name)] + generic.stem(path), sidecar)
-    return None
-
-
-def _describes(path: Path) -> bool:
-    """Tell whether a file describes recordings rather than being one or being foreign."""
-    return path.name == emg2pose.METADATA or path.suffix == ".json"
+        here = Path(place)
+        below = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
+        yield from ((below, here / name) for name in names if not name.startswith("."))

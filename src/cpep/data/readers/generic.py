@@ -48,6 +48,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.data.readers.metadata import SPLITS
+from cpep.data.readers.registry import READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import Sidecar, read_sidecar
 from cpep.data.readers.table import Table, read_table
 from cpep.data.recording import Recording
@@ -60,7 +62,7 @@ ENDINGS = (".npz", ".csv", ".csv.gz")
 
 def is_data(path: Path) -> bool:
     """Tell whether a file can be a generic recording, by its name."""
-    return path.name.lower().endswith(ENDINGS) and path.name != "metadata.csv"
+    return path.name.lower().endswith(ENDINGS)
 
 
 def stem(path: Path) -> str:
@@ -152,3 +154,33 @@ def _pose_names(said: Sidecar, pose_SJ: FloatArray | None) -> tuple[str, ...]:
     if len(names) != pose_SJ.shape[1]:
         raise UserError(f"{said.path}: {len(names)} pose names for {pose_SJ.shape[1]} columns of pose")
     return tuple(str(name) for name in names)
+
+
+def _find(path: Path) -> Found | None:
+    if not is_data(path):
+        return None
+    if sidecar := sidecar_of(path):
+        return Found(stem(path), (sidecar,))
+    remedy = (
+        f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
+        "`python -m pydoc cpep.data.readers.generic` shows one"
+    )
+    return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
+
+
+def _describes(path: Path) -> bool:
+    return path.suffix == ".json"
+
+
+READERS.add(
+    "generic",
+    Reader(
+        "generic",
+        ".npz and .csv with a sidecar (cpep.data.readers.generic)",
+        _find,
+        read_recording,
+        describes=_describes,
+        tables=(SPLITS,),
+        priority=-1,
+    ),
+)

@@ -43,7 +43,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     if not signed:
-        raise UserError(f"{path} is not an HDF5 file; an emg2pose recording is one")
+        raise UserError(f"{path} is not an HDF5 file; fetch it again, or remove it")
     try:
         with h5py.File(path, "r") as file:
             _refuse_references(file, path)

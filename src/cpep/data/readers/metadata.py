@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cpep.data.readers.registry import SplitTable
 from cpep.runtime.files import write_text
 from cpep.types import UserError
 
@@ -106,3 +107,11 @@ def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> Metad
         raise UserError(f"{path}, line {number}: split is {values['split']!r}; it must be train, val, test or empty")
     values["filename"] = values["filename"].removesuffix(".hdf5")
     return MetadataRow(**values)
+
+
+def _splits(path: Path) -> dict[str, str]:
+    return {row.filename: row.split for row in parse_metadata(path)}
+
+
+SPLITS = SplitTable(METADATA, _splits)
+"""metadata.csv as a table of splits."""

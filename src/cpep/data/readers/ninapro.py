@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Reader, Terms
 from cpep.data.recording import Device, Recording
 from cpep.runtime.files import refuse_special
 from cpep.types import EmgKind, FloatArray, IntArray, UserError
@@ -244,3 +245,21 @@ def _labels(
     index = np.zeros(max(found, default=0) + 1, np.int16)
     index[found] = np.arange(1, len(found) + 1)
     return ("rest", *(f"e{exercise}_{n}" for n in found)), (index[movements_T], index[prompts_T])
+
+
+def _find(path: Path) -> Found | None:
+    return Found(path.stem) if is_ninapro(path) else None
+
+
+def _dataset(path: Path) -> str:
+    return database_of(path).name
+
+
+READERS.add("ninapro", Reader("ninapro", "NinaPro (S1_A1_E1.mat)", _find, read_recording, _dataset))
+DATASETS.add(
+    DB1.name,
+    DataSet(
+        Terms("research use with citation (Atzori et al. 2014, Scientific Data)", "other", non_commercial=True),
+        unseen=("middle_flexion", "ring_extension", "thumb_adduction", "thumb_extension"),
+    ),
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cpep.data.recording import Device
-from cpep.types import EmgKind, UserError
+from cpep.types import EmgKind, UserError, refuse_interpolation
 
 LOWEST_RATE = 10.0
 """Slower than this nothing follows a movement; the unit of the rate was mistaken."""
@@ -140,9 +140,11 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
+    refuse_interpolation(value, path)
+    return value
 
 
 def _block(reader: _Reader) -> Block:

@@ -22,6 +22,9 @@ BLOCKS_AT_ONCE = 4
 class Frames:
     """One recording in the layout of a store; labels count in the recording's own vocabulary.
 
+    Frame m is samples m * ratio to (m + 1) * ratio - 1. What is said per sample (label, prompt, repetition) it
+    sums up; its pose, and whether that is valid, is of its start: of the time of its first sample.
+
     Attributes:
         emg_TC: float32, right-handed channel order, T = M * ratio.
         anchor_MJ: float32, zero where invalid.

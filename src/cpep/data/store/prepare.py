@@ -17,15 +17,15 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from cpep.data.readers import emg2pose
-from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings
+from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings, split_tables
+from cpep.data.readers.registry import SplitTable
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
-from cpep.runtime.files import read_json
+from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
@@ -74,7 +74,8 @@ def prepare(
 
     try:
         stamps = [_stamp(source) for source in sources]
-        metadata = _metadata(folder)
+        tables = split_tables(folder, sources)
+        metadata = _metadata(folder, tables)
         whole = _existing(out, stamps, metadata, skip_bad)
         if shard and not whole:
             mine, part = shard.slice(len(sources)), shard.path(out)
@@ -83,7 +84,7 @@ def prepare(
                 part, mine, _readers(sources[mine]), {}, None
             )
         if not whole:
-            splits = _splits(folder, metadata)
+            splits = {name: split for table in tables for name, split in table.splits(folder).items()}
             readers = _parts(out, stamps, skip_bad) or _readers(sources)
             whole = build(out, slice(None), readers, splits, metadata)
         shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
@@ -174,7 +175,7 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
-    index = read_json(out / STORE_INDEX)
+    index = parse_json(out / STORE_INDEX)
     if index.get("sources") != stamps or index.get("metadata") != metadata:
         raise UserError(
             f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
@@ -189,7 +190,7 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
 
 
 def _stamp(source: Source) -> Stamp:
-    paths = [source.path, source.sidecar] if source.sidecar else [source.path]
+    paths = (source.path, *source.sidecars)
     return [source.name, *(number for path in paths for number in _size_and_time(path))]
 
 
@@ -198,13 +199,8 @@ def _size_and_time(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _metadata(folder: Path) -> Stamp | None:
-    path = folder / emg2pose.METADATA
-    return [emg2pose.METADATA, *_size_and_time(path)] if path.is_file() else None
-
-
-def _splits(folder: Path, metadata: Stamp | None) -> dict[str, str]:
-    return {row.filename: row.split for row in emg2pose.read_metadata(folder)} if metadata else {}
+def _metadata(folder: Path, tables: Sequence[SplitTable]) -> Stamp | None:
+    return [part for table in tables for part in (table.name, *_size_and_time(folder / table.name))] or None
 
 
 def _frames_of(source: Source) -> Frames | UserError:

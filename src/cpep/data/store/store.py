@@ -28,8 +28,8 @@ import numpy as np
 
 from cpep.data.readers.folder import STORE_INDEX, natural
 from cpep.data.recording import Device
-from cpep.runtime.files import read_json
-from cpep.types import BoolArray, FloatArray, IntArray, UserError
+from cpep.runtime.files import parse_json
+from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
 STORE_VERSION = 1
 
@@ -140,7 +140,7 @@ def open_store(path: Path) -> Store:
     """
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
-    index = read_json(path / STORE_INDEX)
+    index = parse_json(path / STORE_INDEX)
     try:
         return _open(path, index)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -155,6 +155,8 @@ def _open(path: Path, index: Any) -> Store:
             f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
             f"{STORE_VERSION}); prepare it again into a new folder"
         )
+    used = {name: index[name] for name in ("name", "device", "vocabulary", "entries")}
+    refuse_interpolation(used, path / STORE_INDEX)  # what is skipped may quote a file that says anything
     device = device_from_json(index["device"])
     entries = tuple(Entry(**dict(zip(index["entry_fields"], row, strict=True))) for row in index["entries"])
     frames = sum(entry.frames for entry in entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from cpep.live.book.calibration import (
 from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, checked, some
 from cpep.live.book.poses import pose_windows
 from cpep.runtime.files import atomic_path
-from cpep.types import FloatArray, IntArray, StrArray, UserError
+from cpep.types import FloatArray, IntArray, StrArray, UserError, refuse_interpolation
 
 FALSE_ALARMS = 0.4
 """Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
@@ -178,7 +179,7 @@ class GestureBook:
         """Open a book.
 
         Raises:
-            UserError: no book there, a damaged one, or one of another checkpoint.
+            UserError: no book there, a damaged one, one of another checkpoint, or one with ``${`` in a name.
         """
         if not path.is_file():
             raise UserError(f"{path} does not exist; make a book with `cpep book`")
@@ -188,6 +189,7 @@ class GestureBook:
                 tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
             raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
+        refuse_interpolation(note, path)
         if note["format"] != FORMAT:
             raise UserError(f"{path} has another format of books; this version of cpep reads format {FORMAT}")
         if note["model"] != fingerprint(model):
@@ -244,8 +246,12 @@ class GestureBook:
 
 
 def fingerprint(model: Model) -> str:
-    """Return a hash of a model's weights and statistics: which checkpoint a book is of."""
+    """Return a hash of a model's weights and statistics: which checkpoint a book is of.
+
+    The names are those of format 5 of checkpoints, under which the books of today were made.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
+    named = {re.sub(r"^net\.anchor\.", "net.pose.", name): tensor for name, tensor in model.state_dict().items()}
+    for name, tensor in sorted(named.items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

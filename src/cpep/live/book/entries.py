@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.types import FloatArray, StrArray, UserError
+from cpep.types import FloatArray, StrArray, UserError, refuse_interpolation
 
 REST, UNKNOWN = "rest", "unknown"
 """The entry that raises no event, and the answer where no entry fits."""
@@ -67,4 +67,5 @@ def checked(name: str) -> str:
     """
     if not name.strip() or name == UNKNOWN:
         raise UserError(f"{name!r} cannot be the name of a gesture; give another")
+    refuse_interpolation(name, "the name of a gesture")
     return name

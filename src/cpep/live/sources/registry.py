@@ -42,8 +42,8 @@ SOURCES: Registry[SourceKind] = Registry(
 
 
 def forms() -> tuple[str, ...]:
-    """Return all that a user may write."""
-    return tuple(form for kind in SOURCES for form in kind.forms)
+    """Return all that a user may write, by the alphabet."""
+    return tuple(form for name in sorted(SOURCES.names()) for form in SOURCES.get(name).forms)
 
 
 def open_source(text: str, device: Device, speed: float = 1.0) -> Source:

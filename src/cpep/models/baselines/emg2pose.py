@@ -179,7 +179,8 @@ class Emg2Pose(PoseRegressor):
 
     The velocity decoder (vemg2pose) says positions for the first 250 ms and from then on adds a velocity to
     the previous pose; given the pose at the start (tracking), it adds velocities from the first step on.
-    The position decoder (emg2pose) says the position at every step. Weights: ``encoder``, ``decoder``.
+    The position decoder (emg2pose) says the position at every step. The steps share out the samples after the
+    context, and a step's time is that of the last sample of its share. Weights: ``encoder``, ``decoder``.
 
     Args:
         channels: EMG channels C.
@@ -201,7 +202,7 @@ class Emg2Pose(PoseRegressor):
             samples=samples,
             rate=rate,
             context=encoder.context,
-            times_S=((encoder.context + (samples - encoder.context) * span_S) / rate).float(),
+            times_S=((encoder.context + (samples - encoder.context) * span_S - 1) / rate).float(),
         )
         self.encoder = encoder
         self.decoder = DECODERS[decoder](joints)

@@ -80,13 +80,13 @@ class NeuroPose(PoseRegressor):
         crop = samples % stride
         kept = samples - crop
         frames = max(1, min(kept, round(kept / rate * POSE_RATE)))
-        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames
+        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames * kept - 0.5  # samples, of their mean
         super().__init__(
             joints=joints,
             samples=samples,
             rate=rate,
             context=0,
-            times_S=((crop + kept * centre_S) / rate).float(),
+            times_S=((crop + centre_S) / rate).float(),
         )
         self.crop = crop
         self.pools = list(zip(time_pools, electrode_pools(channels), strict=True))

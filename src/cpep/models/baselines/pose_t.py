@@ -34,7 +34,7 @@ class PoseT(PoseRegressor):
             samples=steps,
             rate=steps / window_s,
             context=0,
-            times_S=((torch.arange(frames, dtype=torch.float64) + 0.5) / frames * window_s).float(),
+            times_S=(torch.arange(frames, dtype=torch.float64) / frames * window_s).float(),
         )
         self.encoder = encoder
         self.head = nn.Linear(encoder.width, frames // tokens * joints)

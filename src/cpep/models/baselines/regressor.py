@@ -24,7 +24,8 @@ class PoseRegressor(nn.Module):
         samples: EMG samples T of a window.
         rate: EMG samples per second.
         context: EMG samples before the sample of the first output (left context).
-        times_S: time of every output, seconds from the window's start, ascending, within [0, T / rate].
+        times_S: time of every output, seconds from the window's start, ascending, within [0, T / rate). Sample i
+            is at i / rate, as everywhere in a store.
 
     Attributes:
         mean_J: the training people's mean pose, saved with the weights but not trained.

@@ -92,7 +92,7 @@ class SensingDynamics(PoseRegressor):
             samples=samples,
             rate=rate,
             context=field - 1,
-            times_S=(torch.arange(field, samples + 1, stride, dtype=torch.float64) / rate).float(),
+            times_S=(torch.arange(field - 1, samples, stride, dtype=torch.float64) / rate).float(),
         )
         self.stride = stride
         hann = torch.hann_window(taps + 2, periodic=False)[1:-1]  # without the zeros at its ends

@@ -1,0 +1,154 @@
+"""Formats of recordings and data sets that are known by name: each reader's module registers its own here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cpep.data.recording import Recording
+from cpep.runtime.registry import Registry
+from cpep.types import UserError
+
+MODULES = ("cpep.data.readers.emg2pose", "cpep.data.readers.ninapro", "cpep.data.readers.generic")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under what terms data came, which the weights inherit.
+
+    Attributes:
+        data: the licence of the data, in words.
+        weights: the licence of the weights, by the hub's name; ``other`` where it has none.
+        non_commercial: whether commercial use is not allowed, or nobody said that it is.
+    """
+
+    data: str
+    weights: str
+    non_commercial: bool
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set by its name, the one in a store and in a checkpoint's provenance.
+
+    Attributes:
+        terms: its licence; ``None`` where whoever shares a checkpoint must say it.
+        unseen: gestures that are withheld from training where a run names none.
+        seen: gestures that are evaluated as seen; empty for all that are not unseen.
+        caution: what a model card says first of weights that were trained on it.
+    """
+
+    terms: Terms | None = None
+    unseen: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    caution: str = ""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a file lacks, so that it cannot be read yet.
+
+    Attributes:
+        files: what such files are called: ``.npz or .csv``.
+        what: what each of them lacks: ``sidecar``.
+        remedy: what to do about this file, as the end of a sentence.
+    """
+
+    files: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recording, as far as the names of files tell.
+
+    Attributes:
+        name: of the recording: its file's name without the ending.
+        sidecars: further files that are read with it. A store is out of date when one of them changes.
+        missing: what it lacks, so that it cannot be read; ``None`` where it can.
+    """
+
+    name: str
+    sidecars: tuple[Path, ...] = ()
+    missing: Missing | None = None
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """A file that lists the recordings of a folder, with the split of each.
+
+    Attributes:
+        name: of the file, which lies at the top of the folder.
+        read: takes its path, and returns the split (``train``, ``val``, ``test`` or nothing) by the name of a
+            recording without its folder. Raises ``UserError`` where the file is damaged.
+    """
+
+    name: str
+    read: Callable[[Path], dict[str, str]]
+
+    def splits(self, folder: Path) -> dict[str, str]:
+        """Return the split by the name of a recording, as the table of a folder gives it.
+
+        Raises:
+            UserError: the table is damaged, or names a split that there is not.
+        """
+        found = self.read(folder / self.name)
+        for name, split in found.items():
+            if split not in ("", "train", "val", "test"):
+                raise UserError(
+                    f"{folder / self.name}: the split of {name} is {split!r}; it must be train, val, test or empty"
+                )
+        return found
+
+
+def _nothing(path: Path) -> bool:
+    return False
+
+
+def _no_name(path: Path) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format of recordings.
+
+    Attributes:
+        name: of the format.
+        readable: what its files are called, in the sentence that lists all formats.
+        find: takes a path, and tells from names alone whether that file is a recording; ``None`` for no. It is called
+            for every file of a folder, so it opens none.
+        read: takes the path and the sidecars, each an argument, and returns the ``Recording``. Raises ``UserError``
+            where they cannot be read.
+        dataset: takes the path of a recording, and returns the name of the data set that it is from; it may open it.
+            Nothing for the name of the folder.
+        describes: whether a file that is no recording describes some, so that it is not listed as ignored.
+        tables: files that may list the recordings of a folder.
+        priority: readers of a higher one are asked first. One that knows the names of its files has 0; one that may
+            take any ``.csv`` has less.
+    """
+
+    name: str
+    readable: str
+    find: Callable[[Path], Found | None]
+    read: Callable[..., Recording]
+    dataset: Callable[[Path], str] = _no_name
+    describes: Callable[[Path], bool] = _nothing
+    tables: tuple[SplitTable, ...] = ()
+    priority: int = 0
+
+
+READERS: Registry[Reader] = Registry("reader of recordings", MODULES)
+DATASETS: Registry[DataSet] = Registry("data set", MODULES)
+
+
+def readers() -> list[Reader]:
+    """Return all readers in the order in which they are asked, whichever module was imported first."""
+    return sorted(READERS, key=lambda reader: (-reader.priority, reader.name))
+
+
+def data_set(name: str) -> DataSet:
+    """Return what is known of a data set; of one that no module registered nothing is."""
+    return DATASETS.get(name) if name in DATASETS else DataSet()
