@@ -16,7 +16,9 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import load
 from cpep.live.book.book import GestureBook
+from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
+from cpep.live.signals import Chunk, State, StreamStep
 from cpep.live.sources.registry import open_source
 from cpep.live.stream import EmgStream
 from cpep.share.demo import demo_paths
@@ -29,36 +31,52 @@ def resident_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
+class Hour(Observer):
+    """Counts, and prints a line after every tenth of the time."""
+
+    def __init__(self, rate: float, seconds: float) -> None:
+        self.rate, self.seconds, self.started = rate, seconds, time.monotonic()
+        self.pushed = self.began = self.part = self.events = 0
+        self.made, self.late, self.drift = "", list[float](), 0.0
+        print(f"{'min':>5} {'MiB':>7} {'events':>7} {'latency s':>10} {'drift s':>8} {'x real time':>12}")
+
+    def on_chunk(self, chunk: Chunk) -> None:
+        if self.pushed >= (self.part + 1) * self.seconds * self.rate / PARTS:
+            self.part += 1
+            self.print_part()
+        self.pushed += chunk.lost + len(chunk.emg_TC)
+        if chunk.made != self.made:
+            self.made, self.began = chunk.made, self.pushed - len(chunk.emg_TC)
+
+    def on_step(self, step: StreamStep, state: State) -> None:
+        if state.event is None:
+            return
+        self.events += 1
+        self.drift = max(self.drift, abs(state.event.time_s - self.pushed / self.rate))
+        if state.event.name == self.made:
+            self.late.append((self.pushed - self.began) / self.rate)
+
+    def print_part(self) -> None:
+        passed_s = self.pushed / self.rate
+        pace = passed_s / (time.monotonic() - self.started)
+        middle = f"{np.median(self.late):10.2f}" if self.late else f"{'-':>10}"
+        print(
+            f"{passed_s / 60:5.0f} {resident_mib():7.0f} {self.events:7d} {middle} {self.drift:8.3f} {pace:12.1f}",
+            flush=True,
+        )
+        self.events, self.late, self.drift = 0, [], 0.0
+
+
 def main(speed: float = 20.0, seconds: float = 3600.0) -> None:
     checkpoint, book = demo_paths()
     model = load(checkpoint)
-    recogniser, stream = Recogniser(GestureBook.load(book, model)), EmgStream(model)
     source = open_source("sim", model.card.device, speed)
-    pushed, began, made, part, events, late, drift = 0, 0, "", 0, 0, [], 0.0
-    started = time.monotonic()
-    print(f"{'min':>5} {'MiB':>7} {'events':>7} {'latency s':>10} {'drift s':>8} {'x real time':>12}")
+    hour = Hour(source.rate, seconds)
+    loop = Loop(EmgStream(model), Recogniser(GestureBook.load(book, model)), hour)
     for chunk in source.chunks():
-        pushed += chunk.lost + len(chunk.emg_TC)
-        if chunk.made != made:
-            made, began = chunk.made, pushed - len(chunk.emg_TC)
-        for hop in stream.push(chunk.emg_TC):
-            event = recogniser.step(hop).event
-            if event is None:
-                continue
-            events += 1
-            drift = max(drift, abs(event.time_s - pushed / source.rate))
-            if event.name == made:
-                late.append((pushed - began) / source.rate)
-        if pushed >= (part + 1) * seconds * source.rate / PARTS:
-            part += 1
-            pace = pushed / source.rate / (time.monotonic() - started)
-            middle = f"{np.median(late):10.2f}" if late else f"{'-':>10}"
-            minutes = pushed / source.rate / 60
-            print(f"{minutes:5.0f} {resident_mib():7.0f} {events:7d} {middle} {drift:8.3f} {pace:12.1f}", flush=True)
-            events, late, drift = 0, [], 0.0
-        if part == PARTS:
+        loop.take(chunk)
+        if hour.part == PARTS:
             source.close()
-            break
 
 
 if __name__ == "__main__":

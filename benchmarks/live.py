@@ -35,7 +35,7 @@ from cpep.export.graph import graph_of
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import Entry
 from cpep.live.recogniser import Recogniser
-from cpep.live.signals import Hop, State
+from cpep.live.signals import State, StreamStep
 from cpep.live.stream import EmgStream
 from cpep.models.baselines.emg2pose import Emg2Pose
 from cpep.models.encoder import ENCODERS
@@ -101,7 +101,7 @@ def eager(model: Model, recogniser: Recogniser) -> Answer:
     stream = EmgStream(model, HOP_S)
 
     def answer(emg_TC: np.ndarray) -> list[State]:
-        return [recogniser.step(hop) for hop in stream.push(emg_TC)]
+        return [recogniser.step(step) for step in stream.push(emg_TC)]
 
     return answer
 
@@ -120,7 +120,7 @@ def exported(model: Model, recogniser: Recogniser, path: Path) -> Answer:
         embedding, *after = session.run(None, {"emg": window, **beside})
         beside.update(zip(beside, after, strict=False))
         sample = next(samples)
-        return recogniser.step(Hop(sample, sample / RATE, embedding[0], energy=0.0))
+        return recogniser.step(StreamStep(sample, sample / RATE, embedding[0], energy=0.0))
 
     return answer
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from cpep.data.frontend import Frontend
-from cpep.data.level import Normaliser, fit_prior
-from cpep.data.normalise import Standard
+from cpep.data.normalise import Normaliser, power_rows, typical
+from cpep.data.statistics import CentreSpread
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
 from tests.synthetic import write_db1
@@ -29,7 +29,7 @@ def test_energies_equal_the_loops():
     made = Frontend(3, 2000.0, "raw", 5, True, "none")
     made.level_C.copy_(torch.tensor([1.0, 2.0, 4.0]))
     x = torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
-    standard = Standard(np.arange(9.0), np.arange(1.0, 10.0))
+    standard = CentreSpread(np.arange(9.0), np.arange(1.0, 10.0))
     signal = made.signal(x, standard)
     assert signal.shape == (2, 8, 9)
     for c in range(3):
@@ -104,7 +104,8 @@ def test_a_causal_signal_does_not_change_with_what_comes_later(store):
 def test_raw_samples_are_divided_by_the_level(store):
     made = frontend(store, bins=0)
     windows = list_windows(store, 2.0, 0.25).select(np.arange(4))
-    normaliser = Normaliser("recording", fit_prior(store, store.users[:3]))
+    rows = power_rows(store)
+    normaliser = Normaliser(rows, "recording", typical(rows, store.users[:3]))
     assert torch.equal(made.reader(store, 200)(windows), SampleReader(store, 200, normaliser)(windows))
 
 
@@ -120,8 +121,8 @@ def test_a_silent_channel_of_a_recording_without_a_store_is_no_nan(store, kind, 
 
 
 def test_a_silent_channel_has_the_scale_that_training_gives_it(store):
-    prior_C, silent = fit_prior(store, store.users[:3]), replace(store, power_KC=np.zeros_like(store.power_KC))
-    scale_C = Normaliser("recording", prior_C).scale(silent, np.array([0]), np.array([200]))[0]
-    np.testing.assert_array_equal(scale_C, np.float32(1e-3) * prior_C)
-    alone = frontend(store, bins=0).standard_of(np.zeros((2000, 10), np.float32))
-    np.testing.assert_array_equal(alone.spread_F, scale_C)
+    made, silent = frontend(store, bins=0), replace(store, power_KC=np.zeros_like(store.power_KC))
+    prior = typical(power_rows(store), store.users[:3])
+    scale_C = Normaliser(power_rows(silent), "recording", prior).of(np.array([0]), np.array([200])).spread_F[0]
+    np.testing.assert_array_equal(scale_C, np.float32(1e-3) * prior.spread_F)
+    np.testing.assert_array_equal(made.standard_of(np.zeros((2000, 10), np.float32)).spread_F, scale_C)

@@ -1,11 +1,9 @@
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
 
 from cpep.data.augment import Augmentation
-from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, Normaliser, causal_level, recording_level
 from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
@@ -23,55 +21,6 @@ def worn(store, *sessions):
         for entry, (user, session, side) in zip(store.entries, sessions, strict=True)
     ]
     return dataclasses.replace(store, entries=tuple(entries))
-
-
-def test_recording_level_is_the_rms_of_the_loudest_quarter():
-    power = np.array([[1.0], [4.0], [9.0], [16.0], [0.0], [0.0], [0.0], [0.0]])
-    assert recording_level(power) == pytest.approx(np.sqrt((16 + 9) / 2))
-
-
-def test_levels_scale_with_the_gain_of_a_channel():
-    power = np.random.default_rng(0).uniform(0.1, 1, (100, 3))
-    gain = np.array([0.5, 1.0, 4.0])
-    assert recording_level(power * gain**2) == pytest.approx(recording_level(power) * gain)
-
-
-def test_causal_level_equals_the_loop_and_knows_no_future():
-    power = np.random.default_rng(0).uniform(0.1, 1, (600, 2))
-    level = causal_level(power, np.array([1.0, 2.0]))
-    state = [1.0, 16.0]
-    assert level[0] == pytest.approx([1.0, 2.0])
-    for k in range(600):
-        weight = max(1 / (PRIOR_BLOCKS + k + 1), 1 / MEMORY_BLOCKS)
-        for c in range(2):
-            state[c] += weight * (power[k, c] ** 2 - state[c])
-            assert level[k + 1, c] == pytest.approx(state[c] ** 0.25)
-    changed = power.copy()
-    changed[300:] *= 100
-    assert np.array_equal(causal_level(changed, np.array([1.0, 2.0]))[:301], level[:301])
-
-
-def test_the_causal_scale_of_a_window_uses_what_came_before_its_end(store):
-    normaliser = Normaliser("causal", np.full(10, 0.1))
-    entry = store.entries[1]
-    end = entry.start + 260  # 2.6 s: ten whole blocks of 0.25 s
-    power = store.power_KC[entry.power_start : entry.power_start + 10]
-    expected = causal_level(power, np.full(10, 0.1))[-1]
-    assert normaliser.scale(store, np.array([1]), np.array([end]))[0] == pytest.approx(expected, rel=1e-5)
-
-
-def test_the_level_of_a_recording_is_that_of_all_files_of_one_wearing(store):
-    """A file may hold one gesture only: its own level would tell which."""
-    both = worn(store, *[("1", "a", "right")] * 2, *[("2", "a", "right")] * 2)
-    scale = Normaliser("recording", np.full(10, 1e-6)).scale(both, np.array([0, 1]), np.array([300, 9000]))
-    power = np.concatenate([store.power_KC[e.power_start : e.power_start + e.power_blocks] for e in both.entries[:2]])
-    assert scale[0] == pytest.approx(recording_level(power), rel=1e-5)
-    assert np.array_equal(scale[0], scale[1])
-
-
-def test_none_scales_everybody_alike(store):
-    scale = Normaliser("none", np.full(10, 0.3)).scale(store, np.array([0, 1]), np.array([300, 9000]))
-    assert np.allclose(scale, 0.3)
 
 
 OFF = {

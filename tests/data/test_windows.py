@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from cpep.config.schema import DataConfig
-from cpep.data.level import Normaliser, recording_level
+from cpep.data.normalise import Normaliser, power_rows
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import frame_ratio
 from cpep.data.sampler import Batches
+from cpep.data.statistics import CentreSpread, LoudLevel
 from cpep.data.store.frames import to_frames
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import AnchorReader, SampleReader, anchor_at, list_windows, touches, windows_of
@@ -104,19 +105,23 @@ def test_batches_of_few_people_take_turns(store, windows, people):
 
 
 def test_the_reader_returns_the_samples_over_the_level_of_the_recording(store, windows):
-    read = SampleReader(store, windows.frames, Normaliser("recording", np.ones(10)))
+    read = SampleReader(
+        store, windows.frames, Normaliser(power_rows(store), "recording", CentreSpread(np.zeros(10), np.ones(10)))
+    )
     some = windows.select(np.array([0, 17, len(windows) - 1]))
     emg = read(some)
     for row, start, index in zip(emg, some.start_N, some.entry_N, strict=True):
         entry = store.entries[index]
         power = store.power_KC[entry.power_start : entry.power_start + entry.power_blocks]
-        expected = store.emg_TC[start : start + 200] / recording_level(power)
+        expected = store.emg_TC[start : start + 200] / LoudLevel().of(power).spread_F
         assert torch.allclose(row, torch.from_numpy(expected.astype(np.float32)), atol=1e-5)
 
 
 def test_reading_leaves_the_store_as_it_was(store, windows):
     before = np.array(store.emg_TC)
-    SampleReader(store, windows.frames, Normaliser("recording", np.ones(10)))(windows)
+    SampleReader(
+        store, windows.frames, Normaliser(power_rows(store), "recording", CentreSpread(np.zeros(10), np.ones(10)))
+    )(windows)
     AnchorReader(store, windows.frames)(windows)
     assert np.array_equal(before, store.emg_TC)
 

@@ -20,7 +20,7 @@ from cpep.live.book import build as making
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import book_of
 from cpep.live.recogniser import Recogniser
-from cpep.live.sessions import embed_streamed, hops_of
+from cpep.live.store_stream import embed_streamed, steps_of
 from cpep.live.stream import EmgStream
 from cpep.report.live import live_text
 from cpep.types import UserError
@@ -94,13 +94,13 @@ class Leaky:
 
 def test_a_wearing_is_one_stream_with_gaps(model, live_store):
     first, second = sessions(live_store)[0][:2]
-    found = {(index, frame): hop.x_D for index, frame, hop in hops_of(model, live_store, (first, second))}
+    found = {(index, frame): step.x_D for index, frame, step in steps_of(model, live_store, (first, second))}
     stream, wanted = EmgStream(model), {}
     for index in (first, second):
         entry, base = live_store.entries[index], stream.sample
         rows = slice(entry.start * live_store.ratio, (entry.start + entry.frames) * live_store.ratio)
-        for hop in stream.push(live_store.emg_TC[rows]):
-            wanted[index, (hop.sample - base) // live_store.ratio] = hop.x_D
+        for step in stream.push(live_store.emg_TC[rows]):
+            wanted[index, (step.sample - base) // live_store.ratio] = step.x_D
         stream.lose(2000 + -stream.sample % 100)
     assert found.keys() == wanted.keys()
     for key, x_D in found.items():
@@ -122,8 +122,8 @@ def test_replays_are_the_recogniser_on_the_stream(model, live_store, live_split,
     runs = replayed(model, lambda user: book, live_store, indices)
     assert [run.user for run in runs] == [live_store.entries[i].user for i in indices]
     recogniser, events, times = Recogniser(book), [], {}
-    for index, frame, hop in hops_of(model, live_store, indices):
-        event = recogniser.step(hop).event
+    for index, frame, step in steps_of(model, live_store, indices):
+        event = recogniser.step(step).event
         if event:
             events.append((event.name, event.confidence))
             times.setdefault(index, []).append(frame / 100)

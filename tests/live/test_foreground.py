@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cpep.live.foreground import Foreground
-from cpep.live.signals import Chunk, Event, Hop, State
+from cpep.live.signals import Chunk, Event, State, StreamStep
 
 RATE = 100.0
 
@@ -28,32 +28,30 @@ class Source:
 
 
 class Stream:
-    """One hop a chunk."""
+    """One step a chunk."""
 
     def __init__(self):
         self.sample, self.heard = 0, []
 
-    def lose(self, samples):
-        self.sample += samples
-        self.heard.append(("lost", samples))
-
-    def push(self, emg_TC):
-        self.sample += len(emg_TC)
-        self.heard.append(("samples", len(emg_TC)))
-        if len(emg_TC):
-            yield Hop(self.sample, self.sample / RATE, np.zeros(3), 0.0)
+    def take(self, chunk):
+        if chunk.lost:
+            self.sample += chunk.lost
+            self.heard.append(("lost", chunk.lost))
+        self.sample += len(chunk.emg_TC)
+        self.heard.append(("samples", len(chunk.emg_TC)))
+        return [StreamStep(self.sample, self.sample / RATE, np.zeros(3), 0.0)] if len(chunk.emg_TC) else []
 
 
 class Recogniser:
-    """An event at every second hop."""
+    """An event at every second step."""
 
     def __init__(self):
-        self.hops = 0
+        self.steps = 0
 
-    def step(self, hop):
-        self.hops += 1
-        event = Event(hop.time_s, "fist", 0.9) if self.hops % 2 == 0 else None
-        return State(hop.time_s, "fist", 0.9, np.ones(1), 0, event)
+    def step(self, step):
+        self.steps += 1
+        event = Event(step.time_s, "fist", 0.9) if self.steps % 2 == 0 else None
+        return State(step.time_s, "fist", 0.9, np.ones(1), 0, event, np.ones(2))
 
 
 @pytest.fixture
@@ -76,7 +74,7 @@ def test_events_are_told_and_counted(run):
 
 def test_a_loss_is_told_to_the_stream_before_the_samples_after_it(run):
     made, told, said = run(100, (50, 25))
-    assert made.stream.heard == [("samples", 100), ("lost", 25), ("samples", 50)]
+    assert made.loop.stream.heard == [("samples", 100), ("lost", 25), ("samples", 50)]
     assert said[1:] == ["25 samples lost, 0.25 s"] and told[0].time_s == 1.75
     assert made.summary() == "1.8 s, 1 event, 25 samples lost"
     assert run(100, (50, 1))[2][1:] == ["1 sample lost, 0.01 s"]
@@ -85,16 +83,16 @@ def test_a_loss_is_told_to_the_stream_before_the_samples_after_it(run):
 def test_a_source_that_goes_and_comes_back_is_said_once_each(run):
     made, _, said = run(100, (0, 50), (0, 50), (100, 20), 100)
     assert said[1:] == ["lab is lost; waiting for it to come back", "lab is back after 1.2 s"]
-    assert made.lost == 120 and made.stream.sample == 420
+    assert made.loop.lost == 120 and made.loop.stream.sample == 420
 
 
 def test_a_chunk_of_nothing_is_no_news(run):
     made, _, said = run(0, 100, 0, 0, 100)
-    assert len(said) == 1 and made.lost == 0 and made.stream.sample == 200
+    assert len(said) == 1 and made.loop.lost == 0 and made.loop.stream.sample == 200
     _, _, said = run(100, (0, 50), 0, (0, 50), (100, 0))
     assert said[1:] == ["lab is lost; waiting for it to come back", "lab is back after 1 s"]
 
 
 def test_it_ends_after_the_seconds_that_were_asked_for(run):
     made, _, _ = run(*[10] * 100, seconds=2.05)
-    assert made.stream.sample == 210 and made.source.closed
+    assert made.loop.stream.sample == 210 and made.source.closed

@@ -18,7 +18,7 @@ def book():
 
 
 def run(book, script, pace=None):
-    """Judge a script of (seconds, what, probability of it, energy), hop by hop; return all states."""
+    """Judge a script of (seconds, what, probability of it, energy), step by step; return all states."""
     recogniser, time_s, states = Recogniser(book, pace), 1.0, []
     for seconds, what, sure, energy in script:
         p_E = np.full(4, (1 - sure) / 3)
@@ -45,7 +45,7 @@ def test_each_gesture_is_told_once_and_rest_never(book):
 
 
 def test_a_gesture_is_told_no_later_than_150_ms_after_the_window_fills(book):
-    # energy is high from the first hop of the movement on, while the window holds both until it is full after 1 s
+    # energy is high from the first step of the movement on, while the window holds both until it is full after 1 s
     moving = [REST, (0.7, "unknown", 0.6, 0.5), (0.3, "fist", 0.5, 0.5), FIST]
     (told_s, _), *more = events(run(book, moving))
     assert not more

@@ -84,7 +84,7 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
     (recording,) = write_emg2pose(tmp_path / "raw", count=1, samples=5000)
     seen = []
     assert serve(lambda page: seen.append(page.live.session), "--calibrate", str(tmp_path / "raw")) == 0
-    known, used = model.calibrate(recording.emg_TC.T), seen[0]._stream._scale.standard()
+    known, used = model.calibrate(recording.emg_TC.T), seen[0]._loop.stream._scale.now()
     assert np.allclose(used.centre_F, known.centre_F) and np.allclose(used.spread_F, known.spread_F)
 
 

@@ -115,7 +115,7 @@ def test_a_session_lives_through_chunks_of_any_length_and_any_gaps(book, cuts):
     assert view.state is not None and view.state.time_s > view.time_s - 0.05
 
 
-def test_another_book_is_used_from_the_next_hop_on(book, longest):
+def test_another_book_is_used_from_the_next_step_on(book, longest):
     source = Recorded(longest[1])
     session = Session(source, book.model, book)
     session.start()

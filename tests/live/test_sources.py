@@ -11,7 +11,7 @@ from cpep.data.readers.emg2pose import DEVICE, read_recording, write_recording
 from cpep.data.recording import Device
 from cpep.live.sources.clock import PlaybackClock
 from cpep.live.sources.device import refuse_other
-from cpep.live.sources.registry import FORMS, open_source
+from cpep.live.sources.registry import forms, open_source
 from cpep.live.sources.replay import Replay, emg_of_person
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_generic
@@ -96,7 +96,7 @@ def test_another_unit_is_refused_where_both_are_known(folder):
 def test_a_wrong_text_is_told_what_can_be_written(text):
     with pytest.raises(UserError) as error:
         open_source(text, DEVICE)
-    assert all(form in str(error.value) for form in FORMS)
+    assert all(form in str(error.value) for form in forms())
 
 
 @pytest.mark.parametrize("text", ["lsl:x", "brainflow:synthetic"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cpep.checkpoints.embed import embed_emg
 from cpep.data.windows import list_windows
+from cpep.live.signals import Chunk
 from cpep.live.stream import EmgStream, Ring
 from cpep.types import UserError
 
@@ -19,7 +20,7 @@ def streamed(stream, emg_TC, sizes):
     found, at, turn = [], 0, 0
     while at < len(emg_TC):
         size = sizes[turn % len(sizes)]
-        found += [(hop.sample, hop.x_D.copy()) for hop in stream.push(emg_TC[at : at + size])]
+        found += [(step.sample, step.x_D.copy()) for step in stream.push(emg_TC[at : at + size])]
         at, turn = at + size, turn + 1
     return found
 
@@ -68,9 +69,9 @@ def test_a_calibrated_stream_gives_what_encode_emg_gives(untrained, longest):
 def test_no_window_reaches_over_a_gap_and_the_clock_goes_on(untrained, longest, kind):
     model, (_, emg_TC) = untrained(*kind), longest
     stream = EmgStream(model)
-    before = [hop.sample for hop in stream.push(emg_TC[:5030])]
+    before = [step.sample for step in stream.push(emg_TC[:5030])]
     stream.lose(777)
-    after = [hop.sample for hop in stream.push(emg_TC[5807:9500])]
+    after = [step.sample for step in stream.push(emg_TC[5807:9500])]
     assert before == list(range(2000, 5001, 100))
     assert after == list(range(5900 + 2000, 9501, 100))  # the first whole bin after the gap begins at 5900
     assert stream.sample == 9500
@@ -79,12 +80,12 @@ def test_no_window_reaches_over_a_gap_and_the_clock_goes_on(untrained, longest, 
 def test_after_a_gap_the_windows_are_right_and_the_past_is_remembered(untrained, longest):
     model, (_, emg_TC) = untrained(*ENERGIES), longest
     gap, plain = EmgStream(model), EmgStream(model)
-    list(gap.push(emg_TC[:5000]))
+    gap.push(emg_TC[:5000])
     gap.lose(1000)
-    found = {hop.sample: hop.x_D.copy() for hop in gap.push(emg_TC[6000:10_000])}
+    found = {step.sample: step.x_D.copy() for step in gap.push(emg_TC[6000:10_000])}
     # without the lost second, a stream has the same rows in the same order
     joined = np.concatenate([emg_TC[:5000], emg_TC[6000:10_000]])
-    wanted = {hop.sample + 1000: hop.x_D.copy() for hop in plain.push(joined) if hop.sample >= 7000}
+    wanted = {step.sample + 1000: step.x_D.copy() for step in plain.push(joined) if step.sample >= 7000}
     assert found.keys() == wanted.keys()
     for sample, x_D in found.items():
         np.testing.assert_allclose(x_D, wanted[sample], atol=1e-6)
@@ -95,12 +96,32 @@ def test_values_that_are_not_finite_are_lost_samples(untrained, longest):
     spoilt_TC = emg_TC[:9000].copy()
     spoilt_TC[4000:4010, 3] = np.nan
     lost, declared = EmgStream(model), EmgStream(model)
-    found = [(hop.sample, hop.x_D.copy()) for hop in lost.push(spoilt_TC)]
-    wanted = [(hop.sample, hop.x_D.copy()) for hop in declared.push(emg_TC[:4000])]
+    found = [(step.sample, step.x_D.copy()) for step in lost.push(spoilt_TC)]
+    wanted = [(step.sample, step.x_D.copy()) for step in declared.push(emg_TC[:4000])]
     declared.lose(10)
-    wanted += [(hop.sample, hop.x_D.copy()) for hop in declared.push(emg_TC[4010:9000])]
+    wanted += [(step.sample, step.x_D.copy()) for step in declared.push(emg_TC[4010:9000])]
     assert [sample for sample, _ in found] == [sample for sample, _ in wanted]
     assert all(np.array_equal(x, y) for (_, x), (_, y) in zip(found, wanted, strict=True))
+
+
+def test_a_call_whose_result_is_thrown_away_loses_nothing(untrained, longest):
+    model, (_, emg_TC) = untrained(*ENERGIES), longest
+    careless, careful = EmgStream(model), EmgStream(model)
+    careless.push(emg_TC[:4000])
+    careful_steps = [step for part in (emg_TC[:4000], emg_TC[4000:5000]) for step in careful.push(part)]
+    steps = careless.push(emg_TC[4000:5000])
+    assert [step.sample for step in steps] == list(range(4100, 5001, 100))
+    for step, wanted in zip(steps, careful_steps[-10:], strict=True):
+        assert step.sample == wanted.sample and np.array_equal(step.x_D, wanted.x_D)
+
+
+def test_a_chunk_is_what_was_lost_and_then_its_samples(untrained, longest):
+    model, (_, emg_TC) = untrained(*ENERGIES), longest
+    whole, apart = EmgStream(model), EmgStream(model)
+    found = whole.take(Chunk(emg_TC[:2500], lost=300))
+    apart.lose(300)
+    assert [step.sample for step in found] == [step.sample for step in apart.push(emg_TC[:2500])] != []
+    assert whole.take(Chunk(emg_TC[:0], lost=7)) == [] and whole.sample == 2807
 
 
 def test_the_hop_is_whole_bins(untrained):

@@ -37,9 +37,9 @@ def made(untrained, tmp_path_factory):
 def every_second(monkeypatch):
     """Recognise a fist in every second of the stream: weights are random, so what they say is not to be relied on."""
 
-    def step(self, hop):
-        event = Event(hop.time_s, "fist", 0.91234) if hop.sample % 2000 == 0 else None
-        return State(hop.time_s, "fist", 0.9, np.ones(3), 0, event)
+    def step(self, step):
+        event = Event(step.time_s, "fist", 0.91234) if step.sample % 2000 == 0 else None
+        return State(step.time_s, "fist", 0.9, np.ones(3), 0, event, np.ones(4))
 
     monkeypatch.setattr("cpep.live.recogniser.Recogniser.step", step)
 
@@ -85,7 +85,7 @@ def test_events_are_published_over_lsl(made, every_second, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--source", "serial:x"], "write replay:PATH"),
+        (["--source", "serial:x"], "--source serial:x: write brainflow:BOARD, "),
         (["--source", "replay:nowhere"], "nowhere does not exist"),
         (["--speed", "-1"], "--speed -1"),
         (["--calibrate", "nowhere"], "nowhere does not exist"),
@@ -103,11 +103,11 @@ def test_a_checkpoint_needs_a_book_of_its_own(made, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_ends_with_a_summary(made, monkeypatch, capsys):
-    def step(self, hop):
+    def step(self, step):
         if not interrupts:  # in real time: it comes while the source waits for its next samples
             interrupts.append(threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)))
             interrupts[0].start()
-        return State(hop.time_s, "fist", 0.9, np.ones(3), 0, None)
+        return State(step.time_s, "fist", 0.9, np.ones(3), 0, None, np.ones(4))
 
     interrupts = []
     monkeypatch.setattr("cpep.live.recogniser.Recogniser.step", step)

@@ -31,7 +31,7 @@ def made_and_told(model, book, user):
     session = wear(2026, user, "s0", "right", Variability(rest=4))
     recording = record(session, STAGE, 0, 40.0, user)
     stream, recogniser = EmgStream(model), Recogniser(book)
-    states = [recogniser.step(hop) for hop in stream.push(recording.emg_TC)]
+    states = [recogniser.step(step) for step in stream.push(recording.emg_TC)]
     events = [state.event for state in states if state.event]
     made = gestures_of(recording.label_T, 1 / 2000, recording.vocabulary, 1.5)
     return match(made, events, [])

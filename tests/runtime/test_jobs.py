@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cpep.runtime.jobs import KEEP_MEMORY, Job, run_all
+from cpep.runtime.jobs import KEEP_MEMORY, Job, in_order, run_all, stopping
+from cpep.types import UserError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
 
@@ -157,3 +159,52 @@ def test_workers_keep_the_memory_that_they_free(tmp_path: Path, monkeypatch: pyt
     run_all([Job(name, partial(note_memory, tmp_path / name)) for name in "ab"], 2, 1)
     for name in "ab":
         assert json.loads((tmp_path / name).read_text()) == {**KEEP_MEMORY, "MALLOC_TOP_PAD_": "7"}
+
+
+def test_results_come_in_order_whatever_the_workers() -> None:
+    items = [float(n**2) for n in range(9, 0, -1)]  # more than wait for two workers at once
+    assert list(in_order(math.sqrt, items, 1)) == list(in_order(math.sqrt, items, 2)) == list(range(9, 0, -1))
+    assert not stopping()
+
+
+def test_a_killed_worker_is_a_sentence() -> None:
+    with pytest.raises(UserError, match="worker process was killed"):
+        list(in_order(os._exit, [1, 1], 2))
+    with pytest.raises(UserError, match="worker process was killed"):
+        run_all([Job(name, partial(os._exit, 1)) for name in "ab"], 2, 1)
+
+
+def test_errors_of_a_call_come_through() -> None:
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+        list(in_order(math.sqrt, [1.0, -1.0], 2))
+
+
+def wait_to_stop(folder: Path, number: int) -> int:
+    """Return at once for number 0, else wait until nobody waits for the result."""
+    deadline = time.monotonic() + 30
+    while number and not stopping():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (folder / str(number)).touch()
+    return number
+
+
+def test_a_long_call_learns_that_nobody_waits_for_it(tmp_path: Path) -> None:
+    results = in_order(partial(wait_to_stop, tmp_path), [0, 1, 2, 3, 4, 5, 6, 7], 2)
+    assert next(results) == 0
+    results.close()
+    assert (tmp_path / "0").exists() and not (tmp_path / "7").exists()  # what had not begun never does
+
+
+def begin_in_worker(folder: Path) -> None:
+    (folder / f"begun.{os.getpid()}").touch()
+
+
+def begun_here(folder: Path, number: int) -> bool:
+    return (folder / f"begun.{os.getpid()}").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_begins_before_its_first_item(tmp_path: Path, workers: int) -> None:
+    begin = partial(begin_in_worker, tmp_path)
+    assert all(in_order(partial(begun_here, tmp_path), range(4), workers, begin))

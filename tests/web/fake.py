@@ -104,7 +104,7 @@ class FakeSession:
             column=column,
             column_s=1 / 250,
             quality_C=("", "flat", "", "hum", *[""] * (CHANNELS - 4)),
-            state=State(now, name, 0.93, np.full(len(self.order), 0.1), 0, None),
+            state=State(now, name, 0.93, np.full(len(self.order), 0.1), 0, None, np.zeros(0)),
             made=name,
             events=tuple(event for event in events if event.name != "rest"),
             pose_J=pose_J,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.registry import MODELS
 from cpep.data.frontend import Frontend
-from cpep.data.normalise import Standard
+from cpep.data.statistics import CentreSpread
 from cpep.data.store.store import device_from_json
 from cpep.runtime.files import atomic_path, read_json, write_json
 from cpep.runtime.hub import local
@@ -67,7 +67,7 @@ class Model(nn.Module):
         """Parameters of the network."""
         return sum(p.numel() for p in self.net.parameters())
 
-    def calibrate(self, emg_CT: FloatArray) -> Standard:
+    def calibrate(self, emg_CT: FloatArray) -> CentreSpread:
         """Return centre and spread of one session, for ``encode_emg``; no label is needed.
 
         Args:
@@ -91,7 +91,7 @@ class Model(nn.Module):
         return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
 
     @torch.no_grad()
-    def encode_emg(self, emg_BCT: Tensor, standard: Standard | None = None) -> Tensor:
+    def encode_emg(self, emg_BCT: Tensor, standard: CentreSpread | None = None) -> Tensor:
         """Embed EMG windows.
 
         Args:
@@ -110,7 +110,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def predict_pose(
-        self, emg_BCT: Tensor, standard: Standard | None = None, first_pose_BJ: Tensor | None = None
+        self, emg_BCT: Tensor, standard: CentreSpread | None = None, first_pose_BJ: Tensor | None = None
     ) -> Tensor:
         """Predict the pose of EMG windows, (B, J, S) at the times ``net.times_S`` (s) of a window.
 
@@ -153,7 +153,7 @@ class Model(nn.Module):
         """Embed windows of hand poses: ``encode_anchor`` under the name that it has for a hand."""
         return self.encode_anchor(pose_BJT)
 
-    def _signal(self, emg_BCT: Tensor, standard: Standard | None) -> Tensor:
+    def _signal(self, emg_BCT: Tensor, standard: CentreSpread | None) -> Tensor:
         """Check EMG windows and return what the network takes."""
         _check(emg_BCT, (self.card.device.channels, self.card.samples), "EMG", "channels x samples")
         return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)

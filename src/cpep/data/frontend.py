@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cpep.data.level import Normaliser, fit_prior, floored, recording_level
-from cpep.data.normalise import RowsOf, Standard, Standards, standard_of, typical
+from cpep.data.normalise import Normaliser, Rows, power_rows, typical
+from cpep.data.statistics import CentreSpread, LoudLevel, MeanSd, Statistic
 from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of
-from cpep.data.store.frames import block_power
+from cpep.data.store.frames import POWER_BLOCK_S, block_power
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows
-from cpep.types import EmgKind, FloatArray, IntArray, Normalisation
+from cpep.types import EmgKind, FloatArray, Normalisation
 
 LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
 """Added to the RMS of a bin before the logarithm, in units of the training users' level of the channel.
@@ -29,7 +29,7 @@ class Frontend(nn.Module):
 
     Raw samples are divided by the level of their recording. Energies are the log RMS of each bin, with the
     rates of zero crossings and slope sign changes beside them if so set; centre and spread are mean and SD of
-    the recording's own bins (see ``Standards``). What was fitted on training users is saved with the weights.
+    the recording's own bins (see ``Normaliser``). What was fitted on training users is saved with the weights.
 
     Args:
         channels: EMG channels C.
@@ -67,25 +67,34 @@ class Frontend(nn.Module):
         """Columns F of the signal: C, or 3 C with rates."""
         return len(self.centre_F)
 
+    @property
+    def statistic(self) -> Statistic:
+        """Statistic that the signal is normalised by: of bins, or of the power of blocks of samples."""
+        return MeanSd() if self.bin_samples else LoudLevel()
+
+    @property
+    def row_s(self) -> float:
+        """Time from bin to bin, or from block to block, seconds."""
+        return self.bin_samples / self.rate if self.bin_samples else POWER_BLOCK_S
+
     def fit(self, store: Store, users: tuple[str, ...]) -> None:
         """Take the typical level, and centre and spread, of training users; no label is looked at."""
-        self.level_C.copy_(torch.from_numpy(fit_prior(store, users)))
+        self.level_C.copy_(torch.from_numpy(typical(power_rows(store), users).spread_F))
         if self.bin_samples:
-            prior = typical(store, self._rows_of(store), users)
+            prior = typical(self._rows_of(store), users)
             self.centre_F.copy_(torch.from_numpy(prior.centre_F))
             self.spread_F.copy_(torch.from_numpy(prior.spread_F))
 
-    def standard_of(self, emg_TC: FloatArray) -> Standard:
+    def standard_of(self, emg_TC: FloatArray) -> CentreSpread:
         """Return centre and spread of one recording, for windows of it that come without a store."""
         if self.normalisation == "none":
             return self.typical()
         emg_TC = np.asarray(emg_TC, dtype=np.float32)
-        if self.bin_samples:
-            return standard_of(self.rows(torch.from_numpy(emg_TC)).numpy())
-        level_C = floored(recording_level(block_power(emg_TC, self.rate)), self.level_C.numpy())
-        return Standard(np.zeros_like(level_C), level_C)
+        binned = bool(self.bin_samples)
+        rows_KF = self.rows(torch.from_numpy(emg_TC)).numpy() if binned else block_power(emg_TC, self.rate)
+        return self.statistic.floored(self.statistic.of(rows_KF), self.typical())
 
-    def signal(self, emg_BTC: Tensor, standard: Standard | None = None) -> Tensor:
+    def signal(self, emg_BTC: Tensor, standard: CentreSpread | None = None) -> Tensor:
         """Return the signal (B, T or bins, F) of windows of EMG.
 
         Args:
@@ -98,24 +107,16 @@ class Frontend(nn.Module):
         """Return what is standardised, (..., bins, F): the values of each whole bin, or the samples themselves."""
         return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
 
-    def standards(self, store: Store) -> Callable[[IntArray, IntArray], Standard]:
-        """Return a function from recordings and the frames that windows end at to their centre and spread (N, F)."""
-        if self.bin_samples:
-            frames = self.bin_samples // store.ratio
-            return Standards(store, self.normalisation, self._rows_of(store), frames, self.typical()).of
-        normaliser = Normaliser(self.normalisation, self.level_C.numpy())
-
-        def of(entry_N: IntArray, end_N: IntArray) -> Standard:
-            scale_NC = normaliser.scale(store, entry_N, end_N)
-            return Standard(np.zeros_like(scale_NC), scale_NC)
-
-        return of
+    def normaliser(self, store: Store) -> Normaliser:
+        """Return what knows centre and spread of any window of a store."""
+        rows = self._rows_of(store) if self.bin_samples else power_rows(store)
+        return Normaliser(rows, self.normalisation, self.typical())
 
     def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
         """Return a function that reads the signal of windows of that many frames from a store."""
         if not self.bin_samples:
-            return SampleReader(store, frames, Normaliser(self.normalisation, self.level_C.numpy()))
-        bins, standards = bins_of(store, self.bin_samples), self.standards(store)
+            return SampleReader(store, frames, self.normaliser(store))
+        bins, normaliser = bins_of(store, self.bin_samples), self.normaliser(store)
         samples = SampleReader(store, frames, None)
         start_E = np.array([entry.start for entry in store.entries])
 
@@ -125,19 +126,19 @@ class Frontend(nn.Module):
                 found = bins.of_windows(windows.entry_N, offset_N, frames)
             else:
                 found = bin_statistics(samples(windows), self.bin_samples)
-            return standardised(self._values(found), standards(windows.entry_N, windows.start_N + frames))
+            return standardised(self._values(found), normaliser.of(windows.entry_N, windows.start_N + frames))
 
         return read
 
-    def typical(self) -> Standard:
+    def typical(self) -> CentreSpread:
         """Return what the training users' sessions are like: where a causal stream starts."""
         if self.bin_samples:
-            return Standard(self.centre_F.numpy(), self.spread_F.numpy())
-        return Standard(np.zeros(self.columns), self.level_C.numpy())
+            return CentreSpread(self.centre_F.numpy(), self.spread_F.numpy())
+        return CentreSpread(np.zeros(self.columns), self.level_C.numpy())
 
-    def _rows_of(self, store: Store) -> RowsOf:
-        bins = bins_of(store, self.bin_samples)
-        return lambda index: self._values(bins.of_recording(index)).numpy()
+    def _rows_of(self, store: Store) -> Rows:
+        bins, row_s = bins_of(store, self.bin_samples), self.bin_samples // store.ratio / store.frame_rate
+        return Rows(store, self.statistic, lambda index: self._values(bins.of_recording(index)).numpy(), row_s)
 
     def _values(self, bins_N3C: Tensor) -> Tensor:
         """Return the log RMS of bins, and their rates if so set: (..., bins, F)."""
@@ -145,7 +146,7 @@ class Frontend(nn.Module):
         return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
 
 
-def standardised(values_BNF: Tensor, standard: Standard) -> Tensor:
+def standardised(values_BNF: Tensor, standard: CentreSpread) -> Tensor:
     """Return values less their centre, over their spread."""
     centre = torch.as_tensor(standard.centre_F, dtype=torch.float32)[..., None, :]
     spread = torch.as_tensor(standard.spread_F, dtype=torch.float32)[..., None, :]

@@ -12,7 +12,7 @@ import numpy as np
 from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural, split_tables
 from cpep.data.readers.registry import Missing
 from cpep.data.recording import Device, Recording
-from cpep.data.store.prepare import in_order
+from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
 SHORT_S = 2.0

@@ -13,31 +13,42 @@ from functools import lru_cache
 
 import numpy as np
 
+from cpep.data.statistics import CentreSpread, LoudLevel, Statistic, running, stacked
 from cpep.data.store.store import Store
 from cpep.types import FloatArray, IntArray, Normalisation
-
-PRIOR_S = 10.0
-"""Seconds that the training users' statistics count for at the start of a causal recording."""
-
-MEMORY_S = 120.0
-"""Time constant of causal statistics once that much has passed, seconds."""
-
-SMALLEST_SPREAD = 1e-3
-"""Spread of a column that does not change."""
 
 CACHED_RECORDINGS = 4096
 """Recordings whose causal statistics are held: bounds the memory of a process, whatever the store."""
 
-RowsOf = Callable[[int], FloatArray]
-"""Returns the rows (K, F) of a recording, given its index in ``store.entries``."""
+LEAST_TYPICAL = 1e-6
+"""Smallest spread that is typical of people."""
 
 
 @dataclass(frozen=True, eq=False)
-class Standard:
-    """Centre and spread, (F,) of one recording or (N, F) of windows."""
+class Rows:
+    """What is measured over a store, and by which statistic it is normalised.
 
-    centre_F: FloatArray
-    spread_F: FloatArray
+    Attributes:
+        store: prepared recordings.
+        statistic: of the rows.
+        of: returns the rows (K, F) of a recording, given its index in ``store.entries``.
+        row_s: time from row to row, seconds; the first row ends so long after the recording's start.
+    """
+
+    store: Store
+    statistic: Statistic
+    of: Callable[[int], FloatArray]
+    row_s: float
+
+
+def power_rows(store: Store) -> Rows:
+    """Return the mean squares of blocks of raw samples, by which these are scaled."""
+
+    def of(index: int) -> FloatArray:
+        entry = store.entries[index]
+        return np.asarray(store.power_KC[entry.power_start : entry.power_start + entry.power_blocks])
+
+    return Rows(store, LoudLevel(), of, store.power_block_s)
 
 
 def sessions(store: Store) -> list[list[int]]:
@@ -53,77 +64,20 @@ def files_worn(store: Store) -> dict[int, list[int]]:
     return {index: files for files in sessions(store) for index in files}
 
 
-def standard_of(rows_KF: FloatArray) -> Standard:
-    """Return mean and SD over time."""
-    spread_F = np.maximum(rows_KF.std(axis=0, dtype=np.float64), SMALLEST_SPREAD)
-    return Standard(rows_KF.mean(axis=0, dtype=np.float64).astype(np.float32), spread_F.astype(np.float32))
+def typical(rows: Rows, users: tuple[str, ...]) -> CentreSpread:
+    """Return the median centre and spread (F,) over the sessions of users: where a causal recording starts."""
+    found: list[CentreSpread] = []
+    for files in sessions(rows.store):
+        if rows.store.entries[files[0]].user not in users:
+            continue
+        rows_KF = np.concatenate([rows.of(index) for index in files])
+        if len(rows_KF):
+            found += [rows.statistic.of(rows_KF)] * (len(files) if rows.statistic.by_recording else 1)
+    spread_F = np.median([one.spread_F for one in found], axis=0)
+    return CentreSpread(np.median([one.centre_F for one in found], axis=0), np.maximum(spread_F, LEAST_TYPICAL))
 
 
-def typical(store: Store, rows_of: RowsOf, users: tuple[str, ...]) -> Standard:
-    """Return the median mean and SD over the sessions of the given users: where a causal recording starts."""
-    worn = [files for files in sessions(store) if store.entries[files[0]].user in users]
-    rows = [np.concatenate([rows_of(index) for index in files]) for files in worn]
-    found = [standard_of(rows_KF) for rows_KF in rows if len(rows_KF)]
-    return Standard(
-        np.median([one.centre_F for one in found], axis=0), np.median([one.spread_F for one in found], axis=0)
-    )
-
-
-class Running:
-    """Mean and SD of the rows so far, from the past alone: the state of a causal stream.
-
-    First and second moments that start from ``prior``, which counts for ``PRIOR_S``, and forget with ``MEMORY_S``.
-
-    Args:
-        prior: what is expected before the first row.
-        row_s: time from row to row.
-    """
-
-    def __init__(self, prior: Standard, row_s: float) -> None:
-        self.moments_2F = np.stack([prior.centre_F, np.square(prior.centre_F) + np.square(prior.spread_F)])
-        self.moments_2F = self.moments_2F.astype(np.float64)
-        self.row_s, self.rows = row_s, 0
-        self._new_2F = np.empty_like(self.moments_2F)
-
-    def update(self, row_F: FloatArray) -> None:
-        """Take in one more row."""
-        weight = max(1 / (PRIOR_S / self.row_s + self.rows + 1), self.row_s / MEMORY_S)
-        self._new_2F[0] = row_F
-        np.square(self._new_2F[0], out=self._new_2F[1])
-        self._new_2F -= self.moments_2F
-        self._new_2F *= weight
-        self.moments_2F += self._new_2F
-        self.rows += 1
-
-    def standard(self) -> Standard:
-        """Return centre and spread (F,) as they are now."""
-        return _of_moments(self.moments_2F)
-
-
-def running(rows_KF: FloatArray, prior: Standard, row_s: float) -> Standard:
-    """Return mean and SD after 0, 1, ..., K rows, each (K + 1, F); see ``Running``.
-
-    Args:
-        rows_KF: rows of one recording in time.
-        prior: what is expected before the first row.
-        row_s: time from row to row.
-    """
-    state = Running(prior, row_s)
-    moments = np.empty((len(rows_KF) + 1, *state.moments_2F.shape))
-    moments[0] = state.moments_2F
-    for k, row_F in enumerate(rows_KF):
-        state.update(row_F)
-        moments[k + 1] = state.moments_2F
-    return _of_moments(moments.swapaxes(0, 1))
-
-
-def _of_moments(moments_2XF: FloatArray) -> Standard:
-    centre_XF, square_XF = moments_2XF
-    spread_XF = np.sqrt(np.maximum(square_XF - centre_XF**2, SMALLEST_SPREAD**2))
-    return Standard(centre_XF.astype(np.float32), spread_XF.astype(np.float32))
-
-
-class Standards:
+class Normaliser:
     """Centre and spread of rows for any window of a store.
 
     ``recording``: of all files of one session (a file of emg2pose holds one stage, and its own statistics
@@ -131,43 +85,37 @@ class Standards:
     users, for everybody.
 
     Args:
-        store: prepared recordings.
+        rows: what is measured.
         kind: one of the three.
-        rows_of: the rows of a recording, one each ``every`` frames from its start.
-        every: frames from row to row.
         prior: what ``typical`` returned for the training users.
     """
 
-    def __init__(self, store: Store, kind: Normalisation, rows_of: RowsOf, every: int, prior: Standard) -> None:
-        self.store, self.kind, self.every, self.prior = store, kind, every, prior
-        self._files = files_worn(store)
-        self._worn: dict[int, Standard] = {}
-        self._rows_of = rows_of
+    def __init__(self, rows: Rows, kind: Normalisation, prior: CentreSpread) -> None:
+        self.rows, self.kind, self.prior = rows, kind, prior
+        self._files = files_worn(rows.store)
+        self._sessions: dict[int, CentreSpread] = {}
         self._running = lru_cache(CACHED_RECORDINGS)(self._run)
 
-    def of(self, entry_N: IntArray, end_N: IntArray) -> Standard:
+    def of(self, entry_N: IntArray, end_N: IntArray) -> CentreSpread:
         """Return centre and spread (N, F) for windows that end before frame ``end_N`` of the store."""
         if self.kind == "none":
-            return _stacked([self.prior] * len(entry_N))
+            return stacked([self.prior] * len(entry_N))
         if self.kind == "recording":
-            return _stacked([self._recording(int(index)) for index in entry_N])
-        start_N = np.array([entry.start for entry in self.store.entries])[entry_N]
-        row_N = (end_N - start_N) // self.every
+            return stacked([self._session(int(index)) for index in entry_N])
+        store = self.rows.store
+        start_N = np.array([entry.start for entry in store.entries])[entry_N]
+        ended_N = np.floor((end_N - start_N) / store.frame_rate / self.rows.row_s + 1e-9).astype(int)
         runs = [self._running(int(index)) for index in entry_N]
-        return _stacked(
-            [Standard(run.centre_F[row], run.spread_F[row]) for run, row in zip(runs, row_N, strict=True)]
+        return stacked(
+            [CentreSpread(run.centre_F[row], run.spread_F[row]) for run, row in zip(runs, ended_N, strict=True)]
         )
 
-    def _recording(self, index: int) -> Standard:
-        if index not in self._worn:
-            files = self._files[index]
-            standard = standard_of(np.concatenate([self._rows_of(file) for file in files]))
-            self._worn |= dict.fromkeys(files, standard)
-        return self._worn[index]
+    def _session(self, index: int) -> CentreSpread:
+        if index not in self._sessions:
+            files, statistic = self._files[index], self.rows.statistic
+            found = statistic.of(np.concatenate([self.rows.of(file) for file in files]))
+            self._sessions |= dict.fromkeys(files, statistic.floored(found, self.prior))
+        return self._sessions[index]
 
-    def _run(self, index: int) -> Standard:
-        return running(self._rows_of(index), self.prior, self.every / self.store.frame_rate)
-
-
-def _stacked(standards: list[Standard]) -> Standard:
-    return Standard(np.stack([one.centre_F for one in standards]), np.stack([one.spread_F for one in standards]))
+    def _run(self, index: int) -> CentreSpread:
+        return running(self.rows.of(index), self.rows.statistic, self.prior, self.rows.row_s)

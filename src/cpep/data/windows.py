@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from cpep.config.schema import DataConfig
-from cpep.data.level import Normaliser
-from cpep.data.normalise import files_worn
+from cpep.data.normalise import Normaliser, files_worn
 from cpep.data.store.store import Store
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
 
@@ -139,7 +138,7 @@ class SampleReader:
     Args:
         store: prepared recordings.
         frames: length of a window.
-        normaliser: scale of the EMG; without one it comes in the device's unit.
+        normaliser: level of the EMG; without one it comes in the device's unit.
     """
 
     def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
@@ -151,8 +150,8 @@ class SampleReader:
         emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
         if self.normaliser is None:
             return emg_BTC
-        scale_BC = self.normaliser.scale(self.store, windows.entry_N, windows.start_N + self.frames)
-        return emg_BTC.div_(torch.from_numpy(scale_BC)[:, None])
+        level_BC = self.normaliser.of(windows.entry_N, windows.start_N + self.frames).spread_F
+        return emg_BTC.div_(torch.from_numpy(level_BC)[:, None])
 
 
 class AnchorScale:

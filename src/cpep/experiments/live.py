@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.store.store import Entry, Store
+from cpep.data.store.store import Store
 from cpep.evaluate.events import (
     Matched,
     confusion,
@@ -28,9 +27,10 @@ from cpep.evaluate.metrics import balanced_accuracy
 from cpep.live.book.book import GestureBook
 from cpep.live.book.calibration import of_gestures
 from cpep.live.book.entries import REST, UNKNOWN
+from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
-from cpep.live.sessions import hops_of
-from cpep.live.signals import Hop
+from cpep.live.signals import Event, State, StreamStep
+from cpep.live.store_stream import StoreSession, streams_of
 from cpep.types import FloatArray, Progress, StrArray, no_progress
 
 CUT_S = 0.5
@@ -67,39 +67,63 @@ def replayed(
 ) -> list[Replayed]:
     """Replay recordings, those of one session as one stream; each session has a recogniser of its own."""
     out: list[Replayed] = []
-    recogniser = Recogniser(book_of(store.entries[indices[0]].user))
-    worn: tuple[str, ...] = ()
-    for index, hops in groupby(hops_of(model, store, indices), key=itemgetter(0)):
-        progress(len(out), len(indices))
-        entry = store.entries[index]
-        if worn != (entry.user, entry.session, entry.side):
-            worn, recogniser = (entry.user, entry.session, entry.side), Recogniser(book_of(entry.user))
-        out.append(_replayed(model, recogniser, store, entry, hops))
+    begun = count()
+
+    def note() -> None:
+        progress(next(begun), len(indices))
+
+    for session, stream in streams_of(model, store, indices):
+        book = book_of(session.user)
+        tapes = _Tapes(model, book, session, note)
+        Loop(stream, Recogniser(book), tapes).run(session.chunks())
+        out += [tape.replayed() for tape in tapes.of.values()]
     progress(len(indices), len(indices))
     return out
 
 
-def _replayed(
-    model: Model, recogniser: Recogniser, store: Store, entry: Entry, hops: Iterable[tuple[int, int, Hop]]
-) -> Replayed:
-    frame_s, book = 1 / store.frame_rate, recogniser.book
-    label_M = np.asarray(store.label_M[entry.start : entry.start + entry.frames])
-    change_M, length = np.cumsum(np.diff(label_M, prepend=label_M[0]) != 0), round(model.card.window_s / frame_s)
-    events, windows = [], []
-    for _, frame, hop in hops:
-        p_E, nearest = book.judge(hop.x_D)
-        event = recogniser.judge(hop.time_s, p_E, hop.energy, nearest).event
-        if event is not None:
-            events.append(replace(event, time_s=frame * frame_s))
-        label = int(label_M[frame - 1])
-        if label > 0 and change_M[frame - 1] == change_M[frame - length]:
-            windows.append(
-                (store.vocabulary[label], book.names[of_gestures(p_E, book.rest).argmax()], book.answer(p_E))
-            )
-    made = gestures_of(label_M, frame_s, store.vocabulary, model.card.window_s + CUT_S)
-    pure = all(gesture.name in book.names for gesture in made)
-    columns = np.array(windows, dtype=np.str_).reshape(-1, 3).T
-    return Replayed(entry.user, match(made, events, rests_of(label_M, frame_s)), pure, *columns)
+class _Tapes(Observer):
+    """What the recogniser says, by recording; a recording that is shorter than a window has none."""
+
+    def __init__(self, model: Model, book: GestureBook, session: StoreSession, note: Callable[[], None]) -> None:
+        self.of: dict[int, _Tape] = {}
+        self._model, self._book, self._session, self._note = model, book, session, note
+
+    def on_step(self, step: StreamStep, state: State) -> None:
+        index, frame = self._session.place(step)
+        if index not in self.of:
+            self._note()
+            self.of[index] = _Tape(self._model, self._book, self._session.store, index)
+        self.of[index].take(frame, state)
+
+
+class _Tape:
+    """The events of one recording, and the answers to each of its windows that lies within a gesture."""
+
+    def __init__(self, model: Model, book: GestureBook, store: Store, index: int) -> None:
+        self.store, self.book, self.entry = store, book, store.entries[index]
+        self.window_s, self.frame_s = model.card.window_s, 1 / store.frame_rate
+        self.label_M = np.asarray(store.label_M[self.entry.start : self.entry.start + self.entry.frames])
+        self._change_M = np.cumsum(np.diff(self.label_M, prepend=self.label_M[0]) != 0)
+        self._length = round(self.window_s / self.frame_s)
+        self._events: list[Event] = []
+        self._windows: list[tuple[str, str, str]] = []
+
+    def take(self, frame: int, state: State) -> None:
+        """Note what is said of the window that ends at a frame."""
+        if state.event is not None:
+            self._events.append(replace(state.event, time_s=frame * self.frame_s))
+        label, p_E, book = int(self.label_M[frame - 1]), state.alone_E, self.book
+        if label > 0 and self._change_M[frame - 1] == self._change_M[frame - self._length]:
+            likeliest = book.names[of_gestures(p_E, book.rest).argmax()]
+            self._windows.append((self.store.vocabulary[label], likeliest, book.answer(p_E)))
+
+    def replayed(self) -> Replayed:
+        """Match events with gestures."""
+        made = gestures_of(self.label_M, self.frame_s, self.store.vocabulary, self.window_s + CUT_S)
+        matched = match(made, self._events, rests_of(self.label_M, self.frame_s))
+        pure = all(gesture.name in self.book.names for gesture in made)
+        columns = np.array(self._windows, dtype=np.str_).reshape(-1, 3).T
+        return Replayed(self.entry.user, matched, pure, *columns)
 
 
 def scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cpep.experiments.runs import Request, claim, prepared, run_block
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import background_of, grid_s
 from cpep.live.book.entries import REST
-from cpep.live.sessions import embed_streamed
+from cpep.live.store_stream import embed_streamed
 from cpep.report.live import write_live_report
 from cpep.runtime.files import progress_line, write_json
 from cpep.runtime.hub import local

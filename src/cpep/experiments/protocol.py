@@ -12,9 +12,9 @@ import torch
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor, embedding_set, in_batches
 from cpep.config.schema import EvaluateConfig
-from cpep.data.level import Normaliser, fit_prior
-from cpep.data.normalise import Standards, typical
+from cpep.data.normalise import Normaliser, Rows, power_rows, typical
 from cpep.data.splits import Role, Split
+from cpep.data.statistics import MeanSd
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
 from cpep.evaluate.features import classical_features
@@ -51,7 +51,7 @@ class SplitData:
         parts = [split.evaluated(store, windows, role, both) for role in ROLES]
         self.windows = windows.select(_positions(windows, parts))
         self._features: dict[Normalisation, EmbeddingSet] = {}
-        self._apart: dict[Normalisation, Standards] = {}
+        self._apart: dict[Normalisation, Normaliser] = {}
         self._poses: dict[str, EmbeddingSet] = {}
         steps = np.diff(windows.start_N)
         self.hop_s = float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
@@ -92,8 +92,9 @@ class SplitData:
 
     def features_of(self, windows: Windows, kind: Normalisation) -> EmbeddingSet:
         """Compute classical features of windows, centred and scaled by their session."""
-        device, level_C = self.store.device, fit_prior(self.store, self.split.users_train)
-        read = SampleReader(self.store, self.windows.frames, Normaliser(kind, level_C))
+        device, power = self.store.device, power_rows(self.store)
+        normaliser = Normaliser(power, kind, typical(power, self.split.users_train))
+        read = SampleReader(self.store, self.windows.frames, normaliser)
 
         def of_batch(part: Windows) -> FloatArray:
             return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
@@ -102,7 +103,7 @@ class SplitData:
             return _in_numpy(some, of_batch)
 
         if kind not in self._apart:
-            self._apart[kind] = self._standards(kind, vectors)
+            self._apart[kind] = self._normaliser(kind, vectors)
         return self._less(self._apart[kind], vectors, windows)
 
     def of_session(
@@ -119,9 +120,9 @@ class SplitData:
         No label is needed, and learnt and classical vectors are treated alike: what is particular to a person
         or to how the band sits moves all windows of a session together.
         """
-        return self._less(self._standards(kind, vectors), vectors, self.windows if windows is None else windows)
+        return self._less(self._normaliser(kind, vectors), vectors, self.windows if windows is None else windows)
 
-    def _standards(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Standards:
+    def _normaliser(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Normaliser:
         """Return centre and spread of vectors, for any window: of all windows of the session that do not overlap."""
         store, frames = self.store, self.windows.frames
         length_s = frames / store.frame_rate
@@ -131,12 +132,14 @@ class SplitData:
         def rows_of(index: int) -> FloatArray:
             return np.asarray(rows_ND[apart.entry_N == index])
 
-        prior = typical(store, rows_of, self.split.users_train)
-        return Standards(store, kind, rows_of, frames, prior)
+        rows = Rows(store, MeanSd(), rows_of, length_s)
+        return Normaliser(rows, kind, typical(rows, self.split.users_train))
 
-    def _less(self, standards: Standards, vectors: Callable[[Windows], FloatArray], windows: Windows) -> EmbeddingSet:
-        standard = standards.of(windows.entry_N, windows.start_N + windows.frames)
-        return embedding_set(self.store, windows, (vectors(windows) - standard.centre_F) / standard.spread_F)
+    def _less(
+        self, normaliser: Normaliser, vectors: Callable[[Windows], FloatArray], windows: Windows
+    ) -> EmbeddingSet:
+        found = normaliser.of(windows.entry_N, windows.start_N + windows.frames)
+        return embedding_set(self.store, windows, (vectors(windows) - found.centre_F) / found.spread_F)
 
     def pose_points(self, windows: Windows) -> EmbeddingSet:
         """Return the mean pose of each part of every window, (N, parts x J)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.level import MEMORY_BLOCKS, PRIOR_BLOCKS, RunningLevel
-from cpep.data.normalise import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, Running, Standard
+from cpep.data.statistics import LEAST_LEVEL, MEMORY_S, PRIOR_S, SMALLEST_SPREAD, CentreSpread, Running, stacked
 from cpep.data.store.frames import POWER_BLOCK_S, block_power
 from cpep.types import FloatArray, IntArray, UserError
 
@@ -60,7 +59,7 @@ class Calibrated(nn.Module):
         """Samples at the end of a window that a call takes into the running state; 0 without a state."""
         return 0
 
-    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
+    def start(self, standard: CentreSpread, samples_N: IntArray) -> dict[str, Any]:
         """Return the inputs beside the EMG, as arrays.
 
         Args:
@@ -73,7 +72,7 @@ class Calibrated(nn.Module):
         """Return these inputs for that many windows that end with the first samples of a recording."""
         return self.start(repeated(self.model.emg_frontend.typical(), count), np.zeros(count, np.int64))
 
-    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+    def first(self, emg_NTC: FloatArray) -> tuple[int, CentreSpread]:
         """Return after how many samples of a recording a call first changes the state, and what that call divides by.
 
         As a stream computes it, not as the graph does: what the graph is compared with.
@@ -91,7 +90,7 @@ class Calibrated(nn.Module):
             centre: (B, F) float32.
             spread: (B, F) float32.
         """
-        standard = Standard(cast(FloatArray, centre), cast(FloatArray, spread))
+        standard = CentreSpread(cast(FloatArray, centre), cast(FloatArray, spread))
         return (self.model.embed_signal(self.model.emg_frontend.signal(emg, standard)),)
 
 
@@ -110,23 +109,23 @@ class CausalBins(Calibrated):
         """See ``Calibrated.taken``."""
         return self.hop
 
-    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
+    def start(self, standard: CentreSpread, samples_N: IntArray) -> dict[str, Any]:
         """See ``Calibrated.start``."""
         centre, spread = standard.centre_F.astype(np.float64), standard.spread_F.astype(np.float64)
         rows_N = np.asarray(samples_N, np.int64) // self.hop
         return {"moments": np.stack([centre, centre**2 + spread**2], axis=1), "rows": rows_N}
 
-    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+    def first(self, emg_NTC: FloatArray) -> tuple[int, CentreSpread]:
         """See ``Calibrated.first``."""
         frontend, found = self.model.emg_frontend, []
         for row_F in frontend.rows(torch.from_numpy(emg_NTC)).numpy()[:, -1]:
-            state = Running(frontend.typical(), frontend.bin_samples / frontend.rate)
+            state = Running(frontend.statistic, frontend.typical(), frontend.row_s)
             state.update(row_F)
-            found.append(state.standard())
+            found.append(state.now())
         return 0, stacked(found)
 
     def forward(self, emg: Tensor, moments: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return the embedding, and the state after the newest bin of the window (see ``normalise.Running``).
+        """Return the embedding, and the state after the newest bin of the window (see ``statistics.Running``).
 
         Args:
             emg: (B, T, C) float32, in the device's unit.
@@ -148,7 +147,7 @@ class CausalBins(Calibrated):
 class CausalSamples(Calibrated):
     """The same for raw samples that know the past alone: the running level goes in and comes out.
 
-    The level changes where a block of POWER_BLOCK_S ends, as in ``level.RunningLevel``; a call sees the end of one at
+    The level changes where a block of POWER_BLOCK_S ends, as in ``statistics.Running``; a call sees the end of one at
     most, and the block lies within its window.
 
     Args:
@@ -174,18 +173,17 @@ class CausalSamples(Calibrated):
         """See ``Calibrated.taken``."""
         return self.hop
 
-    def start(self, standard: Standard, samples_N: IntArray) -> dict[str, Any]:
+    def start(self, standard: CentreSpread, samples_N: IntArray) -> dict[str, Any]:
         """See ``Calibrated.start``."""
         return {"fourth": standard.spread_F.astype(np.float64) ** 4, "samples": np.asarray(samples_N, np.int64)}
 
-    def first(self, emg_NTC: FloatArray) -> tuple[int, Standard]:
+    def first(self, emg_NTC: FloatArray) -> tuple[int, CentreSpread]:
         """See ``Calibrated.first``."""
         frontend, found, whole = self.model.emg_frontend, [], math.ceil(self.block)
         for emg_TC in emg_NTC[:, -whole:]:
-            state = RunningLevel(frontend.level_C.numpy())
+            state = Running(frontend.statistic, frontend.typical(), frontend.row_s)
             state.update(block_power(emg_TC, frontend.rate)[0])
-            level_C = state.level().astype(np.float32)
-            found.append(Standard(np.zeros_like(level_C), level_C))
+            found.append(state.now())
         return whole - self.hop, stacked(found)
 
     def forward(self, emg: Tensor, fourth: Tensor, samples: Tensor) -> tuple[Tensor, ...]:
@@ -202,9 +200,11 @@ class CausalSamples(Calibrated):
         first_B1, stop_B1 = (((blocks_B - back) * self.block + 1e-6).floor()[:, None] for back in (1, 0))
         inside_BT = ((time_BT >= first_B1) & (time_BT < stop_B1)).double()
         power_BC = (emg.double().square() * inside_BT[..., None]).sum(dim=1) / (stop_B1 - first_B1)
-        weight_B = (1 / (PRIOR_BLOCKS + before_B + 1)).clamp(min=1 / MEMORY_BLOCKS) * (blocks_B - before_B)
+        weight_B = (1 / (PRIOR_S / POWER_BLOCK_S + before_B + 1)).clamp(min=POWER_BLOCK_S / MEMORY_S) * (
+            blocks_B - before_B
+        )
         fourth = fourth + weight_B[:, None] * (power_BC.square() - fourth)
-        least_C = 1e-3 * self.model.emg_frontend.level_C
+        least_C = LEAST_LEVEL * self.model.emg_frontend.level_C
         level_BC = torch.maximum(fourth.sqrt().sqrt().float(), least_C)
         return self.model.embed_signal(emg / level_BC[:, None]), fourth, after
 
@@ -229,12 +229,7 @@ def graph_of(model: Model) -> Calibrated:
     return (CausalBins if frontend.bin_samples else CausalSamples)(model).eval()
 
 
-def stacked(standards: Sequence[Standard]) -> Standard:
-    """Return the standards (F,) of windows as one, (N, F)."""
-    return Standard(np.stack([one.centre_F for one in standards]), np.stack([one.spread_F for one in standards]))
-
-
-def repeated(standard: Standard, count: int) -> Standard:
+def repeated(standard: CentreSpread, count: int) -> CentreSpread:
     """Return one standard (F,) for that many windows, (N, F)."""
     return stacked([standard] * count)
 

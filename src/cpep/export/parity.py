@@ -115,7 +115,7 @@ def _beside(graph: Calibrated, store: Store, windows: Windows) -> dict[str, Floa
     """Return the graph's other inputs for windows of a store."""
     first_N = np.array([entry.start for entry in store.entries])[windows.entry_N]
     before_N = windows.start_N + windows.frames - graph.taken // store.ratio
-    standard = graph.model.emg_frontend.standards(store)(windows.entry_N, before_N)
+    standard = graph.model.emg_frontend.normaliser(store).of(windows.entry_N, before_N)
     return graph.start(standard, (before_N - first_N) * store.ratio)
 
 

@@ -1,15 +1,16 @@
-"""A source, a stream and a recogniser in one loop: what ``cpep stream`` runs."""
+"""A live source in the foreground: what ``cpep stream`` runs, and what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
-from cpep.live.signals import Chunk, Event, Source
+from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.stream import EmgStream
 
 
-class Foreground:
+class Foreground(Observer):
     """Reads a source until it ends.
 
     Args:
@@ -28,9 +29,9 @@ class Foreground:
         tell: Callable[[Event], None],
         say: Callable[[str], None],
     ) -> None:
-        self.source, self.stream, self.recogniser = source, stream, recogniser
-        self.events = self.lost = 0
-        self._tell, self._say, self._away = tell, say, 0
+        self.source, self.loop = source, Loop(stream, recogniser, self)
+        self.events = 0
+        self._tell, self._say, self._away, self._end = tell, say, 0, float("inf")
 
     def run(self, seconds: float = float("inf")) -> None:
         """Read, for so many seconds of the stream.
@@ -38,28 +39,17 @@ class Foreground:
         Raises:
             UserError: what is wrong with the source.
         """
-        source = self.source
+        source, self._end = self.source, seconds * self.source.rate
         self._say(f"{source.name}: {source.channels} channels at {source.rate:g} Hz")
-        for chunk in source.chunks():
-            self._note_loss(chunk)
-            for hop in self.stream.push(chunk.emg_TC):
-                event = self.recogniser.step(hop).event
-                if event is not None:
-                    self.events += 1
-                    self._tell(event)
-            if self.stream.sample >= seconds * source.rate:
-                source.close()
+        self.loop.run(source.chunks())
 
     def summary(self) -> str:
         """Return what has happened in one line."""
-        seconds = self.stream.sample / self.source.rate
-        return f"{seconds:.1f} s, {_counted(self.events, 'event')}, {_counted(self.lost, 'sample')} lost"
+        seconds = self.loop.stream.sample / self.source.rate
+        return f"{seconds:.1f} s, {_counted(self.events, 'event')}, {_counted(self.loop.lost, 'sample')} lost"
 
-    def _note_loss(self, chunk: Chunk) -> None:
-        """Tell the stream and the user what is missing; a chunk of a loss alone says that the source is away."""
-        if chunk.lost:
-            self.stream.lose(chunk.lost)
-            self.lost += chunk.lost
+    def on_chunk(self, chunk: Chunk) -> None:
+        """Say what is missing; a chunk of a loss alone says that the source is away. Close the source at the end."""
         if not len(chunk.emg_TC):
             if not self._away and chunk.lost:
                 self._say(f"{self.source.name} is lost; waiting for it to come back")
@@ -69,6 +59,14 @@ class Foreground:
             self._away = 0
         elif chunk.lost:
             self._say(f"{_counted(chunk.lost, 'sample')} lost, {self._in_seconds(chunk.lost)}")
+        if self.loop.stream.sample >= self._end:
+            self.source.close()
+
+    def on_step(self, step: StreamStep, state: State) -> None:
+        """Tell a gesture that begins."""
+        if state.event is not None:
+            self.events += 1
+            self._tell(state.event)
 
     def _in_seconds(self, samples: int) -> str:
         return f"{samples / self.source.rate:.3g} s"

@@ -9,7 +9,7 @@ import numpy as np
 from cpep.live.book.book import GestureBook
 from cpep.live.book.calibration import of_gestures
 from cpep.live.book.entries import REST, UNKNOWN
-from cpep.live.signals import Event, Hop, State
+from cpep.live.signals import Event, State, StreamStep
 from cpep.types import FloatArray, UserError
 
 KEPT = 0.5
@@ -30,7 +30,7 @@ class Pace:
         hold_s: a gesture leads for so long before it is told.
         switch_s: the same where another gesture was told since the last rest.
         forget_s: a gap in the stream after which all begins anew.
-        idle: energy (see ``Hop``) up to which the hand rests.
+        idle: energy (see ``StreamStep``) up to which the hand rests.
     """
 
     smooth_s: float = 0.1
@@ -44,7 +44,7 @@ class Pace:
 
 
 class Recogniser:
-    """Names what the hand makes at each hop, and tells each gesture once.
+    """Names what the hand makes at each step, and tells each gesture once.
 
     The hand moves once the EMG's energy is high, until it is low or the book's entry ``rest`` is the likeliest.
     Probabilities of the book are averaged over time. A gesture is told once the window holds enough of the movement
@@ -67,13 +67,13 @@ class Recogniser:
         self._time_s, self._leader, self._told = 0.0, -1, -1
         self._begin(0.0)
 
-    def step(self, hop: Hop) -> State:
+    def step(self, step: StreamStep) -> State:
         """Take in one embedding, and return what it says."""
-        p_E, nearest = self.book.judge(hop.x_D)
-        return self.judge(hop.time_s, p_E, hop.energy, nearest)
+        p_E, nearest = self.book.judge(step.x_D)
+        return self.judge(step.time_s, p_E, step.energy, nearest)
 
     def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
-        """Take in the probabilities of a hop, of every entry and of none (E + 1,), and its energy."""
+        """Take in the probabilities of a step, of every entry and of none (E + 1,), and its energy."""
         share_E = self._averaged(time_s, p_E)
         rest = self.book.rest
         loud_E = of_gestures(share_E, rest)
@@ -81,7 +81,7 @@ class Recogniser:
         self._feel(time_s, energy, rest >= 0 and share_E[rest] >= share_E.max())
         if not self._moving:
             sure = share_E[rest] if rest >= 0 else 1 - loud_E[leader]
-            return State(time_s, REST, float(sure), share_E[:-1], nearest, None)
+            return State(time_s, REST, float(sure), share_E[:-1], nearest, None, p_E)
         if loud_E[leader] > self.book.calibration.threshold:
             if leader != self._leader:
                 self._leader, self._leads_s = leader, time_s
@@ -89,8 +89,8 @@ class Recogniser:
         else:
             self._leader, event = -1, None
         if leader == self._told and loud_E[leader] > KEPT * self.book.calibration.threshold:
-            return State(time_s, self.book.names[leader], float(loud_E[leader]), share_E[:-1], nearest, event)
-        return State(time_s, UNKNOWN, 1 - float(loud_E[leader]), share_E[:-1], nearest, event)
+            return State(time_s, self.book.names[leader], float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
+        return State(time_s, UNKNOWN, 1 - float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
 
     def _feel(self, time_s: float, energy: float, rests: bool) -> None:
         """Settle whether the hand moves: energy tells sooner that it begins, the entry of rest helps to end it."""

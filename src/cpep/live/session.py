@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.normalise import Standard
+from cpep.data.statistics import CentreSpread
 from cpep.evaluate.knn import nearest_columns, unit_rows
 from cpep.evaluate.plane import plane
 from cpep.live.book.book import GestureBook
+from cpep.live.loop import Loop, Observer
 from cpep.live.quality import quality
 from cpep.live.recogniser import Recogniser
-from cpep.live.signals import Event, Source, State
+from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.stream import EmgStream, Ring
 from cpep.types import FloatArray, UserError
 
@@ -99,7 +100,7 @@ class View:
     problem: str
 
 
-class Session:
+class Session(Observer):
     """Runs until its source ends or ``stop``; looking at it never holds it up.
 
     Args:
@@ -109,11 +110,10 @@ class Session:
         standard: see ``EmgStream``.
     """
 
-    def __init__(self, source: Source, model: Model, book: GestureBook, standard: Standard | None = None) -> None:
+    def __init__(self, source: Source, model: Model, book: GestureBook, standard: CentreSpread | None = None) -> None:
         self.source, self.model, self.book = source, model, book
         self.map: Map | None = None
-        self._stream = EmgStream(model, standard=standard)
-        self._recogniser = Recogniser(book)
+        self._loop = Loop(EmgStream(model, standard=standard), Recogniser(book), self)
         self._span = max(1, round(source.rate / SHOWN_HZ))
         self._shown = Ring(round(SHOWN_S * SHOWN_HZ), source.channels)
         self._judged = Ring(round(JUDGED_S * source.rate), source.channels)
@@ -123,8 +123,7 @@ class Session:
         self._x_D: FloatArray | None = None
         self._quality_C = ("",) * source.channels
         self._judged_at = 0
-        self._made, self._problem, self._lost = "", "", 0
-        self._lock = threading.Lock()
+        self._made = self._problem = ""
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
 
@@ -139,19 +138,19 @@ class Session:
         self._thread.join(timeout=5)
 
     def use(self, book: GestureBook) -> None:
-        """Recognise by another book from the next hop on; the map follows when it is laid out."""
-        with self._lock:
-            self.book, self._recogniser = book, Recogniser(book)
+        """Recognise by another book from the next step on; the map follows when it is laid out."""
+        with self._loop.lock:
+            self.book, self._loop.recogniser = book, Recogniser(book)
             self._state = self._x_D = None  # they speak of the other book
         self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
         self._mapping.start()
 
     def view(self) -> View:
         """Return the session as it is now."""
-        with self._lock:
+        with self._loop.lock:
             x_D, book, known = self._x_D, self.book, self.map
             now = View(
-                time_s=self._stream.sample / self.source.rate,
+                time_s=self._loop.stream.sample / self.source.rate,
                 emg_TC=self._shown.last().copy(),
                 column=self._shown.rows,
                 column_s=self._span / self.source.rate,
@@ -161,7 +160,7 @@ class Session:
                 events=tuple(self._events),
                 pose_J=None,
                 point=None,
-                lost=self._lost,
+                lost=self._loop.lost,
                 problem=self._problem,
             )
         if now.state is None or x_D is None:
@@ -170,14 +169,13 @@ class Session:
 
     def _lay_out(self, book: GestureBook) -> None:
         found = map_of(book)
-        with self._lock:
+        with self._loop.lock:
             if book is self.book:
                 self.map = found
 
     def _run(self) -> None:
         try:
-            for chunk in self.source.chunks():
-                self._take(chunk.emg_TC, chunk.lost, chunk.made)
+            self._loop.run(self.source.chunks())
             self._problem = f"{self.source.name} has ended"
         except UserError as error:
             self._problem = str(error)
@@ -185,28 +183,22 @@ class Session:
             self._problem = f"{self.source.name} has failed: {error}"
             raise
 
-    def _take(self, emg_TC: FloatArray, lost: int, made: str) -> None:
-        if lost:
-            self._stream.lose(lost)
-        for hop in self._stream.push(emg_TC):
-            with self._lock:
-                self._state, self._x_D = self._recogniser.step(hop), hop.x_D
-                if self._state.event:
-                    self._events.append(self._state.event)
-        with self._lock:
-            self._made = made
-            self._lost += lost
-            self._draw(emg_TC)
+    def on_step(self, step: StreamStep, state: State) -> None:
+        """Keep what is recognised."""
+        self._state, self._x_D = state, step.x_D
+        if state.event:
+            self._events.append(state.event)
 
-    def _draw(self, emg_TC: FloatArray) -> None:
+    def on_chunk(self, chunk: Chunk) -> None:
         """Keep what is drawn and judged."""
-        part_TC = np.concatenate([self._part_TC, emg_TC])
+        self._made = chunk.made
+        part_TC = np.concatenate([self._part_TC, chunk.emg_TC])
         spans = len(part_TC) // self._span
         cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.channels)
         furthest_KC = np.abs(cut_KSC).argmax(axis=1)
         self._shown.extend(np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0])
         self._part_TC = part_TC[spans * self._span :]
-        self._judged.extend(emg_TC)
+        self._judged.extend(chunk.emg_TC)
         if self._judged.rows - self._judged_at >= self.source.rate and self._judged.rows >= self._judged.length:
             self._judged_at = self._judged.rows
             self._quality_C = quality(self._judged.last(), self.source.rate, self.model.card.device.emg_kind)

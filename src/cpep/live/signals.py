@@ -9,7 +9,7 @@ from typing import Protocol
 from cpep.evaluate.events import Event
 from cpep.types import FloatArray
 
-__all__ = ["Chunk", "Event", "Hop", "Source", "State"]
+__all__ = ["Chunk", "Event", "Source", "State", "StreamStep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Hop:
-    """One embedding of a stream.
+class StreamStep:
+    """One embedding of a stream, at the end of a hop.
 
     Attributes:
         sample: samples of the source up to the window's end, those lost among them.
@@ -73,7 +73,7 @@ class Hop:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What the recogniser holds for true after a hop.
+    """What the recogniser holds for true after a step.
 
     Attributes:
         time_s: end of the window, seconds of the stream.
@@ -81,7 +81,8 @@ class State:
         confidence: calibrated probability of ``name``; of ``unknown``, that it is not the likeliest gesture.
         share_E: smoothed probability of every entry of the book, in its order.
         nearest: index of the nearest pose in the gallery.
-        event: where a gesture begins at this hop.
+        event: where a gesture begins at this step.
+        alone_E: probability of every entry and of none (E + 1,) by the step's window alone.
     """
 
     time_s: float
@@ -90,3 +91,4 @@ class State:
     share_E: FloatArray
     nearest: int
     event: Event | None
+    alone_E: FloatArray

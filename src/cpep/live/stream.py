@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.frontend import standardised
-from cpep.data.level import RunningLevel, floored
-from cpep.data.normalise import Running, Standard
+from cpep.data.statistics import CentreSpread, Running
 from cpep.data.store.frames import POWER_BLOCK_S, block_end
-from cpep.live.signals import Hop
+from cpep.live.signals import Chunk, StreamStep
 from cpep.types import FloatArray, UserError
 
 HOP_S = 0.05
@@ -57,8 +54,8 @@ class EmgStream:
     """Embeds a stream with a checkpoint's own preprocessing.
 
     How the stream is cut into chunks does not matter. Windows end on a grid that counts from the first sample,
-    and each is what ``evaluate.embed`` makes of the same samples under ``causal`` normalisation. Arrays are allocated
-    once; what the network needs comes and goes with each embedding.
+    and each is what ``checkpoints.embed`` makes of the same samples under ``causal`` normalisation. Arrays are
+    allocated once; what the network needs comes and goes with each embedding.
 
     Args:
         model: a checkpoint that reads EMG.
@@ -70,7 +67,7 @@ class EmgStream:
         UserError: a checkpoint that needs a calibration, without one; or one without an EMG encoder.
     """
 
-    def __init__(self, model: Model, hop_s: float = HOP_S, standard: Standard | None = None) -> None:
+    def __init__(self, model: Model, hop_s: float = HOP_S, standard: CentreSpread | None = None) -> None:
         frontend, device = model.emg_frontend, model.card.device
         if frontend.normalisation == "recording" and standard is None:
             raise UserError(
@@ -78,27 +75,38 @@ class EmgStream:
                 "to calibrate; give them, or train with --set data.normalisation=causal"
             )
         self.model, self.rate, self.channels = model, device.emg_rate, device.channels
-        self._step = frontend.bin_samples or 1
-        self._hop = max(round(hop_s * self.rate / self._step), 1)
+        self._bin = frontend.bin_samples or 1
+        self._hop = max(round(hop_s * self.rate / self._bin), 1)
         frames = round(model.card.window_s * model.card.frame_rate)
-        rows = round(frames * self.rate / model.card.frame_rate) // self._step
+        rows = round(frames * self.rate / model.card.frame_rate) // self._bin
         self._ring = Ring(rows, frontend.columns)
-        self._part_TC = np.zeros((max(self._step, self._hop), self.channels), np.float32)
+        self._part_TC = np.zeros((max(self._bin, self._hop), self.channels), np.float32)
         self._filled = 0
         self._signal = torch.zeros(1, rows, frontend.columns)
-        self._recent = max(1, round(ENERGY_S * self.rate / self._step))
+        self._recent = max(1, round(ENERGY_S * self.rate / self._bin))
         self._scale = _Scale(model, standard)
         self.sample = 0
         """Samples so far, those lost among them."""
         self._solid = 0  # rows since the last loss
 
     @property
+    def hop_samples(self) -> int:
+        """Samples from embedding to embedding."""
+        return self._hop * self._bin
+
+    @property
     def hop_s(self) -> float:
         """Time from embedding to embedding, seconds."""
-        return self._hop * self._step / self.rate
+        return self.hop_samples / self.rate
 
-    def push(self, emg_TC: FloatArray) -> Iterator[Hop]:
-        """Take in the next samples (T, C) and yield an embedding for each hop that they complete.
+    def take(self, chunk: Chunk) -> list[StreamStep]:
+        """Take in a chunk of a source and what was lost before it; see ``push``."""
+        if chunk.lost:
+            self.lose(chunk.lost)
+        return self.push(chunk.emg_TC)
+
+    def push(self, emg_TC: FloatArray) -> list[StreamStep]:
+        """Take in the next samples (T, C) and return an embedding for each hop that they complete.
 
         Samples with a value that is not finite count as lost.
 
@@ -107,22 +115,24 @@ class EmgStream:
         """
         if emg_TC.ndim != 2 or emg_TC.shape[1] != self.channels:
             raise UserError(f"a chunk of shape {emg_TC.shape}; this checkpoint takes (samples, {self.channels})")
+        steps: list[StreamStep] = []
         good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))
         edges = np.flatnonzero(np.diff(good_T)) + 1
         for first, stop in zip([0, *edges], [*edges, len(good_T)], strict=True):
             if first == stop:
                 continue
             if good_T[first]:
-                yield from self._take(emg_TC[first:stop])
+                self._add(emg_TC[first:stop], steps)
             else:
                 self.lose(int(stop - first))
+        return steps
 
     def lose(self, samples: int) -> None:
         """Declare that samples are missing: the clock goes on, and no window reaches over the gap."""
         self.sample += samples
         self._solid = self._filled = 0
 
-    def _take(self, emg_TC: FloatArray) -> Iterator[Hop]:
+    def _add(self, emg_TC: FloatArray, steps: list[StreamStep]) -> None:
         at = 0
         while at < len(emg_TC):
             edge = self._next_edge()
@@ -131,50 +141,47 @@ class EmgStream:
             self._filled += len(part_TC)
             self.sample += len(part_TC)
             at += len(part_TC)
-            if self.sample == edge:
-                yield from self._at_edge()
+            if self.sample == edge and self._complete():
+                steps.append(self._embed())
 
     def _next_edge(self) -> int:
         """Return the sample where the next bin, or of raw samples the next hop or block of levels, is whole."""
-        if self._step > 1:
-            return (self.sample // self._step + 1) * self._step
+        if self._bin > 1:
+            return (self.sample // self._bin + 1) * self._bin
         return min((self.sample // self._hop + 1) * self._hop, self._scale.next_block(self.sample))
 
-    def _at_edge(self) -> Iterator[Hop]:
-        if self._filled >= self._step:  # a bin that lost its beginning is none
+    def _complete(self) -> bool:
+        """Take in the bin, or the samples, that end now; tell whether a window ends with them."""
+        if self._filled >= self._bin:  # a bin that lost its beginning is none
             rows_KF = self.model.emg_frontend.rows(torch.from_numpy(self._part_TC[: self._filled])).numpy()
             self._ring.extend(rows_KF)
             self._scale.update(rows_KF, self.sample)
             self._solid += len(rows_KF)
         self._filled = 0
-        if self._solid >= self._ring.length and self.sample % (self._hop * self._step) == 0:
-            yield self._hop_now()
+        return self._solid >= self._ring.length and self.sample % self.hop_samples == 0
 
     @torch.inference_mode()
-    def _hop_now(self) -> Hop:
+    def _embed(self) -> StreamStep:
         rows_NF = torch.from_numpy(self._ring.last())
-        self._signal[0] = standardised(rows_NF, self._scale.standard())
+        self._signal[0] = standardised(rows_NF, self._scale.now())
         x_D = self.model.embed_signal(self._signal.to(self.model.device))[0].cpu().numpy()
-        return Hop(self.sample, self.sample / self.rate, x_D, self._energy())
+        return StreamStep(self.sample, self.sample / self.rate, x_D, self._energy())
 
     def _energy(self) -> float:
         recent = self._signal[0, -self._recent :, : self.channels]
-        if self._step == 1:
+        if self._bin == 1:
             recent = recent.square().mean(dim=0).clamp_min(1e-12).log() / 2
         return float(recent.mean())
 
 
 class _Scale:
-    """Centre and spread of now: running ones of bins or of the level of samples, or fixed ones."""
+    """Centre and spread of now: running ones of bins or of blocks of samples, or fixed ones."""
 
-    def __init__(self, model: Model, standard: Standard | None) -> None:
+    def __init__(self, model: Model, fixed: CentreSpread | None) -> None:
         frontend = model.emg_frontend
-        self._fixed = standard or (frontend.typical() if frontend.normalisation == "none" else None)
-        self._bins = bool(frontend.bin_samples)
-        self._running = Running(frontend.typical(), max(frontend.bin_samples, 1) / frontend.rate)
-        self._prior_C = frontend.typical().spread_F
-        self._level = RunningLevel(self._prior_C)
-        self._block = frontend.rate * POWER_BLOCK_S
+        self._fixed = fixed or (frontend.typical() if frontend.normalisation == "none" else None)
+        self._running = Running(frontend.statistic, frontend.typical(), frontend.row_s)
+        self._bins, self._block = bool(frontend.bin_samples), frontend.rate * POWER_BLOCK_S
         self._sum_C, self._samples = np.zeros(model.card.device.channels), 0
 
     def next_block(self, sample: int) -> int:
@@ -191,14 +198,9 @@ class _Scale:
         self._sum_C += np.square(rows_KF, dtype=np.float64).sum(axis=0)
         self._samples += len(rows_KF)
         if self.next_block(sample - 1) == sample:
-            self._level.update((self._sum_C / self._samples).astype(np.float32))
+            self._running.update((self._sum_C / self._samples).astype(np.float32))
             self._sum_C[:], self._samples = 0, 0
 
-    def standard(self) -> Standard:
+    def now(self) -> CentreSpread:
         """Return centre and spread (F,)."""
-        if self._fixed is not None:
-            return self._fixed
-        if self._bins:
-            return self._running.standard()
-        level_C = floored(self._level.level(), self._prior_C).astype(np.float32)
-        return Standard(np.zeros_like(level_C), level_C)
+        return self._running.now() if self._fixed is None else self._fixed

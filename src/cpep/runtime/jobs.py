@@ -1,4 +1,4 @@
-"""Runs jobs that depend on each other, side by side on the cores of this machine."""
+"""The one pool of worker processes: for jobs that depend on each other, and for results in order."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
 
 from cpep.types import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def cores() -> int:
 def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str], None] = lambda name: None) -> None:
     """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; in this process if one.
 
+    After a mistake in one job, or Ctrl-C, the others save their state and end.
+
     Args:
         jobs: in an order in which they could run one after another; of those that can run, the first does.
         workers: processes.
@@ -65,64 +71,152 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
     os.environ["OMP_NUM_THREADS"] = str(threads)
     for name, value in KEEP_MEMORY.items():
         os.environ.setdefault(name, value)
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
-    complete = False
-    try:
-        _run(jobs, pool, workers, note)
-        complete = True
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was killed (out of memory?); run the same command again to resume"
-        ) from error
-    finally:  # after a mistake in one job, or Ctrl-C, the others save their state and end
-        shut_down(pool, interrupt=not complete)
+    with Pool(workers, interrupt=True) as pool:
+        waiting, done = list(jobs), set[str]()
+        running: dict[Future[Any], str] = {}
+        while waiting or running:
+            ready = [job for job in waiting if done.issuperset(job.needs)]
+            assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
+            for job in ready[: workers - len(running)]:
+                running[pool.submit(job.call)] = job.name
+                waiting.remove(job)
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                name = running.pop(future)
+                future.result()
+                done.add(name)
+                note(name)
 
 
-def shut_down(pool: ProcessPoolExecutor, *, interrupt: bool = False) -> None:
-    """Drop the calls that wait, interrupt those that run where asked to, and wait for their end.
+def in_order(
+    call: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    begin: Callable[[], None] | None = None,
+) -> Generator[Result, None, None]:
+    """Call a function on items side by side and yield the results in order, two per process in memory.
 
-    Ctrl-C meanwhile kills the workers: if it raised here, parent and workers would wait for each other.
+    Close the generator (``contextlib.closing``) so that an exception of the caller stops the workers at once. Calls
+    that run then are waited for; a long one looks at ``stopping``.
+
+    Args:
+        call: picklable, as are items and results.
+        items: what it is called with; work on them begins in their order.
+        workers: processes at most; with one, everything happens here.
+        begin: called once in each process before its first item.
+
+    Raises:
+        UserError: a process was killed.
+    """
+    workers = min(workers, len(items))
+    if workers <= 1:
+        if begin:
+            begin()
+        yield from map(call, items)
+        return
+    with Pool(workers, begin) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(call, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def stopping() -> bool:
+    """Tell a long call that nobody waits for its result any more."""
+    return bool(_stop.is_set())
+
+
+class Pool:
+    """Processes that leave no traceback at Ctrl-C and do not outlive this one; used in a ``with`` block.
+
+    At the end of the block the calls that wait are dropped, and the end of those that run is waited for.
+
+    Args:
+        workers: processes.
+        begin: called once in each process before its first call.
+        interrupt: whether Ctrl-C, or an exception in the block, raises ``KeyboardInterrupt`` in the calls that run,
+            so that they save their state; else they go on and may look at ``stopping``.
+
+    Raises:
+        UserError: at the end of the block, where a process was killed.
     """
 
-    def kill(signum: int, frame: FrameType | None) -> None:
-        for process in multiprocessing.active_children():
-            process.kill()
+    def __init__(self, workers: int, begin: Callable[[], None] | None = None, *, interrupt: bool = False) -> None:
+        # Spawned, not forked: torch or a BLAS may have started threads in this process.
+        context = multiprocessing.get_context("spawn")
+        self._interrupt, self._stop = interrupt, context.Event()
+        self._pool = ProcessPoolExecutor(workers, context, _begin_worker, (self._stop, interrupt, begin))
 
-    ours = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, kill) if ours else None
-    try:
-        for process in multiprocessing.active_children() if interrupt else ():
-            if process.pid is not None:
-                os.kill(process.pid, signal.SIGINT)
-        pool.shutdown(cancel_futures=True)
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, before)
+    def submit(self, call: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Submit a call; a process that is started for it is deaf to Ctrl-C until it is ready.
+
+        Without this, Ctrl-C while a worker still imports its modules prints a traceback from there.
+        """
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return self._pool.submit(_work, call, *arguments)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(_work, call, *arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._shut_down(interrupt=self._interrupt and error is not None)
+        if isinstance(error, BrokenProcessPool):
+            raise UserError(
+                "a worker process was killed (out of memory?); run the same command again to resume"
+            ) from error
+
+    def _shut_down(self, *, interrupt: bool) -> None:
+        """End the processes. Ctrl-C meanwhile kills them: if it raised here, all would wait for each other."""
+
+        def kill(signum: int, frame: FrameType | None) -> None:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+        ours = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, kill) if ours else None
+        try:
+            for process in multiprocessing.active_children() if interrupt else ():
+                if process.pid is not None:
+                    os.kill(process.pid, signal.SIGINT)
+            self._pool.shutdown(cancel_futures=True)
+        finally:
+            if ours:
+                signal.signal(signal.SIGINT, before)
 
 
-_working = _stopping = False
+_stop: Any = threading.Event()
+_working = _interrupted = False
 
 
-def submit(pool: ProcessPoolExecutor, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    """Submit a call; a process that is started for it is deaf to Ctrl-C until ``begin_worker``.
-
-    Without this, Ctrl-C while a worker still imports its modules prints a traceback from there.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        return pool.submit(call, *arguments)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return pool.submit(call, *arguments)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def begin_worker(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
-    """Set what Ctrl-C does in a worker, hear it from now on, and end when the parent does, however that ends."""
-    signal.signal(signal.SIGINT, handler)
+def _begin_worker(stop: Any, interrupt: bool, begin: Callable[[], None] | None) -> None:
+    """Set what Ctrl-C, which reaches every process, does in this worker, and end when the parent does."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, _interrupt_call if interrupt else signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if begin:
+        begin()
+
+
+def _interrupt_call(signum: int, frame: FrameType | None) -> None:
+    """Stop the call of a worker, but leave an idle one without a traceback."""
+    global _interrupted
+    first, _interrupted = not _interrupted, True
+    if _working and first:  # once: a second one must not cut off the saving of the state
+        raise KeyboardInterrupt
 
 
 def _follow_parent() -> None:
@@ -132,43 +226,13 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def start_worker() -> None:
-    """Let Ctrl-C, which reaches every process, stop the job of a worker but leave an idle one without a traceback."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        global _stopping
-        first, _stopping = not _stopping, True
-        if _working and first:  # once: a second one must not cut off the saving of the state
-            raise KeyboardInterrupt
-
-    begin_worker(interrupt)
-
-
-def work(call: partial[Any]) -> None:
-    """Run one job in a worker, unless it was told to stop before."""
+def _work(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Run one call in a worker, unless it was interrupted before."""
     global _working
     _working = True
     try:
-        if _stopping:
+        if _interrupted:
             raise KeyboardInterrupt
-        call()
+        return call(*arguments)
     finally:
         _working = False
-
-
-def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor, workers: int, note: Callable[[str], None]) -> None:
-    """Keep every worker busy with the first job of the list that can run."""
-    waiting, done = list(jobs), set[str]()
-    running: dict[Future[Any], str] = {}
-    while waiting or running:
-        ready = [job for job in waiting if done.issuperset(job.needs)]
-        assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
-        for job in ready[: workers - len(running)]:
-            running[submit(pool, work, job.call)] = job.name
-            waiting.remove(job)
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            name = running.pop(future)
-            future.result()
-            done.add(name)
-            note(name)

@@ -11,9 +11,8 @@ from cpep.data.readers.emg2pose import SAMPLE_RATE, write_recording
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
 from cpep.runtime.files import read_json, write_json
-from cpep.runtime.jobs import cores
+from cpep.runtime.jobs import cores, in_order, stopping
 from cpep.simulate.gestures import holds_unseen
-from cpep.simulate.parallel import in_processes, stopping
 from cpep.simulate.plan import MINUTES, Cohort, Take
 from cpep.simulate.record import Session, record, wear
 from cpep.simulate.variability import Variability
@@ -62,7 +61,7 @@ def simulate_cohort(
     done = total - sum(take.seconds for take in missing)
     progress(round(done), total)
     make = partial(_make_group, out=out, cohort=cohort)
-    with closing(in_processes(make, by_wearing(missing), workers or cores())) as made:
+    with closing(in_order(make, by_wearing(missing), workers or cores())) as made:
         for seconds in made:
             done += seconds
             progress(round(done), total)

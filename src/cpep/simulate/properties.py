@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cpep.runtime.jobs import cores
+from cpep.runtime.jobs import cores, in_order, stopping
 from cpep.simulate import classify
 from cpep.simulate.anatomy import PLACES
 from cpep.simulate.cohort import by_wearing
 from cpep.simulate.conductor import CHANNELS, PITCH, Placement, make_bank, surface_emg
 from cpep.simulate.gestures import SEEN, UNSEEN, holds_unseen
 from cpep.simulate.measures import Windows, cut_windows, firing_rate, force_slope, join, signal_measures
-from cpep.simulate.parallel import in_processes, stopping
 from cpep.simulate.plan import PLAN, Cohort, Take
 from cpep.simulate.record import MIRROR, perform, record, wear
 from cpep.simulate.variability import Variability, generator
@@ -93,7 +92,7 @@ def check(
     jobs += [(silent, takes) for takes in by_wearing(_takes(silent, length))]
     sessions: list[_Session] = []
     progress(0, len(jobs))
-    with closing(in_processes(_measure, jobs, workers or cores())) as measured:
+    with closing(in_order(_measure, jobs, workers or cores())) as measured:
         for session in measured:
             sessions.append(session)
             progress(len(sessions), len(jobs))

@@ -12,14 +12,10 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings, split_tables
 from cpep.data.readers.registry import SplitTable
@@ -30,11 +26,8 @@ from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
 from cpep.runtime.files import parse_json
-from cpep.runtime.jobs import shut_down, start_worker, submit
+from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 Reader = Callable[[], Frames | UserError]
 """Reads one recording; what is wrong with it is a result, since what follows from it is not decided there."""
@@ -216,47 +209,3 @@ def _frames_of(source: Source) -> Frames | UserError:
         return to_frames(source.read())
     except UserError as error:
         return error
-
-
-def in_order(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    workers: int,
-    begin: Callable[[], None] | None = None,
-) -> Generator[Result, None, None]:
-    """Apply a function to items in parallel and yield the results in order, two per process in memory.
-
-    Args:
-        function: picklable, as are items and results.
-        items: what it is applied to; work on them begins in their order.
-        workers: processes; with one, everything happens here.
-        begin: called once in each process before its first item.
-
-    Raises:
-        UserError: a process was killed.
-    """
-    if workers <= 1 or len(items) <= 1:
-        if begin:
-            begin()
-        yield from map(function, items)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(items)), context, _start, (begin,))
-    try:
-        waiting: deque[Future[Result]] = deque()
-        for item in items:
-            waiting.append(submit(pool, function, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError("a reading process was killed, perhaps for its memory; use fewer processes") from error
-    finally:
-        shut_down(pool)
-
-
-def _start(begin: Callable[[], None] | None) -> None:
-    start_worker()
-    if begin:
-        begin()

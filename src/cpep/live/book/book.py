@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -245,8 +246,12 @@ class GestureBook:
 
 
 def fingerprint(model: Model) -> str:
-    """Return a hash of a model's weights and statistics: which checkpoint a book is of."""
+    """Return a hash of a model's weights and statistics: which checkpoint a book is of.
+
+    The names are those of format 5 of checkpoints, under which the books of today were made.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
+    named = {re.sub(r"^net\.anchor\.", "net.pose.", name): tensor for name, tensor in model.state_dict().items()}
+    for name, tensor in sorted(named.items()):
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

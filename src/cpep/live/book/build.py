@@ -13,7 +13,7 @@ from cpep.data.windows import AnchorReader, Windows, list_windows
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import REST, Background
-from cpep.live.sessions import embed_streamed
+from cpep.live.store_stream import embed_streamed
 from cpep.types import BoolArray, UserError
 
 LONGEST_HOP_S = 0.25

@@ -15,6 +15,7 @@ from cpep.live.signals import Chunk
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.device import refuse_other
 from cpep.live.sources.reconnect import Lost, Reconnecting
+from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
 from cpep.types import FloatArray, UserError
 
@@ -175,3 +176,13 @@ def _brainflow() -> Any:
     except ImportError as error:
         raise UserError('BrainFlow is not installed; install it with pip install "cpep[brainflow]"') from error
     return board_shim
+
+
+SOURCES.add(
+    "brainflow",
+    SourceKind(
+        ("brainflow:BOARD", "brainflow:cyton,serial_port=/dev/ttyUSB0"),
+        lambda text, device, speed: open_board(text, device),
+        own_pace=True,
+    ),
+)

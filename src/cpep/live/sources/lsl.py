@@ -12,6 +12,7 @@ from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.device import refuse_other
 from cpep.live.sources.reconnect import Lost, Reconnecting
+from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
 from cpep.types import UserError
 
@@ -156,3 +157,13 @@ def _pylsl() -> Any:
     except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, the library is not
         raise UserError('LSL needs pylsl; install it with pip install "cpep[live]"') from error
     return pylsl
+
+
+SOURCES.add(
+    "lsl",
+    SourceKind(
+        ("lsl:NAME", "lsl:type=EMG"),
+        lambda text, device, speed: open_lsl(text, device),
+        own_pace=True,
+    ),
+)

@@ -1,30 +1,56 @@
-"""Opens a source from what a user writes."""
+"""Live sources by name, and how one is opened from what a user writes."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from cpep.data.recording import Device
 from cpep.live.signals import Source
+from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
-FORMS = (
-    "replay:PATH",
-    "replay:PATH,user=NAME",
-    "sim",
-    "sim:SEED",
-    "lsl:NAME",
-    "lsl:type=EMG",
-    "brainflow:BOARD",
-    "brainflow:cyton,serial_port=/dev/ttyUSB0",
+
+@dataclass(frozen=True)
+class SourceKind:
+    """One kind of live source.
+
+    Attributes:
+        forms: what a user may write, for sentences: ``("lsl:NAME", "lsl:type=EMG")``.
+        open: opens a source from the text after the name and its colon, for the device of a checkpoint, at a speed
+            over real time (0 is as fast as possible); it refuses another device (``sources.device.refuse_other``) and
+            all else that is wrong by a ``UserError``.
+        takes: tells whether a text after the name is of one of the forms; it is empty where nothing was written.
+        own_pace: whether the device sets the pace, so that a speed other than 1 is refused.
+    """
+
+    forms: tuple[str, ...]
+    open: Callable[[str, Device, float], Source]
+    takes: Callable[[str], bool] = bool
+    own_pace: bool = False
+
+
+SOURCES: Registry[SourceKind] = Registry(
+    "live source",
+    (
+        "cpep.live.sources.replay",
+        "cpep.live.sources.sim",
+        "cpep.live.sources.lsl",
+        "cpep.live.sources.brainflow",
+    ),
 )
+
+
+def forms() -> tuple[str, ...]:
+    """Return all that a user may write, by the alphabet."""
+    return tuple(form for name in sorted(SOURCES.names()) for form in SOURCES.get(name).forms)
 
 
 def open_source(text: str, device: Device, speed: float = 1.0) -> Source:
     """Open a source.
 
     Args:
-        text: one of ``FORMS``.
+        text: one of ``forms``.
         device: of the checkpoint; a source that delivers something else is refused.
         speed: of replay and simulator over real time; 0 for as fast as possible.
 
@@ -32,24 +58,11 @@ def open_source(text: str, device: Device, speed: float = 1.0) -> Source:
         UserError: a text of another form, nothing there, another device, a package that is missing, or a speed other
             than 1 for a device with a pace of its own.
     """
-    kind, colon, rest = text.partition(":")
-    if kind == "sim" and (rest.isdecimal() or not colon):
-        from cpep.live.sources.sim import SimulatedHand
-
-        return SimulatedHand(device, int(rest or 0), speed)
-    if kind == "replay" and rest:
-        from cpep.live.sources.replay import Replay
-
-        path, comma, user = rest.rpartition(",user=")
-        return Replay(Path(path if comma else rest), device, speed, user if comma else "")
-    if kind not in ("lsl", "brainflow") or not rest:
-        raise UserError(f"--source {text}: write {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-    if speed != 1:
+    name, colon, rest = text.partition(":")
+    if name not in SOURCES or (colon and not rest) or not SOURCES.get(name).takes(rest):
+        *others, last = forms()
+        raise UserError(f"--source {text}: write {', '.join(others)} or {last}")
+    kind = SOURCES.get(name)
+    if speed != 1 and kind.own_pace:
         raise UserError(f"--speed {speed:g}: {text} has a pace of its own; speed is for replay and sim")
-    if kind == "lsl":
-        from cpep.live.sources.lsl import open_lsl
-
-        return open_lsl(rest, device)
-    from cpep.live.sources.brainflow import open_board
-
-    return open_board(rest, device)
+    return kind.open(rest, device, speed)

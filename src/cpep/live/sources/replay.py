@@ -14,6 +14,7 @@ from cpep.data.recording import Device, Recording
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
 from cpep.live.sources.device import refuse_other
+from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.types import FloatArray, UserError
 
 GAP_S = 1.0
@@ -85,3 +86,11 @@ def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
             mine = recording.device
             refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
             yield recording
+
+
+def _open(text: str, device: Device, speed: float) -> Replay:
+    path, comma, user = text.rpartition(",user=")
+    return Replay(Path(path if comma else text), device, speed, user if comma else "")
+
+
+SOURCES.add("replay", SourceKind(("replay:PATH", "replay:PATH,user=NAME"), _open))

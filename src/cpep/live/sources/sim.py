@@ -17,6 +17,7 @@ from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
 from cpep.live.sources.device import refuse_other
+from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.simulate.freeform import set_by_hand
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.live import LiveTake, live_takes, live_wearing, wished_take
@@ -117,3 +118,10 @@ def _faded(take: LiveTake, before_TC: FloatArray) -> LiveTake:
     emg_TC = take.emg_TC.copy()
     emg_TC[:samples] = weight_T1 * emg_TC[:samples] + (1 - weight_T1) * before_TC[:samples]
     return replace(take, emg_TC=emg_TC)
+
+
+def _open(text: str, device: Device, speed: float) -> SimulatedHand:
+    return SimulatedHand(device, int(text or 0), speed)
+
+
+SOURCES.add("sim", SourceKind(("sim", "sim:SEED"), _open, takes=lambda text: not text or text.isdecimal()))

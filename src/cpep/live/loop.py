@@ -1,0 +1,61 @@
+"""The one loop over a live source: chunks in, embeddings, states and events out, and whoever observes is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from cpep.live.recogniser import Recogniser
+from cpep.live.signals import Chunk, State, StreamStep
+from cpep.live.stream import EmgStream
+
+
+class Observer:
+    """What a loop tells as it runs; a subclass overrides what it wants to hear."""
+
+    def on_chunk(self, chunk: Chunk) -> None:
+        """Hear of a chunk and of the loss before it; the steps that it completes follow."""
+
+    def on_step(self, step: StreamStep, state: State) -> None:
+        """Hear of an embedding and of what the recogniser makes of it; ``state.event`` is a gesture that begins."""
+
+
+class Loop:
+    """Takes chunks of any length, with any gap between them.
+
+    Args:
+        stream: of the checkpoint.
+        recogniser: of the book; another one may take its place at any time, under ``lock``.
+        observer: is told of everything, under ``lock``.
+
+    Attributes:
+        lock: held while a chunk or a step is told of, so that another thread which takes it sees both whole.
+        lost: samples that were lost so far.
+    """
+
+    def __init__(self, stream: EmgStream, recogniser: Recogniser, observer: Observer) -> None:
+        self.stream, self.recogniser, self.observer = stream, recogniser, observer
+        self.lock, self.lost = threading.Lock(), 0
+
+    def run(self, chunks: Iterable[Chunk]) -> None:
+        """Take chunks until there are no more.
+
+        Raises:
+            UserError: what is wrong with the source.
+        """
+        for chunk in chunks:
+            self.take(chunk)
+
+    def take(self, chunk: Chunk) -> None:
+        """Take one chunk.
+
+        Raises:
+            UserError: another number of channels than the checkpoint's.
+        """
+        steps = self.stream.take(chunk)
+        with self.lock:
+            self.lost += chunk.lost
+            self.observer.on_chunk(chunk)
+        for step in steps:
+            with self.lock:
+                self.observer.on_step(step, self.recogniser.step(step))
