@@ -57,7 +57,7 @@ class Task:
     folder: Path
 
     def windows(self, role: Role, *, anchored: bool) -> Windows:
-        """Return the windows of a role that a stage may use, checked against leaks; ``anchored``: with valid anchors."""
+        """Return windows of a role that a stage may use, checked against leaks; ``anchored``: with valid anchors."""
         windows = windows_of(self.store, self.config.data)
         windows = self.split.allowed(self.store, windows, role)
         if anchored:
