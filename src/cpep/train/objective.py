@@ -147,7 +147,7 @@ class Objective(nn.Module):
         """Return the squared error of the mean pose of each token, in SDs, read from the embedding."""
         assert self.regression is not None
         anchor = self.net.anchor
-        mean_BNJ = anchor.standardised(anchor_BSJ).unflatten(1, (anchor.tokens, -1)).mean(dim=2)
+        mean_BNJ = torch.unflatten(anchor.standardised(anchor_BSJ), 1, (anchor.tokens, -1)).mean(dim=2)
         return F.mse_loss(self.regression(_whole(emg)), mean_BNJ.flatten(1))
 
     @in_fp32
