@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cpep.config.ranges import divisor
@@ -19,8 +20,8 @@ LOWEST_HZ = 20.0
 HIGHEST_HZ = 400.0
 POWER_FLOOR = 0.01
 """Added to a power before the logarithm, in units of the standardised samples: flattens sensor noise."""
-FITTED_WINDOWS = 128
-"""Windows that the statistics of log powers come from, spread evenly over those that are given."""
+FITTED_WINDOWS, FITTED_AT_ONCE = 128, 16
+"""Windows that the statistics of log powers come from, spread evenly over those given; so many at once."""
 
 
 def log_power(power: Tensor) -> Tensor:
@@ -64,12 +65,14 @@ class BandPowers(nn.Module):
         B, K, _ = tokens_BKP.shape
         bins_M1LC = tokens_BKP.reshape(-1, 1, self.bin_steps, self.columns)
         power_MFC = self.filters(bins_M1LC).float().square().mean(dim=2)
-        return log_power(power_MFC).view(B, K, -1, FILTERS, self.columns)
+        powers: Tensor = log_power(power_MFC).view(B, K, -1, FILTERS, self.columns)
+        return powers
 
     def fit(self, tokens_BNP: Tensor) -> None:
         """Take mean and SD of the log powers of each band and channel."""
         with torch.no_grad():
-            powers_XFC = torch.cat([self.powers(some) for some in torch.split(tokens_BNP, 16)]).flatten(0, 2)
+            parts = [self.powers(some) for some in torch.split(tokens_BNP, FITTED_AT_ONCE)]
+        powers_XFC = torch.cat(parts).flatten(0, 2)
         self.mean.copy_(powers_XFC.mean(dim=0))
         self.std.copy_(powers_XFC.std(dim=0).clamp_min(1e-3))
 
@@ -88,9 +91,7 @@ def band_passes(kernel: int, rate: float) -> Tensor:
     window_L = torch.hann_window(kernel + 2, periodic=False)[1:-1]
     waves_FL = torch.cos(2 * math.pi * hz_F[:, None] * time_L) * window_L
     itself_1L = (torch.arange(kernel) == kernel // 2).float()[None]
-    filters_FL = torch.cat([itself_1L, waves_FL])
-    found: Tensor = filters_FL / filters_FL.norm(dim=1, keepdim=True).clamp_min(1e-6)
-    return found
+    return F.normalize(torch.cat([itself_1L, waves_FL]), dim=1)
 
 
 class ConvEncoder(TransformerEncoder):
@@ -106,6 +107,7 @@ class ConvEncoder(TransformerEncoder):
         sizes: see ``Sizes``.
     """
 
+    embed: BandPowers
     target_mean: Tensor
     target_std: Tensor
 
@@ -139,15 +141,14 @@ class ConvEncoder(TransformerEncoder):
         super().fit(signal_BNF)
         every = max(1, len(signal_BNF) // FITTED_WINDOWS)
         tokens_BNP = self.tokens_of(signal_BNF[::every])
-        cast(BandPowers, self.embed).fit(tokens_BNP)
+        self.embed.fit(tokens_BNP)
         energy_XC = self._energies(tokens_BNP).flatten(0, 2)
         self.target_mean.copy_(energy_XC.mean(dim=0))
         self.target_std.copy_(energy_XC.std(dim=0).clamp_min(1e-3))
 
     def targets(self, tokens_BNP: Tensor) -> Tensor:
         """See ``Encoder.targets``."""
-        standard: Tensor = (self._energies(tokens_BNP) - self.target_mean) / self.target_std
-        return standard.flatten(2)
+        return ((self._energies(tokens_BNP) - self.target_mean) / self.target_std).flatten(2)
 
     def _energies(self, tokens_BNP: Tensor) -> Tensor:
         """Return the log power of each bin and channel, (B, N, bins, C)."""
