@@ -33,7 +33,8 @@ KINDS: dict[Kind, str] = {
 
 LIMITS = (
     "- Another number of channels, rate, kind or unit of EMG, or another anchor is refused. Electrodes in other "
-    "places are not noticed, and neither is another unit of a source that does not say its unit; they give wrong results.\n"
+    "places are not noticed, and neither is another unit of a source that does not say its unit; they give wrong "
+    "results.\n"
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
