@@ -116,6 +116,7 @@ def test_a_glove_keeps_its_posture_where_a_file_holds_one_gesture(tmp_path):
         ({"kind": "features"}, "features of 3 columns"),
         ({"kind": "joint_angles", "unit": "rad"}, "joint angles of 3 joints in rad"),
         ({"unit": "N"}, "values of 3 columns in N"),
+        ({"unit": "count"}, "glove of 3 sensors in count"),
     ],
 )
 def test_a_sidecar_says_what_the_anchor_is(tmp_path, anchor, words):

@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from cpep.checkpoints.checkpoint import save
-from cpep.cli.commands.serve import refuse_other_hands
 from cpep.cli.main import main
-from cpep.data.recording import Device
 from cpep.live.book.book import GestureBook
 from cpep.simulate.anatomy import REST_J
-from cpep.types import UserError
 from tests.data.samples import write_emg2pose
 
 
@@ -86,9 +83,3 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
     assert serve(lambda page: seen.append(page.live.session), "--calibrate", str(tmp_path / "raw")) == 0
     known, used = model.calibrate(recording.emg_TC.T), seen[0]._loop.stream._scale.now()
     assert np.allclose(used.centre_F, known.centre_F) and np.allclose(used.spread_F, known.spread_F)
-
-
-def test_other_hands_are_refused():
-    glove = Device(10, 100.0, "envelope", "V", anchor_names=("a", "b"), anchor_unit="count")
-    with pytest.raises(UserError, match="20 joints"):
-        refuse_other_hands(glove)

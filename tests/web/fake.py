@@ -114,8 +114,8 @@ class FakeSession:
         )
 
 
-def page(path):
-    """The page of a fake session whose book is at ``path``."""
+def page(path, no_hand=""):
+    """The page of a fake session whose book is at ``path``; ``no_hand`` says why no hand is shown."""
     from cpep.web.book_store import BookStore
     from cpep.web.frames import Live
     from cpep.web.page import Page
@@ -123,7 +123,7 @@ def page(path):
     if not path.exists():
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
-    live = Live(session, "fake", "noise_sd")
+    live = Live(session, "fake", "noise_sd", no_hand)
     return Page(live, BookStore(session, path), session, 100.0, 1.0)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -26,6 +29,8 @@ from tests.data.leading_out import WAYS, leading_out, untouched
 from tests.data.samples import write_emg2pose, write_generic
 from tests.web.fake import FakeBook, FakeSession
 
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 HOME = "http://127.0.0.1:8080"
 TOKEN = "a-token"
 
@@ -331,6 +336,20 @@ def test_an_upload_does_not_bring_another_file_of_the_server(tmp_path, way):
     upload = contents(leading_out(tmp_path, way, other))
     with untouched(other):
         assert refused(*upload).startswith(f"r0.hdf5: {WAYS[way][1]}")
+
+
+@pytest.mark.parametrize("no_hand", ["", "a hand takes joint angles, and the anchor is features of 64 columns"])
+def test_the_page_shows_a_hand_where_the_anchor_is_one(tmp_path, no_hand):
+    code = (
+        "import sys; from pathlib import Path; from starlette.testclient import TestClient; "
+        "from cpep.web.server import build; from tests.web.fake import page\n"
+        "with TestClient(build(page(Path(sys.argv[1]), sys.argv[2]))) as client: "
+        "print(client.get('/').text, client.get('/api/view').json()['hand'] is None)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "my.book"), no_hand]
+    shown = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+    assert shown.strip().endswith(str(bool(no_hand))) and no_hand in shown
+    assert ("Gesture studio" in shown) == (not no_hand) and "Remove fist" in shown
 
 
 def _luminance(colour):

@@ -27,7 +27,7 @@ Keys (those in brackets are optional):
 - [``ring``]: channels that form a closed ring around the arm, in order.
 - [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (else that of the EMG) and
   [``names``].
-- [``anchor``]: in place of ``pose``, what else the EMG is to be aligned to: as ``pose``, with ``kind``
+- [``anchor``]: in place of ``pose``, what else the EMG is to be aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
   kinds ``features`` and ``values`` need no ``unit``.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cpep.data.anchor import ANCHORS
+from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.recording import Device
 from cpep.types import EmgKind, UserError, refuse_interpolation
 
@@ -154,7 +154,8 @@ def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
     """Return the kind of an ``anchor``, or none of a ``pose``, whose unit says it; and the unit."""
     if reader.where == "pose.":
         return "", reader.text("unit")
-    name, unit = reader.text("kind", "values"), reader.text("unit", "")
+    unit = reader.text("unit", "")
+    name = reader.text("kind", BY_UNIT.get(unit, "values"))
     try:
         ANCHORS.get(name).check_unit(unit)
     except UserError as error:

@@ -68,7 +68,7 @@ class GestureBook:
         return self.names.index(REST) if REST in self.names else -1
 
     def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
-        """Add a gesture by its pose; see ``pose_windows`` for the shapes, rad. An entry of that name is replaced.
+        """Add a gesture by its pose, or other anchor; see ``pose_windows``. An entry of that name is replaced.
 
         Returns:
             Names of the entries that cannot be told from it.

@@ -22,7 +22,7 @@ class Entry:
     Attributes:
         name: what it is called.
         vector_GD: unit vectors, of pose windows or of EMG windows.
-        pose_GJ: the last pose of each window, rad; (G, 0) for EMG windows.
+        pose_GJ: the last pose (or frame of another anchor) of each window; (G, 0) for EMG windows.
     """
 
     name: str
