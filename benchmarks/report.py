@@ -55,7 +55,7 @@ def protocol() -> Protocol:
     """Make a protocol that knows all but the recordings, which are embedded already."""
     made = Protocol.__new__(Protocol)
     made.split, made.config, made.seed, made.hop_s = SPLIT, preset("small").evaluate, 0, 0.25
-    made.gestures = {"seen": SPLIT.seen, "unseen": SPLIT.unseen}
+    made.gestures, made.options = {"seen": SPLIT.seen, "unseen": SPLIT.unseen}, SPLIT.seen + SPLIT.unseen
     return made
 
 

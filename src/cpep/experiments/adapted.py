@@ -189,7 +189,7 @@ class Adaptation:
         outcomes = []
         for gestures, labels in self.protocol.gestures.items():
             outcomes.append(self._outcome(name, "zero_shot", gestures, share_NK, labels_K, labels))
-            options = tuple(self.classes)
+            options = tuple(sorted(self.protocol.options))
             outcomes.append(self._outcome(name, "zero_shot_all", gestures, share_NK, labels_K, labels, options))
         return outcomes
 

@@ -13,6 +13,7 @@ import numpy as np
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.store.store import Entry, Store
 from cpep.evaluate.events import (
+    Made,
     Matched,
     confusion,
     f1_table,
@@ -79,6 +80,12 @@ def replayed(
     return out
 
 
+def made_in(model: Model, store: Store, entry: Entry) -> tuple[Made, ...]:
+    """Return the gestures of a recording that are scored."""
+    label_M = np.asarray(store.label_M[entry.start : entry.start + entry.frames])
+    return gestures_of(label_M, 1 / store.frame_rate, store.vocabulary, model.card.window_s + CUT_S)
+
+
 def _replayed(
     model: Model, recogniser: Recogniser, store: Store, entry: Entry, hops: Iterable[tuple[int, int, Hop]]
 ) -> Replayed:
@@ -96,7 +103,7 @@ def _replayed(
             windows.append(
                 (store.vocabulary[label], book.names[of_gestures(p_E, book.rest).argmax()], book.answer(p_E))
             )
-    made = gestures_of(label_M, frame_s, store.vocabulary, model.card.window_s + CUT_S)
+    made = made_in(model, store, entry)
     pure = all(gesture.name in book.names for gesture in made)
     columns = np.array(windows, dtype=np.str_).reshape(-1, 3).T
     return Replayed(entry.user, match(made, events, rests_of(label_M, frame_s)), pure, *columns)

@@ -21,10 +21,11 @@ from cpep.data.store.store import Store, open_store
 from cpep.data.windows import windows_of
 from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import classical, trained
+from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import Protocol
 from cpep.experiments.results import Fold, evaluated, held, save_row
 from cpep.experiments.rows import ADAPTED, ALL, CLASSICAL, VARIANTS, Row, Stage, config_of, names_of
-from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
+from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.runtime import distributed
@@ -37,7 +38,7 @@ from cpep.train.stages import PAIRED, align, paired, pretrain
 from cpep.train.task import Task, device_of
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 6
+EVALUATION = 7
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
 
 
@@ -119,7 +120,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         guard_s=request.config.data.guard_s,
     )
     splits[0].refuse_single()
-    say(describe(store, splits))
+    say(describe(store, splits, request.config))
     if cannot := unadapted(names, store, splits, request.config):
         say(
             f"left out: {', '.join(cannot)}; every window of training people has a gesture, or touches an unseen one,"
@@ -131,7 +132,9 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     tasks = [
         fold_task(request, store, split, fold, seed) for seed in request.seeds for fold, split in enumerate(splits)
     ]
-    refuse_impossible(tasks[0], store, [tasks[0].row(name) for name in names])
+    rows = [tasks[0].row(name) for name in names]
+    refuse_impossible(tasks[0], store, rows)
+    refuse_impossible_data(store, splits, request.config, {row.name: row.config for row in rows})
     jobs = jobs_of(tasks, names)
     threads = request.config.threads
     workers = (

@@ -2,6 +2,7 @@
 
 A read-out is fitted on training users, its strength is chosen on validation users' *seen* gestures, and it is
 scored on test users. For unseen gestures a linear probe is fitted with the strength that seen gestures chose.
+What nobody of training users was recorded with is not asked, nor what nobody of test users makes (``Asked``).
 """
 
 from __future__ import annotations
@@ -15,23 +16,20 @@ import numpy as np
 import torch
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import (
-    embed_anchor,
-    embedding_set,
-    in_batches,
-)
+from cpep.checkpoints.embed import embed_anchor, embedding_set, in_batches
 from cpep.config.schema import EvaluateConfig, Readout
 from cpep.data.level import Normaliser, fit_prior
 from cpep.data.normalise import Standards, typical
 from cpep.data.splits import Role, Split
 from cpep.data.store.store import Store
-from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
+from cpep.data.windows import AnchorReader, SampleReader, Windows, hop_of, list_windows
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.fewshot import SHOTS, Shots, answers, choose_classifier
 from cpep.evaluate.knn import knn_vote
 from cpep.evaluate.metrics import Score, score
 from cpep.evaluate.person import numbered
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, Probe, choose_probe
+from cpep.experiments.asked import Asked
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
@@ -72,6 +70,10 @@ class Protocol:
         windows: all windows of the store.
         config: read-outs.
         seed: of the bootstrap.
+
+    Attributes:
+        gestures: the sets that are asked, ``seen`` and ``unseen``, with the labels that can be answered.
+        options: labels that can be answered among all.
     """
 
     def __init__(self, store: Store, split: Split, windows: Windows, config: EvaluateConfig, seed: int) -> None:
@@ -83,9 +85,9 @@ class Protocol:
         self._features: dict[Normalisation, EmbeddingSet] = {}
         self._apart: dict[Normalisation, Standards] = {}
         self._poses: dict[str, EmbeddingSet] = {}
-        steps = np.diff(windows.start_N)
-        self.hop_s = float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
-        self.gestures = {"seen": split.seen, "unseen": split.unseen} if split.unseen else {"seen": split.seen}
+        self.hop_s = hop_of(store, windows)
+        asked = Asked.of(store, split, windows)
+        self.gestures, self.options = asked.gestures, asked.taught["seen"] + asked.taught["unseen"]
 
     def part(self, data: EmbeddingSet, role: Role, labels: tuple[int, ...]) -> EmbeddingSet:
         """Return the windows of a role's users with these labels."""
@@ -154,10 +156,9 @@ class Protocol:
             pose: embeddings of the poses of the same windows; the gallery is the training users' part.
         """
         outcomes = []
-        everything = self.split.seen + self.split.unseen
         for name, labels in self.gestures.items():
             test = self.part(query, "test", labels)
-            for protocol, gallery_labels in (("zero_shot", labels), ("zero_shot_all", everything)):
+            for protocol, gallery_labels in (("zero_shot", labels), ("zero_shot_all", self.options)):
                 gallery = self.gallery(pose, gallery_labels)
                 voted = knn_vote(test.x_ND, gallery.x_ND, gallery.label_N, self.config.neighbours)
                 outcomes.append(self.outcome(model, protocol, name, voted, test, gallery_labels))

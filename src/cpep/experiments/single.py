@@ -22,10 +22,11 @@ from cpep.data.store.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
 from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import classical, trained
+from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import Protocol
 from cpep.experiments.results import Fold, save_row
 from cpep.experiments.rows import ADAPTED, CLASSICAL, config_of
-from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
+from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
 from cpep.live.book.book import GestureBook
@@ -96,7 +97,8 @@ def evaluate_checkpoint(
     model.card.refuse_other(store)
     split = split_for(model, store, test_users)
     split.refuse_single()
-    say(describe(store, [split]))
+    say(describe(store, [split], config))
+    refuse_impossible_data(store, [split], config, dict.fromkeys(CLASSICAL, config))
     windows = windows_of(store, config.data)
     protocol = Protocol(store, split, windows, config.evaluate, 0)
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))

@@ -21,6 +21,8 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.config.schema import OptimConfig, RunConfig
 from cpep.data.augment import Augmentation
 from cpep.data.sampler import Batches
+from cpep.data.splits import Split
+from cpep.data.store.store import Store
 from cpep.data.windows import Windows, anchor_at
 from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.regressor import PoseRegressor
@@ -32,7 +34,7 @@ from cpep.train.flops import cpep_gflop, step_gflop
 from cpep.train.loop import fit
 from cpep.train.rng import part_draws
 from cpep.train.schedule import is_past_its_best
-from cpep.train.stages import paired
+from cpep.train.stages import PAIRED, paired
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     Task,
@@ -79,7 +81,7 @@ def supervise(task: Task, progress: Progress = no_progress) -> Path:
     model = build_model(task, "supervised")
     assert isinstance(model.net, Encoder)
     net = Classifier(model.net, len(task.split.seen)).to(model.device)
-    train, validation = (_labelled(task, windows) for windows in (paired(task, "train"), paired(task, "val")))
+    train, validation = (labelled(task.store, paired(task, role), task.split) for role in PAIRED)
     read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
     model.net.tokeniser.fit(read(subsample(train, STATISTICS_WINDOWS)))
     optim = supervised_optim(task.config)
@@ -165,10 +167,15 @@ def _tips(device: torch.device) -> Callable[[Tensor], Tensor]:
     return lambda pose_BSJ: hand(pose_BSJ)[..., TIPS, :]
 
 
-def _labelled(task: Task, windows: Windows) -> Windows:
-    found = windows.select(np.isin(windows.label_N, task.split.seen))
+def labelled(store: Store, windows: Windows, split: Split) -> Windows:
+    """Return the windows that are labelled with a seen gesture throughout.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    found = windows.select(np.isin(windows.label_N, split.seen))
     if len(found) < 2:
-        raise UserError(f"{task.store.path}: no window is labelled throughout with a seen gesture")
+        raise UserError(f"{store.path}: no window is labelled throughout with a seen gesture")
     return found
 
 

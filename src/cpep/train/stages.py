@@ -11,9 +11,9 @@ from torch import Tensor
 
 from cpep.checkpoints.card import Kind, make_card
 from cpep.checkpoints.checkpoint import load
-from cpep.config.schema import MaeConfig
+from cpep.config.schema import AlignConfig, MaeConfig
 from cpep.data.sampler import Batches
-from cpep.data.splits import Role
+from cpep.data.splits import WORDS, Role
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.models.cpep import Cpep
@@ -37,7 +37,7 @@ from cpep.train.task import (
     save_stage,
     subsample,
 )
-from cpep.types import BoolArray, IntArray, Progress, UserError, no_progress
+from cpep.types import REST, BoolArray, IntArray, Progress, UserError, no_progress
 
 VALIDATION_WINDOWS = 2048
 PAIRED: tuple[Role, ...] = ("train", "val")
@@ -206,19 +206,31 @@ def paired(task: Task, role: Role) -> Windows:
 
     Of training people, only the share of the recordings that is paired by the settings (``align.pairs``).
     """
-    windows = task.windows(role, pose=True)
-    chosen = windows if task.config.align.rest else windows.select(windows.label_N != 0)
-    share = task.config.align.pairs if role == "train" else 1.0
-    if share < 1 and len(chosen) >= 2:
-        chosen = chosen.select(_share(task.store, chosen, share))
-        if len(chosen) < 2:
-            raise UserError(f"{task.store.path} is too short for align.pairs={share:g}; give a larger share")
+    chosen = pairs_of(task.store, task.windows(role, pose=True), task.config.align, role)
+    refuse_few_pairs(task.store, chosen, task.config.align, role)
+    return chosen
+
+
+def pairs_of(store: Store, windows: Windows, settings: AlignConfig, role: Role) -> Windows:
+    """Return those windows of a role that are paired: see ``paired``."""
+    chosen = windows.select(windows.valid_N if settings.rest else windows.valid_N & (windows.label_N != REST))
+    share = settings.pairs if role == "train" else 1.0
+    return chosen.select(_share(store, chosen, share)) if share < 1 else chosen
+
+
+def refuse_few_pairs(store: Store, chosen: Windows, settings: AlignConfig, role: Role) -> None:
+    """Check that there are windows to pair.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    if len(chosen) < 2 and role == "train" and settings.pairs < 1:
+        raise UserError(f"{store.path} is too short for align.pairs={settings.pairs:g}; give a larger share")
     if len(chosen) < 2:
         raise UserError(
-            f"{task.store.path}: every {role} window left is rest; declare fewer gestures unseen, or give "
+            f"{store.path}: every {WORDS[role]} window left is rest; declare fewer gestures unseen, or give "
             "--set align.rest=true"
         )
-    return chosen
 
 
 def _share(store: Store, windows: Windows, share: float) -> BoolArray:

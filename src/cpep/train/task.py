@@ -19,7 +19,7 @@ from cpep.config.schema import Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
-from cpep.data.splits import Role, Split
+from cpep.data.splits import WORDS, Role, Split
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, windows_of
 from cpep.runtime import distributed
@@ -57,11 +57,7 @@ class Task:
         if pose:
             windows = windows.select(windows.valid_N)
         self.split.refuse_leak(self.store, windows, role)
-        if len(windows) < 2:
-            raise UserError(
-                f"{self.store.path}: no {role} windows are left without unseen gestures and with valid pose"
-            )
-        return windows
+        return enough(self.store, windows, role)
 
     def key(self, kind: Kind, *inputs: Path) -> str:
         """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
@@ -91,6 +87,33 @@ class Task:
         if checkpoint.exists() and not note.exists():
             raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
         return note.exists() and checkpoint.exists()
+
+
+def enough(store: Store, windows: Windows, role: Role) -> Windows:
+    """Return windows of a role that are enough to train or to choose on.
+
+    Raises:
+        UserError: they are not.
+    """
+    if len(windows) < 2:
+        raise UserError(
+            f"{store.path}: no {role} windows are left without unseen gestures and with valid pose; name other "
+            "people (--test-users, --val-users), or fewer unseen gestures (--unseen)"
+        )
+    return windows
+
+
+def refuse_overlap(store: Store, windows: Windows, role: Role) -> None:
+    """Check that two windows can stand in one batch.
+
+    Raises:
+        UserError: all of them overlap.
+    """
+    if np.bincount(windows.phase_N).max() < 2:
+        raise UserError(
+            f"{store.path}: the few {WORDS[role]} windows that are left overlap; give more people or longer "
+            "recordings, or shorten the windows (--set data.window_s)"
+        )
 
 
 def settings_of(config: RunConfig, kind: Kind) -> dict[str, Any]:
