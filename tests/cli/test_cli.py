@@ -195,6 +195,8 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     assert main(["data", "prepare", str(raw), str(store)]) == 0
     for modality in ("emg", "pose"):
         assert main(["pretrain", modality, str(store), str(at(modality)), *TINY, *UNSEEN]) == 0
+        said = capsys.readouterr().out
+        assert said.index("training: 4 of 4 recordings") < said.index("checkpoint: ")
     encoders = ["--emg", str(at("emg", "checkpoint")), "--pose", str(at("pose", "checkpoint"))]
     assert main(["align", str(store), str(at("cpep")), *encoders, *TINY]) == 0
     checkpoint = str(at("cpep", "checkpoint"))

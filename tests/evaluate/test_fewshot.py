@@ -59,6 +59,16 @@ def test_a_gesture_made_once_takes_no_part():
     assert 2 not in data.label_N[shown] and 2 not in data.label_N[asked]
 
 
+@pytest.mark.parametrize("shots", [1, 2, 5, None])
+def test_a_person_who_repeats_one_gesture_alone_is_not_asked(shots):
+    """Of one gesture every answer is right; of none there is none."""
+    data = people("abc")
+    one = (data.user_N == "a") & (data.label_N > 1) & (data.time_N > 100)  # gestures 2 and 3 once, then no more
+    none = (data.user_N == "b") & (data.time_N > 100)
+    asked, _ = answers(ShotClassifier(0.1).fit(people("de")), data.select(~one & ~none), 0.25, shots, 0)
+    assert set(asked.user_N) == {"c"}
+
+
 def test_the_classifier_is_the_nearest_mean_under_the_scatter_of_other_people():
     train, shown, asked = people("abcd"), people(["x"], seed=5), people(["x"], seed=5, noise=0.3)
     classifier = ShotClassifier(0.2).fit(train)

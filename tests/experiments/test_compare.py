@@ -101,6 +101,17 @@ def test_only_complete_seeds_that_both_have_are_compared() -> None:
     assert {c.other for c in comparisons(folds[2:])} == {"vemg2pose", "cpep/avg_pool"}
 
 
+def test_a_fold_in_which_nobody_has_the_gestures_takes_no_seed_away() -> None:
+    folds = [fold(0, 0, ("1", "2")), fold(1, 0, ("3", "4")), fold(2, 0, ("5",))]
+    for row in folds[2].rows:
+        row["gestures"] = "seen"  # person 5 makes no unseen gesture
+    found = {(c.other, c.protocol, c.gestures): c for c in comparisons(folds)}
+    whole = {(c.other, c.protocol, c.gestures): c for c in comparisons(folds[:2])}
+    assert found == whole
+    (row,) = (r for r in summaries(folds) if (r["model"], r["protocol"]) == ("ridge", "zero_shot"))
+    assert (row["gestures"], row["people"], row["seeds"]) == ("unseen", 4, [0])
+
+
 def test_people_without_windows_in_one_of_the_rows_are_left_out() -> None:
     one = fold(0, 0, ("1", "2", "3"))
     number = [row["model"] for row in one.rows].index("ridge")

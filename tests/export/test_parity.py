@@ -40,6 +40,16 @@ def test_windows_are_compared_on_test_users_with_training_users(sample, store, s
     assert rows.min() >= 2 * 100 / BIN - 1 and len(np.unique(rows)) > 20
 
 
+@pytest.mark.parametrize("role", ["train", "test"])
+def test_people_without_a_labelled_window_are_a_sentence(causal, store, split, role):
+    label_M = np.array(store.label_M)
+    for entry in store.entries:
+        if entry.user in split.users(role):
+            label_M[entry.start : entry.start + entry.frames] = 0
+    with pytest.raises(UserError, match=f"no labelled window of users {', '.join(split.users(role))} to check with"):
+        held_out(causal, dataclasses.replace(store, label_M=label_M), split)
+
+
 def test_another_graph_is_refused(exported, sample):
     """A state one bin late is already another graph."""
     late = {**sample.beside, "moments": np.roll(sample.beside["moments"], 1, axis=0)}

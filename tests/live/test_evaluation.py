@@ -232,6 +232,91 @@ def test_data_that_hold_nothing_of_the_book_are_a_sentence(model, live_store, bo
         evaluate_live(everywhere)
 
 
+def relabelled(store, users, change, rename=None):
+    """Return the store with other labels for some people; with ``rename`` every other recording, then of that one."""
+    label_M, entries = np.array(store.label_M), []
+    for index, entry in enumerate(store.entries):
+        own = slice(entry.start, entry.start + entry.frames)
+        if entry.user in users and (index % 2 or not rename):
+            label_M[own] = change(label_M[own])
+            entry = dataclasses.replace(entry, user=rename or entry.user)
+        entries.append(entry)
+    return dataclasses.replace(store, label_M=label_M, prompt_M=label_M, entries=tuple(entries))
+
+
+def to_rest(label_M):
+    return np.minimum(label_M, 0)
+
+
+@pytest.fixture
+def unreplayed(model, live_store, book, tmp_path, monkeypatch):
+    """Return a function that evaluates on a store and gives what was said until people are replayed."""
+    save(model, tmp_path / "checkpoint")
+    book.save(tmp_path / "my.book")
+    said = []
+
+    def evaluated(store, **asked):
+        monkeypatch.setattr("cpep.experiments.live_scoring.prepared", lambda *_: store)
+        monkeypatch.setattr("cpep.experiments.live_scoring.replayed", lambda *_: said.append("replayed") or [])
+        monkeypatch.setattr("cpep.experiments.live_scoring.scores", lambda *_: {})
+        monkeypatch.setattr("cpep.experiments.live_scoring.write_live_report", lambda *_: None)
+        own = {"book": tmp_path / "my.book"} | asked
+        evaluate_live(LiveRequest(tmp_path / "checkpoint", data=store.path, out=tmp_path / "out", **own), said.append)
+
+    return evaluated, said
+
+
+def test_that_nobody_makes_a_gesture_of_the_book_is_known_before_the_replay(unreplayed, live_store, live_split):
+    evaluated, said = unreplayed
+    with pytest.raises(UserError, match="nobody makes a gesture of the book; made are none"):
+        evaluated(relabelled(live_store, live_split.users_test, to_rest))
+    assert "replayed" not in said
+
+
+def test_who_makes_no_gesture_of_the_book_is_said_before_the_replay(unreplayed, live_store, live_split):
+    evaluated, said = unreplayed
+    evaluated(
+        relabelled(live_store, live_split.users_test, to_rest, rename="zoe"), users=(*live_split.users_test, "zoe")
+    )
+    lacks = "user zoe: no gesture of the book; scored on false events and rejection alone"
+    assert said[-2:] == [lacks, "replayed"]
+
+
+def test_who_shows_nothing_is_known_before_books_are_made(unreplayed, live_store, live_split, monkeypatch):
+    evaluated, _ = unreplayed
+    monkeypatch.setattr(
+        "cpep.experiments.live_scoring.background_of", lambda *_: pytest.fail("something was embedded")
+    )
+    nothing = relabelled(live_store, live_split.users_test, lambda label_M: np.full_like(label_M, -1), rename="zoe")
+    with pytest.raises(UserError, match=r"recordings of user zoe with 's0' in their names have no labelled window"):
+        evaluated(nothing, book=None, shots=2, shown="s0", users=(*live_split.users_test, "zoe"))
+
+
+def test_validation_people_with_rest_alone_calibrate_no_book_of_shown_gestures(model, live_store, live_split):
+    (user,) = live_split.users_test
+    with pytest.raises(
+        UserError, match=r"validation users \(user_01, user_02\).* no labelled window of 1 s but of rest"
+    ):
+        shown_book(model, relabelled(live_store, live_split.users_val, to_rest), user, 2, "Grasp")
+
+
+def test_validation_people_with_unseen_gestures_alone_calibrate_no_book(model, live_store, live_split):
+    unseen = relabelled(live_store, live_split.users_val, lambda label_M: np.full_like(label_M, live_split.unseen[0]))
+    with pytest.raises(UserError, match=r"validation users \(user_01, user_02\).* away from unseen gestures"):
+        book_of(model, unseen)
+
+
+def test_a_book_of_gestures_that_validation_people_do_not_make_is_reported(monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 20)
+    events = scores([told("a", ["fist"])], ("fist",))
+    results = {
+        "events": events,
+        "windows": {"named": 1.0, "told": 1.0},
+        "book": {"false_alarms": 0.4, "accepted": None},
+    }
+    assert "0.400; - of the book's own are accepted" in live_text(results)
+
+
 @pytest.mark.parametrize(
     ("settings", "grid"), [((), 0.25), (("data.window_s=0.6", "emg.bin_ms=50"), 0.2), (("emg.bin_ms=20",), 0.2)]
 )

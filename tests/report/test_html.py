@@ -52,6 +52,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def test_the_table_says_where_fewer_people_were_tested() -> None:
+    results, _ = evaluation(folds=4, users=8, windows=5)
+    assert "8 people tested, each absent" in table_text(results, 100)
+    for row in results["rows"]:
+        if row["gestures"] == "unseen" and row["fold"]:
+            row["per_user"] = {}
+    said = " ".join(table_text(results, 100).split())
+    assert "8 people tested (2 of them on unseen gestures), each absent" in said
+
+
 def test_table_is_the_mean_and_sd_over_folds_and_seeds() -> None:
     results, _ = evaluation(folds=4, seeds=2, windows=5)
     table = table_of(results)

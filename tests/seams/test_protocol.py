@@ -26,7 +26,7 @@ class NearestMean(Protocol):
     words = "A window takes the gesture whose mean over training people is nearest."
 
     def run(self, given):
-        labels = self.asked(given.split)["all"]
+        labels = self.asked(given)["all"]
         train, test = (given.part(EMG, role, labels) for role in ("train", "test"))
         mean_KD = np.stack([train.x_ND[train.label_N == label].mean(axis=0) for label in labels])
         away_NK = ((test.x_ND[:, None] - mean_KD) ** 2).sum(axis=2)

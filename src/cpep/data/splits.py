@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +13,10 @@ import numpy as np
 from cpep.data.readers.registry import data_set
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows, touches
-from cpep.types import UserError
+from cpep.types import BoolArray, UserError
 
 Role = Literal["train", "val", "test"]
+WORDS: Mapping[Role, str] = {"train": "training", "val": "validation", "test": "test"}
 
 
 class LeakError(AssertionError):
@@ -33,6 +34,8 @@ class Split:
         seen: labels of gestures that are evaluated as seen.
         unseen: labels that are in no training stage.
         guard_s: a training window stays this far from a sample of an unseen gesture.
+        by_column: whether the split column of metadata.csv chose the test people. Then it holds out recordings, too:
+            those that it gives to another role than their person's (a held-out stage) are in no training stage.
 
     Raises:
         UserError: a user has two roles, a role is empty, or a gesture is both seen and unseen.
@@ -44,6 +47,7 @@ class Split:
     seen: tuple[int, ...]
     unseen: tuple[int, ...]
     guard_s: float
+    by_column: bool = False
 
     def __post_init__(self) -> None:
         roles = {"training": self.users_train, "validation": self.users_val, "test": self.users_test}
@@ -82,11 +86,14 @@ class Split:
         """
         if role == "test":
             raise LeakError("windows of test users are never for training or selection")
-        fits = np.array([e.user in self.users(role) and e.split in ("", role) for e in store.entries])[
-            windows.entry_N
-        ]
-        windows = windows.select(fits)
+        own_E = np.isin([entry.user for entry in store.entries], self.users(role)) & self.open_to_training(store)
+        windows = windows.select(own_E[windows.entry_N])
         return windows.select(~touches(store, windows, self.unseen, self.guard_s))
+
+    def open_to_training(self, store: Store) -> BoolArray:
+        """Tell which recordings the split column does not hold out, (E,): all of them where it is not used."""
+        roles = declared(store) if self.by_column else {}
+        return np.array([not roles or entry.split == roles[entry.user] for entry in store.entries])
 
     def refuse_leak(self, store: Store, windows: Windows, role: Role) -> None:
         """Check a list of windows once more, frame by frame, before a stage uses it.
@@ -94,9 +101,12 @@ class Split:
         Raises:
             LeakError: a window is of another role's user, or touches an unseen gesture.
         """
-        foreign = {store.entries[index].user for index in np.unique(windows.entry_N)} - set(self.users(role))
+        entries = np.unique(windows.entry_N)
+        foreign = {store.entries[index].user for index in entries} - set(self.users(role))
         if foreign or role == "test":
             raise LeakError(f"users {sorted(foreign)} are no {role} users but reached a training stage")
+        if len(held := entries[~self.open_to_training(store)[entries]]):
+            raise LeakError(f"{store.entries[held[0]].name} is held out by metadata.csv but reached a training stage")
         edges = np.zeros(len(store.label_M) + 1, dtype=np.int32)
         np.add.at(edges, windows.start_N, 1)
         np.add.at(edges, windows.start_N + windows.frames + windows.lag_frames, -1)
@@ -155,6 +165,10 @@ def make_splits(
 ) -> list[Split]:
     """Divide people per results.md: K folds, given test users, the metadata's split, or a quarter.
 
+    What is asked for wins: with ``folds`` or ``test_users`` the metadata's split is not looked at. Without them it
+    says who is tested and which recordings are held out, and ``val_users`` and ``unseen`` say who else validates and
+    which gestures are unseen. A gesture of held-out recordings alone is then neither seen nor unseen unless named.
+
     Raises:
         UserError: an unknown user or gesture, or too few users.
     """
@@ -163,16 +177,15 @@ def make_splits(
         if user not in users:
             raise UserError(f"{store.path} has no user {user!r}; its users are {', '.join(sorted(users))}")
     known = data_set(store.name)
+    roles = {} if folds or test_users else declared(store)
     unseen_labels = gesture_labels(store, unseen or known.unseen)
     if known.seen and not unseen:
         seen = gesture_labels(store, known.seen)
     else:
-        recorded = set(np.unique(store.label_M)) - {0, -1}
-        seen = tuple(sorted(int(label) for label in recorded - set(unseen_labels)))
-    roles = _declared(store)
+        seen = tuple(sorted(_recorded(store, "train" if roles else "") - set(unseen_labels)))
     if test_users:
         tests = [list(test_users)]
-    elif roles and not folds:
+    elif roles:
         tests = [[user for user in users if roles[user] == "test"]]
         val_users = val_users or [user for user in users if roles[user] == "val"]
     else:
@@ -180,7 +193,7 @@ def make_splits(
         if len(users) < max(4, count):
             raise UserError(f"{store.path} has {len(users)} users; {max(4, count)} or more are needed for this split")
         tests = [users[fold::count] for fold in range(count)][: folds or 1]
-    return [_split(users, test, val_users, seen, unseen_labels, guard_s) for test in tests]
+    return [_split(users, test, val_users, seen, unseen_labels, guard_s, bool(roles)) for test in tests]
 
 
 def _split(
@@ -190,15 +203,28 @@ def _split(
     seen: tuple[int, ...],
     unseen: tuple[int, ...],
     guard_s: float,
+    by_column: bool,
 ) -> Split:
     rest = [user for user in users if user not in test]
     validation = list(val_users) or rest[: max(2, round(0.1 * len(users)))]
     train = [user for user in rest if user not in validation]
-    return Split(tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test)), seen, unseen, guard_s)
+    people = tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test))
+    return Split(*people, seen, unseen, guard_s, by_column)
 
 
-def _declared(store: Store) -> dict[str, str]:
-    """Return each user's role by the metadata's split column: train if any file is, then val, then test."""
+def _recorded(store: Store, split: str) -> set[int]:
+    """Return the gestures of all recordings, or of those that the split column gives to one split."""
+    label_M = store.label_M
+    if split:
+        label_M = label_M[np.repeat([e.split == split for e in store.entries], [e.frames for e in store.entries])]
+    return {int(label) for label in np.unique(label_M)} - {0, -1}
+
+
+def declared(store: Store) -> dict[str, str]:
+    """Return each user's role by the metadata's split column: train if any file is, then val, then test.
+
+    It is empty where the column cannot divide people: a recording has no split, or a role would have nobody.
+    """
     if not all(entry.split for entry in store.entries):
         return {}
     roles: dict[str, str] = {}

@@ -111,10 +111,18 @@ def windows_of(store: Store, config: DataConfig) -> Windows:
     return list_windows(store, config.window_s, config.hop_s, lag_frames)
 
 
+def hop_of(store: Store, windows: Windows) -> float:
+    """Return the distance of neighbouring windows of a list, s."""
+    steps = np.diff(windows.start_N)
+    return float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
+
+
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
     """Tell which windows have a frame, of EMG or anchor, labelled or prompted with ``labels`` within ``guard_s``."""
     guard = frames_of(store, guard_s)
     out = np.zeros(len(windows), dtype=bool)
+    if not len(windows):
+        return out
     order_N = np.argsort(windows.entry_N, kind="stable")
     found_E, first_E = np.unique(windows.entry_N[order_N], return_index=True)
     for index, mine in zip(found_E, np.split(order_N, first_E[1:]), strict=True):

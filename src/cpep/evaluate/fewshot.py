@@ -111,6 +111,8 @@ def answers(
 ) -> tuple[EmbeddingSet, IntArray]:
     """Ask every person what it was not shown, in each of the draws; return the windows and the answers.
 
+    A person who showed one gesture alone is not asked: there is nothing to tell it from.
+
     Args:
         classifier: fitted on other people.
         data: labelled windows of the people.
@@ -126,7 +128,7 @@ def answers(
         for number in range(DRAWS):
             rng = np.random.default_rng([seed, number])
             shown_N, asked_N = draw(own.label_N, repetition_N[mine_N], shots, rng)
-            if asked_N.any():
+            if len(np.unique(own.label_N[shown_N])) > 1:
                 asked.append(mine_N[asked_N])
                 predicted.append(classifier.predict(own.select(shown_N), own.x_ND[asked_N]))
     return data.select(np.concatenate(asked)), np.concatenate(predicted)

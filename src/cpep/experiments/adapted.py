@@ -217,9 +217,9 @@ class Adaptation:
         """Answer the windows that protocols ask by the likeliest of the gestures that they offer."""
         outcomes = []
         for protocol in protocols:
-            for gestures, labels in protocol.asked(self.split).items() if protocol in self._protocols else ():
+            for gestures, labels in protocol.asked(self._given).items() if protocol in self._protocols else ():
                 mine_N = self._asked_N & np.isin(self._data.label_N, labels)
-                open_K = np.isin(labels_K, protocol.classes(self.split, gestures))
+                open_K = np.isin(labels_K, protocol.classes(self._given, gestures))
                 predicted_N = labels_K[open_K][share_NK[mine_N][:, open_K].argmax(axis=1)]
                 outcomes.append(protocol.outcome(self._given, gestures, self._data.select(mine_N), predicted_N))
         return outcomes

@@ -134,11 +134,15 @@ def _answered(folds: Sequence[Fold]) -> list[tuple[str, str]]:
 
 
 def _runs(folds: Sequence[Fold], model: str, protocol: str, gestures: str) -> dict[int, Answers]:
-    """Return the answers of a row by seed, where each fold of the seed has it."""
+    """Return the answers of a row by seed, where each fold of the seed has the model.
+
+    A fold that has the model but not this row tested nobody who has these gestures.
+    """
     runs = {}
     for seed in dict.fromkeys(fold.seed for fold in folds):
-        parts = [(fold, _find(fold, model, protocol, gestures)) for fold in folds if fold.seed == seed]
-        if all(row is not None for _, row in parts):
+        own = [fold for fold in folds if fold.seed == seed]
+        parts = [(fold, row) for fold in own if (row := _find(fold, model, protocol, gestures)) is not None]
+        if parts and all(any(row["model"] == model for row in fold.rows) for fold in own):
             runs[seed] = Answers(*_joined(parts))
     return runs
 
@@ -149,7 +153,7 @@ def _everywhere(runs: Sequence[Answers]) -> frozenset[str]:
     return people[0].intersection(*people) if people else frozenset()
 
 
-def _joined(parts: Sequence[tuple[Fold, int | None]]) -> Iterator[Any]:
+def _joined(parts: Sequence[tuple[Fold, int]]) -> Iterator[Any]:
     """Put the labels, predictions and users of folds together."""
     for name in ("label", "predicted", "user"):
         yield np.concatenate([fold.arrays[f"{row}/{name}"] for fold, row in parts])

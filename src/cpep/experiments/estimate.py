@@ -19,6 +19,7 @@ from cpep.data.resample import frame_ratio
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
+from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.rows import StageRun, names_of, row_of
 from cpep.experiments.runs import Request
 from cpep.train.flops import saved_bytes, step_kernels
@@ -35,17 +36,22 @@ class Basis:
 
     Attributes:
         store: prepared, or without a recording.
-        split: of the first fold.
+        splits: one a fold.
         known_s: seconds of training people, where the store has no recording; 0 where they are not known.
         disk: bytes of the store; 0 where they are not known.
         text: what this is.
     """
 
     store: Store
-    split: Split
+    splits: tuple[Split, ...]
     known_s: float
     disk: float
     text: str
+
+    @property
+    def split(self) -> Split:
+        """That of the first fold."""
+        return self.splits[0]
 
 
 @dataclass(frozen=True)
@@ -119,19 +125,19 @@ def basis_of(request: Request, data: Path | None) -> Basis:
         store = _without_recordings(Path("emg2pose"), emg2pose.DEVICE)
         text = "no --data: the sizes of emg2pose, 370.3 h, of which all of 250.9 h train: no window is left out for "
         text += "rest,\nlost pose or an unseen gesture"
-        return Basis(store, seen, TRAIN_S, WHOLE_S * bytes_a_second(store), text)
+        return Basis(store, (seen,), TRAIN_S, WHOLE_S * bytes_a_second(store), text)
     if is_store(data):
         store = open_store(data)
         asked = {"test_users": request.test_users, "val_users": request.val_users, "unseen": request.unseen}
-        (split, *_) = make_splits(store, folds=request.folds, guard_s=seen.guard_s, **asked)
-        text = f"{data}: {store.name}, {store.seconds / 3600:.1f} h, {len(store.users)} users; windows of fold 0"
-        return Basis(store, split, 0.0, sum(file.stat().st_size for file in data.iterdir()), text)
+        splits = tuple(make_splits(store, folds=request.folds, guard_s=seen.guard_s, **asked))
+        text = f"{data}: windows of fold 0\n{describe(store, splits, request.config)}"
+        return Basis(store, splits, 0.0, sum(file.stat().st_size for file in data.iterdir()), text)
     sources = find_recordings(data)
     store = _without_recordings(data, sources[0].read().device)
     text = (
         f"{data}: {len(sources)} recordings, not prepared: sizes are those of {sources[0].name}, hours are not known"
     )
-    return Basis(store, seen, 0.0, 0.0, f"{text} (give a prepared store)")
+    return Basis(store, (seen,), 0.0, 0.0, f"{text} (give a prepared store)")
 
 
 def _without_recordings(path: Path, device: Device) -> Store:
@@ -167,7 +173,7 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
     """Return every stage that the asked rows need, each once, in the order of training.
 
     Raises:
-        UserError: a network cannot be built from the settings.
+        UserError: a network cannot be built from the settings, or the recordings cannot be trained or tested on.
     """
 
     def costs(config: RunConfig) -> dict[str, float]:
@@ -175,11 +181,14 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
 
     found: dict[str, Cost] = {}
     times = len(request.seeds) * max(1, request.folds)
-    for name in names_of(request.models):
-        for one in row_of(name, request.config, costs).chain():
+    rows = [row_of(name, request.config, costs) for name in names_of(request.models)]
+    if basis.store.entries:
+        refuse_impossible_data(basis.store, basis.splits, request.config, rows)
+    for row in rows:
+        for one in row.chain():
             if (key := fingerprint(one.name, one.settings)) not in found:
                 own = one.folder(request.config) == one.name
-                found[key] = _cost(one, one.name if own else f"{one.name} of {name}", times, basis)
+                found[key] = _cost(one, one.name if own else f"{one.name} of {row.name}", times, basis)
     return list(found.values())
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.store.store import Store
+from cpep.data.store.store import Entry, Store
 from cpep.evaluate.events import (
+    Made,
     Matched,
     confusion,
     f1_table,
@@ -81,6 +82,12 @@ def replayed(
     return out
 
 
+def made_in(model: Model, store: Store, entry: Entry) -> tuple[Made, ...]:
+    """Return the gestures of a recording that are scored."""
+    label_M = np.asarray(store.label_M[entry.start : entry.start + entry.frames])
+    return gestures_of(label_M, 1 / store.frame_rate, store.vocabulary, model.card.window_s + CUT_S)
+
+
 class _Tapes(Observer):
     """What the recogniser says, by recording; a recording that is shorter than a window has none."""
 
@@ -100,11 +107,11 @@ class _Tape:
     """The events of one recording, and the answers to each of its windows that lies within a gesture."""
 
     def __init__(self, model: Model, book: GestureBook, store: Store, index: int) -> None:
-        self.store, self.book, self.entry = store, book, store.entries[index]
-        self.window_s, self.frame_s = model.card.window_s, 1 / store.frame_rate
+        self._model, self.store, self.book, self.entry = model, store, book, store.entries[index]
+        self.frame_s = 1 / store.frame_rate
         self.label_M = np.asarray(store.label_M[self.entry.start : self.entry.start + self.entry.frames])
         self._change_M = np.cumsum(np.diff(self.label_M, prepend=self.label_M[0]) != 0)
-        self._length = round(self.window_s / self.frame_s)
+        self._length = round(model.card.window_s / self.frame_s)
         self._events: list[Event] = []
         self._windows: list[tuple[str, str, str]] = []
 
@@ -119,7 +126,7 @@ class _Tape:
 
     def replayed(self) -> Replayed:
         """Match events with gestures."""
-        made = gestures_of(self.label_M, self.frame_s, self.store.vocabulary, self.window_s + CUT_S)
+        made = made_in(self._model, self.store, self.entry)
         matched = match(made, self._events, rests_of(self.label_M, self.frame_s))
         pure = all(gesture.name in self.book.names for gesture in made)
         columns = np.array(self._windows, dtype=np.str_).reshape(-1, 3).T

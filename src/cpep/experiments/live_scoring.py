@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,8 @@ from cpep.checkpoints.checkpoint import Model, load
 from cpep.config.presets import from_dict
 from cpep.data.splits import LeakError
 from cpep.data.store.store import Store
-from cpep.data.windows import list_windows
-from cpep.experiments.live import names_of, replayed, scores, window_scores
+from cpep.data.windows import Windows, list_windows
+from cpep.experiments.live import made_in, names_of, replayed, scores, window_scores
 from cpep.experiments.runs import Request, claim, prepared, run_block
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import background_of, grid_s
@@ -82,13 +82,11 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     if request.book is not None:
         books = dict.fromkeys(users, GestureBook.load(request.book, model))
     else:
-        books = {user: shown_book(model, store, user, request.shots, request.shown) for user in users}
+        # of everybody first: who shows nothing is known before anything takes long
+        shown = {user: _shown(model, store, user, request.shown) for user in users}
+        books = {user: _book_of_shown(model, store, windows, request.shots) for user, windows in shown.items()}
+    names = _made_of_books(request, model, store, indices, books, say)
     runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
-    made = {gesture.name for run in runs for gesture in run.matched.made}
-    names = [name for name in dict.fromkeys(n for book in books.values() for n in names_of(book)) if name in made]
-    if not names:
-        found = ", ".join(sorted(made)) or "none"
-        raise UserError(f"{request.data}: nobody makes a gesture of the book; made are {found}")
     seconds = round(time.monotonic() - clock, 1)
     results = {
         "schema": SCHEMA,
@@ -104,6 +102,32 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     write_json(request.out / "live.json", results)
     write_live_report(results, request.out / "live.html")
     return results
+
+
+def _made_of_books(
+    request: LiveRequest,
+    model: Model,
+    store: Store,
+    indices: Sequence[int],
+    books: Mapping[str, GestureBook],
+    say: Callable[[str], None],
+) -> list[str]:
+    """Return the gestures of the books that somebody makes, and say who makes none of the own book.
+
+    Raises:
+        UserError: nobody makes any.
+    """
+    made: dict[str, set[str]] = {user: set() for user in books}
+    for entry in (store.entries[index] for index in indices):
+        made[entry.user] |= {gesture.name for gesture in made_in(model, store, entry)}
+    everything = set().union(*made.values())
+    names = dict.fromkeys(name for book in books.values() for name in names_of(book) if name in everything)
+    if not names:
+        found = ", ".join(sorted(everything)) or "none"
+        raise UserError(f"{request.data}: nobody makes a gesture of the book; made are {found}")
+    if none := [user for user, book in books.items() if not made[user] & set(names_of(book))]:
+        say(f"user {', '.join(none)}: no gesture of the book; scored on false events and rejection alone")
+    return list(names)
 
 
 def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
@@ -135,17 +159,42 @@ def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) ->
     Raises:
         UserError: the person has no such recording, or none long enough.
     """
-    windows = list_windows(store, model.card.window_s, grid_s(model))
-    windows = windows.select(windows.label_N >= 0)
+    return _book_of_shown(model, store, _shown(model, store, user, shown), shots)
+
+
+def _shown(model: Model, store: Store, user: str, shown: str) -> Windows:
+    """Return the labelled windows of the recordings that a person shows gestures from."""
+    windows = _labelled(model, store)
     shown_E = np.array([entry.user == user and shown in entry.name for entry in store.entries])
     mine = windows.select(shown_E[windows.entry_N])
-    if not shown_E.any() or not len(mine):
+    if not shown_E.any():
         raise UserError(
             f"{store.path}: user {user} has no recording with {shown!r} in its name to show gestures from"
         )
-    others = windows.select(np.isin(windows.users(store), model.card.held_out().users_val))
+    if not len(mine):
+        raise UserError(
+            f"{store.path}: the recordings of user {user} with {shown!r} in their names have no labelled window of "
+            f"{model.card.window_s:g} s to show; show others, or name other people with --users"
+        )
+    return mine
+
+
+def _labelled(model: Model, store: Store) -> Windows:
+    windows = list_windows(store, model.card.window_s, grid_s(model))
+    return windows.select(windows.label_N >= 0)
+
+
+def _book_of_shown(model: Model, store: Store, mine: Windows, shots: int) -> GestureBook:
+    """Return the book of some windows of each gesture that a person showed."""
+    windows, users = _labelled(model, store), model.card.held_out().users_val
+    others = windows.select(np.isin(windows.users(store), users))
     if not len(others):
         raise UserError(f"{store.path} has no validation user of the checkpoint, on whom confidence is calibrated")
+    if not (others.label_N > 0).any():
+        raise UserError(
+            f"{store.path}: the checkpoint's validation users ({', '.join(users)}), on whom confidence is "
+            f"calibrated, have no labelled window of {model.card.window_s:g} s but of rest"
+        )
     book = GestureBook(model, background_of(model, store, others))
     for label in sorted(set(mine.label_N.tolist())):
         own = mine.select(np.flatnonzero(mine.label_N == label))
@@ -155,5 +204,5 @@ def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) ->
 
 
 def _mean(values: list[float]) -> float | None:
-    value = float(np.mean(values))
-    return None if np.isnan(value) else round(value, 4)
+    known = [value for value in values if not np.isnan(value)]
+    return round(float(np.mean(known)), 4) if known else None

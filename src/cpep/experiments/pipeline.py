@@ -24,9 +24,10 @@ from cpep.evaluate.protocols.base import chosen
 from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import Subject, evaluate
 from cpep.experiments.fold import Fold, evaluated, held, save_row
+from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import RowRun, StageRun, names_of, row_of
-from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
+from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json
 from cpep.runtime.jobs import Job, cores, run_all
@@ -34,7 +35,7 @@ from cpep.train.stage import compute, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 6
+EVALUATION = 7
 """Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
 
 
@@ -112,7 +113,7 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         guard_s=request.config.data.guard_s,
     )
     splits[0].refuse_single()
-    say(describe(store, splits))
+    say(describe(store, splits, request.config))
     if cannot := unadapted(names, store, splits, request.config):
         say(
             f"left out: {', '.join(cannot)}; every window of training people has a gesture, or touches an unseen one,"
@@ -124,7 +125,9 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     tasks = [
         fold_task(request, store, split, fold, seed) for seed in request.seeds for fold, split in enumerate(splits)
     ]
-    refuse_impossible(tasks[0], store, [tasks[0].row(name) for name in names])
+    rows = [tasks[0].row(name) for name in names]
+    refuse_impossible(tasks[0], store, rows)
+    refuse_impossible_data(store, splits, request.config, rows)
     jobs = jobs_of(tasks, names)
     threads = request.config.threads
     workers = (

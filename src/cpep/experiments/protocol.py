@@ -1,4 +1,7 @@
-"""The labelled windows of one store under one split, and their embeddings for the protocols of evaluation."""
+"""The labelled windows of one store under one split, and their embeddings for the protocols of evaluation.
+
+What no training person was recorded with is not asked, nor what no test person makes (``Asked``).
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ from cpep.data.normalise import Normaliser, Rows, power_rows, typical
 from cpep.data.splits import Role, Split
 from cpep.data.statistics import MeanSd
 from cpep.data.store.store import Store
-from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
+from cpep.data.windows import AnchorReader, SampleReader, Windows, hop_of, list_windows
 from cpep.evaluate.features import classical_features
-from cpep.evaluate.protocols.base import Given, Outcome, gestures_of, run
+from cpep.evaluate.protocols.base import ALL, ANSWERABLE, Given, Outcome, run
+from cpep.experiments.asked import Asked
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
@@ -40,7 +44,8 @@ class SplitData:
     Attributes:
         every: all windows of the store.
         windows: those that are evaluated: labelled, of seen and unseen gestures.
-        gestures: labels of seen and, where there are some, of unseen gestures.
+        gestures: the sets that are asked, ``seen`` and ``unseen``, with the labels that can be answered.
+        sets: the same with all gestures, and with what can be answered among all; see ``Given``.
         hop_s: distance of neighbouring windows, seconds.
     """
 
@@ -53,13 +58,14 @@ class SplitData:
         self._features: dict[Normalisation, EmbeddingSet] = {}
         self._apart: dict[Normalisation, Normaliser] = {}
         self._poses: dict[str, EmbeddingSet] = {}
-        steps = np.diff(windows.start_N)
-        self.hop_s = float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
-        self.gestures = {name: labels for name, labels in gestures_of(split).items() if name != "all"}
+        self.hop_s = hop_of(store, windows)
+        asked = Asked.of(store, split, windows)
+        self.gestures = asked.gestures
+        self.sets = {**asked.gestures, ALL: both, ANSWERABLE: asked.taught["seen"] + asked.taught["unseen"]}
 
     def given(self, **embeddings: EmbeddingSet) -> Given:
         """Return what protocols are given of a row: its embeddings of ``windows`` by kind, see ``Given``."""
-        return Given(self.split, self.config, self.seed, self.hop_s, embeddings)
+        return Given(self.split, self.config, self.seed, self.hop_s, embeddings, self.sets)
 
     def outcomes(self, **embeddings: EmbeddingSet) -> list[Outcome]:
         """Return the answers of a row under every protocol that is asked for and whose embeddings are given."""

@@ -114,19 +114,6 @@ def worked_seconds(out: Path, seconds: float) -> float:
     return float(note["seconds"])
 
 
-def describe(store: Store, splits: Sequence[Split]) -> str:
-    """Return a sentence or two on what will be trained and tested."""
-    one = splits[0]
-    names = [store.vocabulary[label] for label in one.unseen]
-    return (
-        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
-        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures\n"
-        f"unseen: {', '.join(names) or 'none'}\n"
-        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
-        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}"
-    )
-
-
 def publish(
     out: Path,
     run: dict[str, Any],

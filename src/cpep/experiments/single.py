@@ -25,9 +25,10 @@ from cpep.evaluate.protocols.base import chosen
 from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import Subject, evaluate
 from cpep.experiments.fold import Fold, save_row
+from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import row_of
-from cpep.experiments.runs import Request, claim, describe, prepared, publish, run_block, worked_seconds
+from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
 from cpep.live.book.book import GestureBook
@@ -98,13 +99,14 @@ def evaluate_checkpoint(
     model.card.refuse_other(store)
     split = split_for(model, store, test_users)
     split.refuse_single()
-    say(describe(store, [split]))
+    say(describe(store, [split], config))
+    asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
+    refuse_impossible_data(store, [split], config, [one for one in asked if not one.row.stage])
     windows = windows_of(store, config.data)
     evaluated = SplitData(store, split, windows, config.evaluate, 0)
     kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
     model.net.to(device_of(config.device))
     pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
-    asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
     rows = [one for one in asked if not one.row.adapts or len(idle(store, windows, split))]
     for one in rows:
         name, own = one.name, evaluated.under(one.config.evaluate)

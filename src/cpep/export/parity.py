@@ -93,12 +93,14 @@ def held_out(model: Model, store: Store, split: Split) -> Sample:
     every = list_windows(store, model.card.window_s, HOP_S)
     labels = split.seen + split.unseen
     windows = _on_bins(model.emg_frontend, store, split.evaluated(store, every, "test", labels))
-    if not len(windows):
-        raise UserError(f"{store.path} has no labelled window of users {', '.join(split.users_test)} to check with")
+    shown = split.evaluated(store, every, "train", labels)
+    for users, some in ((split.users_test, windows), (split.users_train, shown)):
+        if not len(some):
+            raise UserError(f"{store.path} has no labelled window of users {', '.join(users)} to check with")
     windows = windows.select(np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).astype(int)))
     gallery = None
     if model.spec.reads_anchor:
-        gallery = embed_anchor(model, store, split.evaluated(store, every, "train", labels))
+        gallery = embed_anchor(model, store, shown)
     emg_NTC = SampleReader(store, windows.frames, None)(windows).numpy()
     x = embed_emg(model, store, windows).x_ND
     return Sample(emg_NTC, _beside(graph, store, windows), x, windows.label_N, gallery)

@@ -65,7 +65,7 @@ def live_lines(results: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("rejected", _interval(events["rejected"]), "of gestures that the book lacks, those that raised no event"),
     ]
     if book["false_alarms"] is not None:
-        said = f"{book['false_alarms']:.3f}; {book['accepted']:.3f} of the book's own are accepted"
+        said = f"{book['false_alarms']:.3f}; {_share(book['accepted'])} of the book's own are accepted"
         lines.append(("stated false alarms", said, "single windows of validation people outside the book"))
     return lines
 

@@ -14,6 +14,7 @@ import numpy as np
 from cpep.config.rows import is_ablation, role_of, words_of
 from cpep.report.names import (
     DAGGER,
+    GESTURES,
     UNDER_TRAINED,
     columns_of,
     title_of,
@@ -271,13 +272,20 @@ def titles_over(titles: Sequence[str], width: int) -> str:
 
 def legend(results: dict[str, Any], table: Table) -> str:
     """Say what the numbers of a table are, in one sentence."""
-    people = len({user for row in results["rows"] for user in row.get("per_user", {})})
-    data = results["data"]
+    people, data = _people(results["rows"]), results["data"]
+    tested = ((kind, _people([row for row in results["rows"] if row["gestures"] == kind])) for kind in GESTURES)
+    fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
+    tried = f"{people} people tested" + (f" ({' and '.join(fewer)})" if fewer else "")
     kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval"
     return (
-        f"Balanced accuracy, {kind}; {people} people tested, each absent from training; "
+        f"Balanced accuracy, {kind}; {tried}, each absent from training; "
         f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."
     )
+
+
+def _people(rows: Sequence[dict[str, Any]]) -> int:
+    """Return how many people were tested."""
+    return len({user for row in rows for user in row.get("per_user", {})})
 
 
 def _runs(results: dict[str, Any]) -> str:

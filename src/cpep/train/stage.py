@@ -123,6 +123,14 @@ class Stage(ABC):
             UserError: there are none.
         """
 
+    def drawn(self, store: Store, pairs: Windows, split: Split) -> Windows:
+        """Return those of the paired windows that its batches are drawn from: all, unless a stage says more.
+
+        Raises:
+            UserError: there are none.
+        """
+        return pairs
+
     @abstractmethod
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
         """Build what is trained around an untrained model, without looking at data.

@@ -17,6 +17,7 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.config.schema import OptimConfig, RunConfig
 from cpep.data.sampler import Batches
 from cpep.data.splits import Role, Split
+from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.models.encoder import Encoder
 from cpep.train.baseline import HELD_WINDOWS, Baseline, mean_error, own_windows
@@ -52,10 +53,17 @@ class SupervisedStage(Baseline):
 
     def windows(self, task: Task, role: Role) -> Windows:
         """Return the windows of the alignment that are labelled throughout with a seen gesture."""
-        windows = paired(task, role)
-        found = windows.select(np.isin(windows.label_N, task.split.seen))
+        return self.drawn(task.store, paired(task, role), task.split)
+
+    def drawn(self, store: Store, pairs: Windows, split: Split) -> Windows:
+        """Return the windows that are labelled with a seen gesture throughout.
+
+        Raises:
+            UserError: there are fewer than two.
+        """
+        found = pairs.select(np.isin(pairs.label_N, split.seen))
         if len(found) < 2:
-            raise UserError(f"{task.store.path}: no window is labelled throughout with a seen gesture")
+            raise UserError(f"{store.path}: no window is labelled throughout with a seen gesture")
         return found
 
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:

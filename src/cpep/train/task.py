@@ -15,17 +15,17 @@ from torch import Tensor
 
 from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
-from cpep.config.schema import Hardware, Precision, RunConfig
+from cpep.config.schema import AlignConfig, Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
-from cpep.data.splits import Role, Split
+from cpep.data.splits import WORDS, Role, Split
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, windows_of
 from cpep.runtime import distributed
 from cpep.runtime.files import read_json, write_json
 from cpep.train.schedule import History
-from cpep.types import BoolArray, UserError
+from cpep.types import REST, BoolArray, UserError
 
 TRAINING = 5
 """Raised with every change of what training computes (``make golden``), so that no run mixes two of them."""
@@ -68,11 +68,7 @@ class Task:
         if anchored:
             windows = windows.select(windows.valid_N)
         self.split.refuse_leak(self.store, windows, role)
-        if len(windows) < 2:
-            raise UserError(
-                f"{self.store.path}: no {role} windows are left without unseen gestures and with valid pose"
-            )
-        return windows
+        return enough(self.store, windows, role)
 
     def key(self, stage: str, settings: dict[str, Any], *inputs: Path) -> str:
         """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
@@ -102,6 +98,33 @@ class Task:
         if checkpoint.exists() and not note.exists():
             raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
         return note.exists() and checkpoint.exists()
+
+
+def enough(store: Store, windows: Windows, role: Role) -> Windows:
+    """Return windows of a role that are enough to train or to choose on.
+
+    Raises:
+        UserError: they are not.
+    """
+    if len(windows) < 2:
+        raise UserError(
+            f"{store.path}: no {role} windows are left without unseen gestures and with valid pose; name other "
+            "people (--test-users, --val-users), or fewer unseen gestures (--unseen)"
+        )
+    return windows
+
+
+def refuse_overlap(store: Store, windows: Windows, role: Role) -> None:
+    """Check that two windows can stand in one batch.
+
+    Raises:
+        UserError: all of them overlap.
+    """
+    if np.bincount(windows.phase_N).max() < 2:
+        raise UserError(
+            f"{store.path}: the few {WORDS[role]} windows that are left overlap; give more people or longer "
+            "recordings, or shorten the windows (--set data.window_s)"
+        )
 
 
 def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
@@ -211,20 +234,35 @@ def paired(task: Task, role: Role) -> Windows:
     """Return the windows of a role with valid anchors; without those that are rest throughout unless so set.
 
     Of training people, only the share of the recordings that is paired by the settings (``align.pairs``).
+
+    Raises:
+        UserError: there are fewer than two.
     """
-    windows = task.windows(role, anchored=True)
-    chosen = windows if task.config.align.rest else windows.select(windows.label_N != 0)
-    share = task.config.align.pairs if role == "train" else 1.0
-    if share < 1 and len(chosen) >= 2:
-        chosen = chosen.select(_share(task.store, chosen, share))
-        if len(chosen) < 2:
-            raise UserError(f"{task.store.path} is too short for align.pairs={share:g}; give a larger share")
+    chosen = pairs_of(task.store, task.windows(role, anchored=True), task.config.align, role)
+    refuse_few_pairs(task.store, chosen, task.config.align, role)
+    return chosen
+
+
+def pairs_of(store: Store, windows: Windows, settings: AlignConfig, role: Role) -> Windows:
+    """Return those windows of a role that are paired: see ``paired``."""
+    chosen = windows.select(windows.valid_N if settings.rest else windows.valid_N & (windows.label_N != REST))
+    share = settings.pairs if role == "train" else 1.0
+    return chosen.select(_share(store, chosen, share)) if share < 1 else chosen
+
+
+def refuse_few_pairs(store: Store, chosen: Windows, settings: AlignConfig, role: Role) -> None:
+    """Check that there are windows to pair.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    if len(chosen) < 2 and role == "train" and settings.pairs < 1:
+        raise UserError(f"{store.path} is too short for align.pairs={settings.pairs:g}; give a larger share")
     if len(chosen) < 2:
         raise UserError(
-            f"{task.store.path}: every {role} window left is rest; declare fewer gestures unseen, or give "
+            f"{store.path}: every {WORDS[role]} window left is rest; declare fewer gestures unseen, or give "
             "--set align.rest=true"
         )
-    return chosen
 
 
 def _share(store: Store, windows: Windows, share: float) -> BoolArray:

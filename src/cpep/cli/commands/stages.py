@@ -34,11 +34,13 @@ def _pretrain(
     val: str,
     seed: int,
 ) -> None:
+    from cpep.experiments.plan import describe
     from cpep.experiments.single import single_task
     from cpep.runtime.files import progress_line
     from cpep.train.pretrain import pretrain as train
 
     task = single_task(store, out, preset, sets, listed(unseen), listed(test), listed(val), seed)
+    typer.echo(describe(task.store, [task.split], task.config))
     typer.echo(f"checkpoint: {train(task, modality, progress_line(f'{modality} MAE', 'windows'))}")
 
 
@@ -92,9 +94,11 @@ def align(
 
     Example: `cpep align STORE runs/cpep --emg runs/emg_mae/checkpoint --pose runs/pose_mae/checkpoint`
     """
+    from cpep.experiments.plan import describe
     from cpep.experiments.single import aligned_task
     from cpep.runtime.files import progress_line
     from cpep.train.align import align as train
 
     task = aligned_task(store, out, preset, recipe, sets, emg, seed)
+    typer.echo(describe(task.store, [task.split], task.config))
     typer.echo(f"checkpoint: {train(task, emg, pose, progress=progress_line('align', 'windows'))}")

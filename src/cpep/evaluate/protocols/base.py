@@ -31,6 +31,8 @@ EMG = "emg"
 """The same where they are of EMG, less the centre and over the spread of their session."""
 QUERY, GALLERY = "query", "gallery"
 """Embeddings of EMG, and of the anchor of the same windows, in one space."""
+ALL, ANSWERABLE = "all", "answerable"
+"""Sets of gestures beside ``seen`` and ``unseen``: both together, and those of both that training people have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ class Given:
         hop_s: distance of neighbouring windows, seconds.
         embeddings: of the labelled windows of all people, by kind: ``VECTORS``, ``EMG``, ``QUERY``, ``GALLERY``.
             A row has the kinds that its model makes.
+        sets: labels of each set of gestures that is asked; those of the split where nothing else is known.
     """
 
     split: Split
@@ -72,7 +75,13 @@ class Given:
     seed: int
     hop_s: float
     embeddings: Mapping[str, EmbeddingSet]
+    sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     _made: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def gestures(self) -> Mapping[str, tuple[int, ...]]:
+        """Labels of each set of gestures that is asked."""
+        return self.sets or gestures_of(self.split)
 
     def part(self, kind: str, role: Role, labels: Sequence[int]) -> EmbeddingSet:
         """Return the embeddings of a kind, of the windows of a role's people with these labels."""
@@ -111,17 +120,16 @@ class Protocol(ABC):
     def run(self, given: Given) -> Iterable[Outcome]:
         """Answer the windows of test people; see ``outcome``. Nothing where the people have no such windows."""
 
-    def asked(self, split: Split) -> dict[str, tuple[int, ...]]:
-        """Return the labels of each set of gestures that is asked; a set without gestures is left out."""
-        every = gestures_of(split)
-        return {name: every[name] for name in self.sets if name in every}
+    def asked(self, given: Given) -> dict[str, tuple[int, ...]]:
+        """Return the labels of each set of gestures that is asked; a set that cannot be asked is left out."""
+        return {name: given.gestures[name] for name in self.sets if name in given.gestures}
 
-    def classes(self, split: Split, gestures: str) -> tuple[int, ...]:
+    def classes(self, given: Given, gestures: str) -> tuple[int, ...]:
         """Return the labels that may be answered, those asked unless a protocol says otherwise.
 
         The chance level is one over their number.
         """
-        return gestures_of(split)[gestures]
+        return given.gestures[gestures]
 
     def outcome(self, given: Given, gestures: str, test: EmbeddingSet, predicted_N: IntArray) -> Outcome:
         """Score answers for windows of test people.
@@ -135,7 +143,7 @@ class Protocol(ABC):
         Raises:
             ValueError: there are no windows, or a label is not among the classes.
         """
-        classes = self.classes(given.split, gestures)
+        classes = self.classes(given, gestures)
         draws, seed = given.config.bootstrap, given.seed
         found = score(test.label_N, predicted_N, test.user_N, classes, draws=draws, seed=seed)
         return Outcome(self.name, gestures, predicted_N, test, classes, found)
@@ -173,5 +181,6 @@ def part(data: EmbeddingSet, split: Split, role: Role, labels: Sequence[int]) ->
 
 def gestures_of(split: Split) -> dict[str, tuple[int, ...]]:
     """Return the labels of every set of gestures; none is empty."""
-    sets = {"seen": split.seen, "unseen": split.unseen, "all": split.seen + split.unseen}
+    both = split.seen + split.unseen
+    sets = {"seen": split.seen, "unseen": split.unseen, ALL: both, ANSWERABLE: both}
     return {name: labels for name, labels in sets.items() if labels}

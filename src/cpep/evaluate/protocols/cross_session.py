@@ -36,7 +36,7 @@ class CrossSession(Protocol):
         A gesture that a person did not make in the first session is not asked of that person; chance counts it all
         the same.
         """
-        every = given.part(EMG, "test", self.asked(given.split)["all"])
+        every = given.part(EMG, "test", self.asked(given)["all"])
         asked, predicted = [], []
         for user in np.unique(every.user_N):
             own_N = np.flatnonzero(every.user_N == user)

@@ -37,7 +37,7 @@ class FewShot(Protocol):
 
     def run(self, given: Given) -> Iterator[Outcome]:
         """Answer what test people did not show."""
-        test = given.part(EMG, "test", self.asked(given.split)["all"])
+        test = given.part(EMG, "test", self.asked(given)["all"])
         return self.ask(given, test, given.once(chosen_classifier))
 
     def ask(self, given: Given, test: EmbeddingSet, classifier: Shots) -> Iterator[Outcome]:

@@ -28,7 +28,7 @@ class LinearProbing(Protocol):
 
     def run(self, given: Given) -> Iterator[Outcome]:
         """Answer test people's windows, among seen gestures and among unseen ones."""
-        for gestures, labels in self.asked(given.split).items():
+        for gestures, labels in self.asked(given).items():
             train = given.part(VECTORS, "train", labels)
             probe = given.once(chosen_probe) if gestures == "seen" else refitted(given, train)
             test = given.part(VECTORS, "test", labels)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cpep.data.splits import Split
 from cpep.evaluate.knn import knn_vote
-from cpep.evaluate.protocols.base import GALLERY, QUERY, Given, Outcome, Protocol, add, gestures_of, part
+from cpep.evaluate.protocols.base import ANSWERABLE, GALLERY, QUERY, Given, Outcome, Protocol, add, part
 from cpep.types import EmbeddingSet
 
 
@@ -33,15 +32,15 @@ class ZeroShot(Protocol):
             " lie nearest to its embedding."
         )
 
-    def classes(self, split: Split, gestures: str) -> tuple[int, ...]:
+    def classes(self, given: Given, gestures: str) -> tuple[int, ...]:
         """Return the gestures whose anchors are in the gallery."""
-        return gestures_of(split)["all" if self.among_all else gestures]
+        return given.gestures[ANSWERABLE if self.among_all else gestures]
 
     def run(self, given: Given) -> Iterator[Outcome]:
         """Answer test people's windows by the vote of the nearest anchors."""
-        for gestures, labels in self.asked(given.split).items():
+        for gestures, labels in self.asked(given).items():
             test = given.part(QUERY, "test", labels)
-            gallery = gallery_of(given, given.embeddings[GALLERY], self.classes(given.split, gestures))
+            gallery = gallery_of(given, given.embeddings[GALLERY], self.classes(given, gestures))
             voted_N = knn_vote(test.x_ND, gallery.x_ND, gallery.label_N, given.config.neighbours)
             yield self.outcome(given, gestures, test, voted_N)
 

@@ -52,7 +52,13 @@ def book_of(
     windows = windows.select(windows.valid_N)
     user_N = windows.users(store)
     # no window of an unseen gesture, not even of validation users: confidence must not know them either
-    background = background_of(model, store, split.allowed(store, windows, "val"))
+    known = split.allowed(store, windows, "val")
+    if not len(known):
+        raise UserError(
+            f"{store.path}: the checkpoint's validation users ({', '.join(split.users_val)}), on whom confidence is "
+            f"calibrated, have no window of {model.card.window_s:g} s with valid pose away from unseen gestures"
+        )
+    background = background_of(model, store, known)
     book = GestureBook(model, background, *([] if false_alarms is None else [false_alarms]))
     read = AnchorReader(store, windows.frames)
     train_N = np.isin(user_N, split.users_train)

@@ -1,0 +1,157 @@
+"""What a role uses of its people's recordings, and what it leaves out and why: in recordings and hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpep.data.splits import Role, Split
+from cpep.data.store.store import Store
+from cpep.data.windows import Windows
+from cpep.types import REST, UNKNOWN, BoolArray
+
+LEAST = 0.01
+"""Share of the recordings from which on it is said what was left out of them."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """So many recordings, and so many seconds of them."""
+
+    recordings: int
+    seconds: float
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.recordings - other.recordings, self.seconds - other.seconds)
+
+    @property
+    def text(self) -> str:
+        """Hours, and the recordings where there are whole ones."""
+        count = f" ({self.recordings:,} recording{'' if self.recordings == 1 else 's'})" if self.recordings else ""
+        return f"{hours(self.seconds)} h{count}"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is used of some recordings.
+
+    Attributes:
+        whole: the recordings.
+        used: what lies in at least one window that is used.
+        left_out: the rest, by reason; a recording counts where it is left out whole.
+    """
+
+    whole: Amount
+    used: Amount
+    left_out: tuple[tuple[str, Amount], ...]
+
+    @property
+    def text(self) -> str:
+        """What is used, in words."""
+        return (
+            f"{self.used.recordings:,} of {self.whole.recordings:,} recordings, "
+            f"{hours(self.used.seconds)} of {hours(self.whole.seconds)} h"
+        )
+
+    @property
+    def without(self) -> list[str]:
+        """A line for what is left out for each reason; the ends of recordings are not worth one."""
+        least = LEAST * self.whole.seconds
+        worth = [(why, lost) for why, lost in self.left_out if lost.recordings or lost.seconds > least]
+        return [f"  left out: {lost.text} {why}" for why, lost in worth]
+
+
+def hours(seconds: float) -> str:
+    """Write seconds as hours, those below one with two digits.
+
+    >>> hours(903240), hours(1404), hours(0.36)
+    ('250.9', '0.39', '0.00010')
+    """
+    value = seconds / 3600
+    return f"{value:,.1f}" if value >= 1 else np.format_float_positional(value, 2, unique=False, fractional=False)
+
+
+def used_in_training(store: Store, split: Split, every: Windows, allowed: Windows, role: Role) -> Usage:
+    """Return what training or model selection uses.
+
+    Args:
+        store: prepared recordings.
+        split: who and what is held out.
+        every: all windows of the store.
+        allowed: those that ``Split.allowed`` gives to the role.
+        role: ``train`` or ``val``.
+    """
+    mine_E = _of_role(store, split, role)
+    open_E = mine_E & split.open_to_training(store)
+    steps = (
+        ("of another split in metadata.csv", _entries(store, open_E)),
+        ("too short for a window", covered(store, every.select(open_E[every.entry_N]))),
+        (f"within {split.guard_s:g} s of an unseen gesture", covered(store, allowed)),
+    )
+    return _funnel(_entries(store, mine_E), steps)
+
+
+def used_in_test(store: Store, split: Split, every: Windows) -> Usage:
+    """Return what test people are asked: the windows of ``Split.evaluated``; arguments as ``used_in_training``."""
+    mine_E = _of_role(store, split, "test")
+    windows = every.select(mine_E[every.entry_N])
+    valid = windows.select(windows.valid_N)
+    gesture = valid.select(valid.label_N != REST)
+    single = gesture.select(gesture.label_N != UNKNOWN)
+    asked = single.select(np.isin(single.label_N, split.seen + split.unseen))
+    steps = (
+        ("too short for a window", covered(store, windows)),
+        ("without valid pose", covered(store, valid)),
+        ("of rest", covered(store, gesture)),
+        ("without one label for a whole window", covered(store, single)),
+        ("of gestures that are neither seen nor unseen", covered(store, asked)),
+    )
+    return _funnel(_entries(store, mine_E), steps)
+
+
+def used_in_pairs(store: Store, windows: Windows, paired: Windows, rest: bool) -> Usage:
+    """Return what alignment uses of the windows that training may use.
+
+    Args:
+        store: prepared recordings.
+        windows: those of a role.
+        paired: those of them that are paired with their pose.
+        rest: whether rest is paired, too.
+    """
+    valid = windows.select(windows.valid_N)
+    moving = valid if rest else valid.select(valid.label_N != REST)
+    steps = (
+        ("without valid pose", covered(store, valid)),
+        ("of rest", covered(store, moving)),
+        ("beyond align.pairs", covered(store, paired)),
+    )
+    return _funnel(covered(store, windows), steps)
+
+
+def covered(store: Store, windows: Windows) -> Amount:
+    """Return the recordings that have one of the windows, and the time that the windows cover together."""
+    if not len(windows):
+        return Amount(0, 0.0)
+    frames = windows.frames + np.minimum(np.diff(np.sort(windows.start_N)), windows.frames).sum()
+    return Amount(len(np.unique(windows.entry_N)), float(frames) / store.frame_rate)
+
+
+def _funnel(whole: Amount, steps: Sequence[tuple[str, Amount]]) -> Usage:
+    """Return what is left after each step, which takes something of what the one before it left."""
+    before, left_out = whole, []
+    for why, after in steps:
+        if (lost := before - after).recordings or lost.seconds > 0:
+            left_out.append((why, lost))
+        before = after
+    return Usage(whole, before, tuple(left_out))
+
+
+def _of_role(store: Store, split: Split, role: Role) -> BoolArray:
+    return np.isin([entry.user for entry in store.entries], split.users(role))
+
+
+def _entries(store: Store, mask_E: BoolArray) -> Amount:
+    frames: Iterable[int] = (entry.frames for entry, mine in zip(store.entries, mask_E, strict=True) if mine)
+    return Amount(int(mask_E.sum()), sum(frames) / store.frame_rate)

@@ -1,0 +1,106 @@
+"""What a run will use and ask, said before anything is trained, and refused where it cannot go through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cpep.config.schema import DataConfig, RunConfig
+from cpep.data.splits import WORDS, Split, declared
+from cpep.data.store.store import Store
+from cpep.data.usage import Usage, hours, used_in_pairs, used_in_test, used_in_training
+from cpep.data.windows import Windows, windows_of
+from cpep.experiments.asked import Asked, lacking, refuse_unanswerable
+from cpep.experiments.rows import RowRun
+from cpep.train.task import PAIRED, enough, pairs_of, refuse_few_pairs, refuse_overlap
+from cpep.types import UserError
+
+
+def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
+    """Return what will be trained and tested: people and gestures, what is used and left out, who lacks what.
+
+    Args:
+        store: prepared recordings.
+        splits: one a fold; recordings and hours are those of the first.
+        config: settings of the run.
+    """
+    one, windows = splits[0], windows_of(store, config.data)
+    names = [store.vocabulary[label] for label in one.unseen]
+    lines = [
+        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
+        f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures",
+        f"unseen: {', '.join(names) or 'none'}",
+        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
+        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}",
+        *_column(store, one),
+        *_uses(store, one, windows, config, " of fold 0" if len(splits) > 1 else ""),
+        *lacking([Asked.of(store, split, windows) for split in splits]),
+    ]
+    return "\n".join(lines)
+
+
+def _column(store: Store, split: Split) -> Iterator[str]:
+    """Say what the split column of metadata.csv, where there is one, is used for."""
+    if split.by_column:
+        yield "the split column of metadata.csv says who is tested and which recordings are held out"
+    elif declared(store):
+        yield "people are divided as asked; the split column of metadata.csv is not used"
+    elif any(entry.split for entry in store.entries):
+        yield (
+            "the split column of metadata.csv is not used: some recordings have no split, or train, val or test has "
+            "nobody; --test-users and --val-users divide people otherwise"
+        )
+
+
+def _uses(store: Store, split: Split, windows: Windows, config: RunConfig, where: str) -> Iterator[str]:
+    """Say what each role uses of its people's recordings, and what it leaves out."""
+    for role in PAIRED:
+        own = split.allowed(store, windows, role)
+        yield from _said(WORDS[role] + where, used_in_training(store, split, windows, own, role))
+        paired = used_in_pairs(store, own, pairs_of(store, own, config.align, role), config.align.rest)
+        yield f"  paired with their pose: {hours(paired.used.seconds)} h of these"
+        yield from paired.without
+    yield from _said(WORDS["test"] + where, used_in_test(store, split, windows))
+
+
+def _said(name: str, usage: Usage) -> Iterator[str]:
+    yield f"{name}: {usage.text}"
+    yield from usage.without
+
+
+def refuse_impossible_data(store: Store, splits: Sequence[Split], config: RunConfig, rows: Sequence[RowRun]) -> None:
+    """Check that every row finds windows to train on, to choose on and to be tested on, in every fold.
+
+    Args:
+        store: prepared recordings.
+        splits: one a fold.
+        config: settings of the run.
+        rows: with their settings.
+
+    Raises:
+        UserError: a role has none, or too few gestures; see ``refuse_unanswerable``.
+    """
+    alike: dict[DataConfig, list[RowRun]] = {}
+    for row in rows:
+        alike.setdefault(row.config.data, []).append(row)
+    for data, some in alike.items():
+        try:
+            _refuse(store, splits, data, some)
+        except UserError as error:
+            if data == config.data:
+                raise
+            raise UserError(f"{some[0].name}: {error}") from error
+
+
+def _refuse(store: Store, splits: Sequence[Split], data: DataConfig, rows: Sequence[RowRun]) -> None:
+    """Check rows that have the same windows."""
+    windows = windows_of(store, data)
+    refuse_unanswerable([Asked.of(store, split, windows) for split in splits], data.window_s)
+    for split in splits:
+        for role in PAIRED:
+            own = split.allowed(store, windows, role)
+            enough(store, own.select(own.valid_N), role)
+            for row in rows:
+                paired = pairs_of(store, own, row.config.align, role)
+                refuse_few_pairs(store, paired, row.config.align, role)
+                if row.last is not None:
+                    refuse_overlap(store, row.last.stage.drawn(store, paired, split), role)
