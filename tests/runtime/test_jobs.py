@@ -146,6 +146,14 @@ def test_of_the_jobs_that_can_run_the_first_does(tmp_path: Path) -> None:
     assert set(began[:2]) == {"one", "two"} and began.index("after") <= 3  # not behind all four
 
 
+def unpicklable() -> object:
+    return lambda: None
+
+
+def test_what_a_job_returns_stays_where_it_ran() -> None:
+    run_all([Job(name, partial(unpicklable)) for name in "ab"], 2, 1)
+
+
 def note_memory(file: Path) -> None:
     """Note what this process was told about the memory that it frees."""
     file.write_text(json.dumps({name: os.environ.get(name) for name in KEEP_MEMORY}))

@@ -78,7 +78,7 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
             ready = [job for job in waiting if done.issuperset(job.needs)]
             assert ready or running, f"jobs wait for each other: {[job.name for job in waiting]}"
             for job in ready[: workers - len(running)]:
-                running[pool.submit(job.call)] = job.name
+                running[pool.submit(_do, job.call)] = job.name
                 waiting.remove(job)
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -86,6 +86,11 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
                 future.result()
                 done.add(name)
                 note(name)
+
+
+def _do(call: partial[Any]) -> None:
+    """Call it; its result, which is on disk, does not travel back."""
+    call()
 
 
 def in_order(
