@@ -62,15 +62,16 @@ def test_a_person_with_rest_alone_is_left_out_whatever_the_role(asked, split):
     refuse_unanswerable([one], 2.0)
     said = lacking([one])
     assert f"test user {test}: no gesture that is asked; left out" in said
-    assert f"fold 0: training user {trainer}: no seen gesture; read-outs learn without them" in said
-    assert f"fold 0: validation user {split.users_val[0]}: no seen gesture; read-outs are chosen without them" in said
+    assert f"training user {trainer}: no seen gesture; read-outs learn without them" in said
+    assert f"validation user {split.users_val[0]}: no seen gesture; read-outs are chosen without them" in said
 
 
 def test_a_gesture_that_no_training_person_has_is_no_answer(asked, split):
     one = asked(of_all(split.users_train, [1]))
     assert one.gestures["seen"] == split.seen[1:] and one.taught["seen"] == split.seen[1:]
     refuse_unanswerable([one], 2.0)
-    assert lacking([one]) == ["fold 0: no training user has index_flexion (seen); asked in few-shot alone"]
+    said = "no training user has index_flexion (seen); asked in few-shot alone"
+    assert lacking([one]) == [said] and lacking([one, asked({}), one]) == [f"folds 0, 2: {said}"]
 
 
 def test_one_gesture_of_a_set_has_nothing_to_be_told_from(asked, split):

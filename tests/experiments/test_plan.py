@@ -2,11 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from cpep.cli.main import main
+from cpep.config.presets import preset
+from cpep.config.rows import ROWS, Row
+from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
-from cpep.experiments.rows import VARIANTS
+from cpep.experiments.plan import refuse_impossible_data
+from cpep.experiments.rows import row_of
+from cpep.types import UserError
 from tests.synthetic import with_splits, write_db1
 
 TINY = ["--preset", "tiny", "--models", "features"]
@@ -130,7 +136,8 @@ def test_what_cannot_go_through_is_known_before_anything_is_trained(
 
 
 def test_rows_of_other_windows_are_checked_too_and_named(store, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(VARIANTS, "cpep/window_1s", ("data.window_s=4",))  # longer than any gesture
+    long = Row("cpep/window_1s", "windows of 4 s", ("data.window_s=4",))
+    monkeypatch.setitem(ROWS._all(), long.name, long)  # longer than any gesture
     argv = ["reproduce", "--data", store.path, "--out", tmp_path / "out", *TINY[:2], *UNSEEN]
     _, sentence = refused(capsys, monkeypatch, *argv, "--models", "cpep/window_1s", "--test-users", "1")
     assert sentence.startswith("cpep: cpep/window_1s: ") and "have none of the 8 seen gestures" in sentence
@@ -151,6 +158,20 @@ def test_a_checkpoint_is_evaluated_under_the_same_plan_and_refusal(store, tmp_pa
     assert main(["pretrain", "emg", str(store.path), str(out), *TINY[:2], *UNSEEN, *asked]) == 0
     said = capsys.readouterr().out
     assert said.index("training: 4 of 4 recordings") < said.index("checkpoint: ")
-    monkeypatch.setattr("cpep.experiments.single.trained", lambda *_: pytest.fail("something was evaluated"))
+    monkeypatch.setattr("cpep.experiments.single.evaluate", lambda *_: pytest.fail("something was evaluated"))
     said, sentence = refused(capsys, monkeypatch, "evaluate", out / "checkpoint", store.path, tmp_path / "evaluation")
     assert "test user 7: no unseen gesture" in said and "test users 7, 8 have none of the unseen gestures" in sentence
+
+
+def test_pairs_that_cannot_stand_in_one_batch_are_known_before_anything_is_trained(store, monkeypatch):
+    splits, config = make_splits(store, test_users=("1",), unseen=("3", "6", "9", "12")), preset("tiny")
+    monkeypatch.setattr("cpep.experiments.plan.pairs_of", lambda store, windows, *_: windows.select(np.arange(3)))
+    with pytest.raises(UserError, match="the few training windows that are left overlap"):
+        refuse_impossible_data(store, splits, config, [row_of("cpep", config)])
+    refuse_impossible_data(store, splits, config, [row_of("ridge", config)])  # draws no batches
+    monkeypatch.setattr(
+        "cpep.experiments.plan.pairs_of", lambda store, windows, *_: windows.select(windows.label_N <= 0)
+    )
+    with pytest.raises(UserError, match="no window is labelled throughout with a seen gesture"):
+        refuse_impossible_data(store, splits, config, [row_of("cpep", config), row_of("supervised", config)])
+    refuse_impossible_data(store, splits, config, [row_of("cpep", config)])

@@ -206,7 +206,7 @@ class EvaluateConfig:
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     adapt: bool = False  # cpep's rows and features: to each test person's own recording, without labels
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
-    protocols: tuple[str, ...] = ("default",)  # names of evaluate/protocols; "default" stands for those of the table
+    protocols: tuple[str, ...] = later(("default",))  # names of evaluate/protocols; "default": those of the table
 
 
 @dataclass(frozen=True)

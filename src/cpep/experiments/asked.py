@@ -131,27 +131,33 @@ def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
     """
     path, of_windows = folds[0].store.path, f"windows of {window_s:g} s that are labelled throughout, with valid pose"
     for number, one in enumerate(folds):
-        where = f" of fold {number}" if len(folds) > 1 else ""
-        roles: tuple[Role, ...] = ("train", "val")
-        for role in roles:
-            found = [label for label in one.taught["seen"] if one.windows_of(role)[label]]
-            if len(found) < 2 or (role == "train" and not one.enough(found)):
-                users = one.split.users(role)
-                raise UserError(
-                    f"{path}: {users_named(role, users)}{where} {have(users)} {_some(one, found)} of the "
-                    f"{len(one.split.seen)} seen gestures in {of_windows}, where two are needed with a few windows "
-                    "each; name other people with --test-users and --val-users"
-                )
-        if not one.gestures:
-            users = one.split.users_test
-            raise UserError(
-                f"{path}: {users_named('test', users)}{where} {have(users)} no gesture that training people have in "
-                f"{of_windows}; name other people with --test-users, or give fewer folds"
-            )
+        if lack := _fatal(one, f" of fold {number}" if len(folds) > 1 else "", of_windows):
+            raise UserError(f"{path}: {lack}")
     for name in ("seen", "unseen"):
         labels = getattr(folds[0].split, name)
         if labels and not any(name in one.gestures for one in folds):
             raise UserError(f"{path}: {_nobody(folds, name)} in {of_windows}; {_instead(name)}")
+
+
+def _fatal(one: Asked, where: str, of_windows: str) -> str:
+    """Say what makes a fold impossible, or return ``""``."""
+    roles: tuple[Role, ...] = ("train", "val")
+    for role in roles:
+        found = [label for label in one.taught["seen"] if one.windows_of(role)[label]]
+        if len(found) < 2 or (role == "train" and not one.enough(found)):
+            users = one.split.users(role)
+            return (
+                f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(one.split.seen)} "
+                f"seen gestures in {of_windows}, where two are needed with a few windows each; name other people with "
+                "--test-users and --val-users"
+            )
+    if one.gestures:
+        return ""
+    users = one.split.users_test
+    return (
+        f"{users_named('test', users)}{where} {have(users)} no gesture that training people have in {of_windows}; "
+        "name other people with --test-users, or give fewer folds"
+    )
 
 
 def _some(one: Asked, labels: Sequence[int]) -> str:
@@ -160,13 +166,12 @@ def _some(one: Asked, labels: Sequence[int]) -> str:
 
 def _nobody(folds: Sequence[Asked], name: str) -> str:
     """Say who lacks a set of gestures that no fold can ask."""
-    first, labels = folds[0], getattr(folds[0].split, name)
     if able := [one for one in folds if one.enough(one.taught[name])]:
-        users = [user for one in able for user in one.split.users_test]
-        return f"{users_named('test', users)} {have(users)} none of the {name} gestures ({first.names(labels)})"
-    users = first.split.users_train
-    found = _some(first, first.taught[name])
-    return f"{users_named('train', users)} {have(users)} {found} of the {name} gestures, too few to be told apart,"
+        users, taught = [user for one in able for user in one.split.users_test], able[0].names(able[0].taught[name])
+        return f"{users_named('test', users)} {have(users)} none of the {name} gestures ({taught})"
+    trainers, found = folds[0].split.users_train, _some(folds[0], folds[0].taught[name])
+    who = f"{users_named('train', trainers)} {have(trainers)}"
+    return f"{who} {found} of the {name} gestures, too few to be told apart,"
 
 
 def _instead(name: str) -> str:
@@ -184,10 +189,14 @@ def lacking(folds: Sequence[Asked]) -> list[str]:
         for user in one.split.users_test:
             for lack in _lacks(one, user):
                 of_people.setdefault(lack, []).append(user)
-    said = [f"{'fold' if len(of) == 1 else 'folds'} {listed(of)}: {text}" for text, of in of_folds.items()]
+    said = [f"{_of(numbers)}{text}" if len(folds) > 1 else text for text, numbers in of_folds.items()]
     tested = [f"{users_named('test', users)}: {lack}" for lack, users in of_people.items()]
     more = [f"and {len(tested) - NAMES} more such lines"] if len(tested) > NAMES else []
     return [*said, *tested[:NAMES], *more]
+
+
+def _of(numbers: Sequence[str]) -> str:
+    return f"fold{'' if len(numbers) == 1 else 's'} {listed(numbers)}: "
 
 
 def _untaught(one: Asked) -> Iterator[str]:

@@ -18,7 +18,9 @@ SetOption = Annotated[list[str], typer.Option("--set", help="Any field, as field
 UnseenOption = Annotated[
     str, typer.Option("--unseen", help="Gestures that no training stage sees: names or numbers.")
 ]
-TestOption = Annotated[str, typer.Option("--test-users", help="People held out, separated by commas.")]
+TestOption = Annotated[
+    str, typer.Option("--test-users", help="People held out, separated by commas, whatever metadata.csv says.")
+]
 ValOption = Annotated[str, typer.Option("--val-users", help="People for early stopping and every choice.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 DataOption = Annotated[
