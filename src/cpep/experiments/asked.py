@@ -148,8 +148,8 @@ def _fatal(one: Asked, where: str, of_windows: str) -> str:
             users = one.split.users(role)
             return (
                 f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(one.split.seen)} "
-                f"seen gestures in {of_windows}, where two are needed with a few windows each; name other people with "
-                "--test-users and --val-users"
+                f"seen gestures in {of_windows}, where two are needed with a few windows each; name other people "
+                "with --test-users and --val-users"
             )
     if one.gestures:
         return ""
