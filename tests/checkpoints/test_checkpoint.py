@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import cpep
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load, save
 from cpep.checkpoints.embed import embed_anchor, embed_emg
+from cpep.checkpoints.registry import make_card
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.registry import make_card
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import cpep
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, save
+from cpep.checkpoints.registry import make_card
 from cpep.cli.main import main
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits

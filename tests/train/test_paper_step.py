@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load
+from cpep.checkpoints.registry import make_card
 from cpep.config.presets import paper, preset
 from cpep.data.sampler import Batches
 from cpep.data.splits import make_splits

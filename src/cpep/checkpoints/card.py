@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cpep.checkpoints.registry import MODELS
-from cpep.config.schema import EncoderConfig, RunConfig
-from cpep.config.serialise import as_dict
+from cpep.config.schema import EncoderConfig
 from cpep.data.recording import Device
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.models.encoder import ENCODERS
 from cpep.types import UserError
-from cpep.version import __version__
 
 
 @dataclass(frozen=True)
@@ -101,35 +98,6 @@ def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
             f"the checkpoint was trained with {what} in {trained}; {name} has {what} in {given}; convert to "
             f"{trained} (a sidecar has scale and unit for that), or take a checkpoint that was trained in {given}"
         )
-
-
-def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
-    """Describe a model that is about to be trained.
-
-    Args:
-        kind: a name of ``MODELS``.
-        store: whose recordings it is trained on.
-        split: held-out users and unseen gestures.
-        config: settings.
-        seed: of the run.
-
-    Raises:
-        UserError: there is no such kind.
-    """
-    parts = MODELS.get(kind).parts(store, config)
-    return Card(
-        kind=kind,
-        encoders=parts.encoders,
-        frontend=parts.frontend,
-        regressor=parts.regressor,
-        device=store.device,
-        frame_rate=store.frame_rate,
-        window_s=config.data.window_s,
-        vocabulary=store.vocabulary,
-        split=as_dict(split),
-        config=as_dict(config),
-        provenance={"data": store.name, "seed": seed, "version": __version__, "git": git_commit()},
-    )
 
 
 def encoder_arguments(config: EncoderConfig, columns: int, steps: int, rate: float) -> dict[str, Any]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from cpep.checkpoints.card import Card, git_commit
 from cpep.config.schema import RunConfig
+from cpep.config.serialise import as_dict
+from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.models.encoder import Encoder
 from cpep.runtime.registry import Registry
 from cpep.types import UserError
-
-if TYPE_CHECKING:
-    from cpep.checkpoints.card import Card
+from cpep.version import __version__
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -100,3 +101,32 @@ class ModelSpec(ABC, Generic[N]):
 
 MODELS: Registry[ModelSpec[Any]] = Registry("kind of model", ["cpep.checkpoints.kinds"])
 """All kinds of models."""
+
+
+def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
+    """Describe a model that is about to be trained.
+
+    Args:
+        kind: a name of ``MODELS``.
+        store: whose recordings it is trained on.
+        split: held-out users and unseen gestures.
+        config: settings.
+        seed: of the run.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    parts = MODELS.get(kind).parts(store, config)
+    return Card(
+        kind=kind,
+        encoders=parts.encoders,
+        frontend=parts.frontend,
+        regressor=parts.regressor,
+        device=store.device,
+        frame_rate=store.frame_rate,
+        window_s=config.data.window_s,
+        vocabulary=store.vocabulary,
+        split=as_dict(split),
+        config=as_dict(config),
+        provenance={"data": store.name, "seed": seed, "version": __version__, "git": git_commit()},
+    )

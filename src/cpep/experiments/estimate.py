@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.registry import make_card
 from cpep.config.schema import Precision, RunConfig
 from cpep.config.serialise import fingerprint
 from cpep.data.readers import emg2pose

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load
+from cpep.checkpoints.registry import make_card
 from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint

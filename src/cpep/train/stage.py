@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import Model, load
+from cpep.checkpoints.registry import make_card
 from cpep.config.schema import OptimConfig, RunConfig
 from cpep.config.serialise import as_dict
 from cpep.data.splits import Role, Split

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.checkpoints.card import make_card
 from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
+from cpep.checkpoints.registry import make_card
 from cpep.config.schema import AlignConfig, Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
 from cpep.data.augment import Augmentation
