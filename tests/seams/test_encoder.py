@@ -1,4 +1,4 @@
-"""A researcher's own encoder: trained, saved, loaded, streamed and exported like those of the package."""
+"""A researcher's own encoder: trained, saved, loaded and streamed like those of the package."""
 
 from __future__ import annotations
 
