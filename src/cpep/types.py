@@ -3,9 +3,10 @@
 Shape letters, used as suffixes of array names (``emg_BTC``):
 
     B batch          T EMG samples in time     C EMG channels
-    S pose frames    J joints or glove sensors N windows, or tokens of one window
-    D embedding      K classes                 U users
+    S anchor frames  J anchor columns          N windows, or tokens of one window
+    D embedding      K classes, blocks or rows U users
     Q queries        G gallery entries         M frames of a whole store
+    E recordings of a store                    F columns of a signal
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class UserError(ValueError):
 def refuse_interpolation(value: Any, where: object) -> None:
     """Check that no text of plain values holds ``${``, by which other programs ask for a value from elsewhere.
 
-    cpep takes every text as it stands. Nobody may write a file that draws the environment of whoever reads it into
-    results or a model card, nor believe that a setting was filled in.
+    cpep takes every text as it stands and fills in nothing. A file from elsewhere must not bring environment
+    variables of its reader into results or a model card, and nobody must believe that a setting was filled in.
 
     Args:
         value: plain values as JSON has them, or one text.
@@ -64,7 +65,7 @@ def refuse_interpolation(value: Any, where: object) -> None:
 
 
 def _interpolated(value: Any) -> tuple[str, str] | None:
-    """Return the place and the text of the first text that holds ``${``."""
+    """Return the place and the text of the first text that holds ``${``; ``None`` where no text does."""
     if isinstance(value, str):
         return ("", value) if "${" in value else None
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
@@ -113,7 +114,7 @@ class EmbeddingSet:
         return replace(self, x_ND=x_ND)
 
     def averaged(self) -> EmbeddingSet:
-        """Return one vector a window: with queries their mean, since the one nearest to the pose knows the pose."""
+        """Return one vector a window: the mean of its queries, as choosing one by its pose would use the pose."""
         return self if self.x_ND.ndim == 2 else self.with_x(self.x_ND.mean(axis=1))
 
     def refuse_shared(self, other: EmbeddingSet) -> None:

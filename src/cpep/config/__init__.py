@@ -1,1 +1,1 @@
-"""Settings: what they are, which values they take, presets, and how they are written down."""
+"""Settings: their fields, the values they may take, presets, the rows of a table, and settings as JSON."""

@@ -2,7 +2,7 @@
 
 ``small()`` builds a complete run; ``override(small(), ["align.optim.lr=3e-4"])`` changes a field and refuses an
 unknown one by naming the nearest. A preset sets sizes, a recipe sets the objective: ``paper`` is hard InfoNCE as
-published, ``best`` is ours (docs/generalisation.md), which the commands take unless told otherwise.
+published, ``best`` is ours (docs/generalisation.md) and the default of the commands.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from cpep.types import UserError, refuse_interpolation
 C = TypeVar("C")
 
 SETTINGS = "the checkpoint's config"
-"""What ``from_dict`` reads, for its sentences."""
+"""The name of what ``from_dict`` reads, for its sentences."""
 
 
 def small() -> RunConfig:
-    """Two CPU cores, all stages in minutes; why these values is in LOG.md."""
+    """Return the preset for two CPU cores: all stages take minutes. LOG.md says why it has these values."""
     # the pose encoder trains as long as the EMG encoder beside it, so that no core waits
     emg_mae, pose_mae, alignment = OptimConfig(steps=300), OptimConfig(steps=200), OptimConfig(steps=400)
     baseline = OptimConfig(steps=100_000, batch=64, weight_decay=0.0, patience=3)
@@ -50,7 +50,7 @@ def small() -> RunConfig:
 
 
 def tiny() -> RunConfig:
-    """Tests: seconds. Learns next to nothing, and takes every path that ``small`` takes."""
+    """Return the preset of tests. It runs in seconds, learns next to nothing, and takes every path of ``small``."""
     optim = OptimConfig(steps=6, batch=16, checks=2)
     emg = EncoderConfig(width=16, depth=1, heads=2, token_ms=250.0, dropout=0.0)
     return RunConfig(
@@ -67,7 +67,7 @@ def tiny() -> RunConfig:
 
 
 def paper() -> RunConfig:
-    """The published sizes: raw patches, depth 4, width 256, batch 256; for GPUs, unmeasured on two cores.
+    """Return the published sizes: raw patches, depth 4, width 256, batch 256; for GPUs, not measured on two cores.
 
     100 epochs of emg2pose's training split: 250.9 h in 2-s windows without overlap are 451,620 windows, 1,764
     batches of 256.
@@ -136,7 +136,7 @@ def override(config: C, assignments: Sequence[str]) -> C:
 
 
 def _with(config: Any, path: str, text: str) -> Any:
-    """Return a configuration with what a text stands for in place of one field."""
+    """Return a configuration in which one field has the value that a text stands for."""
     name, _, rest = path.partition(".")
     if rest:
         return dataclasses.replace(config, **{name: _with(getattr(config, name), rest, text)})
@@ -145,7 +145,7 @@ def _with(config: Any, path: str, text: str) -> Any:
 
 
 def _check_together(config: Any) -> None:
-    """Check what fields of a run must be to each other."""
+    """Refuse a run whose fields contradict each other."""
     if not isinstance(config, RunConfig):
         return
     for name in ("emg", "pose"):
@@ -170,10 +170,10 @@ def _check_together(config: Any) -> None:
 
 
 def from_dict(plain: dict[str, Any]) -> RunConfig:
-    """Rebuild a configuration from what ``as_dict`` returned and a checkpoint holds.
+    """Rebuild a configuration from the plain values that ``as_dict`` returned, as a checkpoint holds them.
 
     Raises:
-        UserError: a field that there is not, a value of another type, or ``${`` in a text.
+        UserError: an unknown field, a value of another type, or ``${`` in a text.
     """
     refuse_interpolation(plain, SETTINGS)
     return with_plain(RunConfig(), plain, SETTINGS)

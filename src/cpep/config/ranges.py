@@ -1,4 +1,4 @@
-"""Which values the settings may take, and what a length becomes that must divide a window."""
+"""Which values the settings may take, and the divisor that is nearest to a wanted length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 Range = tuple[float, float, str]
-"""Smallest value, the one that is already too large, and both in words."""
+"""The smallest value, the first value that is too large, and both bounds in words."""
 
 COUNT: Range = (1, math.inf, "at least 1")
 POSITIVE: Range = (math.ulp(0.0), math.inf, "above 0")
@@ -22,11 +22,11 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(("pairs", "gallery", "share"), PART),
     **dict.fromkeys(("mask", "dropout", "drop", "warmup", "mixup"), SHARE),
 }
-"""By the last name of a field; every other number is at least 0."""
+"""Range by the last part of a field's dot-path; every other number is at least 0."""
 
 
 def out_of_range(path: str, value: Any) -> str:
-    """Say in which range the value of a field must lie; ``""`` where it does.
+    """Return the range, in words, that the value of a field must lie in; ``""`` where it lies in it.
 
     >>> out_of_range("align.optim.batch", 1), out_of_range("align.optim.batch", 2)
     ('at least 2', '')

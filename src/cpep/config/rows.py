@@ -1,4 +1,4 @@
-"""The rows of a table, each declared once: its name, what it is, and in what it differs from the run's settings."""
+"""The rows of a table, each declared once: its name, what it is, and how its settings differ from the run's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cpep.config.schema import RunConfig
 from cpep.runtime.registry import Registry
 
 Costs = Callable[[RunConfig], dict[str, float]]
-"""From settings to the operations of each stage of cpep, in 10^9."""
+"""Returns the floating-point operations of each stage of CPEP under some settings, in 10^9."""
 Changes = Sequence[str] | Callable[[RunConfig, Costs], Sequence[str]]
-"""In what a row differs from the settings of a run."""
+"""The settings in which a row differs from its run, or a function that returns them."""
 Group = Literal["", "all", "ablations", "objectives"]
 ADAPT = "evaluate.adapt=true"
 
@@ -22,14 +22,14 @@ class Row:
     """One row of the table.
 
     Attributes:
-        name: per results.md; a variant has the name of what it varies before a slash.
-        words: what it is, for readers of tables.
-        changes: in what it differs from the settings of the run, as ``--set`` writes it; or a function from these
-            settings, and from what stages cost, to such changes.
-        stage: whose checkpoint is evaluated; empty for a row without a network.
-        group: what stands for it in ``--models``: ``all`` systems, the ``ablations`` of cpep, or other ``objectives``
-            of the alignment; empty where it is made only when it is named.
-        role: what else it is than a model that is given EMG: a ``ceiling`` or a ``control``.
+        name: as docs/results.md has it; a variant has the name of its model before a slash.
+        words: what the row is, for readers of tables.
+        changes: settings in which the row differs from its run, written as for ``--set``; or a function that returns
+            them, given the settings of the run and the costs of stages.
+        stage: the stage whose checkpoint is evaluated; empty for a row without a network.
+        group: the word that stands for the row in ``--models``: ``all`` systems, the ``ablations`` of cpep, or other
+            ``objectives`` of the alignment; empty for none of these.
+        role: ``ceiling`` or ``control``, where the row is no model to compare with; else empty.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Row:
 
     @property
     def is_ablation(self) -> bool:
-        """Whether it is a variant of a model that is trained; neither the control nor another read-out is."""
+        """Whether it is one of the ablations or objectives; the control and ``features/lda`` are not."""
         return self.group in ("ablations", "objectives")
 
     @property
@@ -50,7 +50,7 @@ class Row:
         return not callable(self.changes) and ADAPT in self.changes
 
     def changes_of(self, config: RunConfig, costs: Costs) -> tuple[str, ...]:
-        """Return its changes of the settings of a run."""
+        """Return the settings in which the row differs from a run, as ``--set`` takes them."""
         return tuple(self.changes(config, costs) if callable(self.changes) else self.changes)
 
 
@@ -60,7 +60,7 @@ CONTROL = "cpep/shuffled_pairs"
 DEFAULT = ("cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "ridge", "pose", CONTROL)
 """Rows that are made unless others are asked for."""
 HARD = "align.objective.targets=own"
-"""The paper's loss, which other objectives change in one thing each."""
+"""The paper's loss; each of the other objectives changes one thing of it."""
 
 
 def declare(row: Row) -> Row:
@@ -73,7 +73,7 @@ def declare(row: Row) -> Row:
 
 
 def groups() -> dict[str, tuple[str, ...]]:
-    """Return the names of rows by what stands for them in ``--models``."""
+    """Return the names of rows by the word that stands for them in ``--models``: a group, or ``default``."""
     found = {
         name: tuple(row.name for row in ROWS if row.group == name) for name in ("all", "ablations", "objectives")
     }
@@ -81,7 +81,7 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def classical() -> tuple[str, ...]:
-    """Return the rows without a network, those that adapt last; one job, since they share their features."""
+    """Return the names of the rows without a network, adapted ones last; one job makes all: they share features."""
     rows = [row for row in ROWS if not row.stage]
     return tuple(row.name for row in sorted(rows, key=lambda row: row.adapts))
 
@@ -92,12 +92,12 @@ def words_of(name: str, unknown: str = "") -> str:
 
 
 def role_of(name: str) -> str:
-    """Return ``ceiling`` or ``control``, or ``""`` for a model that is given EMG."""
+    """Return ``ceiling`` or ``control``, or ``""`` for any other row."""
     return ROWS.get(name).role if name in ROWS else ""
 
 
 def is_ablation(name: str) -> bool:
-    """Tell whether a row is a variant of a model that is trained; an unknown row is one if it has a slash.
+    """Tell whether a row is one of the ablations or objectives; an unknown row is if its name has a slash.
 
     >>> is_ablation("cpep/avg_pool"), is_ablation("cpep"), is_ablation("cpep/shuffled_pairs")
     (True, False, False)
@@ -106,24 +106,24 @@ def is_ablation(name: str) -> bool:
 
 
 def four_tokens(config: RunConfig, costs: Costs) -> tuple[str, ...]:
-    """Return tokens four times as long."""
+    """Return the change to tokens four times as long."""
     return (f"emg.token_ms={4 * config.emg.token_ms:g}",)
 
 
 def four_bins(config: RunConfig, costs: Costs) -> tuple[str, ...]:
-    """Return bins four times as long."""
+    """Return the change to bins four times as long."""
     return (f"emg.bin_ms={4 * config.emg.bin_ms:g}",)
 
 
 def equal_compute(config: RunConfig, costs: Costs) -> tuple[str, ...]:
-    """Return as many more steps as the EMG autoencoder's operations pay for, from random weights."""
+    """Return the changes to random initial weights, and to more steps that cost as much as the EMG autoencoder."""
     cost = costs(config)
     steps = config.align.optim.steps * (1 + cost.get("emg_mae", 0.0) / cost["cpep"])
     return "align.start_emg=false", f"align.optim.steps={round(steps)}"
 
 
 def fixed_at_tenth(config: RunConfig, costs: Costs) -> tuple[str, ...]:
-    """Return a temperature that stays at 0.1, within bounds that hold it."""
+    """Return the changes to a temperature that stays at 0.1, within bounds that hold it."""
     low, high = min(config.align.temperature_min, 0.1), max(config.align.temperature_max, 0.1)
     bounds = f"align.temperature_min={low!r}", f"align.temperature_max={high!r}"
     return *bounds, "align.learn_temperature=false", "align.temperature=0.1"
@@ -222,7 +222,7 @@ ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
     ("k_50", "the 50 nearest poses vote", ("evaluate.neighbours=50",)),
     ("lda", "probe by linear discriminant analysis", ("evaluate.probe=lda",)),
 )
-"""Name, words and changes of what is left out of cpep, or done in another way."""
+"""Name, words and changes of every ablation: CPEP without a part, or with a part done in another way."""
 
 for row in (
     *(

@@ -62,10 +62,10 @@ class Contrast(Enum):
 
 
 class Targets(Enum):
-    """Where the target of the softmax lies beside the own pose.
+    """Which poses share the target of the softmax with a window's own pose.
 
-    Nowhere; on all poses alike (label smoothing); on similar ones (SoftCLIP); on those of the same community
-    (supervised contrast).
+    ``own``: none; ``even``: all poses of the batch alike (label smoothing); ``pose``: similar poses (SoftCLIP);
+    ``community``: poses of the same community (supervised contrast).
     """
 
     own = "own"
@@ -75,7 +75,7 @@ class Targets(Enum):
 
 
 class Readout(Enum):
-    """Linear classifier on frozen vectors: logistic regression (results.md), or linear discriminant analysis."""
+    """Linear classifier on frozen vectors: logistic regression (docs/results.md), or linear discriminant analysis."""
 
     logistic = "logistic"
     lda = "lda"
@@ -100,7 +100,7 @@ class EncoderConfig:
     tokens: str = "log_rms"
     token_ms: float = 200.0  # length of one token
     bin_ms: float = 10.0  # length of one energy bin of log_rms and conv
-    rates: bool = False  # of raw EMG, zero crossings and slope sign changes beside log_rms
+    rates: bool = False  # zero crossings and slope sign changes of raw EMG, beside the energies of log_rms
     width: int = 128
     depth: int = 4
     heads: int = 4
@@ -111,7 +111,7 @@ class EncoderConfig:
 class AugmentConfig:
     """EMG augmentation, drawn anew for every window."""
 
-    gain: float = 0.15  # SD of the log gain of one channel; of log energies, of their shift in SDs
+    gain: float = 0.15  # SD of the log gain of one channel (raw), or of the shift of its log energy, in SDs
     common_gain: float = 0.15  # SD of the log gain shared by all channels
     noise: float = 0.05  # SD of noise added to every value, in units of the recording's level or SDs
     rotate_deg: float = 10.0  # a ring turns by up to this angle; raw signals by whole channels
@@ -128,9 +128,9 @@ class OptimConfig:
     weight_decay: float = 0.05
     warmup: float = 0.1  # share of the steps
     clip: float = 1.0  # largest gradient norm
-    scalar_rate: float = 10.0  # learning rate of the temperature over lr
-    checks: int = 10  # validations over the run
-    patience: int = 0  # stop once the best of this many checks is no lower than what was before; 0 never stops
+    scalar_rate: float = 10.0  # learning rate of the temperature, as a multiple of lr
+    checks: int = 10  # validations over the stage
+    patience: int = 0  # checks without progress after which early stopping ends the stage; 0 for no early stopping
 
 
 @dataclass(frozen=True)
@@ -149,18 +149,18 @@ class ObjectiveConfig:
 
     contrast: Contrast = Contrast.info_nce
     targets: Targets = Targets.own
-    share: float = 0.3  # of the target that similar poses share, the own one among them
+    share: float = 0.3  # share of the target that goes to similar poses, the own pose among them
     target_temperature: float = 0.1  # of the softmax over similarities of poses
     communities: int = 64  # k-means on pose embeddings of training users
-    keep: int = 4  # communities of a pose
+    keep: int = 4  # communities that a pose belongs to
     cascle: float = 0.0  # weight of the community-aware soft contrastive loss (EMBridge)
     reconstruct: float = 0.0  # weight of masked pose reconstruction (EMBridge); needs queries
-    mask: float = 0.5  # of the pose tokens in it
+    mask: float = 0.5  # share of the pose tokens that this reconstruction masks
     regress: float = 0.0  # weight of predicting the pose from the EMG embedding
-    adversary: float = 0.0  # weight of what a classifier of people must not find in the EMG embedding
+    adversary: float = 0.0  # weight of a classifier of people, from which the EMG embedding must hide them
     moments: float = 0.0  # weight of the distance between people in mean and covariance of the EMG embedding
     mixup: float = 0.0  # share of windows that are mixed with one of another person at the same pose
-    terms: tuple[str, ...] = later(())  # other terms, name=weight each: those that a module of yours registers
+    terms: tuple[str, ...] = later(())  # other terms, as name=weight, that a module of your own registers
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class AlignConfig:
     temperature_max: float = 0.5
     learn_temperature: bool = True
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    queries: int = 0  # of a Q-Former on the EMG encoder (EMBridge has 16); 0 embeds what is pooled
+    queries: int = 0  # queries of a Q-Former on the EMG encoder (EMBridge has 16); 0 for none: see pool
     optim: OptimConfig = field(default_factory=OptimConfig)
     people: int = 0  # users of a batch; 0 for all
     rest: bool = False  # whether windows that are labelled rest throughout take part
@@ -182,13 +182,13 @@ class AlignConfig:
     start_pose: bool = True
     freeze_emg: bool = False  # train the projection alone
     train_pose: bool = False  # train the pose encoder too
-    pairs: float = 1.0  # share of the paired recordings, in pieces of 10 s spread evenly
-    shuffled: bool = False  # deal the poses of a batch at random: the control that must stay at chance
+    pairs: float = 1.0  # share of the paired recordings, in pieces of 10 s at equal distances
+    shuffled: bool = False  # shuffle the poses of each batch: the control that must stay at chance
 
 
 @dataclass(frozen=True)
 class BaselineConfig:
-    """Models trained on equal terms with CPEP: the emg2pose recipe (Adam, L1, fingertips, turned by a channel)."""
+    """Models trained on equal terms with CPEP: the emg2pose recipe (Adam, L1, fingertips, rotation by a channel)."""
 
     optim: OptimConfig = field(default_factory=OptimConfig)  # steps: at most; compute and patience may end it before
     compute: float = 1.0  # at most this many times the floating-point operations of CPEP's three stages
@@ -197,16 +197,16 @@ class BaselineConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Read-outs of frozen embeddings (results.md)."""
+    """Read-outs of frozen embeddings (docs/results.md)."""
 
     neighbours: int = 10
     bootstrap: int = 1000
     probe: Readout = Readout.logistic
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-    adapt: bool = False  # cpep's rows and features: to each test person's own recording, without labels
+    adapt: bool = False  # adapt cpep's rows and features to each test person's recording, without labels
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
-    protocols: tuple[str, ...] = later(("default",))  # names of evaluate/protocols; "default": those of the table
+    protocols: tuple[str, ...] = later(("default",))  # of cpep.evaluate.protocols; "default": those of the table
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class RunConfig:
 
     preset: str = "small"
     recipe: str = "paper"
-    threads: int = 1  # a stage; several stages run side by side on the other cores
+    threads: int = 1  # of one stage; several stages run side by side on the other cores
     precision: Precision = Precision.auto
     device: Hardware = Hardware.auto
     data: DataConfig = field(default_factory=DataConfig)

@@ -38,7 +38,7 @@ def fields_of(config: Any, prefix: str = "") -> list[str]:
 
 
 def nearest_field(path: str, known: list[str]) -> list[str]:
-    """Return the fields that end in ``path``, or else the one of the most alike name, then place."""
+    """Return the fields whose dot-path ends in ``path``; else the one field with the most similar name, then path."""
     by_end = [name for name in known if name.endswith("." + path)]
 
     def likeness(name: str) -> tuple[float, float]:
@@ -49,7 +49,7 @@ def nearest_field(path: str, known: list[str]) -> list[str]:
 
 
 def with_plain(config: C, plain: Any, where: str) -> C:
-    """Return a configuration with plain JSON values in place of its own: the way back from ``as_dict``.
+    """Return a configuration whose fields have plain JSON values: the way back from ``as_dict``.
 
     A value is taken as it stands: nothing is looked up, and nothing put in.
 
@@ -59,7 +59,7 @@ def with_plain(config: C, plain: Any, where: str) -> C:
         where: what holds them, for the sentence.
 
     Raises:
-        UserError: a field that there is not, or a value of another type.
+        UserError: an unknown field, or a value of another type.
     """
     if not isinstance(plain, dict):
         raise UserError(f"{where} is {plain!r}; it must be an object with fields")
@@ -79,13 +79,13 @@ def with_plain(config: C, plain: Any, where: str) -> C:
 
 
 def typed(kind: Any, value: Any) -> Any:
-    """Return a plain value as the type of a field has it.
+    """Return a plain value in the type of a field.
 
     >>> typed(tuple[float, ...], [1, 0.5])
     (1.0, 0.5)
 
     Raises:
-        TypeError: it is another; says what is expected.
+        TypeError: the value is of another type; the message says what is expected.
     """
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
@@ -104,7 +104,7 @@ def typed(kind: Any, value: Any) -> Any:
 
 
 def parsed(kind: Any, text: str) -> Any:
-    """Return the plain value that a text on the command line stands for, or the text where it stands for none.
+    """Return the plain value that a text on the command line stands for, or the text itself where it is none.
 
     >>> parsed(float, "3e-4"), parsed(bool, "true"), parsed(int, "many"), parsed(tuple[float, ...], "[1,2]")
     (0.0003, True, 'many', [1.0, 2.0])
@@ -124,8 +124,8 @@ def parsed(kind: Any, text: str) -> Any:
 def as_dict(config: Any) -> dict[str, Any]:
     """Return plain JSON values, for checkpoints, reports and fingerprints.
 
-    A field that was added later (``schema.later``) is left out at its default, so that a run from before it has
-    the same fingerprint.
+    A field that was added later (``cpep.config.schema.later``) is left out at its default, so that a run from
+    before it has the same fingerprint.
     """
     return json.loads(json.dumps(_values(config), default=lambda value: value.value))  # type: ignore[no-any-return]
 
@@ -140,6 +140,6 @@ def _values(config: Any) -> dict[str, Any]:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return a short hash of configurations and plain values: equal runs have equal fingerprints."""
+    """Return a hash, 12 hex digits, of configurations and plain values: equal runs have equal fingerprints."""
     plain = [as_dict(part) if dataclasses.is_dataclass(part) else part for part in parts]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]

@@ -24,7 +24,7 @@ class AnchorKind:
     Attributes:
         name: what a sidecar calls it.
         columns: what one column is, in the plural.
-        units: those that it can have; empty for any, also for none.
+        units: units that it can have; empty where it can have any unit, or none.
         standardise: centre and spread of a session; ``None`` where values are taken as they are.
         hand: whether the columns can be the joint angles of a hand.
         pose: whether it is a pose, so that rows and protocols named after the pose need no explanation.
@@ -41,7 +41,7 @@ class AnchorKind:
 
     @property
     def words(self) -> str:
-        """The name for people."""
+        """The name, with spaces, for people."""
         return self.name.replace("_", " ")
 
     def check_unit(self, unit: str) -> None:
@@ -57,12 +57,12 @@ class AnchorKind:
 ANCHORS: Registry[AnchorKind] = Registry("kind of anchor", ("cpep.data.anchor_kinds",))
 
 BY_UNIT = {"rad": "joint_angles", "count": "glove"}
-"""The kind of an anchor that does not say it, such as ``pose`` of a sidecar; of any other unit it is ``values``."""
+"""Kind by unit of an anchor whose kind is not given, as of ``pose`` in a sidecar; by any other unit: ``values``."""
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """What the anchor of a device is; one without columns stands for none.
+    """The anchor of a device; an anchor without columns means that the device has none.
 
     Attributes:
         kind: what the columns are, and how they are normalised.
@@ -102,7 +102,7 @@ class Anchor:
 
     @property
     def no_hand(self) -> str:
-        """What is missing for all that needs a hand, in a sentence; empty where nothing is."""
+        """The sentence that says why this is no hand; empty where it is one."""
         needed = "a hand takes the angles of emg2pose's 20 joints in rad"
         return "" if self.is_hand else f"{needed}, and the anchor is {self}"
 
@@ -113,11 +113,11 @@ class Anchor:
         return [note for note in (what, self.kind.note) if note]
 
     def refuse_other(self, other: Anchor, name: str) -> None:
-        """Check that an anchor is the one that a model was trained with. One without columns fits all.
+        """Check that an anchor is the one that a model was trained with. An anchor without columns fits all.
 
         Args:
-            other: of what comes along.
-            name: what the user knows that by.
+            other: the anchor of the recordings or the device that the model is given.
+            name: how the user calls these, for the sentence.
 
         Raises:
             UserError: other columns; or, where both are known, another kind or unit.

@@ -17,7 +17,7 @@ def by_percentiles(anchor_MJ: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def by_size(anchor_MJ: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the mean of each column, and for all columns the RMS distance from it: the size of the hand goes."""
+    """Return the mean of each column, and one spread for all, the RMS distance from it: the hand's size goes."""
     centre = anchor_MJ.mean(axis=0, dtype=np.float64)
     size = max(float(np.sqrt(np.square(anchor_MJ - centre).mean())), SMALLEST_SPREAD)
     return centre.astype(np.float32), np.full(anchor_MJ.shape[1], size, np.float32)

@@ -12,9 +12,9 @@ from cpep.runtime import distributed
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Draws a variant of every window; see ``configs.AugmentConfig`` for the fields' meaning.
+    """Draws a variant of every window; see ``cpep.config.schema.AugmentConfig`` for the fields.
 
-    Works on what ``Frontend.signal`` returns: raw samples over their level, or standardised columns of bins. There
+    Works on what ``Frontend.signal`` returns: raw samples over their level, or normalised columns of bins. In bins
     a gain of the EMG is a shift of the log energies, which leaves the rates beside them as they are, and a silent
     channel is one at its mean. Rates turn and drop with their channel.
 
@@ -43,8 +43,8 @@ class Augmentation:
 
         Args:
             signal_BNF: windows.
-            part: which rows of a batch these are, if not all of it; what is drawn is drawn for the batch, so that
-                a window is augmented alike however many ranks there are.
+            part: which rows of a batch these are; all of it unless given. Random numbers are drawn for the whole
+                batch, so that a window is augmented alike with any number of ranks.
         """
         B, N, F = signal_BNF.shape
         part = part or distributed.Part(0, B, B)

@@ -19,17 +19,17 @@ from cpep.types import EmgKind, FloatArray, Normalisation
 LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
 """Added to the RMS of a bin before the logarithm, in units of the training users' level of the channel.
 
-What lies well below it (sensor noise) is flattened; an envelope's floor makes the logarithm nearly linear,
-because the rest of NinaPro's envelopes differs between people (LOG.md).
+Values well below it (sensor noise) are flattened. The floor of an envelope is so high that the logarithm is nearly
+linear, because the level at rest of NinaPro's envelopes differs between people (LOG.md).
 """
 
 
 class Frontend(nn.Module):
-    """Turns EMG into the signal of an encoder: raw samples, or energies of bins, less centre and over spread.
+    """Turns EMG into the signal of an encoder: raw samples, or energies of bins, normalised.
 
-    Raw samples are divided by the level of their recording. Energies are the log RMS of each bin, with the
-    rates of zero crossings and slope sign changes beside them if so set; centre and spread are mean and SD of
-    the recording's own bins (see ``Normaliser``). What was fitted on training users is saved with the weights.
+    Raw samples are divided by their level. Energies are the log RMS of each bin, with the rates of zero crossings and
+    slope sign changes beside them where ``rates`` is set; centre and spread are mean and SD of bins. ``Normaliser``
+    says from which part of the EMG these come. The values fitted on training users are saved with the weights.
 
     Args:
         channels: EMG channels C.
@@ -78,7 +78,7 @@ class Frontend(nn.Module):
         return self.bin_samples / self.rate if self.bin_samples else POWER_BLOCK_S
 
     def fit(self, store: Store, users: tuple[str, ...]) -> None:
-        """Take the typical level, and centre and spread, of training users; no label is looked at."""
+        """Keep the typical level, centre and spread of training users; no label is read."""
         self.level_C.copy_(torch.from_numpy(typical(power_rows(store), users).spread_F))
         if self.bin_samples:
             prior = typical(self._rows_of(store), users)
@@ -86,7 +86,7 @@ class Frontend(nn.Module):
             self.spread_F.copy_(torch.from_numpy(prior.spread_F))
 
     def standard_of(self, emg_TC: FloatArray) -> CentreSpread:
-        """Return centre and spread of one recording, for windows of it that come without a store."""
+        """Return centre and spread (F,) of one recording, for windows of it that come without a store."""
         if self.normalisation == "none":
             return self.typical()
         emg_TC = np.asarray(emg_TC, dtype=np.float32)
@@ -99,16 +99,17 @@ class Frontend(nn.Module):
 
         Args:
             emg_BTC: float32, in the device's unit.
-            standard: of their recording, (F,), or of each window, (B, F); the training users' without it.
+            standard: centre and spread of their recording, (F,), or of each window, (B, F); without it, those of
+                training users.
         """
         return standardised(self.rows(emg_BTC), standard or self.typical())
 
     def rows(self, emg_TC: Tensor) -> Tensor:
-        """Return what is standardised, (..., bins, F): the values of each whole bin, or the samples themselves."""
+        """Return what is normalised next: values of each whole bin (..., bins, F), or the samples (..., T, C)."""
         return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
 
     def normaliser(self, store: Store) -> Normaliser:
-        """Return what knows centre and spread of any window of a store."""
+        """Return the ``Normaliser`` of a store, which gives centre and spread of any window."""
         rows = self._rows_of(store) if self.bin_samples else power_rows(store)
         return Normaliser(rows, self.normalisation, self.typical())
 
@@ -131,7 +132,7 @@ class Frontend(nn.Module):
         return read
 
     def typical(self) -> CentreSpread:
-        """Return what the training users' sessions are like: where a causal stream starts."""
+        """Return centre and spread (F,) that are typical of training users: a causal stream starts from them."""
         if self.bin_samples:
             return CentreSpread(self.centre_F.numpy(), self.spread_F.numpy())
         return CentreSpread(np.zeros(self.columns), self.level_C.numpy())
@@ -141,13 +142,13 @@ class Frontend(nn.Module):
         return Rows(store, self.statistic, lambda index: self._values(bins.of_recording(index)).numpy(), row_s)
 
     def _values(self, bins_N3C: Tensor) -> Tensor:
-        """Return the log RMS of bins, and their rates if so set: (..., bins, F)."""
+        """Return the log RMS of bins, and their rates where ``rates`` is set: (..., bins, F)."""
         energy_NC = (bins_N3C[..., 0, :].sqrt() + self.floor * self.level_C).log()
         return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
 
 
 def standardised(values_BNF: Tensor, standard: CentreSpread) -> Tensor:
-    """Return values less their centre, over their spread."""
+    """Return values minus their centre, divided by their spread."""
     centre = torch.as_tensor(standard.centre_F, dtype=torch.float32)[..., None, :]
     spread = torch.as_tensor(standard.spread_F, dtype=torch.float32)[..., None, :]
     return (values_BNF - centre) / spread

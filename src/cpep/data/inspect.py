@@ -1,4 +1,4 @@
-"""Says what is in a folder of recordings, and what is wrong with which file."""
+"""Inspection of a folder of recordings: its contents, and what is wrong with which file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
 SHORT_S = 2.0
-"""The paper's window: a shorter recording gives none."""
+"""Length of the paper's window, seconds: a shorter recording gives no window."""
 
 ROWS = 40
-"""Lines of a table before the rest is summed up."""
+"""Lines of a table that are shown; the others are only counted."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Inspection:
 
     Attributes:
         name: of the data set.
-        recordings: those that can be read.
-        unreadable: name and reason of the others.
+        recordings: the recordings that can be read.
+        unreadable: name and reason of each other one.
         notes: name of a file, and what is odd about it.
         ignored: files that are no recordings.
-        incomplete: those of them that would be recordings if they did not lack something.
+        incomplete: ignored files that lack something to be recordings, and what they lack.
     """
 
     folder: Path
@@ -201,7 +201,7 @@ def _oddities(recording: Recording) -> Iterable[str]:
 
 
 def _notes(recordings: Sequence[Summary]) -> Iterable[tuple[str, str]]:
-    """Gather oddities; one that all recordings share is said once."""
+    """Gather oddities; an oddity of all recordings is listed once."""
     counts = Counter(note for one in recordings for note in one.notes)
     common = {note for note, count in counts.items() if count == len(recordings) > 1}
     yield from (("every recording", note) for note in sorted(common))

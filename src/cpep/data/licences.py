@@ -25,7 +25,7 @@ def terms_of(dataset: str, told: str = "") -> Terms:
         told: the licence of a data set of unknown terms, in the user's words.
 
     Raises:
-        UserError: neither a reader's module nor the user says what the licence is, or both do.
+        UserError: neither a reader's module nor the user gives the licence, or both do.
     """
     known, told = data_set(dataset).terms, " ".join(told.split())
     if known and told:

@@ -1,4 +1,4 @@
-"""Label-free centre and spread of what is measured, for any moment of a store.
+"""Label-free centre and spread of signals, for any window of a store.
 
 People, and two sessions of one band on one person, differ by far more than a gain: which electrode lies over
 which muscle sets the mean and the range of every channel's energy. Both are known without a label, and taking
@@ -26,13 +26,13 @@ LEAST_TYPICAL = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What is measured over a store, and by which statistic it is normalised.
+    """Rows of values over a store, and the statistic that normalises them.
 
     Attributes:
         store: prepared recordings.
         statistic: of the rows.
         of: returns the rows (K, F) of a recording, given its index in ``store.entries``.
-        row_s: time from row to row, seconds; the first row ends so long after the recording's start.
+        row_s: time from row to row, seconds; the first row ends this long after the recording's start.
     """
 
     store: Store
@@ -42,7 +42,7 @@ class Rows:
 
 
 def power_rows(store: Store) -> Rows:
-    """Return the mean squares of blocks of raw samples, by which these are scaled."""
+    """Return the mean squares of blocks of raw samples; from them follows the level that divides the samples."""
 
     def of(index: int) -> FloatArray:
         entry = store.entries[index]
@@ -52,7 +52,7 @@ def power_rows(store: Store) -> Rows:
 
 
 def sessions(store: Store) -> list[list[int]]:
-    """Return the recordings of each session of the device: one user, session and side."""
+    """Return the indices of the recordings of each session: equal user, session and side."""
     worn: dict[tuple[str, str, str], list[int]] = {}
     for index, entry in enumerate(store.entries):
         worn.setdefault((entry.user, entry.session, entry.side), []).append(index)
@@ -60,7 +60,7 @@ def sessions(store: Store) -> list[list[int]]:
 
 
 def files_worn(store: Store) -> dict[int, list[int]]:
-    """Return for each recording those of its session, itself among them."""
+    """Return for the index of each recording the indices of all recordings of its session."""
     return {index: files for files in sessions(store) for index in files}
 
 
@@ -81,12 +81,12 @@ class Normaliser:
     """Centre and spread of rows for any window of a store.
 
     ``recording``: of all files of one session (a file of emg2pose holds one stage, and its own statistics
-    would tell which); ``causal``: of what came before the window's end in its file; ``none``: of the training
+    would tell which); ``causal``: of the rows before the window's end in its file; ``none``: of the training
     users, for everybody.
 
     Args:
-        rows: what is measured.
-        kind: one of the three.
+        rows: the rows of the store.
+        kind: one of these three.
         prior: what ``typical`` returned for the training users.
     """
 

@@ -36,10 +36,10 @@ class Device:
 
     @property
     def anchor(self) -> Anchor:
-        """What EMG is aligned to.
+        """The anchor, which EMG is aligned to.
 
         Raises:
-            UserError: a kind that nothing here registers.
+            UserError: no module registers the device's kind of anchor.
         """
         kind = ANCHORS.get(self.anchor_kind or BY_UNIT.get(self.anchor_unit, "values"))
         return Anchor(kind, self.anchor_names, self.anchor_unit)
@@ -84,7 +84,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         texts = {name: getattr(self, name) for name in ("name", "user", "session", "stage", "vocabulary")}
-        refuse_interpolation({**texts, "device": vars(self.device)}, self.name)  # else they could not be read again
+        refuse_interpolation({**texts, "device": vars(self.device)}, self.name)  # a store of them could not be opened
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")

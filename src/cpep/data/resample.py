@@ -13,13 +13,13 @@ SAME_TIME_S = 1e-6
 def resample_anchor(
     pose_SJ: FloatArray, valid_S: BoolArray, rate: float, new_rate: float, frames: int
 ) -> tuple[FloatArray, BoolArray]:
-    """Interpolate pose linearly from ``rate`` to ``frames`` frames at ``new_rate``; both start at time 0.
+    """Interpolate an anchor linearly from ``rate`` to ``frames`` frames at ``new_rate``; both start at time 0.
 
-    A new frame is invalid where an old frame that takes part in it is, and one or more old frame periods
-    after the last old frame; before that the last one is held.
+    A new frame is invalid where an old frame that takes part in it is invalid, or where it lies one old frame period
+    or more after the last old frame. Until then the last old frame is held.
 
     Returns:
-        pose (frames, J) in the dtype of ``pose_SJ``, and valid (frames,).
+        the anchor (frames, J) in the dtype of ``pose_SJ``, and valid (frames,).
     """
     if len(pose_SJ) == 0:
         return np.zeros((frames, pose_SJ.shape[1]), pose_SJ.dtype), np.zeros(frames, bool)
@@ -63,8 +63,8 @@ def interpolate_rows(
     A time of the grid within a microsecond of a row takes that row alone.
 
     Returns:
-        values (grid, C), the first and last rows held beyond the ends, and where the grid lies within
-        ``time_T``, outside of gaps longer than ``max_gap_s`` and between finite rows.
+        values (grid, C), with the first and last rows held beyond the ends; and for each time of the grid (grid,)
+        whether it lies within ``time_T``, in no gap longer than ``max_gap_s``, and between finite rows.
     """
     if len(grid_T) == len(time_T) and (grid_T == time_T).all():
         return rows_TC, _finite(rows_TC)

@@ -39,7 +39,7 @@ class Batches:
             raise UserError("fewer than two training windows that do not overlap; the recordings are too short")
 
     def at(self, step: int) -> IntArray:
-        """Return the indices of the windows of one step."""
+        """Return the indices (B,) of the windows of one step."""
         rng = np.random.default_rng([self.seed, step])
         pool = self.pools[rng.integers(len(self.pools))]
         if self.people and self.people < len(pool):

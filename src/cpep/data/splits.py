@@ -35,7 +35,7 @@ class Split:
         unseen: labels that are in no training stage.
         guard_s: a training window stays this far from a sample of an unseen gesture.
         by_column: whether the split column of metadata.csv chose the test people. Then it holds out recordings, too:
-            those that it gives to another role than their person's (a held-out stage) are in no training stage.
+            one with another role than its person's (a held-out stage of emg2pose) is in no training stage.
 
     Raises:
         UserError: a user has two roles, a role is empty, or a gesture is both seen and unseen.
@@ -163,11 +163,12 @@ def make_splits(
     unseen: Sequence[str] = (),
     guard_s: float = 0.5,
 ) -> list[Split]:
-    """Divide people per results.md: K folds, given test users, the metadata's split, or a quarter.
+    """Divide people as docs/results.md says: K folds, given test users, the metadata's split, or a quarter.
 
-    What is asked for wins: with ``folds`` or ``test_users`` the metadata's split is not looked at. Without them it
+    Arguments win: with ``folds`` or ``test_users`` the metadata's split is not looked at. Without them it
     says who is tested and which recordings are held out, and ``val_users`` and ``unseen`` say who else validates and
-    which gestures are unseen. A gesture of held-out recordings alone is then neither seen nor unseen unless named.
+    which gestures are unseen. A gesture that only held-out recordings have is then neither seen nor unseen, unless
+    it is named.
 
     Raises:
         UserError: an unknown user or gesture, or too few users.
@@ -213,7 +214,7 @@ def _split(
 
 
 def _recorded(store: Store, split: str) -> set[int]:
-    """Return the gestures of all recordings, or of those that the split column gives to one split."""
+    """Return the gestures of all recordings, or of the recordings in one split of the split column."""
     label_M = store.label_M
     if split:
         label_M = label_M[np.repeat([e.split == split for e in store.entries], [e.frames for e in store.entries])]
@@ -221,7 +222,7 @@ def _recorded(store: Store, split: str) -> set[int]:
 
 
 def declared(store: Store) -> dict[str, str]:
-    """Return each user's role by the metadata's split column: train if any file is, then val, then test.
+    """Return each user's role by the metadata's split column: train if any file is, else val if any is, else test.
 
     It is empty where the column cannot divide people: a recording has no split, or a role would have nobody.
     """

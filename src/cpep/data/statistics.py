@@ -30,14 +30,14 @@ LEAST_LEVEL = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class CentreSpread:
-    """What is taken off a signal and what it is divided by: (F,) of one recording, or (N, F) of windows."""
+    """The centre, which is subtracted, and the spread, which divides then: (F,), or (N, F) of windows."""
 
     centre_F: FloatArray
     spread_F: FloatArray
 
 
 def stacked(found: Sequence[CentreSpread]) -> CentreSpread:
-    """Return those of N windows, each (F,), as one (N, F)."""
+    """Return centre and spread of N windows, each (F,), as one (N, F)."""
     return CentreSpread(np.stack([one.centre_F for one in found]), np.stack([one.spread_F for one in found]))
 
 
@@ -46,7 +46,7 @@ class Statistic(ABC):
 
     Attributes:
         moments: number M of running means that the causal form keeps of every column.
-        by_recording: whether a session counts once for each of its recordings in what is typical of people, or once.
+        by_recording: whether ``typical`` counts a session once for each of its recordings; else it counts it once.
     """
 
     moments: int
@@ -62,7 +62,7 @@ class Statistic(ABC):
 
     @abstractmethod
     def start(self, prior: CentreSpread) -> FloatArray:
-        """Return the moments (M, F) of what is expected before the first row."""
+        """Return the moments (M, F) before the first row, as ``prior`` expects them."""
 
     @abstractmethod
     def write(self, row_F: FloatArray, out_MF: FloatArray) -> None:
@@ -73,12 +73,12 @@ class Statistic(ABC):
         """Return centre and spread (..., F) that follow from moments (M, ..., F), float32."""
 
     def floored(self, found: CentreSpread, prior: CentreSpread) -> CentreSpread:
-        """Return centre and spread that a signal can be divided by."""
+        """Return centre and spread, with a spread that is nowhere smaller than ``least``."""
         return CentreSpread(found.centre_F, np.maximum(found.spread_F, self.least(prior)))
 
 
 class MeanSd(Statistic):
-    """Mean and SD over time; the moments are those of first and second order."""
+    """Mean and SD over time; the moments are the means of a row and of its square."""
 
     moments = 2
     by_recording = False
@@ -89,7 +89,7 @@ class MeanSd(Statistic):
         return CentreSpread(rows_KF.mean(axis=0, dtype=np.float64).astype(np.float32), spread_F.astype(np.float32))
 
     def least(self, prior: CentreSpread) -> float:
-        """Return the same for all columns."""
+        """Return ``SMALLEST_SPREAD`` for all columns."""
         return SMALLEST_SPREAD
 
     def start(self, prior: CentreSpread) -> FloatArray:
@@ -112,8 +112,8 @@ class LoudLevel(Statistic):
     """Level of raw samples while a channel is loud; the rows are mean squares of blocks, the centre is zero.
 
     Rest says little about a channel's gain, and how much rest there is differs between recordings. Over a session the
-    level is the RMS of the loudest quarter of blocks; from the past alone the power mean of order 4 of the blocks'
-    RMS, which also follows activity more than rest.
+    level is the RMS of the loudest quarter of blocks. From the past alone it is the power mean of order 4 of the
+    blocks' RMS, which also follows activity more than rest.
     """
 
     moments = 1
@@ -149,11 +149,12 @@ def _level(level_XC: FloatArray) -> CentreSpread:
 class Running:
     """A statistic of the rows so far, from the past alone: the state of a causal stream.
 
-    Moments that start from ``prior``, which counts for ``PRIOR_S``, and forget with ``MEMORY_S``.
+    Its moments start from ``prior``, which counts like ``PRIOR_S`` of EMG, and forget with the time constant
+    ``MEMORY_S``.
 
     Args:
         statistic: of the rows.
-        prior: what is expected before the first row.
+        prior: centre and spread that are expected before the first row.
         row_s: time from row to row, seconds.
     """
 
@@ -186,7 +187,7 @@ def running(rows_KF: FloatArray, statistic: Statistic, prior: CentreSpread, row_
     Args:
         rows_KF: rows of one recording in time.
         statistic: of the rows.
-        prior: what is expected before the first row.
+        prior: centre and spread that are expected before the first row.
         row_s: time from row to row, seconds.
     """
     state = Running(statistic, prior, row_s)

@@ -1,4 +1,4 @@
-"""What a role uses of its people's recordings, and what it leaves out and why: in recordings and hours."""
+"""How much of its people's recordings a role uses, how much it leaves out, and why: in recordings and hours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cpep.data.windows import Windows
 from cpep.types import REST, UNKNOWN, BoolArray
 
 LEAST = 0.01
-"""Share of the recordings from which on it is said what was left out of them."""
+"""A share of the recordings that is not larger than this is not listed as left out."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """So many recordings, and so many seconds of them."""
+    """A number of recordings, and a time in seconds."""
 
     recordings: int
     seconds: float
@@ -28,19 +28,19 @@ class Amount:
 
     @property
     def text(self) -> str:
-        """Hours, and the recordings where there are whole ones."""
+        """The hours, and the number of recordings where it is not 0."""
         count = f" ({self.recordings:,} recording{'' if self.recordings == 1 else 's'})" if self.recordings else ""
         return f"{hours(self.seconds)} h{count}"
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What is used of some recordings.
+    """How much of some recordings is used.
 
     Attributes:
         whole: the recordings.
-        used: what lies in at least one window that is used.
-        left_out: the rest, by reason; a recording counts where it is left out whole.
+        used: the part that lies in at least one used window.
+        left_out: the rest, by reason; ``recordings`` counts only recordings that are left out as a whole.
     """
 
     whole: Amount
@@ -49,7 +49,7 @@ class Usage:
 
     @property
     def text(self) -> str:
-        """What is used, in words."""
+        """The used part, in words."""
         return (
             f"{self.used.recordings:,} of {self.whole.recordings:,} recordings, "
             f"{hours(self.used.seconds)} of {hours(self.whole.seconds)} h"
@@ -57,14 +57,14 @@ class Usage:
 
     @property
     def without(self) -> list[str]:
-        """A line for what is left out for each reason; the ends of recordings are not worth one."""
+        """One line for each reason, with what it leaves out; none for as little as the ends of recordings."""
         least = LEAST * self.whole.seconds
         worth = [(why, lost) for why, lost in self.left_out if lost.recordings or lost.seconds > least]
         return [f"  left out: {lost.text} {why}" for why, lost in worth]
 
 
 def hours(seconds: float) -> str:
-    """Write seconds as hours, those below one with two digits.
+    """Write seconds as hours, with two significant digits below one hour.
 
     >>> hours(903240), hours(1404), hours(0.36)
     ('250.9', '0.39', '0.00010')
@@ -74,13 +74,13 @@ def hours(seconds: float) -> str:
 
 
 def used_in_training(store: Store, split: Split, every: Windows, allowed: Windows, role: Role) -> Usage:
-    """Return what training or model selection uses.
+    """Return how much of a role's recordings training or model selection uses.
 
     Args:
         store: prepared recordings.
-        split: who and what is held out.
+        split: the people and gestures that are held out.
         every: all windows of the store.
-        allowed: those that ``Split.allowed`` gives to the role.
+        allowed: windows that ``Split.allowed`` gives to the role.
         role: ``train`` or ``val``.
     """
     mine_E = _of_role(store, split, role)
@@ -94,7 +94,7 @@ def used_in_training(store: Store, split: Split, every: Windows, allowed: Window
 
 
 def used_in_test(store: Store, split: Split, every: Windows) -> Usage:
-    """Return what test people are asked: the windows of ``Split.evaluated``; arguments as ``used_in_training``."""
+    """Return how much of test people's recordings is in ``Split.evaluated``; arguments as ``used_in_training``."""
     mine_E = _of_role(store, split, "test")
     windows = every.select(mine_E[every.entry_N])
     valid = windows.select(windows.valid_N)
@@ -112,13 +112,13 @@ def used_in_test(store: Store, split: Split, every: Windows) -> Usage:
 
 
 def used_in_pairs(store: Store, windows: Windows, paired: Windows, rest: bool) -> Usage:
-    """Return what alignment uses of the windows that training may use.
+    """Return how much alignment uses of the windows that training may use.
 
     Args:
         store: prepared recordings.
-        windows: those of a role.
-        paired: those of them that are paired with their pose.
-        rest: whether rest is paired, too.
+        windows: windows of a role.
+        paired: the windows among them that are paired with their pose.
+        rest: whether windows of rest are paired, too.
     """
     valid = windows.select(windows.valid_N)
     moving = valid if rest else valid.select(valid.label_N != REST)
@@ -139,7 +139,7 @@ def covered(store: Store, windows: Windows) -> Amount:
 
 
 def _funnel(whole: Amount, steps: Sequence[tuple[str, Amount]]) -> Usage:
-    """Return what is left after each step, which takes something of what the one before it left."""
+    """Return the usage after all steps; each takes something away from what the step before it left."""
     before, left_out = whole, []
     for why, after in steps:
         if (lost := before - after).recordings or lost.seconds > 0:

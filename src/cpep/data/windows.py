@@ -1,4 +1,4 @@
-"""Windows of a prepared store: which exist, which go together in a batch, and their samples."""
+"""Windows of a prepared store: which exist, and readers of their EMG and anchor."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
 
     Args:
         store: prepared recordings.
-        window_s: length.
-        hop_s: distance of neighbours.
+        window_s: length, seconds.
+        hop_s: time from the start of one window to the start of the next, seconds.
         lag_frames: the anchor is read this much later than EMG, and must exist there.
 
     Raises:
-        UserError: no recording is as long as one window, or the hop is no whole number of frames.
+        UserError: no recording is as long as one window, or window or hop are shorter than a frame.
     """
     frames, hop = frames_of(store, window_s), frames_of(store, hop_s)
     if hop < 1 or frames < 1:
@@ -112,13 +112,13 @@ def windows_of(store: Store, config: DataConfig) -> Windows:
 
 
 def hop_of(store: Store, windows: Windows) -> float:
-    """Return the distance of neighbouring windows of a list, s."""
+    """Return the hop of a list of windows, seconds."""
     steps = np.diff(windows.start_N)
     return float(steps[steps > 0].min(initial=windows.frames)) / store.frame_rate
 
 
 def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: float) -> BoolArray:
-    """Tell which windows have a frame, of EMG or anchor, labelled or prompted with ``labels`` within ``guard_s``."""
+    """Tell, (N,), which windows have one of ``labels`` as label or prompt in EMG or anchor, or within ``guard_s``."""
     guard = frames_of(store, guard_s)
     out = np.zeros(len(windows), dtype=bool)
     if not len(windows):
@@ -140,13 +140,13 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
 class SampleReader:
     """Reads scaled EMG of windows from the memory-mapped store.
 
-    One ``index_select`` on an unfolded view copies each sample once, which is the memcpy limit; nothing is
+    One ``index_select`` on an unfolded view copies each sample once, as fast as memory allows; nothing is
     held in memory, so that a process does not grow with the store.
 
     Args:
         store: prepared recordings.
         frames: length of a window.
-        normaliser: level of the EMG; without one it comes in the device's unit.
+        normaliser: gives the level that EMG is divided by; without one EMG stays in the device's unit.
     """
 
     def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
@@ -154,7 +154,7 @@ class SampleReader:
         self._emg = _unfolded(store.emg_TC, frames * store.ratio)
 
     def __call__(self, windows: Windows) -> Tensor:
-        """Return EMG (B, T, C)."""
+        """Return EMG (B, T, C), float32."""
         emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
         if self.normaliser is None:
             return emg_BTC
@@ -163,10 +163,10 @@ class SampleReader:
 
 
 class AnchorScale:
-    """Centre and spread of the anchor, without labels: of all files of one session together, as its kind says.
+    """Label-free centre and spread of the anchor, of all files of one session together, as its kind says.
 
-    A file may hold one gesture, and centred on its own mean it would lose its posture. A session in which no frame is
-    valid is left as it is.
+    A file may hold a single gesture: centred on its own mean it would lose its posture. A session in which no frame
+    is valid is left as it is.
 
     Args:
         store: prepared recordings.
@@ -183,7 +183,7 @@ class AnchorScale:
         self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return centre and spread (N, J) of the recordings of the windows."""
+        """Return centre and spread, each (N, J), of the sessions of the windows."""
         unique, inverse = np.unique(entry_N, return_inverse=True)
         pairs = [self._entry(int(index)) for index in unique]
         return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
@@ -231,8 +231,8 @@ def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     """Interpolate the anchor of windows linearly at given times: (B, S, J).
 
     Args:
-        anchor_BFJ: one row a frame, that of the frame's start (see ``Frames``). In the window's last frame the
-            anchor goes on as it went from the last start but one to the last.
+        anchor_BFJ: one row a frame, measured at the frame's start (see ``Frames``). Within the window's last frame
+            the anchor is extrapolated from the last two rows.
         times_S: seconds from the window's start, within the window.
         frame_rate: frames per second.
     """

@@ -1,1 +1,1 @@
-"""Parts of a data set that lies on a web server."""
+"""Download of parts of a data set on a web server."""

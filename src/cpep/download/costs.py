@@ -13,7 +13,7 @@ from cpep.download.selection import seconds_of
 from cpep.runtime.files import clock
 
 SAMPLE = 4 << 20
-"""Bytes of the metadata that are read to see how fast the server is."""
+"""Bytes of the metadata that are read to measure how fast the server is."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def text(plan: Plan, pace: Pace | None = None, threads: int = 8, bytes_per_s: fl
 
 
 def _index(plan: Plan, pace: Pace | None, threads: int) -> str:
-    """Say what is still to ask for the places of the files."""
+    """Say how many requests it still takes to know the places of the files."""
     if plan.walked:
         return f"in {plan.index_path}, nothing to ask"
     requests = max(plan.members - len(plan.index.headers), 1)

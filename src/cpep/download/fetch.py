@@ -22,12 +22,12 @@ from cpep.types import Progress, UserError, no_progress
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a download came to.
+    """The result of a download.
 
     Attributes:
         files: recordings that are there now.
-        fetched: how many of them came now, whole or their rest.
-        absent: wanted ones that the tar does not have.
+        fetched: number of them that were fetched now, whole or the rest of them.
+        absent: wanted recordings that the tar does not have.
     """
 
     files: tuple[str, ...]
@@ -57,7 +57,7 @@ def fetch(plan: Plan, threads: int = 8, progress: Progress = no_progress) -> Fet
 
     Raises:
         UserError: the server fails, the disk is too small, or a file is there in another size; or, once all
-            others are there, some of what came is no recording.
+            other files are there, some fetched files are no recordings.
     """
     known, here, there = plan.index.members(), bytes_here(plan.out), []
     todo: list[Header] = []
@@ -97,7 +97,7 @@ class _Fetch:
         self._lock = threading.Lock()
 
     def one(self, header: Header) -> None:
-        """Fetch one file; what a stopped run left of it is not fetched again unless the whole proves unreadable."""
+        """Fetch one file; bytes that a stopped run left are kept unless the whole file proves unreadable."""
         path = self.plan.out / header.name
         kept = partial_of(path)
         try:

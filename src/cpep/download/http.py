@@ -1,8 +1,8 @@
 """Parts of a file on a web server, by HTTP Range: kept connections, retries, a bound on the rate, many threads.
 
 Nothing is believed of the server: every answer must say that it is the asked part of a file of the known size and
-version. What may pass (a timeout, a reset connection, a body that ends early, 503) is tried again, from the byte that
-is wanted next; what will not is a sentence.
+version. A failure that may pass (a timeout, a reset connection, a body that ends early, 503) is tried again, from the
+next missing byte; any other one becomes a sentence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRIES = 7
 """Attempts without a byte of progress before a download stops."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
-"""Pause after the first failure, which doubles, and the longest, also where the server asks for a longer one."""
+"""Pause after the first failure, doubled by each further one; and the longest pause, whatever the server asks for."""
 
 TIMEOUT_S = 30.0
 TICK_S = 0.2
@@ -62,7 +62,7 @@ class Version:
     modified: str = ""
 
     def same(self, other: Version) -> bool:
-        """Tell whether both can be one file: same size, and same ETag, or else date, where both are known."""
+        """Tell whether both can be one file: equal size, and equal ETag, or equal date without ETags, where known."""
         if self.etag and other.etag:
             return self.size == other.size and self.etag == other.etag
         return self.size == other.size and (not (self.modified and other.modified) or self.modified == other.modified)
@@ -73,7 +73,7 @@ class Limiter:
 
     Args:
         bytes_per_s: the bound; ``None`` for none.
-        clock: seconds that only grow.
+        clock: returns seconds that only grow.
     """
 
     def __init__(self, bytes_per_s: float | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -96,11 +96,11 @@ class Remote:
     """One file on a web server, read by parts from any number of threads.
 
     Args:
-        url: its address, http or https; proxies are those of the environment (``HTTPS_PROXY``).
+        url: its address, http or https; proxies come from the environment (``HTTPS_PROXY``).
         limiter: shared by everything that is read.
 
     Attributes:
-        version: what the first answer said; every other must agree.
+        version: size and version in the first answer; every other answer must agree.
         requests, received: requests sent and bytes of bodies read so far.
     """
 
@@ -138,7 +138,7 @@ class Remote:
         """Yield the bytes from ``start`` up to ``stop`` as they come.
 
         Raises:
-            UserError: the server refuses, says what cannot be, or fails ``TRIES`` times without a byte between.
+            UserError: the server refuses, sends anything else, or fails ``TRIES`` times without a byte between.
             Stopped: ``close`` was called.
         """
         failures = 0
@@ -189,7 +189,7 @@ class Remote:
             while left:
                 self._pause(self.limiter.delay(min(BLOCK, left)))
                 block = answer.read(min(BLOCK, left))
-                self._pause(0)  # what comes after ``close`` has shut the socket may be undeciphered TLS
+                self._pause(0)  # once ``close`` has shut the socket, undeciphered TLS may come
                 if not block:
                     raise _Passing(f"the connection ended {left:,} bytes early")
                 left -= len(block)

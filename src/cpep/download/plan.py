@@ -1,7 +1,7 @@
-"""What of emg2pose is to be fetched, and what is known of it before anything is.
+"""The plan of a download of emg2pose: which files are wanted, and what is known of them before any is fetched.
 
-The 431 GiB are one tar without a table of contents. Its headers are walked once (``tarindex``), and each wanted
-recording is then read from its place by HTTP Range (``fetching``).
+The 431 GiB are one tar without a table of contents. Its headers are walked once (``cpep.download.tar_walk``), and
+each wanted recording is then read from its place by HTTP Range (``cpep.download.fetch``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def fetch_metadata(prefix: str, out: Path, note: Callable[[str], None]) -> list[
     Args:
         prefix: address of the folder that holds the files of emg2pose.
         out: made where it does not exist.
-        note: called with a sentence where the official file is not the one that is known.
+        note: called with a sentence where the file of the official address is not the one as published.
 
     Raises:
         UserError: it cannot be fetched or written, or is no metadata.
@@ -71,17 +71,17 @@ def fetch_metadata(prefix: str, out: Path, note: Callable[[str], None]) -> list[
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is wanted, and what is known of it.
+    """The wanted files, and what is known of them.
 
     Attributes:
         out: folder of the recordings.
-        tar: where they come from.
-        index: headers of it that are known.
+        tar: the tar that holds the recordings.
+        index: the headers of the tar that are known.
         index_path: where the index is kept.
         names: wanted files; empty for every recording of the tar.
-        rows: of metadata.csv, of the wanted files by name.
+        rows: rows of metadata.csv, by the names of the wanted files.
         density: bytes of the tar for a second of recording.
-        members: headers of the tar to expect.
+        members: expected number of headers in the tar.
     """
 
     out: Path
@@ -103,7 +103,7 @@ class Plan:
         return all(name in known or name in here for name in self.names)
 
     def wanted(self) -> tuple[str, ...]:
-        """Return the names of the wanted files; of a tar that is wanted as a whole, those known so far."""
+        """Return the names of the wanted files; where the whole tar is wanted, the names that are known so far."""
         return self.names or tuple(name for name in self.index.members() if name.endswith(".hdf5"))
 
     def sizes(self) -> dict[str, float]:
@@ -147,7 +147,7 @@ def make_plan(
     bytes_per_s: float | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Plan:
-    """Choose what to fetch; reads the metadata and the index, asks the server for the size of the tar, and no more.
+    """Choose what to fetch: read the metadata and the index, ask the server for the size of the tar, and no more.
 
     Args:
         selection: which recordings of the large tar; ``None`` for the mini set.
@@ -155,7 +155,7 @@ def make_plan(
         prefix: address of the folder that holds the files of emg2pose.
         index: file of the index; in ``out`` unless given.
         bytes_per_s: bound on the rate.
-        note: called with what is odd, in a sentence.
+        note: called with a sentence about anything odd.
 
     Raises:
         UserError: the selection is empty, the server refuses, or the index is of another tar.
@@ -194,7 +194,7 @@ def bytes_here(folder: Path) -> dict[str, int]:
 
 
 def bytes_left(name: str, size: float, here: dict[str, int]) -> float:
-    """Return how many of the bytes of a recording are still to come, given what is there."""
+    """Return how many bytes of a recording are still to come, given the sizes of files ``here``."""
     return 0 if name in here else max(size - here.get(partial_of(Path(name)).name, 0), 0)
 
 

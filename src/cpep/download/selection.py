@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 class Selection:
     """Filters of the rows of metadata.csv, all of which hold; empty ones let everything pass.
 
-    A choice grows: of one seed, a larger number of users or hours holds the smaller one.
+    With one seed a choice only grows: more users or hours include all recordings of fewer.
 
     Attributes:
         users: names, or one number of people to draw.
@@ -64,7 +64,7 @@ def choose(rows: Sequence[MetadataRow], selection: Selection) -> list[MetadataRo
 
 
 def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: Selection) -> set[str]:
-    """Return the people asked for by name, or drawn among those who have a recording that is left."""
+    """Return the people asked for by name, or drawn among people with a recording in ``kept``."""
     if len(selection.users) > 1 or not selection.users[0].isdecimal():
         _known("--users", selection.users, {row.user for row in rows})
         return set(selection.users)
@@ -75,7 +75,7 @@ def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: 
 
 
 def _in_turn(rows: Sequence[MetadataRow], seconds: float, seed: int) -> list[MetadataRow]:
-    """Take recordings until they are long enough, the next always from whoever has the least so far."""
+    """Take recordings until they are long enough, the next always from the user with the least so far."""
     if rows and not any(map(seconds_of, rows)):
         raise UserError("--hours needs the columns start and end of metadata.csv, which are empty; leave it out")
     waiting: dict[str, list[MetadataRow]] = {}
@@ -94,7 +94,7 @@ def _in_turn(rows: Sequence[MetadataRow], seconds: float, seed: int) -> list[Met
 
 
 def _draw(seed: int, name: str) -> bytes:
-    """Return a key that sorts names at random, each by itself: whoever else is there changes nothing."""
+    """Return a key that sorts names at random; it depends on seed and name alone, not on the other names."""
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()
 
 

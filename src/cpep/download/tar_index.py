@@ -1,7 +1,8 @@
-"""Where the members of a remote tar begin, as far as its headers are known (``tarwalk``), kept in a file.
+"""Where the members of a remote tar begin, as far as its headers are known; kept in a file.
 
 A header says how long its member is, and so where the next one is. The headers that follow on each other from byte 0
-are those of the tar; one that was found in the middle is a guess until this chain arrives there.
+are the headers of the tar; one that was found in the middle (``cpep.download.tar_walk``) is a guess until this chain
+arrives there.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ HEADER_READ = 2048
 """Bytes of one request: a header and, before it, a long name."""
 
 LONGEST_NAME = 1 << 20
-"""Bytes of a header at which its length is a lie."""
+"""Most bytes of a header; one that claims more is damaged."""
 
 SCHEMA = 1
 
 
 class Damaged(UserError):
-    """What is in the tar is not what a tar holds."""
+    """Bytes of the tar are not what a tar may hold there."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Header:
         offset: where its header begins.
         data: where its bytes begin.
         size: how many they are.
-        name: of a plain file, without its folder; else empty.
+        name: name of a regular file, without its folder; empty for any other member.
     """
 
     offset: int
@@ -59,7 +60,7 @@ class TarIndex:
     Attributes:
         tar: its name.
         version: size and version of the tar that this is the index of.
-        headers: by offset; right, or never reached from byte 0.
+        headers: headers by offset; a wrong one is never reached from byte 0.
         end: where the chain from byte 0 ends; -1 while that is not known.
     """
 
@@ -82,7 +83,7 @@ class TarIndex:
         return self.end >= 0
 
     def members(self) -> dict[str, Header]:
-        """Return the plain files by name; of two of one name the later, as tar does."""
+        """Return the regular files by name; of two with the same name the later one, as tar does."""
         headers = self.chain()[0] if self.complete else sorted(self.headers.values(), key=lambda one: one.offset)
         return {header.name: header for header in headers if header.name}
 

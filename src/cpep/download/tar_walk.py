@@ -1,9 +1,9 @@
 """Finds the headers of a remote tar, a small request each, with several threads.
 
 A tar has no table of contents: its headers are a chain of as many requests as members. To walk it in parallel,
-threads begin in the middle, at the first block that is a header by its checksum. What they note, by offset, is a
-guess until the chain from byte 0 arrives there: a block within a member that looks like a header is never reached, so
-that pieces that do not join cost requests, not correctness.
+threads begin in the middle, at the first block that is a header by its checksum. The headers that they note, by
+offset, are guesses until the chain from byte 0 arrives there. The chain never reaches a block within a member that
+only looks like a header, so a wrong guess costs requests, not correctness.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ class _Walk:
             while offset < stop and not self.done and (header := self.step(offset)) is not None:
                 offset = header.end
         except Damaged:
-            if start == 0:  # a fact; elsewhere perhaps a wrong guess, which the chain does not meet
+            if start == 0:  # true damage; elsewhere perhaps a wrong guess, which the chain does not meet
                 raise
 
     def join(self) -> None:
-        """Follow the chain from byte 0; normally every header is known by now but the end."""
+        """Follow the chain from byte 0; normally all headers are known by now, and only the end is not."""
         while not self.done:
             offset = self.index.chain()[1]
             while (header := self.step(offset)) is not None and not self.done:
@@ -98,7 +98,7 @@ def walk(
     piece: int = PIECE,
     progress: Progress = no_progress,
 ) -> None:
-    """Add to an index until it holds every wanted member, or all; saved on the way, and where the walk is stopped.
+    """Add headers to an index until it holds every wanted member, or all; save it on the way and at the end.
 
     Args:
         remote: the tar.

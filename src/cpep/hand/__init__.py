@@ -1,1 +1,1 @@
-"""What needs a hand: names of its joints and landmarks, and forward kinematics."""
+"""The hand: names of its joints and landmarks, and its forward kinematics."""

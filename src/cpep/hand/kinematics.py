@@ -1,8 +1,8 @@
 """Forward kinematics of a hand: joint angles in, landmarks in mm out, differentiable.
 
 The hand is MyoHand (PyPI ``myo-sim``, Apache-2.0, see NOTICE) with its wrist at neutral; hand.csv holds all that
-is needed of it. It is one right hand: other hands have other bones, and a left one with the same angles has the
-mirror image of these landmarks, so the distances between them are the same.
+is needed of it. It is one right hand. Other hands have other bones. A left hand with the same angles has the mirror
+image of these landmarks, so the distances between them are the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FINGERS, LINKS = 5, 4
 class Hand(nn.Module):
     """Landmarks of a hand from its joint angles.
 
-    All five fingers are alike: two joints at the base, two hinges further out, and a tip. Poses are kept last
-    while it computes, which is three times as fast as a product of small matrices for each.
+    All five fingers are alike: two joints at the base, two hinges further out, and a tip. Poses are the last axis
+    while it computes: this is three times as fast as a product of small matrices for each pose.
     """
 
     offset_RCF1: Tensor

@@ -1,7 +1,7 @@
 """The processes of one run: under torchrun or Slurm several act as one, and each is a rank.
 
-Every rank runs the same commands. What is summed over windows is split between them; what is decided by looking at
-files, or written, is done by rank 0, and the others are told. In one process nothing here costs anything, and
+Every rank runs the same commands. Sums over windows are split between them. Rank 0 alone writes files and decides
+what depends on files; the others are told the result. In one process nothing here costs anything, and
 torch.distributed is not started.
 """
 
@@ -93,23 +93,23 @@ def is_main_rank() -> bool:
 
 
 def threads(wanted: int) -> int:
-    """Return the threads of this rank: its share of those of a stage, which its ranks on a machine divide."""
+    """Return the threads of this rank: the ranks on a machine divide the threads of a stage."""
     return wanted if _crew is None else max(1, wanted // _crew.machine)
 
 
 def complains() -> bool:
-    """Tell whether this rank is to say what is wrong: the first one to find out does."""
+    """Tell whether this rank prints what is wrong: the first rank that finds it out does."""
     if _crew is None:
         return True
     try:
         return bool(_crew.store.add("complaints", 1) == 1)
-    except RuntimeError:  # rank 0, which kept the count, has ended, and not without a word
+    except RuntimeError:  # rank 0 kept the count; it has ended, and has printed why
         return False
 
 
 @contextmanager
 def _others() -> Iterator[None]:
-    """Say in a sentence that another rank ended; it is printed where that one left without a word."""
+    """Turn the end of another rank into a sentence; it is printed where that rank has printed none."""
     try:
         yield
     except RuntimeError as error:
@@ -144,7 +144,7 @@ def on_main_rank(call: Callable[[], T]) -> T:
 
 
 def main_rank_first(call: Callable[[], T]) -> T:
-    """Call on rank 0 and then on the others, which find on disk what it left there; return each one's own result."""
+    """Call on rank 0, then on the others, which find on disk what rank 0 left; each returns its own result."""
     held: list[T] = []
     on_main_rank(lambda: held.append(call()))
     return held[0] if held else call()
@@ -170,7 +170,7 @@ class Part:
         return slice(self.start, self.stop)
 
     def weighed(self, mean: Tensor) -> Tensor:
-        """Return a mean over the own rows so that the mean over ranks is the mean over the batch."""
+        """Return a mean over this rank's rows, scaled so that the mean over ranks is the mean over the batch."""
         share = (self.stop - self.start) * world_size() / self.whole
         return mean if share == 1 else mean * share
 
@@ -205,8 +205,8 @@ def total(value: float) -> float:
 def gathered(own: Tensor, place: Part) -> Tensor:
     """Return the rows of all ranks, with a gradient to the own ones.
 
-    For a loss that every rank computes from all rows alike: the gradient of the own rows is taken as often as
-    there are ranks, since ``Steps.average`` divides by their number, so that it becomes that of one process.
+    For a loss that every rank computes from all rows. The gradient of the own rows is multiplied by the number of
+    ranks, since ``Steps.average`` divides by it; so it becomes the gradient of one process.
 
     Args:
         own: rows of this rank.
@@ -270,7 +270,7 @@ class Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave Ctrl-C as it was; deaf where it was heard, since the launcher may send it a second time."""
+        """Restore what Ctrl-C does; once heard it is ignored, since the launcher may send it a second time."""
         if _crew is not None:
             signal.signal(signal.SIGINT, signal.SIG_IGN if self.stop else self._before)
 

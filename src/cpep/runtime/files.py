@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, reading no more than files, and progress lines."""
+"""Files that appear whole or not at all, reading that refuses devices and pipes, and progress lines."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(path: Path) -> Any:
-    """Read JSON whose texts are looked at by whoever calls.
+    """Read JSON without a check of its texts for ``${``: the caller does that.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -87,7 +87,7 @@ def parse_json(path: Path) -> Any:
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse what would be read for ever, or waited for; whoever opens a path that is not there says so.
+    """Refuse a path whose reading might never end. A missing path passes: opening it says so.
 
     Raises:
         UserError: it is a device, a pipe or a socket.

@@ -16,7 +16,7 @@ from cpep.version import __version__
 
 CONFIG, README = "config.json", "README.md"
 FILES = (CONFIG, "model.safetensors", README)
-"""What a repository holds, and all that is ever fetched from one."""
+"""The files of a checkpoint in a repository; no other file is ever fetched."""
 
 MARKS = {"format", "kind", "provenance"}
 """Fields of ``config.json`` by which a checkpoint of cpep is told from another model."""
@@ -25,7 +25,7 @@ ADDRESS = re.compile(
     r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII
 )  # a Path drops a slash
 EMPTY = {".gitattributes"}
-"""Files of a repository that nobody has put anything into."""
+"""Files that a new repository holds before anybody writes to it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def address_of(path: str | Path) -> Address | None:
     (Address(name='org/name', revision='v1'), Address(name='org/name', revision=None), None)
 
     Raises:
-        UserError: it begins as an address and is none.
+        UserError: it begins like an address but is none.
     """
     if not str(path).startswith("hf:/"):
         return None
@@ -70,12 +70,12 @@ def local(path: str | Path) -> Path:
 def fetch(address: Address) -> Path:
     """Download a checkpoint where the cache of huggingface_hub lacks it, and return its folder there.
 
-    Three files at most are fetched (``FILES``), weights only once ``config.json`` is a checkpoint's. Without network
-    the cache is enough. The folder's name is the commit.
+    Three files at most are fetched (``FILES``), the weights only after ``config.json`` is known to be of a
+    checkpoint. Without network the cache is enough. The folder's name is the commit.
 
     Raises:
-        UserError: no such repository or revision, none that may be read, no network and nothing in the cache, no
-            checkpoint in it, or the extra ``hub`` is missing.
+        UserError: the repository or revision does not exist, may not be read, or holds no checkpoint; there is no
+            network and nothing in the cache; or the extra ``hub`` is missing.
     """
     hub, theirs = _library(), {"library_name": "cpep", "library_version": __version__}
     with _said(address):
@@ -87,17 +87,17 @@ def fetch(address: Address) -> Path:
 
 
 def upload(address: Address, files: Mapping[str, Path | bytes], *, private: bool, replace: bool) -> str:
-    """Write files to a repository in one commit, which is made where it is missing; return where they can be seen.
+    """Write files to a repository in one commit and return its web address; a missing repository is made.
 
     Args:
         address: without a revision; a push goes to the main branch.
         files: name in the repository -> file, or its content.
-        private: of a new repository.
+        private: whether a new repository is private; an existing public one is then refused.
         replace: whether a checkpoint may be there already; the hub keeps it in the history.
 
     Raises:
-        UserError: the repository holds something, may not be written or is public where it should be private, no
-            network, or the extra ``hub`` is missing.
+        UserError: the repository holds something else, or a checkpoint without ``replace``; it may not be written, or
+            is public where it should be private; there is no network, or the extra ``hub`` is missing.
     """
     hub = _library()
     api = hub.HfApi(library_name="cpep", library_version=__version__)
@@ -111,7 +111,7 @@ def upload(address: Address, files: Mapping[str, Path | bytes], *, private: bool
 
 
 def _claim(hub: Any, api: Any, address: Address, private: bool, replace: bool) -> str | None:
-    """Make a repository, or check that one may be written; return the commit that it is at, None for a new one."""
+    """Make a repository, or check that it may be written; return its newest commit, ``None`` for a new one."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
@@ -139,7 +139,7 @@ def _claim(hub: Any, api: Any, address: Address, private: bool, replace: bool) -
 
 
 def _is_config(path: Path) -> bool:
-    """Tell whether a ``config.json`` is that of a checkpoint of cpep, of whatever format."""
+    """Tell whether a ``config.json`` belongs to a checkpoint of cpep, of any format version."""
     try:
         plain = parse_json(path)
     except UserError:

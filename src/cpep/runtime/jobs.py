@@ -37,10 +37,10 @@ class Job:
 
 
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36), "MALLOC_TOP_PAD_": str(2**28)}
-"""What makes a worker keep the memory that it frees, on Linux with glibc; elsewhere it is ignored.
+"""Environment variables by which a worker keeps the memory that it frees, on Linux with glibc; ignored elsewhere.
 
-Else every large activation is given back to the system at once and comes back page by page, zeroed: NeuroPose embeds
-2.4 times and trains 1.6 times as fast with it.
+Without them every large activation is given back to the system at once, and comes back page by page, zeroed. With
+them NeuroPose embeds 2.4 times and trains 1.6 times as fast.
 """
 
 
@@ -50,12 +50,12 @@ def cores() -> int:
 
 
 def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str], None] = lambda name: None) -> None:
-    """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; in this process if one.
+    """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; one worker is this process.
 
     After a mistake in one job, or Ctrl-C, the others save their state and end.
 
     Args:
-        jobs: in an order in which they could run one after another; of those that can run, the first does.
+        jobs: in an order in which they could run one after another; of the jobs that are ready, the first runs.
         workers: processes.
         threads: threads of each.
         note: called with the name of each job that is done.
@@ -89,7 +89,7 @@ def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str
 
 
 def _do(call: partial[Any]) -> None:
-    """Call it; its result, which is on disk, does not travel back."""
+    """Call a job and return nothing: its result is on disk."""
     call()
 
 
@@ -102,11 +102,11 @@ def in_order(
     """Call a function on items side by side and yield the results in order, two per process in memory.
 
     Close the generator (``contextlib.closing``) so that an exception of the caller stops the workers at once. Calls
-    that run then are waited for; a long one looks at ``stopping``.
+    that are running then are waited for; a long call should look at ``stopping``.
 
     Args:
         call: picklable, as are items and results.
-        items: what it is called with; work on them begins in their order.
+        items: its arguments, one a call; work on them begins in their order.
         workers: processes at most; with one, everything happens here.
         begin: called once in each process before its first item.
 
@@ -137,12 +137,12 @@ def stopping() -> bool:
 class Pool:
     """Processes that leave no traceback at Ctrl-C and do not outlive this one; used in a ``with`` block.
 
-    At the end of the block the calls that wait are dropped, and the end of those that run is waited for.
+    At the end of the block, calls that have not begun are dropped, and running calls are waited for.
 
     Args:
         workers: processes.
         begin: called once in each process before its first call.
-        interrupt: whether Ctrl-C, or an exception in the block, raises ``KeyboardInterrupt`` in the calls that run,
+        interrupt: whether Ctrl-C, or an exception in the block, raises ``KeyboardInterrupt`` in the running calls,
             so that they save their state; else they go on and may look at ``stopping``.
 
     Raises:
@@ -156,9 +156,9 @@ class Pool:
         self._pool = ProcessPoolExecutor(workers, context, _begin_worker, (self._stop, interrupt, begin))
 
     def submit(self, call: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Submit a call; a process that is started for it is deaf to Ctrl-C until it is ready.
+        """Submit a call; a process that is started for it ignores Ctrl-C until it is ready.
 
-        Without this, Ctrl-C while a worker still imports its modules prints a traceback from there.
+        Else Ctrl-C would print a traceback of a worker that still imports its modules.
         """
         if not hasattr(signal, "pthread_sigmask"):  # Windows
             return self._pool.submit(_work, call, *arguments)
@@ -182,7 +182,7 @@ class Pool:
             ) from error
 
     def _shut_down(self, *, interrupt: bool) -> None:
-        """End the processes. Ctrl-C meanwhile kills them: if it raised here, all would wait for each other."""
+        """End the processes. Ctrl-C kills them meanwhile: an exception here would leave all of them waiting."""
 
         def kill(signum: int, frame: FrameType | None) -> None:
             for process in multiprocessing.active_children():
@@ -205,7 +205,7 @@ _working = _interrupted = False
 
 
 def _begin_worker(stop: Any, interrupt: bool, begin: Callable[[], None] | None) -> None:
-    """Set what Ctrl-C, which reaches every process, does in this worker, and end when the parent does."""
+    """Set what Ctrl-C does in this worker (it reaches every process), and end the worker when its parent ends."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, _interrupt_call if interrupt else signal.SIG_IGN)
@@ -217,7 +217,7 @@ def _begin_worker(stop: Any, interrupt: bool, begin: Callable[[], None] | None) 
 
 
 def _interrupt_call(signum: int, frame: FrameType | None) -> None:
-    """Stop the call of a worker, but leave an idle one without a traceback."""
+    """Stop the running call of a worker; an idle worker goes on, so that it prints no traceback."""
     global _interrupted
     first, _interrupted = not _interrupted, True
     if _working and first:  # once: a second one must not cut off the saving of the state

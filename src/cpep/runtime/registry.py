@@ -1,4 +1,4 @@
-"""What users choose by name: readers, encoders, terms, stages, rows, protocols, live sources.
+"""What users choose by name: readers, kinds of anchor, encoders, terms, stages, rows, protocols, live sources.
 
 A package names its built-in modules in one list, and each of them adds what it has when it is imported. Modules of
 other people join in one of two ways: an installed package has an entry point in the group ``cpep``; a file of one's
@@ -52,10 +52,10 @@ class Registry(Generic[T]):
         return item
 
     def get(self, name: str) -> T:
-        """Return what has a name.
+        """Return the item of that name.
 
         Raises:
-            UserError: nothing has it; the sentence names the nearest.
+            UserError: no item has that name; the sentence names the nearest one.
         """
         items = self._all()
         if name not in items:

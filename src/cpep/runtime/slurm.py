@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 REQUEUES = 1000
 """A job that was cut off by its time limit is queued again at most this often."""
 ALL_END = "--kill-on-bad-exit=1"
-"""Where one rank ends badly srun ends the others, which would wait for it."""
+"""Makes srun end all ranks when one fails: the others would wait for it."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of the cluster.
+    """The resources that a job asks of the cluster.
 
     Attributes:
         nodes: machines.
@@ -48,7 +48,7 @@ class Order:
     partition: str = ""
 
     def parameters(self) -> dict[str, Any]:
-        """Return it in submitit's words."""
+        """Return the order as parameters of submitit."""
         asked: dict[str, Any] = {
             "nodes": self.nodes,
             "gpus_per_node": self.gpus,
@@ -130,7 +130,7 @@ def run_here(argv: Sequence[str], order: Order, logs: Path) -> str:
     """Run a command on this machine as it would run as a job, and return what it printed.
 
     Raises:
-        UserError: it failed, with what it complained of.
+        UserError: it failed; the sentence is the last one that it printed.
     """
     from submitit import LocalExecutor
 
@@ -165,7 +165,7 @@ def require_extra() -> None:
 
 
 def _slurm(order: Order, logs: Path, *, anywhere: bool = False) -> Any:
-    """Return submitit's executor; ``anywhere`` one that only writes the script, for which there need be no Slurm."""
+    """Return submitit's executor; with ``anywhere`` one that only writes the script and needs no Slurm."""
     from submitit import SlurmExecutor
 
     class Writer(SlurmExecutor):

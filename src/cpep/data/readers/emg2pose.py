@@ -64,7 +64,7 @@ DEVICE = Device(
 )
 
 SIMULATED = "emg2pose_simulated"
-"""Name of data that the simulator made."""
+"""Name of the data set of every recording of the simulator."""
 
 ENDING = ".hdf5"
 GROUP = "emg2pose"

@@ -49,7 +49,7 @@ class Source:
         return recording if recording.name == self.name else replace(recording, name=self.name)
 
     def dataset(self) -> str:
-        """Return the name of the data set that the recording is from, or nothing.
+        """Return the name of the data set that the recording is from; ``""`` for the name of the folder.
 
         Raises:
             UserError: as ``read``.
@@ -83,8 +83,8 @@ class Listing:
 
     Attributes:
         sources: the recordings, sorted by name with numbers in their order (S2 before S10).
-        ignored: files that are none.
-        incomplete: those of them that would be recordings if they did not lack something.
+        ignored: files that are no recordings.
+        incomplete: ignored files that lack something to be recordings, and what they lack.
     """
 
     sources: tuple[Source, ...]
@@ -131,7 +131,7 @@ def find_recordings(folder: Path) -> list[Source]:
 
 
 def dataset_name(sources: Sequence[Source]) -> str:
-    """Return the name of a data set: ``ninapro_db1`` if the first readable file says so, else that of the folder."""
+    """Return the name of a data set, from the first file that gives one (``ninapro_db1``), else from the folder."""
     for source in sources:
         try:
             if name := source.dataset():
@@ -160,7 +160,7 @@ def natural(name: str) -> tuple[list[int | str], str]:
 
 
 def _sort(folder: Path) -> tuple[list[Source], dict[Path, Missing | None]]:
-    """Return the recordings, and the files that are none and describe none, with what they lack to be one."""
+    """Return the recordings; and the files that neither are nor describe one, with what they lack to be one."""
     sources: list[Source] = []
     others: dict[Path, Missing | None] = {}
     asked = readers()
@@ -187,7 +187,7 @@ def _sort(folder: Path) -> tuple[list[Source], dict[Path, Missing | None]]:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files below a folder, each after the path of its own folder from there, with a slash at its end."""
+    """Yield the files below a folder, each after the path from ``folder`` to its own one (``""``, or ``a/b/``)."""
     for place, folders, names in os.walk(folder):
         if STORE_INDEX in names:
             folders.clear()

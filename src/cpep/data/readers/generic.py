@@ -18,30 +18,30 @@ For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames,
 
 Keys (those in brackets are optional):
 
-- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of those to take), or ``columns``,
-  the names of those of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows
+- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of the columns to take), or ``columns``,
+  the names of columns of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows
   are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
 - ``rate``: samples per second; where there is a clock, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
 - ``unit``: of the EMG (``uV``, ``mV``, ``V``, ...); a checkpoint refuses EMG in another unit than it was trained on.
 - [``ring``]: channels that form a closed ring around the arm, in order.
-- [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (else that of the EMG) and
+- [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (of the EMG unless given) and
   [``names``].
-- [``anchor``]: in place of ``pose``, what else the EMG is to be aligned to: as ``pose``, with [``kind``]
+- [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
   kinds ``features`` and ``values`` need no ``unit``.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
   unknown.
-- [``prompt``]: field of what was asked for, in the values of the label.
+- [``prompt``]: field of the gesture that was asked for, in the same values as the label.
 - [``repetition``]: field of the number of the repetition.
 - ``user``, [``session``], [``stage``]: a text, or a pattern to find in the file's name (its group, where it
   has one). A session or stage that is not given is the file's name.
 - [``side``]: ``left`` or ``right``, the default.
-- [``max_gap_s``]: 0.1.
+- [``max_gap_s``]: longest time between rows that is no gap, seconds; 0.1 unless given.
 
-Rows with a clock are interpolated linearly onto a regular one; rows of one time are averaged before. In a gap
+Rows with a clock are interpolated linearly onto a regular one; rows of the same time are averaged before. In a gap
 of more than ``max_gap_s`` the EMG is interpolated too, but the anchor is invalid and the label unknown, so that
-no labelled or paired window is taken from it. Both clocks share their zero; an anchor without one starts with the
+no labelled or paired window is taken from it. Both clocks have the same zero; an anchor without one starts with the
 EMG, or shares its clock where the rows are the same. A row of the anchor that is not finite is invalid; EMG must
 be finite.
 """
@@ -80,7 +80,7 @@ def stem(path: Path) -> str:
 
 
 def sidecar_of(path: Path) -> Path | None:
-    """Return the sidecar of a file: its own, else that of its folder, else ``None``."""
+    """Return the sidecar of a file: its own, else the sidecar of its folder, else ``None``."""
     for name in (f"{stem(path)}.json", FOLDER_SIDECAR):
         if path.with_name(name).is_file():
             return path.with_name(name)

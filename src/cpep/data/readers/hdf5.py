@@ -1,8 +1,8 @@
 """HDF5 files that others made: opened once it is known that they hold all of their data themselves.
 
 HDF5 can name other files, and its library opens them unasked: a link may lead into one, a data set may have its
-samples in one, and a virtual data set is put together from several. A recording that came from elsewhere could so
-bring any file of this machine into a store, or onto the page.
+samples in one, and a virtual data set is put together from several. So a recording from elsewhere could bring any
+file of this machine into a store, or onto the page.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Yield a file that refers to no other one; turn every damage, also one found while reading, into a sentence.
 
     Raises:
-        UserError: the file is missing, a device or a pipe, no HDF5, damaged, larger than ``MOST`` links, or refers to
-            another file. None of the files that it names has been opened by then.
+        UserError: the file is missing, a device or a pipe, no HDF5, damaged, of more than ``MOST`` links, or refers
+            to another file. None of the files that it names has been opened by then.
     """
     refuse_special(path)
     try:
@@ -67,7 +67,7 @@ def _refuse_references(file: h5py.File, path: Path) -> None:
 
 
 def _datasets(root: Any, path: Path) -> Iterator[tuple[bytes, Any]]:
-    """Walk all groups along hard links; soft links stay within these groups, so they need no look."""
+    """Yield every data set, with its name, along hard links; soft links lead to nothing else, so they are skipped."""
     groups: list[tuple[bytes, Any]] = [(b"", root)]
     seen: set[int] = set()
     count = 0

@@ -70,10 +70,10 @@ def read_metadata(folder: Path) -> list[MetadataRow]:
 
 
 def parse_metadata(path: Path) -> list[MetadataRow]:
-    """Read a file of the columns of metadata.csv; others are ignored.
+    """Read a file with the columns of metadata.csv; other columns are ignored.
 
     Raises:
-        UserError: the file is missing, lacks a column that identifies a file, or a number is unreadable.
+        UserError: the file is missing, lacks a column that identifies a file, or holds a wrong number or split.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -15,8 +15,8 @@ Any other combination is refused, as is a file whose own ``frequency`` contradic
 first eight columns are electrodes equally spaced round the forearm. The glove is uncalibrated: raw counts.
 
 ``restimulus`` (relabelled after the movement) gives the labels, ``stimulus`` the prompts, ``rerepetition``
-the repetitions; where one of ``restimulus`` and ``stimulus`` is missing the other serves for both, and
-``repetition`` for a missing ``rerepetition``. Exercise 1 of DB1 and DB5 holds the twelve finger movements of
+the repetitions. Where one of ``restimulus`` and ``stimulus`` is missing, the other serves for both; ``repetition``
+serves for a missing ``rerepetition``. Exercise 1 of DB1 and DB5 holds the twelve finger movements of
 ``FINGER_MOVEMENTS``; elsewhere movement 5 of exercise 2 is ``e2_5``, so that the labels of different
 exercises never collide. User and exercise come from the file's name.
 

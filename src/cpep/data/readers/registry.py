@@ -15,7 +15,7 @@ MODULES = ("cpep.data.readers.emg2pose", "cpep.data.readers.ninapro", "cpep.data
 
 @dataclass(frozen=True)
 class Terms:
-    """Under what terms data came, which the weights inherit.
+    """The terms of use of a data set; weights that were trained on it inherit them.
 
     Attributes:
         data: the licence of the data, in words.
@@ -30,13 +30,13 @@ class Terms:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is known of a data set by its name, the one in a store and in a checkpoint's provenance.
+    """What is known of a data set, by its name in a store and in a checkpoint's provenance.
 
     Attributes:
-        terms: its licence; ``None`` where whoever shares a checkpoint must say it.
+        terms: its licence; ``None`` where the person who shares a checkpoint must say it.
         unseen: gestures that are withheld from training where a run names none.
         seen: gestures that are evaluated as seen; empty for all that are not unseen.
-        caution: what a model card says first of weights that were trained on it.
+        caution: begins the model card of weights that were trained on it; empty for none.
     """
 
     terms: Terms | None = None
@@ -81,7 +81,7 @@ class SplitTable:
 
     Attributes:
         name: of the file, which lies at the top of the folder.
-        read: takes its path, and returns the split (``train``, ``val``, ``test`` or nothing) by the name of a
+        read: takes its path, and returns the split (``train``, ``val``, ``test`` or ``""``) by the name of a
             recording without its folder. Raises ``UserError`` where the file is damaged.
     """
 
@@ -92,7 +92,7 @@ class SplitTable:
         """Return the split by the name of a recording, as the table of a folder gives it.
 
         Raises:
-            UserError: the table is damaged, or names a split that there is not.
+            UserError: the table is damaged, or names an unknown split.
         """
         found = self.read(folder / self.name)
         for name, split in found.items():
@@ -118,16 +118,16 @@ class Reader:
     Attributes:
         name: of the format.
         readable: what its files are called, in the sentence that lists all formats.
-        find: takes a path, and tells from names alone whether that file is a recording; ``None`` for no. It is called
+        find: takes a path, and tells from names alone whether that file is a recording; ``None`` if not. It is called
             for every file of a folder, so it opens none.
         read: takes the path and the sidecars, each an argument, and returns the ``Recording``. Raises ``UserError``
             where they cannot be read.
         dataset: takes the path of a recording, and returns the name of the data set that it is from; it may open it.
-            Nothing for the name of the folder.
+            An empty text stands for the name of the folder.
         describes: whether a file that is no recording describes some, so that it is not listed as ignored.
         tables: files that may list the recordings of a folder.
-        priority: readers of a higher one are asked first. One that knows the names of its files has 0; one that may
-            take any ``.csv`` has less.
+        priority: readers of higher priority are asked first. A reader that knows the names of its files has 0; a
+            reader that may take any ``.csv`` has less.
     """
 
     name: str
@@ -150,5 +150,5 @@ def readers() -> list[Reader]:
 
 
 def data_set(name: str) -> DataSet:
-    """Return what is known of a data set; of one that no module registered nothing is."""
+    """Return what is known of a data set; an empty ``DataSet`` where no module registered it."""
     return DATASETS.get(name) if name in DATASETS else DataSet()

@@ -14,7 +14,7 @@ from cpep.data.recording import Device
 from cpep.types import EmgKind, UserError, refuse_interpolation
 
 LOWEST_RATE = 10.0
-"""Slower than this nothing follows a movement; the unit of the rate was mistaken."""
+"""Lowest rate, samples per second: a slower signal cannot follow a movement, so the unit was mistaken."""
 
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -87,7 +87,7 @@ class Sidecar:
 
     @property
     def anchor_key(self) -> str:
-        """The key that describes the anchor."""
+        """The key that describes the anchor: ``anchor`` or ``pose``."""
         return "anchor" if self.anchor_kind else "pose"
 
     def device(self, channels: int, anchor_names: tuple[str, ...]) -> Device:
@@ -151,7 +151,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
-    """Return the kind of an ``anchor``, or none of a ``pose``, whose unit says it; and the unit."""
+    """Return kind and unit; the kind of a ``pose`` is empty, since its unit says it."""
     if reader.where == "pose.":
         return "", reader.text("unit")
     unit = reader.text("unit", "")

@@ -29,7 +29,7 @@ DAMAGE = (
 )
 
 SPARSEST = 1000
-"""Samples of the regular clock for one row of the file, at most: more is a mistaken unit, not a gap."""
+"""Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
 
 
 @dataclass(frozen=True, eq=False)

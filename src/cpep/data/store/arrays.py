@@ -24,8 +24,8 @@ HEADER_BYTES = 128
 class Places:
     """Gives each recording its place in the arrays, in the order of the recordings, to whatever process read it.
 
-    Where a recording begins follows from the lengths of those before it, which are known only once they are read.
-    A process that read one waits here until the ones before it were read; then all write side by side.
+    Where a recording begins follows from the lengths of the recordings before it, which are known only once these are
+    read. A process that has read one waits here until the ones before it are read; then all write side by side.
 
     Args:
         first: index of the recording that comes next.
@@ -43,7 +43,7 @@ class Places:
     def take(self, index: int, frames: int, blocks: int) -> tuple[int, int]:
         """Wait until it is the turn of that recording; return its first frame and power block.
 
-        Everyone must take a place, a recording that could not be read one of no frames: the next one waits for it.
+        Every recording must take a place, since the next one waits for it; an unreadable one takes no frames.
         """
         with self._turn:
             self._turn.wait_for(lambda: self._next[0] == index)
@@ -55,10 +55,10 @@ class Places:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A recording whose large arrays are in those of the store.
+    """A recording whose large arrays have been written into the arrays of the store.
 
     Attributes:
-        frames: the recording, its EMG, anchor and power emptied.
+        frames: the recording, with no rows of EMG, anchor and power.
         start: first frame, counted over the store.
         length: in frames.
         power_start: first power block, counted over the store.
@@ -73,7 +73,7 @@ class Placed:
 
 
 def place(partial: Path, frames: Frames, start: int, power_start: int) -> Placed:
-    """Write the large arrays of a recording where they belong in those of the store; any process may.
+    """Write the large arrays of a recording at its place in the arrays of the store; any process may do so.
 
     Args:
         partial: folder of the arrays.
@@ -119,11 +119,15 @@ class GrowingArray:
         return HEADER_BYTES + rows * (self.columns or 1) * self.dtype.itemsize
 
     def cut(self, rows: int) -> None:
-        """Keep that many rows of what is there."""
+        """Keep the first ``rows`` rows."""
         self.file.truncate(self._end(rows))
 
     def append(self, array: npt.NDArray[Any], rows: int) -> None:
-        """Write an array behind that many rows."""
+        """Append an array after ``rows`` rows.
+
+        Raises:
+            UserError: the file has another length, so another process writes it.
+        """
         if self.file.seek(0, io.SEEK_END) != (self._end(rows) if rows else 0):
             raise UserError(f"another process writes {self.file.name!r} too; wait for it to end")
         self.file.seek(self._end(rows))
@@ -142,7 +146,7 @@ class GrowingArray:
 
 
 def write_all(file: io.FileIO, data: bytes | memoryview) -> None:
-    """Write all of ``data``: one call of the system may write less, when the disk fills or beyond 2 GB."""
+    """Write all of ``data``: one system call may write less, when the disk fills or beyond 2 GB."""
     view = memoryview(data)
     while len(view):
         view = view[file.write(view) :]

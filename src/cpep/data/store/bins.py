@@ -1,8 +1,8 @@
-"""Statistics of short bins of EMG, what energy tokens are made of, computed once for a store.
+"""Statistics of short bins of EMG, from which energy tokens are made, computed once for a store.
 
 Neighbouring windows share most of their samples and a training run reads each window many times. The bins of a
-store are computed once, into a memory-mapped file beside its arrays, so that a step reads some hundred bytes
-a bin and not its samples. The file is derived: it may be deleted at any time.
+store are computed once, into a memory-mapped file beside its arrays, so that a step reads a few hundred
+bytes a bin, not its samples. The file is derived: it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ BLOCK_BINS = 4096
 def bin_statistics(emg_TC: Tensor, bin_samples: int) -> Tensor:
     """Return mean square, and zero crossings and slope sign changes per sample, of bins: (..., bins, 3, C).
 
-    A bin is judged by its own samples alone, so that it does not matter where a window or a chunk of a stream
-    begins. The two rates do not depend on the gain (Hudgins et al. 1993, without their threshold).
+    The statistics of a bin use its own samples alone, so that it does not matter where a window or a chunk of a
+    stream begins. The two rates do not depend on the gain (Hudgins et al. 1993, without their threshold).
 
     Args:
         emg_TC: EMG (..., T, C); samples after the last whole bin are left out.
@@ -49,7 +49,7 @@ class Bins:
     """The bins of a store, one recording after another.
 
     Attributes:
-        frames: pose frames of a bin.
+        frames: frames of a bin.
         bin_V3C: statistics of every whole bin of every recording.
         first_E: first bin of each recording, and the number of all bins.
     """
@@ -59,7 +59,7 @@ class Bins:
     first_E: IntArray
 
     def hold(self, offset_N: IntArray, frames: int) -> bool:
-        """Tell whether windows of that many frames, so far into their recordings, begin and end on a bin."""
+        """Tell whether windows that start ``offset_N`` frames into their recordings begin and end at bin edges."""
         return not (frames % self.frames or (offset_N % self.frames).any())
 
     def of_recording(self, index: int) -> Tensor:

@@ -15,15 +15,15 @@ POWER_BLOCK_S = 0.25
 """Length of the blocks whose mean square is kept for normalisation."""
 
 BLOCKS_AT_ONCE = 4
-"""So many blocks are squared at once: in float64 they stay in a core's cache, which halves the time."""
+"""Number of blocks that are squared at once: in float64 they stay in a core's cache, which halves the time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """One recording in the layout of a store; labels count in the recording's own vocabulary.
+    """One recording in the layout of a store; labels index the recording's own vocabulary.
 
-    Frame m is samples m * ratio to (m + 1) * ratio - 1. What is said per sample (label, prompt, repetition) it
-    sums up; its pose, and whether that is valid, is of its start: of the time of its first sample.
+    Frame m is samples m * ratio to (m + 1) * ratio - 1. Its label, prompt and repetition
+    sum up these samples. Its anchor, and whether that is valid, belong to the time of its first sample.
 
     Attributes:
         emg_TC: float32, right-handed channel order, T = M * ratio.
@@ -91,7 +91,7 @@ def to_frames(recording: Recording) -> Frames:
 
 
 def block_end(sample: int, block: float) -> int:
-    """Return where the block ends that a sample lies in: as ``block_power`` cuts them, after the sample.
+    """Return the end of the block that a sample lies in, as a number of samples; ``block_power`` cuts these blocks.
 
     Args:
         sample: its number, from 0.
@@ -105,7 +105,7 @@ def block_end(sample: int, block: float) -> int:
 def block_power(emg_TC: FloatArray, rate: float) -> FloatArray:
     """Return the mean square (K, C) of consecutive blocks of ``POWER_BLOCK_S``, float32.
 
-    Block k ends at or before second (k + 1) * POWER_BLOCK_S, so that what is causal stays causal where a
+    Block k ends at or before second (k + 1) * POWER_BLOCK_S, so that causal statistics stay causal where a
     block is no whole number of samples.
     """
     block = rate * POWER_BLOCK_S

@@ -5,7 +5,7 @@ gets a line after each: a run that was stopped cuts the arrays back to the last 
 At the end the ``.npy`` headers and the index are written and the folder is renamed. Recordings are read by
 several processes, each of which writes the large arrays of what it read itself; their places follow from the
 order of the names, so that the bytes do not depend on how many. Machines share the work as ``cpep.data.store.shards``
-says: each prepares a part, and the parts are then joined by the same means, read in place of the recordings.
+says: each prepares a part. The same code then joins the parts, and reads them in place of the recordings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
 Reader = Callable[[], Frames | UserError]
-"""Reads one recording; what is wrong with it is a result, since what follows from it is not decided there."""
+"""Reads one recording; an error is returned, not raised, as the process that collects results decides."""
 
 
 def prepare(
@@ -49,9 +49,9 @@ def prepare(
 
     Args:
         folder: recordings in any layout that cpep reads, of one device.
-        out: the store; must not exist, be empty, or be the store of these very recordings.
+        out: the store; it must not exist, or be an empty folder or the store of these very recordings.
         workers: processes that read.
-        shard: prepare these recordings alone, as a part of the store, and return the part.
+        shard: prepare the recordings of this shard alone, as a part of the store, and return the part.
         skip_bad: leave out recordings that cannot be read, and list them in ``Store.skipped``.
         progress: called with the number of recordings done and their total.
 
@@ -100,7 +100,7 @@ def _readers(sources: Sequence[Source]) -> list[Reader]:
 
 
 def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
-    """Return what reads every recording from the parts of the shards; nothing where no shard was begun.
+    """Return a reader of every recording from the parts of the shards; an empty list where no shard was begun.
 
     Raises:
         UserError: a shard is not complete, or recordings changed since.
@@ -128,7 +128,7 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
 
 
 def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad: bool, progress: Progress) -> None:
-    """Read and write what is not done yet."""
+    """Read and write the recordings that are not done yet."""
     progress(writer.done, len(readers))
     # Spawned, not forked: torch may have started threads in this process.
     context = multiprocessing.get_context("spawn") if workers > 1 else None
@@ -170,7 +170,11 @@ def _placed(folder: Path, job: tuple[int, Reader]) -> Placed | UserError:
 
 
 def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: bool) -> Store | None:
-    """Open what is at ``out`` if it is the wanted store; ``None`` where nothing is."""
+    """Return the store at ``out`` if it is the wanted one; ``None`` where nothing is there.
+
+    Raises:
+        UserError: something else is there.
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not is_store(out):

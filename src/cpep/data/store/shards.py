@@ -30,7 +30,7 @@ class Shard:
     count: int
 
     def slice(self, total: int) -> slice:
-        """Return which of so many recordings are its own.
+        """Return which of ``total`` recordings are this shard's.
 
         Raises:
             UserError: there are fewer recordings than shards.

@@ -33,10 +33,10 @@ from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interp
 
 STORE_VERSION = 2
 ANCHOR_FILES = {1: "pose", 2: "anchor"}
-"""Name of the anchor's array by version of the store: all that differs between the versions that are read."""
+"""Name of the anchor's array by version of the store: the one difference between the versions that cpep reads."""
 
 MAP_NORESERVE = 0x4000
-"""Of Linux, which the mmap module of Python does not name."""
+"""A flag of Linux that Python's mmap module does not name."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _open(path: Path, index: Any) -> Store:
 
 
 def device_from_json(value: dict[str, Any]) -> Device:
-    """Return the device that ``dataclasses.asdict`` and JSON turned into lists."""
+    """Return a device from its JSON, in which tuples are lists."""
     older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
     fields: dict[str, Any] = {older.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in value.items()}
     return Device(**fields)

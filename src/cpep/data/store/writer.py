@@ -30,8 +30,8 @@ class StoreWriter:
     """Appends recordings to the arrays in ``partial``; each one that is complete survives a kill.
 
     The large arrays are written by ``place``, in the process that reads; labels, whose numbers depend on the
-    recordings before, and the journal are written here, in the order of the recordings. A line of the journal
-    so says that all arrays hold that recording and those before it.
+    recordings before, and the journal are written here, in the order of the recordings. So a line of the journal says
+    that all arrays hold its recording and the recordings before it.
 
     Args:
         partial: folder of the arrays; made where it is missing.
@@ -66,14 +66,14 @@ class StoreWriter:
 
     @property
     def done(self) -> int:
-        """Number of sources that are dealt with."""
+        """Number of sources that were added or skipped."""
         return len(self.entries) + len(self.skipped)
 
     def add(self, placed: Placed) -> None:
         """Append the next recording, whose large arrays are written.
 
         Raises:
-            UserError: its device differs from that of the others, or another process writes here too.
+            UserError: its device is another one than before, or another process writes here too.
             OSError: no space; what was appended before stays valid.
         """
         stamp, frames = self.stamps[self.done], placed.frames
@@ -192,7 +192,7 @@ def _text(line: dict[str, Any]) -> str:
 
 
 def _agreeing(partial: Path, stamps: list[Stamp], keep_skipped: bool) -> list[dict[str, Any]]:
-    """Return the lines of an earlier run's journal that still hold, without its first."""
+    """Return the lines of an earlier run's journal that still hold, without the version in the first."""
     path = partial / JOURNAL
     if not path.is_file():
         return []
