@@ -2,8 +2,8 @@
 
 From the prepared store by ``SampleReader``; beside a copy of as many bytes that lie together in the same map; and
 beside h5py on gzip files, which are kept open, each window a slice of the compound data set, as the loader of
-emg2pose reads. A batch takes 66 MB: memory that is new from the system would cost both copies six times what they
-cost in memory that the process keeps, as those of ``cpep.runtime.jobs`` do, and would hide any difference.
+emg2pose reads. A batch takes 66 MB. In memory that is new from the system both copies would take six times as long as
+in memory that the process keeps, and any difference would be hidden; processes of ``cpep.runtime.jobs`` keep theirs.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_memory() -> None:
-    """Keep memory that is freed, as ``cpep.runtime.jobs.KEEP_MEMORY`` lets processes do that are still to start."""
+    """Keep freed memory in this process; ``cpep.runtime.jobs.KEEP_MEMORY`` does so for processes that start later."""
     libc = ctypes.CDLL("libc.so.6")
     for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
         assert libc.mallopt(option, value) == 1

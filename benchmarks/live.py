@@ -141,7 +141,7 @@ def vemg2pose() -> Answer:
 
 
 def timed(answers: dict[str, Answer]) -> dict[str, np.ndarray]:
-    """Return the milliseconds of every hop; all take turns, so that what else the machine does meets all alike."""
+    """Return the milliseconds of every hop; all take turns, so that other work of the machine slows all alike."""
     rng = np.random.default_rng(0)
     hops = rng.normal(size=(BLOCK, HOP, CHANNELS)).astype(np.float32)
     found: dict[str, list[float]] = {name: [] for name in answers}

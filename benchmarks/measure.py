@@ -18,7 +18,7 @@ class Figure:
         value: ours.
         reference: what it is compared with, measured in the same run, or a limit that is set.
         ratio: how much better ours is; larger is always better.
-        wanted: what issue 6 asks of the ratio.
+        wanted: the goal for the ratio.
         bound: below this, something broke; far enough below ``wanted`` for a noisy machine.
     """
 

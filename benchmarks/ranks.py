@@ -1,6 +1,6 @@
 """Windows/s of an EMG-MAE step (small preset, batch 256) over two ranks against one, each on one thread.
 
-The fastest step counts: two ranks wait for each other, so that what else runs on two cores slows them down twice.
+The fastest step counts: two ranks wait for each other, so that other work on either core slows both down.
 
 As a script, ``torchrun --nproc-per-node N -m benchmarks.ranks FILE``: trains some steps as one of N ranks; the first
 one writes what its fastest step took, s.

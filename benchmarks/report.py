@@ -1,7 +1,7 @@
 """From embeddings of 50,000 labelled windows to the page, on one core.
 
 Of two rows, cpep and the EMG encoder before its alignment: linear probe with the choice of its strength, few-shot,
-and of cpep zero-shot among the set and among all, each with its bootstrap of 1,000 draws; comparisons and report.
+and of cpep zero-shot among the set and among all, each with its bootstrap of 1,000 samples; comparisons and report.
 """
 
 import tempfile
@@ -37,7 +37,7 @@ SPLIT = Split(
 
 
 def embeddings(seed: int, people: float, windows: float) -> EmbeddingSet:
-    """Make vectors of gestures that people make each in their own way, and that windows scatter about."""
+    """Return vectors: a mean for each gesture, shifted by person and repetition, with noise in every window."""
     rng = np.random.default_rng(seed)
     shape = (USERS, GESTURES, REPETITIONS, HOPS)
     user, gesture, repetition, hop = (index.ravel() for index in np.indices(shape))

@@ -96,7 +96,7 @@ for _name, _command in COMMANDS.items():
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 after Ctrl-C, or 2 after one sentence on what is wrong.
 
-    Over ranks the first that has something to complain of prints it.
+    Over ranks, the first one that fails prints the sentence.
     """
     status = _run(argv)
     if status == 0:
@@ -108,7 +108,7 @@ def _meet(command: str) -> None:
     """Join the other ranks, where there are some.
 
     Raises:
-        UserError: the command is one that a single process runs.
+        UserError: the command runs in a single process only.
     """
     if command == "data":  # which divides its files by itself
         return

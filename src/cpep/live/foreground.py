@@ -1,4 +1,4 @@
-"""A live source in the foreground: what ``cpep stream`` runs, and what it says."""
+"""A live source in the foreground: ``cpep stream`` runs it, and prints events and sentences on the source."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Foreground(Observer):
         self.loop.run(source.chunks())
 
     def summary(self) -> str:
-        """Return what has happened in one line."""
+        """Return one line: seconds of the stream, events, lost samples."""
         seconds = self.loop.stream.sample / self.source.rate
         return f"{seconds:.1f} s, {_counted(self.events, 'event')}, {_counted(self.loop.lost, 'sample')} lost"
 
     def on_chunk(self, chunk: Chunk) -> None:
-        """Say what is missing; a chunk of a loss alone says that the source is away. Close the source at the end."""
+        """Say what was lost; a chunk without samples means that the source is away. Close the source at the end."""
         if not len(chunk.emg_TC):
             if not self._away and chunk.lost:
                 self._say(f"{self.source.name} is lost; waiting for it to come back")

@@ -1,4 +1,4 @@
-"""The one loop over a live source: chunks in, embeddings, states and events out, and whoever observes is told."""
+"""The one loop over a live source: takes chunks, and tells an observer of embeddings, states and events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Loop:
         observer: is told of everything, under ``lock``.
 
     Attributes:
-        lock: held while a chunk or a step is told of, so that another thread which takes it sees both whole.
+        lock: held while the observer is told of a chunk or a step; another thread takes it to see no half of one.
         lost: samples that were lost so far.
     """
 

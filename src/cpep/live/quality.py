@@ -10,7 +10,7 @@ FLAT = 0.02
 """A channel is flat with less than this share of the usual channel's SD."""
 
 CLIPPED = 0.01
-"""A channel is clipped where more than this share of its samples follows another at its extremes."""
+"""A channel is clipped if more than this share of its samples repeats its largest magnitude."""
 
 HUM = 0.5
 """A channel hums where powerline frequencies hold more than this share of its power."""
@@ -22,10 +22,10 @@ MAINS_HZ, HARMONICS, WIDTH_HZ = (50.0, 60.0), 3, 1.0
 
 
 def quality(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[str, ...]:
-    """Return of each channel empty where it is good, else ``flat``, ``clipped``, ``hum`` or ``noisy``.
+    """Return for each channel ``""`` if it is good, else ``flat``, ``clipped``, ``hum`` or ``noisy``.
 
     Args:
-        emg_TC: the last seconds.
+        emg_TC: EMG of the last seconds.
         rate: samples per second.
         kind: hum is looked for in raw signals alone.
     """

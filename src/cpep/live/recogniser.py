@@ -13,7 +13,7 @@ from cpep.live.signals import Event, State, StreamStep
 from cpep.types import FloatArray, UserError
 
 KEPT = 0.5
-"""A gesture that was told goes on down to this share of the threshold, so that its name does not flicker."""
+"""A told gesture goes on while it is above this share of the threshold, so that its name does not flicker."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Pace:
         smooth_s: time constant of the average over probabilities.
         start_s: energy is high for so long before the hand counts as moving.
         stop_s: energy is low for so long before it counts as resting.
-        settle_s: this long after it began to move nothing is told: the window still holds too much rest.
+        settle_s: after the hand began to move, nothing is told for so long: the window still holds too much rest.
         hold_s: a gesture leads for so long before it is told.
         switch_s: the same where another gesture was told since the last rest.
         forget_s: a gap in the stream after which all begins anew.
@@ -68,12 +68,12 @@ class Recogniser:
         self._begin(0.0)
 
     def step(self, step: StreamStep) -> State:
-        """Take in one embedding, and return what it says."""
+        """Take in one embedding, and return the state after it."""
         p_E, nearest = self.book.judge(step.x_D)
         return self.judge(step.time_s, p_E, step.energy, nearest)
 
     def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
-        """Take in the probabilities of a step, of every entry and of none (E + 1,), and its energy."""
+        """Take in probabilities (E + 1,) of every entry and of none, energy and nearest vector; return the state."""
         share_E = self._averaged(time_s, p_E)
         rest = self.book.rest
         loud_E = of_gestures(share_E, rest)
@@ -93,7 +93,7 @@ class Recogniser:
         return State(time_s, UNKNOWN, 1 - float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
 
     def _feel(self, time_s: float, energy: float, rests: bool) -> None:
-        """Settle whether the hand moves: energy tells sooner that it begins, the entry of rest helps to end it."""
+        """Decide whether the hand moves: energy shows the beginning; energy and the entry of rest show the end."""
         high = energy > self.pace.idle and not (self._moving and rests)
         if high == self._moving:
             self._since_s = time_s

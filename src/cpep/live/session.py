@@ -1,4 +1,4 @@
-"""A live session: source, stream and recogniser in a thread of their own, and a picture of it for whoever looks."""
+"""A live session: source, stream and recogniser in a thread of their own, and a view of it for a page."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from cpep.live.stream import EmgStream, Ring
 from cpep.types import FloatArray, UserError
 
 SHOWN_S, SHOWN_HZ = 4.0, 250.0
-"""EMG that is kept to be drawn."""
+"""Length and rate of the EMG that is kept to be drawn."""
 
 JUDGED_S = 2.0
-"""EMG that the quality of a channel is judged by, once a second."""
+"""Length of the EMG by which the quality of channels is judged, once a second."""
 
 MAPPED, AMID = 30, 5
-"""Vectors of an entry on the map; how many of the nearest the live point lies amid."""
+"""Vectors of an entry on the map; number of nearest vectors whose median place is the live point's."""
 
 KEPT_EVENTS = 50
 FEWEST_MAPPED = 5
@@ -48,7 +48,7 @@ class Map:
     vector_MD: FloatArray
 
     def point(self, x_D: FloatArray) -> tuple[float, float]:
-        """Return where an embedding lies: amid the vectors that are nearest to it."""
+        """Return the place of an embedding: the median place of the vectors that are nearest to it."""
         cosine = unit_rows(x_D[None]) @ self.vector_MD.T
         near_k = nearest_columns(cosine.reshape(-1, len(self.vector_MD)).max(axis=0)[None], AMID)[0]
         x, y = np.median(self.place_M2[near_k], axis=0)
@@ -73,15 +73,15 @@ class View:
     Attributes:
         time_s: stream clock, seconds.
         emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, of each span the value furthest from zero.
-        column: number of the last of these spans since the start. Spans are cut from the samples that came, however
-            they came in chunks; what was lost has none.
+        column: number of the last of these spans since the start. Spans are cut from the samples that came, whatever
+            their chunks; lost samples are in no span.
         column_s: length of a span, seconds.
-        quality_C: of each channel empty where it is good, else what is wrong with it.
+        quality_C: for each channel ``""`` if it is good, else what is wrong with it.
         state: what is recognised; ``None`` until the first window is full.
         made: what the hand is known to make, or empty.
         events: the last ones.
-        pose_J: the nearest pose of the gallery, rad; ``None`` where that is none.
-        point: place of now on ``Session.map``.
+        pose_J: the nearest pose of the gallery, rad; ``None`` where the nearest vector is of EMG.
+        point: place of the latest embedding on ``Session.map``; ``None`` without a map.
         lost: samples that were lost.
         problem: a sentence where the source has failed.
     """

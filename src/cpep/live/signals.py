@@ -62,7 +62,7 @@ class StreamStep:
         sample: samples of the source up to the window's end, those lost among them.
         time_s: the same in seconds.
         x_D: embedding; with queries (Q, D).
-        energy: log energy of the last ``stream.ENERGY_S``, mean over channels of how far it lies from what is usual.
+        energy: standardised log energy of the last ``cpep.live.stream.ENERGY_S`` seconds, mean over channels.
     """
 
     sample: int
@@ -73,15 +73,15 @@ class StreamStep:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What the recogniser holds for true after a step.
+    """What the recogniser says after a step.
 
     Attributes:
         time_s: end of the window, seconds of the stream.
         name: the gesture that is made; ``rest``; or ``unknown`` for what is in no entry of the book.
         confidence: calibrated probability of ``name``; of ``unknown``, that it is not the likeliest gesture.
         share_E: smoothed probability of every entry of the book, in its order.
-        nearest: index of the nearest pose in the gallery.
-        event: where a gesture begins at this step.
+        nearest: index of the nearest vector in the gallery.
+        event: the gesture that begins at this step; ``None`` where none does.
         alone_E: probability of every entry and of none (E + 1,) by the step's window alone.
     """
 

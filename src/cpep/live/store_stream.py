@@ -21,7 +21,7 @@ from cpep.types import FloatArray
 class StoreSession:
     """Recordings of one session in small chunks, one after another with a declared gap between them.
 
-    Causal statistics so go on from recording to recording, as they do while a band is worn.
+    So causal statistics go on from recording to recording, as they do while a band is worn.
 
     Args:
         store: prepared recordings.
@@ -58,7 +58,7 @@ class StoreSession:
 def streams_of(
     model: Model, store: Store, indices: Collection[int], hop_s: float = HOP_S
 ) -> Iterator[tuple[StoreSession, EmgStream]]:
-    """Yield each session of some recordings with its own stream; others are as if they had never been.
+    """Yield each session of some recordings with its own stream; other recordings are left out.
 
     Args:
         model: that reads EMG.
@@ -76,7 +76,7 @@ def streams_of(
 def steps_of(
     model: Model, store: Store, indices: Collection[int], hop_s: float = HOP_S
 ) -> Iterator[tuple[int, int, StreamStep]]:
-    """Stream recordings; yield of each step its recording, the frame of it where the window ends, and the step."""
+    """Stream recordings; yield for each step its recording, the frame at which the window ends, and the step."""
     for session, stream in streams_of(model, store, indices, hop_s):
         for chunk in session.chunks():
             for step in stream.take(chunk):
@@ -84,7 +84,7 @@ def steps_of(
 
 
 def embed_streamed(model: Model, store: Store, windows: Windows, hop_s: float) -> FloatArray:
-    """Return the embeddings of windows on a grid of ``hop_s`` as a stream of their sessions has them.
+    """Return the embeddings (N, D) of windows on a grid of ``hop_s``, computed as a stream of their sessions.
 
     Every recording that has one of the windows is streamed, and no other.
     """

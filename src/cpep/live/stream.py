@@ -1,4 +1,4 @@
-"""EMG in chunks of any size in, embeddings on a regular grid out: what an evaluation computes, as it arrives."""
+"""From EMG in chunks of any size to embeddings on a regular grid, the same as an evaluation computes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cpep.types import FloatArray, UserError
 
 HOP_S = 0.05
 ENERGY_S = 0.2
-"""Tells movement from rest sooner than a whole window does."""
+"""Span of the energy of a step, s: it tells movement from rest sooner than a whole window."""
 
 
 def on_one_core() -> None:
-    """Let this process compute on one core: products of one window are quickest so, and the others stay free."""
+    """Let this process compute on one core, where one window is embedded fastest; the others stay free."""
     torch.set_num_threads(1)
 
 
@@ -145,14 +145,14 @@ class EmgStream:
                 steps.append(self._embed())
 
     def _next_edge(self) -> int:
-        """Return the sample where the next bin, or of raw samples the next hop or block of levels, is whole."""
+        """Return the sample at which the next bin ends; for raw samples, the next hop or block of levels."""
         if self._bin > 1:
             return (self.sample // self._bin + 1) * self._bin
         return min((self.sample // self._hop + 1) * self._hop, self._scale.next_block(self.sample))
 
     def _complete(self) -> bool:
         """Take in the bin, or the samples, that end now; tell whether a window ends with them."""
-        if self._filled >= self._bin:  # a bin that lost its beginning is none
+        if self._filled >= self._bin:  # a bin that lost its beginning does not count
             rows_KF = self.model.emg_frontend.rows(torch.from_numpy(self._part_TC[: self._filled])).numpy()
             self._ring.extend(rows_KF)
             self._scale.update(rows_KF, self.sample)
@@ -175,7 +175,7 @@ class EmgStream:
 
 
 class _Scale:
-    """Centre and spread of now: running ones of bins or of blocks of samples, or fixed ones."""
+    """Centre and spread at this moment: running ones of bins or of blocks of samples, or fixed ones."""
 
     def __init__(self, model: Model, fixed: CentreSpread | None) -> None:
         frontend = model.emg_frontend

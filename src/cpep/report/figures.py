@@ -1,4 +1,4 @@
-"""What the figures of the report show: results and details in, drawings of `cpep.report.plots` out."""
+"""The figures of the report: takes results and details, and draws them with ``cpep.report.plots``."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ OF_CPEP = ("emg_mae", "pose_mae", "cpep", "cpep/shuffled_pairs")
 
 CONTROL = "cpep/shuffled_pairs"
 ABLATION = re.compile(r"/|-[0-9a-f]{6,}$")
-"""In the name of a stage's folder: a variant, or a hash of settings that are not the run's own."""
+"""Finds in the name of a stage's folder a variant, or a hash of settings that differ from the run's."""
 
 
 def places(table: Table) -> list[tuple[Column, str]]:
-    """Return the columns of the table with their place on a wide page: seen gestures above unseen ones."""
+    """Return the columns of the table, each with its place on a wide page: seen gestures above unseen ones.
+
+    A place is text for a style attribute; it is empty where there are more than three protocols.
+    """
     titles = [title for title, _ in table.groups]
     if len(titles) > 3:
         return [(column, "") for column in table.columns]
@@ -45,7 +48,10 @@ def places(table: Table) -> list[tuple[Column, str]]:
 
 
 def dots(results: dict[str, Any], table: Table, column: int) -> Markup | None:
-    """Draw every person's score of one column, averaged over the runs that tested them; ablations have no dots."""
+    """Draw every person's score of one column, averaged over the runs that tested them.
+
+    Ablations have no dots. Returns ``None`` where no model has a score in this column.
+    """
     rows = []
     for line in table.lines:
         if (cell := line.cells[column]) is not None:
@@ -63,7 +69,7 @@ def dots(results: dict[str, Any], table: Table, column: int) -> Markup | None:
 def matrices(
     results: dict[str, Any], confusion: Sequence[dict[str, Any]], table: Table
 ) -> dict[str, list[tuple[str, list[tuple[str, Markup]]]]]:
-    """Draw confusion matrices, summed over folds and seeds, per model and protocol: (gestures, figure).
+    """Draw confusion matrices, summed over folds and seeds: per model (protocol, list of (gestures, figure)).
 
     Where seen and unseen gestures are offered the same answers, they are rows of one matrix. Ablations have
     none.
@@ -95,9 +101,9 @@ def matrices(
 
 
 def curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, list[tuple[str, int, Markup]]]]:
-    """Draw the loss curves of stages, folds and seeds of each together: per group (title, runs, figure).
+    """Draw one figure of loss curves a stage, all its folds and seeds in it: per group (title, runs, figure).
 
-    Stages of ablations, told by a slash or a hash in their folder's name, are left out; the control is shown.
+    Stages of ablations (a slash or a hash in the name of their folder) are left out; the control is shown.
     """
     order = list(STAGES)
     stages: dict[str, list[dict[str, Any]]] = {}

@@ -44,14 +44,14 @@ STOPPED = {
 """Why a training ended, in words."""
 
 FEW_PEOPLE = 6
-"""Fewer people leave so few draws that a bootstrap interval is too narrow."""
+"""With fewer test people, a bootstrap interval over people is too narrow."""
 
 
 def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -> None:
     """Write one HTML page that needs nothing else.
 
     Args:
-        results: content of results.json (results.md).
+        results: content of results.json.
         details: what figures need; every key may be missing: ``confusion`` (list of row, classes, matrix),
             ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``map`` (lists of x, y, label under emg
             and under pose), ``notes`` (list of sentences), ``config`` (any JSON).
@@ -112,7 +112,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in words, which a time of day cannot be mistaken for.
+    """Write a duration with its units, so that nobody takes it for a time of day.
 
     >>> duration(42.3), duration(1412), duration(3725)
     ('42 s', '23 min 32 s', '1 h 2 min')
@@ -135,7 +135,7 @@ def signed(value: float) -> str:
 
 @dataclass(frozen=True)
 class GridLine:
-    """Comparisons with one other model, by column; ``None`` where there is none."""
+    """Comparisons with one other model, by column; ``None`` where the model has none there."""
 
     name: str
     under_trained: bool
@@ -164,7 +164,7 @@ class Grid:
 
     @property
     def people(self) -> list[int]:
-        """Fewest and most people of a comparison."""
+        """Fewest and most people of a comparison; one number where they are equal."""
         counts = sorted({cell["people"] for line in self.lines for cell in line.cells if cell})
         return counts[:: max(1, len(counts) - 1)]
 
@@ -189,7 +189,7 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
 
 
 def _training(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Say of every trained row what it cost and why it ended, over folds and seeds."""
+    """Return for every trained row what its training cost and why it ended, over folds and seeds."""
     lines = []
     for model, runs in trainings(results).items():
         ends = [run["stopped"] for run in runs]
@@ -211,7 +211,7 @@ def _training(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _range(values: Sequence[float], form: str) -> str:
-    """Write the least and the largest value, or one where they read alike."""
+    """Write the smallest and the largest value, or one of them where both are written alike."""
     ends = dict.fromkeys(format(value, form) for value in (min(values), max(values)))
     return "\u2013".join(ends)
 

@@ -41,7 +41,7 @@ def tables_markdown(results: dict[str, Any]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; nothing without rows.
+    """Write a Markdown table, or ``""`` where there are no rows.
 
     >>> print(table(["model", "score"], [["cpep", ".5"]]))
     | model | score |

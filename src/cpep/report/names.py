@@ -1,4 +1,4 @@
-"""The names of results.md in words, and what kind of row each is."""
+"""The names in results.json in words, and their order in tables."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cpep.evaluate.protocols.base import PROTOCOLS
 
 GESTURES = ("seen", "unseen")
 SETS = (*GESTURES, "all")
-"""Sets of gestures that windows are tested of."""
+"""Sets of gestures on which a protocol tests; a column each."""
 BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
-"""Models of the emg2pose benchmark: from EMG to the pose, without contrast."""
+"""Models of the emg2pose benchmark: they predict the pose from EMG, without a contrastive loss."""
 
 DAGGER = "\u2020"
 UNDER_TRAINED = "stopped at cpep's total compute while its validation loss was falling: under-trained"
@@ -50,10 +50,10 @@ def main_first(models: Iterable[str]) -> list[str]:
 
 
 def trainings(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return what training cost in every fold and seed, by model: main models first.
+    """Return the entries on training of every fold and seed, by model: main models first.
 
     Args:
-        results: content of results.json; files of older versions say nothing of it.
+        results: content of results.json; files of older versions have no such entries.
     """
     runs = results.get("training", [])
     return {
@@ -62,9 +62,9 @@ def trainings(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def under_trained(training: Sequence[dict[str, Any]]) -> frozenset[str]:
-    """Return the models of which some run was stopped by the limit on compute.
+    """Return the models that the limit on compute stopped in at least one run.
 
     Args:
-        training: that key of results.json: model, fold, seed, ``stopped`` and what it cost.
+        training: the entries under this key of results.json: model, fold, seed, ``stopped`` and what it cost.
     """
     return frozenset(run["model"] for run in training if run["stopped"] == "compute")

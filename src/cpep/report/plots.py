@@ -18,10 +18,10 @@ from cpep.types import FloatArray
 Point = tuple[float, float]
 
 PALETTE = 8
-"""Colours ``--c0`` to ``--c7`` of the style sheet, beyond which gestures share a colour."""
+"""Number of colours, ``--c0`` to ``--c7`` of the style sheet; further gestures use them again."""
 
 MARKS = ("h0", "m0-3.6l3.2 5.8h-6.4z"), ("m-2.4-2.4l4.8 4.8m0-4.8l-4.8 4.8", "m0 3.6l3.2-5.8h-6.4z")
-"""Marks of EMG and pose in a map: of the first gestures, and of those that reuse their colours."""
+"""Marks of EMG and pose in a map: of the first gestures, and of gestures that use the colours again."""
 
 _CHARACTER = 6.1  # width of a character of 11 px text, on average
 _HALO, _HALO_ROW = 8.2, 15.0  # width and height of one of the bold labels in a map, 13 px
@@ -72,7 +72,7 @@ def heat(
         columns: names of the columns.
         split: columns before the line between seen and unseen gestures; 0 draws none. Rows are parted as well.
         title: what the figure is, for screen readers.
-        counted: what is counted.
+        counted: noun for what the matrix counts, in the tips.
     """
     rows, columns = [_words(name) for name in rows], [_words(name) for name in columns]
     cell = 23.0 if len(columns) <= 16 else 19.0
@@ -110,7 +110,11 @@ def heat(
 
 
 def reliability_diagram(calibration: Mapping[str, Any]) -> str:
-    """Draw how often answers were right by how sure they were; the fields of ``events.Reliability``."""
+    """Draw the share of events that were right against their confidence.
+
+    Args:
+        calibration: the fields of ``cpep.evaluate.events.Reliability``.
+    """
     left, top, size = 44.0, 12.0, 240.0
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
@@ -183,7 +187,7 @@ def scatter(
 ) -> str:
     """Draw EMG (dots) over pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey.
 
-    Gestures that reuse the colours of the first ``PALETTE`` have crosses and triangles on their tip instead.
+    After ``PALETTE`` gestures the colours come again, with crosses and with triangles that stand on their tip.
     """
     side, rim = 440.0, 16.0
     at_N2 = np.array([point[:2] for point in (*emg, *pose)], dtype=float)
@@ -252,7 +256,7 @@ def _short(step: float) -> str:
 
 
 def _ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round numbers, evenly spaced, that hold ``low`` to ``high``.
+    """Return round numbers at equal distances, from at or below ``low`` to at or above ``high``.
 
     >>> _ticks(0.13, 0.92)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -268,7 +272,7 @@ def _ticks(low: float, high: float, most: int = 5) -> list[float]:
 def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
     """Move dots up or down, no further than ``reach``, to the nearest place where they cover no earlier one.
 
-    Where there is none, to the place that covers least.
+    Where there is no such place, they go to the one where they cover least.
     """
     taken: list[Point] = []
     steps = [0.0] + [sign * k * radius / 2 for k in range(1, int(2 * reach / radius) + 1) for sign in (1, -1)]
@@ -279,7 +283,7 @@ def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
 
 
 def _crest(points: Sequence[Point]) -> Point:
-    """Return the median x of points, and the y that a tenth of them lie above."""
+    """Return the median x of points, and the y above which a tenth of them lie."""
     x_N, y_N = np.array(points).T
     return float(np.median(x_N)), float(np.quantile(y_N, 0.1))
 

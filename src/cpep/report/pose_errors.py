@@ -53,7 +53,7 @@ class ErrorColumn:
 
 @dataclass(frozen=True)
 class ErrorLine:
-    """One model of the table of errors; the first line is the mean pose, which is none."""
+    """One model of the table of errors; the first line is the mean pose, which is no model."""
 
     name: str
     model: str
@@ -86,17 +86,17 @@ class ErrorTable:
 
     @property
     def runs(self) -> int:
-        """Number of folds times seeds, of the cell that has most."""
+        """Largest number of runs (folds times seeds) of a cell."""
         return max((cell.runs for line in self.lines for cell in line.cells if cell), default=0)
 
     def best(self, column: int) -> float | None:
-        """Return the lowest mean of a column among models; nothing where there is no contest."""
+        """Return the lowest mean of a column among models; ``None`` with fewer than two models."""
         means = [cell.mean for line in self.lines[1:] if (cell := line.cells[column])]
         return min(means) if len(means) > 1 else None
 
     @property
     def words(self) -> list[str]:
-        """What its metrics are."""
+        """One sentence on each of its metrics."""
         return [WORDS[metric] for metric in dict.fromkeys(column.metric for column in self.columns)]
 
 
@@ -124,7 +124,7 @@ def errors_text(results: dict[str, Any], width: int | None = None) -> str:
 
     Args:
         results: content of results.json.
-        width: longest line of the words below; that of the terminal, at most 100, unless it is given.
+        width: longest line of the words below the table; without it the terminal's width, at most 100.
     """
     table, width = errors_of(results), width or text_width()
     if not table.lines:
@@ -150,7 +150,7 @@ def zip_cells(table: ErrorTable, line: ErrorLine) -> list[tuple[ErrorCell | None
 
 
 def spoken_error(cell: ErrorCell | None, column: ErrorColumn) -> str:
-    """Write an error: degrees and millimetres with one decimal, shares of an SD as the other table's shares.
+    """Write an error: degrees and millimetres with one decimal, normalised RMSE as ``number`` writes shares.
 
     >>> spoken_error(ErrorCell(14.23, 0.61, 4), ErrorColumn("angular_error_deg", "seen"))
     '14.2 ± 0.6'

@@ -1,4 +1,4 @@
-"""What papers reported for the models of the table, and how it stands beside what was measured here."""
+"""Figures that papers report for the models of the table, beside those measured here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Published:
         value: balanced accuracy; of a pose error the angular error in degrees.
         source: the paper that reports it.
         landmark_mm: of a pose error, the landmark distance in millimetres.
-        note: what must be known to read it.
+        note: what a reader must know about it.
     """
 
     value: float
@@ -79,7 +79,7 @@ def published(model: str, protocol: str, gestures: str) -> Published | None:
     benchmark's new users, on unseen gestures beside its new users on new stages.
 
     Args:
-        model: name of results.md.
+        model: name of the row (``cpep.config.rows``).
         protocol: ``linear_probe``, ``zero_shot`` or ``pose_error``.
         gestures: ``seen`` or ``unseen``.
 
@@ -106,7 +106,7 @@ class Ratio:
         other: the model of the benchmark whose linear probe is best here, on average over folds and seeds.
         under_trained: whether it was stopped by the limit on compute.
         ours: measured here.
-        paper: published, over the benchmark's features.
+        paper: the published ratio, over the benchmark's features.
     """
 
     gestures: str
@@ -126,7 +126,7 @@ class Ratio:
 
 
 def ratios(results: dict[str, Any]) -> list[Ratio]:
-    """Return the ratios that the paper's claim is made of, as far as the table has cpep and a model to divide by."""
+    """Return the ratio of the paper's claim per set of gestures, where the table has cpep and a benchmark model."""
     table = table_of(results)
     found = []
     for place, column in enumerate(table.columns):
@@ -142,7 +142,7 @@ def ratios(results: dict[str, Any]) -> list[Ratio]:
 
 
 def sources(results: dict[str, Any]) -> list[str]:
-    """Return the papers whose figures stand beside rows of these results, with the rows' models, and notes."""
+    """Return a sentence for each paper that has figures for these rows, with the rows' models; then the notes."""
     models: dict[str, list[str]] = {}
     notes = []
     for row in results["rows"]:
@@ -160,7 +160,7 @@ def published_text(results: dict[str, Any], width: int | None = None) -> str:
 
     Args:
         results: content of results.json.
-        width: longest line of the words below; that of the terminal, at most 100, unless it is given.
+        width: longest line of the words below the table; without it the terminal's width, at most 100.
     """
     blocks = [_block(*part) for part in (_accuracies(results), _errors(results)) if part[1]]
     if not blocks:
@@ -174,7 +174,7 @@ def published_text(results: dict[str, Any], width: int | None = None) -> str:
 
 
 Beside = list[tuple[str, list[tuple[str, str]]]]
-"""Names of lines with ours and the paper's number by column."""
+"""Lines: a name, and for each column our number and the paper's."""
 
 
 def _accuracies(results: dict[str, Any]) -> tuple[list[tuple[str, str]], Beside]:

@@ -24,7 +24,7 @@ from cpep.report.names import (
 TEXT_WIDTH = 100
 TEXT_COLUMNS = 6
 TEXT_NAMES = 10
-"""Characters kept for names of models before fewer columns stand beside each other."""
+"""Most characters that names of models are sure of when the number of columns in a block is chosen."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Line:
 
     Attributes:
         name: of the model, with its normalisation where there are several.
-        model: name of results.md.
-        under_trained: whether some run of it was stopped by the limit on compute.
+        model: name of the row (``cpep.config.rows``).
+        under_trained: whether the limit on compute stopped at least one run of it.
         cells: by column; ``None`` where there is no row.
         bare: whether it is shown without the name of the model that it varies.
     """
@@ -78,7 +78,7 @@ class Line:
 
     @property
     def role(self) -> str:
-        """What else it is than a model given EMG, or ``""``."""
+        """``ceiling`` or ``control``; ``""`` for a model that is given EMG."""
         return role_of(self.model)
 
     @property
@@ -115,7 +115,7 @@ class Table:
 
     @property
     def runs(self) -> int:
-        """Number of folds times seeds, of the cell that has most."""
+        """Largest number of runs (folds times seeds) of a cell."""
         lines = (*self.lines, *self.ablations)
         return max((len(cell.rows) for line in lines for cell in line.cells if cell), default=0)
 
@@ -125,7 +125,7 @@ class Table:
         return [(title, len(list(group))) for title, group in groupby(column.title for column in self.columns)]
 
     def best(self, column: int) -> float | None:
-        """Return the highest mean of a column among models given EMG; nothing where there is no contest."""
+        """Return the highest mean of a column among models given EMG; ``None`` with fewer than two."""
         means = [c.mean for line in self.lines if not line.role and (c := line.cells[column])]
         return max(means) if len(means) > 1 else None
 
@@ -133,7 +133,7 @@ class Table:
 def table_of(results: dict[str, Any]) -> Table:
     """Average the accuracy rows of results.json over folds and seeds.
 
-    Lines come in the order of their first row. Of several normalisations, each has its own lines.
+    Lines come in the order of their first row. Each normalisation has lines of its own.
     """
     called = names_of(results)
     marked = under_trained(results.get("training", []))
@@ -158,7 +158,7 @@ def table_of(results: dict[str, Any]) -> Table:
 
 
 def names_of(results: dict[str, Any]) -> Callable[[dict[str, Any]], str]:
-    """Return what names the line of a row: its model, with the normalisation where there are several."""
+    """Return a function from a row to the name of its line: the model, and one of several normalisations."""
     if len({row["normalisation"] for row in results["rows"]}) > 1:
         return lambda row: f"{row['model']} ({row['normalisation']})"
     return lambda row: str(row["model"])
@@ -168,11 +168,12 @@ def table_text(results: dict[str, Any], width: int | None = None) -> str:
     """Return the table as aligned text, for terminals and README files.
 
     Columns that do not fit beside each other follow in further blocks, so that no line wraps. Ablations stand
-    below the models, with the model that they vary on top; where their names are too long, they lose its name.
+    below the models, with the model that they vary on top; where their names are too long, they are written without
+    the name of that model.
 
     Args:
         results: content of results.json.
-        width: longest line; that of the terminal where there is one, at most 100, unless it is given.
+        width: longest line; without it the terminal's width, at most 100.
     """
     width = width or text_width()
     table, gap = table_of(results), "  "
@@ -214,7 +215,7 @@ def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[
 
 
 def _lines(lines: Sequence[Line], part: slice, names: int, width: int, gap: str) -> list[str]:
-    """Write models that have something in these columns; a name that is too long stands on a line of its own."""
+    """Write the models with a number in these columns; a name that is too long stands on a line of its own."""
     texts = []
     for line in lines:
         if not any(line.cells[part]):
@@ -239,7 +240,7 @@ def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None
 def number(value: float, digits: int = 3) -> str:
     """Write a share without the zero that all shares have; 1 has a digit less, so that columns align.
 
-    Halves go up, as readers expect of a chance of 1/16.
+    Halves are rounded up: readers expect .063 for a chance level of 1/16.
 
     >>> number(0.1254), number(1.0), number(0.034, 2), number(1 / 16)
     ('.125', '1.00', '.03', '.063')

@@ -1,7 +1,7 @@
 """The checkpoint and the gesture book that come with the package, made from the simulator alone (docs/live.md).
 
-``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` does
-all of it.
+``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` runs
+all steps, from the simulated cohort on.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LIMITS = (
 )
 
 PEOPLE = ("--test-users", "--val-users", "--users")
-"""Options that name people, whom a public card does not."""
+"""Options that name people; a public card leaves the names out."""
 
 
 def model_card(
@@ -47,7 +47,7 @@ def model_card(
         card: of the checkpoint.
         parameters: of its network.
         terms: of the data that it was trained on.
-        results: content of results.json of the run that it is from; see ``read_results``.
+        results: content of results.json of the checkpoint's run; see ``read_results``.
         note: a paragraph on this checkpoint.
     """
     hub = " and its extra `hub`" if "hf://" in opening else ""
@@ -88,7 +88,7 @@ def read_results(path: Path, card: Card) -> dict[str, Any]:
 
 
 def _front(card: Card, terms: Terms) -> str:
-    """Return the front matter; what a user typed is in it as a slug alone, so that it is always YAML."""
+    """Return the front matter; text that a user typed becomes a slug, so that the YAML is always valid."""
     named = [f"license_name: {_slug(terms.data)}"] if terms.weights == "other" else []
     pose = ["hand-pose"] if card.device.anchor.kind.pose else []
     tags = [f"  - {tag}" for tag in (*TAGS, *pose, "contrastive-learning", card.kind.replace("_", "-"))]
@@ -109,7 +109,7 @@ def _warnings(card: Card, terms: Terms) -> list[str]:
 
 
 def _slug(text: str) -> str:
-    """Return a text as a name.
+    """Return a text as lower-case words with hyphens between, or ``own-terms`` where nothing is left.
 
     >>> _slug("research use with citation (Atzori et al. 2014, Scientific Data)")
     'research-use-with-citation'

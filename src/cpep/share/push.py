@@ -28,12 +28,12 @@ def push(
         to: ``hf://organisation/name``; the repository is made where it is missing.
         results: results.json of its run or evaluation, for the model card.
         data_licence: licence of data that cpep does not know.
-        private: whether a new repository is.
-        replace: whether it may hold a checkpoint already, which stays in its history.
+        private: whether a new repository is private.
+        replace: whether the repository may hold a checkpoint already, which stays in its history.
         dry_run: return the model card and what would be pushed instead, without network.
 
     Raises:
-        UserError: no address, no checkpoint, results of another one, no licence, or what ``hub.upload`` raises.
+        UserError: no address, no checkpoint, results of another one, no licence, or as ``cpep.runtime.hub.upload``.
     """
     address = address_of(to)
     if address is None or address.revision:

@@ -24,7 +24,7 @@ def standardised(windows: Windows) -> FloatArray:
 
 
 def within_session(windows: Windows) -> float:
-    """Return the accuracy of LDA in one session, every prompt told from the others, mean of sessions."""
+    """Return the accuracy of LDA within a session, each prompt tested by the other prompts, mean of sessions."""
     scores = []
     for session in np.unique(windows.session_N):
         part = windows.select(windows.session_N == session)
@@ -92,7 +92,7 @@ def _vote(query_QJ: FloatArray, gallery_GJ: FloatArray, label_G: IntArray) -> In
 
 
 def _folds(windows: Windows) -> list[BoolArray]:
-    """Return test masks; people are dealt in turn."""
+    """Return test masks (N,), one a fold; people go to the folds in turn."""
     people, number_N = np.unique(windows.user_N, return_inverse=True)
     folds = min(FOLDS, len(people))
     return [number_N % folds == fold for fold in range(folds)]

@@ -34,15 +34,15 @@ def simulate_cohort(
 ) -> None:
     """Write a simulated cohort in the emg2pose layout: HDF5 files, metadata.csv and cohort.json.
 
-    Files that are there and whole are kept, others are made. The bytes depend on the arguments before
-    ``workers`` alone (on one machine). As workers are spawned, a script must call this under
+    Files that are there and whole are kept, others are made. The bytes depend on users, minutes, seed, sides and
+    variability alone (on one machine). As workers are spawned, a script must call this under
     ``if __name__ == "__main__":``.
 
     Args:
         out: folder, new, empty, or of the same cohort.
         users: number of people, named ``user_00`` and so on.
         minutes: recorded of each person and side, over two sessions.
-        seed: of everything that is drawn.
+        seed: of all random numbers.
         sides: ``right``, ``left`` or both.
         workers: processes; as many as there are cores if ``None``.
         variability: how much people, sessions and repetitions differ.
@@ -111,7 +111,7 @@ def _is_whole(path: Path, take: Take) -> bool:
 
 
 def by_wearing(takes: Sequence[Take]) -> list[list[Take]]:
-    """Group files that share a session of the band, whose potentials are computed once."""
+    """Group the files of one session and side, for which potentials are computed once."""
     groups: dict[tuple[str, str, str], list[Take]] = {}
     for take in takes:
         groups.setdefault((take.user, take.session, take.side), []).append(take)

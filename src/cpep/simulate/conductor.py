@@ -1,4 +1,4 @@
-"""The volume conductor: what the discharge of each motor unit looks like at each electrode pair.
+"""The volume conductor: the potential of each motor unit's discharge at each electrode pair.
 
 Finite fibres; a tripole travels from the end-plate to both ends and vanishes there; its potential in an
 anisotropic medium falls with sqrt(dz^2 + 4.4 rho^2) (tripole: Merletti et al. 1999). The wrist is an ellipse
@@ -74,7 +74,7 @@ class Placement:
 
 
 def draw_placement(person: Person, session: str, side: str) -> Placement:
-    """Return how (seed, user, session, side) wears the band."""
+    """Return how the band sits on a person in one session, drawn from (seed, user, session, side)."""
     rng = generator(person.seed, "placement", person.user, session, side)
     spread, noise, habits = person.variability.session, person.variability.noise, person.habits
     angle, shift = rng.standard_normal(2)
@@ -247,7 +247,7 @@ def _stretch(basis_KL: FloatArray, factor: float) -> FloatArray:
 
 
 def _convolve(impulses_TX: sparse.csr_matrix, weight_XY: FloatArray, basis_KL: FloatArray) -> FloatArray:
-    """Return what impulses of units make at each electrode (C, T), by overlap-add.
+    """Return the signal (C, T) of the units' impulses at each electrode pair, by overlap-add.
 
     Weights (X, Y = C x K) turn impulses into C x K trains; each is convolved with its time course.
     Blocks of them stay in the cache, and memory does not grow with C x K x T.

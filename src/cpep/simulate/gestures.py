@@ -2,7 +2,7 @@
 
 The names of the stages are those of emg2pose; what happens in them is ours, because the prompts of the real
 stages mix gestures that the evaluation must keep apart. Here a stage holds seen gestures, free-form and
-extras, or unseen gestures and extras, never seen and unseen ones.
+extras, or unseen gestures and extras, never both seen and unseen ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PINCH_RING, PINCH_PINKY = (0.45, -0.26, 0.27, 0.39), (0.59, -0.28, 0.37, 0.44)
 
 @dataclass(frozen=True, eq=False)
 class Gesture:
-    """A hand pose with what it takes to hold it.
+    """A hand pose with the effort of holding it.
 
     Attributes:
         label: name in the vocabulary.

@@ -1,4 +1,4 @@
-"""What the hand does: moves between gestures, holds, returns to rest, with the quirks of people."""
+"""What the hand does: moves between gestures, holds, returns to rest, in each person's own way."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class _Script:
 
 
 def make_trajectory(person: Person, stage: str, seconds: float, rng: np.random.Generator) -> Trajectory:
-    """Return what a person does in one recording of a stage."""
+    """Return the movement of a person in one recording of a stage."""
     names, variability = STAGES[stage], person.variability
     script = _Script(person, round(seconds * CONTROL_RATE), rng)
     # Where a stage mixes unseen gestures with extras, an extra never begins in the pose of an unseen gesture.
@@ -178,7 +178,7 @@ def make_sequence(person: Person, gestures: Sequence[tuple[str, Gesture]], rng: 
 
     Args:
         person: who makes them.
-        gestures: whose habits each follows, a name of ``GESTURES`` or ``FREE``, and what is made.
+        gestures: for each, the name (of ``GESTURES``, or ``FREE``) whose habits it follows, and the gesture.
         rng: random numbers of this movement.
     """
     longest_s = 1 + len(gestures) * (1.8 + HOLD_S[1] + person.variability.rest * REST_S[1])

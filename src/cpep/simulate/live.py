@@ -15,11 +15,11 @@ from cpep.types import FloatArray, IntArray
 USER = "live"
 """No cohort has a user of this name, so that no model was trained on this person."""
 REST = 4.0
-"""Rests are longer than in a cohort: a recogniser, and who watches it, sees the hand come to rest."""
+"""Rests are so many times longer than in a cohort: a recogniser, and a person who watches, sees each rest."""
 GESTURES_PER_TAKE = 4
 """With its rests, a take lasts about 20 s."""
 OTHERS = 4
-"""Unseen gestures and extras that are dealt with the eight seen ones: most gestures are in the shipped book."""
+"""Unseen gestures and extras that come with the eight seen ones: most gestures are in the shipped book."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def live_wearing(seed: int) -> Session:
 def live_takes(session: Session) -> Iterator[LiveTake]:
     """Yield takes without end.
 
-    Every seen gesture comes by before one comes again, and with them ``OTHERS`` of the others in turn.
+    Every seen gesture is made before one is made again, and with them ``OTHERS`` of the others in turn.
     """
     rng, deck, others = generator(session.person.seed, "deck", session.person.user), list[str](), list[str]()
     for number in count():

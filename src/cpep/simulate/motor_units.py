@@ -1,4 +1,4 @@
-"""Pools of motor units: who is recruited at which force, and when each unit fires (Fuglevand et al. 1993)."""
+"""Pools of motor units: at which force each is recruited, and when it fires (Fuglevand et al. 1993)."""
 
 from __future__ import annotations
 

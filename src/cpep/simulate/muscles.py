@@ -1,4 +1,4 @@
-"""From movement to neural drive: torque, which muscles share it, and how early they must be told."""
+"""From movement to neural drive: torque, the muscles that share it, and how early their drive must come."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ACTIVATION: tuple[FloatArray, FloatArray] = signal.butter(2, 12 / (CONTROL_RATE
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """What the spinal cord tells the muscles that the band sees.
+    """Neural drive and length of the muscles that the band sees.
 
     Attributes:
         drive_SV: neural drive 0..1, float32; leads the movement by the electromechanical delay.
@@ -114,7 +114,7 @@ def neural_drive(person: Person, trajectory: Trajectory, fatigue: float, rng: np
 
 
 def _with_co_contraction(person: Person, active_SA: FloatArray, stiffening_S: FloatArray) -> FloatArray:
-    """Add co-contraction, tone, and what spills over between compartments of one muscle."""
+    """Add co-contraction, tone, and activation that spills over between compartments of one muscle."""
     habits = person.habits
     effort_S1 = np.sqrt((active_SA**2).mean(axis=1, keepdims=True))
     level_S1 = 0.5 * habits.co_contraction * (0.6 * effort_S1 / 0.08 + 0.5 * stiffening_S[:, None])

@@ -58,7 +58,7 @@ class Habits:
     """How a person moves.
 
     Attributes:
-        cost_A: price of activating a muscle: who is recruited for the same torque.
+        cost_A: price of activating a muscle: it decides which muscles share a torque.
         co_contraction: level, and its share of each muscle (A).
         tone_A: activation at rest.
         lead: electromechanical delay, s: EMG leads force.

@@ -1,4 +1,4 @@
-"""Who is recorded doing what: the files of a cohort."""
+"""The files of a cohort: people, sessions, stages and lengths."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MINUTES = 6.0
 """Length of the plan below."""
 
 _SEEN_S, _UNSEEN_S, _OTHER_S = 25.0, 20.0, 30.0
-# Half of the time is neither seen nor unseen but free: as in emg2pose, where the gestures that are evaluated
-# are few among many behaviours, and what an encoder learns of unseen ones comes from these.
-# Within a session, the seen stages hold every seen gesture and the unseen stages every unseen one, in other
-# company in each session, so that neither session nor stage gives a gesture away.
+# Half of the time holds neither seen nor unseen gestures but free movement and extras: as in emg2pose, where the
+# evaluated gestures are few among many behaviours. From these an encoder learns what it knows of unseen gestures.
+# Within a session, the seen stages hold every seen gesture and the unseen stages every unseen one, combined in
+# another way in each session, so that neither session nor stage gives a gesture away.
 PLAN: tuple[tuple[tuple[str, float], ...], ...] = (
     (
         ("HandClawGraspFlicks", _SEEN_S),
@@ -55,7 +55,7 @@ _OTHERS: tuple[tuple[str, ...], ...] = (
         "IndexPinchesMiddlePinchesThumbswipes",
     ),
 )
-"""Further stages of each session, one of each line by user in turn: free-form twice, then extras."""
+"""Further stages of each session, one from each row above by user in turn: free-form twice, then extras."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def check(
 
 
 def _takes(cohort: Cohort, length: float) -> list[Take]:
-    """Return the takes of seen and unseen stages, so long that each gesture is repeated some four times."""
+    """Return the takes of seen and unseen stages, so long that each gesture is repeated about four times."""
     seconds = {stage: 30.0 if holds_unseen(stage) else 45.0 for session in PLAN for stage, _ in session}
     return [replace(take, seconds=seconds[take.stage] * length) for take in cohort.takes() if take.stage in seconds]
 
@@ -152,7 +152,7 @@ def _measure(job: tuple[Cohort, list[Take]]) -> _Session:
 
 
 def _signal(sessions: Sequence[_Session]) -> list[Property]:
-    """Return what the signal itself must be like, mean of people."""
+    """Return the properties of the signal itself, mean over recordings or people."""
 
     def mean(name: str) -> float:
         return float(np.mean([measured[name] for s in sessions for measured in s.signal]))
@@ -173,7 +173,7 @@ def _signal(sessions: Sequence[_Session]) -> list[Property]:
 
 
 def _geometry(seed: int) -> list[Property]:
-    """Return what a turn of the band by one electrode, and the mirrored band, do to the channels."""
+    """Return how channels agree after a turn of the band by one electrode, and with the mirrored band."""
     session = wear(seed, "user_00", "user_00_s0", "right", Variability(noise=0.0))
     placement = replace(session.placement, gain_C=np.ones(CHANNELS), bad=None)
     done = perform(session, "HandClawGraspFlicks", 0, 10.0)
@@ -235,7 +235,7 @@ def _gestures(held: Windows) -> list[Property]:
 
 
 def _control(silent: Windows) -> list[Property]:
-    """Return what artefacts alone give away: nothing. Moves count too, they make most artefacts."""
+    """Return how well artefacts alone tell gestures apart: at chance level. Moves count too: they make most."""
     seen = silent.select(np.isin(silent.label_N, SEEN_LABELS))
     seen_ND, all_ND = classify.standardised(seen), classify.standardised(silent)
     return [

@@ -36,7 +36,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """What truly happens in a recording, before any instrument sees it.
+    """What happens in a recording, before any instrument measures it.
 
     Attributes:
         trajectory: the movement.
@@ -53,7 +53,7 @@ class Performance:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """Return what sets the number of threads; to look for the libraries takes milliseconds."""
+    """Return the controller of the number of threads; looking for the libraries takes milliseconds."""
     return ThreadpoolController()
 
 
@@ -77,9 +77,9 @@ def enact(
 
     Args:
         session: who, and how the band sits.
-        stage: with ``repetition`` what the random numbers are known by.
+        stage: with ``repetition`` the key of the random numbers.
         repetition: counts recordings of this stage in this session.
-        move: from random numbers to the movement.
+        move: makes the movement from random numbers.
     """
     person, placement, key = session.person, session.placement, _key(session, stage, repetition)
     movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)

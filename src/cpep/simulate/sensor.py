@@ -1,4 +1,4 @@
-"""What the instruments make of it: noise, artefacts, filters, quantisation; motion capture that fails."""
+"""The instruments: noise, artefacts, filters and quantisation of the EMG; motion capture that fails."""
 
 from __future__ import annotations
 

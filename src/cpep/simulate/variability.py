@@ -55,7 +55,7 @@ class Variability:
 
 
 def generator(seed: int, *key: str | int) -> np.random.Generator:
-    """Return the random numbers of one thing, whatever else is drawn before it or elsewhere.
+    """Return the generator of one thing; nothing that is drawn elsewhere changes its random numbers.
 
     >>> float(generator(0, "user_00").random()) == float(generator(0, "user_00").random())
     True

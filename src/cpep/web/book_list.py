@@ -72,7 +72,7 @@ class BookList:
         self.entries.refresh()
 
     def _swatch(self, name: str) -> None:
-        """Build the mark of an entry, as on the map: from the ninth gesture on colours come again, as discs."""
+        """Build the mark of an entry, as on the map: after eight gestures the colours come again, as discs."""
         order = gestures(self._shown).index(name) if name != "rest" else 0
         colour = "-rest" if name == "rest" else str(order % 8)
         swatch = ui.element("i").classes("disc" if order >= 8 else "").props('aria-hidden="true"')

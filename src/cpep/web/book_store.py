@@ -38,7 +38,7 @@ class BookStore:
         """Add a gesture by its pose; see ``GestureBook.add``.
 
         Raises:
-            UserError: the name does not do, or is there already.
+            UserError: an empty, long or unprintable name, a name that is there already, or as ``GestureBook.add``.
         """
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
@@ -66,7 +66,7 @@ class BookStore:
         self._change(remove)
 
     def _change(self, change: Callable[[GestureBook], T]) -> T:
-        """Change a copy of the book and use it; what the change checks holds until it is done, in every tab."""
+        """Change a copy of the book, save it and use it; only one change at a time, from all tabs."""
         with self._lock:
             book = self.session.book.copy()
             found = change(book)

@@ -1,4 +1,4 @@
-"""Controls that the page has several of."""
+"""Controls that the page uses several times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Slider(ValueElement[float], component="static/slider.js"):
 
     Args:
         label: shown above it.
-        name: said of it to those who do not see what it belongs to.
+        name: read out to people who do not see the page.
         unit: of its value.
         low: lowest value.
         high: highest value.
@@ -44,6 +44,6 @@ def button(text: str, pressed: Callable[[], object] | None = None, main: bool = 
 
 
 def icon_button(icon: str, name: str, pressed: Callable[[], object]) -> None:
-    """Build a button that shows an icon and has a name for those who do not see it."""
+    """Build a button that shows an icon, with a name for people who do not see it."""
     found = ui.button(icon=icon, on_click=pressed, color=None).props("flat round dense size=sm")
     found.props["aria-label"] = name

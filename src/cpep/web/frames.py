@@ -1,4 +1,4 @@
-"""What the page asks for while it runs: the picture of now, and the map of the book."""
+"""What the page asks for while it runs: the view of this moment, and the map of the book."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Live:
 
     Args:
         session: the recogniser that runs.
-        source: what the user calls where the EMG comes from.
+        source: name of the source of EMG.
         unit: of the EMG.
         no_hand: why no hand is shown, in a sentence; empty where one is.
     """
@@ -90,6 +90,6 @@ def gestures(names: tuple[str, ...]) -> list[str]:
 
 
 def _newer(view: View, since: int) -> FloatArray:
-    """Return the columns after ``since``, or all where that is none of the past."""
+    """Return the columns after ``since``, or all of them if ``since`` is no past column."""
     wanted = view.column - since if 0 <= since <= view.column else len(view.emg_TC)
     return view.emg_TC[max(len(view.emg_TC) - wanted, 0) :]

@@ -31,11 +31,11 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Passes requests on that may be answered.
+    """Passes on the requests that may be answered.
 
-    Where there is a token, a request needs it, as a cookie; ``?token=`` and the login page set that. Where there is
-    none the page is on loopback, and only requests to an address of this machine are answered, since another site's
-    name may point to it. Everywhere requests that another site's page sends are refused, and bodies are limited.
+    Where there is a token, a request needs it in a cookie, which ``?token=`` and the login page set. Where there is
+    none, the page is on loopback: only requests to an address of this machine are answered, since another site's name
+    may point to it. In both cases requests that another site's page sends are refused, and bodies are limited.
 
     Args:
         app: what is guarded; the attribute keeps its name, by which NiceGUI finds its server.
@@ -60,7 +60,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
-        """Return the answer to a request that is not passed on."""
+        """Return the answer to a request that is not passed on, or ``None`` if it is."""
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         try:

@@ -11,7 +11,7 @@ from cpep.web.frames import Live
 from cpep.web.studio import Maker, Studio
 
 UNITS = {"noise_sd": "noise SD", "uV": "µV", "count": "counts"}
-"""How units are written, where not as in the device."""
+"""How units are written on the page, where not as in ``Device.emg_unit``."""
 
 
 class LiveView(Element, component="static/live.js"):
@@ -25,10 +25,10 @@ class LiveView(Element, component="static/live.js"):
 
 
 class Page:
-    """What is shown to everybody who opens the address.
+    """The page for everybody who opens the address.
 
     Args:
-        live: the session's pictures.
+        live: answers on the session.
         book_store: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.

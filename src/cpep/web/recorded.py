@@ -17,7 +17,7 @@ class Recorded:
 
     Args:
         rate: frames per second of the poses.
-        window_s: length of the model's windows, which a stretch must hold one of.
+        window_s: length of the model's windows; a stretch must hold at least one.
         use: called with the frames (S, J), rad, and the name of their gesture, ``""`` where it is not known.
     """
 

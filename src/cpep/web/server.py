@@ -36,7 +36,7 @@ def serve(page: Page, host: str, port: int, show: bool) -> None:
         show: open the page in the browser.
 
     Raises:
-        UserError: the address cannot be had.
+        UserError: as ``bind``.
     """
     # NiceGUI looks for its server among all objects, and those of torch complain when they are looked at.
     warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)

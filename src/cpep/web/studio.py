@@ -60,7 +60,7 @@ class Studio:
     """The studio of one browser tab.
 
     Args:
-        live: the session's pictures.
+        live: answers on the session.
         book_store: its book.
         maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
         rate: pose frames per second of the model.
@@ -175,7 +175,7 @@ class Studio:
             self._say("the simulated hand makes it")
 
     async def _add(self) -> None:
-        """Put the pose into the book, and say what it cannot be told from."""
+        """Put the pose into the book, and name the entries that are hard to tell from it."""
         name = self.name.value
         try:
             pose = self.pose_J if self.recorded_SJ is None else self.recorded_SJ

@@ -1,4 +1,4 @@
-"""A recording that comes through the page: checked, read, and what the studio wants of it."""
+"""A recording that comes through the page: it is checked and read, and gives poses to the studio."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cpep.types import REST, BoolArray, FloatArray, UserError
 LARGEST = 20 * 2**20
 """Bytes of an upload."""
 LARGEST_UNPACKED = 400 * 2**20
-"""Bytes of what it holds: a small file may unpack to more than the memory."""
+"""Unpacked bytes of an upload: a small file may unpack to more than the memory."""
 ENDINGS = (".hdf5", ".npz", ".csv", ".json")
-"""NinaPro's .mat files are not among them: what they unpack to is not known before it is done."""
+"""NinaPro's .mat files are not among them: their unpacked size is not known before they are unpacked."""
 LONGEST_NAME = 200
 """Bytes of a file's name."""
 SPARE_S = 1.0
-"""Of a stretch over the one window that it needs."""
+"""Length of a proposed stretch beyond the one window that it needs, s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +58,10 @@ class Poses:
         return start, min(start + length, self.seconds)
 
     def stretch(self, start_s: float, stop_s: float, window_s: float) -> FloatArray:
-        """Return the longest run of measured frames of a stretch (S, J).
+        """Return the longest run of measured frames (S, J) in a stretch.
 
         Raises:
-            UserError: it is shorter than a window.
+            UserError: that run is shorter than a window.
         """
         first, stop = round(start_s * self.rate), round(stop_s * self.rate)
         bounded = np.concatenate([[False], self.valid_S[first:stop], [False]])

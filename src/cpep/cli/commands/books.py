@@ -1,4 +1,4 @@
-"""Gesture books, and what a live recogniser is worth."""
+"""Gesture books, and the scores of a live recogniser."""
 
 from __future__ import annotations
 

@@ -70,7 +70,11 @@ def download(
 
 
 def _refuse(dataset: str, choices: int, hours: float | None, max_mb_s: float | None) -> None:
-    """Refuse what cannot be meant."""
+    """Refuse arguments that make no sense.
+
+    Raises:
+        UserError: another data set, no choice or several, or a number that is not above 0.
+    """
     if dataset != "emg2pose":
         raise UserError(f"{dataset}: cpep can download emg2pose; others are fetched by hand")
     if choices != 1:

@@ -1,4 +1,4 @@
-"""Recognition on a stream."""
+"""Live recognition: ``cpep stream``."""
 
 from __future__ import annotations
 

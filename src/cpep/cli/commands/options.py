@@ -1,4 +1,4 @@
-"""Options that several commands share, and what is read from their text."""
+"""Options that several commands share, and functions that read their text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def seeds_of(text: str) -> tuple[int, ...]:
     """Return the seeds between commas, each once.
 
     Raises:
-        UserError: something else than whole numbers that a generator takes.
+        UserError: the text is not a list of whole numbers up to ``LARGEST_SEED``.
     """
     parts = listed(text)
     if not parts or not all(part.isdecimal() and int(part) <= LARGEST_SEED for part in parts):
@@ -80,7 +80,7 @@ def check_folds(folds: int, test_users: str) -> None:
     """Check that ``--folds`` says how to divide people, and does not contradict ``--test-users``.
 
     Raises:
-        UserError: it does not.
+        UserError: a number of folds that divides nobody, or both options at once.
     """
     if folds < 0 or folds == 1:
         raise UserError(f"--folds {folds}: give 2 or more, or 0 to test a quarter of the people once")

@@ -1,4 +1,4 @@
-"""The gesture book: what a live recogniser knows, one entry a gesture, added by showing its pose."""
+"""The gesture book: the gestures that a live recogniser knows, each an entry of poses or of EMG windows."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from cpep.runtime.files import atomic_path
 from cpep.types import FloatArray, IntArray, StrArray, UserError, refuse_interpolation
 
 FALSE_ALARMS = 0.4
-"""Share of windows outside the book, of people nothing was trained on, that may be taken for a gesture of it."""
+"""Share of windows outside the book, of people on whom nothing was trained, that may pass for a gesture of it."""
 
 ALIKE = 0.65
-"""Two entries are hard to tell apart where no more of their windows are told right than this."""
+"""Two entries are hard to tell apart if at most this share of their windows is told right."""
 
 FORMAT = 1
 
 
 class GestureBook:
-    """Entries by name, and how sure to be of them. ``fit``, ``predict`` and ``predict_proba`` are scikit-learn's.
+    """Entries by name, with calibrated probabilities. ``fit``, ``predict`` and ``predict_proba`` are scikit-learn's.
 
     Args:
         model: an aligned checkpoint, or any that reads EMG if all entries are of EMG windows.
-        background: windows that confidence is calibrated on; without them it is a guess, by fixed numbers.
+        background: windows on which confidence is calibrated; without them it follows from fixed numbers.
         false_alarms: share of the background outside the book that may be taken for a gesture of it.
     """
 
@@ -71,7 +71,7 @@ class GestureBook:
         """Add a gesture by its pose, or other anchor; see ``pose_windows``. An entry of that name is replaced.
 
         Returns:
-            Names of the entries that cannot be told from it.
+            Names of the entries that are hard to tell from it.
 
         Raises:
             UserError: as ``pose_windows``; or the checkpoint has no pose encoder.
@@ -123,11 +123,11 @@ class GestureBook:
         return self
 
     def similarity(self, x_ND: FloatArray) -> FloatArray:
-        """Return how similar embeddings are to each entry, (N, E), by what is usual for the entry; see ``usual``."""
+        """Return the similarity (N, E) of embeddings to each entry: ``by_entry`` less its mean and over its SD."""
         return (self._nearness(x_ND) - self.usual_E) / self.spread_E
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
-        """Return of one embedding the probabilities (E + 1) as ``predict_proba``, and the nearest vector."""
+        """Return probabilities (E + 1,), as ``predict_proba``, and the index of the nearest vector."""
         cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
         near_1E = by_entry(cosine_1G, self.entry_G, len(self.entries))
         p_1E = self.calibration.probabilities((near_1E - self.usual_E) / self.spread_E)
@@ -151,7 +151,7 @@ class GestureBook:
         return np.array([self.answer(p_E) for p_E in self.predict_proba(x_ND)])
 
     def answer(self, p_E: FloatArray) -> str:
-        """Return the name that probabilities (E + 1) stand for, or ``unknown``."""
+        """Return the name that is meant by probabilities (E + 1,), or ``unknown``."""
         best = int(p_E[:-1].argmax())
         sure = best == self.rest or p_E[best] > self.calibration.threshold
         return self.names[best] if sure else UNKNOWN
@@ -235,7 +235,7 @@ class GestureBook:
         self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)
 
     def _alike(self, mine: int) -> tuple[str, ...]:
-        """Return the names of the entries that windows show to be hard to tell from one."""
+        """Return the names of the entries that are hard to tell from entry ``mine``, by EMG or by pose."""
         found = []
         for other, name in enumerate(self.names):
             by_emg = told_right(self._known_NE, self._target_N, mine, other)
@@ -248,7 +248,7 @@ class GestureBook:
 def fingerprint(model: Model) -> str:
     """Return a hash of a model's weights and statistics: which checkpoint a book is of.
 
-    The names are those of format 5 of checkpoints, under which the books of today were made.
+    Tensors are hashed under the names that they had in format 5 of checkpoints, as in existing books.
     """
     digest = hashlib.blake2b(digest_size=8)
     named = {re.sub(r"^net\.anchor\.", "net.pose.", name): tensor for name, tensor in model.state_dict().items()}

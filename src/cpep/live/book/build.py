@@ -1,4 +1,4 @@
-"""A gesture book of a store's recordings: poses of training users, confidence by validation users."""
+"""A gesture book from a store: poses of training users, confidence calibrated on validation users."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cpep.types import BoolArray, UserError
 
 LONGEST_HOP_S = 0.25
 MOST = 3000
-"""Windows of the background: a random choice of more."""
+"""Largest number of windows of the background; of more, a random choice is kept."""
 
 
 def book_of(
@@ -26,8 +26,8 @@ def book_of(
 ) -> GestureBook:
     """Return a book of gestures as people show them in a store.
 
-    Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users; nobody
-    of the test users is looked at, nor is EMG of unseen gestures, nor any label but to find the poses.
+    Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users. No
+    recording of test users is read, and no EMG of unseen gestures; labels serve to find the poses alone.
 
     Args:
         model: an aligned checkpoint.
@@ -36,7 +36,8 @@ def book_of(
         false_alarms: see ``GestureBook``.
 
     Raises:
-        UserError: no such gesture, nobody makes it long enough for a window, or the store is of other people.
+        UserError: no such gesture, no training user makes it for a whole window, no window to calibrate on, or a
+            store of other people.
     """
     model.card.refuse_other(store)
     split = model.card.held_out()
@@ -79,7 +80,7 @@ def grid_s(model: Model) -> float:
 
 
 def background_of(model: Model, store: Store, windows: Windows) -> Background:
-    """Return ``MOST`` of some windows, as a stream of their sessions embeds them, with pose where there is any."""
+    """Return at most ``MOST`` of the windows, embedded as by a stream, and their poses if the model reads any."""
     chosen = _some(windows, np.ones(len(windows), bool), MOST)
     x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
     if model.spec.reads_anchor:

@@ -12,9 +12,9 @@ from cpep.types import FloatArray, IntArray, StrArray
 
 NEIGHBOURS = 10
 OUTSIDE_SHARE = 0.1
-"""Of what a hand does in use, how much is expected to be in no entry; the background holds much more of it."""
+"""Share of windows that is expected to be in no entry in use; in the background it is much larger."""
 FEWEST = 20
-"""Windows of two entries by which they can be judged."""
+"""Two entries are compared if each has at least so many windows."""
 
 SMALLEST = 1e-3
 COLD_AND_HOT = -7.0, 3.0
@@ -28,8 +28,8 @@ OUTSIDE = -1
 class Calibration:
     """From similarities to probabilities: softmax of (similarity, unknown) over temperature.
 
-    ``fit`` finds it. The values that stand here are for cosines, where there is nothing to fit it on: about what is
-    found on simulated people.
+    ``fit`` finds the values. The defaults serve where there are no windows to fit on: they are for cosines, and close
+    to what is fitted on simulated people.
 
     Attributes:
         temperature: of the softmax.
@@ -52,7 +52,7 @@ class Calibration:
 
 
 def cosines(x_ND: FloatArray, vector_GD: FloatArray) -> FloatArray:
-    """Return cosines (N, G) of unit vectors; of several a window, (N, Q, D), the nearest to a vector counts."""
+    """Return cosines (N, G) of unit vectors; of Q vectors a window (N, Q, D), the nearest one counts."""
     cosine = x_ND @ vector_GD.T
     return np.asarray(cosine if cosine.ndim == 2 else cosine.max(axis=1))
 
@@ -60,13 +60,14 @@ def cosines(x_ND: FloatArray, vector_GD: FloatArray) -> FloatArray:
 def by_entry(cosine_NG: FloatArray, entry_G: IntArray, entries: int, left_out: int = 0) -> FloatArray:
     """Return the mean cosine to the ``NEIGHBOURS`` nearest vectors of each entry, (N, E).
 
-    The k-nearest vote of each entry by weight, so that an entry of many vectors does not outvote one of few.
+    Each entry has neighbours of its own, so that an entry of many vectors does not outvote one of few.
 
     Args:
         cosine_NG: to every vector of the gallery.
         entry_G: entry of each, sorted.
         entries: how many there are.
-        left_out: vectors of each entry that do not count: a window, of cosine -1, is no neighbour of itself.
+        left_out: vectors of each entry that do not count: 1 if the windows are the gallery's own, whose cosine
+            to themselves is -1.
     """
     out_NE = np.full((len(cosine_NG), entries), -1.0, np.float32)
     edges = np.searchsorted(entry_G, np.arange(entries + 1))
@@ -101,13 +102,13 @@ def softmax(x_NE: FloatArray) -> FloatArray:
 
 
 def usual(near_NE: FloatArray, rest: int) -> tuple[FloatArray, FloatArray]:
-    """Return mean and SD (E,) of what ``by_entry`` says of windows in which hands move.
+    """Return mean and SD (E,) of ``by_entry`` over windows in which hands move.
 
-    Some entries lie amid the EMG of everything and some aside; by what is usual for each they can be compared, an
-    entry of one pose set by hand with one of hundreds that were recorded. No label is needed.
+    Some entries are near to most EMG, others far from it. Relative to the mean and SD of each, an entry of one pose
+    set by hand can be compared with one of hundreds of recorded poses. No label is needed.
 
     Args:
-        near_NE: of EMG windows of people that nothing was trained on.
+        near_NE: of EMG windows of people on whom nothing was trained.
         rest: entry of rest, whose windows do not count; -1 for none.
     """
     moving_N = near_NE.argmax(axis=1) != rest
@@ -118,8 +119,8 @@ def usual(near_NE: FloatArray, rest: int) -> tuple[FloatArray, FloatArray]:
 def shown(near_NE: FloatArray, own_GE: FloatArray, entry_G: IntArray) -> IntArray:
     """Return the entry (N,) that the pose of each window shows, or ``OUTSIDE``.
 
-    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are. An
-    entry of few vectors, which are no neighbours of each other, takes the usual border of the others.
+    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are. In an
+    entry of few vectors these are no neighbours of each other: it takes at least the median border of the others.
 
     Args:
         near_NE: ``by_entry`` of the poses.
@@ -154,7 +155,7 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: 
     """Fit temperature and unknown by maximum likelihood, and the threshold by the rate of false alarms.
 
     Args:
-        similarity_NE: of windows of people that nothing was trained on.
+        similarity_NE: of windows of people on whom nothing was trained.
         target_N: entry that each shows, or ``OUTSIDE``.
         rest: entry that never raises an alarm; -1 for none.
         false_alarms: share of the windows outside the book that may be accepted; where none are known, the
@@ -188,12 +189,12 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: 
 
 
 def alarm(p_NE: FloatArray, rest: int) -> FloatArray:
-    """Return the largest probability of a gesture, (N,); 0 where rest (an entry, -1 for none) is ahead of all."""
+    """Return the largest probability of a gesture, (N,); 0 where rest (its index, -1 for none) is likeliest."""
     return np.asarray(np.where(p_NE[:, :-1].argmax(axis=1) == rest, 0, of_gestures(p_NE, rest).max(axis=1)))
 
 
 def of_gestures(p_XE: FloatArray, rest: int) -> FloatArray:
-    """Return the probabilities of the entries (..., E), that of rest (an entry, -1 for none) as 0."""
+    """Return the probabilities of the entries (..., E), with 0 for rest (its index, -1 for none)."""
     loud_XE = p_XE[..., :-1].copy()
     if rest >= 0:
         loud_XE[..., rest] = 0

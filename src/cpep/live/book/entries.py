@@ -1,4 +1,4 @@
-"""What a gesture book is made of."""
+"""The parts of a gesture book: entries and background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REST, UNKNOWN = "rest", "unknown"
 """The entry that raises no event, and the answer where no entry fits."""
 
 GALLERY = 200
-"""Vectors of an entry that are kept: a random choice of more."""
+"""Most vectors of an entry; of more, a random choice is kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,12 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """Windows of people that nothing was trained on: what confidence is calibrated on.
+    """Windows of people on whom nothing was trained; confidence is calibrated on them.
 
     Attributes:
         emg_ND: EMG embeddings, unit vectors.
         pose_ND: pose embeddings of the same windows; (N, 0) where there was no pose.
-        name_N: gesture of each where it is known, else empty; is used where there was no pose.
+        name_N: gesture of each where it is known, else empty; used where there was no pose.
     """
 
     emg_ND: FloatArray
@@ -54,7 +54,7 @@ class Background:
 
 
 def some(vector_GD: FloatArray, pose_GJ: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return ``GALLERY`` of the vectors, chosen at random, with their poses; all where they are no more."""
+    """Return at most ``GALLERY`` of the vectors, chosen at random, with their poses."""
     chosen = np.sort(np.random.default_rng(0).permutation(len(vector_GD))[:GALLERY])
     return vector_GD[chosen], pose_GJ[chosen]
 
@@ -63,7 +63,7 @@ def checked(name: str) -> str:
     """Return a name that a gesture can have.
 
     Raises:
-        UserError: it cannot.
+        UserError: an empty name, ``unknown``, or a name with ``${``.
     """
     if not name.strip() or name == UNKNOWN:
         raise UserError(f"{name!r} cannot be the name of a gesture; give another")

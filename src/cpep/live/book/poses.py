@@ -9,7 +9,7 @@ from cpep.simulate.variability import smooth_noise
 from cpep.types import FloatArray, UserError
 
 VARIANTS = 48
-"""Windows that a pose set by hand becomes."""
+"""Number of windows that are made of a pose set by hand."""
 
 EXECUTION_SD = 0.10
 """How much a joint differs from one execution, and one person, to the next, rad (SD)."""
@@ -25,13 +25,13 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
 
     Args:
         card: of the checkpoint that will embed them.
-        pose: a pose (J,) of a hand held still, of which variants as people make them are drawn; a recording
+        pose: a pose (J,) of a hand held still, of which ``VARIANTS`` windows are made (see ``held``); a recording
             (frames, J) at the card's frame rate, cut at ``RECORDED_HOP_S``; or windows (N, S, J).
-        name: of the gesture, for the sentence.
+        name: of the gesture, for the sentence of an error.
 
     Raises:
         UserError: another number of columns, a recording shorter than one window, values that are not finite, or a
-            single frame of what is no hand.
+            single frame of an anchor that is no hand.
     """
     anchor, frames = card.device.anchor, round(card.window_s * card.frame_rate)
     pose = np.asarray(pose, np.float32)
@@ -56,7 +56,7 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
 
 
 def held(pose_J: FloatArray, frames: int, frame_rate: float) -> FloatArray:
-    """Return windows (VARIANTS, S, J) in which the pose is held, the first of them exactly as it is set."""
+    """Return windows (VARIANTS, S, J) in which the pose is held, as different people would; the first as set."""
     rng, joints = np.random.default_rng(0), len(pose_J)
     shift_NJ = EXECUTION_SD * rng.standard_normal((VARIANTS, joints))
     shift_NJ[0] = 0

@@ -21,9 +21,9 @@ from cpep.types import FloatArray, UserError
 
 BUFFERED_S = 10
 KINDS = ("emg_channels", "exg_channels", "eeg_channels")
-"""Where a board's EMG is, the first that it has."""
+"""BrainFlow's names for rows that may hold EMG; the first one that a board has is taken."""
 PACKAGES = 256
-"""After so many, a board counts from 0 again."""
+"""Package numbers of a board begin at 0 again after so many."""
 
 
 def open_board(what: str, device: Device) -> Reconnecting:
@@ -104,10 +104,10 @@ class Board:
 
 
 class PackageClock:
-    """Times of samples by the numbers of their packages, which do not jitter, where these count samples.
+    """Times of samples from the numbers of their packages, which do not jitter, where these count samples.
 
-    Package numbers mean something else on every board. Where one sample of the first second does not follow on the
-    one before it, time is that of BrainFlow's stamps.
+    Package numbers mean something else on every board. If a sample of the first second does not have the number after
+    that of the sample before it, the times are BrainFlow's stamps.
 
     Args:
         rate: samples per second.

@@ -15,8 +15,8 @@ CHUNK_S = 0.02
 class PlaybackClock:
     """Hands out samples when they are due.
 
-    A sample is due by its number since the start: what is late once, for a slow reader, is made up for, and real time
-    does not drift away.
+    A sample is due by its number since the start, so that a delay by a slow reader is made up for, and the stream
+    does not drift from real time.
 
     Args:
         rate: samples per second.

@@ -12,7 +12,7 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
 
     Args:
         device: of the checkpoint.
-        name: of the source, for the sentence.
+        name: of the source, for the sentence of an error.
         channels: of the source.
         rate: of the source, samples per second; 0 where it has no regular one.
         kind: ``raw`` or ``envelope``; empty where that is not known.

@@ -15,7 +15,7 @@ from cpep.live.signals import Chunk
 SILENCE_S = 2.0
 """A connection without a sample for so long is given up."""
 TELL_S = 0.5
-"""Without a connection, what is lost is told this often."""
+"""Without a connection, lost samples are declared this often, s."""
 PAUSE_S = 0.2
 """Between two attempts to connect."""
 

@@ -42,7 +42,7 @@ SOURCES: Registry[SourceKind] = Registry(
 
 
 def forms() -> tuple[str, ...]:
-    """Return all that a user may write, by the alphabet."""
+    """Return all forms that a user may write, in alphabetical order of the sources."""
     return tuple(form for name in sorted(SOURCES.names()) for form in SOURCES.get(name).forms)
 
 

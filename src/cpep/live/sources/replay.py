@@ -28,7 +28,7 @@ class Replay:
         path: a recording, or a folder of them in any layout.
         device: of the checkpoint.
         speed: 1 for real time, more for faster, 0 for as fast as possible.
-        user: whose recordings; of whom the first one is, if empty.
+        user: whose recordings; if empty, the person of the first one.
 
     Raises:
         UserError: no recordings there, none of this user, or another device.
@@ -72,7 +72,7 @@ def emg_of_person(path: Path, device: Device) -> FloatArray:
 
 
 def _emg(recording: Recording) -> FloatArray:
-    """Return float32 EMG; of a left band as a right one has it, as in training."""
+    """Return EMG (T, C), float32; channels of a left band in the order of a right one, as in training."""
     emg_TC = np.asarray(recording.emg_TC, np.float32)
     return emg_TC[:, recording.mirror] if recording.mirror else emg_TC
 

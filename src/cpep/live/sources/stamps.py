@@ -10,22 +10,22 @@ from cpep.live.signals import Chunk
 from cpep.types import FloatArray
 
 MEMORY_S = 1.0
-"""The jitter of a stream is what its stamps did in the last second."""
+"""The jitter of a stream is measured over its last second."""
 HOLD_S = (0.05, 0.5)
-"""So much at least, and at most, is waited for after a jump of the stamps, to see whether they come back."""
+"""Shortest and longest wait after a jump of the stamps, s, to see whether they come back."""
 LATE = 0.5
-"""Samples by which a stamp jumps that is looked at."""
+"""A stamp that jumps by more than so many samples is looked at."""
 
 
 class LossFinder:
     """Finds lost samples from the stamps of those that arrive.
 
-    A stamp is late by its time less that of its number at the nominal rate. One that is late may be a matter of
-    jitter, or of a sender that was held up: those after it are on time again. Samples were lost where all that follow
-    are later, by more than half a sample, than any of the last second; of those that follow, twice as many are looked
-    at as may be missing, but at least 50 ms and at most half a second. Losses smaller than the jitter are not seen,
-    nor those of the first second; a clock that runs a little fast or slow does no harm. Samples after a jump are held
-    back until it is known what it means.
+    A stamp is late by its time less that of its number at the nominal rate. Jitter, or a sender that was held up, can
+    make a stamp late: then later stamps are on time again. Samples were lost where all stamps that follow are later,
+    by more than half a sample, than any of the last second. Of the stamps that follow, twice as many are looked at as
+    samples may be missing, but at least 50 ms and at most half a second. Losses smaller than the jitter are not seen,
+    nor losses in the first second; a clock that runs a little fast or slow does no harm. Samples after a jump are
+    held back until it is known what the jump means.
 
     Args:
         rate: nominal samples per second.
@@ -75,7 +75,7 @@ class LossFinder:
         return start + int(found[0]) if len(found) else len(self._late_T)
 
     def _to_hold(self) -> int:
-        """Return how many samples tell what the jump before the first that is held means."""
+        """Return how many samples must be held to know what the jump before the first of them means."""
         return int(np.clip(2 * (self._late_T[0] - self._known_M.max()), self._fewest, self._most))
 
     def _missing(self) -> int:
