@@ -116,7 +116,7 @@ def test_every_value_of_a_preset_is_one_that_may_be_set(name):
     config = PRESETS[name]()
     for path in set(fields_of(config)) - {"preset", "recipe"}:
         value = _get(config, path)
-        plain = getattr(value, "value", list(value) if isinstance(value, tuple) else value)
+        plain = getattr(value, "value", f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else value)
         assert override(config, [f"{path}={plain}"]) == config
 
 

@@ -15,15 +15,15 @@ UNSEEN = (3, 6)
 
 
 @pytest.fixture(scope="module")
-def split(protocol):
-    return protocol.split
+def split(split_data):
+    return split_data.split
 
 
 @pytest.fixture(scope="module")
-def asked(protocol, split):
+def asked(split_data, split):
     """Return a function from what users lack to what is asked then."""
 
-    def of(lacks, split=split, store=protocol.store):
+    def of(lacks, split=split, store=split_data.store):
         some = without(store, lacks)
         return Asked.of(some, split, list_windows(some, 2.0, 0.25))
 
@@ -84,15 +84,15 @@ def test_one_gesture_of_a_set_has_nothing_to_be_told_from(asked, split):
         refuse_unanswerable([one], 2.0)
 
 
-def test_a_person_who_repeats_fewer_than_two_gestures_shows_nothing(asked, protocol, split):
+def test_a_person_who_repeats_fewer_than_two_gestures_shows_nothing(asked, split_data, split):
     user = split.users_test[0]
-    repetition_M = np.array(protocol.store.repetition_M)
-    label_M = np.array(protocol.store.label_M)
-    for entry in protocol.store.entries:
+    repetition_M = np.array(split_data.store.repetition_M)
+    label_M = np.array(split_data.store.label_M)
+    for entry in split_data.store.entries:
         if entry.user == user:  # only the first gesture is made again
             own = slice(entry.start, entry.start + entry.frames)
             label_M[own][(repetition_M[own] > 1) & (label_M[own] > 1)] = 0
-    one = asked({}, store=dataclasses.replace(protocol.store, label_M=label_M))
+    one = asked({}, store=dataclasses.replace(split_data.store, label_M=label_M))
     assert lacking([one]) == [f"test user {user}: fewer than two gestures made more than once; left out of few-shot"]
 
 
@@ -128,15 +128,15 @@ def test_a_set_that_one_fold_can_ask_is_no_reason_to_refuse_the_others(asked, sp
         refuse_unanswerable([whole, asked(of_all(split.users_test, ALL))], 2.0)
 
 
-def test_windows_that_are_fewer_than_gestures_teach_nothing(asked, protocol, split):
+def test_windows_that_are_fewer_than_gestures_teach_nothing(asked, split_data, split):
     """Discriminant analysis needs more windows than gestures."""
-    label_M = np.array(protocol.store.label_M)
-    for entry in protocol.store.entries:
+    label_M = np.array(split_data.store.label_M)
+    for entry in split_data.store.entries:
         if entry.user in split.users_train:
             own = slice(entry.start, entry.start + entry.frames)
             label_M[own] = 0
             if entry.user == split.users_train[0]:
                 label_M[own][:200], label_M[own][300:500] = 1, 2  # one window each
-    store = dataclasses.replace(protocol.store, label_M=label_M)
+    store = dataclasses.replace(split_data.store, label_M=label_M)
     with pytest.raises(UserError, match=r"have 2 \(index_flexion, index_extension\).*a few windows each"):
         refuse_unanswerable([asked({}, dataclasses.replace(split, unseen=()), store)], 2.0)

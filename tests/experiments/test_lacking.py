@@ -8,7 +8,7 @@ from cpep.checkpoints.embed import embedding_set, measured_pose
 from cpep.data.windows import list_windows
 from cpep.experiments import evaluators as evaluation
 from cpep.experiments.adapted import Adaptation, needed
-from cpep.experiments.protocol import Protocol
+from cpep.experiments.protocol import SplitData
 from cpep.models.baselines.regressor import PoseRegressor
 from tests.experiments.lacking import of_all, without
 
@@ -16,25 +16,26 @@ ALL = range(1, 13)
 
 
 @pytest.fixture(scope="module")
-def lacking(protocol):
+def lacking(split_data):
     """Return a function from what users lack to the outcomes of every row without a network."""
 
     def found(lacks):
-        store = without(protocol.store, lacks)
-        own = Protocol(store, protocol.split, list_windows(store, 2.0, 0.5), protocol.config, 0)
+        store = without(split_data.store, lacks)
+        own = SplitData(store, split_data.split, list_windows(store, 2.0, 0.5), split_data.config, 0)
         windows, pose = needed(own), own.pose_points(own.windows)
         adaptation = Adaptation(own, windows, own.features_of(windows, "recording"), False)
         pairs = [
             own.every.select(np.isin(own.every.users(store), own.split.users(role))) for role in ("train", "val")
         ]
-        outcomes = [
-            *own.labelled("features", own.features("recording")),
-            *own.zero_shot("pose", pose, pose),
-            *adaptation.labelled("features/adapted"),
-            *adaptation.zero_shot("cpep/adapted", own.pose_points(windows), pose),
-            *evaluation.linear_to_pose(own, "ridge", "recording", pairs),
-        ]
-        return {(one.model, one.protocol, one.gestures): one for one in outcomes}
+        features = own.features("recording")
+        outcomes = {
+            "features": own.outcomes(vectors=features, emg=features),
+            "pose": own.outcomes(query=pose, gallery=pose),
+            "features/adapted": adaptation.labelled(),
+            "cpep/adapted": adaptation.zero_shot(own.pose_points(windows), pose),
+            "ridge": evaluation.ridge(own, evaluation.Subject("ridge", "recording", pairs)).outcomes,
+        }
+        return {(name, one.protocol, one.gestures): one for name, some in outcomes.items() for one in some}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cpep.evaluate.fewshot.DRAWS", 1)
@@ -47,9 +48,9 @@ def whole(lacking):
     return lacking({})
 
 
-def test_who_lacks_a_set_is_left_out_of_it_alone(lacking, whole, protocol):
-    first, second = protocol.split.users_test
-    found = lacking({first: protocol.split.unseen})
+def test_who_lacks_a_set_is_left_out_of_it_alone(lacking, whole, split_data):
+    first, second = split_data.split.users_test
+    found = lacking({first: split_data.split.unseen})
     assert found.keys() == whole.keys()
     for key, one in found.items():
         assert set(one.score.per_user) == ({second} if key[2] == "unseen" else {first, second})
@@ -59,8 +60,8 @@ def test_who_lacks_a_set_is_left_out_of_it_alone(lacking, whole, protocol):
             assert found[key].score.per_user[second] == whole[key].score.per_user[second]
 
 
-def test_who_lacks_some_of_a_set_is_scored_on_the_others(lacking, protocol):
-    first, _ = protocol.split.users_test
+def test_who_lacks_some_of_a_set_is_scored_on_the_others(lacking, split_data):
+    first, _ = split_data.split.users_test
     found = lacking({first: [1, 2]})
     for (_, _, gestures), one in found.items():
         mine = set(one.test.label_N[one.test.user_N == first])
@@ -68,42 +69,42 @@ def test_who_lacks_some_of_a_set_is_scored_on_the_others(lacking, protocol):
         assert {1, 2} <= set(one.classes) or gestures == "unseen"
 
 
-def test_a_set_that_no_test_person_has_gives_no_row_and_stays_an_answer_among_all(lacking, whole, protocol):
-    found = lacking(of_all(protocol.split.users_test, protocol.split.unseen))
+def test_a_set_that_no_test_person_has_gives_no_row_and_stays_an_answer_among_all(lacking, whole, split_data):
+    found = lacking(of_all(split_data.split.users_test, split_data.split.unseen))
     assert found.keys() == {key for key in whole if key[2] != "unseen"}
     for key, one in found.items():
         assert one.classes == whole[key].classes
 
 
-def test_what_no_training_person_has_is_neither_asked_nor_answered(lacking, whole, protocol):
-    found = lacking(of_all(protocol.split.users_train, [1]))
+def test_what_no_training_person_has_is_neither_asked_nor_answered(lacking, whole, split_data):
+    found = lacking(of_all(split_data.split.users_train, [1]))
     assert found.keys() == whole.keys()
     for (_, name, gestures), one in found.items():
         if name.startswith("few_shot"):  # a person who shows a gesture needs nobody to teach it
             assert 1 in one.test.label_N and 1 in one.classes
         else:
             assert 1 not in one.test.label_N and 1 not in one.predicted_N and 1 not in one.classes
-            seen = len(protocol.split.seen) - 1
+            seen = len(split_data.split.seen) - 1
             options = {"seen": seen, "unseen": 2}[gestures] if name != "zero_shot_all" else seen + 2
             assert one.score.chance == pytest.approx(1 / options)
 
 
-def test_one_unseen_gesture_alone_is_not_asked(lacking, whole, protocol):
-    found = lacking(of_all(protocol.split.users_train, [3]))
+def test_one_unseen_gesture_alone_is_not_asked(lacking, whole, split_data):
+    found = lacking(of_all(split_data.split.users_train, [3]))
     assert found.keys() == {key for key in whole if key[2] != "unseen"}
     assert 6 in found["pose", "zero_shot_all", "seen"].classes
 
 
 @pytest.mark.parametrize("role", ["train", "val", "test"])
-def test_a_person_with_rest_alone_disturbs_nobody(lacking, whole, protocol, role):
-    user = protocol.split.users(role)[0]
+def test_a_person_with_rest_alone_disturbs_nobody(lacking, whole, split_data, role):
+    user = split_data.split.users(role)[0]
     found = lacking({user: ALL})
     assert found.keys() == whole.keys()
-    people = set(protocol.split.users_test) - {user}
+    people = set(split_data.split.users_test) - {user}
     assert all(set(one.score.per_user) == people for one in found.values())
 
 
-def test_pose_errors_are_of_the_sets_that_are_asked(protocol, monkeypatch):
+def test_pose_errors_are_of_the_sets_that_are_asked(split_data, monkeypatch):
     class Regressor(PoseRegressor):
         def __init__(self):
             super().__init__(joints=22, samples=200, rate=100.0, context=0, times_S=torch.tensor([0.5, 1.5]))
@@ -112,8 +113,8 @@ def test_pose_errors_are_of_the_sets_that_are_asked(protocol, monkeypatch):
         net = Regressor()
         emg_frontend = type("Frontend", (), {"normalisation": "recording"})
 
-    store = without(protocol.store, of_all(protocol.split.users_test, protocol.split.unseen))
-    own = Protocol(store, protocol.split, list_windows(store, 2.0, 0.25), protocol.config, 0)
+    store = without(split_data.store, of_all(split_data.split.users_test, split_data.split.unseen))
+    own = SplitData(store, split_data.split, list_windows(store, 2.0, 0.25), split_data.config, 0)
     monkeypatch.setattr(
         "cpep.experiments.evaluators.predict_pose",
         lambda model, store, some: measured_pose(store, some, model.net.times_S),
@@ -122,6 +123,6 @@ def test_pose_errors_are_of_the_sets_that_are_asked(protocol, monkeypatch):
         "cpep.experiments.evaluators.embed_emg",
         lambda model, store, some, *_: embedding_set(store, some, np.sin(some.start_N)[:, None].astype(np.float32)),
     )
-    found = evaluation.regression(own, "pose_t", Model())
+    found = evaluation.regression(own, evaluation.Subject("pose_t", "recording", [], Model()))
     assert [error.gestures for error in found.errors] == ["seen"]
     assert {one.gestures for one in found.outcomes} == {"seen", "all"}

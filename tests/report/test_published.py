@@ -98,7 +98,7 @@ def test_text_sets_ours_beside_the_papers() -> None:
     assert heads[2].index("ours") == heads[1].index("seen") == heads[0].index("linear probe")
     models = [line.split()[0] for line in accuracies.splitlines()[4:]]
     assert models == [
-        *("cpep", "embridge", "emg_mae", "vemg2pose†", "pose"),
+        *("cpep", "embridge", "emg_mae", "pose", "vemg2pose†"),
         *("cpep/frozen_emg", "cpep/random_init_emg", "cpep/avg_pool"),
     ]
     (line,) = (line for line in errors.splitlines() if line.startswith("neuropose"))

@@ -84,3 +84,20 @@ def test_a_thread_that_reads_while_another_loads_finds_all(tmp_path, monkeypatch
     for reader in readers:
         reader.join()
     assert found == [("pear",)] * 2
+
+
+def test_the_order_does_not_depend_on_which_module_was_imported_first(tmp_path, monkeypatch):
+    (tmp_path / "shop_of_nuts.py").write_text(
+        "from cpep.runtime.registry import Registry\nSHOP = Registry('nut', ['nuts_one', 'nuts_two'])\n"
+    )
+    (tmp_path / "nuts_one.py").write_text("import shop_of_nuts\nshop_of_nuts.SHOP.add('hazel', 1)\n")
+    (tmp_path / "nuts_two.py").write_text(
+        "import shop_of_nuts\ndef add(name):\n    shop_of_nuts.SHOP.add(name, 2)\nadd('walnut')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import shop_of_nuts
+
+    shop_of_nuts.SHOP.add("own", 3)
+    import nuts_two  # noqa: F401
+
+    assert shop_of_nuts.SHOP.names() == ("hazel", "walnut", "own")

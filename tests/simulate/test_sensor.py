@@ -61,7 +61,7 @@ def test_muscle_off_leaves_noise_alone() -> None:
     stage = "GraspPunchCloseFar"
     one, other = record(loud, stage, 0, 6.0, "x"), record(silent, stage, 0, 6.0, "x")
     np.testing.assert_array_equal(one.label_T, other.label_T)
-    np.testing.assert_array_equal(one.pose_SJ, other.pose_SJ)
+    np.testing.assert_array_equal(one.anchor_SJ, other.anchor_SJ)
     active = one.label_T > 0
     quiet = other.emg_TC[active].std(axis=0)
     assert one.emg_TC[active].std(axis=0).max() > 4 * np.median(quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,10 @@ def hours(seconds: float) -> str:
     ('250.9', '0.39', '0.00010')
     """
     value = seconds / 3600
-    return f"{value:,.1f}" if value >= 1 else np.format_float_positional(value, 2, unique=False, fractional=False)
+    if value >= 1:
+        return f"{value:,.1f}"
+    digits = 1 - math.floor(math.log10(value)) if value else 1  # after the point, so that two are significant
+    return f"{value:.{digits}f}"
 
 
 def used_in_training(store: Store, split: Split, every: Windows, allowed: Windows, role: Role) -> Usage:

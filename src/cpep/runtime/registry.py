@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -26,7 +27,7 @@ GROUP = "cpep"
 
 
 class Registry(Generic[T]):
-    """Things by name, in the order in which they were added: the built-in ones first.
+    """Things by name: built-in ones in the order of their modules, then others in the order in which they were added.
 
     Args:
         what: one of them in a word, for sentences.
@@ -39,6 +40,7 @@ class Registry(Generic[T]):
         self._loaded = False
         self._loading = threading.RLock()
         self._items: dict[str, T] = {}
+        self._place: dict[str, int] = {}
 
     def add(self, name: str, item: T) -> T:
         """Add something under a name and return it.
@@ -48,7 +50,7 @@ class Registry(Generic[T]):
         """
         if name in self._items:
             raise ValueError(f"there is a {self.what} called {name!r} already")
-        self._items[name] = item
+        self._items[name], self._place[name] = item, self._place_of_caller()
         return item
 
     def get(self, name: str) -> T:
@@ -81,7 +83,17 @@ class Registry(Generic[T]):
                 for module in self._modules:
                     import_module(module)
                 load_plugins()
+                # whichever module was imported first: parameters, columns and rows keep their order
+                self._items = dict(sorted(self._items.items(), key=lambda pair: self._place[pair[0]]))
         return self._items
+
+    def _place_of_caller(self) -> int:
+        """Return the place in the list of the built-in module that is being imported; after all for other modules."""
+        frame = sys._getframe(2)
+        while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+            frame = frame.f_back
+        name = frame.f_globals.get("__name__")
+        return self._modules.index(name) if name in self._modules else len(self._modules)
 
 
 @cache
