@@ -171,8 +171,8 @@ def costed(objective: Objective) -> Trained:
 class AnchorSide:
     """Anchors of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
-    Each rank embeds and holds its own part of the list: 250 hours with a hop of 0.25 s are 3.6 million windows, 3.7 GB
-    in all. A batch may hold any windows; their embeddings come from the ranks that hold them, 256 kB a step.
+    Each rank embeds and holds its own part of the list: 250 hours with a hop of 0.25 s are 3.6 million windows, or
+    3.7 GB in all. A batch may hold any windows; their embeddings come from the ranks that hold them, 256 kB a step.
 
     Args:
         task: store and settings.
@@ -192,7 +192,7 @@ class AnchorSide:
         return distributed.gathered(self.own_ND, self.part)
 
     def embed(self, chosen: IntArray, part: distributed.Part) -> Tensor:
-        """Return embeddings (B, D) of windows by their positions in the list; ``part`` is this rank's part of them."""
+        """Return embeddings (B, D) of windows by their positions in the list; ``part`` is the part of this rank."""
         if self.own_ND is None:
             return distributed.gathered(self.net.embed_anchor(self.windows_of(chosen[part.rows])), part)
         return distributed.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))

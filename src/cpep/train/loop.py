@@ -63,7 +63,7 @@ def fit(
     chance_loss: float = math.inf,
     progress: Progress = no_progress,
 ) -> History:
-    """Train ``model``, and leave in it the latest weights whose validation loss is about the lowest (``KEPT_WITHIN``).
+    """Train ``model``, and leave in it the latest weights with about the lowest validation loss (``KEPT_WITHIN``).
 
     Args:
         model: parameters that require a gradient are trained; all tensors are saved.

@@ -27,7 +27,7 @@ from cpep.types import Progress, no_progress
 
 
 class RegressionStage(Baseline):
-    """Trains a regression model: AdamW, L1 on joint angles, EMG rotated by up to one channel of the ring.
+    """Trains a regression model: Adam, L1 on joint angles, EMG rotated by up to one channel of the ring.
 
     For the pose of a known hand, ``baselines.fingertip`` times the mean distance of fingertips is added.
     """

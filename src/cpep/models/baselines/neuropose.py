@@ -81,7 +81,7 @@ class NeuroPose(PoseRegressor):
         crop = samples % stride
         kept = samples - crop
         frames = max(1, min(kept, round(kept / rate * POSE_RATE)))
-        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames * kept - 0.5  # in samples; mean per frame
+        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames * kept - 0.5  # in samples
         super().__init__(
             joints=joints,
             samples=samples,
