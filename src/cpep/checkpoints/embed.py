@@ -32,7 +32,7 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
 
 
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
-    """Return vectors of windows with their labels, users, recordings, times (s from the recording's start), sessions."""
+    """Return vectors of windows with their labels, users, recordings, sessions, and times in the recording (s)."""
     names, sessions = (np.array(names) for names in zip(*((e.name, e.session) for e in store.entries), strict=True))
     first = np.array([entry.start for entry in store.entries])[windows.entry_N]
     return EmbeddingSet(

@@ -170,7 +170,7 @@ def rejected(matched: Sequence[Matched], names: Sequence[str]) -> float:
 
 
 def confusion(matched: Sequence[Matched], names: Sequence[str]) -> IntArray:
-    """Return how often each gesture (rows) got each answer (columns): a gesture, or in the last column none of them."""
+    """Return how often each gesture (rows) got each answer (columns); the last column is ``NOTHING``."""
     counts = np.zeros((len(names), len(names) + 1), int)
     for one in matched:
         for gesture, n in zip(one.made, one.first_M.tolist(), strict=True):

@@ -1,7 +1,7 @@
 """Classical EMG features of a window, as a careful engineer would choose them without a learnt representation.
 
-The sets of features were chosen by the accuracy of a linear probe on people left out (NinaPro DB1 for envelopes, a Myo
-armband for raw EMG), so that the baseline is hard to beat. On both data sets the matrix logarithm of the channel
+The sets of features were chosen by the accuracy of a linear probe on people left out (NinaPro DB1 for envelopes, a
+Myo armband for raw EMG), so that the baseline is hard to beat. On both data sets the matrix logarithm of the channel
 covariance improves on means and spreads alone (log-Euclidean form of the features of Barachant et al. 2012).
 """
 

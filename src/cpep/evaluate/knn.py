@@ -16,8 +16,8 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
     """Label queries by their ``k`` nearest gallery vectors.
 
     The search is exact, by cosine similarity to the whole gallery. The majority of the ``k`` nearest wins; between
-    labels with equal votes, the larger sum of similarities, then the smaller label. Of gallery vectors that are equally
-    near, the earlier one counts as nearer. A vector of zeros has similarity 0 to everything.
+    labels with equal votes, the larger sum of similarities, then the smaller label. Of gallery vectors that are
+    equally near, the earlier one counts as nearer. A vector of zeros has similarity 0 to everything.
 
     Args:
         query: vectors to label (Q, D); or E vectors each (Q, E, D), of which the nearest to a gallery vector counts.
@@ -46,8 +46,8 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
 def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest gallery vectors of queries (Q, k), nearest first, and their similarities, float64.
 
-    The search is exact: products in float32, whose largest error is known, select the gallery vectors that can be among
-    the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal. The
+    The search is exact: products in float32, whose largest error is known, select the gallery vectors that can be
+    among the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal. The
     result of a query does not depend on the other queries.
 
     Args:
