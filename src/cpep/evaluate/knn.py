@@ -47,8 +47,8 @@ def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray,
     """Return the ``k`` nearest gallery vectors of queries (Q, k), nearest first, and their similarities, float64.
 
     The search is exact: products in float32, whose largest error is known, select the gallery vectors that can be
-    among the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal. The
-    result of a query does not depend on the other queries.
+    among the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal.
+    The result of a query does not depend on the other queries.
 
     Args:
         unit: queries of length one, (Q, D) or (Q, E, D), float32.

@@ -43,8 +43,8 @@ class Prior:
 class GestureSpace:
     """Directions in which one person's gestures differ, scaled so that windows of one gesture have variance 1.
 
-    The directions that separate the gestures of one person best are kept. They are rotated so that people's means of a
-    gesture are uncorrelated.
+    The directions that separate the gestures of one person best are kept. They are rotated so that people's means of
+    a gesture are uncorrelated.
 
     Args:
         movements: one vector of each movement of training people, labelled.
@@ -126,7 +126,7 @@ def personal_shares(
     evidence: tuple[FloatArray, FloatArray] | None = None,
     seed: int = 0,
 ) -> FloatArray:
-    """Return the probability of every gesture for every window of a person, (N, K), mean over halves of the movements.
+    """Return the probability of each gesture for each window of a person, (N, K), mean over halves of the movements.
 
     A few movements can decide which cluster gets which name; the mean over halves depends less on them.
 

@@ -60,8 +60,8 @@ class Probe:
 class LinearProbe(Probe):
     """Multinomial logistic regression.
 
-    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. All gestures have
-    the same weight, however long they were held, because the score is balanced accuracy.
+    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. All gestures
+    have the same weight, however long they were held, because the score is balanced accuracy.
 
     Args:
         strength: weight of the penalty. It is per window, so that a strength chosen on one set of gestures

@@ -1,8 +1,8 @@
 """Cross-session: a probe is trained on a test person's first session and tested on the person's later sessions.
 
 The device was taken off and put on again between sessions. Sessions of a person are ordered by their names, with
-numbers in names as numbers, like recordings in a store. Each person has a separate probe; its strength is the one that
-validation people choose for the linear probe. People with one session take no part.
+numbers in names as numbers, like recordings in a store. Each person has a separate probe; its strength is the one
+that validation people choose for the linear probe. People with one session take no part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Few-shot: each test person shows some windows of every gesture with labels; all other repetitions are asked.
 
-Each person is recognised alone, among all gestures, for several random choices of the shown windows. The scatter of the
-windows of a gesture comes from training people's seen gestures; validation people choose its shrinkage.
+Each person is recognised alone, among all gestures, for several random choices of the shown windows. The scatter of
+the windows of a gesture comes from training people's seen gestures; validation people choose its shrinkage.
 """
 
 from __future__ import annotations

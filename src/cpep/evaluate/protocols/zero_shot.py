@@ -46,7 +46,7 @@ class ZeroShot(Protocol):
 
 
 def gallery_of(given: Given, anchors: EmbeddingSet, labels: tuple[int, ...]) -> EmbeddingSet:
-    """Return the share ``evaluate.gallery`` of training people's anchors of gestures, at least one of each gesture."""
+    """Return the share ``evaluate.gallery`` of training people's anchors, at least one of each gesture."""
     gallery = part(anchors, given.split, "train", labels)
     if set(gallery.user_N) & set(given.split.users_test):
         raise AssertionError("the gallery holds anchors of test users")
