@@ -1,10 +1,10 @@
 """Adaptation to each test person's own recordings, without their labels, and answers after it under four protocols.
 
 A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over the
-movements finds the person's means of gestures (``cpep.evaluate.person``). Every movement is taken for one of the asked
-gestures. The sessions of a person are put together, each centred and scaled by itself. Where the EMG is normalised
-causally, the answer to a window depends only on earlier movements of its recording; few-shot is then left out, because
-the shown windows have no place in time.
+movements finds the person's means of gestures (``cpep.evaluate.person``). Every movement is taken for one of the
+asked gestures. The sessions of a person are put together, each centred and scaled by itself. Where the EMG is
+normalised causally, the answer to a window depends only on earlier movements of its recording; few-shot is then left
+out, because the shown windows have no place in time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def idle(store: Store, windows: Windows, split: Split) -> Windows:
 
 
 def needed(data: SplitData) -> Windows:
-    """Return the windows that adaptation reads: all of test people; gestures of training people, and as many ``idle``."""
+    """Return the windows that adaptation reads: all of test people; of training people gestures, and as many idle."""
     store, split, every = data.store, data.split, data.every
     own = np.isin(every.users(store), split.users_test)
     labelled = np.isin(every.start_N, data.of_role("train").start_N)
@@ -214,7 +214,7 @@ class Adaptation:
         return share_NK
 
     def _answered(self, protocols: tuple[Protocol, ...], share_NK: FloatArray, labels_K: IntArray) -> list[Outcome]:
-        """Return the outcomes of protocols; the answer to a window is the likeliest gesture of the protocol's classes."""
+        """Return outcomes; the answer to a window is the likeliest gesture among the classes of the protocol."""
         outcomes = []
         for protocol in protocols:
             for gestures, labels in protocol.asked(self._given).items() if protocol in self._protocols else ():

@@ -1,8 +1,8 @@
 """Which gestures can be asked of whom, known from the labels before anything is trained.
 
-A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose. A
-gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than two
-of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person who has
+A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose.
+A gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than
+two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person who has
 none of them is left out of the set.
 """
 

@@ -68,9 +68,9 @@ class Comparison:
 def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     """Compare cpep with every other model by a paired bootstrap over people (`paired_bootstrap`).
 
-    Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts if both models
-    are evaluated in all of its folds. People count if every run of both models tests them; where windows are long,
-    these can be fewer than all. There is no comparison with fewer than two people.
+    Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts if both
+    models are evaluated in all of its folds. People count if every run of both models tests them; where windows are
+    long, these can be fewer than all. There is no comparison with fewer than two people.
 
     Args:
         folds: every fold with every seed.

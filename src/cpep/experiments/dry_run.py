@@ -33,7 +33,7 @@ PAPER_H, PAPER_GPUS, FP16 = 4.5, 4, 125e12
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU, with its dense operations a second (data sheet) in the number format in which cpep trains on it."""
+    """A kind of GPU, and its dense operations a second (data sheet) in the number format in which cpep trains."""
 
     name: str
     peak: float
