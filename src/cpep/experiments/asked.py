@@ -2,8 +2,8 @@
 
 A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose.
 A gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than
-two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person who has
-none of them is left out of the set.
+two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person
+without any of them is left out of the set.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Subject:
     Attributes:
         name: name of the row.
         normalisation: normalisation of the EMG for classical features.
-        pairs: windows of training and of validation people on which CPEP is aligned, for linear maps from EMG to pose.
+        pairs: training and validation people's windows on which CPEP is aligned, for linear maps from EMG to pose.
         checkpoint: model of the row; a classical row has none.
         progress: called with EMG windows embedded and in all.
     """
@@ -135,8 +135,8 @@ def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
 def regression(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate a model that predicts poses: the features of its decoder, zero-shot by predicted poses, and errors.
 
-    For zero-shot, a pose is ``POSE_PARTS`` mean poses at the times that the model predicts, each joint standardised by
-    training people. Predicted and measured poses are compared by cosine, as for every other row.
+    For zero-shot, a pose is ``POSE_PARTS`` mean poses at the times that the model predicts, each joint standardised
+    by training people. Predicted and measured poses are compared by cosine, as for every other row.
     """
     model = subject.model
     net, anchor = model.net, data.store.device.anchor
@@ -191,8 +191,8 @@ def linear_to_pose(
 ) -> Evaluation:
     """Evaluate a linear map from features to a space of poses, then the nearest pose.
 
-    It is fitted on the windows on which CPEP is aligned, whatever their labels. Of many windows only some are used, at
-    equal distances, since neighbours share most of their samples.
+    It is fitted on the windows on which CPEP is aligned, whatever their labels. Of many windows only some are used,
+    at equal distances, since neighbours share most of their samples.
     """
     kind = subject.normalisation
     some = [windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS)) for windows in subject.pairs]

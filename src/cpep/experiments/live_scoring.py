@@ -56,7 +56,7 @@ class LiveRequest:
 
 
 def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Replay people's recordings through stream and recogniser; write ``live.json`` and ``live.html``; return results.
+    """Replay recordings through stream and recogniser, write ``live.json`` and ``live.html``, and return the results.
 
     Raises:
         UserError: a user took part in training or calibration; there is nobody to replay; the data do not fit; or

@@ -184,7 +184,7 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
     jobs: dict[str, Job] = {}
 
     def add(task: FoldTask, stage: StageRun, row: str) -> str:
-        """Add the job of a stage unless it is there, and return its name; the first row that needs it gives the name."""
+        """Add the job of a stage unless it is there; return its name, which has the first row that needs it."""
         needs = tuple(add(task, start, row) for start in stage.starts)
         folder = stage.folder(task.config)
         own = f"{stage.name} of {row}" if folder != stage.name else folder
@@ -248,7 +248,7 @@ def losses_of(task: FoldTask, row: RowRun) -> list[dict[str, Any]]:
 
 
 def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
-    """Return the cost of training a row: operations of all its stages, their share of CPEP's total, steps, parameters."""
+    """Return the cost of training a row: parameters and steps, operations of all its stages, share of CPEP's."""
     stages = row.chain()
     if not stages:
         return {}

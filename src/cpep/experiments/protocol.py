@@ -82,7 +82,7 @@ class SplitData:
         return other
 
     def pose(self, model: Model) -> EmbeddingSet:
-        """Return embeddings of the poses of the evaluated windows; computed once for models with the same pose encoder."""
+        """Return embeddings of the evaluated windows' poses, computed once for models with the same pose encoder."""
         assert isinstance(model.net, Cpep)
         weights = [tensor.cpu().numpy().tobytes() for tensor in model.net.anchor.state_dict().values()]
         key = hashlib.sha256(b"".join(weights)).hexdigest()
