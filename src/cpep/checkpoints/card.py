@@ -85,7 +85,7 @@ class Card:
 
 
 def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
-    """Check a unit against that of a checkpoint.
+    """Check a unit against the unit of a checkpoint.
 
     Args:
         what: signal that has the unit, for the error.

@@ -18,7 +18,7 @@ from cpep.types import FloatArray, IntArray, StrArray
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher the balanced accuracy of ``a`` is than that of ``b``, with a 95 % interval over people."""
+    """Balanced accuracy of ``a`` minus balanced accuracy of ``b``, with a 95 % interval over people."""
 
     mean: float
     low: float

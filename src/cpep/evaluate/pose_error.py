@@ -64,7 +64,7 @@ def pose_error(
         user_N: person of each window.
         gestures: ``seen`` or ``unseen``.
         unit: unit of the poses; for ``rad`` errors are in degrees.
-        hand: forward kinematics, where the pose is that of a known hand.
+        hand: forward kinematics, for poses of a known hand; else ``None``.
     """
     spread_J = measured_NSJ.std(axis=(0, 1), dtype=np.float64)
 

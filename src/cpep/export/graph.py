@@ -283,7 +283,7 @@ def quantise(path: Path, out: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what the exporters log about themselves, and a warning of torch about its own code."""
+    """Suppress the log of the exporters, and a warning of torch about its own code."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""What an encoder is: from a window to one vector and one state of each token; and the encoders by name."""
+"""The encoder: from a window to one vector, and one state of each token; and the registry of encoders."""
 
 from __future__ import annotations
 

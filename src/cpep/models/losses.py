@@ -46,7 +46,7 @@ def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) ->
 
     Args:
         prediction_BNP: reconstruction of every token.
-        target_BNP: what should be reconstructed, ``Encoder.targets``.
+        target_BNP: target of every token, from ``Encoder.targets``.
         masked_BN: true where the encoder did not see the token.
 
     Raises:
@@ -79,7 +79,7 @@ def pose_loss(
 
 @in_fp32
 def similarities(emg: Tensor, anchor_BD: Tensor) -> Tensor:
-    """Return the cosine (B, B') of every EMG window with every pose; with queries, that of the nearest query.
+    """Return the cosine (B, B') of every EMG window with every pose; with queries, of its nearest query.
 
     Args:
         emg: EMG embeddings (B, D), or queries (B, Q, D) of EMBridge.
@@ -169,8 +169,8 @@ def cascle(
         emg: as for ``info_nce``.
         anchor_BD: as for ``info_nce``.
         affinity_BK: see ``affinities``.
-        temperature: of the EMG-pose similarities.
-        target_temperature: of the similarities of poses.
+        temperature: temperature of the EMG-pose similarities.
+        target_temperature: temperature of the similarities of poses.
     """
     own_BB = torch.eye(len(anchor_BD), dtype=torch.bool, device=anchor_BD.device)
     alike_BB = similarities(affinity_BK, affinity_BK) / target_temperature

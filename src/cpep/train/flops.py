@@ -1,4 +1,4 @@
-"""What training costs in floating-point operations: models are trained on equal terms by this measure.
+"""The cost of training in floating-point operations: models are trained on equal terms by this measure.
 
 The count does not depend on the machine, so a run that was resumed, or moved to a GPU, makes as many steps as any
 other. Matrix products and convolutions are counted, forward and backward.

@@ -31,9 +31,9 @@ SAVE_EVERY_S = 30.0
 KEPT_WITHIN = 0.02
 """The weights of a later check are kept if its validation loss is above the lowest by at most this share of it.
 
-A smaller difference tells nothing: two validation people disagree by more on which of two checks is better (LOG.md,
-2026-11-26). The later check has the smaller learning rate. A contrastive loss that never falls 2 % below the chance
-loss keeps its last weights.
+Two validation people disagree on smaller differences: between two checks the loss of one can fall while the loss of
+the other rises (LOG.md, 2026-11-26). The later check has the smaller learning rate. A contrastive loss that never
+falls 2 % below the chance loss keeps its last weights.
 """
 
 

@@ -30,11 +30,11 @@ from cpep.types import Progress, UserError, no_progress
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that a stage trains, and what a step of it costs.
+    """The network that a stage trains, and the cost of a step.
 
     Attributes:
         net: all that is trained, including losses with parameters of their own.
-        total_of: from a number of windows to a scalar; its backward pass costs as much as that of the loss.
+        total_of: from a number of windows to a scalar; its backward pass costs as much as a step's.
         tokens: tokens of a window, [CLS] included; 0 for a network that reads samples.
         reads_emg: whether a step reads EMG from the store.
         reads_anchor: whether a step reads anchors from the store.
@@ -133,7 +133,7 @@ class Stage(ABC):
 
     @abstractmethod
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
-        """Build what is trained around an untrained model, without looking at data.
+        """Return the trained network, built around an untrained model, without reading data.
 
         Raises:
             UserError: settings that do not go together.
@@ -141,7 +141,7 @@ class Stage(ABC):
 
     @abstractmethod
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Fit statistics on training windows, and return what the loop is given.
+        """Fit statistics on training windows, and return the input of the loop.
 
         Args:
             task: store, split, settings as ``applied`` returns them.

@@ -78,7 +78,7 @@ class SupervisedStage(Baseline):
         return Trained(net, total_of, encoder.tokens + 1)
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Return the cross-entropy; the chance loss is that of guessing among the seen gestures."""
+        """Return the cross-entropy; the chance loss is the cross-entropy of guessing among seen gestures."""
         trained, optim = self.trained(model, task.config, task.split), self.optim(task.config)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)

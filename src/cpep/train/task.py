@@ -40,7 +40,7 @@ PIECE_S = 10.0
 
 @dataclass(frozen=True)
 class Task:
-    """What every stage is given.
+    """The input of every stage of training.
 
     Attributes:
         store: prepared recordings.
@@ -71,7 +71,7 @@ class Task:
         return enough(self.store, windows, role)
 
     def key(self, stage: str, settings: dict[str, Any], *inputs: Path) -> str:
-        """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
+        """Return the fingerprint of one stage of this run: settings, people, recordings, and checkpoints before it.
 
         Args:
             stage: its name.

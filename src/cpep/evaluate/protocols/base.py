@@ -1,4 +1,4 @@
-"""What a protocol of evaluation is, what it is given, what it returns, and the registry of all protocols.
+"""The protocol of evaluation: its base class, its input and outcome, and the registry of all protocols.
 
 A protocol asks which gestures the frozen embeddings of test people's windows mean. It is a module, of this package or
 elsewhere, that adds an object to ``PROTOCOLS``; `run` runs the protocols that the settings choose. A protocol knows

@@ -31,7 +31,7 @@ class CrossSession(Protocol):
     )
 
     def run(self, given: Given) -> Iterator[Outcome]:
-        """Answer the later sessions of test people who have some.
+        """Answer the windows of test people's later sessions.
 
         A gesture that a person did not make in the first session is not asked of that person, but it counts for the
         chance level.

@@ -1,4 +1,4 @@
-"""What the regression models share: EMG windows in, a pose sequence out."""
+"""The base class of models that predict a pose sequence from EMG windows, and how they adapt to other devices."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Objective(nn.Module):
 
     @property
     def reads_people(self) -> bool:
-        """Whether the loss needs to know whose the windows are."""
+        """Whether the loss needs the person of each window."""
         return any(term.reads_people for _, term in self.weighted)
 
     def forward(
