@@ -1,1 +1,1 @@
-"""Weights with all that is needed to use and to judge them."""
+"""Checkpoints: weights, and all that is needed to use and to judge them."""

@@ -1,4 +1,4 @@
-"""What is saved beside the weights of a model, and what it says about the next store that comes along."""
+"""The card of a model, which is saved beside its weights, and checks whether another store fits the model."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from cpep.types import UserError
 
 @dataclass(frozen=True)
 class Card:
-    """What is saved beside the weights.
+    """The description of a model that is saved beside its weights.
 
     Attributes:
-        kind: which model this is, a name of ``MODELS``.
+        kind: kind of the model, a name of ``MODELS``.
         encoders: constructor arguments of each encoder.
         frontend: constructor arguments of the EMG front end; empty without an EMG encoder.
         regressor: constructor arguments of a network that predicts pose; empty in the others.
-        device: what the model was trained on, and what it refuses to differ from.
+        device: device of the training data; other devices are refused.
         frame_rate: frames of the anchor per second.
-        window_s: length of a window.
+        window_s: length of a window, seconds.
         vocabulary: names of the labels of the training data; empty where they are not known.
-        split: who and what was held out, as plain values; empty where that is not known.
+        split: held-out people and unseen gestures, as plain values; empty where they are not known.
         config: the run's settings, as plain values.
-        provenance: data name, seed, version, git commit; steps, step of these weights, validation loss there.
+        provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class Card:
         """Return the split that the model was trained under.
 
         Raises:
-            UserError: the card has none, as that of an imported checkpoint.
+            UserError: the card has no split, as for an imported checkpoint.
         """
         if not self.split:
             raise UserError(f"this {self.kind} checkpoint does not say on whom it was trained; give one that does")
@@ -66,7 +66,7 @@ class Card:
 
         Args:
             store: prepared recordings.
-            path: what the user knows them by, if not by the store.
+            path: what the user gave, for the error, if it is not the store.
 
         Raises:
             UserError: other channels, rate or kind of EMG; EMG in another unit, where both are known; or another
@@ -82,13 +82,13 @@ class Card:
 
 
 def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
-    """Check a unit against that of a checkpoint.
+    """Check a unit against the unit of a checkpoint.
 
     Args:
-        what: what is in it.
-        trained: unit of the checkpoint; empty where it is not known, which fits all.
-        given: unit of what comes along, or empty.
-        name: of what comes along, for the sentence.
+        what: signal that has the unit, for the error.
+        trained: unit of the checkpoint; empty where it is not known, which fits all units.
+        given: unit of the given recordings, or empty.
+        name: name of the given recordings, for the error.
 
     Raises:
         UserError: both are known and differ.

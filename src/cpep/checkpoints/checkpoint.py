@@ -1,7 +1,7 @@
 """Checkpoints: one folder of safetensors and json, written atomically, no pickle.
 
-``model.safetensors`` holds the weights and the statistics that were fitted with them, ``config.json`` all
-that is needed to rebuild and to judge the model: sizes, device, vocabulary, split, settings, provenance.
+``model.safetensors`` holds the weights and the statistics that were fitted with them. ``config.json`` holds all that
+is needed to rebuild and to judge the model: sizes, device, vocabulary, split, settings, provenance.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cpep.runtime.hub import local
 from cpep.types import FloatArray, UserError
 
 FORMAT, READABLE = 6, (5, 6)
-"""Format that is written, and those that are read: 5 calls the anchor pose."""
+"""Format that is written, and formats that are read; in format 5 the anchor is called pose."""
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
 
@@ -51,7 +51,7 @@ class Model(nn.Module):
         """The front end of the EMG.
 
         Raises:
-            UserError: a model of pose alone.
+            UserError: the model has no EMG encoder.
         """
         if self.frontend is None:
             raise UserError(f"a {self.card.kind} checkpoint has no EMG encoder")
@@ -96,12 +96,12 @@ class Model(nn.Module):
 
         Args:
             emg_BCT: float, in the device's unit; channels and samples as in training.
-            standard: of their recording, from ``calibrate``; without it the training users' typical one,
-                with which a new person is recognised less well.
+            standard: centre and spread of their session, from ``calibrate``; without it, those typical of training
+                people, with which a new person is recognised less well.
 
         Returns:
-            (B, D), L2-normalised for an aligned model, and (B, Q, D) for one with queries; [CLS] for a masked
-            autoencoder; what the decoder reads, averaged over time, for a model that predicts pose.
+            (B, D); (B, Q, D) with queries. For an aligned model they are L2-normalised; for an EMG encoder they are
+            [CLS]; for a model that predicts pose, the features that its decoder reads, averaged over time.
 
         Raises:
             UserError: wrong shape, values that are not finite, or a model without an EMG encoder.
@@ -112,7 +112,7 @@ class Model(nn.Module):
     def predict_pose(
         self, emg_BCT: Tensor, standard: CentreSpread | None = None, first_pose_BJ: Tensor | None = None
     ) -> Tensor:
-        """Predict the pose of EMG windows, (B, J, S) at the times ``net.times_S`` (s) of a window.
+        """Return the predicted pose of EMG windows, (B, J, S), at the times ``net.times_S`` of a window, seconds.
 
         Args:
             emg_BCT: as for ``encode_emg``.
@@ -128,7 +128,7 @@ class Model(nn.Module):
         return self.spec.predict(self.net, signal, first).transpose(1, 2)
 
     def embed_signal(self, signal_BNF: Tensor) -> Tensor:
-        """Embed what the front end returns; see ``encode_emg``."""
+        """Embed the output of the front end; see ``encode_emg``."""
         return self.spec.embed(self.net, signal_BNF)
 
     @torch.no_grad()
@@ -136,7 +136,8 @@ class Model(nn.Module):
         """Embed windows of the anchor (B, J, S) at the card's frame rate.
 
         Args:
-            anchor_BJT: joint angles in rad; of a kind that is normalised, such as a glove, normalised as in training.
+            anchor_BJT: joint angles in rad; an anchor of a kind that is normalised, such as a glove's, normalised as
+                in training.
 
         Returns:
             (B, D), L2-normalised for an aligned model; [CLS] for a masked autoencoder.
@@ -150,11 +151,11 @@ class Model(nn.Module):
         return self.spec.embed_anchor(self.net, anchor_BSJ)
 
     def encode_pose(self, pose_BJT: Tensor) -> Tensor:
-        """Embed windows of hand poses: ``encode_anchor`` under the name that it has for a hand."""
+        """Embed windows of hand poses: the same as ``encode_anchor``."""
         return self.encode_anchor(pose_BJT)
 
     def _signal(self, emg_BCT: Tensor, standard: CentreSpread | None) -> Tensor:
-        """Check EMG windows and return what the network takes."""
+        """Check EMG windows and return the input of the network."""
         _check(emg_BCT, (self.card.device.channels, self.card.samples), "EMG", "channels x samples")
         return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
 
@@ -172,9 +173,9 @@ def save(model: Model, folder: Path, *, half: bool = False) -> None:
     """Write a checkpoint; the folder appears whole or not at all, and replaces an older checkpoint.
 
     Args:
-        model: what to write.
-        folder: of the checkpoint.
-        half: as 16-bit floats, half the size; they are read as 32-bit ones.
+        model: the model.
+        folder: folder of the checkpoint.
+        half: whether weights are written as 16-bit floats, which halves the file; they are read as 32-bit floats.
 
     Raises:
         UserError: the folder holds something else.
@@ -197,7 +198,7 @@ def load(path: str | Path) -> Model:
         path: its folder, or ``hf://organisation/name`` or ``hf://organisation/name@revision`` (docs/sharing.md).
 
     Raises:
-        UserError: no checkpoint there, a newer format, or damaged files; see also ``hub.fetch``.
+        UserError: there is no checkpoint, it has another format, or files are damaged; see also ``hub.fetch``.
     """
     folder = local(path)
     if not (folder / "config.json").is_file():
@@ -220,5 +221,5 @@ def load(path: str | Path) -> Model:
 
 
 def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights under the names of this format: format 5 calls the anchor encoder ``net.pose``."""
+    """Return weights under the names of the written format; in format 5 the anchor encoder is ``net.pose``."""
     return {re.sub(r"^net\.pose\.", "net.anchor.", name): tensor for name, tensor in tensors.items()}

@@ -18,7 +18,7 @@ BATCH = 256
 
 
 def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what the EMG network takes, as in training, to where the network is.
+    """Return a function that reads the input of the EMG network, as in training, to the network's device.
 
     Raises:
         UserError: the store is of another device, or the model has no EMG encoder.
@@ -32,7 +32,7 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
 
 
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
-    """Attach labels, users, recordings, times and sessions to vectors of windows."""
+    """Return vectors of windows with their labels, users, recordings, sessions, and times in the recording (s)."""
     names, sessions = (np.array(names) for names in zip(*((e.name, e.session) for e in store.entries), strict=True))
     first = np.array([entry.start for entry in store.entries])[windows.entry_N]
     return EmbeddingSet(
@@ -48,7 +48,7 @@ def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> Embedding
 def in_batches(
     windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress, size: int = BATCH
 ) -> FloatArray:
-    """Apply ``call`` to batches of ``size`` windows and stack what it returns; over ranks each takes a part."""
+    """Return the stacked results of ``call`` on batches of ``size`` windows; each rank computes a part."""
     parts, shared = [], len(windows) >= distributed.world_size()
     own = distributed.part(len(windows)) if shared else distributed.Part(0, len(windows), len(windows))
     with torch.no_grad():
@@ -73,7 +73,7 @@ def embed_emg(model: Model, store: Store, windows: Windows, progress: Progress =
 
 
 def pooled_emg(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
-    """Return the vectors that a linear probe reads; of an EMG encoder alone, [CLS] and mean token."""
+    """Return the vectors that a linear probe reads; for an EMG encoder without anchor, [CLS] and mean token."""
     read = emg_reader(model, store)
     x_ND = in_batches(windows, lambda w: model.spec.probed(model.net, read(w)), size=model.spec.embed_batch)
     return embedding_set(store, windows, x_ND)
@@ -88,7 +88,7 @@ def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progres
 
 
 def predict_pose(model: Model, store: Store, windows: Windows) -> FloatArray:
-    """Return the anchor (N, S, J) that a regression predicts for windows at its ``times_S``."""
+    """Return the anchor (N, S, J) that a regression model predicts for windows at its ``times_S``."""
     read, spec = emg_reader(model, store), model.spec
     return in_batches(windows, lambda w: spec.predict(model.net, read(w)).float(), size=spec.embed_batch)
 

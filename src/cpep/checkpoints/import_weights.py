@@ -1,7 +1,7 @@
-"""Weights of the emg2pose benchmark's models that others trained, as checkpoints of cpep.
+"""Imports published weights of the emg2pose benchmark's models as checkpoints of cpep.
 
-The reference code was never read, so nothing here knows how a published file calls its tensors: the user says
-which is which of ours (docs/baselines.md).
+We never read the reference code, so the names of tensors in a published file are not known here: the user maps them
+to our names (docs/baselines.md).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ IMPORTABLE: tuple[str, ...] = ("vemg2pose", "emg2pose")
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 FEW = 3
-"""Tensors that a sentence names."""
+"""How many tensors an error names."""
 
 MEAN_POSE = "mean_J"
-"""Name of the mean pose, which is no weight of theirs: zero in an imported model."""
+"""Name of the mean pose, which published weights do not have: it is zero in an imported model."""
 
 LAYERS = {
     "encoder.stem.#.conv": "stem, convolution {}",
@@ -55,7 +55,7 @@ LAYERS = {
     "decoder.hidden.4": "LayerNorm 2",
     "decoder.head": "linear head (20 positions, then 20 velocities)",
 }
-"""What each layer of ``Emg2Pose`` is; # is a number that counts from 0, and from 1 in the words."""
+"""Each layer of ``Emg2Pose`` in words; # is a number, which counts from 0 in the name and from 1 in the words."""
 
 PARTS = {
     "weight": "weight",
@@ -71,7 +71,7 @@ def benchmark_kind(name: str) -> str:
     """Return the kind of a model by its name.
 
     Raises:
-        UserError: it is none of the benchmark's.
+        UserError: weights of this model cannot be imported.
     """
     for kind in IMPORTABLE:
         if kind == name:
@@ -88,7 +88,7 @@ def names_text(name: str) -> str:
 
 
 def describe(name: str) -> str:
-    """Say which weight of the network a name is.
+    """Return, in words, which weight of the network a name is.
 
     >>> describe("encoder.stages.1.blocks.0.up.bias")
     'stage 2, block 1, linear layer 1: bias'
@@ -100,17 +100,17 @@ def describe(name: str) -> str:
 
 
 def shape_of(tensor: Tensor) -> str:
-    """Return a shape as text, 256x16x11."""
+    """Return the shape of a tensor as text, such as 256x16x11."""
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
 def untrained(kind: str, window_s: float = 2.0) -> Model:
     """Return a model of the benchmark for recordings in the emg2pose layout, with random weights.
 
-    The EMG comes in units of the noise, as it is in the files, and nothing is centred or scaled.
+    It reads EMG in the unit of the files, which is that of the noise; nothing is centred or scaled.
 
     Raises:
-        UserError: no such length of a window, or it is too short for the model.
+        UserError: the length of the window is not positive and finite, or is too short for the model.
     """
     if not 0 < window_s < float("inf"):
         raise UserError(f"--window-s {window_s:g}: give a positive number of seconds")
@@ -146,12 +146,13 @@ def import_checkpoint(file: Path, out: Path, name: str, names: Path | None = Non
     Args:
         file: weights, safetensors.
         out: folder of the checkpoint, which must not exist.
-        name: of the model.
-        names: JSON of their names and ours; without it the names are ours, perhaps after a common prefix.
+        name: name of the model.
+        names: JSON file that maps names of the file to ours; without it the names are ours, perhaps after a common
+            prefix.
         window_s: length of the windows that the checkpoint reads, seconds.
 
     Raises:
-        UserError: pickled, damaged or of another model; a faulty ``names``; or ``out`` exists.
+        UserError: the file is pickled, damaged or of another model; ``names`` is faulty; or ``out`` exists.
     """
     kind = benchmark_kind(name)
     if out.exists():
@@ -170,13 +171,13 @@ def import_checkpoint(file: Path, out: Path, name: str, names: Path | None = Non
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file; nothing in it is ever unpickled."""
+    """Return the tensors of a safetensors file; a pickled file is refused and never opened."""
     try:
         with file.open("rb") as plain:
             head, size = plain.read(9), file.stat().st_size
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from error
-    # a length of 8 bytes, then JSON: a length may begin with the bytes that pickles and zip files begin with
+    # a safetensors file begins with its length in 8 bytes, which may look like the start of a pickle or zip file
     safe = head[8:] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
     if not safe and (file.suffix.lower() in PICKLED or head.startswith((b"PK", b"\x80"))):
         raise UserError(
@@ -200,7 +201,7 @@ def conversion(file: Path) -> str:
 
 
 def _without_prefix(theirs: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop what stands before our names, such as ``model.``, if it stands before all of theirs."""
+    """Return the tensors without the prefix before our names, such as ``model.``, if all names have it."""
     first = next(iter(ours))
     prefix = next((name.removesuffix(first) for name in theirs if name.endswith(f".{first}")), "")
     common = all(name.startswith(prefix) for name in theirs)
@@ -208,7 +209,7 @@ def _without_prefix(theirs: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[
 
 
 def _mapped(theirs: dict[str, Tensor], file: Path, names: Path) -> dict[str, Tensor]:
-    """Rename tensors by a map; what it maps to null is left out, what it does not mention keeps its name."""
+    """Return the tensors renamed by a map; names mapped to null are left out, names not in the map stay."""
     plain = read_json(names)
     if not isinstance(plain, dict) or not all(own is None or isinstance(own, str) for own in plain.values()):
         raise UserError(f'{names} is no name map; write {{"their name": "our name", ...}}, or null for no use')
@@ -225,7 +226,7 @@ def _mapped(theirs: dict[str, Tensor], file: Path, names: Path) -> dict[str, Ten
 
 
 def _refuse_other(theirs: dict[str, Tensor], ours: dict[str, Tensor], file: Path, kind: str) -> None:
-    """Check that a file has the weights of a model, all of them and no others, in the same shapes."""
+    """Check that a file has exactly the weights of a model, in the same shapes, and that they are finite."""
     unknown = [f"{name} {shape_of(x)}" for name, x in theirs.items() if name not in ours]
     missing = [f"{name} {shape_of(x)}" for name, x in ours.items() if name not in theirs]
     both = [(name, shape_of(theirs[name]), shape_of(x)) for name, x in ours.items() if name in theirs]

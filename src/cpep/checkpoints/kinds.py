@@ -32,11 +32,11 @@ ALIGNMENT = (
     "train_pose",
     "queries",
 )
-"""Settings of the alignment that a pair of encoders is built from."""
+"""Settings of the alignment that ``Cpep`` is built with."""
 
 
 class EmgEncoderSpec(ModelSpec[Encoder]):
-    """An EMG encoder alone: its [CLS] is the embedding, and [CLS] with the mean token is what a probe reads."""
+    """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token."""
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
         """Return the arguments of front end and encoder."""
@@ -81,11 +81,11 @@ class AlignedSpec(ModelSpec[Cpep]):
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """As it is, adapted to each person, and its anchor encoder as the ceiling."""
+        """The model itself, the model adapted to each person, and its anchor encoder as the ceiling."""
         return (self.name, f"{self.name}/adapted", "pose")
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
-        """Return the arguments of both encoders; the weights of the anchor's are drawn first."""
+        """Return the arguments of both encoders; the weights of the anchor's encoder are drawn first."""
         emg = emg_parts(store, config)
         return Parts({"pose": anchor_arguments(store, config), **emg.encoders}, emg.frontend)
 
@@ -108,12 +108,12 @@ class AlignedSpec(ModelSpec[Cpep]):
 
 
 class RegressorSpec(ModelSpec[PoseRegressor]):
-    """A network of its own layers that predicts the pose from raw samples.
+    """A network that predicts the pose from raw samples, without an encoder of CPEP.
 
     Args:
         name: see ``ModelSpec``.
         words: see ``ModelSpec``.
-        make: builds the network from the arguments in the card.
+        make: builds the network from the arguments ``regressor`` of the card.
     """
 
     evaluator = "regression"
@@ -125,7 +125,7 @@ class RegressorSpec(ModelSpec[PoseRegressor]):
         self.make = make
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
-        """Return the arguments of the network and of a front end that passes samples on."""
+        """Return the arguments of the network, and of a front end without bins."""
         device = store.device
         samples = round(config.data.window_s * store.frame_rate) * store.ratio
         size = {"channels": device.channels, "rate": device.emg_rate, "samples": samples}
@@ -137,11 +137,11 @@ class RegressorSpec(ModelSpec[PoseRegressor]):
         return self.make(**card.regressor)
 
     def embed(self, net: PoseRegressor, signal_BNF: Tensor) -> Tensor:
-        """Return what the decoder reads, averaged over time."""
+        """Return the features that the decoder reads, averaged over time, (B, D)."""
         return net.features(signal_BNF).mean(dim=1)
 
     def predict(self, net: PoseRegressor, signal_BNF: Tensor, first_BJ: Tensor | None = None) -> Tensor:
-        """Return the predicted pose at ``net.times_S``."""
+        """Return the predicted pose (B, S, J) at ``net.times_S``."""
         found: Tensor = net(signal_BNF, first_BJ)
         return found
 
@@ -183,7 +183,7 @@ def emg_parts(store: Store, config: RunConfig) -> Parts:
 
 
 def frontend_arguments(store: Store, config: RunConfig, bin_frames: int) -> dict[str, Any]:
-    """Return the constructor arguments of an EMG front end with bins of that many frames; 0 passes samples on."""
+    """Return the constructor arguments of an EMG front end with bins of that many frames; 0 for raw samples."""
     device = store.device
     return {
         "channels": device.channels,
@@ -201,7 +201,7 @@ def velocity(**arguments: Any) -> Emg2Pose:
 
 
 def position(**arguments: Any) -> Emg2Pose:
-    """Return the emg2pose network with the decoder of positions."""
+    """Return emg2pose: the network with the decoder of positions."""
     return Emg2Pose(**arguments, decoder="position")
 
 

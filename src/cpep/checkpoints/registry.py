@@ -1,4 +1,4 @@
-"""What a kind of model is, as one object: its network, what it embeds and predicts, and the words for it."""
+"""A kind of model as one object: its network, its embeddings and predictions, and its description."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ N = TypeVar("N", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Parts:
-    """Constructor arguments of all that a model is made of, as a card holds them.
+    """Constructor arguments of the parts of a model, as a card holds them.
 
     Attributes:
-        encoders: of each encoder, ``emg`` and ``pose``, in the order in which their weights are drawn.
-        frontend: of the EMG front end; empty without EMG.
-        regressor: of a network that predicts the pose; empty in the others.
+        encoders: arguments of each encoder, ``emg`` and ``pose``, in the order in which their weights are drawn.
+        frontend: arguments of the EMG front end; empty without EMG.
+        regressor: arguments of a network that predicts the pose; empty in the others.
     """
 
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -37,17 +37,17 @@ class Parts:
 
 
 class ModelSpec(ABC, Generic[N]):
-    """One kind of model; ``MODELS`` holds one object of each kind, under the name that cards have.
+    """One kind of model; ``MODELS`` holds one object of each kind, under the name that is in its cards.
 
-    What a kind cannot do raises a ``UserError`` that says so.
+    A method that a kind does not support raises a ``UserError``.
 
     Args:
-        name: in cards, and on the command line.
-        words: what a checkpoint of this kind is, for its model card.
+        name: name in cards and on the command line.
+        words: description of a checkpoint of this kind, for its model card.
     """
 
     evaluator: ClassVar[str] = "encoder"
-    """What evaluates it, a name of ``experiments.evaluators.EVALUATORS``."""
+    """Name of its evaluator in ``experiments.evaluators.EVALUATORS``."""
     embed_batch: ClassVar[int] = 256
     """Windows that are embedded at once."""
     reads_anchor: ClassVar[bool] = False
@@ -72,11 +72,11 @@ class ModelSpec(ABC, Generic[N]):
         """Build the network of a card, with random weights."""
 
     def embed(self, net: N, signal_BNF: Tensor) -> Tensor:
-        """Return embeddings (B, D), or (B, Q, D) with queries, of what the EMG front end returns."""
+        """Return embeddings (B, D), or (B, Q, D) with queries, of the output of the EMG front end."""
         raise UserError(f"a {self.name} checkpoint has no EMG encoder")
 
     def probed(self, net: N, signal_BNF: Tensor) -> Tensor:
-        """Return the vectors (B, D) that a linear probe reads; what ``embed`` returns unless a kind says more."""
+        """Return the vectors (B, D) that a linear probe reads: the embeddings, unless a kind overrides it."""
         return self.embed(net, signal_BNF)
 
     def anchor_encoder(self, net: N) -> Encoder:
@@ -89,7 +89,7 @@ class ModelSpec(ABC, Generic[N]):
         return found
 
     def predict(self, net: N, signal_BNF: Tensor, first_BJ: Tensor | None = None) -> Tensor:
-        """Return the pose (B, S, J) that is predicted from what the EMG front end returns.
+        """Return the pose (B, S, J) that is predicted from the output of the EMG front end.
 
         Args:
             net: the network.
@@ -104,14 +104,14 @@ MODELS: Registry[ModelSpec[Any]] = Registry("kind of model", ["cpep.checkpoints.
 
 
 def make_card(kind: str, store: Store, split: Split, config: RunConfig, seed: int) -> Card:
-    """Describe a model that is about to be trained.
+    """Return the card of a model before its training.
 
     Args:
         kind: a name of ``MODELS``.
-        store: whose recordings it is trained on.
-        split: held-out users and unseen gestures.
+        store: recordings that it is trained on.
+        split: held-out people and unseen gestures.
         config: settings.
-        seed: of the run.
+        seed: seed of the run.
 
     Raises:
         UserError: there is no such kind.

@@ -1,1 +1,1 @@
-"""Scores of frozen vectors and protocols of evaluation: arrays in, results out, without models, stores and paths."""
+"""Scores of frozen vectors, and protocols of evaluation: from arrays to results, without models, stores or paths."""

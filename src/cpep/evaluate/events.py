@@ -1,4 +1,4 @@
-"""Scores of a recogniser by its events: what was made, what was recognised, how late, how surely."""
+"""Scores of a recogniser by its events: which gestures were made and recognised, how late, with what confidence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from cpep.types import REST, FloatArray, IntArray
 
 LATE_S = 0.5
-"""An event may come this long after its gesture has ended: the window still holds it."""
+"""An event may come up to this many seconds after its gesture has ended: the window still contains the gesture."""
 
 NOTHING = "nothing"
-"""What was answered where there was no event."""
+"""Answer to a gesture without an event."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Made:
     """A gesture that the hand made.
 
     Attributes:
-        start_s: first moment, seconds.
-        stop_s: last moment.
-        name: of the gesture.
+        start_s: start of the gesture, seconds of the recording.
+        stop_s: end of the gesture.
+        name: name of the gesture.
     """
 
     start_s: float
@@ -36,8 +36,8 @@ class Event:
     """A recogniser says that a gesture begins.
 
     Attributes:
-        time_s: when it said so, seconds of the stream: the end of the window.
-        name: of the gesture.
+        time_s: time of the event, seconds of the stream: the end of the window.
+        name: name of the gesture.
         confidence: calibrated probability that the hand makes it.
     """
 
@@ -48,16 +48,17 @@ class Event:
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """What became of the gestures and of the events of one recording.
+    """The gestures and the events of one recording, matched.
 
     Attributes:
-        made: gestures, in time.
-        told: events, in time.
-        event_M: of each gesture the event that recognised it, or -1.
-        first_M: of each gesture the first event while it was made, right or wrong, or -1.
-        right_N: of each event whether it recognised a gesture.
-        rest_N: of each event whether it was told in rest.
-        rest_s: seconds of rest, less ``LATE_S`` after each gesture.
+        made: gestures in the order of time.
+        told: events in the order of time.
+        event_M: for each gesture, index of the event that recognised it, or -1.
+        first_M: for each gesture, index of the event that answers it, or -1: the event that recognised it, or else
+            the first event during the gesture.
+        right_N: for each event, whether it recognised a gesture.
+        rest_N: for each event, whether it came during rest.
+        rest_s: seconds of rest, without the first ``LATE_S`` of each rest.
     """
 
     made: tuple[Made, ...]
@@ -70,13 +71,13 @@ class Matched:
 
 
 def gestures_of(label_M: IntArray, frame_s: float, vocabulary: Sequence[str], least_s: float) -> tuple[Made, ...]:
-    """Return the runs of one label, without rest and what is unknown.
+    """Return the gestures of a recording: runs of one label, without rest and unknown.
 
     Args:
         label_M: labels of a recording, frame by frame.
         frame_s: seconds of a frame.
         vocabulary: names of the labels.
-        least_s: a gesture that the recording's end cuts shorter than this is none.
+        least_s: the last gesture is left out if the end of the recording cuts it shorter than this, seconds.
     """
     edges = np.flatnonzero(np.diff(label_M)) + 1
     firsts, stops = [0, *edges.tolist()], [*edges.tolist(), len(label_M)]
@@ -90,12 +91,12 @@ def gestures_of(label_M: IntArray, frame_s: float, vocabulary: Sequence[str], le
 def match(made: Sequence[Made], told: Sequence[Event], rests: Sequence[tuple[float, float]]) -> Matched:
     """Match events with gestures of their name.
 
-    An event recognises a gesture that has begun, has ended no more than ``LATE_S`` ago, bears its name, and was not
-    recognised before; of several the latest. So a gesture that is told twice counts one right and one wrong event.
+    An event recognises a gesture that has its name, has begun, has ended no more than ``LATE_S`` ago, and was not
+    recognised before; of several the latest. So two events for one gesture count as one right and one wrong event.
 
     Args:
-        made: gestures, in time.
-        told: events, in time.
+        made: gestures in the order of time.
+        told: events in the order of time.
         rests: first and last second of each rest.
     """
     event_M, first_M = np.full(len(made), -1), np.full(len(made), -1)
@@ -124,7 +125,7 @@ def rests_of(label_M: IntArray, frame_s: float) -> list[tuple[float, float]]:
 
 
 def f1_table(matched: Matched, names: Sequence[str]) -> IntArray:
-    """Return of each gesture (columns) how many events were right, were told, and how often it was made, (3, K).
+    """Return for each gesture (columns): events that were right, events, and times that it was made, (3, K).
 
     F1 is 2 right / (told + made): the harmonic mean of precision and recall.
     """
@@ -140,7 +141,7 @@ def f1_table(matched: Matched, names: Sequence[str]) -> IntArray:
 
 
 def latencies(matched: Sequence[Matched]) -> FloatArray:
-    """Return seconds from the beginning of each recognised gesture to its event."""
+    """Return the seconds from the start of each recognised gesture to its event."""
     return np.array(
         [
             one.told[n].time_s - one.made[m].start_s
@@ -152,13 +153,13 @@ def latencies(matched: Sequence[Matched]) -> FloatArray:
 
 
 def false_per_minute(matched: Sequence[Matched]) -> float:
-    """Return events in rest, per minute of rest."""
+    """Return the number of events during rest, per minute of rest; NaN without rest."""
     rest_s = sum(one.rest_s for one in matched)
     return 60 * sum(int(one.rest_N.sum()) for one in matched) / rest_s if rest_s else float("nan")
 
 
 def rejected(matched: Sequence[Matched], names: Sequence[str]) -> float:
-    """Return the share of gestures that are none of ``names`` during which nothing was told."""
+    """Return the share of the gestures outside ``names`` during which no event came; NaN if there are none."""
     quiet = [
         not any(gesture.start_s <= event.time_s <= gesture.stop_s for event in one.told)
         for one in matched
@@ -169,7 +170,7 @@ def rejected(matched: Sequence[Matched], names: Sequence[str]) -> float:
 
 
 def confusion(matched: Sequence[Matched], names: Sequence[str]) -> IntArray:
-    """Return how often each gesture (rows) was answered by each (columns; the last is ``NOTHING``)."""
+    """Return how often each gesture (rows) got each answer (columns); the last column is ``NOTHING``."""
     counts = np.zeros((len(names), len(names) + 1), int)
     for one in matched:
         for gesture, n in zip(one.made, one.first_M.tolist(), strict=True):
@@ -185,10 +186,10 @@ class Reliability:
     """Calibration of confidences in bins of equal width.
 
     Attributes:
-        ece: expected calibration error (Naeini et al. 2015): mean |accuracy - confidence| of bins, by size.
+        ece: expected calibration error (Naeini et al. 2015): mean |accuracy - confidence| of bins, weighted by count.
         confidence: mean confidence of each bin that is not empty.
-        accuracy: share that was right, of the same bins.
-        count: answers in them.
+        accuracy: share of right answers in the same bins.
+        count: number of answers in the same bins.
     """
 
     ece: float

@@ -1,8 +1,8 @@
-"""Classical EMG features of a window: what a careful engineer would use without learning a representation.
+"""Classical EMG features of a window, as a careful engineer would choose them without a learnt representation.
 
-The sets were chosen by a linear probe on people left out (NinaPro DB1 for envelopes, a Myo armband for raw
-EMG) to be a baseline that is hard to beat. On both, the matrix logarithm of the channel covariance adds to means
-and spreads (the log-Euclidean form of the covariance features of Barachant et al. 2012).
+The sets of features were chosen by the accuracy of a linear probe on people left out (NinaPro DB1 for envelopes, a
+Myo armband for raw EMG), so that the baseline is hard to beat. On both data sets the matrix logarithm of the channel
+covariance improves on means and spreads alone (log-Euclidean form of the features of Barachant et al. 2012).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from scipy import fft
 from cpep.types import EmgKind, FloatArray
 
 PARTS = 4
-"""Parts of a window whose amplitude is told apart (its course)."""
+"""Number of parts of a window that have an amplitude each."""
 
-_BLOCK_SAMPLES = 2**20  # samples of EMG worked on at once: a block stays in the cache, and memory is bounded
+_BLOCK_SAMPLES = 2**20  # samples of EMG in one block: it fits the cache, and memory is bounded
 _BIN_S = 0.05  # short-time envelope
 _SEGMENT_S = 0.25  # length of the spectra that are averaged
 _POWER_FLOOR = 1e-4  # of raw EMG, in squares of the recording's scale
@@ -31,8 +31,8 @@ def classical_features(emg_NTC: FloatArray, rate: float, kind: EmgKind) -> Float
     means of quarter windows, the SD and the logarithm of the channel covariance.
 
     Args:
-        emg_NTC: windows, scaled without labels so that amplitudes are of the order of one (the recording's
-            scale); floors keep silent channels finite.
+        emg_NTC: windows, scaled without labels (by the session) so that amplitudes are of the order of one; floors
+            keep silent channels finite.
         rate: samples per second.
         kind: ``raw`` or ``envelope``.
 
@@ -48,7 +48,7 @@ def classical_features(emg_NTC: FloatArray, rate: float, kind: EmgKind) -> Float
         raise ValueError(f"windows of {samples} samples are too short for features, which need {2 * PARTS}")
     of_block = _raw if kind == "raw" else _envelope
     block = max(1, _BLOCK_SAMPLES // (samples * channels))
-    # An empty input still tells the number of features.
+    # An empty input gives an empty result with the right number of features.
     starts = range(0, max(windows, 1), block)
     features = [of_block(emg_NTC[start : start + block].astype(np.float32), rate) for start in starts]
     x_NF = np.concatenate(features).astype(np.float32)
@@ -97,13 +97,13 @@ def _log_rms(power: FloatArray) -> FloatArray:
 
 
 def _parts(x_NTC: FloatArray, parts: int) -> FloatArray:
-    """Average over ``parts`` stretches of time that differ by at most one sample: (N, parts, C)."""
+    """Return means over ``parts`` parts of time, whose lengths differ by at most one sample: (N, parts, C)."""
     edges = np.linspace(0, x_NTC.shape[1], min(parts, x_NTC.shape[1]) + 1).astype(int)
     return np.asarray(np.add.reduceat(x_NTC, edges[:-1], axis=1) / np.diff(edges)[None, :, None])
 
 
 def _sign_changes(x_NTC: FloatArray) -> FloatArray:
-    """Share of samples after which the sign changes, in float32."""
+    """Return the share of samples after which the sign changes, (N, C), float32."""
     return np.asarray(np.diff(np.signbit(x_NTC), axis=1).mean(1, dtype=np.float32))
 
 
@@ -119,7 +119,7 @@ def _spectral_moments(x_NTC: FloatArray, rate: float) -> tuple[FloatArray, Float
     share_NLC = (power_NLC + 1e-6) / (power_NLC + 1e-6).sum(1, keepdims=True)
     mean_NC = (share_NLC * hertz_L).sum(1)
     spread_NC = np.sqrt((share_NLC * (hertz_L - mean_NC[:, None]) ** 2).sum(1))
-    # Within the bin that crosses one half, the power is taken as evenly spread.
+    # Within the frequency bin that crosses one half, the density of power is taken as constant.
     total_NLC = np.cumsum(share_NLC, axis=1)
     bin_N1C = np.argmax(total_NLC >= 0.5, axis=1)[:, None]
     at_N1C, of_N1C = np.take_along_axis(total_NLC, bin_N1C, 1), np.take_along_axis(share_NLC, bin_N1C, 1)
@@ -128,7 +128,7 @@ def _spectral_moments(x_NTC: FloatArray, rate: float) -> tuple[FloatArray, Float
 
 
 def _log_covariance(x_NTC: FloatArray, floor: float) -> FloatArray:
-    """Upper triangle of the matrix logarithm of covariance + floor: (N, C (C + 1) / 2)."""
+    """Return the upper triangle of the matrix logarithm of covariance + floor: (N, C (C + 1) / 2)."""
     channels = x_NTC.shape[2]
     covariance_NCC = (x_NTC.transpose(0, 2, 1) @ x_NTC).astype(np.float64) / x_NTC.shape[1]
     value_NC, vector_NCC = np.linalg.eigh(covariance_NCC + floor * np.eye(channels))

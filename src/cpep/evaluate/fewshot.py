@@ -1,7 +1,7 @@
 """Few-shot: a new person shows each gesture once or a few times, with labels, and is recognised from then on.
 
-Protocols ``few_shot_k`` and ``few_shot_rep`` of results.md: of each person alone, among all gestures, mean of five
-draws of what was shown.
+Protocols ``few_shot_k`` and ``few_shot_rep`` of docs/results.md: each person alone, among all gestures; mean over
+five random choices of the windows that are shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cpep.evaluate.person import apart, numbered
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 SHOTS: tuple[int | None, ...] = (1, 2, 5, None)
-"""Windows of a gesture that are shown; none for all windows of one repetition."""
+"""Windows of a gesture that are shown; ``None`` for all windows of one repetition."""
 DRAWS = 5
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Shares of the identity in the covariance that are tried."""
@@ -28,7 +28,10 @@ def repetitions_of(data: EmbeddingSet, hop_s: float) -> IntArray:
 
     Args:
         data: labelled windows.
-        hop_s: distance of neighbouring windows.
+        hop_s: hop of the windows, seconds.
+
+    Returns:
+        The number of each window's repetition, from 0.
     """
     order_N = np.lexsort((data.time_N, data.recording_N))
     label, recording, time = (column[order_N] for column in (data.label_N, data.recording_N, data.time_N))
@@ -41,17 +44,16 @@ def repetitions_of(data: EmbeddingSet, hop_s: float) -> IntArray:
 def draw(
     label_N: IntArray, repetition_N: IntArray, shots: int | None, rng: np.random.Generator
 ) -> tuple[BoolArray, BoolArray]:
-    """Draw the windows of one person that are shown, and return them and those that are asked, as masks.
+    """Draw the windows of one person that are shown; return masks of the windows that are shown, and asked.
 
-    The windows that are shown come from different repetitions as far as there are enough, one of which is always
-    left to ask. Nothing is asked of a repetition of which something was shown; a gesture with one repetition
-    takes no part.
+    The shown windows come from different repetitions where there are enough; one repetition is always left to ask. No
+    window is asked from a repetition that has a shown window. A gesture with one repetition takes no part.
 
     Args:
         label_N: labels of the person's windows.
         repetition_N: see ``repetitions_of``.
-        shots: windows of each gesture; none for a whole repetition.
-        rng: of the draw.
+        shots: windows of each gesture; ``None`` for a whole repetition.
+        rng: random generator.
     """
     shown_N, asked_N = np.zeros((2, len(label_N)), dtype=bool)
     for label in np.unique(label_N):
@@ -66,22 +68,22 @@ def draw(
             continue
         for index, repetition in enumerate(used):
             of_it = np.flatnonzero(mine & (repetition_N == repetition))
-            count = len(range(index, shots, len(used)))  # dealt in turn
+            count = len(range(index, shots, len(used)))  # in turn over the repetitions
             shown_N[rng.choice(of_it, min(count, len(of_it)), replace=False)] = True
     return shown_N, asked_N
 
 
 class Shots(Protocol):
-    """What labels a person's windows after some of them were shown."""
+    """A classifier that labels a person's windows after some of them were shown."""
 
     def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
-        """Label vectors of the person who showed something."""
+        """Return labels (N,) for vectors of the person who showed windows."""
 
 
 class ShotClassifier:
-    """Discriminant analysis whose covariance is that of training people, and whose means are what was shown.
+    """Discriminant analysis with the covariance of training people and the means of the shown windows.
 
-    How windows of one gesture of one person scatter is alike among people, and one window says nothing of it.
+    The scatter of one person's windows of one gesture is similar for all people, and one window cannot tell it.
 
     Args:
         shrinkage: share of the identity in the covariance, which is scaled to a mean variance of 1.
@@ -91,16 +93,16 @@ class ShotClassifier:
         self.shrinkage = shrinkage
 
     def fit(self, train: EmbeddingSet) -> Self:
-        """Learn how windows scatter about the mean of their gesture and person."""
+        """Take the covariance of windows about the mean of their gesture and person."""
         rest_ND = apart(train.x_ND.astype(np.float64), numbered(train.user_N, train.label_N))
         covariance_DD = rest_ND.T @ rest_ND / len(rest_ND)
-        scale = float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0  # 0 of one window each
+        scale = float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0  # 0 where each gesture has one window
         covariance_DD = (1 - self.shrinkage) * covariance_DD / scale + self.shrinkage * np.eye(len(covariance_DD))
         self._whitening_DD = np.linalg.cholesky(np.linalg.inv(covariance_DD))
         return self
 
     def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
-        """Label vectors by the nearest mean of what was shown."""
+        """Return the label of the nearest mean of shown windows, for each vector."""
         labels = np.unique(shown.label_N)
         mean_KD = np.stack([shown.x_ND[shown.label_N == label].mean(axis=0) for label in labels]) @ self._whitening_DD
         return np.asarray(labels[cdist(x_ND @ self._whitening_DD, mean_KD).argmin(axis=1)])
@@ -109,16 +111,16 @@ class ShotClassifier:
 def answers(
     classifier: Shots, data: EmbeddingSet, hop_s: float, shots: int | None, seed: int
 ) -> tuple[EmbeddingSet, IntArray]:
-    """Ask every person what it was not shown, in each of the draws; return the windows and the answers.
+    """Ask the windows that people did not show, ``DRAWS`` times; return these windows and the answers.
 
-    A person who showed one gesture alone is not asked: there is nothing to tell it from.
+    A person who showed a single gesture is not asked.
 
     Args:
         classifier: fitted on other people.
         data: labelled windows of the people.
-        hop_s: distance of neighbouring windows.
+        hop_s: hop of the windows, seconds.
         shots: see ``draw``.
-        seed: of the draws.
+        seed: seed of the random choices.
     """
     repetition_N = repetitions_of(data, hop_s)
     asked, predicted = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=data.label_N.dtype)]
@@ -137,14 +139,14 @@ def answers(
 def choose_classifier(
     train: EmbeddingSet, validation: EmbeddingSet, hop_s: float, seed: int, shrinkages: Sequence[float] = SHRINKAGES
 ) -> ShotClassifier:
-    """Choose the shrinkage that serves validation people best after one repetition of each of their gestures.
+    """Return the classifier with the shrinkage that is best for validation people, who show one repetition.
 
     Args:
         train: labelled windows of training people, of seen gestures.
-        validation: the same of other people.
-        hop_s: distance of neighbouring windows.
-        seed: of the draws.
-        shrinkages: to try.
+        validation: labelled windows of other people, of seen gestures.
+        hop_s: hop of the windows, seconds.
+        seed: seed of the random choices.
+        shrinkages: shrinkages to try.
     """
     train.refuse_shared(validation)
 

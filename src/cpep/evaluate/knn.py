@@ -15,12 +15,12 @@ _PAIRS = 2**14
 def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> IntArray:
     """Label queries by their ``k`` nearest gallery vectors.
 
-    Exact: cosine similarity to the whole gallery; the majority of the ``k`` nearest wins; where labels have
-    as many votes, the larger sum of similarities, then the smaller label. Of gallery vectors that are equally
-    near, the earlier one counts as nearer. A vector of zeros has similarity 0 to everything.
+    The search is exact, by cosine similarity to the whole gallery. The majority of the ``k`` nearest wins; between
+    labels with equal votes, the larger sum of similarities, then the smaller label. Of gallery vectors that are
+    equally near, the earlier one counts as nearer. A vector of zeros has similarity 0 to everything.
 
     Args:
-        query: vectors to label (Q, D); or several of each (Q, E, D), of which the nearest to a pose counts.
+        query: vectors to label (Q, D); or E vectors each (Q, E, D), of which the nearest to a gallery vector counts.
         gallery_GD: vectors of known label.
         label_G: their labels.
         k: number of neighbours; a smaller gallery votes as a whole.
@@ -46,9 +46,9 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
 def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """Return the ``k`` nearest gallery vectors of queries (Q, k), nearest first, and their similarities, float64.
 
-    Exact: products in float32, whose largest error is known, tell which gallery vectors can be among the nearest, and
-    those few are compared in float64. Similarities within 1e-12 are equal. What is found for a query does not depend
-    on the other queries.
+    The search is exact: products in float32, whose largest error is known, select the gallery vectors that can be
+    among the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal.
+    The result of a query does not depend on the other queries.
 
     Args:
         unit: queries of length one, (Q, D) or (Q, E, D), float32.
@@ -65,7 +65,7 @@ def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray,
 
 
 def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    """Search for some queries, by blocks of the gallery whose similarities stay in the cache of the processor."""
+    """Do ``nearest`` for some queries, in blocks of the gallery whose similarities fit the processor's cache."""
     queries, each, width = unit_QED.shape
     doubt = 2 * (width + 8) * 2.0**-23  # twice the largest error of a product in float32, summed in any order
 
@@ -73,8 +73,8 @@ def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntA
         found = unit_QED.reshape(-1, width) @ some_GD.T
         return found if each == 1 else np.asarray(found.reshape(queries, each, -1).max(axis=1))
 
-    # What is not as near as the k-th of a sample is not among the k nearest of all. The sample is every so many-th
-    # vector, because galleries are ordered by people and gestures; it fills at least half a block.
+    # A vector that is less near than the k-th nearest of a sample is not among the k nearest of all. The sample is
+    # taken at equal distances, because galleries are ordered by people and gestures; it fills at least half a block.
     columns = max(_COLUMNS, 2 * k)
     sample_QG = similarity(gallery_GD[:: -(-len(gallery_GD) // columns)])
     border_Q1 = np.partition(sample_QG, -k, axis=1)[:, -k, None] - doubt
@@ -97,7 +97,7 @@ def _settle(
     near: FloatArray,
     doubt: float,
 ) -> tuple[IntArray, FloatArray]:
-    """Compare in float64 those of some pairs of query (rising) and gallery vector that can be among the nearest."""
+    """Return the nearest by float64, given pairs of query (``row``, rising) and gallery vector (``column``)."""
     queries = np.arange(len(unit_QED))
     place = np.arange(len(row)) - np.searchsorted(row, queries)[row]
     table_QP = np.full((len(queries), place.max(initial=0) + 1), -np.inf, np.float32)
@@ -116,7 +116,7 @@ def _settle(
 
 
 def unit_rows(x: FloatArray) -> FloatArray:
-    """Scale every vector along the last axis to length one, in float32; those of zeros stay zeros."""
+    """Return vectors, along the last axis, scaled to length one, float32; vectors of zeros stay zeros."""
     x = x.astype(np.float32)
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
 
@@ -125,7 +125,7 @@ def nearest_columns(similarity_QG: FloatArray, k: int) -> IntArray:
     """Return the columns of the ``k`` largest values of every row, earlier columns first among equals."""
     count = similarity_QG.shape[1]
     nearest_Qk = np.argpartition(similarity_QG, count - k, axis=1)[:, count - k :]
-    # A partition takes any of the values that tie at the border: settle those rows by position.
+    # A partition takes any of the values that tie at the border: such rows are sorted, earlier columns first.
     border_Q = np.take_along_axis(similarity_QG, nearest_Qk, axis=1).min(1, keepdims=True)
     tied_Q = (similarity_QG >= border_Q).sum(1) > k
     if tied_Q.any():

@@ -1,7 +1,7 @@
 """Linear baselines: ridge regression or canonical correlation of features and pose, then the nearest pose.
 
-The vote is `cpep.evaluate.knn.knn_vote` on standardised poses, or on both in the canonical space; cosine
-does not mind that a strong penalty shrinks every prediction towards the mean pose.
+The vote is `cpep.evaluate.knn.knn_vote` on standardised poses, or on features and poses in the canonical space. A
+strong penalty shrinks every prediction towards the mean pose; this does not change the cosine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CCA_STRENGTHS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 CCA_COMPONENTS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)
 """Numbers of components tried by default."""
 SAME_ERROR = 1.02
-"""Errors this close to the lowest are not told apart, as in what weights of a training are kept."""
+"""Errors up to this many times the lowest count as equal, as validation losses do (``loop.KEPT_WITHIN``)."""
 
 
 class RidgeToPose:
@@ -58,7 +58,7 @@ class RidgeToPose:
         return np.asarray(self._x(x_ND) @ self._weight_DP, np.float32)
 
     def standardise(self, pose_NP: FloatArray) -> FloatArray:
-        """Scale poses by the training poses: the gallery that predictions are compared with, float32."""
+        """Return poses standardised by the training poses, as a gallery for predictions, float32."""
         return self._pose(pose_NP).astype(np.float32)
 
 
@@ -75,7 +75,7 @@ def choose_ridge(
     as good on seen gestures, and the error's choice is better on unseen ones (.41 against .35).
 
     Args:
-        train: features of training people's windows (labels are not looked at).
+        train: features of training people's windows (labels are not read).
         train_pose: pose of the same windows.
         validation: features of other people's windows.
         validation_pose: pose of the same windows.
@@ -99,12 +99,12 @@ def choose_ridge(
 class CcaToPose:
     """Canonical correlation of EMG features and pose, both standardised by the training data.
 
-    EMG and poses are projected to where they correlate most, and every direction of both counts as much as it
-    correlates. With ``strength`` 0 this is the canonical correlation analysis of Hotelling (1936); a strength
-    is added to the features' variances (Vinod 1976), because features are many and alike.
+    Features and poses are projected on the directions in which they correlate most; each direction is weighted by its
+    correlation. With ``strength`` 0 this is the canonical correlation analysis of Hotelling (1936). A strength is
+    added to the variances of the features (Vinod 1976), because there are many features and they are correlated.
 
     Args:
-        components: canonical directions kept; where there are fewer, all.
+        components: number of canonical directions that are kept; all, if there are fewer.
         strength: added to the variance of each standardised feature.
     """
 
@@ -142,15 +142,15 @@ class CcaToPose:
         return other
 
     def predict(self, x_ND: FloatArray) -> FloatArray:
-        """Project EMG windows into the canonical space, (N, components), float32."""
+        """Return features projected into the canonical space, (N, components), float32."""
         return self._scaled(self._x(x_ND) @ self._weight_DK)
 
     def standardise(self, pose_NP: FloatArray) -> FloatArray:
-        """Project poses into the canonical space: the gallery that EMG is compared with, float32."""
+        """Return poses projected into the canonical space, as a gallery for EMG, float32."""
         return self._scaled(self._pose(pose_NP) @ self._pose_PK)
 
     def pose_error(self, x_ND: FloatArray, pose_NP: FloatArray) -> float:
-        """Return the mean squared error of the standardised pose expected from the components kept."""
+        """Return the mean squared error of the standardised pose that the kept components predict."""
         expected_NP = self.predict(x_ND).astype(np.float64) @ self._back_KP[: self.components]
         return float(np.mean((expected_NP - self._pose(pose_NP)) ** 2))
 
@@ -166,16 +166,16 @@ def choose_cca(
     strengths: Sequence[float] = CCA_STRENGTHS,
     components: Sequence[int] = CCA_COMPONENTS,
 ) -> CcaToPose:
-    """Fit canonical correlations and return one that is near to validation people's poses.
+    """Fit canonical correlations and return the best one by the error of validation people's poses.
 
-    As in `choose_ridge`, the mean squared error of the pose chooses, not the accuracy of the nearest pose: a
-    window's projection is its expected pose in the canonical space, and is taken back from there. The lowest
-    error chooses the strength, and of that strength the most components whose error is within 2 % of it are
-    kept: the error hardly tells them apart, but the last ones part gestures (on NinaPro DB1 .56 against .53
-    in zero-shot on seen gestures, .41 against .37 on unseen ones).
+    As in `choose_ridge`, the mean squared error of the pose chooses, not the accuracy of the nearest pose: the
+    projection of a window is its expected pose in the canonical space, and is mapped back to a pose. The lowest error
+    chooses the strength. With that strength, the largest number of components whose error is within 2 % of the lowest
+    is kept: the error hardly differs, but the last components separate gestures (on NinaPro DB1 .56 against .53 in
+    zero-shot on seen gestures, .41 against .37 on unseen ones).
 
     Args:
-        train: features of training people's windows (labels are not looked at).
+        train: features of training people's windows (labels are not read).
         train_pose: pose of the same windows.
         validation: features of other people's windows.
         validation_pose: pose of the same windows.
@@ -198,9 +198,9 @@ def choose_cca(
 
 
 def _whitening(z_ND: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
-    """Return what whitens centred columns, ``(covariance + strength)^-1/2``, and its inverse.
+    """Return the matrix that whitens centred columns, ``(covariance + strength)^-1/2``, and its inverse.
 
-    Directions without variance, such as of a column that never changes, stay out of both.
+    Both leave out directions without variance, such as a column that never changes.
     """
     variance_D, axis_DD = np.linalg.eigh(z_ND.T @ z_ND / len(z_ND))
     variance_D = np.where(variance_D > 1e-9 * variance_D.max(), variance_D + strength, 0.0)

@@ -1,7 +1,7 @@
-"""Balanced accuracy, its uncertainty over people, and everything else that a row of results.json holds.
+"""Balanced accuracy, its interval over people, and the other scores in a row of results.json.
 
-Resampling ``n`` windows of one person with replacement is a multinomial draw over that person's table of
-(gesture, right or wrong), so a bootstrap costs the same for a thousand windows as for a million.
+Resampling ``n`` windows of one person with replacement is the same as a multinomial sample of that person's table of
+(gesture, right or wrong). So a bootstrap costs the same for a thousand windows as for a million.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cpep.types import FloatArray, IntArray, StrArray
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher the balanced accuracy of ``a`` is than that of ``b``, with a 95 % interval over people."""
+    """Balanced accuracy of ``a`` minus balanced accuracy of ``b``, with a 95 % interval over people."""
 
     mean: float
     low: float
@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a classifier answered in one run; the folds of a run are put together, as they test different people.
+    """Answers of a classifier in one run, over all its folds, which test different people.
 
     Attributes:
         label_N: true labels.
@@ -57,7 +57,7 @@ class Answers:
 
     @cached_property
     def counts(self) -> tuple[tuple[str, ...], IntArray, IntArray]:
-        """People, sorted, and their windows of each label that occurs: the right ones, and all (both U x K).
+        """People, sorted; and counts by person and label that occurs (U, K), of right windows and of all windows.
 
         Raises:
             ValueError: there are no windows, or the lengths differ.
@@ -80,16 +80,16 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """What a classifier did on test windows.
+    """Scores of a classifier on test windows.
 
     Attributes:
-        balanced_accuracy: mean over gestures of the share of its windows that are right.
-        ci95: bootstrap interval of it (people, then windows within people).
-        chance: what guessing would reach, one over the number of classes to choose from.
+        balanced_accuracy: mean over gestures of the share of windows that are answered right.
+        ci95: its 95 % bootstrap interval (people, then windows within people).
+        chance: chance level, one over the number of classes.
         macro_f1: mean F1 of the gestures that occur among the labels.
         n_users: number of people.
         n_windows: number of windows.
-        per_user: balanced accuracy of every person's own windows.
+        per_user: balanced accuracy on each person's windows.
         confusion_KK: windows by true (row) and predicted (column) class, in the order of ``classes``.
     """
 
@@ -127,8 +127,8 @@ def cluster_bootstrap(
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the balanced accuracy.
 
-    Every draw takes as many people as there are, with replacement, then of every person taken as many
-    windows as they have, with replacement. A gesture that a draw misses does not count in that draw.
+    Every draw takes as many people as there are, with replacement; then, of every person taken, as many windows as
+    the person has, with replacement. A gesture without a window in a draw does not count in that draw.
 
     Args:
         label_N: true labels.
@@ -148,23 +148,24 @@ def cluster_bootstrap(
 
 
 def paired_bootstrap(a: Sequence[Answers], b: Sequence[Answers], *, draws: int = 1000, seed: int = 0) -> Difference:
-    """Compare two classifiers on the same people: balanced accuracy of ``a`` minus that of ``b``.
+    """Compare two classifiers on the same people: balanced accuracy of ``a`` minus balanced accuracy of ``b``.
 
-    Every draw takes as many people as there are, with replacement, the same for both and for every run, so
-    that what is hard for both cancels. A run pools the windows of the people drawn; its balanced accuracy is
-    averaged over runs. The windows of ``a`` and ``b`` may differ, in length for instance: they are not drawn
-    anew, since neighbouring windows of a recording are nearly copies of each other.
+    Every draw takes as many people as there are, with replacement, the same people for both classifiers and for every
+    run, so that people who are hard for both do not widen the interval. The windows of the drawn people are pooled in
+    each run, and balanced accuracies are averaged over runs. Windows are not drawn again, since neighbouring windows
+    of a recording are nearly copies of each other; so the windows of ``a`` and ``b`` may differ, in length for
+    instance.
 
-    Of few people, few different draws exist: with fewer than about six the interval is too narrow.
+    Few people give few different draws: with fewer than about six people the interval is too narrow.
 
     Args:
-        a: runs (seeds) of the one.
-        b: runs of the other.
+        a: runs (seeds) of the first classifier.
+        b: runs of the second classifier.
         draws: number of bootstrap draws.
         seed: seed of the draws.
 
     Raises:
-        ValueError: there is no run, fewer than two people, or not everywhere the same people.
+        ValueError: there is no run, there are fewer than two people, or the runs test different people.
     """
     if not a or not b:
         raise ValueError("there is no run to compare")
@@ -180,7 +181,7 @@ def paired_bootstrap(a: Sequence[Answers], b: Sequence[Answers], *, draws: int =
 def people_interval(runs: Sequence[Answers], *, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
     """Return the balanced accuracy over all people, averaged over runs, with its 95 % interval over people.
 
-    The draws are those of `paired_bootstrap`.
+    The draws are the same as in `paired_bootstrap`.
 
     Args:
         runs: runs (seeds) of one classifier, on the same people.
@@ -199,7 +200,7 @@ def people_interval(runs: Sequence[Answers], *, draws: int = 1000, seed: int = 0
 
 
 def _people_drawn(users: int, draws: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return how often each person counts: once each, (1, U), and in every draw, (draws, U)."""
+    """Return how often each person counts: once without resampling, (1, U), and in every draw, (draws, U)."""
     if users < 2:
         raise ValueError("people cannot be drawn anew: there is only one")
     times_DU = np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), size=draws)
@@ -236,14 +237,14 @@ def score(
     draws: int = 1000,
     seed: int = 0,
 ) -> Score:
-    """Score predictions.
+    """Return the scores of predictions.
 
     Args:
         label_N: true labels.
         predicted_N: predicted labels.
         user_N: person of every window.
-        classes: every label that could be predicted (the gallery's, or the probe's): they set chance. Labels
-            that never occur in ``label_N`` count neither in balanced accuracy nor in F1.
+        classes: every label that could be predicted (of the gallery, or of the probe); their number gives the chance
+            level. Labels that never occur in ``label_N`` count neither in balanced accuracy nor in F1.
         draws: number of bootstrap draws.
         seed: seed of the draws.
 
@@ -268,7 +269,7 @@ def score(
 
 
 def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draw bootstrap tables of windows: (draws, labels that occur, right and wrong)."""
+    """Return counts of windows in each bootstrap draw: (draws, labels that occur, right and wrong)."""
     rng = np.random.default_rng(seed)
     names_K, class_N = np.unique(label_N, return_inverse=True)
     names_U, person_N = _persons(user_N)
@@ -285,9 +286,9 @@ def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int
 
 
 def _persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
-    """Return the names that occur, sorted, and the place of every window's among them.
+    """Return the names of people, sorted, and the index of each window's person among them.
 
-    Windows of a person follow each other: comparing neighbours is faster than sorting all their names.
+    Windows of a person follow each other, so comparing neighbours is faster than sorting the names of all windows.
     """
     first_N = np.concatenate([[True], user_N[1:] != user_N[:-1]])
     names_U, person_R = np.unique(user_N[first_N], return_inverse=True)
@@ -295,7 +296,7 @@ def _persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
 
 
 def _mean_accuracy(runs: Sequence[Answers], times_DU: IntArray) -> FloatArray:
-    """Average the balanced accuracy of runs whose people count so many times, (draws,)."""
+    """Return the balanced accuracy, mean over runs, where person u counts ``times_DU`` times in a draw, (draws,)."""
     share_RD = []
     for run in runs:
         _, right_UK, whole_UK = run.counts
@@ -304,7 +305,7 @@ def _mean_accuracy(runs: Sequence[Answers], times_DU: IntArray) -> FloatArray:
 
 
 def _mean_share(part_DK: IntArray, whole_DK: IntArray) -> FloatArray:
-    """Average part / whole over the classes that a draw holds."""
+    """Return the mean of part / whole over the classes that occur in a draw, (draws,)."""
     share_DK = part_DK / np.maximum(whole_DK, 1)
     return np.asarray(share_DK.sum(1) / (whole_DK > 0).sum(1))
 

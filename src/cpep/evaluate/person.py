@@ -1,9 +1,9 @@
-"""Adaptation to a new person without labels: what is known of other people, and the person's own movements.
+"""Adaptation to a new person without labels, from training people and from the person's own movements.
 
-People make a gesture each in their own way, and repeat it alike. Both are normal distributions here, as in the
-two-covariance model of speaker recognition (Brummer and de Villiers 2010): a person's mean of a gesture about the
-mean of that gesture, and what the person does about the person's mean. Expectation maximisation finds a new
-person's means from movements that nobody labelled.
+People make a gesture in different ways, but each person repeats it alike. Both are modelled by normal distributions,
+as in the two-covariance model of speaker recognition (Brummer and de Villiers 2010): a person's mean of a gesture is
+distributed about the mean of that gesture over people, and the person's windows about the person's mean. Expectation
+maximisation finds the means of a new person from movements without labels.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 SHRINKAGE = 0.3
 """Share of the identity in a covariance."""
 DIMENSIONS = 64
-"""Of a ``GestureSpace``; fewer where fewer exist."""
+"""Dimensions of a ``GestureSpace``; fewer where fewer exist."""
 TEMPERATURE = 2.0
-"""Log-likelihoods are divided by this: dimensions are not as independent as the model has them."""
+"""Log-likelihoods are divided by this, since dimensions are less independent than the model assumes."""
 ROUNDS = 20
-"""Of expectation maximisation."""
+"""Rounds of expectation maximisation."""
 HALVES = 20
-"""Of the movements, drawn at random, over which answers are averaged."""
+"""How many random halves of the movements answers are averaged over."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Where a new person's means lie, before anything is known of the person.
+    """Distribution of a new person's means of gestures, before anything is known of the person.
 
     Attributes:
-        mean_KF: of each gesture.
-        variance_F: of a person's mean about it, for every gesture.
+        mean_KF: mean over people, for each gesture.
+        variance_F: variance of a person's mean about it, the same for every gesture.
     """
 
     mean_KF: FloatArray
@@ -41,17 +41,17 @@ class Prior:
 
 
 class GestureSpace:
-    """Directions in which one person's gestures lie apart, scaled so that windows of one gesture have variance 1.
+    """Directions in which one person's gestures differ, scaled so that windows of one gesture have variance 1.
 
-    Those that tell gestures of one person apart best are kept, turned so that people's means of a gesture are
-    uncorrelated.
+    The directions that separate the gestures of one person best are kept. They are rotated so that people's means of
+    a gesture are uncorrelated.
 
     Args:
         movements: one vector of each movement of training people, labelled.
-        windows: of these people and gestures. Movements are too few to say how what is one gesture scatters.
+        windows: windows of the same people and gestures; movements are too few to estimate the scatter of a gesture.
 
     Attributes:
-        variance_F: of people's means of a gesture, shrunk as all covariances are.
+        variance_F: variance of people's means of a gesture, from a shrunk covariance.
     """
 
     def __init__(self, movements: EmbeddingSet, windows: EmbeddingSet) -> None:
@@ -73,7 +73,7 @@ class GestureSpace:
 
     @property
     def dimensions(self) -> int:
-        """How many there are."""
+        """Number of directions."""
         return len(self.variance_F)
 
     def __call__(self, x_ND: FloatArray) -> FloatArray:
@@ -81,28 +81,28 @@ class GestureSpace:
         return np.asarray((x_ND - self._centre_D) / self._scale_D @ self._projection_DF)
 
     def prior(self, movements: EmbeddingSet) -> Prior:
-        """Return where people's means lie of the gestures that were moved, labels in ascending order."""
+        """Return the prior of the gestures of movements, in ascending order of their labels."""
         means = class_means(movements.with_x(self(movements.x_ND)))
         labels = np.unique(means.label_N)
         return Prior(np.stack([means.x_ND[means.label_N == label].mean(axis=0) for label in labels]), self.variance_F)
 
 
 def class_means(movements: EmbeddingSet) -> EmbeddingSet:
-    """Return the mean of every gesture of every person."""
+    """Return one vector for every gesture of every person: the mean of its movements."""
     group_E = numbered(movements.user_N, movements.label_N)
     first = np.unique(group_E, return_index=True)[1]
     return movements.select(first).with_x(grouped_means(movements.x_ND, group_E))
 
 
 def grouped_means(x_ND: FloatArray, group_N: IntArray) -> FloatArray:
-    """Return the mean vector of every group, which are numbered from 0."""
+    """Return the mean vector of every group, (groups, D); groups are numbered from 0."""
     sum_GD = np.zeros((int(group_N.max(initial=-1)) + 1, x_ND.shape[1]))
     np.add.at(sum_GD, group_N, x_ND)
     return np.asarray(sum_GD / np.bincount(group_N, minlength=len(sum_GD))[:, None])
 
 
 def shrunk(deviation_ND: FloatArray) -> FloatArray:
-    """Return the covariance of deviations, ``SHRINKAGE`` of it the identity times its mean variance."""
+    """Return the covariance of deviations, shrunk by ``SHRINKAGE`` towards the identity times the mean variance."""
     covariance_DD = deviation_ND.T @ deviation_ND / len(deviation_ND)
     identity_DD = np.eye(len(covariance_DD)) * (float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0)
     return np.asarray((1 - SHRINKAGE) * covariance_DD + SHRINKAGE * identity_DD)
@@ -114,7 +114,7 @@ def apart(x_ND: FloatArray, group_N: IntArray) -> FloatArray:
 
 
 def numbered(*columns: StrArray | IntArray | FloatArray) -> IntArray:
-    """Number, from 0, the rows of columns that are alike in all of them."""
+    """Return a group number (N,) for each row, from 0; rows that are equal in all columns have the same number."""
     codes = np.stack([np.unique(column, return_inverse=True)[1] for column in columns])
     return np.asarray(np.unique(codes, axis=1, return_inverse=True)[1].reshape(-1))
 
@@ -126,16 +126,16 @@ def personal_shares(
     evidence: tuple[FloatArray, FloatArray] | None = None,
     seed: int = 0,
 ) -> FloatArray:
-    """Return how likely every gesture is for every window of a person, (N, K), mean over halves of the movements.
+    """Return the probability of each gesture for each window of a person, (N, K), mean over halves of the movements.
 
-    Which cluster gets which name can turn on a few movements; the mean over halves turns on less.
+    A few movements can decide which cluster gets which name; the mean over halves depends less on them.
 
     Args:
         z_NF: windows in a ``GestureSpace``.
-        movement_EF: the person's movements in it; without any, the prior alone speaks.
-        prior: of the means.
-        evidence: log-likelihoods from elsewhere, (N, K) of windows and (E, K) of movements.
-        seed: of the halves.
+        movement_EF: the person's movements in it; without movements, the prior alone decides.
+        prior: prior of the means.
+        evidence: further log-likelihoods (from poses), (N, K) of windows and (E, K) of movements.
+        seed: seed of the halves.
     """
     of_window, of_movement = evidence or (np.zeros((len(z_NF), 1)), np.zeros((len(movement_EF), 1)))
     if not len(movement_EF):
@@ -153,13 +153,14 @@ def adapted_means(z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | floa
 
     Args:
         z_EF: the person's movements in a ``GestureSpace``.
-        prior: of the means.
-        evidence_EK: log-likelihood of each gesture for each movement from elsewhere (poses).
+        prior: prior of the means.
+        evidence_EK: further log-likelihood of each gesture for each movement (from poses).
     """
     score_EK = scores(z_EF, prior.mean_KF, 1 + prior.variance_F) + evidence_EK
     for _ in range(ROUNDS):
         share_EK = softmax(score_EK, axis=1)
-        # of a normal mean of variance v, given n movements of variance 1: (prior mean + v sum) / (1 + v n)
+        # posterior mean of a normal mean with prior variance v, given n movements of variance 1:
+        # (prior mean + v sum) / (1 + v n)
         sum_KF, count_K1 = share_EK.T @ z_EF, share_EK.sum(axis=0)[:, None]
         mean_KF = (prior.mean_KF + prior.variance_F * sum_KF) / (1 + prior.variance_F * count_K1)
         score_EK = scores(z_EF, mean_KF) + evidence_EK
@@ -167,7 +168,7 @@ def adapted_means(z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | floa
 
 
 def scores(z_NF: FloatArray, mean_KF: FloatArray, variance_F: FloatArray | float = 1.0) -> FloatArray:
-    """Return log-likelihoods over ``TEMPERATURE``, up to a constant, of every gesture for every vector, (N, K)."""
+    """Return log-likelihoods of every gesture for every vector over ``TEMPERATURE``, up to a constant, (N, K)."""
     z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
     square_NK = (z_NF**2).sum(axis=1)[:, None] - 2 * z_NF @ mean_KF.T + (mean_KF**2).sum(axis=1)
     return np.asarray(-0.5 * square_NK / TEMPERATURE)

@@ -1,4 +1,4 @@
-"""EMG and pose embeddings in one plane, for the eye."""
+"""The map of the report: EMG and pose embeddings in one plane."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def map_of(
     neighbours: int,
     seed: int,
 ) -> dict[str, list[list[Any]]]:
-    """Place pose embeddings in a plane (PCA, then t-SNE), and each EMG embedding amid the poses that name it.
+    """Place pose embeddings in a plane (PCA, then t-SNE), and each EMG embedding among the poses that name it.
 
-    Both in one t-SNE would show little but the constant way that contrastive embeddings of two modalities stay
-    apart (Liang et al. 2022); which poses are nearest is what zero-shot reads.
+    One t-SNE of both would show mainly the gap between the contrastive embeddings of two modalities (Liang et al.
+    2022). Zero-shot depends on the nearest poses, and the map shows these.
 
     Args:
         emg: windows to be recognised.
         pose: windows of the gallery.
-        sets: labels of the gestures that are answers together: a window is named among those of its own set.
-        names: of the labels.
-        neighbours: poses that vote; an EMG window is drawn at the median place of those that voted as they all did.
-        seed: of the layout.
+        sets: sets of labels; a window is named by the gestures of its own set alone.
+        names: names of the labels.
+        neighbours: number of poses that vote; a window lies at the median place of the poses that voted for its name.
+        seed: seed of the layout.
 
     Returns:
-        (x, y, name) of every EMG window and of every pose; nothing where too few poses differ to lay them out.
+        (x, y, name) of every EMG window and of every pose; empty lists where there are too few different poses.
     """
     if len(np.unique(pose.x_ND.round(6), axis=0)) < FEWEST_POSES:
         return {"emg": [], "pose": []}
@@ -52,7 +52,7 @@ def map_of(
 
 
 def _amid(query_QD: FloatArray, x_GD: FloatArray, label_G: Any, place_G2: FloatArray, neighbours: int) -> FloatArray:
-    """Return the median place of those neighbours that carry the vote."""
+    """Return the median place, (Q, 2), of the neighbours with the label that wins the vote."""
     voted_Q = knn_vote(query_QD, x_GD, label_G, neighbours)
     nearest_Qk = nearest_columns(unit_rows(query_QD) @ unit_rows(x_GD).T, min(neighbours, len(x_GD)))
     winning_Qk = label_G[nearest_Qk] == voted_Q[:, None]
@@ -65,7 +65,7 @@ def _points(place_N2: FloatArray, data: EmbeddingSet, names: Sequence[str]) -> l
 
 
 def plane(x_ND: FloatArray, seed: int) -> FloatArray:
-    """Lay vectors out in a plane (N, 2): PCA, then t-SNE."""
+    """Return places of vectors in a plane, (N, 2), by PCA, then t-SNE."""
     components = min(30, *x_ND.shape)
     reduced = PCA(components, random_state=seed).fit_transform(x_ND)
     perplexity = min(30.0, (len(x_ND) - 1) / 3)

@@ -1,4 +1,4 @@
-"""How far predicted poses are from measured ones."""
+"""Errors of predicted poses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class PoseError:
         gestures: ``seen`` or ``unseen``.
         values: ``angular_error_deg`` and, where the hand is known, ``landmark_mm``; where poses are not in rad
             ``pose_nrmse``.
-        mean_pose: the same of always answering the training people's mean pose.
-        per_user: the first of the values, by person.
-        n_windows: windows.
+        mean_pose: the same errors where every prediction is the training people's mean pose.
+        per_user: the first of ``values`` for each person.
+        n_windows: number of windows.
     """
 
     gestures: str
@@ -34,7 +34,7 @@ class PoseError:
     n_windows: int
 
     def plain(self) -> dict[str, Any]:
-        """Return the part of a row of results.json that is about errors."""
+        """Return the errors as part of a row of results.json."""
         return {
             "gestures": self.gestures,
             **self.values,
@@ -55,16 +55,16 @@ def pose_error(
     unit: str,
     hand: Hand | None,
 ) -> PoseError:
-    """Measure predictions of pose.
+    """Return the errors of predicted poses.
 
     Args:
-        predicted_NSJ: predicted poses of windows over time.
+        predicted_NSJ: predicted poses over the times of windows.
         measured_NSJ: measured poses at the same times.
-        mean_J: training people's mean pose, the reference of knowing nothing.
-        user_N: people.
+        mean_J: training people's mean pose, the prediction of a model that knows nothing.
+        user_N: person of each window.
         gestures: ``seen`` or ``unseen``.
-        unit: of the poses; only ``rad`` has errors in degrees.
-        hand: forward kinematics, where the pose is that of a known hand.
+        unit: unit of the poses; for ``rad`` errors are in degrees.
+        hand: forward kinematics, for poses of a known hand; else ``None``.
     """
     spread_J = measured_NSJ.std(axis=(0, 1), dtype=np.float64)
 
@@ -103,7 +103,7 @@ def landmark_mm(hand: Hand, predicted_NSJ: FloatArray, measured_NSJ: FloatArray)
 
 
 def normalised_rmse(predicted_NSJ: FloatArray, measured_NSJ: FloatArray, spread_J: FloatArray) -> float:
-    """Return the mean over columns of their RMSE over their SD; 1 is what answering the mean costs.
+    """Return the mean over columns of RMSE over SD; the mean pose of the set has an error of 1.
 
     Args:
         predicted_NSJ: predicted poses.

@@ -1,4 +1,4 @@
-"""The linear probe: how well a straight cut through frozen vectors tells gestures apart."""
+"""The linear probe: how well a linear classifier on frozen vectors tells gestures apart."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6)
 
 
 class Probe:
-    """A linear classifier on vectors standardised by its own training data.
+    """A linear classifier on vectors that are standardised by its training data.
 
     Args:
-        strength: how strongly it is held back; what that means is the classifier's.
+        strength: strength of the regularisation; its meaning depends on the classifier.
     """
 
     def __init__(self, strength: float) -> None:
@@ -41,7 +41,7 @@ class Probe:
 
         Args:
             x_ND: finite vectors.
-            label_N: their labels, of at least two kinds.
+            label_N: their labels, at least two different ones.
 
         Raises:
             ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
@@ -60,8 +60,8 @@ class Probe:
 class LinearProbe(Probe):
     """Multinomial logistic regression.
 
-    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. Gestures
-    weigh the same however long they were held, because balanced accuracy is what they are scored by.
+    It minimises the mean cross-entropy over windows plus ``strength / 2`` times the squared weights. All gestures
+    have the same weight, however long they were held, because the score is balanced accuracy.
 
     Args:
         strength: weight of the penalty. It is per window, so that a strength chosen on one set of gestures
@@ -77,9 +77,9 @@ class LinearProbe(Probe):
 
 
 class Lda(Probe):
-    """Linear discriminant analysis: what the field puts on classical features (Hargrove et al. 2007).
+    """Linear discriminant analysis, the usual classifier on classical features (Hargrove et al. 2007).
 
-    Gestures are as likely as each other. The pooled covariance is shrunk towards a multiple of the identity.
+    All gestures have the same prior. The pooled covariance is shrunk towards a multiple of the identity.
 
     Args:
         strength: share of the identity, from 0 to 1.
@@ -102,14 +102,14 @@ def choose_probe(
 ) -> Probe:
     """Fit probes of several strengths and return the best one on validation people.
 
-    Unseen gestures take no part in a choice: hand over seen ones, then fit ``make(chosen.strength)`` on the
-    unseen.
+    Unseen gestures take no part in a choice: pass windows of seen gestures, then fit ``make(chosen.strength)`` on the
+    unseen gestures.
 
     Args:
-        train: labelled vectors of training people, one gesture each.
+        train: labelled vectors of training people.
         validation: labelled vectors of other people, of the same gestures.
         strengths: strengths to try; on a tie the strongest penalty wins.
-        make: which probe.
+        make: class of the probe.
 
     Returns:
         The probe of the best strength, fitted on ``train``.

@@ -1,1 +1,1 @@
-"""Which rows a table has, how they are trained, and how they are evaluated."""
+"""Experiments: the rows of a table, their training and their evaluation."""

@@ -1,10 +1,10 @@
-"""Answers under four protocols after adaptation to each test person's own recording, without its labels.
+"""Adaptation to each test person's own recordings, without their labels, and answers after it under four protocols.
 
-A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over them
-finds where the person's gestures lie (``cpep.evaluate.person``). A movement is taken for one of the gestures that are
-asked about. A person's sessions are put together, each centred and scaled by itself. Where the EMG is normalised
-causally, a window is answered by what was before it in its own recording, and few-shot is left out: what is shown
-has no place in time.
+A classifier of gesture against everything else cuts the recordings into movements; expectation maximisation over the
+movements finds the person's means of gestures (``cpep.evaluate.person``). Every movement is taken for one of the
+asked gestures. The sessions of a person are put together, each centred and scaled by itself. Where the EMG is
+normalised causally, the answer to a window depends only on earlier movements of its recording; few-shot is then left
+out, because the shown windows have no place in time.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from cpep.experiments.protocol import SplitData
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 LEAST_S = 0.5
-"""From the start of the first window of a movement to the start of its last, at least."""
+"""Least time from the start of the first window of a movement to the start of its last window, seconds."""
 ACTIVITY_STRENGTH = 0.1
 """Penalty of the logistic regression that tells gestures from everything else."""
 EVIDENCE_TEMPERATURE = 0.1
-"""Cosine similarity of EMG and pose over this is a log-likelihood."""
+"""The cosine similarity of EMG and pose is divided by this to give a log-likelihood."""
 POSED_VARIANCE = 3.0
-"""Of a person's means about the middle of all gestures, where their poses alone are known."""
+"""Prior variance of a person's means about the mean of all gestures, where only poses of gestures are known."""
 SHOWN_VARIANCE = 1.0
-"""Of a person's mean about what the person showed: that of one movement."""
+"""Prior variance of a person's mean about the mean of the shown windows: the variance of one movement."""
 FIRST_WINDOWS = 20
-"""As many windows weighs what training people's centre is worth while a person's own is not yet known."""
+"""Training people's centre counts as this many windows in the mean of a person's windows."""
 
 
 def idle(store: Store, windows: Windows, split: Split) -> Windows:
-    """Return the windows of training people without a gesture throughout, away from unseen ones.
+    """Return the windows of training people that are not labelled with one gesture, away from unseen gestures.
 
-    Adaptation needs some, to tell movements from everything else. A set whose files hold one label each has none.
+    Adaptation needs some, to tell movements from everything else. Data with one label in each file have none.
     """
     allowed = split.allowed(store, windows, "train")
     return allowed.select(~np.isin(allowed.label_N, split.seen + split.unseen))
 
 
 def needed(data: SplitData) -> Windows:
-    """Return what adaptation reads: all of test people; of training people gestures, and as much without."""
+    """Return the windows that adaptation reads: all of test people; of training people gestures, and as many idle."""
     store, split, every = data.store, data.split, data.every
     own = np.isin(every.users(store), split.users_test)
     labelled = np.isin(every.start_N, data.of_role("train").start_N)
@@ -63,12 +63,12 @@ def needed(data: SplitData) -> Windows:
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What is adapted to: all recordings of a test person, or causally one of them. No label is known here.
+    """The recordings of a test person, to which a model is adapted, or if causal one of them; without labels.
 
     Attributes:
-        x_ND: vectors of all windows in the order of time.
-        movement_N: number of the movement that a window belongs to, in the order of time; -1 outside of any.
-        causal: whether a window may only know what was before it.
+        x_ND: vectors of all windows, in the order of time.
+        movement_N: number of each window's movement, in the order of time; -1 for windows outside of movements.
+        causal: whether the answer to a window may depend only on movements before it.
     """
 
     x_ND: FloatArray
@@ -85,7 +85,7 @@ class Person:
         return grouped_means(x_ND[self.moving_N], self.movement_N[self.moving_N])
 
     def shares(self, space: GestureSpace, prior: Prior, evidence_NK: FloatArray | None = None) -> FloatArray:
-        """Return how likely every gesture is for every window, (N, K); see ``personal_shares``."""
+        """Return the probability of every gesture for every window, (N, K); see ``personal_shares``."""
         z_NF = space(self.x_ND)
         if evidence_NK is None:
             evidence_NK = np.zeros((len(z_NF), len(prior.mean_KF)))
@@ -102,7 +102,7 @@ class Person:
 
         Args:
             x_ND: vectors of the person's windows.
-            usual_D: the mean of training people, which weighs as much as ``FIRST_WINDOWS``.
+            usual_D: the mean of training people, which counts as ``FIRST_WINDOWS`` windows.
         """
         count_E = np.bincount(self.movement_N[self.moving_N])
         count_K = FIRST_WINDOWS + np.cumsum([0, *count_E])
@@ -111,7 +111,7 @@ class Person:
 
     @property
     def known_N(self) -> IntArray:
-        """How many movements each window knows: those that were over before it, or all."""
+        """Number of movements that each window knows, (N,): if causal, those that ended before it, else all."""
         numbers = np.arange(self.movement_N.max(initial=-1) + 1)
         if not self.causal:
             return np.full(len(self.x_ND), len(numbers))
@@ -120,13 +120,13 @@ class Person:
 
 
 class Adaptation:
-    """What training people teach, and the recordings of test people.
+    """What is learnt from training people, and the recordings of test people.
 
     Args:
         evaluated: the split that is evaluated.
         windows: see ``needed``.
-        data: their vectors, centred and scaled by their session.
-        causal: whether a window may only know what was before it.
+        data: vectors of these windows, centred and scaled by their session.
+        causal: whether the answer to a window may depend only on movements before it.
     """
 
     def __init__(self, evaluated: SplitData, windows: Windows, data: EmbeddingSet, causal: bool) -> None:
@@ -143,7 +143,7 @@ class Adaptation:
         self._gestures = data.select(gesture_N)
         self._own_N = np.isin(data.user_N, split.users_test)
         self._data, self._asked_N = data.select(self._own_N), asked_N[self._own_N]
-        # of several recordings nobody says which came first
+        # the order in time of several recordings is not known
         self._whose_N = self._data.recording_N if causal else self._data.user_N
         self._people = {name: self._person(name) for name in np.unique(self._whose_N)}
 
@@ -152,7 +152,7 @@ class Adaptation:
         return Person(own.x_ND, movements_of(own, self._activity, self.hop_s), self.causal)
 
     def labelled(self) -> list[Outcome]:
-        """Gestures of which training people were recorded, and those that the person showed."""
+        """Return outcomes that use labelled EMG: of training people (linear probe), or of the person (few-shot)."""
         space, movements = self._learnt(self._gestures)
         prior, labels_K = space.prior(movements), np.unique(movements.label_N)
         share_NK = self._of_everybody(lambda _, person: person.shares(space, prior))
@@ -160,7 +160,7 @@ class Adaptation:
         return outcomes if self.causal else [*outcomes, *self._few_shot()]
 
     def _few_shot(self) -> Iterator[Outcome]:
-        """Gestures that the person showed, told apart by that and by the person's movements."""
+        """Yield the outcomes of few-shot: gestures are told apart by shown windows and by the person's movements."""
         space, _ = self._learnt(self._of_seen())
         moved = {name: space(person.means(person.x_ND)) for name, person in self._people.items()}
         asked = self._data.select(self._asked_N & np.isin(self._data.label_N, self.classes))
@@ -170,11 +170,11 @@ class Adaptation:
                 yield from protocol.ask(self._given, test, Shown(moved))
 
     def zero_shot(self, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Outcome]:
-        """Gestures of which only poses are known: clusters of movements are named by the poses that they resemble.
+        """Return the outcomes of zero-shot: clusters of movements are named by the poses that they resemble.
 
         Args:
             emg: embeddings of the windows of ``data``.
-            pose: embeddings of the poses of the windows that are evaluated.
+            pose: embeddings of the poses of the evaluated windows.
         """
         space, _ = self._learnt(self._of_seen())
         gallery = gallery_of(self._given, pose, tuple(self.classes))
@@ -198,7 +198,7 @@ class Adaptation:
         return GestureSpace(movements, windows), movements
 
     def _of_seen(self) -> EmbeddingSet:
-        """Return the windows of training people that zero-shot and few-shot may know: of seen gestures alone."""
+        """Return the windows of training people that zero-shot and few-shot may use: those of seen gestures."""
         split = self.split
         windows = self._gestures.select(np.isin(self._gestures.label_N, split.seen))
         if set(windows.user_N) - set(split.users_train) or set(windows.label_N) & set(split.unseen):
@@ -206,7 +206,7 @@ class Adaptation:
         return windows
 
     def _of_everybody(self, shares: Callable[[str, Person], FloatArray]) -> FloatArray:
-        """Put together what is found for each person, in the order of the windows."""
+        """Return the probabilities of all people's windows, (N, K), in the order of the windows."""
         parts = {name: shares(name, person) for name, person in self._people.items()}
         share_NK = np.empty((len(self._data), next(iter(parts.values())).shape[1]))
         for name, part_NK in parts.items():
@@ -214,7 +214,7 @@ class Adaptation:
         return share_NK
 
     def _answered(self, protocols: tuple[Protocol, ...], share_NK: FloatArray, labels_K: IntArray) -> list[Outcome]:
-        """Answer the windows that protocols ask by the likeliest of the gestures that they offer."""
+        """Return outcomes; the answer to a window is the likeliest gesture among the classes of the protocol."""
         outcomes = []
         for protocol in protocols:
             for gestures, labels in protocol.asked(self._given).items() if protocol in self._protocols else ():
@@ -226,17 +226,17 @@ class Adaptation:
 
 
 class Shown:
-    """Tells a person's gestures apart by what the person showed of each, and by movements without labels.
+    """Tells a person's gestures apart by windows that the person showed, and by movements without labels.
 
     Args:
-        movement_EF: of each person; in a ``GestureSpace`` as all else.
+        movement_EF: movements of each person, in the ``GestureSpace`` of the windows.
     """
 
     def __init__(self, movement_EF: dict[str, FloatArray]) -> None:
         self._movement_EF = movement_EF
 
     def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
-        """Label vectors of the person who showed something."""
+        """Return labels (N,) for vectors of the person who showed windows."""
         labels_K = np.unique(shown.label_N)
         mean_KF = np.stack([shown.x_ND[shown.label_N == label].mean(axis=0) for label in labels_K])
         prior = Prior(mean_KF, np.full(mean_KF.shape[1], SHOWN_VARIANCE))
@@ -245,11 +245,11 @@ class Shown:
 
 
 def movements_of(own: EmbeddingSet, activity: LinearProbe, hop_s: float) -> IntArray:
-    """Number the movements of a person in the order of time: windows in a row that are taken for a gesture.
+    """Number the movements of a person in the order of time: windows in a row that are classified as gesture.
 
     Returns:
-        The number of each window; -1 for those outside of any, and where what follows each other is shorter
-        than ``LEAST_S``.
+        The number of each window's movement, (N,); -1 for windows outside of movements, and for runs of windows
+        that are shorter than ``LEAST_S``.
     """
     active_N = activity.predict(own.x_ND)
     run_N = repetitions_of(replace(own, label_N=active_N), hop_s)
@@ -261,7 +261,7 @@ def movements_of(own: EmbeddingSet, activity: LinearProbe, hop_s: float) -> IntA
 
 
 def means_of_repetitions(data: EmbeddingSet, hop_s: float) -> EmbeddingSet:
-    """Return one vector of each repetition of a gesture."""
+    """Return one vector of each repetition of a gesture: the mean of its windows."""
     repetition_N = repetitions_of(data, hop_s)
     first = np.unique(repetition_N, return_index=True)[1]
     return data.select(first).with_x(grouped_means(data.x_ND, repetition_N))

@@ -1,8 +1,9 @@
 """Which gestures can be asked of whom, known from the labels before anything is trained.
 
-A person has a gesture who has a window that is labelled with it throughout and whose pose is valid. A gesture that no
-training person has cannot be answered, and a set of gestures (seen, unseen) of which fewer than two can be answered
-is not asked. A test person is asked those gestures of a set that the person has; who has none is left out there.
+A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose.
+A gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than
+two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person
+without any of them is left out of the set.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from cpep.data.windows import Windows, hop_of
 from cpep.types import UserError
 
 NAMES = 8
-"""Names in a sentence, and sentences about test people, before the rest is counted."""
+"""Largest number of names in a sentence, and of sentences about test people; of the rest only the number is said."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What one split asks, and of whom.
+    """The gestures that are asked under one split, and of whom.
 
     Attributes:
         store: prepared recordings.
-        split: who and what is held out.
-        has: windows of each seen or unseen gesture that a person has, by person.
-        repeats: how often each person made it, of those gestures.
+        split: held-out people and unseen gestures.
+        has: by person, number of windows of each seen or unseen gesture.
+        repeats: by person, number of repetitions of each seen or unseen gesture.
     """
 
     store: Store
@@ -41,7 +42,7 @@ class Asked:
 
     @classmethod
     def of(cls, store: Store, split: Split, windows: Windows) -> Asked:
-        """Look at the labels of all windows of a store."""
+        """Return what a split asks, from the labels of all windows of a store."""
         kept = windows.select(windows.valid_N & np.isin(windows.label_N, split.seen + split.unseen))
         far = np.diff(kept.start_N) > 1.5 * hop_of(store, windows) * store.frame_rate
         begins = (np.diff(kept.label_N) != 0) | (np.diff(kept.entry_N) != 0) | far
@@ -50,7 +51,7 @@ class Asked:
 
     @cached_property
     def taught(self) -> dict[str, tuple[int, ...]]:
-        """Gestures of each set that training people have, which are those that can be answered."""
+        """Gestures of each set that can be answered: those that training people have."""
         of_training = self.windows_of("train")
         sets = {"seen": self.split.seen, "unseen": self.split.unseen}
         return {name: tuple(label for label in labels if of_training[label]) for name, labels in sets.items()}
@@ -74,20 +75,20 @@ class Asked:
         return sum((self.has.get(user, Counter()) for user in self.split.users(role)), Counter[int]())
 
     def made(self, user: str, labels: Sequence[int]) -> tuple[int, ...]:
-        """Return those of the gestures that a person has."""
+        """Return the gestures of ``labels`` that a person has."""
         return tuple(label for label in labels if self.has.get(user, Counter())[label])
 
     def shows(self, user: str) -> bool:
-        """Tell whether few-shot can ask a person: of two or more gestures, each of which was repeated."""
+        """Tell whether few-shot can ask a person: whether the person repeated two or more gestures."""
         return sum(times > 1 for times in self.repeats.get(user, Counter()).values()) > 1
 
     def names(self, labels: Sequence[int]) -> str:
-        """Return the names of gestures."""
+        """Return the names of gestures, as text."""
         return listed([self.store.vocabulary[label] for label in labels])
 
 
 def _counted(store: Store, windows: Windows) -> dict[str, Counter[int]]:
-    """Count windows by person and gesture."""
+    """Return the number of windows by person and gesture."""
     shape = len(store.entries), len(store.vocabulary)
     cell_N = windows.entry_N * shape[1] + windows.label_N
     count_EK = np.bincount(cell_N, minlength=shape[0] * shape[1]).reshape(shape)
@@ -99,7 +100,7 @@ def _counted(store: Store, windows: Windows) -> dict[str, Counter[int]]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names, the first of many.
+    """Return names as text; of more than ``NAMES`` names, the first ones and the number of the others.
 
     >>> listed(["a", "b"]), listed([str(n) for n in range(10)])
     ('a, b', '0, 1, 2, 3, 4, 5, 6, 7 and 2 more')
@@ -109,7 +110,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def users_named(role: Role, users: Sequence[str]) -> str:
-    """Name people of a role: ``test users a, b``."""
+    """Return the names of a role's people, as in ``test users a, b``."""
     return f"{WORDS[role]} user{'' if len(users) == 1 else 's'} {listed(users)}"
 
 
@@ -119,15 +120,15 @@ def have(users: Sequence[str]) -> str:
 
 
 def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
-    """Check that every fold can be fitted, chosen and tested, and that each set is asked in some fold.
+    """Check that every fold has gestures to train on, to choose on and to test, and that some fold asks each set.
 
     Args:
         folds: what each fold asks.
         window_s: length of a window.
 
     Raises:
-        UserError: training or validation people have fewer than two seen gestures, the test people of a fold have
-            none at all, or nobody who is tested in any fold has a gesture of a set that can be answered.
+        UserError: training or validation people have fewer than two seen gestures; the test people of a fold have no
+            gesture at all; or no test person of any fold has a gesture of a set that can be answered.
     """
     path, of_windows = folds[0].store.path, f"windows of {window_s:g} s that are labelled throughout, with valid pose"
     for number, one in enumerate(folds):
@@ -140,7 +141,7 @@ def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
 
 
 def _fatal(one: Asked, where: str, of_windows: str) -> str:
-    """Say what makes a fold impossible, or return ``""``."""
+    """Return a sentence on what makes a fold impossible, or ``""``."""
     roles: tuple[Role, ...] = ("train", "val")
     for role in roles:
         found = [label for label in one.taught["seen"] if one.windows_of(role)[label]]
@@ -165,7 +166,7 @@ def _some(one: Asked, labels: Sequence[int]) -> str:
 
 
 def _nobody(folds: Sequence[Asked], name: str) -> str:
-    """Say who lacks a set of gestures that no fold can ask."""
+    """Return a sentence on the people who lack a set of gestures that no fold can ask."""
     if able := [one for one in folds if one.enough(one.taught[name])]:
         users, taught = [user for one in able for user in one.split.users_test], able[0].names(able[0].taught[name])
         return f"{users_named('test', users)} {have(users)} none of the {name} gestures ({taught})"
@@ -180,7 +181,7 @@ def _instead(name: str) -> str:
 
 
 def lacking(folds: Sequence[Asked]) -> list[str]:
-    """Say who lacks which gestures, and what becomes of it, in sentences; nothing where nobody lacks any."""
+    """Return sentences on who lacks which gestures and what follows from it; none where nobody lacks any."""
     of_folds: dict[str, list[str]] = {}
     of_people: dict[str, list[str]] = {}
     for number, one in enumerate(folds):
@@ -200,7 +201,7 @@ def _of(numbers: Sequence[str]) -> str:
 
 
 def _untaught(one: Asked) -> Iterator[str]:
-    """Say which gestures nobody can answer, and who of training and validation has no seen gesture."""
+    """Yield sentences on gestures that cannot be answered, and on training and validation people without any."""
     for name, labels in (("seen", one.split.seen), ("unseen", one.split.unseen)):
         if missing := [label for label in labels if label not in one.taught[name]]:
             yield f"no training user has {one.names(missing)} ({name}); asked in few-shot alone"
@@ -213,7 +214,7 @@ def _untaught(one: Asked) -> Iterator[str]:
 
 
 def _lacks(one: Asked, user: str) -> Iterator[str]:
-    """Say what a test person lacks of what can be answered."""
+    """Yield sentences on the gestures that can be answered and that a test person lacks."""
     if not one.has.get(user):
         yield "no gesture that is asked; left out"
         return

@@ -1,4 +1,4 @@
-"""Which differences between cpep and the other rows hold for other people."""
+"""Comparisons of cpep with the other rows: which differences hold for other people."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cpep.experiments.fold import Fold
 from cpep.report.names import UNDER_TRAINED, columns_of, main_first, title_of, under_trained
 
 ONE = "cpep"
-"""The model that all others are compared with."""
+"""The row that all others are compared with."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model minus another under one protocol on one set of gestures.
+    """One row minus another, under one protocol on one set of gestures.
 
     Attributes:
         one: name of the first.
         other: name of the second.
-        protocol: of results.md.
+        protocol: name of the protocol.
         gestures: ``seen``, ``unseen`` or ``all``.
-        difference: of balanced accuracy, with its interval over people.
-        people: how many were tested.
-        seeds: that both have; their balanced accuracies are averaged.
-        under_trained: whether the other was stopped by the limit on compute.
+        difference: difference of balanced accuracy, with its interval over people.
+        people: number of people tested.
+        seeds: seeds that both rows have; balanced accuracies are averaged over them.
+        under_trained: whether the training of the second was stopped by the limit on compute.
     """
 
     one: str
@@ -42,14 +42,14 @@ class Comparison:
     under_trained: bool = False
 
     def sentence(self) -> str:
-        """Say it in words."""
+        """Return the comparison as a sentence."""
         seeds = f", {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         where = f"{title_of(self.protocol)} on {self.gestures} gestures ({self.people} people{seeds})"
         mark = f" {self.other} {UNDER_TRAINED}." if self.under_trained else ""
         return self.difference.sentence(self.one, self.other, where) + mark
 
     def plain(self) -> dict[str, Any]:
-        """Return what results.json holds of it."""
+        """Return the comparison as an entry of results.json."""
         found = self.difference
         return {
             "one": self.one,
@@ -68,13 +68,12 @@ class Comparison:
 def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     """Compare cpep with every other model by a paired bootstrap over people (`paired_bootstrap`).
 
-    Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts where both
-    models have the row in each of its folds; people count who were tested in every run of both, which can be
-    fewer than all where windows are long. One person alone says nothing of others: there is no comparison.
+    Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts if both
+    models are evaluated in all of its folds. People count if every run of both models tests them; where windows are
+    long, these can be fewer than all. There is no comparison with fewer than two people.
 
     Args:
-        folds: rows and answers of every fold with every seed, and which trainings were stopped by the limit on
-            compute.
+        folds: every fold with every seed.
     """
     models = main_first(row["model"] for fold in folds for row in fold.rows)
     others = [name for name in models if name != ONE and not role_of(name)]
@@ -98,7 +97,7 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
 def summaries(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """Return the balanced accuracy of every row over all tested people, with its interval over people.
 
-    As in `comparisons`: folds test different people and are put together, seeds are averaged.
+    As in `comparisons`, folds test different people and are put together, and seeds are averaged.
     """
     found = []
     for model in dict.fromkeys(row["model"] for fold in folds for row in fold.rows):
@@ -134,9 +133,9 @@ def _answered(folds: Sequence[Fold]) -> list[tuple[str, str]]:
 
 
 def _runs(folds: Sequence[Fold], model: str, protocol: str, gestures: str) -> dict[int, Answers]:
-    """Return the answers of a row by seed, where each fold of the seed has the model.
+    """Return the answers of a row by seed, for seeds whose folds all have the model.
 
-    A fold that has the model but not this row tested nobody who has these gestures.
+    A fold that has the model but not this row is left out: none of its test people has these gestures.
     """
     runs = {}
     for seed in dict.fromkeys(fold.seed for fold in folds):
@@ -148,13 +147,13 @@ def _runs(folds: Sequence[Fold], model: str, protocol: str, gestures: str) -> di
 
 
 def _everywhere(runs: Sequence[Answers]) -> frozenset[str]:
-    """Return the people of whom every run has windows."""
+    """Return the people who have windows in every run."""
     people = [frozenset(run.counts[0]) for run in runs]
     return people[0].intersection(*people) if people else frozenset()
 
 
 def _joined(parts: Sequence[tuple[Fold, int]]) -> Iterator[Any]:
-    """Put the labels, predictions and users of folds together."""
+    """Yield the labels, predictions and users of all folds."""
     for name in ("label", "predicted", "user"):
         yield np.concatenate([fold.arrays[f"{row}/{name}"] for fold, row in parts])
 

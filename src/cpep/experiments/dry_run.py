@@ -1,7 +1,7 @@
-"""``--dry-run``: what a run would train, keep, read and take, as text; nothing is trained or written.
+"""``--dry-run``: the cost of a run as text: training, memory, reading and hours; nothing is trained or written.
 
-What is no count is an assumption, and is here: peaks of GPUs, the share of them that a step reaches, how fast a
-loader reads.
+The assumptions are in this module: peaks of GPUs, the share of the peak that a step reaches, how fast a loader reads.
+All other figures are counted.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from cpep.experiments.runs import Request
 from cpep.train.stage import chain
 
 USED = 0.3
-"""Share of a GPU's peak that a step is taken to reach."""
+"""Share of a GPU's peak that a step is assumed to reach."""
 
 LOADER = 10e9
-"""Bytes a second that one process reads of a store in memory: memcpy on a Zen 4 core; a disk gives less."""
+"""Bytes a second that one process reads from a store in memory: memcpy on a Zen 4 core; a disk gives less."""
 
 LAUNCH_S = 10e-6
-"""Seconds in which Python and a processor launch one operator on a GPU."""
+"""Seconds that Python and the processor take to launch one operator on a GPU."""
 
 PAPER_H, PAPER_GPUS, FP16 = 4.5, 4, 125e12
-"""CPEP's paper: about 4.5 h a model on 4 x V100, of which each does so many operations a second in fp16."""
+"""CPEP's paper: hours for a model (about), number of V100 GPUs, and operations a second of one V100 in fp16."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A kind of GPU and its dense operations a second, by its data sheet, in the format that cpep trains in on it."""
+    """A kind of GPU, and its dense operations a second (data sheet) in the number format in which cpep trains."""
 
     name: str
     peak: float
@@ -41,16 +41,16 @@ class Gpu:
 
 
 GPUS = (Gpu("V100", 15.7e12, "fp32"), Gpu("A100", 312e12, "bf16"), Gpu("H100", 989e12, "bf16"))
-"""cpep trains in bf16 where there is hardware for it, else in fp32; never in fp16."""
+"""GPUs in the table; cpep trains in bf16 where the hardware has it, else in fp32, and never in fp16."""
 
 
 def dry_run(request: Request, data: Path | None, gpus: int) -> str:
-    """Return what ``--dry-run`` prints.
+    """Return the text that ``--dry-run`` prints.
 
     Args:
-        request: what was asked for.
-        data: recordings or a store; ``None`` for what emg2pose is known to be.
-        gpus: that train one stage together.
+        request: the run.
+        data: recordings or a store; ``None`` for the published sizes of emg2pose.
+        gpus: number of GPUs that train one stage together.
 
     Raises:
         UserError: see ``basis_of`` and ``costs_of``.
@@ -74,7 +74,7 @@ def _disk(basis: Basis) -> str:
 
 
 def _sizes(costs: Sequence[Cost], gpus: int) -> str:
-    """Return the table of what is trained."""
+    """Return the table of stages, with their sizes and memory."""
     head = ("stage", "times", "parameters", "tokens", "batch", "steps", "passes", "GFLOP a step", "memory a GPU")
     rows = [
         (
@@ -104,7 +104,7 @@ def _sizes(costs: Sequence[Cost], gpus: int) -> str:
 
 
 def _times(costs: Sequence[Cost], gpus: int) -> str:
-    """Return the table of hours, and of what must be read meanwhile."""
+    """Return the table of hours, and of the bytes a second that must be read."""
     rates = [USED * gpu.peak for gpu in GPUS]
     names = [gpu.name for gpu in GPUS]
     head = (
@@ -140,7 +140,7 @@ def _times(costs: Sequence[Cost], gpus: int) -> str:
 
 
 def beside_paper(costs: Sequence[Cost]) -> str:
-    """Return how the operations of CPEP's three stages go with the time that the paper states."""
+    """Return a paragraph that compares the operations of CPEP's three stages with the hours of the paper."""
     stages = chain("cpep", RunConfig())
     flop = sum(cost.steps * cost.flop for cost in costs if cost.name in stages)
     needed = flop / (PAPER_GPUS * PAPER_H * 3600)

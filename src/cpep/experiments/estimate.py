@@ -1,4 +1,4 @@
-"""What the stages of a run would compute, keep and read, counted on their networks at a few windows."""
+"""Operations, memory and reading of the stages of a run, counted on their networks with a few windows."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ WHOLE_S, TRAIN_S = 370.3 * 3600, 250.9 * 3600
 
 @dataclass(frozen=True)
 class Basis:
-    """What the sizes of the networks and the number of windows come from.
+    """The data from which the sizes of the networks and the number of windows come.
 
     Attributes:
-        store: prepared, or without a recording.
-        splits: one a fold.
-        known_s: seconds of training people, where the store has no recording; 0 where they are not known.
-        disk: bytes of the store; 0 where they are not known.
-        text: what this is.
+        store: a prepared store, or one without recordings.
+        splits: one split for each fold.
+        known_s: seconds of training people, where the store has no recording; 0 if not known.
+        disk: bytes of the store; 0 if not known.
+        text: description of the data.
     """
 
     store: Store
@@ -50,29 +50,29 @@ class Basis:
 
     @property
     def split(self) -> Split:
-        """That of the first fold."""
+        """Split of the first fold."""
         return self.splits[0]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One stage.
+    """Sizes and cost of one stage.
 
     Attributes:
-        name: of the stage, as its folder is called, and of the row that it differs in.
+        name: name of the stage, with the name of the row if the row changes its settings.
         times: how often it is trained: folds times seeds.
-        trained: parameters that learn.
-        weights: all parameters that are in memory.
-        tokens: of a window, [CLS] included; 0 for a network that reads samples.
+        trained: number of parameters that are trained.
+        weights: number of all parameters in memory.
+        tokens: tokens of a window, [CLS] included; 0 for a network that reads samples.
         batch: windows of a step.
-        steps: that are made; of a baseline at most.
+        steps: number of steps; for a baseline the largest number.
         flop: operations of a step.
         kernels: operators that a step calls one after another.
-        window_bytes: activations kept for the backward pass, of one window.
-        signal_bytes: read from the store, of one window.
-        windows: distinct ones it may draw; 0 where they are not known.
-        cached_bytes: pose embeddings that are kept, of all windows.
-        share: windows that do not overlap over distinct windows.
+        window_bytes: bytes of activations of one window that are kept for the backward pass.
+        signal_bytes: bytes of one window that are read from the store.
+        windows: number of different windows that it may draw; 0 if not known.
+        cached_bytes: bytes of the pose embeddings of all windows that are kept.
+        share: number of windows without overlap over number of windows (hop over length).
     """
 
     name: str
@@ -91,34 +91,34 @@ class Cost:
     share: float
 
     def memory(self, gpus: int) -> float:
-        """Return bytes a GPU: weights and those kept, gradients and two moments in fp32, casts, activations."""
+        """Return bytes a GPU: weights and their best copy, gradients and two moments in fp32, casts, activations."""
         static = 8 * self.weights + 12 * self.trained + 2 * self.trained
         return static + (self.window_bytes + self.signal_bytes) * self.batch / gpus + self.cached_bytes / gpus
 
     def hours(self, gpus: int, rate: float) -> float:
-        """Return the hours of all times it is trained, at that many operations a second and GPU."""
+        """Return the hours of all its trainings, with ``rate`` operations a second on each GPU."""
         return self.times * self.steps * self.flop / rate / gpus / 3600
 
     def reading(self, rate: float) -> float:
-        """Return the bytes a second and GPU that a step at that rate reads."""
+        """Return the bytes a second that a GPU reads with ``rate`` operations a second."""
         return self.signal_bytes * self.batch * rate / self.flop
 
     @property
     def read(self) -> float:
-        """Bytes that are read from the store, of all times it is trained."""
+        """Bytes that all its trainings read from the store."""
         return float(self.times * self.steps * self.batch * self.signal_bytes)
 
     @property
     def passes(self) -> float:
-        """How often every window without overlap is seen; 0 where it is not known."""
+        """How often training sees every second of its recordings; 0 if not known."""
         return self.steps * self.batch / (self.windows * self.share) if self.windows else 0.0
 
 
 def basis_of(request: Request, data: Path | None) -> Basis:
-    """Find out what is recorded: from a store, the first recording of a folder, or emg2pose's paper; writes nothing.
+    """Return the basis from a store, from the first recording of a folder, or from emg2pose's paper; writes nothing.
 
     Raises:
-        UserError: no recordings, or people and gestures cannot be divided as asked.
+        UserError: there are no recordings, or people and gestures cannot be divided as asked.
     """
     seen = Split(("train",), ("val",), ("test",), (1, 2, 3, 4), (5, 6, 7, 8), request.config.data.guard_s)
     if data is None:
@@ -163,14 +163,14 @@ def _without_recordings(path: Path, device: Device) -> Store:
 
 
 def bytes_a_second(store: Store) -> float:
-    """Return what a second of recording takes in a store (``cpep.data.store.store``)."""
+    """Return the bytes of a second of recording in a store (``cpep.data.store.store``)."""
     channels, joints = store.device.channels, len(store.device.anchor_names)
     frame = 4 * joints + 1 + 3 * 2  # pose; valid; label, prompt and repetition
     return 4 * channels * (store.device.emg_rate + 1 / POWER_BLOCK_S) + frame * store.frame_rate
 
 
 def costs_of(request: Request, basis: Basis) -> list[Cost]:
-    """Return every stage that the asked rows need, each once, in the order of training.
+    """Return the cost of every stage that the asked rows need, each once, in the order of training.
 
     Raises:
         UserError: a network cannot be built from the settings, or the recordings cannot be trained or tested on.
@@ -193,7 +193,7 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
 
 
 def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
-    """Count one stage on its network."""
+    """Return the cost of one stage, counted on its network."""
     config, stage = run.config, run.stage
     optim = stage.optim(config)
     with torch.random.fork_rng(devices=[]):
@@ -224,7 +224,7 @@ def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
 
 
 def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
-    """Return the bytes that a step reads of a store for one window."""
+    """Return the bytes that a step reads from a store for one window."""
     device = store.device
     emg = trained.reads_emg * device.emg_rate * device.channels
     anchor = trained.reads_anchor * store.frame_rate * len(device.anchor_names)
@@ -232,7 +232,7 @@ def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
 
 
 def _windows(run: StageRun, basis: Basis) -> int:
-    """Return how many windows a stage may draw; 0 where that is not known."""
+    """Return how many windows a stage may draw; 0 if not known."""
     if not basis.store.entries:
         return int(basis.known_s / run.config.data.hop_s)
     task = Task(basis.store, basis.split, run.stage.applied(run.config), 0, Path())

@@ -1,4 +1,4 @@
-"""How each kind of model is evaluated: which embeddings protocols are given, and how far its poses are off."""
+"""How each kind of model is evaluated: its embeddings for the protocols, and the errors of its poses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from cpep.runtime.registry import Registry
 from cpep.types import EmbeddingSet, FloatArray, Normalisation, Progress, no_progress
 
 PAIRS = 6000
-"""A linear map from EMG to pose is fitted on fewer windows than twice this."""
+"""A linear map from EMG to pose is fitted on about this many windows, and fewer than twice as many."""
 MAP_POINTS = 500
-"""EMG windows, and poses, of the map of embeddings."""
+"""Largest number of EMG windows, and of poses, in the map of embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,10 @@ class Subject:
     """The row that is evaluated.
 
     Attributes:
-        name: of the table.
-        normalisation: of the EMG that classical features are computed from.
-        pairs: windows of training and of validation people that CPEP is aligned on, for linear maps from EMG to pose.
-        checkpoint: its model; a classical row has none.
+        name: name of the row.
+        normalisation: normalisation of the EMG for classical features.
+        pairs: training and validation people's windows on which CPEP is aligned, for linear maps from EMG to pose.
+        checkpoint: model of the row; a classical row has none.
         progress: called with EMG windows embedded and in all.
     """
 
@@ -56,11 +56,11 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All that is found out about one model.
+    """The evaluation of one row.
 
     Attributes:
-        outcomes: its answers under every protocol.
-        errors: of the poses that it predicts.
+        outcomes: answers under every protocol.
+        errors: errors of predicted poses.
         points: EMG and pose embeddings in two dimensions with gesture names.
     """
 
@@ -72,21 +72,21 @@ class Evaluation:
 Evaluator = Callable[[SplitData, Subject], Evaluation]
 
 EVALUATORS: Registry[Evaluator] = Registry("evaluator")
-"""By the name of a row, or else by what evaluates the kind of its model (``ModelSpec.evaluator``)."""
+"""All evaluators, by the name of a row, or else by ``ModelSpec.evaluator`` of the row's model."""
 
 
 def evaluate(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate a row of the table.
 
     Raises:
-        UserError: nothing is known of such a row.
+        UserError: the row has no evaluator.
     """
     base = subject.name.partition("/")[0]
     return EVALUATORS.get(base if base in EVALUATORS else subject.model.spec.evaluator)(data, subject)
 
 
 def features(data: SplitData, subject: Subject) -> Evaluation:
-    """Classical features of EMG, without a network."""
+    """Evaluate classical features of EMG, without a network."""
     kind = subject.normalisation
     if data.config.adapt:
         windows = needed(data)
@@ -97,14 +97,14 @@ def features(data: SplitData, subject: Subject) -> Evaluation:
 
 
 def encoder(data: SplitData, subject: Subject) -> Evaluation:
-    """An EMG encoder that knows no pose: [CLS] and mean token."""
+    """Evaluate an EMG encoder without a pose encoder: its vectors are [CLS] and the mean token."""
     model = subject.model
     pooled = data.of_session(model, lambda windows: pooled_emg(model, data.store, windows).x_ND)
     return Evaluation(data.outcomes(vectors=pooled, emg=pooled))
 
 
 def aligned(data: SplitData, subject: Subject) -> Evaluation:
-    """What ``encode_emg`` of an aligned model returns, and its poses."""
+    """Evaluate an aligned model: its embeddings of EMG, and of poses."""
     if data.config.adapt:
         return Evaluation(adapted(data, subject))
     model = subject.model
@@ -120,7 +120,7 @@ def aligned(data: SplitData, subject: Subject) -> Evaluation:
 
 
 def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
-    """The same after adaptation to each test person's recordings."""
+    """Return the outcomes of an aligned model after adaptation to each test person's recordings."""
     model, windows = subject.model, needed(data)
     emg = embed_emg(model, data.store, windows, subject.progress).averaged()
 
@@ -133,10 +133,10 @@ def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
 
 
 def regression(data: SplitData, subject: Subject) -> Evaluation:
-    """What the decoder of a regression reads; the nearest pose of the pose that it predicts; the error of that pose.
+    """Evaluate a model that predicts poses: the features of its decoder, zero-shot by predicted poses, and errors.
 
-    Poses are compared at the times that the model predicts, as ``POSE_PARTS`` mean poses, each joint over its
-    SD among training people; cosine, as for every other row.
+    For zero-shot, a pose is ``POSE_PARTS`` mean poses at the times that the model predicts, each joint standardised
+    by training people. Predicted and measured poses are compared by cosine, as for every other row.
     """
     model = subject.model
     net, anchor = model.net, data.store.device.anchor
@@ -169,18 +169,18 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
 
 
 def ceiling(data: SplitData, subject: Subject) -> Evaluation:
-    """The frozen pose encoder of an aligned model itself: its vectors, and their own nearest neighbours."""
+    """Evaluate the frozen pose encoder of an aligned model: its embeddings of poses take the place of EMG."""
     pose = data.pose(subject.model)
     return Evaluation(data.outcomes(vectors=pose, query=pose, gallery=pose))
 
 
 def ridge(data: SplitData, subject: Subject) -> Evaluation:
-    """Linear regression from features to the pose, then the nearest pose."""
+    """Evaluate ridge regression from features to the pose, then the nearest pose."""
     return linear_to_pose(data, subject, partial(choose_ridge, strengths=data.config.ridge_strengths))
 
 
 def cca(data: SplitData, subject: Subject) -> Evaluation:
-    """Features and poses where they correlate most, then the nearest pose."""
+    """Evaluate canonical correlation of features and poses, then the nearest pose."""
     return linear_to_pose(data, subject, choose_cca)
 
 
@@ -189,10 +189,10 @@ def linear_to_pose(
     subject: Subject,
     choose: Callable[[EmbeddingSet, EmbeddingSet, EmbeddingSet, EmbeddingSet], RidgeToPose | CcaToPose],
 ) -> Evaluation:
-    """A linear map from features to where poses are compared with them, then the nearest pose.
+    """Evaluate a linear map from features to a space of poses, then the nearest pose.
 
-    It is fitted on the windows that CPEP is aligned on, whatever their labels; of many, on some spread evenly, since
-    neighbours share most of their samples.
+    It is fitted on the windows on which CPEP is aligned, whatever their labels. Of many windows only some are used,
+    at equal distances, since neighbours share most of their samples.
     """
     kind = subject.normalisation
     some = [windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS)) for windows in subject.pairs]
@@ -206,7 +206,7 @@ def linear_to_pose(
 
 
 def map_points(data: SplitData, model: Model) -> dict[str, list[list[Any]]]:
-    """Place some poses of the gallery and some EMG windows of test users in one plane."""
+    """Return the places in one plane of some poses of the gallery and some EMG windows of test people."""
     rng = np.random.default_rng(data.seed)
     tested, gallery = (
         own.select(rng.permutation(len(own))[:MAP_POINTS]) for own in (data.of_role("test"), data.of_role("train"))

@@ -1,4 +1,4 @@
-"""What one fold with one seed leaves behind, and its files: one evaluation of each row of the table."""
+"""The results of one fold with one seed, and their files: one evaluation of each row of the table."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cpep.runtime.files import atomic_path, read_json, write_json
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What one fold with one seed left behind.
+    """The results of one fold with one seed.
 
     Attributes:
-        fold: number.
-        seed: of the run.
+        fold: number of the fold.
+        seed: seed of the run.
         rows: rows of results.json.
-        confusion: of each row that classifies: its number, classes and matrix.
-        losses: loss curves of its stages, each once.
-        training: what each model with a network cost.
+        confusion: number of the row, classes and matrix, for each row that classifies.
+        losses: loss curves of the stages, each once.
+        training: cost of training, for each model with a network.
         points: EMG and pose embeddings in two dimensions with gesture names.
         arrays: labels, users and predictions of every row that classifies, for paired comparisons.
     """
@@ -40,7 +40,7 @@ class Fold:
 
     @classmethod
     def read(cls, folder: Path, fold: int, seed: int, models: Sequence[str]) -> Fold:
-        """Read what ``save_row`` wrote of the given models."""
+        """Read the files that ``save_row`` wrote for the given models."""
         run = {"fold": fold, "seed": seed}
         made = cls(fold, seed, [], [], [], [], {"emg": [], "pose": []}, {})
         curves: dict[str, dict[str, Any]] = {}
@@ -63,7 +63,7 @@ class Fold:
 
 
 def _files(folder: Path, model: str) -> Path:
-    """Return the path of the files of a row, less their ending (which a name such as window_0.5s seems to have)."""
+    """Return the path of a row's files without suffix; a dot in a name, as in window_0.5s, becomes ``_``."""
     return folder / "rows" / (model.replace("/", "--").replace(".", "_"))
 
 
@@ -73,7 +73,7 @@ def held(folder: Path, model: str) -> bool:
 
 
 def evaluated(folder: Path, model: str, key: str) -> bool:
-    """Tell whether the folder holds this very evaluation of a model."""
+    """Tell whether the folder holds the evaluation of a model with this key."""
     return held(folder, model) and bool(read_json(_files(folder, model).with_suffix(".json"))["key"] == key)
 
 
@@ -87,7 +87,7 @@ def save_row(
     losses: list[dict[str, Any]],
     training: dict[str, Any],
 ) -> None:
-    """Write rows, confusions, predictions, pose errors, curves and map of one model on one fold."""
+    """Write the evaluation of one model on one fold: rows, confusions, predictions, errors, curves and map."""
     arrays: dict[str, Any] = {}
     rows, confusion = [], []
     for number, outcome in enumerate(found.outcomes):

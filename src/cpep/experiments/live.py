@@ -1,4 +1,4 @@
-"""Scores of a live recogniser on replayed recordings of people whom nothing was trained or calibrated on."""
+"""Scores of a live recogniser on replayed recordings of people who are in no training or calibration data."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from cpep.live.store_stream import StoreSession, streams_of
 from cpep.types import FloatArray, Progress, StrArray, no_progress
 
 CUT_S = 0.5
-"""A gesture that a recording's end cuts off sooner than this after a window's length is not scored."""
+"""A gesture that the end of a recording cuts short is scored only if it lasts a window and this, seconds."""
 DRAWS = 1000
 
 BookOf = Callable[[str], GestureBook]
-"""Returns the book that a person is recognised by."""
+"""From a person to the book by which the person is recognised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +47,12 @@ class Replayed:
     """One recording, replayed.
 
     Attributes:
-        user: whose.
+        user: person of the recording.
         matched: its gestures and events.
         pure: whether every gesture in it is in the book.
-        made_N: gesture of each window that lies within one.
-        named_N: the likeliest gesture of the book, rest apart, by that window alone.
-        told_N: the book's answer to that window, which may be rest or unknown.
+        made_N: gesture of each window that lies within one gesture.
+        named_N: likeliest gesture of the book, except rest, for each such window alone.
+        told_N: answer of the book to each such window, which may be rest or unknown.
     """
 
     user: str
@@ -66,7 +66,7 @@ class Replayed:
 def replayed(
     model: Model, book_of: BookOf, store: Store, indices: Sequence[int], progress: Progress = no_progress
 ) -> list[Replayed]:
-    """Replay recordings, those of one session as one stream; each session has a recogniser of its own."""
+    """Replay recordings; the recordings of a session are one stream with a recogniser of its own."""
     out: list[Replayed] = []
     begun = count()
 
@@ -89,7 +89,7 @@ def made_in(model: Model, store: Store, entry: Entry) -> tuple[Made, ...]:
 
 
 class _Tapes(Observer):
-    """What the recogniser says, by recording; a recording that is shorter than a window has none."""
+    """The states of the recogniser, by recording; a recording that is shorter than a window has none."""
 
     def __init__(self, model: Model, book: GestureBook, session: StoreSession, note: Callable[[], None]) -> None:
         self.of: dict[int, _Tape] = {}
@@ -116,7 +116,7 @@ class _Tape:
         self._windows: list[tuple[str, str, str]] = []
 
     def take(self, frame: int, state: State) -> None:
-        """Note what is said of the window that ends at a frame."""
+        """Note the event and the answer for the window that ends at a frame."""
         if state.event is not None:
             self._events.append(replace(state.event, time_s=frame * self.frame_s))
         label, p_E, book = int(self.label_M[frame - 1]), state.alone_E, self.book
@@ -125,7 +125,7 @@ class _Tape:
             self._windows.append((self.store.vocabulary[label], likeliest, book.answer(p_E)))
 
     def replayed(self) -> Replayed:
-        """Match events with gestures."""
+        """Return the recording with its events matched with its gestures."""
         made = made_in(self._model, self.store, self.entry)
         matched = match(made, self._events, rests_of(self.label_M, self.frame_s))
         pure = all(gesture.name in self.book.names for gesture in made)
@@ -134,10 +134,10 @@ class _Tape:
 
 
 def scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, Any]:
-    """Return all figures of replayed recordings as JSON.
+    """Return all scores of replayed recordings, as plain values for JSON.
 
     Args:
-        runs: of all people.
+        runs: recordings of all people.
         names: gestures of the book, without rest.
     """
     pure = [run for run in runs if run.pure]
@@ -161,7 +161,7 @@ def scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, Any]:
 
 
 def f1_of(runs: Sequence[Replayed], names: Sequence[str]) -> float:
-    """Return the mean over gestures of the F1 of their events."""
+    """Return the mean F1 of events over the gestures that were made; NaN if none was made."""
     right_K, told_K, made_K = np.sum([f1_table(run.matched, names) for run in runs], axis=0)
     known_K = made_K > 0
     return float(np.mean(2 * right_K[known_K] / (told_K + made_K)[known_K])) if known_K.any() else float("nan")
@@ -170,7 +170,7 @@ def f1_of(runs: Sequence[Replayed], names: Sequence[str]) -> float:
 def with_interval(
     runs: Sequence[Replayed], figure: Callable[[Sequence[Replayed]], float], seed: int = 0
 ) -> dict[str, Any]:
-    """Return a figure with its 95 % bootstrap interval over people."""
+    """Return a score (``mean``) with its 95 % bootstrap interval over people (``low``, ``high``)."""
     by_user: dict[str, list[Replayed]] = {}
     for run in runs:
         by_user.setdefault(run.user, []).append(run)
@@ -187,10 +187,10 @@ def with_interval(
 
 
 def window_scores(runs: Sequence[Replayed], names: Sequence[str]) -> dict[str, float | None]:
-    """Return balanced accuracies of single windows of the book's gestures, which events are compared with.
+    """Return balanced accuracies of single windows of the book's gestures, to compare with the scores of events.
 
-    ``named``: each window is given the likeliest gesture; ``told``: as the book answers, so that a window that is
-    taken for rest or for unknown is wrong. ``None`` where there is no such window.
+    ``named``: the answer to a window is the likeliest gesture. ``told``: the answer is that of the book, so that rest
+    and unknown are wrong. ``None`` where there is no such window.
     """
     place = {name: index for index, name in enumerate([*names, REST, UNKNOWN])}
 

@@ -1,4 +1,4 @@
-"""``cpep evaluate-live``: who is replayed, by which book, and what is written."""
+"""``cpep evaluate-live``: the people who are replayed, their books, and the results."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class LiveRequest:
-    """What ``evaluate-live`` was asked for.
+    """The arguments of ``cpep evaluate-live``.
 
     Attributes:
-        checkpoint: folder.
-        book: file; ``None`` where each person shows some windows of each gesture.
+        checkpoint: folder of the checkpoint.
+        book: file of the book; ``None`` where each person shows some windows of each gesture.
         data: store, or folder of recordings.
         out: output folder.
-        users: people to replay; without any, those whom the checkpoint held out.
+        users: people to replay; if empty, the test people of the checkpoint.
         shots: windows of each gesture that each person shows; 0 with a book.
-        shown: word in the names of the recordings that windows are shown from; they are not replayed.
-        command: what the user typed.
+        shown: word in the names of the recordings from which windows are shown; they are not replayed.
+        command: command line of the user.
     """
 
     checkpoint: Path
@@ -56,14 +56,14 @@ class LiveRequest:
 
 
 def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Replay people through stream and recogniser, and write ``live.json`` and ``live.html``.
+    """Replay recordings through stream and recogniser, write ``live.json`` and ``live.html``, and return the results.
 
     Raises:
-        UserError: a user took part in training or calibration, there is nobody, the data do not fit, or ``out``
-            holds something else.
+        UserError: a user took part in training or calibration; there is nobody to replay; the data do not fit; or
+            ``out`` holds something else.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    request = replace(request, checkpoint=local(request.checkpoint))  # an address: the results are of one commit
+    request = replace(request, checkpoint=local(request.checkpoint))  # an address is resolved once, to one commit
     model = load(request.checkpoint)
     config = from_dict(model.card.config)
     asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown")}
@@ -82,7 +82,7 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
     if request.book is not None:
         books = dict.fromkeys(users, GestureBook.load(request.book, model))
     else:
-        # of everybody first: who shows nothing is known before anything takes long
+        # for everybody first, so that missing windows are found before the long part
         shown = {user: _shown(model, store, user, request.shown) for user in users}
         books = {user: _book_of_shown(model, store, windows, request.shots) for user, windows in shown.items()}
     names = _made_of_books(request, model, store, indices, books, say)
@@ -112,10 +112,10 @@ def _made_of_books(
     books: Mapping[str, GestureBook],
     say: Callable[[str], None],
 ) -> list[str]:
-    """Return the gestures of the books that somebody makes, and say who makes none of the own book.
+    """Return the gestures of the books that somebody makes, and say who makes no gesture of the own book.
 
     Raises:
-        UserError: nobody makes any.
+        UserError: nobody makes a gesture of the books.
     """
     made: dict[str, set[str]] = {user: set() for user in books}
     for entry in (store.entries[index] for index in indices):
@@ -131,10 +131,10 @@ def _made_of_books(
 
 
 def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
-    """Return who is replayed: nobody of training or validation.
+    """Return the people who are replayed; training and validation people are refused.
 
     Raises:
-        UserError: somebody is, or nobody is left.
+        UserError: an asked person is one of them or not in the store, or nobody is left.
     """
     split = model.card.held_out()
     met = set(split.users_train) | set(split.users_val)
@@ -153,17 +153,17 @@ def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
 def shown_book(model: Model, store: Store, user: str, shots: int, shown: str) -> GestureBook:
     """Return the book of a person who shows some windows of each gesture.
 
-    The windows lie evenly over the recordings whose names hold ``shown``. Confidence is calibrated on the
-    checkpoint's validation people, whose gestures are known by their labels.
+    The windows lie at equal distances in the recordings whose names contain ``shown``. Confidence is calibrated on
+    labelled windows of the checkpoint's validation people.
 
     Raises:
-        UserError: the person has no such recording, or none long enough.
+        UserError: the person has no such recording or none long enough, or there are no windows to calibrate on.
     """
     return _book_of_shown(model, store, _shown(model, store, user, shown), shots)
 
 
 def _shown(model: Model, store: Store, user: str, shown: str) -> Windows:
-    """Return the labelled windows of the recordings that a person shows gestures from."""
+    """Return the labelled windows of the recordings from which a person shows gestures."""
     windows = _labelled(model, store)
     shown_E = np.array([entry.user == user and shown in entry.name for entry in store.entries])
     mine = windows.select(shown_E[windows.entry_N])

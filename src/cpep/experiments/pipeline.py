@@ -1,4 +1,4 @@
-"""``reproduce``: which stages a table needs, in what order, what they share, and what is written."""
+"""``cpep reproduce``: the stages that a table needs, each once and in order, the evaluation of rows, the results."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
 EVALUATION = 7
-"""Raised with every change of what an evaluation computes, so that a finished run is evaluated again."""
+"""Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One fold with one seed: all that a job needs, and where its files are."""
+    """One fold with one seed: all that a job needs, and the folder of its files."""
 
     store: Path
     split: Split
@@ -55,7 +55,7 @@ class FoldTask:
         return self.folder / stage.folder(self.config)
 
     def task(self, stage: StageRun) -> Task:
-        """Return what a stage is given."""
+        """Return the task of a stage."""
         return Task(open_store(self.store), self.split, stage.config, self.seed, self.at(stage))
 
     def row(self, name: str) -> RowRun:
@@ -79,10 +79,10 @@ def fold_task(request: Request, store: Store, split: Split, fold: int, seed: int
 
 
 def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> None:
-    """Build the network of every stage once, so that settings that do not go together are known at once.
+    """Check the settings before training: build the network of every stage, and look up the protocols.
 
     Raises:
-        UserError: a network cannot be built, no token or every token would be masked, or there is no such protocol.
+        UserError: a network cannot be built, no token or every token would be masked, or a protocol does not exist.
     """
     chosen(task.config.evaluate.protocols)
     for row in rows:
@@ -95,10 +95,10 @@ def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> N
 
 
 def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Run all stages and write ``results.json`` and ``report.html`` in ``request.out``; resumes.
+    """Run all stages, write ``results.json`` and ``report.html`` in ``request.out``, and return the results; resumes.
 
     Raises:
-        UserError: bad input, or ``out`` holds another run.
+        UserError: the input does not fit, or ``out`` holds another run.
     """
     started, clock_start = datetime.now(UTC), time.monotonic()
     names = names_of(request.models)
@@ -146,16 +146,16 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
 
 
 def unadapted(names: Sequence[str], store: Store, splits: Sequence[Split], config: RunConfig) -> list[str]:
-    """Return the rows that cannot adapt: see ``idle``."""
+    """Return the names of the adapted rows if a fold has no idle windows to adapt with; see ``idle``."""
     windows = windows_of(store, config.data)
     able = all(len(idle(store, windows, split)) for split in splits)
     return [] if able else [name for name in names if ROWS.get(name).adapts]
 
 
 def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fold]:
-    """Read all that the output folder holds of this run: rows and seeds of earlier commands are in its table too.
+    """Read all folds of this run in the output folder; rows and seeds of earlier commands are included.
 
-    Left out is what another version of cpep evaluated, or other settings.
+    Evaluations under other settings or by another version of cpep are left out.
     """
     folds = []
     seeds = sorted({int(path.name.removeprefix("seed")) for path in request.out.glob("fold*/seed*")})
@@ -170,21 +170,21 @@ def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fo
 
 
 def is_evaluated(task: FoldTask, row: RowRun, store: Store) -> bool:
-    """Tell whether the folder holds the evaluation of a row as it would be made now."""
+    """Tell whether the folder holds the evaluation of a row under the present settings and version."""
     if row.last is not None and not (task.at(row.last) / "stage.json").exists():
         return False
     return evaluated(task.folder, row.name, row_key(task, row, store))
 
 
 def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
-    """Return the stages that rows need, each once, and the evaluation of each row.
+    """Return jobs for the stages that rows need, each once, and for the evaluation of each row.
 
-    Row by row, and within a row fold by fold, so that a run that is stopped has its first rows whole.
+    They are ordered by row, then by fold, so that a run that is stopped has its first rows complete.
     """
     jobs: dict[str, Job] = {}
 
     def add(task: FoldTask, stage: StageRun, row: str) -> str:
-        """Add a stage unless it is there, and return its name: of several rows that share it, the first one's."""
+        """Add the job of a stage unless it is there; return its name, which has the first row that needs it."""
         needs = tuple(add(task, start, row) for start in stage.starts)
         folder = stage.folder(task.config)
         own = f"{stage.name} of {row}" if folder != stage.name else folder
@@ -202,13 +202,13 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
 
 
 def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
-    """Train one stage of one fold; ``name`` is what the user reads of it."""
+    """Train one stage of one fold; ``name`` is in its progress line."""
     checkpoints = {start.name: task.at(start) / "checkpoint" for start in stage.starts}
     run(stage.stage, task.task(stage), checkpoints, progress_line(f"{task.name} {name}", "windows"))
 
 
 def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
-    """Evaluate rows that share their windows; done again only where stages or settings changed."""
+    """Evaluate rows that share their windows, unless all are evaluated already."""
     torch.set_num_threads(distributed.threads(task.config.threads))
     config, store = rows[0].config, open_store(task.store)
     keys = [row_key(task, row, store) for row in rows]
@@ -230,7 +230,7 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
 
 
 def row_key(task: FoldTask, row: RowRun, store: Store) -> str:
-    """Return the fingerprint of the evaluation of a row: another one is done again."""
+    """Return the fingerprint of the evaluation of a row; a row with another fingerprint is evaluated again."""
     stages = [] if row.last is None else [read_json(task.at(row.last) / "stage.json")["key"]]
     config = row.config
     return fingerprint(EVALUATION, config.evaluate, config.data, row.name, stages, task.split, store.fingerprint)
@@ -248,7 +248,7 @@ def losses_of(task: FoldTask, row: RowRun) -> list[dict[str, Any]]:
 
 
 def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
-    """Return what the training of a row cost: operations of all its stages, and their share of CPEP's total."""
+    """Return the cost of training a row: parameters and steps, operations of all its stages, share of CPEP's."""
     stages = row.chain()
     if not stages:
         return {}

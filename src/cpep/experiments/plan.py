@@ -1,4 +1,4 @@
-"""What a run will use and ask, said before anything is trained, and refused where it cannot go through."""
+"""The plan of a run before training: a text on what it uses and asks, and checks that it can be completed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cpep.types import UserError
 
 
 def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
-    """Return what will be trained and tested: people and gestures, what is used and left out, who lacks what.
+    """Return a text on what will be trained and tested: people, gestures, hours used and left out, missing gestures.
 
     Args:
         store: prepared recordings.
-        splits: one a fold; recordings and hours are those of the first.
+        splits: one split for each fold; recordings and hours are given for the first.
         config: settings of the run.
     """
     one, windows = splits[0], windows_of(store, config.data)
@@ -39,7 +39,7 @@ def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
 
 
 def _column(store: Store, split: Split) -> Iterator[str]:
-    """Say what the split column of metadata.csv, where there is one, is used for."""
+    """Yield a sentence on the use of the split column of metadata.csv, where there is one."""
     if split.by_column:
         yield "the split column of metadata.csv says who is tested and which recordings are held out"
     elif declared(store):
@@ -52,7 +52,7 @@ def _column(store: Store, split: Split) -> Iterator[str]:
 
 
 def _uses(store: Store, split: Split, windows: Windows, config: RunConfig, where: str) -> Iterator[str]:
-    """Say what each role uses of its people's recordings, and what it leaves out."""
+    """Yield lines on the hours that each role uses of its people's recordings, and on those that it leaves out."""
     for role in PAIRED:
         own = split.allowed(store, windows, role)
         yield from _said(WORDS[role] + where, used_in_training(store, split, windows, own, role))
@@ -72,12 +72,12 @@ def refuse_impossible_data(store: Store, splits: Sequence[Split], config: RunCon
 
     Args:
         store: prepared recordings.
-        splits: one a fold.
+        splits: one split for each fold.
         config: settings of the run.
-        rows: with their settings.
+        rows: rows, with their settings.
 
     Raises:
-        UserError: a role has none, or too few gestures; see ``refuse_unanswerable``.
+        UserError: a role has no windows, or too few gestures; see ``refuse_unanswerable``.
     """
     alike: dict[DataConfig, list[RowRun]] = {}
     for row in rows:

@@ -1,6 +1,6 @@
 """The labelled windows of one store under one split, and their embeddings for the protocols of evaluation.
 
-What no training person was recorded with is not asked, nor what no test person makes (``Asked``).
+Gestures that no training person has, or no test person, are not asked (``Asked``).
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 POSE_PARTS = 4
-"""Parts of a window whose mean pose a regression predicts."""
+"""Number of parts of a window that have a mean pose each."""
 
 
 class SplitData:
-    """Windows of one store under one split: embeds them, keeps what several rows share, and has protocols answered.
+    """Windows of one store under one split: embeds them, keeps what rows share, and runs the protocols.
 
     Args:
         store: prepared recordings.
-        split: who and what was held out.
+        split: held-out people and unseen gestures.
         windows: all windows of the store.
         config: settings of the evaluation.
-        seed: of the bootstrap and of everything drawn.
+        seed: seed of the bootstrap and of everything else random.
 
     Attributes:
         every: all windows of the store.
-        windows: those that are evaluated: labelled, of seen and unseen gestures.
+        windows: the evaluated windows: labelled, of seen and unseen gestures.
         gestures: the sets that are asked, ``seen`` and ``unseen``, with the labels that can be answered.
-        sets: the same with all gestures, and with what can be answered among all; see ``Given``.
-        hop_s: distance of neighbouring windows, seconds.
+        sets: these sets, all gestures, and all gestures that can be answered; see ``Given.sets``.
+        hop_s: hop of the windows, seconds.
     """
 
     def __init__(self, store: Store, split: Split, windows: Windows, config: EvaluateConfig, seed: int) -> None:
@@ -64,11 +64,11 @@ class SplitData:
         self.sets = {**asked.gestures, ALL: both, ANSWERABLE: asked.taught["seen"] + asked.taught["unseen"]}
 
     def given(self, **embeddings: EmbeddingSet) -> Given:
-        """Return what protocols are given of a row: its embeddings of ``windows`` by kind, see ``Given``."""
+        """Return the input of protocols for a row, from its embeddings of ``windows`` by kind; see ``Given``."""
         return Given(self.split, self.config, self.seed, self.hop_s, embeddings, self.sets)
 
     def outcomes(self, **embeddings: EmbeddingSet) -> list[Outcome]:
-        """Return the answers of a row under every protocol that is asked for and whose embeddings are given."""
+        """Return the answers of a row under every chosen protocol whose embeddings are given."""
         return run(self.given(**embeddings))
 
     def of_role(self, role: Role) -> Windows:
@@ -76,13 +76,13 @@ class SplitData:
         return self.windows.select(np.isin(self.windows.users(self.store), self.split.users(role)))
 
     def under(self, config: EvaluateConfig) -> SplitData:
-        """Return the same under other settings; what was computed once serves both."""
+        """Return the same object with other settings; both share what was computed."""
         other = copy(self)
         other.config = config
         return other
 
     def pose(self, model: Model) -> EmbeddingSet:
-        """Embed the pose of the evaluated windows, once for all models that share a frozen pose encoder."""
+        """Return embeddings of the evaluated windows' poses, computed once for models with the same pose encoder."""
         assert isinstance(model.net, Cpep)
         weights = [tensor.cpu().numpy().tobytes() for tensor in model.net.anchor.state_dict().values()]
         key = hashlib.sha256(b"".join(weights)).hexdigest()
@@ -91,13 +91,13 @@ class SplitData:
         return self._poses[key]
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
-        """Compute classical features of the evaluated windows, centred and scaled by their session; once."""
+        """Return classical features of the evaluated windows, centred and scaled by their session; computed once."""
         if kind not in self._features:
             self._features[kind] = self.features_of(self.windows, kind)
         return self._features[kind]
 
     def features_of(self, windows: Windows, kind: Normalisation) -> EmbeddingSet:
-        """Compute classical features of windows, centred and scaled by their session."""
+        """Return classical features of windows, centred and scaled by their session."""
         device, power = self.store.device, power_rows(self.store)
         normaliser = Normaliser(power, kind, typical(power, self.split.users_train))
         read = SampleReader(self.store, self.windows.frames, normaliser)
@@ -115,21 +115,21 @@ class SplitData:
     def of_session(
         self, model: Model, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
     ) -> EmbeddingSet:
-        """Compute vectors of windows (those evaluated), less centre and over spread of their session's windows."""
+        """Return vectors of windows (the evaluated ones by default), less centre and over spread of their session."""
         return self._standardised(model.emg_frontend.normalisation, vectors, windows)
 
     def _standardised(
         self, kind: Normalisation, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
     ) -> EmbeddingSet:
-        """Compute vectors of windows (those evaluated), less centre and over spread of their session's windows.
+        """Return vectors of windows (the evaluated ones by default), less centre and over spread of their session.
 
-        No label is needed, and learnt and classical vectors are treated alike: what is particular to a person
-        or to how the band sits moves all windows of a session together.
+        This needs no label and is the same for learnt and classical vectors: the person and the position of the band
+        shift all windows of a session together.
         """
         return self._less(self._normaliser(kind, vectors), vectors, self.windows if windows is None else windows)
 
     def _normaliser(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Normaliser:
-        """Return centre and spread of vectors, for any window: of all windows of the session that do not overlap."""
+        """Return centre and spread of vectors by session, from all windows of a session that do not overlap."""
         store, frames = self.store, self.windows.frames
         length_s = frames / store.frame_rate
         apart = list_windows(store, length_s, length_s)

@@ -1,4 +1,4 @@
-"""From the outcomes of folds and seeds to ``results.json`` and what the report draws."""
+"""From the results of folds and seeds to ``results.json`` and the details of the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def results_of(
     windows_train: Sequence[int],
     folds: Sequence[Fold],
 ) -> dict[str, Any]:
-    """Return results.json."""
+    """Return the content of results.json."""
     return {
         "schema": SCHEMA,
         "run": run,
@@ -46,7 +46,7 @@ def results_of(
 
 
 def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Return what the report draws beside the table."""
+    """Return the details of the report beside its table: confusions, loss curves, map and comparisons."""
     confusion, offset = [], 0
     for fold in folds:
         confusion += [{**item, "row": item["row"] + offset} for item in fold.confusion]

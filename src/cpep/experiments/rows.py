@@ -1,4 +1,4 @@
-"""The rows of a table under the settings of a run: which stages each one needs, and what they share."""
+"""The rows of a table under the settings of a run: the stages that each row needs, and which stages rows share."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class StageRun:
     """A stage under the settings of a row.
 
     Attributes:
-        stage: what is trained.
+        stage: the stage.
         config: settings of the row.
-        starts: what it starts from.
+        starts: stages that it starts from.
     """
 
     stage: Stage
@@ -36,16 +36,16 @@ class StageRun:
 
     @property
     def settings(self) -> list[Any]:
-        """All settings that decide what it computes, those of the stages before it included."""
+        """All settings on which its result depends, including those of the stages before it."""
         return [self.stage.settings(self.config), *(start.settings for start in self.starts)]
 
     def folder(self, base: RunConfig) -> str:
-        """Name its folder: the stage, and a hash where settings differ from those of the run."""
+        """Return the name of its folder: the stage, and a hash where settings differ from those of the run."""
         own, usual = fingerprint(self.settings), fingerprint(stage_run(self.name, base).settings)
         return self.name if own == usual else f"{self.name}-{own[:6]}"
 
     def chain(self) -> list[StageRun]:
-        """Return it and all that it starts from, in the order of training."""
+        """Return the stages that it starts from and itself, in the order of training."""
         return [*(one for start in self.starts for one in start.chain()), self]
 
 
@@ -54,8 +54,8 @@ class RowRun:
     """A row under the settings of a run.
 
     Attributes:
-        row: what was declared.
-        config: settings of the run with what is different in this row.
+        row: the declared row.
+        config: settings of the run with the changes of this row.
     """
 
     row: Row
@@ -90,7 +90,7 @@ def names_of(asked: Sequence[str]) -> tuple[str, ...]:
     """Return names of rows, each once; ``default``, ``all``, ``ablations`` and ``objectives`` stand for several.
 
     Raises:
-        UserError: no such row; the nearest is named.
+        UserError: there is no such row; the nearest is named.
     """
     known, several = ROWS.names(), groups()
     names: dict[str, None] = {}
@@ -106,12 +106,12 @@ def row_of(name: str, config: RunConfig, costs: Costs = lambda _: {}) -> RowRun:
     """Return a row under the settings of a run.
 
     Args:
-        name: of the row.
+        name: name of the row.
         config: settings of the run.
-        costs: returns the cost of the stages under given settings, where a row is made of it.
+        costs: from settings to the cost of the stages, for rows whose changes depend on it.
 
     Raises:
-        UserError: no such row, or what is different does not go with the settings of the run.
+        UserError: there is no such row, or its changes do not fit the settings of the run.
     """
     row = ROWS.get(name)
     try:

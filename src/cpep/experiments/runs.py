@@ -1,4 +1,4 @@
-"""A run and its output folder: what was asked for, whether the folder is that run's, and on what machine."""
+"""A run and its output folder: the request, the check that the folder belongs to it, its results and machine."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from cpep.version import __version__
 
 @dataclass(frozen=True)
 class Request:
-    """What ``reproduce`` was asked for.
+    """The arguments of ``cpep reproduce``.
 
     Attributes:
         data: folder of recordings, or a prepared store.
         out: output folder.
         config: settings.
         models: names of rows, or of groups of rows.
-        seeds: one run of every fold each.
-        folds: people cross-validated; 0 for one fold.
-        test_users: people held out, instead of folds.
-        val_users: people for choices.
-        unseen: gestures that no training stage may see, by name or number.
-        command: what the user typed, for the report.
+        seeds: seeds; every fold is run once with each.
+        folds: number of folds of a cross-validation over people; 0 for one fold.
+        test_users: test people, in place of folds.
+        val_users: validation people.
+        unseen: unseen gestures, by name or number.
+        command: command line of the user, for the report.
     """
 
     data: Path
@@ -65,11 +65,12 @@ class Request:
 
 
 def claim(request: Request, more: dict[str, Any] | None = None) -> None:
-    """Note in the output folder which run it holds; more rows and more seeds may join it.
+    """Write into the output folder which run it holds; more rows and more seeds may be added later.
+
+    A run that was refused before it wrote any result may be replaced by another request.
 
     Raises:
-        UserError: it holds another run, or something else. A run that was refused before it made anything may
-            be asked for again in other words.
+        UserError: the folder holds another run, or something else.
     """
     asked = {
         "data": str(request.data.resolve()),
@@ -81,7 +82,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         **(more or {}),
     }
     note = request.out / "run.json"
-    refuse_interpolation(asked, "what is asked for")  # else it could not be read again
+    refuse_interpolation(asked, "what is asked for")  # run.json could not be read again otherwise
     if note.exists():
         other = read_json(note)["asked"]
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
@@ -97,7 +98,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
 
 
 def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
-    """Open a prepared store, or prepare the recordings of a folder at ``out``; of several ranks, the first does."""
+    """Return a prepared store, or prepare the recordings of a folder at ``out``; over ranks, rank 0 prepares."""
     if is_store(data):
         return open_store(data)
     if not is_store(out):
@@ -107,7 +108,7 @@ def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None)
 
 
 def worked_seconds(out: Path, seconds: float) -> float:
-    """Add the time of this start to that of earlier ones that were stopped."""
+    """Add the seconds of this start to those of earlier starts of the run, and return the sum."""
     note = read_json(out / "run.json")
     note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
     write_json(out / "run.json", note)
@@ -165,5 +166,5 @@ def processor() -> str:
 
 
 def quoted(argv: Sequence[str]) -> str:
-    """Return a command as it can be typed again."""
+    """Return a command as text that can be typed again in a shell."""
     return shlex.join(["cpep", *argv])

@@ -1,4 +1,4 @@
-"""One stage or one checkpoint at a time: what the commands beside ``reproduce`` do."""
+"""One stage or one checkpoint at a time, for the commands beside ``cpep reproduce``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def single_task(
 def aligned_task(
     store_path: Path, out: Path, preset_name: str, recipe: str, overrides: Sequence[str], emg: Path, seed: int
 ) -> Task:
-    """Return the task of an alignment under the split of its EMG checkpoint."""
+    """Return the task of an alignment, under the split of its EMG checkpoint."""
     config = preset(preset_name, [f"threads={cores()}", *overrides], recipe)
     return Task(open_store(store_path), load(emg).card.held_out(), config, seed, out)
 
@@ -76,12 +76,12 @@ def evaluate_checkpoint(
     command: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Evaluate a checkpoint that reads EMG, under its own split or on other people than it was trained on.
+    """Evaluate a checkpoint that reads EMG, under its own split or on other test people, and return the results.
 
     Raises:
-        UserError: a test user took part in training, another device, or ``out`` holds something else.
+        UserError: a test user took part in training, the device is another one, or ``out`` holds something else.
     """
-    checkpoint = local(checkpoint)  # what an address stands for may change, and the results are of one commit
+    checkpoint = local(checkpoint)  # an address is resolved once, to one commit
     model = load(checkpoint)
     if model.frontend is None:
         raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes one that reads EMG")
@@ -123,7 +123,7 @@ def evaluate_checkpoint(
 
 
 def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
-    """Return the split of a checkpoint, with other test users where they are given.
+    """Return the split of a checkpoint, with other test people where they are given.
 
     Raises:
         UserError: a test user took part in training, or the store lacks a user or gesture of the split.
@@ -146,10 +146,10 @@ def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
 
 
 def _metadata_split(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
-    """Return a split for a checkpoint that does not say on whom it was trained: the store's own, or by test users.
+    """Return a split for a checkpoint without one: by the split column of the store, or by the given test people.
 
     Raises:
-        UserError: somebody would be tested who, for all that is known, took part in training.
+        UserError: a test person may have taken part in training.
     """
     doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
     unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
@@ -172,7 +172,8 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
     """Write the embeddings of all windows of a store or folder to an ``.npz`` file.
 
     Raises:
-        UserError: another device, no EMG encoder, or the file exists.
+        UserError: the device is another one, there is no EMG encoder, the name does not end in .npz, or the file
+            exists.
     """
     if distributed.on_main_rank(out.exists):
         raise UserError(f"{out} exists; choose another file or delete it")
@@ -180,7 +181,7 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
         raise UserError(f"{out}: the embeddings are written as .npz; give a name that ends so")
     model = load(checkpoint)
     with tempfile.TemporaryDirectory() as own:
-        scratch = distributed.on_main_rank(lambda: own)  # to be found by the ranks of this machine
+        scratch = distributed.on_main_rank(lambda: own)  # the same path for all ranks of this machine
         store = prepared(data, Path(scratch) / "store")
         model.card.refuse_other(store, data)
         windows = list_windows(store, model.card.window_s, hop_s)
@@ -205,18 +206,18 @@ def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:
 def export_folder(
     checkpoint: Path, out: Path, book: Path | None, check: Path | None, say: Callable[[str], None]
 ) -> str:
-    """Write a checkpoint as ONNX graphs with card, runner and gallery; return how alike they and the checkpoint are.
+    """Write a checkpoint as ONNX graphs with card, runner and gallery; return a text on how close the graphs are.
 
     Args:
-        checkpoint: of a model that embeds EMG.
+        checkpoint: checkpoint of a model that embeds EMG.
         out: new folder; it appears whole or not at all.
-        book: gesture book whose gallery the runner compares with, if any.
-        check: store or recordings whose test users' windows are compared; noise without it.
-        say: is told what takes long.
+        book: gesture book with the gallery for the runner, if any.
+        check: store or recordings; the graphs are compared on windows of its test people, and without it on noise.
+        say: called with messages to the user.
 
     Raises:
-        UserError: ``out`` exists, the model embeds no EMG, the book is empty, another device, the extra ``export`` is
-            missing, or the float32 graph is not the checkpoint.
+        UserError: ``out`` exists, the model embeds no EMG, the book is empty, the device is another one, the extra
+            ``export`` is missing, or the float32 graph differs from the checkpoint.
     """
     if out.exists():
         raise UserError(f"{out} exists; choose another folder or delete it")

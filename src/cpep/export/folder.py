@@ -39,12 +39,12 @@ class Gallery:
     """Vectors of known gestures.
 
     Attributes:
-        vector_GD: float32, of length one.
-        entry_G: index into ``names`` of each.
-        names: of the gestures.
-        neighbours: nearest vectors of a gesture whose mean cosine counts.
-        usual_E: of each gesture the mean cosine that is usual when hands move.
-        spread_E: its SD.
+        vector_GD: vectors of length one, float32.
+        entry_G: index of each vector's gesture in ``names``.
+        names: names of the gestures.
+        neighbours: how many vectors of a gesture, the nearest, the mean cosine is taken over.
+        usual_E: mean cosine to each gesture that is usual while hands move.
+        spread_E: SD of this cosine.
     """
 
     vector_GD: FloatArray
@@ -59,9 +59,9 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
     """Write an exported model into a new folder.
 
     Args:
-        folder: does not exist yet; the caller sees to it that nobody meets it half written.
+        folder: does not exist yet; the caller keeps it out of sight until it is complete.
         model: embeds EMG.
-        gallery: what the runner compares with; without one it prints embeddings.
+        gallery: vectors that the runner compares with; without a gallery the runner prints embeddings.
 
     Raises:
         UserError: the model embeds no EMG, or the extra ``export`` is missing.
@@ -86,7 +86,7 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
 
 
 def card_of(graph: Calibrated) -> dict[str, Any]:
-    """Return what a program must know to use the graphs, as plain values."""
+    """Return the content of card.json, as plain values: a program needs it to run the graphs."""
     card, frontend = graph.model.card, graph.model.emg_frontend
     start = {name: value[0] for name, value in graph.beginning(1).items()}
     return {

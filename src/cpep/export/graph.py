@@ -20,14 +20,14 @@ from cpep.data.store.frames import POWER_BLOCK_S, block_power
 from cpep.types import FloatArray, IntArray, UserError
 
 HOP_S = 0.05
-"""Time from answer to answer where the model does not set it: a causal one of energies goes on by a bin."""
+"""Seconds from answer to answer; a causal model of energies answers once a bin instead."""
 
 
 def require_extra() -> None:
-    """Check that what export needs is installed.
+    """Check that the packages of the extra ``export`` are installed.
 
     Raises:
-        UserError: it is not.
+        UserError: one is missing.
     """
     try:
         import onnx, onnxruntime, onnxscript  # noqa: E401, F401, I001
@@ -36,10 +36,10 @@ def require_extra() -> None:
 
 
 class Calibrated(nn.Module):
-    """EMG windows with centre and spread of their session to embeddings.
+    """The graph of a model: from EMG windows, and centre and spread of their session, to embeddings.
 
     Args:
-        model: reads EMG.
+        model: embeds EMG.
     """
 
     outputs: tuple[str, ...] = ("embedding",)
@@ -60,25 +60,26 @@ class Calibrated(nn.Module):
         return 0
 
     def start(self, standard: CentreSpread, samples_N: IntArray) -> dict[str, Any]:
-        """Return the inputs beside the EMG, as arrays.
+        """Return the inputs beside the EMG, as arrays by name.
 
         Args:
-            standard: of windows, (N, F); of a running state, before the samples that the call takes in.
-            samples_N: samples of the recording before those.
+            standard: centre and spread of windows, (N, F); of a running state, those before the samples that the
+                call takes in.
+            samples_N: samples of the recording before the samples that the call takes in.
         """
         return {"centre": standard.centre_F.astype(np.float32), "spread": standard.spread_F.astype(np.float32)}
 
     def beginning(self, count: int) -> dict[str, Any]:
-        """Return these inputs for that many windows that end with the first samples of a recording."""
+        """Return the inputs beside the EMG for ``count`` windows that end with the first samples of a recording."""
         return self.start(repeated(self.model.emg_frontend.typical(), count), np.zeros(count, np.int64))
 
     def first(self, emg_NTC: FloatArray) -> tuple[int, CentreSpread]:
-        """Return after how many samples of a recording a call first changes the state, and what that call divides by.
+        """Return how many samples precede the first call that changes the state, and centre and spread in that call.
 
-        As a stream computes it, not as the graph does: what the graph is compared with.
+        They are computed as in a stream, so that the graph can be compared with them.
 
         Args:
-            emg_NTC: the window of that call.
+            emg_NTC: windows of that call.
         """
         return 0, repeated(self.model.emg_frontend.typical(), len(emg_NTC))
 
@@ -95,7 +96,7 @@ class Calibrated(nn.Module):
 
 
 class CausalBins(Calibrated):
-    """The same for energies of bins that know the past alone: running moments go in and come out, a bin a call."""
+    """The graph of a causal model of bins: a call takes running moments and one new bin, and returns the moments."""
 
     outputs = ("embedding", "new_moments", "new_rows")
 
@@ -145,16 +146,16 @@ class CausalBins(Calibrated):
 
 
 class CausalSamples(Calibrated):
-    """The same for raw samples that know the past alone: the running level goes in and comes out.
+    """The graph of a causal model of raw samples: a call takes the running level and returns it.
 
-    The level changes where a block of POWER_BLOCK_S ends, as in ``statistics.Running``; a call sees the end of one at
-    most, and the block lies within its window.
+    The level changes where a block of POWER_BLOCK_S ends, as in ``statistics.Running``. A call sees the end of one
+    block at most, and the block lies within its window.
 
     Args:
-        model: reads raw EMG.
+        model: embeds raw EMG.
 
     Raises:
-        UserError: windows that are shorter than a block and a hop.
+        UserError: windows are shorter than a block and a hop.
     """
 
     outputs = ("embedding", "new_fourth", "new_samples")
@@ -209,12 +210,12 @@ class CausalSamples(Calibrated):
         return self.model.embed_signal(emg / level_BC[:, None]), fourth, after
 
     def _blocks(self, samples_B: Tensor) -> Tensor:
-        """Return the blocks that are whole after so many samples, float64."""
+        """Return how many blocks are complete after a number of samples, float64."""
         return (samples_B.double() / self.block + 1e-9).floor()
 
 
 def graph_of(model: Model) -> Calibrated:
-    """Return what is exported of a model.
+    """Return the graph of a model, in evaluation mode.
 
     Raises:
         UserError: the model embeds no EMG, or its windows are too short for a running level.
@@ -230,7 +231,7 @@ def graph_of(model: Model) -> Calibrated:
 
 
 def repeated(standard: CentreSpread, count: int) -> CentreSpread:
-    """Return one standard (F,) for that many windows, (N, F)."""
+    """Return one centre and spread (F,) for ``count`` windows, (N, F)."""
     return stacked([standard] * count)
 
 
@@ -257,9 +258,9 @@ def write_graph(graph: Calibrated, path: Path) -> None:
 
 
 def _signbit(x: Any) -> Any:
-    """Tell negative values, -0.0 among them, from others; the exporter's own would take -0.0 for positive.
+    """Tell which values are negative, -0.0 included; the exporter's own ``signbit`` takes -0.0 for positive.
 
-    Rounding to the steps of a converter leaves many.
+    EMG that is rounded to the steps of a converter has many values of -0.0.
     """
     from onnxscript import opset20
 
@@ -269,8 +270,8 @@ def _signbit(x: Any) -> Any:
 def quantise(path: Path, out: Path) -> None:
     """Write the graph with int8 weights; the activations are quantised window by window.
 
-    Weights are unsigned: with signed ones the products of bytes saturate on processors without VNNI. Convolutions
-    stay float32: they read EMG, in which a weak channel would drown in the steps of a strong one.
+    Weights are unsigned: with signed weights the products of bytes saturate on processors without VNNI. Convolutions
+    stay float32: they read EMG, and int8 steps that fit a strong channel are too coarse for a weak one.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -282,7 +283,7 @@ def quantise(path: Path, out: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what the exporters log about themselves, and a warning of torch about its own code."""
+    """Suppress the log of the exporters, and a warning of torch about its own code."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

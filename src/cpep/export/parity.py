@@ -1,4 +1,4 @@
-"""Does an exported graph say what its checkpoint says?"""
+"""Compares the embeddings of an exported graph with those of its checkpoint."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ LOWEST_FLOAT = 0.9999
 """Smallest cosine of any window that a float32 graph must reach."""
 
 MEAN_INT8, SAME_INT8, ACCURACY_INT8 = 0.999, 0.97, 0.01
-"""What the int8 graph should reach: mean cosine, share of equal answers, distance of accuracies."""
+"""Limits for the int8 graph: least mean cosine, least share of equal answers, largest difference of accuracy."""
 
 MOST_WINDOWS, HOP_S = 1000, 0.25
-"""Windows that are compared, and how far apart those of a store begin."""
+"""How many windows are compared at most, and the hop of the windows of a store, seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Windows with what the checkpoint says of them.
+    """Windows, and the checkpoint's embeddings of them.
 
     Attributes:
-        emg_NTC: in the device's unit.
-        beside: the graph's other inputs for them.
+        emg_NTC: EMG in the device's unit.
+        beside: the graph's other inputs for the windows.
         x: the checkpoint's embeddings (N, D) or (N, Q, D).
-        label_N: their gestures; empty with noise.
-        gallery: poses of training people, whose votes are compared; none with noise, or where the model has no
-            pose encoder.
+        label_N: gestures of the windows; empty with noise.
+        gallery: poses of training people, which name the windows; none with noise, or where the model has no pose
+            encoder.
     """
 
     emg_NTC: FloatArray
@@ -52,11 +52,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Likeness:
-    """One graph beside the checkpoint.
+    """How close a graph is to the checkpoint.
 
     Attributes:
         lowest: smallest cosine of an embedding to the checkpoint's.
-        mean: of the same.
+        mean: mean of these cosines.
         same: share of windows with the same zero-shot answer; none without a gallery.
         accuracy: share of right zero-shot answers; none without a gallery.
         wanted: the checkpoint's accuracy; none without a gallery.
@@ -70,7 +70,7 @@ class Likeness:
 
 
 def noise(model: Model, count: int = 64, seed: int = 0) -> Sample:
-    """Return windows of noise of the training users' level, each loud in another part."""
+    """Return windows of noise; each channel of each window is the training people's level times a random factor."""
     graph, frontend, device = graph_of(model), model.emg_frontend, model.card.device
     rng, samples = np.random.default_rng(seed), model.card.samples
     loud_N1C = rng.lognormal(0, 1, (count, 1, device.channels))
@@ -83,7 +83,7 @@ def noise(model: Model, count: int = 64, seed: int = 0) -> Sample:
 
 
 def held_out(model: Model, store: Store, split: Split) -> Sample:
-    """Return windows of test users' gestures as offline evaluation embeds them, and training users' gallery.
+    """Return windows of test people's gestures as offline evaluation embeds them, and training people's gallery.
 
     Raises:
         UserError: the store is of another device, or has no such window.
@@ -107,7 +107,7 @@ def held_out(model: Model, store: Store, split: Split) -> Sample:
 
 
 def _on_bins(frontend: Frontend, store: Store, windows: Windows) -> Windows:
-    """Keep windows that begin on a bin of their recording, as a stream's do."""
+    """Return the windows that begin at the start of a bin of their recording, as the windows of a stream do."""
     first_N = np.array([entry.start for entry in store.entries])[windows.entry_N]
     frames = max(1, frontend.bin_samples // store.ratio)
     return windows.select((windows.start_N - first_N) % frames == 0)
@@ -122,12 +122,12 @@ def _beside(graph: Calibrated, store: Store, windows: Windows) -> dict[str, Floa
 
 
 def parity(folder: Path, sample: Sample) -> dict[str, Likeness]:
-    """Compare both graphs of an exported folder with the checkpoint; keys are their files' names."""
+    """Compare both graphs of an exported folder with the checkpoint; the keys are the names of their files."""
     return {name: _likeness(embedded(folder / name, sample), sample) for name in (FLOAT, INT8)}
 
 
 def embedded(path: Path, sample: Sample) -> FloatArray:
-    """Embed the windows of a sample with a graph, one at a time: int8 activations are scaled call by call."""
+    """Return a graph's embeddings of a sample, one window a call: int8 activations are scaled call by call."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path)
@@ -150,10 +150,10 @@ def _likeness(found: FloatArray, sample: Sample) -> Likeness:
 
 
 def judged(found: dict[str, Likeness]) -> str:
-    """Say how alike the graphs and the checkpoint are, a line a graph, and plainly what int8 misses.
+    """Return one line for each graph on how close it is to the checkpoint, and one on the limits that int8 misses.
 
     Raises:
-        UserError: the float32 graph is not the checkpoint.
+        UserError: the float32 graph differs from the checkpoint.
     """
     if not found[FLOAT].lowest >= LOWEST_FLOAT:
         raise UserError(

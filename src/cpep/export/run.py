@@ -16,7 +16,7 @@ import onnxruntime
 
 
 def hops(source: str, hop: int, channels: int) -> Iterator[Any]:
-    """Yield (hop, channels) after (hop, channels) of a file, or of standard input as it comes."""
+    """Yield hops (hop, channels) of a file, or of standard input as they come."""
     if source != "-":
         emg = np.load(source, mmap_mode="r")
         yield from (emg[start : start + hop] for start in range(0, len(emg) - hop + 1, hop))
@@ -43,7 +43,7 @@ def main(source: str, graph: str = "model.onnx") -> None:
         if count * card["hop"] < card["window"]:
             continue
         answer = str(embedding[0].tolist())
-        if book:  # mean cosine to the nearest vectors of each gesture, by what is usual for it
+        if book:  # mean cosine to each gesture's nearest vectors, as a z-score
             near = (book["vectors"] @ np.atleast_2d(embedding[0]).T).max(axis=1)  # the nearest of several queries
             mean = [np.sort(near[book["entry"] == n])[-book["neighbours"] :].mean() for n in entries]
             alike = (np.array(mean) - book["usual"]) / book["spread"]

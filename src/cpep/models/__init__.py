@@ -1,1 +1,1 @@
-"""The encoder, its masked autoencoder, and the aligned pair."""
+"""Networks: encoders, their masked autoencoder, the aligned pair, the baselines; and the losses."""

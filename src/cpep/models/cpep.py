@@ -16,10 +16,10 @@ from cpep.types import UserError
 class Cpep(nn.Module):
     """An EMG encoder that learns to land where the frozen pose encoder puts the pose of the same time.
 
-    The pose side is the frozen encoder's [CLS] as it is, and the one-layer projection is on the EMG side. The
-    settings can leave the published way: another pooling or projection, the EMG encoder frozen, the pose
-    encoder trained too, the temperature fixed (the ablations of results.md); or queries that read the EMG
-    encoder's tokens in place of what is pooled (EMBridge).
+    The pose embedding is the frozen encoder's [CLS] without a projection; the one-layer projection is on the EMG
+    side. The settings can depart from the paper: another pooling or projection, the EMG encoder frozen, the pose
+    encoder trained too, the temperature fixed (the ablations of docs/results.md); or queries that read the EMG
+    encoder's tokens in place of pooling (EMBridge).
 
     Args:
         emg: EMG encoder.
@@ -27,12 +27,12 @@ class Cpep(nn.Module):
         temperature: initial value of the temperature.
         temperature_min: lower bound.
         temperature_max: upper bound.
-        learn_temperature: whether it is trained.
-        pool: what of an encoder is embedded: its [CLS] (``cls``) or the mean of its other tokens (``mean``).
+        learn_temperature: whether the temperature is trained.
+        pool: which output of an encoder is the embedding: [CLS] (``cls``) or the mean of the other tokens (``mean``).
         projection: ``linear``, ``mlp`` (two layers) or ``none``.
         freeze_emg: train the projection alone.
         train_pose: train the pose encoder too.
-        queries: of a Q-Former on the EMG encoder; 0 for none.
+        queries: number of queries of a Q-Former on the EMG encoder; 0 for none.
 
     Raises:
         UserError: encoders of different widths without a projection.
@@ -75,7 +75,7 @@ class Cpep(nn.Module):
         return self.log_temperature.clamp(*self.bounds).exp()
 
     def embed_emg(self, signal_BNF: Tensor) -> Tensor:
-        """Return L2-normalised embeddings of EMG signals, (B, D); with queries each query's, (B, Q, D)."""
+        """Return L2-normalised embeddings of EMG signals, (B, D); with queries one for each query, (B, Q, D)."""
         if self.former is None:
             return self._projected(self._pooled(self.emg, signal_BNF))
         return self.of_queries(self.query_states(signal_BNF))
@@ -86,7 +86,7 @@ class Cpep(nn.Module):
         return self.former.states(self.emg.states(signal_BNF))
 
     def of_queries(self, states: list[Tensor]) -> Tensor:
-        """Return L2-normalised embeddings (B, Q, D) of what ``query_states`` returned."""
+        """Return L2-normalised embeddings (B, Q, D) of the queries, from the states that ``query_states`` returns."""
         assert self.former is not None
         return self._projected(self.former.norm(states[-1]))
 

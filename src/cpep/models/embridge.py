@@ -1,7 +1,7 @@
-"""Q-Former and masked pose reconstruction of EMBridge (ICLR 2026), as far as its notes state them (cpep.md).
+"""Q-Former and masked pose reconstruction of EMBridge (ICLR 2026), from the notes on the paper.
 
-Chosen where they are silent: queries do not see the pose tokens (as in BLIP-2, Li et al. 2023), so that they are
-the same whether a pose is reconstructed or not; cross-attention stands before self-attention.
+Two choices are ours, since the notes do not state them. Queries do not see the pose tokens (as in BLIP-2, Li et al.
+2023), so that they are the same whether a pose is reconstructed or not. Cross-attention comes before self-attention.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from cpep.types import UserError
 
 
 class QueryFormer(nn.Module):
-    """Learnt queries that read the EMG tokens: blocks of the pose encoder's sizes, every other one also asks the EMG.
+    """Learnt queries that read the EMG tokens through blocks, every second of which has cross-attention to them.
 
     Args:
-        pose: whose sizes the blocks have, and whose weights ``start_from`` takes.
+        pose: pose encoder; the blocks have its sizes, and ``start_from`` takes its weights.
         emg_width: width of the EMG tokens.
         queries: how many.
         dropout: on residual branches.
+
+    Raises:
+        UserError: the pose encoder is no Transformer.
     """
 
     def __init__(self, pose: Encoder, emg_width: int, queries: int, dropout: float) -> None:
@@ -38,7 +41,7 @@ class QueryFormer(nn.Module):
         self.load_state_dict({**self.state_dict(), **transformer_of(pose).block_weights()})
 
     def states(self, emg_BME: Tensor) -> list[Tensor]:
-        """Return what each block's self-attention reads, then what the last block returns: (B, Q, D) each."""
+        """Return the input of each block's self-attention, then the output of the last block: (B, Q, D) each."""
         x_BQD = self.queries.to(emg_BME.dtype).expand(emg_BME.shape[0], -1, -1)
         found = []
         for index, block in enumerate(self.blocks):
@@ -50,13 +53,13 @@ class QueryFormer(nn.Module):
 
 
 class PoseReconstruction(nn.Module):
-    """Masked pose reconstruction (MPRL): hidden pose tokens from the others and from the queries.
+    """Masked pose reconstruction (MPRL): predicts the hidden pose tokens from the others and from the queries.
 
-    Through the Q-Former's self-attention alone: a pose token sees the queries and the pose tokens of its depth,
-    never the EMG.
+    Pose tokens pass through the Q-Former's self-attention alone: a pose token sees the queries and the pose tokens
+    of its depth, never the EMG.
 
     Args:
-        pose: the frozen pose encoder, whose vectors of tokens serve here too.
+        pose: the frozen pose encoder; its stem makes the vectors of the tokens here too.
         mask: share of the pose tokens that are hidden.
 
     Raises:
@@ -76,9 +79,9 @@ class PoseReconstruction(nn.Module):
         """Return the mean squared error on the hidden tokens.
 
         Args:
-            former: whose blocks the tokens pass through.
-            states: of its queries, from ``former.states``.
-            pose: as at construction.
+            former: the Q-Former; the tokens pass through its blocks.
+            states: states of its queries, from ``former.states``.
+            pose: the same encoder as at construction.
             anchor_BSJ: pose windows.
         """
         tokens_BNP = pose.tokens_of(anchor_BSJ)
@@ -90,7 +93,7 @@ class PoseReconstruction(nn.Module):
     def reconstruct(
         self, former: QueryFormer, states: list[Tensor], pose: Encoder, tokens_BNP: Tensor, hidden_BN: Tensor
     ) -> Tensor:
-        """Return every pose token (B, N, P), those that are hidden unread."""
+        """Return a prediction of every pose token (B, N, P); the hidden tokens are not read."""
         x_BND = transformer_of(pose).embedded(tokens_BNP, hidden_BN, self.mask_token)
         for block, queries_BQD in zip(former.blocks, states, strict=False):
             x_BND = block(x_BND, queries_BQD)

@@ -1,4 +1,4 @@
-"""What an encoder is: a window in, one vector and one state of each token out; and the encoders by name."""
+"""The encoder: from a window to one vector, and one state of each token; and the registry of encoders."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", ("cpep.models.encoders.patches", "cpep.models.encoders.conv"))
-"""What ``emg.tokens`` and ``pose.tokens`` may name."""
+"""All encoders, by the names that ``emg.tokens`` and ``pose.tokens`` take."""
 
 
 class Sizes(TypedDict):
     """Constructor arguments that every encoder takes.
 
     Attributes:
-        columns: values at each step F: EMG channels (with rates, if bins have them), or joints.
+        columns: values F at each step: EMG channels (and their rates, if bins have them), or joints.
         steps: steps of a window: samples, bins or frames; a multiple of ``token_steps``.
         token_steps: steps of a token.
-        width: of the states D.
+        width: width D of the states.
         depth: number of blocks.
         heads: attention heads.
         dropout: on residual branches.
@@ -49,6 +49,9 @@ class Tokeniser(nn.Module):
         columns: see ``Sizes``.
         steps: see ``Sizes``.
         token_steps: see ``Sizes``.
+
+    Raises:
+        ValueError: ``steps`` is no multiple of ``token_steps``.
     """
 
     mean: Tensor
@@ -80,17 +83,17 @@ class Tokeniser(nn.Module):
 
 
 class Encoder(nn.Module, ABC):
-    """From windows of a signal to states: what all networks of CPEP that read tokens are built on.
+    """From windows of a signal to states; all networks of CPEP that read tokens are built on an encoder.
 
-    A class of one's own implements ``encode`` and joins by ``ENCODERS.add(name, class)``; one that is a Transformer
-    over other vectors of tokens derives from ``TransformerEncoder``. Nobody outside an encoder looks at its parts.
+    A new encoder implements ``encode`` and is registered by ``ENCODERS.add(name, class)``. A Transformer over other
+    vectors of tokens derives from ``TransformerEncoder``. No other module uses the parts of an encoder.
 
     Args:
         sizes: see ``Sizes``.
     """
 
     reads_bins: ClassVar[bool] = False
-    """Whether of EMG it takes log energies of bins (``emg.bin_ms``), or raw samples over their level."""
+    """Whether it takes EMG as log energies of bins (``emg.bin_ms``); if not, as raw samples over their level."""
 
     def __init__(self, **sizes: Unpack[Sizes]) -> None:
         super().__init__()
@@ -144,7 +147,7 @@ class Encoder(nn.Module, ABC):
         return self.tokeniser.mean.device
 
     def fit(self, signal_BNF: Tensor) -> None:
-        """Take the statistics that the encoder needs from training windows; no label is looked at."""
+        """Take the statistics that the encoder needs from training windows; no label is read."""
         self.tokeniser.fit(signal_BNF)
 
     def standardised(self, signal_BNF: Tensor) -> Tensor:
@@ -152,12 +155,12 @@ class Encoder(nn.Module, ABC):
         return self.tokeniser.standardised(signal_BNF)
 
     def tokens_of(self, signal_BNF: Tensor) -> Tensor:
-        """Cut windows (B, steps, F) into tokens (B, N, values); a token is of its own steps alone."""
+        """Cut windows (B, steps, F) into tokens (B, N, values); a token depends on its own steps alone."""
         tokens_BNP: Tensor = self.tokeniser(signal_BNF)
         return tokens_BNP
 
     def targets(self, tokens_BNP: Tensor) -> Tensor:
-        """Return what a masked autoencoder reconstructs of each token, (B, N, P): values of SD 1."""
+        """Return the target of a masked autoencoder for each token, (B, N, P), in units of SD."""
         return tokens_BNP
 
     @abstractmethod
@@ -166,7 +169,7 @@ class Encoder(nn.Module, ABC):
 
         Args:
             tokens_BNP: what ``tokens_of`` returns.
-            keep_BK: positions of the visible tokens, all without it; the others must not change what is returned.
+            keep_BK: positions of the visible tokens; without it all are visible. Hidden ones must have no effect.
         """
 
     def states(self, signal_BNF: Tensor) -> Tensor:
@@ -178,7 +181,7 @@ class Encoder(nn.Module, ABC):
         return self.states(signal_BNF)[:, 0]
 
     def pooled(self, signal_BNF: Tensor) -> Tensor:
-        """Return [CLS] and the mean of the tokens, (B, 2 D): what a linear probe reads (as in DINOv2)."""
+        """Return [CLS] and the mean of the tokens, (B, 2 D), for a linear probe (as in DINOv2)."""
         out_BND = self.states(signal_BNF)
         return torch.cat([out_BND[:, 0], out_BND[:, 1:].mean(dim=1)], dim=1)
 
@@ -214,24 +217,24 @@ class TransformerEncoder(Encoder):
         return out
 
     def embedded(self, tokens_BNP: Tensor, hidden_BN: Tensor, mask_D: Tensor) -> Tensor:
-        """Return what the first block reads of tokens, (B, N, D), a vector in place of the hidden ones.
+        """Return the input of the first block, (B, N, D), with one vector in place of every hidden token.
 
         Args:
             tokens_BNP: what ``tokens_of`` returns.
             hidden_BN: which tokens are hidden.
-            mask_D: what stands in their place, before the positions are added.
+            mask_D: the vector in their place, before the positions are added.
         """
         x_BND = self.embed(tokens_BNP)
         return torch.where(hidden_BN[..., None], mask_D.to(x_BND.dtype), x_BND) + self.position
 
     def block_weights(self) -> dict[str, Tensor]:
-        """Return the weights of ``blocks`` and ``norm``, for a network that has both in the same sizes."""
+        """Return the weights of ``blocks`` and ``norm``, for a network that has both with the same sizes."""
         named = self.state_dict().items()
         return {name: tensor for name, tensor in named if name.startswith(("blocks.", "norm."))}
 
 
 def require_encoders(config: RunConfig) -> RunConfig:
-    """Return the settings of a run whose encoders exist: known before a long preparation, not after it.
+    """Check that the encoders of a run exist, before a long preparation starts, and return its settings.
 
     Raises:
         UserError: ``emg.tokens`` or ``pose.tokens`` names no encoder; the nearest is named.
@@ -259,7 +262,7 @@ def transformer_of(encoder: Encoder) -> TransformerEncoder:
 
 
 def take(x_BND: Tensor, index_BK: Tensor) -> Tensor:
-    """Select tokens by position, row by row; a flat ``index_select`` is faster than a 3-D gather."""
+    """Return the tokens (B, K, D) at given positions; a flat ``index_select`` is faster than a 3-D gather."""
     B, N, D = x_BND.shape
     flat = (index_BK + N * torch.arange(B, device=x_BND.device)[:, None]).reshape(-1)
     return x_BND.reshape(B * N, D).index_select(0, flat).view(B, -1, D)

@@ -19,10 +19,10 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 def in_fp32(compute: Callable[P, T]) -> Callable[P, T]:
-    """Let a function of tensors compute in fp32 under autocast too, which would round what it multiplies to bf16.
+    """Return a function of tensors that computes in fp32, also under autocast.
 
-    At a temperature of 0.02 that moves a logit by up to 0.3. Tensors that come in half precision are made fp32
-    first; all others stay as they are.
+    Autocast would round the factors of a product to bf16; at a temperature of 0.02 this moves a logit by up to 0.3.
+    Tensors of half precision are made fp32 first; all others stay as they are.
     """
 
     @wraps(compute)
@@ -42,11 +42,11 @@ def _raised(value: Any) -> Any:
 
 @in_fp32
 def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) -> Tensor:
-    """Mean squared error over the masked tokens alone (CPEP section 1; He et al. 2022).
+    """Return the mean squared error over the masked tokens alone (CPEP section 1; He et al. 2022).
 
     Args:
         prediction_BNP: reconstruction of every token.
-        target_BNP: the tokens themselves.
+        target_BNP: target of every token, from ``Encoder.targets``.
         masked_BN: true where the encoder did not see the token.
 
     Raises:
@@ -62,13 +62,13 @@ def masked_mse(prediction_BNP: Tensor, target_BNP: Tensor, masked_BN: Tensor) ->
 def pose_loss(
     predicted_BSJ: Tensor, target_BSJ: Tensor, tips_of: Callable[[Tensor], Tensor] | None, weight: float
 ) -> Tensor:
-    """L1 of joint angles plus ``weight`` times the mean distance of fingertips (emg2pose, arXiv 2412.02725).
+    """Return the L1 of joint angles plus ``weight`` times the mean distance of fingertips (arXiv 2412.02725).
 
     Args:
         predicted_BSJ: predicted pose, rad; or in the units of a glove.
         target_BSJ: measured pose.
-        tips_of: fingertips (..., 5, 3) in mm of poses, where the hand is known.
-        weight: of a millimetre against a radian.
+        tips_of: returns the fingertips of poses, (..., 5, 3) in mm; none where the hand is not known.
+        weight: weight of a millimetre against a radian.
     """
     error = (predicted_BSJ - target_BSJ).abs().mean()
     if tips_of is None or not weight:
@@ -79,7 +79,7 @@ def pose_loss(
 
 @in_fp32
 def similarities(emg: Tensor, anchor_BD: Tensor) -> Tensor:
-    """Return the cosine (B, B') of every EMG window with every pose; of a window with queries, its best query's.
+    """Return the cosine (B, B') of every EMG window with every pose; with queries, of its nearest query.
 
     Args:
         emg: EMG embeddings (B, D), or queries (B, Q, D) of EMBridge.
@@ -91,7 +91,7 @@ def similarities(emg: Tensor, anchor_BD: Tensor) -> Tensor:
 
 @in_fp32
 def info_nce(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, target_BB: Tensor | None = None) -> Tensor:
-    """Symmetric InfoNCE: each EMG window finds its pose among the batch, and each pose its EMG.
+    """Return symmetric InfoNCE: each EMG window finds its pose among the batch, and each pose its EMG.
 
     Both inputs are L2-normalised here. Source: CPEP section 2 (van den Oord et al. 2018; Radford et al. 2021).
 
@@ -99,7 +99,7 @@ def info_nce(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, target
         emg: EMG embeddings (B, D) or (B, Q, D), see ``similarities``.
         anchor_BD: pose embeddings of the same windows, row by row.
         temperature: positive; similarities are divided by it.
-        target_BB: where each window's share of the target lies, both ways; without it all of it on its own pose.
+        target_BB: target distribution of each window (row) over the poses, used both ways; without it, its own pose.
 
     Raises:
         ValueError: the shapes differ, or there are fewer than two pairs.
@@ -114,7 +114,7 @@ def info_nce(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, target
 
 @in_fp32
 def sigmoid_loss(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, bias: Tensor | float) -> Tensor:
-    """Every pair of the batch by itself: the own pose or not (Zhai et al. 2023, SigLIP), mean over windows.
+    """Return the loss of SigLIP (Zhai et al. 2023): each pair by itself, own pose or not; mean over windows.
 
     Args:
         emg: as for ``info_nce``.
@@ -129,12 +129,12 @@ def sigmoid_loss(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, bi
 
 @in_fp32
 def soft_targets(alike_BB: Tensor, temperature: float, share: float) -> Tensor:
-    """Targets with part of the mass on poses that are alike (Gao et al. 2023, SoftCLIP).
+    """Return targets (B, B) with a share of the mass on poses that are alike (Gao et al. 2023, SoftCLIP).
 
     Args:
         alike_BB: symmetric similarity of the batch's poses; equal values give label smoothing.
-        temperature: of the softmax over them.
-        share: of the mass that is dealt out; the rest stays on the own pose.
+        temperature: of the softmax over these similarities.
+        share: share of the mass that the softmax distributes; the rest stays on the own pose.
     """
     own_BB = torch.eye(len(alike_BB), device=alike_BB.device)
     return (1 - share) * own_BB + share * (alike_BB / temperature).softmax(dim=1)
@@ -142,13 +142,13 @@ def soft_targets(alike_BB: Tensor, temperature: float, share: float) -> Tensor:
 
 @in_fp32
 def affinities(pose_ND: Tensor, centre_KD: Tensor, keep: int, temperature: float) -> Tensor:
-    """Return how much each pose belongs to each community, (N, K): its nearest ``keep``, summing to 1 (EMBridge).
+    """Return how much each pose belongs to each community, (N, K); each row sums to 1 (EMBridge).
 
     Args:
         pose_ND: pose embeddings.
         centre_KD: centres of the communities (k-means on pose embeddings).
-        keep: communities of a pose; the others are 0.
-        temperature: of the softmax over the cosines to these.
+        keep: how many communities a pose belongs to, the nearest; the others are 0.
+        temperature: of the softmax over the cosines to the nearest.
     """
     cosine_NK = F.normalize(pose_ND, dim=-1) @ F.normalize(centre_KD, dim=-1).T
     best, index = cosine_NK.topk(min(keep, len(centre_KD)), dim=1)
@@ -159,18 +159,18 @@ def affinities(pose_ND: Tensor, centre_KD: Tensor, keep: int, temperature: float
 def cascle(
     emg: Tensor, anchor_BD: Tensor, affinity_BK: Tensor, temperature: Tensor | float, target_temperature: float
 ) -> Tensor:
-    """Community-aware soft contrastive loss of EMBridge (ICLR 2026).
+    """Return the community-aware soft contrastive loss of EMBridge (ICLR 2026).
 
-    The similarity of two poses is the cosine of their affinities to communities; its softmax over the *other*
-    windows of the batch is what the softmax of EMG-pose similarities over them is drawn to, both ways. The own
-    pose, which InfoNCE is about, takes no part.
+    The similarity of two poses is the cosine of their affinities to communities. Its softmax over the *other*
+    windows of the batch is the target; the softmax of EMG-pose similarities over the same windows is fitted to it,
+    both ways. The own pose takes no part: InfoNCE is for that.
 
     Args:
         emg: as for ``info_nce``.
         anchor_BD: as for ``info_nce``.
         affinity_BK: see ``affinities``.
-        temperature: of the EMG-pose similarities.
-        target_temperature: of the similarities of poses.
+        temperature: temperature of the EMG-pose similarities.
+        target_temperature: temperature of the similarities of poses.
     """
     own_BB = torch.eye(len(anchor_BD), dtype=torch.bool, device=anchor_BD.device)
     alike_BB = similarities(affinity_BK, affinity_BK) / target_temperature
@@ -185,13 +185,13 @@ def cascle(
 
 @in_fp32
 def moment_distance(x_BD: Tensor, person_B: Tensor) -> Tensor:
-    """Squared distance of each person's mean and covariance to those of the batch, mean over people (CORAL).
+    """Return the squared distance of each person's mean and covariance to the batch's, mean over people (CORAL).
 
-    Source: Sun and Saenko 2016, "Deep CORAL", there for two domains and covariances alone.
+    Source: Sun and Saenko 2016, "Deep CORAL", which is for two domains and for covariances alone.
 
     Args:
         x_BD: embeddings.
-        person_B: whose they are.
+        person_B: person of each embedding.
     """
     people = torch.unique(person_B)
     whole_D, whole_DD = x_BD.mean(dim=0), torch.cov(x_BD.T, correction=0)
@@ -221,12 +221,12 @@ def reversed_gradient(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, highest: float) -> float:
-    """Mean InfoNCE of batches at the temperature between two bounds that suits them best.
+    """Return the mean InfoNCE of batches at the temperature, between two bounds, with the lowest loss.
 
-    Training drives the temperature to what suits people it has fitted. On other people that is overconfident:
-    the loss at that temperature rises while the order of similarities, which is all that a neighbour or a probe
-    reads, still improves. InfoNCE is convex in 1 / temperature, so that a search along a line finds the
-    lowest loss (Guo et al. 2017 fit the temperature of a classifier likewise).
+    Training moves the temperature to the best value for training people. For other people this value is
+    overconfident: the loss at it rises while the order of similarities still improves, and nearest neighbours depend
+    on that order alone. InfoNCE is convex in 1 / temperature, so a line search finds the lowest loss (Guo et al.
+    2017 fit the temperature of a classifier in the same way).
 
     Args:
         pairs: EMG embeddings (B, D) and pose embeddings (B, D) of the same windows, batch by batch.
@@ -234,7 +234,7 @@ def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, h
         highest: largest temperature.
 
     Raises:
-        ValueError: there is no batch, or see ``info_nce``.
+        ValueError: there is no batch, or a batch is refused by ``info_nce``.
     """
     if not pairs:
         raise ValueError("needs a batch")

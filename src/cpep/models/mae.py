@@ -12,13 +12,16 @@ from cpep.types import UserError
 
 
 class MaskedAutoencoder(nn.Module):
-    """Hides part of the tokens, encodes the visible ones, reconstructs the hidden ones: their ``Encoder.targets``.
+    """Hides part of the tokens, encodes the visible ones, and reconstructs ``Encoder.targets`` of the hidden ones.
 
     Args:
         encoder: the encoder to train; only visible tokens pass through it.
         mask: share of the tokens that are hidden.
         decoder_depth: blocks of the decoder, which has the encoder's width.
         heads: attention heads of the decoder.
+
+    Raises:
+        UserError: no token, or every token, would be hidden.
     """
 
     def __init__(self, encoder: Encoder, mask: float, decoder_depth: int, heads: int) -> None:
@@ -35,7 +38,7 @@ class MaskedAutoencoder(nn.Module):
         self.out = nn.Linear(encoder.width, encoder.target_values)
 
     def forward(self, signal_BNF: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss: mean squared error on the hidden tokens of a signal."""
+        """Return the mean squared error on the hidden tokens; ``generator`` chooses them, or the global generator."""
         tokens_BNP = self.encoder.tokens_of(signal_BNF)
         B, N, _ = tokens_BNP.shape
         order_BN = torch.rand(B, N, generator=generator).argsort(dim=1).to(signal_BNF.device)
@@ -45,7 +48,7 @@ class MaskedAutoencoder(nn.Module):
         return masked_mse(prediction_BNP, self.encoder.targets(tokens_BNP), masked_BN)
 
     def reconstruct(self, visible_BKD: Tensor, order_BN: Tensor) -> Tensor:
-        """Return the target of every token (B, N, P) from [CLS] and the visible tokens.
+        """Return a prediction of every token's target, (B, N, P), from [CLS] and the visible tokens.
 
         Args:
             visible_BKD: the encoder's output, [CLS] first.

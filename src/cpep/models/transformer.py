@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 def attend(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
-    """Softmax attention without dropout; shapes (batch, heads, tokens, head width).
+    """Return softmax attention without dropout; all shapes are (batch, heads, tokens, head width).
 
-    Under bf16 autocast the CPU kernel of ``scaled_dot_product_attention`` is slow backwards, so there
-    the three products are written out (1.4-1.7 times faster a step); elsewhere SDPA is at least as fast.
+    In bf16 on a CPU, the backward pass of ``scaled_dot_product_attention`` is slow. There ``written_out`` makes a
+    step 1.4-1.7 times faster; elsewhere ``scaled_dot_product_attention`` is at least as fast.
     """
     if query_BHND.device.type == "cpu" and query_BHND.dtype == torch.bfloat16:
         return written_out(query_BHND, key_BHND, value_BHND)
@@ -21,7 +21,7 @@ def attend(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
 
 
 def written_out(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
-    """Softmax attention as two products."""
+    """Return softmax attention as two matrix products and a softmax."""
     scores = query_BHND @ key_BHND.transpose(-2, -1) / math.sqrt(query_BHND.shape[-1])
     return scores.softmax(dim=-1).to(value_BHND.dtype) @ value_BHND
 
@@ -34,6 +34,9 @@ class Block(nn.Module):
         heads: attention heads; divides ``width``.
         dropout: probability, on both residual branches.
         mlp_ratio: hidden width of the MLP over ``width``.
+
+    Raises:
+        ValueError: ``heads`` does not divide ``width``.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, mlp_ratio: int = 4) -> None:
@@ -54,7 +57,7 @@ class Block(nn.Module):
 
         Args:
             x_BND: tokens.
-            beside_BMD: further tokens that these attend to, and that stay as they are.
+            beside_BMD: further tokens, to which ``x_BND`` attend too; they are not changed.
         """
         B, N, D = x_BND.shape
         source = x_BND if beside_BMD is None else torch.cat([beside_BMD, x_BND], dim=1)
@@ -68,11 +71,11 @@ class Block(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Pre-norm attention of some tokens to others, of another width, as a residual branch.
+    """Pre-norm attention of some tokens to tokens of another width, as a residual branch.
 
     Args:
-        width: of the tokens that ask.
-        other: width of the tokens that are asked.
+        width: width of the tokens that attend.
+        other: width of the tokens that they attend to.
         heads: attention heads; divides ``width``.
         dropout: on the residual branch.
     """
@@ -87,7 +90,7 @@ class CrossAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_BND: Tensor, other_BME: Tensor) -> Tensor:
-        """Return tokens of the shape of the first."""
+        """Return the tokens ``x_BND`` after attention to ``other_BME``, in the same shape."""
         B, N, D = x_BND.shape
         query = self.query(self.norm(x_BND)).view(B, N, self.heads, D // self.heads).transpose(1, 2)
         both = self.key_value(self.norm_other(other_BME)).view(B, -1, 2, self.heads, D // self.heads)

@@ -40,14 +40,14 @@ from cpep.train.terms.term import Known
 from cpep.types import IntArray, Progress, no_progress
 
 CLUSTERED = 20_000
-"""Communities are found among at most this many anchors, spread evenly."""
+"""Communities are found among at most this many anchors, at equal distances in the list of windows."""
 
 
 class AlignStage(Stage):
     """Aligns the EMG encoder to the anchor's encoder.
 
-    With ``align.shuffled`` the anchors of every batch are dealt anew to its EMG windows: the control that must be
-    at chance. One lasting shuffle would be an arbitrary map between gestures, learnt in part and right by luck.
+    With ``align.shuffled`` the anchors of every batch are shuffled anew among its EMG windows: the control that must
+    be at chance. A single shuffle for the whole training would be a map that can be learnt, and right by luck.
     """
 
     sections = ("emg", "pose", "align", "augment")
@@ -66,11 +66,11 @@ class AlignStage(Stage):
         return paired(task, role)
 
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
-        """Return the objective without data: as large as with it, but for what depends on people."""
+        """Return the objective built without data; only the parts whose size depends on people are smaller."""
         return costed(Objective(cast(Cpep, model.net), config.align))
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Start both encoders, and return the objective on batches of pairs."""
+        """Start both encoders from checkpoints or training statistics, and return the loss on batches of pairs."""
         settings, net = task.config.align, cast(Cpep, model.net)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read = emg_signals(task, model)
@@ -144,9 +144,10 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
 
 
 def costed(objective: Objective) -> Trained:
-    """Return an objective with what a step of it costs.
+    """Return an objective with the cost of a step.
 
-    Counted are the losses that no other window enters, and the anchor's encoder where it is trained.
+    The count includes the embedding of EMG, the losses of each window by itself, and the anchor's encoder where it
+    is trained. The losses between windows are not counted.
     """
     net = objective.net
     emg, anchor, device = net.emg, net.anchor, net.log_temperature.device
@@ -170,12 +171,12 @@ def costed(objective: Objective) -> Trained:
 class AnchorSide:
     """Anchors of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
-    Each rank embeds and holds its own part of the list: of 250 hours, the 3.6 million windows every 0.25 s are 3.7 GB
-    in all. A batch is of any windows; its rows come from the ranks that hold them, 256 kB a step.
+    Each rank embeds and holds its own part of the list: 250 hours with a hop of 0.25 s are 3.6 million windows, or
+    3.7 GB in all. A batch may hold any windows; their embeddings come from the ranks that hold them, 256 kB a step.
 
     Args:
         task: store and settings.
-        net: whose anchor encoder embeds them.
+        net: the pair of encoders; its anchor encoder embeds the anchors.
         windows: the windows.
     """
 
@@ -191,13 +192,13 @@ class AnchorSide:
         return distributed.gathered(self.own_ND, self.part)
 
     def embed(self, chosen: IntArray, part: distributed.Part) -> Tensor:
-        """Return embeddings (B, D) of windows by their position in the list; ``part`` is what this rank computes."""
+        """Return embeddings (B, D) of windows by their positions in the list; ``part`` is the part of this rank."""
         if self.own_ND is None:
             return distributed.gathered(self.net.embed_anchor(self.windows_of(chosen[part.rows])), part)
         return distributed.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
 
     def windows_of(self, chosen: IntArray) -> Tensor:
-        """Return their anchors (B, S, J)."""
+        """Return the anchors (B, S, J) of windows by their positions in the list."""
         return self.read(self.windows.select(chosen))
 
     @torch.no_grad()
@@ -213,8 +214,8 @@ def communities(side: AnchorSide, count: int, seed: int) -> Tensor:
     """Find communities of anchors by k-means on their embeddings, and return their centres (K, D).
 
     Args:
-        side: of training people.
-        count: of communities; fewer where there are fewer windows.
+        side: anchors of training people.
+        count: how many communities; fewer where there are fewer windows.
         seed: of the run.
     """
     assert side.own_ND is not None, "the anchor encoder is trained: there are no lasting embeddings"

@@ -1,7 +1,7 @@
 """Models that CPEP is compared with, trained on equal terms: the same people and windows, at most its compute.
 
-A baseline is trained until the loss of validation users is flat or the floating-point operations of CPEP's
-three stages are spent, whichever comes first; its checkpoint says which.
+A baseline is trained until the validation loss reaches a plateau or the floating-point operations of CPEP's three
+stages are spent, whichever comes first; its checkpoint says which.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from cpep.train.task import batches_of
 from cpep.types import IntArray
 
 HELD_WINDOWS = 256
-"""Validation windows of a check: some of these models read a few dozen windows a second."""
+"""Validation windows of a check: so few, because some baselines read only a few dozen windows a second."""
 
 
 class Baseline(Stage):
-    """A stage that may spend as many operations as all of CPEP."""
+    """A stage that may spend as many operations as all three stages of CPEP, times ``baselines.compute``."""
 
     sections = ("emg", "pose", "emg_mae", "pose_mae", "align", "augment", "baselines")
 
     def steps(self, store: Store, split: Split, config: RunConfig, gflop: float) -> int:
-        """Return the steps that are set, or as many as CPEP's operations pay for."""
+        """Return the number of steps that is set, or fewer if CPEP's operations do not suffice for it."""
         budget = config.baselines.compute * sum(compute("cpep", store, split, config).values())
         return min(self.optim(config).steps, max(1, int(budget / gflop)))
 
 
 def mean_error(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:
-    """Return the mean over windows of an error that is a mean over the windows of a batch."""
+    """Return the mean error of windows, over all ranks; ``error_of`` returns the mean error of a batch."""
     own = [some for index, some in enumerate(batches_of(held, batch)) if distributed.is_mine(index)]
     return distributed.total(sum(float(error_of(some)) * len(some) for some in own)) / len(held)
 
 
 def own_windows(windows: Windows, chosen: IntArray) -> tuple[Windows, distributed.Part]:
-    """Return the windows of a batch that this rank computes, and which ones of it they are."""
+    """Return the windows of a batch that this rank computes, and which rows of the batch they are."""
     part = distributed.part(len(chosen))
     return windows.select(chosen[part.rows]), part

@@ -1,7 +1,7 @@
-"""What training costs in floating-point operations: the measure by which models are trained on equal terms.
+"""The cost of training in floating-point operations: models are trained on equal terms by this measure.
 
-Operations do not depend on the machine, so that a run that was resumed, or moved to a GPU, trains as long as
-one that was not. Matrix products and convolutions are counted, forward and backward.
+The count does not depend on the machine, so a run that was resumed, or moved to a GPU, makes as many steps as any
+other. Matrix products and convolutions are counted, forward and backward.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def step_gflop(loss_of: Callable[[int], Tensor], batch: int) -> float:
     """Return the operations of one training step, in 10^9.
 
     Args:
-        loss_of: returns the loss of that many windows; it must not train (no dropout, no running statistics).
-        batch: windows of a step; the cost of a window is taken as independent of it.
+        loss_of: from a number of windows to their loss; it must not train (no dropout, no running statistics).
+        batch: windows of a step; the cost of a window is taken to be the same for every batch.
     """
     counter = FlopCounterMode(display=False)
     with sdpa_kernel(SDPBackend.MATH), counter:  # other kernels of attention are not all counted
@@ -34,20 +34,20 @@ def step_gflop(loss_of: Callable[[int], Tensor], batch: int) -> float:
 def saved_bytes(loss_of: Callable[[int], Tensor]) -> float:
     """Return the bytes that a training step keeps of each window for its backward pass.
 
-    What a step keeps whatever its batch, weights and their casts, is not in it. Call it under the number format
-    of the step, with the model in training mode, so that what dropout keeps is counted.
+    Weights and their casts, which do not depend on the batch, are not in it. Call it under the number format of the
+    step, with the model in training mode, so that the masks of dropout are counted.
 
     Args:
-        loss_of: returns the loss of that many windows.
+        loss_of: see ``step_gflop``.
     """
     few, more = (_kept(loss_of, count) for count in (COUNTED_WINDOWS, 2 * COUNTED_WINDOWS))
     return (more - few) / COUNTED_WINDOWS
 
 
 def step_kernels(loss_of: Callable[[int], Tensor]) -> int:
-    """Return how many operators a training step calls, forward and backward, views not counted.
+    """Return how many operators a training step calls, forward and backward; views are not counted.
 
-    Each is a kernel, or a few, that the processor launches on a GPU. Weights must have no gradient yet.
+    On a GPU each operator is one kernel or a few, which the processor launches. Weights must have no gradient yet.
 
     Args:
         loss_of: see ``step_gflop``.
@@ -74,7 +74,7 @@ class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _kept(loss_of: Callable[[int], Tensor], count: int) -> int:
-    """Return the bytes of all that is saved; of tensors that are views of one memory, once."""
+    """Return the bytes that are saved for the backward pass; memory that tensors share is counted once."""
     found: dict[int, int] = {}
 
     def save(tensor: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def _kept(loss_of: Callable[[int], Tensor], count: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
-        loss = loss_of(count)  # held until the sum is made: memory that is free again could be used twice
+        loss = loss_of(count)  # kept until the sum is made: freed memory would be counted twice
         total = sum(found.values())
     del loss
     return total

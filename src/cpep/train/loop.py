@@ -1,9 +1,9 @@
 """One loop for every stage: steps, validation, which weights are kept, resume.
 
-Everything random of step ``s`` follows from (seed, s), and the whole state is saved in one atomic file, so a
-run that was killed and resumed ends bit-identical to one that was not. Over several ranks dropout follows from
-(seed, s, rank), all else as in one process; every rank holds the whole state, rank 0 saves it, and any number of
-ranks goes on from it.
+Everything random in step ``s`` follows from (seed, s), and the whole state is saved in one atomic file. So a run that
+was stopped and resumed ends bit-identical to one that was not. Over several ranks dropout follows from (seed, s,
+rank), and all else as in one process. Every rank holds the whole state and rank 0 saves it; a run may be resumed with
+another number of ranks.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from cpep.types import Progress, UserError, no_progress
 
 SAVE_EVERY_S = 30.0
 KEPT_WITHIN = 0.02
-"""A later check is kept if its validation loss is above the lowest by at most this share of it.
+"""The weights of a later check are kept if its validation loss is above the lowest by at most this share of it.
 
-Two validation people disagree by more on which of two checks is better (LOG.md, 2026-11-26), and the later one is
-that of the smaller learning rate. A contrastive loss that never falls 2 % below guessing keeps its last weights.
+Two validation people disagree on smaller differences: between two checks the loss of one can fall while the loss of
+the other rises (LOG.md, 2026-11-26). The later check has the smaller learning rate. A contrastive loss that never
+falls 2 % below the chance loss keeps its last weights.
 """
 
 
 def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) -> list[dict[str, Any]]:
-    """Return the trainable parameters: matrices are decayed, and scalars learn ``scalar_rate`` times as fast.
+    """Return the trainable parameters in groups: matrices are decayed, scalars learn ``scalar_rate`` times as fast.
 
-    Scalars are the logarithm of the temperature, which has to travel from 0.02 to its optimum within a few
-    hundred steps, and the bias of a sigmoid loss; at the rate of the matrices they would stay where they started.
+    The scalars are the logarithm of the temperature and the bias of a sigmoid loss. The temperature must move from
+    0.02 to its optimum within a few hundred steps; at the rate of the matrices it would hardly move.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     return [
@@ -62,19 +63,22 @@ def fit(
     chance_loss: float = math.inf,
     progress: Progress = no_progress,
 ) -> History:
-    """Train ``model`` and leave in it the latest weights that validation found as good as any.
+    """Train ``model``, and leave in it the latest weights with about the lowest validation loss (``KEPT_WITHIN``).
 
     Args:
         model: parameters that require a gradient are trained; all tensors are saved.
-        loss_at: loss of one step; what it draws at random is seeded by (seed, step). Over ranks the loss of each
-            one's part, so that their mean is that of the batch.
+        loss_at: loss of one step; its random numbers are seeded by (seed, step). Over ranks it is the loss of the
+            rank's part, so that the mean over ranks is the loss of the batch.
         validate: positive validation loss of the model as it is, lower is better; the same on all ranks.
         config: optimiser settings.
         seed: of the run.
         state: file to resume from, kept until the caller removes it.
         key: fingerprint of the run; a state of another run is refused.
-        chance_loss: validation loss of knowing nothing, where a run may end once validation is flat.
+        chance_loss: validation loss of a model that knows nothing; a plateau counts only below it.
         progress: called with windows done and in all.
+
+    Returns:
+        The steps, losses and kept step of the stage.
 
     Raises:
         UserError: the state file is of another run, or a loss is not finite.
@@ -134,12 +138,12 @@ def train_step(
     Args:
         model: in training mode afterwards.
         loss_at: loss of a step.
-        optimiser: as ``optimiser_of`` makes it.
-        config: of the stage.
+        optimiser: see ``optimiser_of``.
+        config: optimiser settings.
         seed: of the run.
-        step: which one.
+        step: number of the step, from 0.
         rate: learning rate.
-        together: with which ranks.
+        together: averages gradients over ranks.
 
     Raises:
         UserError: the loss is not finite.
@@ -163,9 +167,9 @@ def train_step(
 def _check(
     model: nn.Module, validate: Callable[[], float], history: History, kept: dict[str, Tensor], seed: int
 ) -> dict[str, Tensor]:
-    """Validate, note the losses, and return the weights to keep."""
+    """Validate, add the losses to the history, and return the weights to keep."""
     model.eval()
-    distributed.same(model.buffers())  # running statistics of BatchNorm are those of a rank's own rows
+    distributed.same(model.buffers())  # each rank has BatchNorm statistics of its own rows
     seed_step(seed, -1)
     with torch.no_grad():
         value = validate()

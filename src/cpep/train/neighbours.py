@@ -11,9 +11,9 @@ from cpep.runtime import distributed
 from cpep.types import IntArray, StrArray, UserError
 
 NEIGHBOURS = 8
-"""Nearest windows of other people of which one is drawn."""
+"""How many nearest windows of other people there are to draw one from."""
 CANDIDATES = 20_000
-"""They are looked for among at most this many, spread evenly."""
+"""Neighbours are searched among at most this many windows, at equal distances in the list."""
 BLOCK = 2048
 
 
@@ -23,7 +23,7 @@ def neighbours_of(anchor_ND: Tensor, user_N: StrArray, keep: int = NEIGHBOURS) -
 
     Args:
         anchor_ND: anchor embeddings of windows.
-        user_N: their people, at least two.
+        user_N: person of each window; at least two people.
         keep: how many; fewer where other people have fewer windows.
 
     Raises:
@@ -46,7 +46,7 @@ def neighbours_of(anchor_ND: Tensor, user_N: StrArray, keep: int = NEIGHBOURS) -
 
 
 def drawn(neighbours_BK: IntArray) -> IntArray:
-    """Draw one neighbour of each window; from the global generator, which the loop seeds at each step."""
+    """Return one neighbour of each window, drawn with the global generator, which the loop seeds at each step."""
     column_B = torch.randint(neighbours_BK.shape[1], (len(neighbours_BK),)).numpy()
     return np.asarray(neighbours_BK[np.arange(len(neighbours_BK)), column_B])
 
@@ -59,8 +59,8 @@ def mixed(signal_BNF: Tensor, other_BNF: Tensor, share: float, part: distributed
     Args:
         signal_BNF: signals.
         other_BNF: signals of their neighbours.
-        share: of windows that are mixed.
-        part: which rows of a batch the windows are, if not all of it; what is drawn is drawn for the batch.
+        share: share of the windows that are mixed.
+        part: which rows of a batch the windows are, if not all; random numbers are drawn for the whole batch.
     """
     part = part or distributed.Part(0, len(signal_BNF), len(signal_BNF))
     weight_B = (0.5 * torch.rand(part.whole) * (torch.rand(part.whole) < share))[part.rows]

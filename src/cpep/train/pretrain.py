@@ -46,10 +46,10 @@ class MaskedStage(Stage):
 
     @abstractmethod
     def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
-        """Return a function that reads what the encoder takes."""
+        """Return a function that reads the encoder's input."""
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """Leave out what one modality alone does not know: the lag between the two."""
+        """Return the settings without the lag between the modalities, which one modality does not depend on."""
         found = super().settings(config)
         del found["data"]["pose_lag_ms"]
         return found
@@ -63,7 +63,7 @@ class MaskedStage(Stage):
         return self.sizes(config)[1].optim
 
     def windows(self, task: Task, role: Role) -> Windows:
-        """Return all windows of a role; of the anchor, those with valid anchors."""
+        """Return all windows of a role; for the anchor, only windows with valid anchors."""
         return task.windows(role, anchored=self.of_anchor)
 
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
@@ -97,7 +97,7 @@ class MaskedStage(Stage):
             generator = torch.Generator().manual_seed(task.seed)
             losses = []
             for index, some in enumerate(batches_of(held, settings.optim.batch)):
-                if not distributed.is_mine(index):  # the masks of a window do not depend on who else draws some
+                if not distributed.is_mine(index):  # so that a window has the same mask with any number of ranks
                     torch.rand(len(some), tokens, generator=generator)
                     continue
                 with autocast(task.config):
@@ -117,7 +117,7 @@ class MaskedEmg(MaskedStage):
         return config.emg, config.emg_mae
 
     def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
-        """Return a function that reads what the EMG front end returns."""
+        """Return a function that reads the output of the EMG front end."""
         return emg_signals(task, model)
 
 
@@ -132,7 +132,7 @@ class MaskedAnchor(MaskedStage):
         return config.pose, config.pose_mae
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """Leave out the normalisation of EMG, too."""
+        """Return the settings without the lag and without the normalisation of EMG."""
         found = super().settings(config)
         del found["data"]["normalisation"]
         return found
@@ -161,6 +161,6 @@ def autoencoder(encoder: Encoder, sizes: EncoderConfig, settings: MaeConfig) -> 
 
 
 def masked_loss(mae: MaskedAutoencoder) -> Callable[[int], Tensor]:
-    """Return a function from a number of windows to the loss of as many windows of noise."""
+    """Return a function from a number of windows to the loss of that many windows of noise."""
     encoder = mae.encoder
     return lambda n: mae(torch.randn(n, encoder.steps, encoder.columns, device=encoder.device))

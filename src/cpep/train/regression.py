@@ -27,9 +27,9 @@ from cpep.types import Progress, no_progress
 
 
 class RegressionStage(Baseline):
-    """Adam, L1 on joint angles, EMG turned by up to one channel.
+    """Trains a regression model: Adam, L1 on joint angles, EMG rotated by up to one channel of the ring.
 
-    Where the pose is that of a known hand, ``baselines.fingertip`` times the distance of fingertips is added.
+    For the pose of a known hand, ``baselines.fingertip`` times the mean distance of fingertips is added.
     """
 
     def optim(self, config: RunConfig) -> OptimConfig:
@@ -51,7 +51,7 @@ class RegressionStage(Baseline):
         )
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Return the error of the predicted pose; chance is that of the mean pose."""
+        """Return the error of the predicted pose; the chance loss is the error of the mean pose."""
         trained, settings, device = (
             self.trained(model, task.config, task.split),
             task.config.baselines,
@@ -95,7 +95,7 @@ def regress(task: Task, kind: str, progress: Progress = no_progress) -> Path:
 
 
 def turned(task: Task, model: Model) -> Augmentation:
-    """Return the recipe's augmentation: a ring turns by up to one channel either way."""
+    """Return the recipe's augmentation: it rotates a ring by up to one channel in either direction."""
     device = task.store.device
     degrees = 360 / len(device.ring) if device.ring else 0.0
     raw = not model.emg_frontend.bin_samples

@@ -1,4 +1,4 @@
-"""What a step draws at random follows from (seed, step), and over ranks from (seed, step, rank)."""
+"""The random numbers of a step follow from (seed, step), and over ranks from (seed, step, rank)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from cpep.runtime import distributed
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Seed what a step draws (masks, dropout, augmentation) from (seed, step)."""
+    """Seed the random numbers of a step (masks, dropout, augmentation) from (seed, step)."""
     torch.manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
 def part_draws(part: distributed.Part, values: int = 0) -> torch.Generator | None:
-    """Let ranks part in what they draw: the same until here, for the whole batch; each its own (dropout) from here.
+    """Seed the global generator of each rank by its own rows.
 
-    Nothing happens where one rank has the whole batch.
+    Before this call all ranks draw the same numbers, for the whole batch; after it each draws its own (dropout). A
+    rank that has the whole batch is not seeded again.
 
     Args:
         part: rows of this rank.
-        values: uniform numbers that the network yet draws for each row.
+        values: uniform numbers that the network will draw for each row.
 
     Returns:
-        where the network is to draw these, so that every row gets what it would get in one process; the global
-        generator without it.
+        The generator from which the network draws these numbers, so that every row gets the same numbers as in one
+        process; ``None`` stands for the global generator.
     """
     if part.stop - part.start == part.whole:
         return None

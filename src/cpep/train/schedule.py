@@ -22,13 +22,13 @@ COOL_DOWN = 0.2
 
 @dataclass
 class History:
-    """What a stage went through.
+    """The steps and losses of a stage.
 
     Attributes:
         step: optimiser steps done.
         points: (step, mean training loss since the last point, validation loss) at every check.
         kept_step: step of the kept weights.
-        lowest: lowest validation loss.
+        lowest: lowest validation loss up to now.
         running: training losses since the last check.
         flat_at: step at which validation had reached a plateau; 0 if it has not.
     """
@@ -42,14 +42,14 @@ class History:
 
 
 def last_step(history: History, config: OptimConfig) -> int:
-    """Return the last step: the number that is set, or the end of the cool-down after a plateau."""
+    """Return the number of steps of the stage: as many as set, or until the end of the cool-down after a plateau."""
     if not history.flat_at:
         return config.steps
     return min(config.steps, history.flat_at + max(1, round(COOL_DOWN * history.flat_at)))
 
 
 def rate_of(history: History, config: OptimConfig) -> float:
-    """Return the learning rate of the next step: that of the schedule, or linear to zero in the cool-down."""
+    """Return the learning rate of the next step: from the schedule, or falling to zero in the cool-down."""
     start, step = history.flat_at, history.step
     if not start:
         return learning_rate(config, step)
@@ -76,8 +76,8 @@ def is_flat(history: History, config: OptimConfig, chance_loss: float) -> bool:
     the rate goes to zero.
 
     Args:
-        history: of the stage.
-        config: of its optimiser; with a patience of 0 there is no early stopping.
+        history: losses of the stage.
+        config: settings of its optimiser; with a patience of 0 there is no early stopping.
         chance_loss: validation loss of a model that knows nothing.
     """
     if learning_rate(config, history.step) < config.lr / 2 or not (lowest := _lowest(history, config)):
@@ -100,7 +100,7 @@ def is_past_its_best(history: History, config: OptimConfig, chance_loss: float) 
 def _lowest(history: History, config: OptimConfig) -> tuple[float, float] | None:
     """Return the lowest validation loss before the last ``patience`` checks, and the lowest of these.
 
-    Nothing where ``patience`` is 0 or there are too few checks.
+    It returns ``None`` if ``patience`` is 0 or there are too few checks.
     """
     losses = [value for _, _, value in history.points]
     if not config.patience or len(losses) <= config.patience:

@@ -1,4 +1,4 @@
-"""A stage of training: what it trains, on what, from what, at which cost; and the one function that runs any."""
+"""A stage of training: its network, windows, starting checkpoints and cost; and the function that runs any stage."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from cpep.types import Progress, UserError, no_progress
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that a stage trains, and what a step of it costs.
+    """The network that a stage trains, and the cost of a step.
 
     Attributes:
-        net: all that learns, losses with parameters of their own among them.
-        total_of: from a number of windows to a sum that a step on as many passes back through.
-        tokens: of a window, [CLS] included; 0 for a network that reads samples.
+        net: all that is trained, including losses with parameters of their own.
+        total_of: from a number of windows to a scalar; its backward pass costs as much as a step's.
+        tokens: tokens of a window, [CLS] included; 0 for a network that reads samples.
         reads_emg: whether a step reads EMG from the store.
-        reads_anchor: whether it reads anchors.
-        kept_values: numbers that are kept of every window during training.
+        reads_anchor: whether a step reads anchors from the store.
+        kept_values: numbers per window that are kept in memory during training.
     """
 
     net: nn.Module
@@ -58,13 +58,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the training loop is given.
+    """The input of the training loop.
 
     Attributes:
         trained: the network.
-        loss_at: loss of a step; see ``loop.fit``.
-        validate: validation loss.
-        chance_loss: validation loss of knowing nothing, where early stopping needs it.
+        loss_at: returns the loss of a step; see ``loop.fit``.
+        validate: returns the validation loss.
+        chance_loss: validation loss of a model that knows nothing, for early stopping; infinite if not known.
     """
 
     trained: Trained
@@ -77,23 +77,23 @@ class Stage(ABC):
     """One stage of training; ``STAGES`` holds one object of each, under its name.
 
     Args:
-        name: of the stage and of its folder.
-        model: kind of its model (``checkpoints.registry.MODELS``); that of its name without it.
+        name: name of the stage and of its folder.
+        model: kind of its model (``checkpoints.registry.MODELS``); without it, the kind has the stage's name.
     """
 
     sections: ClassVar[tuple[str, ...]]
-    """Sections of the settings that decide what it computes, beside ``data``, ``threads`` and ``precision``."""
+    """Sections of the settings on which its result depends, beside ``data``, ``threads`` and ``precision``."""
 
     def __init__(self, name: str, model: str = "") -> None:
         self.name, self.model = name, model or name
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """Return the settings that decide what it computes: rows of a table that agree on them share it."""
+        """Return the settings on which its result depends: rows of a table with the same ones share the stage."""
         plain = as_dict(config)
         return {name: plain[name] for name in ("threads", "precision", "data", *self.sections)}
 
     def applied(self, config: RunConfig) -> RunConfig:
-        """Return the settings as the stage takes them, without what is no matter of it."""
+        """Return the settings with which the stage runs; a stage may reset those that do not concern it."""
         return config
 
     def starts(self, config: RunConfig) -> tuple[str, ...]:
@@ -105,11 +105,11 @@ class Stage(ABC):
         """Return the settings of its optimiser."""
 
     def steps(self, store: Store, split: Split, config: RunConfig, gflop: float) -> int:
-        """Return how many steps it makes at most.
+        """Return the largest number of steps that it makes.
 
         Args:
             store: recordings, for sizes.
-            split: held-out users and unseen gestures.
+            split: held-out people and unseen gestures.
             config: settings.
             gflop: operations of one step, in 10^9.
         """
@@ -124,7 +124,7 @@ class Stage(ABC):
         """
 
     def drawn(self, store: Store, pairs: Windows, split: Split) -> Windows:
-        """Return those of the paired windows that its batches are drawn from: all, unless a stage says more.
+        """Return the paired windows from which its batches are drawn: all, unless a stage selects some.
 
         Raises:
             UserError: there are none.
@@ -133,7 +133,7 @@ class Stage(ABC):
 
     @abstractmethod
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
-        """Build what is trained around an untrained model, without looking at data.
+        """Return the trained network, built around an untrained model, without reading data.
 
         Raises:
             UserError: settings that do not go together.
@@ -141,12 +141,12 @@ class Stage(ABC):
 
     @abstractmethod
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Fit statistics on training windows, and return what the loop is given.
+        """Fit statistics on training windows, and return the input of the loop.
 
         Args:
             task: store, split, settings as ``applied`` returns them.
             model: untrained, seeded; on the device where it is trained.
-            starts: checkpoints that it starts from, by the name of their stage; some may be missing.
+            starts: models that it starts from, by the name of their stage; some may be missing.
         """
 
 
@@ -162,13 +162,14 @@ def run(stage: Stage, task: Task, starts: Mapping[str, Path] | None = None, prog
     Resumes an unfinished run; returns at once where the stage is complete.
 
     Args:
-        stage: which one.
+        stage: the stage.
         task: store, split, settings, seed, folder.
-        starts: checkpoints that it may start from, by the name of their stage; without one, from random weights.
+        starts: checkpoints that it may start from, by the name of their stage; a part without one starts from random
+            weights.
         progress: called with windows done and in all.
 
     Raises:
-        UserError: see ``Task``; or a checkpoint of another kind, device or split.
+        UserError: see ``Task``; or a checkpoint has another kind, device, split or sizes.
     """
     given = {name: (starts or {})[name] for name in stage.starts(task.config) if name in (starts or {})}
     before = {name: _loaded(task, stage, name, path) for name, path in given.items()}
@@ -202,12 +203,12 @@ def chain(name: str, config: RunConfig) -> tuple[str, ...]:
 
 
 def compute(name: str, store: Store, split: Split, config: RunConfig) -> dict[str, float]:
-    """Return the operations of a stage and of those that it starts from, in 10^9, with the steps that are set.
+    """Return the operations of a stage and of the stages before it, in 10^9, by name, for the steps that are set.
 
-    What is embedded once, similarities within a batch, and validation are not counted.
+    Embeddings that are computed once, similarities within a batch, and validation are not counted.
     """
     found = {}
-    with torch.random.fork_rng(devices=[]):  # a count must not move what a stage draws
+    with torch.random.fork_rng(devices=[]):  # a count must not change the random numbers of a stage
         for one in chain(name, config):
             stage = STAGES.get(one)
             model, optim = Model(make_card(stage.model, store, split, config, 0)), stage.optim(config)
@@ -228,7 +229,7 @@ def _loaded(task: Task, stage: Stage, name: str, path: Path) -> Model:
     """Load a checkpoint that a stage starts from, trained under the same split.
 
     Raises:
-        UserError: another kind or device, or another split, so that held-out people could leak.
+        UserError: it has another kind, device or sizes; or another split, so that held-out people could leak.
     """
     model, kind = load(path), STAGES.get(name).model
     if model.card.kind != kind:

@@ -41,9 +41,9 @@ class Classifier(nn.Module):
 
 
 class SupervisedStage(Baseline):
-    """From random weights, augmented and optimised as CPEP's alignment is.
+    """Trains a classifier from random weights, with the augmentation and the optimiser of CPEP's alignment.
 
-    A batch is of all people, since nothing is contrasted.
+    A batch holds windows of all people, since no windows are contrasted.
     """
 
     def optim(self, config: RunConfig) -> OptimConfig:
@@ -52,7 +52,7 @@ class SupervisedStage(Baseline):
         return dataclasses.replace(config.align.optim, **limits)
 
     def windows(self, task: Task, role: Role) -> Windows:
-        """Return the windows of the alignment that are labelled throughout with a seen gesture."""
+        """Return the windows of the alignment that are labelled with a seen gesture throughout."""
         return self.drawn(task.store, paired(task, role), task.split)
 
     def drawn(self, store: Store, pairs: Windows, split: Split) -> Windows:
@@ -78,7 +78,7 @@ class SupervisedStage(Baseline):
         return Trained(net, total_of, encoder.tokens + 1)
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
-        """Return the cross-entropy; chance is that of guessing among the seen gestures."""
+        """Return the cross-entropy; the chance loss is the cross-entropy of guessing among seen gestures."""
         trained, optim = self.trained(model, task.config, task.split), self.optim(task.config)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)

@@ -1,4 +1,4 @@
-"""What every stage of training is given, and what they share."""
+"""The task that every stage of training is given, and functions that stages share."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from cpep.train.schedule import History
 from cpep.types import REST, BoolArray, UserError
 
 TRAINING = 5
-"""Raised with every change of what training computes (``make golden``), so that no run mixes two of them."""
+"""Version of what training computes (``make golden``). Raise it with every change, so that no run mixes versions."""
 STATISTICS_WINDOWS = 2048
 """Training windows that statistics are fitted on."""
 VALIDATION_WINDOWS = 2048
 PAIRED: tuple[Role, ...] = ("train", "val")
-"""Whose EMG and anchors are paired."""
+"""Roles of the people whose EMG and anchors are paired."""
 PIECE_S = 10.0
-"""Pieces of a store of which a share is paired, s."""
+"""Length of the pieces of a store of which a share is paired, seconds."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every stage is given.
+    """The input of every stage of training.
 
     Attributes:
         store: prepared recordings.
-        split: held-out users and unseen gestures.
+        split: held-out people and unseen gestures.
         config: settings.
-        seed: of the run.
+        seed: seed of the run.
         folder: where the checkpoint goes; it also holds the state of an unfinished run.
     """
 
@@ -61,7 +61,7 @@ class Task:
 
         Args:
             role: training or validation.
-            anchored: only those with valid anchors.
+            anchored: whether only windows with valid anchors are returned.
         """
         windows = windows_of(self.store, self.config.data)
         windows = self.split.allowed(self.store, windows, role)
@@ -71,21 +71,21 @@ class Task:
         return enough(self.store, windows, role)
 
     def key(self, stage: str, settings: dict[str, Any], *inputs: Path) -> str:
-        """Return the fingerprint of one stage of this run: settings, people, recordings, and what it starts from.
+        """Return the fingerprint of one stage of this run: settings, people, recordings, and checkpoints before it.
 
         Args:
             stage: its name.
-            settings: that decide what it computes.
+            settings: settings on which its result depends.
             inputs: checkpoints that it starts from.
         """
         weights = [hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest() for path in inputs]
         return fingerprint(TRAINING, settings, self.split, self.store.fingerprint, self.seed, stage, weights)
 
     def finished(self, key: str) -> bool:
-        """Tell whether the folder holds the stage of that key, complete.
+        """Tell whether the folder holds the complete stage of that key.
 
         Raises:
-            UserError: it holds another stage, or a checkpoint that no stage left there.
+            UserError: it holds another stage, or a checkpoint that no stage wrote.
         """
         return distributed.on_main_rank(lambda: self._finished(key))
 
@@ -101,10 +101,10 @@ class Task:
 
 
 def enough(store: Store, windows: Windows, role: Role) -> Windows:
-    """Return windows of a role that are enough to train or to choose on.
+    """Check that the windows of a role are enough to train or to choose on, and return them.
 
     Raises:
-        UserError: they are not.
+        UserError: there are fewer than two.
     """
     if len(windows) < 2:
         raise UserError(
@@ -115,7 +115,7 @@ def enough(store: Store, windows: Windows, role: Role) -> Windows:
 
 
 def refuse_overlap(store: Store, windows: Windows, role: Role) -> None:
-    """Check that two windows can stand in one batch.
+    """Check that two windows that do not overlap can be in one batch.
 
     Raises:
         UserError: all of them overlap.
@@ -128,16 +128,16 @@ def refuse_overlap(store: Store, windows: Windows, role: Role) -> None:
 
 
 def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
-    """Note which stage this is and what it cost, write the checkpoint, and drop the state.
+    """Write ``stage.json`` and the checkpoint of a finished stage, and delete its state.
 
     Args:
-        task: of the stage.
-        key: of the stage.
-        model: trained.
-        history: of its training.
+        task: task of the stage.
+        key: fingerprint of the stage.
+        model: the trained model.
+        history: steps and losses.
         gflop: floating-point operations of one step, in 10^9.
-        stopped: why it ended: ``steps`` (as many as set); ``flat`` (validation); or CPEP's compute was spent,
-            with validation past its best (``best``) or still falling (``compute``).
+        stopped: why it ended: ``flat`` after a plateau of validation; ``best``, since validation had passed its
+            lowest loss; ``compute``, since CPEP's operations were spent; or ``steps``, as many as set.
     """
     validation = {step: value for step, _, value in history.points}
     provenance = {
@@ -160,7 +160,7 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
 
 
 def build_model(task: Task, kind: str) -> Model:
-    """Return an untrained model, seeded, with the front end fitted on training users."""
+    """Return an untrained model, seeded, with the front end fitted on training people."""
     torch.set_num_threads(distributed.threads(task.config.threads))
     torch.manual_seed(task.seed)
     model = Model(make_card(kind, task.store, task.split, task.config, task.seed))
@@ -174,7 +174,7 @@ def build_model(task: Task, kind: str) -> Model:
 
 
 def device_of(hardware: Hardware) -> torch.device:
-    """Return where networks run.
+    """Return the device on which networks run.
 
     Raises:
         UserError: a GPU is asked for and there is none.
@@ -186,7 +186,7 @@ def device_of(hardware: Hardware) -> torch.device:
 
 
 def autocast(config: RunConfig) -> torch.autocast:
-    """Return the number format of a step: bf16 if asked for, or if the processor multiplies it natively."""
+    """Return the number format of a step: bf16 if it is set, or if the hardware multiplies it natively."""
     kind, precision = device_of(config.device).type, config.precision
     if kind == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)  # before Ampere it is slower than fp32
@@ -197,24 +197,24 @@ def autocast(config: RunConfig) -> torch.autocast:
 
 
 def augmentation(task: Task, frontend: Frontend) -> Augmentation:
-    """Return the EMG augmentation for what this front end returns."""
+    """Return the EMG augmentation for the output of a front end."""
     settings, device = as_dict(task.config.augment), task.store.device
     return Augmentation(**settings, ring=device.ring, raw=not frontend.bin_samples, channels=device.channels)
 
 
 def subsample(windows: Windows, count: int) -> Windows:
-    """Return at most ``count`` windows, spread evenly."""
+    """Return at most ``count`` windows, at equal distances in the list."""
     return windows.select(np.unique(np.linspace(0, len(windows) - 1, count).astype(int)))
 
 
 def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what the EMG network takes."""
+    """Return a function that reads the input of the EMG network, on its device."""
     read, device = model.emg_frontend.reader(task.store, frames(task)), model.device
     return lambda windows: read(windows).to(device)
 
 
 def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
-    """Return a function that reads what the anchor's encoder takes."""
+    """Return a function that reads the input of the anchor's encoder, on its device."""
     read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
     return lambda windows: read(windows).to(device)
 
@@ -231,9 +231,9 @@ def batches_of(windows: Windows, size: int) -> list[Windows]:
 
 
 def paired(task: Task, role: Role) -> Windows:
-    """Return the windows of a role with valid anchors; without those that are rest throughout unless so set.
+    """Return the windows of a role with valid anchors; windows of rest throughout only where ``align.rest`` is set.
 
-    Of training people, only the share of the recordings that is paired by the settings (``align.pairs``).
+    Of training people, only the share ``align.pairs`` of the recordings is paired.
 
     Raises:
         UserError: there are fewer than two.
@@ -244,7 +244,7 @@ def paired(task: Task, role: Role) -> Windows:
 
 
 def pairs_of(store: Store, windows: Windows, settings: AlignConfig, role: Role) -> Windows:
-    """Return those windows of a role that are paired: see ``paired``."""
+    """Return the windows of a role that are paired: see ``paired``."""
     chosen = windows.select(windows.valid_N if settings.rest else windows.valid_N & (windows.label_N != REST))
     share = settings.pairs if role == "train" else 1.0
     return chosen.select(_share(store, chosen, share)) if share < 1 else chosen
@@ -266,6 +266,6 @@ def refuse_few_pairs(store: Store, chosen: Windows, settings: AlignConfig, role:
 
 
 def _share(store: Store, windows: Windows, share: float) -> BoolArray:
-    """Tell which windows begin in a piece of the store that is paired: pieces of 10 s, spread evenly."""
+    """Tell which windows begin in a paired piece of the store: pieces of 10 s, at equal distances."""
     piece_N = windows.start_N // round(PIECE_S * store.frame_rate)
     return np.asarray(np.floor((piece_N + 1) * share + 1e-9) > np.floor(piece_N * share + 1e-9))

@@ -1,8 +1,8 @@
-"""What a protocol of evaluation is, what it is given, what it returns, and the registry of all protocols.
+"""The protocol of evaluation: its base class, its input and outcome, and the registry of all protocols.
 
-A protocol asks which gestures frozen embeddings of test people's windows stand for. It is one module of this package,
-or of other people, that adds an object to ``PROTOCOLS``; `run` makes those that a run asks for. It knows embeddings,
-people, sessions and labels: neither models nor stores.
+A protocol asks which gestures the frozen embeddings of test people's windows mean. It is a module, of this package or
+elsewhere, that adds an object to ``PROTOCOLS``; `run` runs the protocols that the settings choose. A protocol knows
+embeddings, people, sessions and labels, but no models and no stores.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from cpep.types import EmbeddingSet, IntArray
 T = TypeVar("T")
 
 DEFAULT = "default"
-"""In ``evaluate.protocols``: every protocol whose ``default`` is true."""
+"""Word in ``evaluate.protocols`` that stands for every protocol whose ``default`` is true."""
 
 VECTORS = "vectors"
 """Embeddings of EMG, or of the anchor itself, that a classifier reads."""
 EMG = "emg"
-"""The same where they are of EMG, less the centre and over the spread of their session."""
+"""Embeddings of EMG alone, less the centre and over the spread of their session."""
 QUERY, GALLERY = "query", "gallery"
 """Embeddings of EMG, and of the anchor of the same windows, in one space."""
 ALL, ANSWERABLE = "all", "answerable"
-"""Sets of gestures beside ``seen`` and ``unseen``: both together, and those of both that training people have."""
+"""Sets of gestures beside ``seen`` and ``unseen``: all of both, and the ones of both that training people have."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Answers of one row of the table under one protocol for windows of test people.
+    """Answers of one row of the table for windows of test people, under one protocol.
 
     Attributes:
-        protocol: name.
+        protocol: name of the protocol.
         gestures: which gestures were asked: ``seen``, ``unseen`` or ``all``.
-        predicted_N: labels.
-        test: the windows.
+        predicted_N: predicted labels.
+        test: the windows, with their true labels.
         classes: labels that could be answered.
         score: balanced accuracy with its interval.
     """
@@ -58,16 +58,16 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What protocols are given of one row of the table.
+    """The input of protocols for one row of the table.
 
     Attributes:
         split: training, validation and test people; seen and unseen gestures.
         config: settings of the evaluation.
-        seed: of everything random.
-        hop_s: distance of neighbouring windows, seconds.
-        embeddings: of the labelled windows of all people, by kind: ``VECTORS``, ``EMG``, ``QUERY``, ``GALLERY``.
-            A row has the kinds that its model makes.
-        sets: labels of each set of gestures that is asked; those of the split where nothing else is known.
+        seed: seed of everything random.
+        hop_s: hop of the windows, seconds.
+        embeddings: embeddings of the labelled windows of all people, by kind: ``VECTORS``, ``EMG``, ``QUERY``,
+            ``GALLERY``. A row has the kinds that its model gives.
+        sets: labels of each set of gestures that is asked; if empty, the sets of the split.
     """
 
     split: Split
@@ -84,11 +84,11 @@ class Given:
         return self.sets or gestures_of(self.split)
 
     def part(self, kind: str, role: Role, labels: Sequence[int]) -> EmbeddingSet:
-        """Return the embeddings of a kind, of the windows of a role's people with these labels."""
+        """Return the embeddings of a kind, for the windows of a role's people with these labels."""
         return part(self.embeddings[kind], self.split, role, labels)
 
     def once(self, make: Callable[[Given], T]) -> T:
-        """Return what a function makes of this; it is called once, whatever number of protocols ask for it."""
+        """Return the result of a function of this object; it is called once, however many protocols ask for it."""
         if make not in self._made:
             self._made[make] = make(self)
         made: T = self._made[make]
@@ -100,12 +100,12 @@ class Protocol(ABC):
 
     Attributes:
         name: in results.json and in ``evaluate.protocols``.
-        title: in words, over the columns of tables.
-        sets: gestures that are asked, one column each: ``seen``, ``unseen``, ``all``.
-        needs: kinds of embeddings; rows without one of them have no answer.
+        title: title in words, over the columns of tables.
+        sets: sets of gestures that are asked, one column each: ``seen``, ``unseen``, ``all``.
+        needs: kinds of embeddings that it needs; rows without one of them have no answer.
         default: whether it is run unless ``evaluate.protocols`` says otherwise.
-        term: what the page of results explains; protocols of one term are explained once. Empty: nothing.
-        words: the explanation, for who has not read the paper.
+        term: term that the report explains; protocols with the same term are explained once; empty for none.
+        words: the explanation, for readers who do not know the paper.
     """
 
     name: str
@@ -118,14 +118,14 @@ class Protocol(ABC):
 
     @abstractmethod
     def run(self, given: Given) -> Iterable[Outcome]:
-        """Answer the windows of test people; see ``outcome``. Nothing where the people have no such windows."""
+        """Answer the windows of test people; see ``outcome``. It yields nothing where they have no such windows."""
 
     def asked(self, given: Given) -> dict[str, tuple[int, ...]]:
         """Return the labels of each set of gestures that is asked; a set that cannot be asked is left out."""
         return {name: given.gestures[name] for name in self.sets if name in given.gestures}
 
     def classes(self, given: Given, gestures: str) -> tuple[int, ...]:
-        """Return the labels that may be answered, those asked unless a protocol says otherwise.
+        """Return the labels that may be answered: the asked ones, unless a protocol overrides it.
 
         The chance level is one over their number.
         """
@@ -135,8 +135,8 @@ class Protocol(ABC):
         """Score answers for windows of test people.
 
         Args:
-            given: what the protocol was given.
-            gestures: the set that is asked.
+            given: the input of the protocol.
+            gestures: name of the set that is asked.
             test: the windows.
             predicted_N: the answers, each among ``classes``.
 
@@ -159,7 +159,7 @@ def add(protocol: Protocol) -> Protocol:
 
 
 def chosen(names: Sequence[str]) -> tuple[Protocol, ...]:
-    """Return the protocols of ``evaluate.protocols``, in the order of the registry.
+    """Return the protocols that ``evaluate.protocols`` names, in the order of the registry.
 
     Raises:
         UserError: there is no such protocol; the nearest is named.
@@ -169,7 +169,7 @@ def chosen(names: Sequence[str]) -> tuple[Protocol, ...]:
 
 
 def run(given: Given) -> list[Outcome]:
-    """Run every protocol that the settings choose and whose embeddings are there."""
+    """Return the outcomes of every protocol that the settings choose and whose embeddings are given."""
     ready = [one for one in chosen(given.config.protocols) if given.embeddings.keys() >= set(one.needs)]
     return [outcome for protocol in ready for outcome in protocol.run(given)]
 
@@ -180,7 +180,7 @@ def part(data: EmbeddingSet, split: Split, role: Role, labels: Sequence[int]) ->
 
 
 def gestures_of(split: Split) -> dict[str, tuple[int, ...]]:
-    """Return the labels of every set of gestures; none is empty."""
+    """Return the labels of every set of gestures; empty sets are left out."""
     both = split.seen + split.unseen
     sets = {"seen": split.seen, "unseen": split.unseen, ALL: both, ANSWERABLE: both}
     return {name: labels for name, labels in sets.items() if labels}

@@ -1,8 +1,8 @@
 """Cross-session: a probe is trained on a test person's first session and tested on the person's later sessions.
 
-The device was taken off and put on again in between. Sessions of a person are ordered by their names, numbers in
-names as numbers: the order of recordings in a store. Each person has an own probe; its strength is the one that
-validation people choose for the linear probe. People with one session take no part.
+The device was taken off and put on again between sessions. Sessions of a person are ordered by their names, with
+numbers in names as numbers, like recordings in a store. Each person has a separate probe; its strength is the one
+that validation people choose for the linear probe. People with one session take no part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cpep.types import BoolArray, EmbeddingSet
 
 
 class CrossSession(Protocol):
-    """Every test person by that person's first session."""
+    """A probe for every test person, fitted on the person's first session."""
 
     name, title = "cross_session", "later sessions"
     sets = ("all",)
@@ -31,10 +31,10 @@ class CrossSession(Protocol):
     )
 
     def run(self, given: Given) -> Iterator[Outcome]:
-        """Answer the later sessions of test people who have some.
+        """Answer the windows of test people's later sessions.
 
-        A gesture that a person did not make in the first session is not asked of that person; chance counts it all
-        the same.
+        A gesture that a person did not make in the first session is not asked of that person, but it counts for the
+        chance level.
         """
         every = given.part(EMG, "test", self.asked(given)["all"])
         asked, predicted = [], []
@@ -51,7 +51,7 @@ class CrossSession(Protocol):
 
 
 def first_and_later(own: EmbeddingSet) -> tuple[BoolArray, BoolArray]:
-    """Return which windows of a person are of the first session, and which of later ones, of gestures of the first.
+    """Return masks of a person's windows: first session, and later sessions with gestures of the first.
 
     Args:
         own: labelled windows of the person.

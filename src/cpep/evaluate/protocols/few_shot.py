@@ -1,7 +1,7 @@
-"""Few-shot: each test person shows some windows of every gesture with labels, and is asked all other repetitions.
+"""Few-shot: each test person shows some windows of every gesture with labels; all other repetitions are asked.
 
-Answers are of each person alone, among all gestures, in each of several draws of what is shown. Training people say
-how windows of one gesture scatter, on seen gestures; validation people choose how far that is trusted.
+Each person is recognised alone, among all gestures, for several random choices of the shown windows. The scatter of
+the windows of a gesture comes from training people's seen gestures; validation people choose its shrinkage.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cpep.types import EmbeddingSet
 
 
 class FewShot(Protocol):
-    """Every test person by what that person showed.
+    """Recognises every test person by the windows that the person showed.
 
     Args:
-        shots: windows of each gesture that are shown; none for one repetition.
+        shots: windows of each gesture that are shown; ``None`` for one repetition.
     """
 
     sets = ("all",)
@@ -36,14 +36,14 @@ class FewShot(Protocol):
         self.title = "1 repetition" if shots is None else f"{shots} window" + "s" * (shots > 1)
 
     def run(self, given: Given) -> Iterator[Outcome]:
-        """Answer what test people did not show."""
+        """Answer the windows that test people did not show."""
         test = given.part(EMG, "test", self.asked(given)["all"])
         return self.ask(given, test, given.once(chosen_classifier))
 
     def ask(self, given: Given, test: EmbeddingSet, classifier: Shots) -> Iterator[Outcome]:
-        """Ask a classifier that was shown some windows of test people for the others.
+        """Show some windows of test people to a classifier, and score its answers to the others.
 
-        A gesture that a person made once is not asked of that person; chance counts it all the same.
+        A gesture that a person made once is not asked of that person, but it counts for the chance level.
         """
         asked, predicted_N = answers(classifier, test, given.hop_s, self.shots, given.seed)
         if len(asked):
@@ -53,7 +53,7 @@ class FewShot(Protocol):
 
 
 def chosen_classifier(given: Given) -> ShotClassifier:
-    """Return the classifier that validation people choose, fitted on training people's seen gestures."""
+    """Return the classifier fitted on training people's seen gestures; validation people choose its shrinkage."""
     train, validation = (given.part(EMG, role, given.split.seen) for role in ("train", "val"))
     return choose_classifier(train, validation, given.hop_s, given.seed)
 

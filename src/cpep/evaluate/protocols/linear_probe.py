@@ -1,7 +1,7 @@
 """Linear probe: a linear classifier on frozen vectors, trained on labelled windows of training people.
 
-The strength of its penalty is chosen on validation people's *seen* gestures. Unseen gestures have a probe of their
-own with that strength, fitted on training people's windows of them.
+The strength of its penalty is chosen on validation people's *seen* gestures. Unseen gestures have a second probe with
+the same strength, fitted on training people's windows of unseen gestures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cpep.types import EmbeddingSet
 
 
 class LinearProbing(Protocol):
-    """One classifier for all people."""
+    """One linear classifier for all people."""
 
     name, title = "linear_probe", "linear probe"
     needs = (VECTORS,)
@@ -43,12 +43,12 @@ def chosen_probe(given: Given) -> Probe:
 
 
 def refitted(given: Given, train: EmbeddingSet) -> Probe:
-    """Return a probe of the strength that was chosen, fitted on other windows."""
+    """Return a probe of the chosen strength, fitted on other windows."""
     return make_probe(given)(given.once(chosen_probe).strength).fit(train.x_ND, train.label_N)
 
 
 def make_probe(given: Given) -> type[LinearProbe] | type[Lda]:
-    """Return the kind of probe that the settings ask for."""
+    """Return the class of probe that ``evaluate.probe`` names."""
     return Lda if given.config.probe is Readout.lda else LinearProbe
 
 

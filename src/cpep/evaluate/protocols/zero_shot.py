@@ -1,4 +1,4 @@
-"""Zero-shot: a window of EMG takes the label of those anchors of training people whose embeddings are nearest."""
+"""Zero-shot: an EMG window takes the label of the training people's anchors with the nearest embeddings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cpep.types import EmbeddingSet
 
 
 class ZeroShot(Protocol):
-    """Nearest anchors of training people.
+    """Names a window by the vote of the nearest anchors of training people.
 
     Args:
-        among_all: whether seen and unseen gestures are answers at once.
+        among_all: whether seen and unseen gestures compete.
     """
 
     needs = (QUERY, GALLERY)
@@ -46,7 +46,7 @@ class ZeroShot(Protocol):
 
 
 def gallery_of(given: Given, anchors: EmbeddingSet, labels: tuple[int, ...]) -> EmbeddingSet:
-    """Return training people's anchors of gestures: the share that is set, at least one of each gesture."""
+    """Return the share ``evaluate.gallery`` of training people's anchors, at least one of each gesture."""
     gallery = part(anchors, given.split, "train", labels)
     if set(gallery.user_N) & set(given.split.users_test):
         raise AssertionError("the gallery holds anchors of test users")

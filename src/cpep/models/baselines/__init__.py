@@ -1,1 +1,1 @@
-"""Networks of others that predict the pose from EMG."""
+"""Networks that predict the pose from EMG: published ones, and PoseT, which is our encoder with a head."""

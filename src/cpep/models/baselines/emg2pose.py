@@ -26,9 +26,9 @@ STAGES = ((17, 4, 9), (9, 2, 5))
 BLOCKS = 2
 """TDS blocks of a stage."""
 SCALE = 0.01
-"""Of positions and velocities, so that an untrained decoder hardly moves."""
+"""Positions and velocities are multiplied by this, so that the pose of an untrained decoder hardly moves."""
 POSITION_S = 0.25
-"""How long the velocity decoder says positions before it says velocities, seconds."""
+"""Seconds from the first output during which the velocity decoder gives positions; then it gives velocities."""
 
 
 class ConvNorm(nn.Module):
@@ -84,8 +84,8 @@ class TdsStage(ConvNorm):
 class TdsEncoder(nn.Module):
     """EMG to 64 features, 25 times a second: two convolutions ``stem``, two ``stages``, a linear ``out``.
 
-    How it adapts to another device: the strides by ``strides_at``, the kernels that stride by ``kernel_at``;
-    the blocks' kernels stay, because the rates they work at stay.
+    On another device, ``strides_at`` gives the strides, and ``kernel_at`` gives the kernels of the convolutions
+    with a stride. The kernels of the blocks stay, because the rate of their input stays.
 
     Args:
         channels: EMG channels C.
@@ -93,7 +93,8 @@ class TdsEncoder(nn.Module):
 
     Attributes:
         stride: EMG samples between features; 80 at 2,000 Hz.
-        context: EMG samples that a feature reads before its own, the last one it reads; 1,790 at 2,000 Hz.
+        context: EMG samples that a feature reads before its own sample, which is the last that it reads; 1,790 at
+            2,000 Hz.
     """
 
     def __init__(self, channels: int, rate: float) -> None:
@@ -127,7 +128,7 @@ class VelocityDecoder(nn.Module):
     """Two LSTM ``cells`` and a linear ``head``: features and the previous pose to positions and velocities.
 
     Args:
-        joints: J.
+        joints: joints J of a pose.
     """
 
     def __init__(self, joints: int) -> None:
@@ -145,10 +146,10 @@ class VelocityDecoder(nn.Module):
 
 
 class PositionDecoder(nn.Module):
-    """An MLP (``hidden``, ``head``) from features and the previous pose to positions; its velocities go unused.
+    """An MLP (``hidden``, ``head``) from features and the previous pose to positions; its velocities are not used.
 
     Args:
-        joints: J.
+        joints: joints J of a pose.
     """
 
     def __init__(self, joints: int) -> None:
@@ -177,16 +178,16 @@ DECODERS: dict[str, type[VelocityDecoder] | type[PositionDecoder]] = {
 class Emg2Pose(PoseRegressor):
     """``TdsEncoder`` and a decoder that reads its own previous pose, 50 times a second.
 
-    The velocity decoder (vemg2pose) says positions for the first 250 ms and from then on adds a velocity to
-    the previous pose; given the pose at the start (tracking), it adds velocities from the first step on.
-    The position decoder (emg2pose) says the position at every step. The steps share out the samples after the
-    context, and a step's time is that of the last sample of its share. Weights: ``encoder``, ``decoder``.
+    The velocity decoder (vemg2pose) gives positions for the first 250 ms; from then on it adds a velocity to
+    the previous pose. If it is given the pose at the start (tracking), it adds velocities from the first step on.
+    The position decoder (emg2pose) gives the position at every step. The samples after the context are divided
+    equally among the steps; the time of a step is the time of its last sample. Weights: ``encoder``, ``decoder``.
 
     Args:
         channels: EMG channels C.
         rate: EMG samples per second.
         samples: EMG samples T of a window, more than the encoder's context.
-        joints: J.
+        joints: joints J of a pose.
         decoder: "velocity" or "position".
     """
 
@@ -215,7 +216,7 @@ class Emg2Pose(PoseRegressor):
         return out
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
-        """Return the pose less the mean pose, step by step; two steps for a feature."""
+        """Return the pose less the mean pose, (B, 2 N, J): two steps for each feature."""
         features_BSD = F.interpolate(
             features_BND.transpose(1, 2), size=2 * features_BND.shape[1], mode="linear"
         ).transpose(1, 2)

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from cpep.models.baselines.regressor import DESIGN_RATE, PoseRegressor, check_window, strides_at
 
 KERNEL = (3, 2)
-"""Of every convolution, time by electrodes."""
+"""Kernel of every convolution, time by electrodes."""
 FILTERS = (1, 32, 128, 256)
 TIME_POOLS = (10, 8, 4)
-"""At 2,000 Hz."""
+"""Pools over time at 2,000 Hz, first stage first."""
 ELECTRODE_POOLS, ELECTRODE_UPS = (2, 2, 4), (4, 4, 2)
-"""Pools at 16 electrodes, first stage first; and what the decoder goes up by, whatever the electrodes."""
+"""Pools over electrodes at 16 electrodes, first stage first; and the factors by which the decoder widens the image,
+for any number of electrodes."""
 RESIDUALS = 5
 POSE_RATE = 50.0
 """Poses per second."""
@@ -32,13 +33,13 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(out)
 
     def forward(self, x_BDTC: Tensor) -> Tensor:
-        """Return an image of the same size; the electrode that an even kernel lacks is added after the last."""
+        """Return an image of the same size; for the even kernel, a column of zeros follows the last electrode."""
         out: Tensor = self.norm(self.conv(F.pad(x_BDTC, (0, 1, 1, 1))))
         return out
 
 
 class Residual(nn.Module):
-    """Three ``layers`` with ReLU between them, added to what came in."""
+    """Three ``layers`` with ReLU between them; the input is added to their output."""
 
     def __init__(self, filters: int) -> None:
         super().__init__()
@@ -55,22 +56,22 @@ class NeuroPose(PoseRegressor):
     """The window as an image, time by electrodes: pooled down, five residual blocks, and back up to a pose.
 
     Weights: ``encoder``, ``middle`` and ``decoder``, lists of blocks, and the linear ``head``. The decoder
-    ends in 32 columns, whatever the electrodes, from which the head reads the joints; the poses of all
-    samples are averaged to 50 Hz. The window's first samples are dropped so that time divides by the pools.
-    In the middle one column is left, so that half of each kernel there reads only what was added: the
-    published number of parameters counts these idle ones, and so does this.
+    ends in 32 columns, for any number of electrodes, from which the head reads the joints; the poses of all
+    samples are averaged to 50 Hz. The window's first samples are dropped, so that the pools divide its length.
+    In the middle one column is left, so half of each kernel there reads only padding. The published number of
+    parameters counts these idle weights, and so does this network's.
 
-    How it adapts to another device: the pools over time by ``strides_at``; each pool over electrodes takes
-    its own or what columns are left, the last one all of them.
+    On another device, ``strides_at`` gives the pools over time. A pool over electrodes is no larger than the
+    number of columns that are left, and the last one takes all of them.
 
-    A U-shaped network looks both ways, and its outputs have no common distance to the samples they read:
-    it reads the whole window for all of them. So ``context`` is 0, which promises nothing about a stream.
+    A U-shaped network reads samples before and after each output; for every output it reads the whole window.
+    So ``context`` is 0, and a stream does not give the outputs of a window.
 
     Args:
         channels: EMG channels C.
         rate: EMG samples per second.
         samples: EMG samples T of a window.
-        joints: J.
+        joints: joints J of a pose.
     """
 
     def __init__(self, channels: int, rate: float, samples: int, joints: int) -> None:
@@ -80,7 +81,7 @@ class NeuroPose(PoseRegressor):
         crop = samples % stride
         kept = samples - crop
         frames = max(1, min(kept, round(kept / rate * POSE_RATE)))
-        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames * kept - 0.5  # samples, of their mean
+        centre_S = (torch.arange(frames, dtype=torch.float64) + 0.5) / frames * kept - 0.5  # in samples
         super().__init__(
             joints=joints,
             samples=samples,
@@ -105,10 +106,10 @@ class NeuroPose(PoseRegressor):
         return out.squeeze(3).transpose(1, 2)
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
-        """Return the pose less the mean pose.
+        """Return the pose less the mean pose, (B, S, J).
 
-        No ReLU follows the last block: it has one filter, and where that is negative in all of a window
-        nothing would reach the joints and no gradient would come back.
+        No ReLU follows the last block. The block has one filter; if its output were negative in a whole window,
+        a ReLU would pass nothing to the joints and no gradient back.
         """
         x = as_image(features_BND.unsqueeze(2))
         for i, (block, factor) in enumerate(zip(self.decoder, self.ups, strict=True)):

@@ -1,4 +1,4 @@
-"""Our encoder with a regression head: the pose of each token's time."""
+"""Our encoder with a regression head: each token gives the pose of its time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from cpep.types import UserError
 
 
 class PoseT(PoseRegressor):
-    """A linear ``head`` on every token (not on [CLS]) says the pose frames of the token's time.
+    """A linear ``head`` on every token (not on [CLS]) predicts the pose frames of the token's time.
 
-    Its signal is what the encoder takes, (B, steps, columns): log-energy bins or samples; so ``samples`` and
+    Its signal is the encoder's input, (B, steps, columns): log-energy bins or samples. So ``samples`` and
     ``rate`` count steps. Every token attends to the whole window, so ``context`` is 0, as for ``NeuroPose``.
 
     Args:
         encoder: an encoder of EMG windows.
-        joints: J.
+        joints: joints J of a pose.
         frames: pose frames S of a window, a multiple of the encoder's tokens.
         window_s: length of a window, seconds.
+
+    Raises:
+        UserError: the tokens do not divide the frames.
     """
 
     def __init__(self, encoder: Encoder, joints: int, frames: int, window_s: float) -> None:
@@ -42,7 +45,7 @@ class PoseT(PoseRegressor):
         self.head = nn.Linear(encoder.width, frames // tokens * joints)
 
     def fit(self, signals: Callable[[], Tensor], pose_BSJ: Tensor) -> None:
-        """Take the mean pose, and mean and SD of the encoder's signal."""
+        """Take the mean pose, and mean and SD of the encoder's signal, from training windows."""
         super().fit(signals, pose_BSJ)
         self.encoder.fit(signals())
 
@@ -51,6 +54,6 @@ class PoseT(PoseRegressor):
         return self.encoder.states(signal_BTC)[:, 1:]
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
-        """Return the pose less the mean pose."""
+        """Return the pose less the mean pose, (B, S, J)."""
         out: Tensor = self.head(features_BND)
         return out.reshape(len(out), -1, self.joints)

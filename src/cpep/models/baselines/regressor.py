@@ -1,4 +1,4 @@
-"""What the regression models share: EMG windows in, a pose sequence out."""
+"""The base class of models that predict a pose sequence from EMG windows, and how they adapt to other devices."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DESIGN_RATE = 2000.0
 class PoseRegressor(nn.Module):
     """EMG windows in, a pose sequence out.
 
-    A model says ``features`` and ``decode``; the mean pose is added here, so that a decoder that says
-    nothing says the mean pose.
+    A subclass implements ``features`` and ``decode``. The mean pose is added here, so that the prediction is the
+    mean pose where the decoder returns zeros.
 
     Args:
         joints: joints or glove sensors J of a pose.
@@ -30,7 +30,7 @@ class PoseRegressor(nn.Module):
     Attributes:
         mean_J: the training people's mean pose, saved with the weights but not trained.
         tracks: whether ``forward`` takes the pose at the window's start.
-        tokens: of a window, without [CLS]; 0 for a network that reads samples.
+        tokens: tokens of a window, without [CLS]; 0 for a network that reads samples.
     """
 
     mean_J: Tensor
@@ -53,13 +53,13 @@ class PoseRegressor(nn.Module):
         """Take statistics from training windows: the mean pose.
 
         Args:
-            signals: returns EMG windows (B, T, C), which models whose signal is standardised read.
-            pose_BSJ: poses.
+            signals: returns EMG windows (B, T, C); called only by models that standardise their signal.
+            pose_BSJ: poses of these windows.
         """
         self.fit_mean(pose_BSJ)
 
     def features(self, signal_BTC: Tensor) -> Tensor:
-        """Return what the decoder reads, over time: (B, N, D)."""
+        """Return the features that the decoder reads, over time: (B, N, D)."""
         raise NotImplementedError
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
@@ -72,6 +72,9 @@ class PoseRegressor(nn.Module):
         Args:
             signal_BTC: EMG windows.
             first_BJ: the pose just before the first output, for models that can track.
+
+        Raises:
+            ValueError: the windows have another length, or ``first_BJ`` is given to a model that does not track.
         """
         if signal_BTC.shape[1] != self.samples:
             raise ValueError(f"a window of {signal_BTC.shape[1]} samples for a model of {self.samples}")
@@ -83,12 +86,12 @@ class PoseRegressor(nn.Module):
 
 
 def strides_at(strides: Sequence[int], factor: float) -> tuple[int, ...]:
-    """How the strides of a stack of stages adapt to another device.
+    """Return the strides of a stack of stages on another device.
 
     The total stride should last as long as at 2,000 Hz: product(strides) * factor samples, rounded, at
-    least 1. It is dealt out from the last stage back to the first: a stage keeps its own stride or what is
-    left, and what is left is integer-divided as we go, so at low rates the first stages do not stride. The
-    total can come out smaller than wanted, and outputs then come faster: 32 in place of 40 below.
+    least 1. It is divided among the stages from the last to the first: a stage takes its own stride, or the rest
+    if that is smaller, and the rest is integer-divided by it. So at low rates the first stages have a stride of 1.
+    The total can be smaller than wanted, 32 in place of 40 in the second example: outputs then come faster.
     Above 2,000 Hz the strides stay as they are, so there are more outputs per second.
 
     >>> strides_at((5, 2, 4, 2), 100 / 2000)
@@ -109,10 +112,10 @@ def strides_at(strides: Sequence[int], factor: float) -> tuple[int, ...]:
 
 
 def kernel_at(kernel: int, stride: int, new_stride: int) -> int:
-    """How the kernel of a stage adapts to another device.
+    """Return the kernel of a stage on another device.
 
     It shrinks with its stride: the odd number nearest to kernel * new_stride / stride (of two, the larger),
-    at least 3. Where the stride is unchanged, so is the kernel.
+    at least 3. A stage whose stride is unchanged keeps its kernel.
 
     >>> [kernel_at(11, 5, 1), kernel_at(17, 4, 2), kernel_at(9, 2, 2)]
     [3, 9, 9]
@@ -149,9 +152,9 @@ def check_window(samples: int, shortest: int, rate: float, name: str) -> None:
 
     Args:
         samples: samples of the window.
-        shortest: samples that give one feature.
+        shortest: samples that the model needs for its first output.
         rate: EMG samples per second.
-        name: the model's name for the sentence.
+        name: the model's name, for the error.
     """
     if samples < shortest:
         needed_s = math.ceil(1000 * shortest / rate) / 1000

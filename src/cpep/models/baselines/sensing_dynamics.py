@@ -19,7 +19,7 @@ from cpep.models.baselines.regressor import (
 )
 
 KERNELS, STRIDES = (31, 18), (8, 5)
-"""Of the first two convolutions over time, at 2,000 Hz."""
+"""Kernels and strides of the first two convolutions over time, at 2,000 Hz."""
 FILTERS = (128, 64, 64)
 HIDDEN, FEATURES = 1024, 128
 CUTOFF_HZ = 20.0
@@ -28,9 +28,9 @@ CUTOFF_HZ = 20.0
 class RingNorm(nn.Module):
     """Standardises the filters and electrodes of each time together; a weight and a bias for each filter.
 
-    The paper has InstanceNorm. That takes its statistics over the window's whole time, so an output would
-    depend on EMG after it and on the window's length, and a stream could not give what a window gives. And
-    it standardises each filter alone; here the electrodes keep their amplitudes relative to each other.
+    The paper has InstanceNorm, which takes its statistics over the whole window. Then an output would depend on
+    EMG after it and on the window's length, and a stream could not give the outputs of a window. InstanceNorm
+    also standardises each filter alone; here all filters of a time have one mean and one SD.
     """
 
     def __init__(self, filters: int) -> None:
@@ -45,7 +45,7 @@ class RingNorm(nn.Module):
 
 
 class RingConv(nn.Module):
-    """Convolution, GELU and norm; valid over time, and circular over electrodes if its kernel spans any."""
+    """Convolution, GELU and norm; valid over time, and circular over electrodes if its kernel spans several."""
 
     def __init__(self, filters: int, out: int, kernel: tuple[int, int], stride: int) -> None:
         super().__init__()
@@ -61,19 +61,19 @@ class RingConv(nn.Module):
 class SensingDynamics(PoseRegressor):
     """Raw EMG and its 20-Hz low-pass as two images of electrodes by time, to a pose at 50 Hz.
 
-    Our adaptation to one ring of electrodes: the order of the channels is the ring, a sensor beside the ring
-    included. Weights: ``convs``, a list of three; ``mlp``; the linear ``head``. The low-pass is a Hann
-    window as long as a period of 20 Hz (-6 dB there). It is valid over time, and the raw EMG is cut to the
-    samples at its centre: nothing is padded, so an output is the same in whatever window it lies.
+    We adapt it to one ring of electrodes: all channels are taken as a ring, in their order, and so is a sensor
+    beside the ring. Weights: ``convs``, a list of three; ``mlp``; the linear ``head``. The low-pass is a Hann
+    window as long as a period of 20 Hz (-6 dB there). It is valid over time, and the raw EMG is cut to the samples
+    at the centres of the low-pass. Nothing is padded, so an output is the same in every window that contains it.
 
-    How it adapts to another device: the strides by ``strides_at``, the kernels by ``kernel_at``, the
-    low-pass by the rate, and the first linear layer's width by the electrodes.
+    On another device, ``strides_at`` gives the strides, ``kernel_at`` the kernels, the rate the low-pass, and the
+    number of electrodes the width of the first linear layer.
 
     Args:
         channels: EMG channels C.
         rate: EMG samples per second.
         samples: EMG samples T of a window, more than ``context``.
-        joints: J.
+        joints: joints J of a pose.
 
     Attributes:
         stride: EMG samples between outputs; 40 at 2,000 Hz. An output's own sample is the last it reads.
@@ -117,12 +117,12 @@ class SensingDynamics(PoseRegressor):
         return torch.stack([raw_BCT[..., edge:-edge].to(slow_BCT.dtype), slow_BCT], dim=1)
 
     def features(self, signal_BTC: Tensor) -> Tensor:
-        """Return the 128 units that the last layer reads, (B, S, 128)."""
+        """Return the 128 features that the head reads, (B, S, 128)."""
         ring_BDCT = self.convs(self.both(signal_BTC))
         out: Tensor = self.mlp(ring_BDCT.permute(0, 3, 2, 1).flatten(2))
         return out
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
-        """Return the pose less the mean pose."""
+        """Return the pose less the mean pose, (B, S, J)."""
         out: Tensor = self.head(features_BND)
         return out

@@ -21,11 +21,11 @@ HIGHEST_HZ = 400.0
 POWER_FLOOR = 0.01
 """Added to a power before the logarithm, in units of the standardised samples: flattens sensor noise."""
 FITTED_WINDOWS, FITTED_AT_ONCE = 128, 16
-"""Windows that the statistics of log powers come from, spread evenly over those given; so many at once."""
+"""Windows from which the statistics of log powers come, at equal distances in the list; and how many at once."""
 
 
 def log_power(power: Tensor) -> Tensor:
-    """Return the logarithm of an RMS, given its square."""
+    """Return the logarithm of the RMS, given the mean square."""
     return (power + POWER_FLOOR).log() / 2
 
 
@@ -33,7 +33,8 @@ class BandPowers(nn.Module):
     """From tokens of raw samples to vectors: filters, square, mean of each bin, logarithm, one linear layer.
 
     The filters are shared by all channels and start as band-passes. No filter reaches over the border of a bin, so
-    that a token tells nothing of its neighbours. Log powers are standardised by what the filters gave at the start.
+    a token holds nothing of its neighbours. Log powers are standardised by the mean and SD that the untrained filters
+    gave.
 
     Args:
         columns: channels C.
@@ -42,7 +43,7 @@ class BandPowers(nn.Module):
         kernel: samples of a filter.
         stride: samples from one place of a filter to the next.
         rate: samples per second.
-        width: of the vectors D.
+        width: width D of the vectors.
     """
 
     mean: Tensor
@@ -69,7 +70,7 @@ class BandPowers(nn.Module):
         return powers
 
     def fit(self, tokens_BNP: Tensor) -> None:
-        """Take mean and SD of the log powers of each band and channel."""
+        """Take mean and SD of the log powers of each band and channel from tokens of training windows."""
         with torch.no_grad():
             parts = [self.powers(some) for some in torch.split(tokens_BNP, FITTED_AT_ONCE)]
         powers_XFC = torch.cat(parts).flatten(0, 2)

@@ -1,4 +1,4 @@
-"""The encoder of the paper: each token is one linear layer of its values."""
+"""The encoder of the paper: one linear layer makes the vector of a token from its values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PatchEncoder(TransformerEncoder):
 
 
 class EnergyEncoder(PatchEncoder):
-    """The same over log energies of bins, with their rates if so set."""
+    """The same over log energies of bins, and over the rates of bins where ``emg.rates`` is set."""
 
     reads_bins = True
 

@@ -1,1 +1,1 @@
-"""What the alignment minimises: one module a term."""
+"""The terms of the loss that the alignment minimises, one module each."""

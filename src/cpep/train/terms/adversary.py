@@ -1,4 +1,4 @@
-"""A classifier of people that must not find them in the EMG embedding."""
+"""A classifier of people, which the EMG encoder is trained to defeat."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from cpep.train.terms.term import TERMS, Batch, Known, Term
 
 
 class CascleTerm(Term):
-    """Windows whose anchors belong to the same communities are drawn together; see ``losses.cascle``."""
+    """Brings windows together whose anchors belong to the same communities; see ``losses.cascle``."""
 
     centre_KD: Tensor
 

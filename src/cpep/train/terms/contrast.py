@@ -1,4 +1,4 @@
-"""The contrastive loss of CPEP section 2, its soft targets, and the sigmoid of every pair."""
+"""The contrastive loss of CPEP section 2, its soft targets, and the sigmoid loss of each pair."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ContrastTerm(Term):
         return info_nce(batch.emg, batch.anchor_BD, temperature, self.targets(batch.anchor_BD))
 
     def targets(self, anchor_BD: Tensor) -> Tensor | None:
-        """Return where the target of each window lies, (B, B); none where all of it is on the own anchor."""
+        """Return the target distribution of each window, (B, B); ``None`` where it is the own anchor alone."""
         settings, warmth = self.settings, self.settings.target_temperature
         anchor_BD = anchor_BD.detach()  # an anchor encoder that is trained must not move its own target
         if settings.targets is Targets.own:

@@ -20,11 +20,11 @@ class Objective(nn.Module):
 
     Args:
         net: the pair of encoders.
-        settings: of the alignment.
-        known: of the training data; without it the terms have the sizes of one person's data.
+        settings: settings of the alignment.
+        known: what terms may know of the training data; without it, their sizes are for one person.
 
     Raises:
-        UserError: see ``weights_of``, or a term does not go with the network.
+        UserError: see ``weights_of``; or a term does not fit the network.
     """
 
     def __init__(self, net: Cpep, settings: AlignConfig, known: Known = NOTHING_KNOWN) -> None:
@@ -44,7 +44,7 @@ class Objective(nn.Module):
 
     @property
     def reads_people(self) -> bool:
-        """Whether the loss needs to know whose the windows are."""
+        """Whether the loss needs the person of each window."""
         return any(term.reads_people for _, term in self.weighted)
 
     def forward(
@@ -55,16 +55,16 @@ class Objective(nn.Module):
         person_B: Tensor | None = None,
         part: distributed.Part | None = None,
     ) -> Tensor:
-        """Return the loss of a batch; over ranks a loss whose mean over them is that of the batch.
+        """Return the loss of a batch; over ranks, a loss whose mean over ranks is the loss of the batch.
 
-        Every rank embeds the EMG of its own windows, and computes what contrasts them from those of all.
+        Every rank embeds the EMG of its own windows; losses between windows are computed from the embeddings of all.
 
         Args:
-            signal_BNF: EMG of the own windows.
+            signal_BNF: EMG of this rank's windows.
             anchor_BD: embeddings of the anchors of the whole batch.
-            anchor_BSJ: anchors of the own windows, where ``reads_anchor``.
+            anchor_BSJ: anchors of this rank's windows, where ``reads_anchor``.
             person_B: index of the person of each window of the batch, where ``reads_people``.
-            part: which windows of the batch are the own ones, if not all.
+            part: which windows of the batch are this rank's, if not all.
         """
         emg, loss = self.embed(signal_BNF, anchor_BSJ)
         if part is not None:
@@ -77,7 +77,7 @@ class Objective(nn.Module):
         return loss
 
     def embed(self, signal_BNF: Tensor, anchor_BSJ: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return EMG embeddings, (B, D) or (B, Q, D), and the sum of the losses that no other window enters."""
+        """Return EMG embeddings, (B, D) or (B, Q, D), and the sum of the losses of windows by themselves."""
         asked = self.net.former is not None
         states = self.net.query_states(signal_BNF) if asked else []
         emg = self.net.of_queries(states) if asked else self.net.embed_emg(signal_BNF)

@@ -12,7 +12,7 @@ from cpep.types import UserError
 
 
 class ReconstructionTerm(Term):
-    """Hidden anchor tokens from the others and from the queries; see ``embridge.PoseReconstruction``.
+    """Predicts hidden anchor tokens from the others and from the queries; see ``embridge.PoseReconstruction``.
 
     Raises:
         UserError: there are no queries, or none or all of the tokens would be hidden.

@@ -13,7 +13,7 @@ from cpep.train.terms.term import TERMS, Known, OwnWindows, Term, whole
 
 
 class RegressionTerm(Term):
-    """A linear layer reads the mean anchor of each token, in SDs, from the EMG embedding."""
+    """A linear layer predicts the mean anchor of each token, in units of SD, from the EMG embedding."""
 
     reads_anchor = True
 
@@ -32,7 +32,7 @@ class RegressionTerm(Term):
 
     @in_fp32
     def error(self, emg: Tensor, anchor_BSJ: Tensor, anchor: Encoder) -> Tensor:
-        """Return the mean squared error of what is read from embeddings."""
+        """Return the mean squared error of the anchors that are predicted from embeddings."""
         mean_BNJ = (
             anchor.standardised(anchor_BSJ).reshape(len(anchor_BSJ), anchor.tokens, -1, anchor.columns).mean(dim=2)
         )

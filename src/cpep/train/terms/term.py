@@ -16,7 +16,7 @@ from cpep.types import UserError
 
 
 def no_centres() -> Tensor:
-    """Return no community at all, where a network is built without data."""
+    """Return centres of no community, (0, 0), for a network that is built without data."""
     return torch.empty(0, 0)
 
 
@@ -25,8 +25,8 @@ class Known:
     """What terms may know of the training data.
 
     Attributes:
-        people: how many train.
-        centres: returns the centres (K, D) of communities of anchor embeddings; found when first called.
+        people: number of training people.
+        centres: returns the centres (K, D) of communities of anchor embeddings; the first call finds them.
     """
 
     people: int = 1
@@ -51,7 +51,7 @@ class OwnWindows:
 
     @property
     def read_BSJ(self) -> Tensor:
-        """The anchor windows, for a term that says ``reads_anchor``."""
+        """The anchor windows, for a term with ``reads_anchor``."""
         assert self.anchor_BSJ is not None
         return self.anchor_BSJ
 
@@ -74,7 +74,7 @@ class Batch:
 
     @property
     def of_person_B(self) -> Tensor:
-        """Whose the windows are, for a term that says ``reads_people``."""
+        """Index of each window's person, for a term with ``reads_people``."""
         assert self.person_B is not None
         return self.person_B
 
@@ -82,21 +82,21 @@ class Batch:
 class Term(nn.Module):
     """One summand of the objective; a subclass has one of the two losses, or both.
 
-    Under autocast ``of_windows`` is called as networks are, and ``of_batch`` in fp32.
+    ``of_windows`` is called under autocast, as networks are; ``of_batch`` is called in fp32.
 
-    A term may have parameters of its own, which are trained along and dropped with it after training; the pair of
-    encoders is no part of it.
+    A term may have parameters of its own. They are trained with the encoders and dropped after training; the encoders
+    are not among them.
 
     Args:
         net: the pair of encoders, for sizes.
-        settings: of the objective.
-        known: of the training data.
+        settings: settings of the objective.
+        known: what terms may know of the training data.
     """
 
     reads_anchor: ClassVar[bool] = False
     """Whether it needs the anchor windows themselves, not their embeddings alone."""
     reads_people: ClassVar[bool] = False
-    """Whether it needs to know whose the windows are."""
+    """Whether it needs the person of each window."""
 
     def __init__(self, net: Cpep, settings: ObjectiveConfig, known: Known) -> None:
         super().__init__()
@@ -104,15 +104,15 @@ class Term(nn.Module):
 
     @classmethod
     def weight(cls, settings: ObjectiveConfig) -> float:
-        """Return its weight by a setting of its own; 0 leaves it out, as does having no such setting."""
+        """Return its weight from the settings; 0, also for a term without a setting, leaves it out."""
         return 0.0
 
     def of_windows(self, own: OwnWindows) -> Tensor | None:
-        """Return a loss that is a mean over windows, each of which counts by itself."""
+        """Return a loss that is the mean of the losses of single windows, or ``None``."""
         return None
 
     def of_batch(self, batch: Batch) -> Tensor | None:
-        """Return a loss in which windows of the batch meet each other."""
+        """Return a loss that compares windows of the batch with each other, or ``None``."""
         return None
 
 
