@@ -218,7 +218,7 @@ def test_a_pose_is_taken_from_a_recording(page, server, tmp_path):
     (tmp_path / "broken.hdf5").write_bytes(b"no HDF5")
     page.get_by_role("button", name="From a recording…").click()
     choose(page, tmp_path / "broken.hdf5")
-    page.get_by_text("broken.hdf5 is damaged").wait_for()
+    page.get_by_text("broken.hdf5 is not an HDF5 file").wait_for()
     choose(page, tmp_path / "upload.hdf5")
     page.get_by_text("upload: 1 s of pose").wait_for()
     page.get_by_label("Labelled gestures").click()
