@@ -92,13 +92,13 @@ def _sizes(costs: Sequence[Cost], gpus: int) -> str:
     ]
     notes = (
         "tokens: of a window, with [CLS]. steps: of a baseline those that CPEP's operations pay for, at most.",
-        "passes: how often training sees every second of its recordings; windows overlap, which makes more of them "
-        "distinct,\n  and a pass no longer.",
-        f"memory: with a batch dealt to {_gpus(gpus)}. Weights and their best copy, gradients and AdamW's moments in "
-        "fp32;\n  weights' casts and what a step keeps for its backward pass, counted under bf16 with attention "
-        "written out, as on\n  a CPU (a fused kernel keeps less); the batch; pose embeddings of all windows, dealt "
-        "to GPUs. Without: what is\n  in use for a moment, buckets of gradients, fragments, the CUDA context "
-        "(about 0.5 GB).",
+        "passes: how often training sees every second of its recordings; overlap gives more windows, "
+        "but no longer passes.",
+        f"memory: with a batch divided among {_gpus(gpus)}. Weights and their best copy, gradients and AdamW's "
+        "moments in fp32;\n  weights' casts and what a step keeps for its backward pass, counted under bf16 with "
+        "attention written out, as on\n  a CPU (a fused kernel keeps less); the batch; pose embeddings of all "
+        "windows, divided among GPUs. Not counted: what is\n  in use for a moment, buckets of gradients, fragments, "
+        "the CUDA context (about 0.5 GB).",
     )
     return "\n".join([*aligned(head, rows), *notes])
 

@@ -43,7 +43,8 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")]
 FoldsOption = Annotated[
-    int, typer.Option("--folds", help="Cross-validate over people; 0 tests a quarter of them once.")
+    int,
+    typer.Option("--folds", help="Cross-validate over people; 0 tests those of metadata.csv, or a quarter, once."),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be trained, its memory and hours; write nothing.")

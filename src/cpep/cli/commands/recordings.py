@@ -96,7 +96,7 @@ def prepare(
     typer.echo(
         f"{store.path if part else out}: {len(store.entries)} recordings of {len(store.users)} users, "
         f"{store.seconds / 3600:.2f} h, "
-        f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, pose at {store.frame_rate:g} Hz"
+        f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, frames at {store.frame_rate:g} Hz"
     )
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")

@@ -26,7 +26,7 @@ class ZeroShot(Protocol):
         self.name, self.title = ("zero_shot_all", "zero-shot among all") if among_all else ("zero_shot", "zero-shot")
         self.term = "Zero-shot among all" if among_all else "Zero-shot"
         self.words = (
-            "The same, where seen and unseen gestures are answers at once."
+            "Zero-shot where seen and unseen gestures compete."
             if among_all
             else "No label of any EMG is used: a window takes the gesture of those hand poses of training people that"
             " lie nearest to its embedding."
