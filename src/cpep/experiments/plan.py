@@ -79,6 +79,11 @@ def refuse_impossible_data(store: Store, splits: Sequence[Split], config: RunCon
     Raises:
         UserError: a role has no windows, or too few gestures; see ``refuse_unanswerable``.
     """
+    if store.anchor_MJ is None:
+        raise UserError(
+            f"{store.path} has no pose, nor another anchor, which every row of the table needs; describe one in the "
+            "sidecar, or train on EMG alone with `cpep pretrain emg`"
+        )
     alike: dict[DataConfig, list[RowRun]] = {}
     for row in rows:
         alike.setdefault(row.config.data, []).append(row)
