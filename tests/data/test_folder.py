@@ -44,13 +44,13 @@ def test_layouts_subfolders_and_what_is_passed_over(tmp_path: Path) -> None:
         ("day2/r0", "emg2pose"),
     ]
     assert [path.name for path in listing.ignored] == ["README.md", "arraymap.mat", "lonely.npz"]
-    assert listing.sources[2].read().name == "day2/r0"
+    assert listing.sources[2].parts()[0].name == "day2/r0"
 
 
 def test_one_file(tmp_path: Path) -> None:
     write_emg2pose(tmp_path, count=2)
     (source,) = find_recordings(tmp_path / "r1.hdf5")
-    assert source.name == "r1" and source.read().user == "u1"
+    assert source.name == "r1" and source.parts()[0].user == "u1"
 
 
 def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_fields_of_another_kind_are_a_sentence_that_names_the_file(tmp_path: Pat
     with h5py.File(source.path, "a") as file:
         file["emg2pose"].attrs["sample_rate"] = "fast"
     with pytest.raises(UserError, match=r"r0\.hdf5 is no emg2pose recording as cpep knows them \(could not convert"):
-        source.read()
+        source.parts()
 
 
 def test_a_mistake_in_one_of_two_files_of_one_name_says_in_which(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_mistake_in_one_of_two_files_of_one_name_says_in_which(tmp_path: Path)
         write_generic(tmp_path / day, SIDECAR, emg=emg)
     _, second = find_recordings(tmp_path)
     with pytest.raises(UserError, match=r"day2/a\.npz: EMG is not finite"):
-        second.read()
+        second.parts()
 
 
 def test_a_store_is_no_folder_of_recordings(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_file_that_goes_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     opens = Reader("ninapro", "", lambda path: None, Path.read_bytes, Path.read_text)
     monkeypatch.setattr(READERS, "get", {"ninapro": opens}.get)
     source.path.unlink()
-    for read in (source.read, source.dataset):
+    for read in (source.parts, source.dataset):
         with pytest.raises(UserError, match=r"^cannot read .*S1_A1_E1\.mat: No such file or directory$"):
             read()
 

@@ -308,9 +308,9 @@ def test_real_myo_and_openbci(tmp_path: Path, shared_data: Callable[[str], Path]
             }
         )
     )
-    myo = find_recordings(tmp_path / "myo_coteallard")[0].read()
+    myo = find_recordings(tmp_path / "myo_coteallard")[0].parts()[0]
     assert myo.user == "Evaluation_Female0" and len(myo.emg_TC) == 27940 and np.abs(myo.emg_TC).max() <= 128
     assert np.bincount(myo.label_T).min() > 3900
-    openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].read()
+    openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].parts()[0]
     assert openbci.anchor_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
     assert abs(len(openbci.anchor_SJ) / 125 - openbci.seconds) < 0.02

@@ -98,7 +98,7 @@ def test_references_are_not_followed(tmp_path: Path) -> None:
         del file["emg2pose/gesture"]  # no link leads there any more, but the reference does
         file.create_dataset("emg2pose/gesture", (SAMPLES,), h5py.ref_dtype)[:] = away
     with untouched(other), pytest.raises(UserError, match=r"r0\.hdf5 is no emg2pose recording"):
-        Source(path, "emg2pose", "r0").read()
+        Source(path, "emg2pose", "r0").parts()
 
 
 def test_a_name_with_a_slash_does_not_lead_through_a_link(tmp_path: Path) -> None:
@@ -187,11 +187,11 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.npz").unlink()
     path = tmp_path / name
     with pipe(path), pytest.raises(UserError, match=rf"{name} is a device, a pipe or a socket"):
-        find_recordings(tmp_path)[0].read()
+        find_recordings(tmp_path)[0].parts()
     path.unlink()
     path.symlink_to(os.devnull)  # which ends, as /dev/zero does not
     with pytest.raises(UserError, match=rf"{name} is a device, a pipe or a socket"):
-        find_recordings(tmp_path)[0].read()
+        find_recordings(tmp_path)[0].parts()
 
 
 @needs_pipes
@@ -214,7 +214,7 @@ def test_matlab_7_3_is_not_read_as_hdf5(tmp_path: Path) -> None:
     with path.open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
     with untouched(other), pytest.raises(UserError, match="no MATLAB 5 file"):
-        find_recordings(tmp_path)[0].read()
+        find_recordings(tmp_path)[0].parts()
 
 
 def test_one_module_alone_opens_hdf5_files() -> None:

@@ -156,7 +156,7 @@ def test_damaged_stores(raw: Path, tmp_path: Path) -> None:
         open_store(tmp_path / "store")
     index = json.loads((tmp_path / "store" / STORE_INDEX).read_text())
     (tmp_path / "store" / STORE_INDEX).write_text(json.dumps(index | {"version": 99}))
-    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1 or 2\)"):
+    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1, 2 or 3\)"):
         open_store(tmp_path / "store")
 
 

@@ -89,7 +89,7 @@ raw, head = Path("raw"), Path("raw/p1.head")
 said = [sentence(find_recordings, raw)]
 head.write_bytes(b"short")
 Path("raw/cpep.json").write_text("{}")
-said.append(sentence(find_recordings(raw)[0].read))
+said.append(sentence(find_recordings(raw)[0].parts))
 head.write_bytes(bytes.fromhex("0000000000000040"))
 store = prepare(raw, Path("store"))
 head.touch()

@@ -135,13 +135,15 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
     """
     sources = find_recordings(folder)
     progress(0, len(sources))
-    recordings, unreadable = [], []
-    for source, result in zip(sources, in_order(_summary, sources, workers), strict=True):
-        if isinstance(result, Summary):
-            recordings.append(result)
-        else:
+    recordings: list[Summary] = []
+    unreadable: list[tuple[str, str]] = []
+    results = in_order(_summaries, sources, workers)
+    for done, (source, result) in enumerate(zip(sources, results, strict=True), start=1):
+        if isinstance(result, UserError):
             unreadable.append((source.name, str(result)))
-        progress(len(recordings) + len(unreadable), len(sources))
+        else:
+            recordings += result
+        progress(done, len(sources))
     listing = list_folder(folder)
     return Inspection(
         folder=folder,
@@ -154,9 +156,9 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
     )
 
 
-def _summary(source: Source) -> Summary | UserError:
+def _summaries(source: Source) -> list[Summary] | UserError:
     try:
-        return summarise(source.read())
+        return [summarise(part) for part in source.parts()]
     except UserError as error:
         return error
 
@@ -198,6 +200,8 @@ def _oddities(recording: Recording) -> Iterable[str]:
         yield f"{100 * (1 - recording.valid_S.mean()):.0f} % of the anchor is invalid"
     if (recording.label_T < 0).all():
         yield "no labels"
+    yield from recording.notes
+    yield from map(str, recording.repairs)
 
 
 def _notes(recordings: Sequence[Summary]) -> Iterable[tuple[str, str]]:

@@ -45,6 +45,23 @@ class Device:
         return Anchor(kind, self.anchor_names, self.anchor_unit)
 
 
+@dataclass(frozen=True)
+class Repair:
+    """What a reader mended in a recording.
+
+    Attributes:
+        what: in words that follow a number: ``lost samples filled by interpolation``.
+        count: of samples, frames or rows.
+    """
+
+    what: str
+    count: int
+
+    def __str__(self) -> str:
+        """Return both as a text, such as ``12 lost samples filled by interpolation``."""
+        return f"{self.count:,} {self.what}"
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """EMG of one person, one session of the device, one file.
@@ -61,6 +78,9 @@ class Recording:
             rest may still belong to a prompted gesture, and leak it. ``None`` where nothing is known.
         repetition_T: number of the repetition, 0 where none.
         mirror: permutation of the channels that maps this (left) band to a right one; empty for none.
+        repairs: what the reader mended.
+        notes: what is odd and was left as it is; each a sentence without a full stop.
+        measured_rate: EMG samples per second by the file's own clock; 0 where it has none.
 
     Raises:
         UserError: lengths do not fit, the EMG is not finite, or a text holds ``${``.
@@ -81,6 +101,9 @@ class Recording:
     prompt_T: IntArray | None = None
     repetition_T: IntArray | None = None
     mirror: tuple[int, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    notes: tuple[str, ...] = ()
+    measured_rate: float = 0.0
 
     def __post_init__(self) -> None:
         texts = {name: getattr(self, name) for name in ("name", "user", "session", "stage", "vocabulary")}

@@ -133,7 +133,7 @@ def basis_of(request: Request, data: Path | None) -> Basis:
         text = f"{data}: windows of fold 0\n{describe(store, splits, request.config)}"
         return Basis(store, splits, 0.0, sum(file.stat().st_size for file in data.iterdir()), text)
     sources = find_recordings(data)
-    store = _without_recordings(data, sources[0].read().device)
+    store = _without_recordings(data, sources[0].parts()[0].device)
     text = (
         f"{data}: {len(sources)} recordings, not prepared: sizes are those of {sources[0].name}, hours are not known"
     )

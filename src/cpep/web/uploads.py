@@ -114,7 +114,7 @@ def _read(folder: Path, rate: float) -> Poses:
     sources = find_recordings(folder)
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
-    recording = sources[0].read()
+    recording = max(sources[0].parts(), key=lambda part: part.seconds)
     if recording.anchor_SJ is None or recording.device.anchor.no_hand:
         raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
     frames = round(len(recording.anchor_SJ) * rate / recording.anchor_rate)

@@ -98,5 +98,7 @@ def prepare(
         f"{store.seconds / 3600:.2f} h, "
         f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, frames at {store.frame_rate:g} Hz"
     )
+    for repair in store.repairs:
+        typer.echo(f"  mended: {repair}")
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")

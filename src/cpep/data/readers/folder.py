@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from cpep.data.rates import at_even_rate
 from cpep.data.readers.registry import READERS, Missing, SplitTable, readers
 from cpep.data.recording import Recording
 from cpep.types import UserError
 
 STORE_INDEX = "store.json"
 """A folder with this file is a prepared store; its arrays are no recordings."""
+
+PART = "~"
+"""Between the name of a file and the number of a part of it."""
 
 FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, EOFError, struct.error)
 """What readers raise on fields that hold something else than their format promises: texts, structures, objects."""
@@ -38,15 +42,22 @@ class Source:
     name: str
     sidecars: tuple[Path, ...] = ()
 
-    def read(self) -> Recording:
-        """Read the recording, under the name of this source.
+    def parts(self) -> tuple[Recording, ...]:
+        """Read the recording, at a rate that tokens divide (``at_even_rate``), under the name of this source.
+
+        Returns:
+            one; or the parts of a file that was cut where its clock jumps, named ``S1~1``, ``S1~2``, ...
 
         Raises:
             UserError: the file cannot be read as what its format promises; the sentence names it.
         """
         with self._in_sentences():
-            recording = READERS.get(self.reader).read(self.path, *self.sidecars)
-        return recording if recording.name == self.name else replace(recording, name=self.name)
+            found = READERS.get(self.reader).read(self.path, *self.sidecars)
+            parts = [at_even_rate(part) for part in (found if isinstance(found, tuple) else (found,))]
+        names = [f"{self.name}{PART}{number}" for number in range(1, len(parts) + 1)] if parts[1:] else [self.name]
+        return tuple(
+            part if part.name == name else replace(part, name=name) for part, name in zip(parts, names, strict=True)
+        )
 
     def dataset(self) -> str:
         """Return the name of the data set that the recording is from; ``""`` for the name of the folder.

@@ -120,8 +120,8 @@ class Reader:
         readable: what its files are called, in the sentence that lists all formats.
         find: takes a path, and tells from names alone whether that file is a recording; ``None`` if not. It is called
             for every file of a folder, so it opens none.
-        read: takes the path and the sidecars, each an argument, and returns the ``Recording``. Raises ``UserError``
-            where they cannot be read.
+        read: takes the path and the sidecars, each an argument, and returns the ``Recording``; or several, the parts
+            of one file that was cut where its clock jumps. Raises ``UserError`` where they cannot be read.
         dataset: takes the path of a recording, and returns the name of the data set that it is from; it may open it.
             An empty text stands for the name of the folder.
         describes: whether a file that is no recording describes some, so that it is not listed as ignored.
@@ -133,7 +133,7 @@ class Reader:
     name: str
     readable: str
     find: Callable[[Path], Found | None]
-    read: Callable[..., Recording]
+    read: Callable[..., Recording | tuple[Recording, ...]]
     dataset: Callable[[Path], str] = _no_name
     describes: Callable[[Path], bool] = _nothing
     tables: tuple[SplitTable, ...] = ()

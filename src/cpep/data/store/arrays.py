@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnContext
 from pathlib import Path
@@ -72,18 +72,26 @@ class Placed:
     power_blocks: int
 
 
-def place(partial: Path, frames: Frames, start: int, power_start: int) -> Placed:
-    """Write the large arrays of a recording at its place in the arrays of the store; any process may do so.
+def place(partial: Path, parts: Sequence[Frames], start: int, power_start: int) -> list[Placed]:
+    """Write the large arrays of a file's recordings at their place in the arrays of the store; any process may do so.
 
     Args:
         partial: folder of the arrays.
-        frames: the recording.
-        start: its first frame, counted over the store.
+        parts: the recordings of one file.
+        start: first frame of the first, counted over the store.
         power_start: its first power block, counted over the store.
 
     Raises:
         OSError: no space.
     """
+    placed = []
+    for frames in parts:
+        placed.append(_placed(partial, frames, start, power_start))
+        start, power_start = start + placed[-1].length, power_start + placed[-1].power_blocks
+    return placed
+
+
+def _placed(partial: Path, frames: Frames, start: int, power_start: int) -> Placed:
     ratio = len(frames.emg_TC) // len(frames.valid_M)
     _write_at(partial / "emg.npy", start * ratio, frames.emg_TC)
     _write_at(partial / "anchor.npy", start, frames.anchor_MJ)

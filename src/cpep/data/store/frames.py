@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.data.recording import Device, Recording
+from cpep.data.recording import Device, Recording, Repair
 from cpep.data.resample import frame_ratio, resample_anchor
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
@@ -29,6 +29,8 @@ class Frames:
         emg_TC: float32, right-handed channel order, T = M * ratio.
         anchor_MJ: float32, zero where invalid.
         power_KC: float32, mean square of the EMG in blocks; the last may be shorter.
+        name: of the recording.
+        repairs: what its reader mended.
     """
 
     user: str
@@ -44,6 +46,8 @@ class Frames:
     prompt_M: IntArray
     repetition_M: IntArray
     power_KC: FloatArray
+    name: str
+    repairs: tuple[Repair, ...]
 
 
 def to_frames(recording: Recording) -> Frames:
@@ -87,6 +91,8 @@ def to_frames(recording: Recording) -> Frames:
         prompt_M=prompt_T[:samples].reshape(frames, ratio).max(1).astype(np.int16),
         repetition_M=repetition_M.astype(np.int16),
         power_KC=block_power(emg_TC, device.emg_rate),
+        name=recording.name,
+        repairs=recording.repairs,
     )
 
 

@@ -29,8 +29,8 @@ from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
-Reader = Callable[[], Frames | UserError]
-"""Reads one recording; an error is returned, not raised, as the process that collects results decides."""
+Reader = Callable[[], tuple[Frames, ...] | UserError]
+"""Reads one file; an error is returned, not raised, as the process that collects results decides."""
 
 
 def prepare(
@@ -112,7 +112,9 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
         if not (store := _existing(part, mine, None, skip_bad)):
             missing.append(f"{shard.index}/{shard.count}")
             continue
-        at = {entry.name: index for index, entry in enumerate(store.entries)}
+        at: dict[str, list[int]] = {}
+        for index, entry in enumerate(store.entries):
+            at.setdefault(entry.source, []).append(index)
         why = dict(store.skipped)
         readers += [
             partial(shards.frames_of_part, part, at[name]) if name in at else partial(UserError, why[name])
@@ -136,7 +138,7 @@ def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad
     jobs = list(enumerate(readers))[writer.done :]
     with closing(in_order(partial(_placed, writer.partial), jobs, workers, partial(_share, places))) as results:
         for result in results:
-            if isinstance(result, Placed):
+            if not isinstance(result, UserError):
                 writer.add(result)
             elif skip_bad:
                 writer.skip(str(result))
@@ -154,19 +156,19 @@ def _share(places: Places) -> None:
     _places = places
 
 
-def _placed(folder: Path, job: tuple[int, Reader]) -> Placed | UserError:
-    """Read a recording and write its large arrays."""
+def _placed(folder: Path, job: tuple[int, Reader]) -> list[Placed] | UserError:
+    """Read a file and write the large arrays of its recordings."""
     assert _places is not None
     index, read = job
     length = blocks = 0
     try:
-        frames = read()
-        if isinstance(frames, UserError):
-            return frames
-        length, blocks = len(frames.valid_M), len(frames.power_KC)
+        parts = read()
+        if isinstance(parts, UserError):
+            return parts
+        length, blocks = sum(len(part.valid_M) for part in parts), sum(len(part.power_KC) for part in parts)
     finally:
         start, power_start = _places.take(index, length, blocks)
-    return place(folder, frames, start, power_start)
+    return place(folder, parts, start, power_start)
 
 
 def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: bool) -> Store | None:
@@ -207,9 +209,9 @@ def _metadata(folder: Path, tables: Sequence[SplitTable]) -> Stamp | None:
     return [part for table in tables for part in (table.name, *_size_and_time(folder / table.name))] or None
 
 
-def _frames_of(source: Source) -> Frames | UserError:
-    """Read one recording of a folder."""
+def _frames_of(source: Source) -> tuple[Frames, ...] | UserError:
+    """Read one file of a folder."""
     try:
-        return to_frames(source.read())
+        return tuple(to_frames(part) for part in source.parts())
     except UserError as error:
         return error

@@ -7,7 +7,7 @@ there, so that the file system needs no locks. Joining reads the parts where it 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cpep.data.store.frames import Frames
-from cpep.data.store.store import open_store
+from cpep.data.store.store import Entry, Store, open_store
 from cpep.types import UserError
 
 _opened = lru_cache(maxsize=2)(open_store)
@@ -101,10 +101,13 @@ def forget() -> None:
     _opened.cache_clear()
 
 
-def frames_of_part(part: Path, index: int) -> Frames:
-    """Return a recording of a part as it was when it was read."""
+def frames_of_part(part: Path, indices: Sequence[int]) -> tuple[Frames, ...]:
+    """Return recordings of a part of a store as they were when their file was read."""
     store = _opened(part)
-    entry = store.entries[index]
+    return tuple(_frames(store, store.entries[index]) for index in indices)
+
+
+def _frames(store: Store, entry: Entry) -> Frames:
     rows = slice(entry.start, entry.start + entry.frames)
     return Frames(
         user=entry.user,
@@ -120,4 +123,6 @@ def frames_of_part(part: Path, index: int) -> Frames:
         prompt_M=store.prompt_M[rows],
         repetition_M=store.repetition_M[rows],
         power_KC=store.power_KC[entry.power_start : entry.power_start + entry.power_blocks],
+        name=entry.name,
+        repairs=entry.repairs,
     )

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,14 +27,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cpep.data.readers.folder import STORE_INDEX, natural
-from cpep.data.recording import Device
+from cpep.data.readers.folder import PART, STORE_INDEX, natural
+from cpep.data.recording import Device, Repair
 from cpep.runtime.files import parse_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
-STORE_VERSION = 2
-ANCHOR_FILES = {1: "pose", 2: "anchor"}
-"""Name of the anchor's array by version of the store: the one difference between the versions that cpep reads."""
+STORE_VERSION = 3
+ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor"}
+"""Name of the anchor's array by the versions of a store that cpep reads; from 3 on a file may have several parts."""
 
 MAP_NORESERVE = 0x4000
 """A flag of Linux that Python's mmap module does not name."""
@@ -44,12 +45,14 @@ class Entry:
     """One recording of a store.
 
     Attributes:
-        name: of its source.
+        name: of its source; of a part of it ``S1~2``.
         start: first frame, counted over the store.
         frames: length.
         power_start: first power block, counted over the store.
         power_blocks: number of power blocks.
         split: ``train``, ``val`` or ``test`` where metadata.csv says so, else empty.
+        part: number of this part of its source, from 1; 0 for a whole source.
+        repairs: what the reader mended.
     """
 
     name: str
@@ -62,6 +65,13 @@ class Entry:
     power_start: int
     power_blocks: int
     split: str = ""
+    part: int = 0
+    repairs: tuple[Repair, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """Name of the source, without the number of a part."""
+        return self.name.removesuffix(f"{PART}{self.part}") if self.part else self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +119,15 @@ class Store:
         return hashlib.sha256((self.path / STORE_INDEX).read_bytes()).hexdigest()
 
     @property
+    def repairs(self) -> tuple[Repair, ...]:
+        """What readers mended in all recordings together, by what it was."""
+        counts: Counter[str] = Counter()
+        for entry in self.entries:
+            for repair in entry.repairs:
+                counts[repair.what] += repair.count
+        return tuple(Repair(what, count) for what, count in counts.items())
+
+    @property
     def seconds(self) -> float:
         """Length of all recordings together."""
         return len(self.valid_M) / self.frame_rate
@@ -153,14 +172,15 @@ def open_store(path: Path) -> Store:
 
 def _open(path: Path, index: Any) -> Store:
     if index.get("version") not in ANCHOR_FILES:
+        *most, last = ANCHOR_FILES
         raise UserError(
             f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
-            f"{' or '.join(map(str, ANCHOR_FILES))}); prepare it again into a new folder"
+            f"{', '.join(map(str, most))} or {last}); prepare it again into a new folder"
         )
     used = {name: index[name] for name in ("name", "device", "vocabulary", "entries")}
     refuse_interpolation(used, path / STORE_INDEX)  # what is skipped may quote a file that says anything
     device = device_from_json(index["device"])
-    entries = tuple(Entry(**dict(zip(index["entry_fields"], row, strict=True))) for row in index["entries"])
+    entries = tuple(entry_from_json(dict(zip(index["entry_fields"], row, strict=True))) for row in index["entries"])
     frames = sum(entry.frames for entry in entries)
     blocks = sum(entry.power_blocks for entry in entries)
     ratio = index["ratio"]
@@ -194,6 +214,11 @@ def device_from_json(value: dict[str, Any]) -> Device:
     older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
     fields: dict[str, Any] = {older.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in value.items()}
     return Device(**fields)
+
+
+def entry_from_json(value: dict[str, Any]) -> Entry:
+    """Return an entry from its JSON, in which a repair is an object."""
+    return Entry(**value | {"repairs": tuple(Repair(**repair) for repair in value.get("repairs", ()))})
 
 
 def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:

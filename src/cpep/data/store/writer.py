@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
 from cpep.data.store.arrays import GrowingArray, Placed, write_all
 from cpep.data.store.frames import POWER_BLOCK_S
-from cpep.data.store.store import STORE_VERSION, Entry, device_from_json
+from cpep.data.store.store import STORE_VERSION, Entry, device_from_json, entry_from_json
 from cpep.runtime.files import write_json, write_text
 from cpep.types import UNKNOWN, IntArray, UserError
 
@@ -48,7 +49,7 @@ class StoreWriter:
         self.skipped: list[list[str]] = []
         self.vocabulary = ["rest"]
         self.device: Device | None = None
-        self.frames = self.blocks = 0
+        self.frames = self.blocks = self._files = 0
         self._arrays: dict[str, GrowingArray] = {}
         lines = _agreeing(partial, stamps, keep_skipped)
         # The journal is cut before the arrays are: they may hold more than it says, never less.
@@ -67,26 +68,37 @@ class StoreWriter:
     @property
     def done(self) -> int:
         """Number of sources that were added or skipped."""
-        return len(self.entries) + len(self.skipped)
+        return self._files + len(self.skipped)
 
-    def add(self, placed: Placed) -> None:
-        """Append the next recording, whose large arrays are written.
+    def add(self, parts: Sequence[Placed]) -> None:
+        """Append the recordings of the next file, whose large arrays are written.
 
         Raises:
-            UserError: its device is another one than before, or another process writes here too.
+            UserError: their device is another one than before, or another process writes here too.
             OSError: no space; what was appended before stays valid.
         """
-        stamp, frames = self.stamps[self.done], placed.frames
-        assert (placed.start, placed.power_start) == (self.frames, self.blocks), f"{stamp[0]} is in a wrong place"
+        stamp, first = self.stamps[self.done], parts[0]
+        assert (first.start, first.power_start) == (self.frames, self.blocks), f"{stamp[0]} is in a wrong place"
+        device = self.device or first.frames.device
         if self.device is None:
-            self._open(frames.device)
-        elif frames.device != self.device:
-            raise UserError(_difference(stamp[0], frames.device, self.entries[0].name, self.device))
-        new = [label for label in frames.vocabulary if label not in self.vocabulary]
+            self._open(device)
+        for placed in parts:
+            if placed.frames.device != device:
+                other = self.entries[0].name if self.entries else first.frames.name
+                raise UserError(_difference(placed.frames.name, placed.frames.device, other, device))
+        labels = dict.fromkeys(label for placed in parts for label in placed.frames.vocabulary)
+        new = [label for label in labels if label not in self.vocabulary]
         vocabulary = [*self.vocabulary, *new]
+        entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
+        known = {} if self.device else {"device": asdict(device)}
+        self._log({"source": stamp, **known, "labels": new, "entries": [asdict(entry) for entry in entries]})
+
+    def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
+        """Append the small arrays of one recording."""
+        frames = placed.frames
         index_K = np.array([vocabulary.index(label) for label in frames.vocabulary], np.int16)
         entry = Entry(
-            name=stamp[0],
+            name=frames.name,
             user=frames.user,
             session=frames.session,
             stage=frames.stage,
@@ -95,6 +107,8 @@ class StoreWriter:
             frames=placed.length,
             power_start=placed.power_start,
             power_blocks=placed.power_blocks,
+            part=part,
+            repairs=frames.repairs,
         )
         small = {
             "valid": frames.valid_M,
@@ -103,9 +117,8 @@ class StoreWriter:
             "repetition": frames.repetition_M,
         }
         for name, array_M in small.items():
-            self._arrays[name].append(array_M, self.frames)
-        device = {} if self.device else {"device": asdict(frames.device)}
-        self._log({"source": stamp, **device, "labels": new, "entry": asdict(entry)})
+            self._arrays[name].append(array_M, placed.start)
+        return entry
 
     def skip(self, reason: str) -> None:
         """Note that the next recording cannot be read."""
@@ -127,7 +140,7 @@ class StoreWriter:
         for column, array in self._arrays.items():
             array.write_header(self._rows(column, self.device))
         self.close()
-        entries = [replace(entry, split=splits.get(entry.name.split("/")[-1], "")) for entry in self.entries]
+        entries = [replace(entry, split=splits.get(entry.source.split("/")[-1], "")) for entry in self.entries]
         index = {
             "version": STORE_VERSION,
             "name": name,
@@ -161,9 +174,11 @@ class StoreWriter:
         if "device" in line:
             self.device = device_from_json(line["device"])
         self.vocabulary += line["labels"]
-        self.entries.append(Entry(**line["entry"]))
-        self.frames += self.entries[-1].frames
-        self.blocks += self.entries[-1].power_blocks
+        self._files += 1
+        for values in line["entries"]:
+            self.entries.append(entry_from_json(values))
+            self.frames += self.entries[-1].frames
+            self.blocks += self.entries[-1].power_blocks
 
     def _open(self, device: Device) -> None:
         """Open the arrays."""

@@ -79,8 +79,8 @@ def _emg(recording: Recording) -> FloatArray:
 
 def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
     """Read the recordings of one user, one at a time."""
-    for source in find_recordings(path):
-        recording = source.read()
+    sources = find_recordings(path)
+    for source, recording in ((one, part) for one in sources for part in one.parts()):
         user = user or recording.user
         if recording.user == user:
             mine = recording.device
