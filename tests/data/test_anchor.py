@@ -135,7 +135,7 @@ def test_a_sidecar_says_what_the_anchor_is(tmp_path, anchor, words):
             "'anchor': no kind of anchor 'landmark'; did you mean landmarks",
         ),
         ({"anchor": {"field": "x", "kind": "landmarks"}}, "'anchor': landmarks are in mm or cm or m, not in no unit"),
-        ({"anchor": {"field": "x", "kind": "joint_angles", "unit": "deg"}}, "joint angles are in rad, not in deg"),
+        ({"anchor": {"field": "x", "kind": "joint_angles", "unit": "N"}}, "joint angles are in rad, not in N"),
         ({"anchor": {"field": "x"}, "pose": {"field": "x", "unit": "rad"}}, "left out beside 'anchor'"),
         ({"anchor": {"field": "x", "units": "mm"}}, "unknown key 'anchor.units'; did you mean 'unit'"),
         ({"anchor": {"field": "x", "names": ["a"]}}, "1 names for 3 columns of anchor"),

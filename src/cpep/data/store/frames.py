@@ -9,6 +9,7 @@ import numpy as np
 
 from cpep.data.recording import Device, Recording, Repair
 from cpep.data.resample import frame_ratio, resample_anchor
+from cpep.signal.conditioning import conditioned
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
 POWER_BLOCK_S = 0.25
@@ -51,7 +52,9 @@ class Frames:
 
 
 def to_frames(recording: Recording) -> Frames:
-    """Cut, mirror and resample a recording.
+    """Condition, cut, mirror and resample a recording.
+
+    The EMG is conditioned from its first sample on, as a stream of it is, before anything is measured.
 
     Raises:
         UserError: the recording is shorter than one frame.
@@ -62,7 +65,7 @@ def to_frames(recording: Recording) -> Frames:
     if frames == 0:
         raise UserError(f"{recording.name} is shorter than one frame of {ratio} samples; remove it")
     samples = frames * ratio
-    emg_TC = recording.emg_TC[:samples]
+    emg_TC = conditioned(recording.emg_TC[:samples], device.conditioning, device.emg_rate)
     if recording.mirror:
         emg_TC = emg_TC[:, recording.mirror]
     anchor_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)
