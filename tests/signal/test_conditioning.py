@@ -43,7 +43,7 @@ def lost(found_TC: FloatArray, wanted_TC: FloatArray, start: int = 500) -> float
     st.sampled_from([200.0, 977.3, 2148.148]),
 )
 def test_the_chunks_change_no_value(sizes: list[int], wanted: Conditioning, rate: float) -> None:
-    emg_TC = (emg(1.5, rate=rate) + [2e4, -5e4, 0]).astype(np.float32)
+    emg_TC = (emg(1.5, rate=rate) + np.array([2e4, -5e4, 0])).astype(np.float32)
     emg_TC[200:, 1] += 1e5
     stream, parts, at, turn = Conditioner(wanted, rate, 3), [], 0, 0
     while at < len(emg_TC):
@@ -61,7 +61,7 @@ def test_a_high_pass_is_the_one_of_scipy_and_an_offset_has_no_transient() -> Non
     emg_TC = emg()
     wanted_TC = sosfilt(butter(conditioning.ORDER, 20, "highpass", fs=RATE, output="sos"), emg_TC - emg_TC[0], axis=0)
     np.testing.assert_allclose(conditioned(emg_TC, PLAIN, RATE), wanted_TC, atol=1e-4)
-    np.testing.assert_allclose(conditioned(emg_TC + [1e5, -1e5, 0], PLAIN, RATE), wanted_TC, atol=1e-4)
+    np.testing.assert_allclose(conditioned(emg_TC + np.array([1e5, -1e5, 0]), PLAIN, RATE), wanted_TC, atol=1e-4)
     assert np.abs(conditioned(np.full((2000, 2), 1e5), Conditioning(20, 50), RATE)).max() < 1e-3
 
 
