@@ -66,8 +66,8 @@ def test_example_of_the_docstring(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "device_unit", "times"),
     [
-        ("V", "uV", 1e6), ("millivolts", "uV", 1e3), ("\N{MICRO SIGN}V", "uV", 1), ("\N{GREEK SMALL LETTER MU}V", "uV", 1),
-        ("ADC", "count", 1), ("SD", "noise_sd", 1), ("ratio", "ratio", 1),
+        ("V", "uV", 1e6), ("millivolts", "uV", 1e3), ("\N{MICRO SIGN}V", "uV", 1),
+        ("\N{GREEK SMALL LETTER MU}V", "uV", 1), ("ADC", "count", 1), ("SD", "noise_sd", 1), ("ratio", "ratio", 1),
     ],
 )  # fmt: skip
 def test_volts_are_read_as_microvolts(tmp_path: Path, unit: str, device_unit: str, times: float) -> None:

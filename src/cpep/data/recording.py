@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
-from cpep.signal.conditioning import Conditioning, usual_highpass
+from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
 from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
 
@@ -54,6 +54,15 @@ class Device:
     def conditioning(self) -> Conditioning:
         """What cpep filters out of the EMG."""
         return Conditioning(self.highpass_hz or 0.0, self.notch_hz)
+
+    def filtered(self, asked: Asked) -> Device:
+        """Return the device with what is asked for in place of its conditioning.
+
+        Raises:
+            UserError: EMG of this kind and rate cannot be filtered so.
+        """
+        wanted = asked.of(self.conditioning)
+        return replace(self, highpass_hz=wanted.highpass_hz, notch_hz=wanted.notch_hz)
 
     @property
     def anchor(self) -> Anchor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi
@@ -17,8 +18,7 @@ LOWEST_RATIO = 10.0
 ORDER = 4
 """Of the high-pass."""
 NOTCHES, NOTCH_WIDTH_HZ = 2, 4.0
-"""Notches at each frequency, one after the other, and the width of one: hum 0.1 Hz off the mains gets 400 times smaller.
-"""
+"""Notches at each frequency, and the width of each: hum 0.1 Hz beside it gets 400 times smaller."""
 MAINS_HZ = (50.0, 60.0)
 
 JUMP = 300.0
@@ -86,7 +86,7 @@ class Conditioning:
         return [k * self.notch_hz for k in range(1, int(rate)) if self.notch_hz and k * self.notch_hz < most]
 
     def sections(self, rate: float) -> FloatArray:
-        """Return the filter as second-order sections (sections, 6), as SciPy has them; none where nothing is filtered.
+        """Return the filter as second-order sections (sections, 6) as SciPy has them; none where nothing is filtered.
 
         Args:
             rate: of the EMG, samples per second.
@@ -97,6 +97,24 @@ class Conditioning:
         for centre in self.harmonics(rate):
             parts += [np.concatenate(iirnotch(centre, centre / NOTCH_WIDTH_HZ, fs=rate))[None]] * NOTCHES
         return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for in place of what recordings say; ``None`` leaves what they say."""
+
+    highpass_hz: float | None = None
+    notch_hz: float | None = None
+
+    def of(self, said: Conditioning) -> Conditioning:
+        """Return what is filtered."""
+        return Conditioning(
+            said.highpass_hz if self.highpass_hz is None else self.highpass_hz,
+            said.notch_hz if self.notch_hz is None else self.notch_hz,
+        )
+
+
+NOTHING_ASKED = Asked()
 
 
 def usual_highpass(kind: EmgKind, rate: float) -> float:
@@ -137,15 +155,44 @@ class Conditioner:
         y_TC, self._state = sosfilt(self._sos, x_TC, axis=0, zi=self._state)
         return np.asarray(y_TC, np.float32)
 
+    def whole(self, emg_TC: FloatArray) -> FloatArray:
+        """Return a whole recording (T, C) filtered, as ``push`` does, with little memory beside it."""
+        parts = [self.push(emg_TC[at : at + AT_ONCE]) for at in range(0, len(emg_TC), AT_ONCE)]
+        return np.concatenate(parts) if self.conditioning and parts else np.asarray(emg_TC, np.float32)
+
+    @property
+    def jumps(self) -> int:
+        """Number of jumps that were taken out so far, over all channels."""
+        return self._jumps.count if self._jumps else 0
+
     def reset(self) -> None:
         """Begin anew with the next sample, as after lost samples."""
         self._state = None
         if self._jumps is not None:
             self._jumps.reset()
 
+    def plain(self) -> dict[str, Any]:
+        """Return all numbers that a program needs to do the same, as plain values; ``export/run.py`` reads them."""
+        jumps = self._jumps
+        return {
+            "highpass_hz": self.conditioning.highpass_hz,
+            "notch_hz": self.conditioning.notch_hz,
+            "sections": self._sos.tolist(),
+            "steady": self._steady.tolist(),
+            "jumps": jumps
+            and {
+                "block": jumps.block,
+                "rise": jumps.rise,
+                "fall": jumps.fall,
+                "jump": JUMP,
+                "clipped": CLIPPED,
+            },
+        }
+
     @cached_property
     def _steady(self) -> FloatArray:
-        return np.asarray(sosfilt_zi(self._sos))
+        """State of the sections (sections, 2) after an endless past of ones."""
+        return np.asarray(sosfilt_zi(self._sos)) if len(self._sos) else np.zeros((0, 2))
 
 
 class _Jumps:
@@ -153,12 +200,16 @@ class _Jumps:
 
     A step between two samples is a jump where it is far larger than the steps so far. In the first block nothing is
     known yet, and nothing is a jump.
+
+    Args:
+        rate: samples per second.
+        channels: of the signal.
     """
 
     def __init__(self, rate: float, channels: int) -> None:
-        self._block = max(1, round(BLOCK_S * rate))
-        self._rise, self._fall = (self._block / rate / time for time in (RISE_S, FALL_S))
-        self._channels = channels
+        self.block = max(1, round(BLOCK_S * rate))
+        self.rise, self.fall = (self.block / rate / time for time in (RISE_S, FALL_S))
+        self._channels, self.count = channels, 0
         self.reset()
 
     def reset(self) -> None:
@@ -166,7 +217,7 @@ class _Jumps:
         self._last_C: FloatArray | None = None
         self._offset_C = np.zeros(self._channels)
         self._usual_C: FloatArray | None = None  # mean square of the steps
-        self._sum_C, self._count = np.zeros(self._channels), 0
+        self._sum_C, self._filled = np.zeros(self._channels), 0
 
     def without(self, x_TC: FloatArray) -> FloatArray:
         """Return the next samples (T, C), at least one, without the jumps so far."""
@@ -175,7 +226,7 @@ class _Jumps:
         self._last_C = x_TC[-1].copy()
         parts, at = [], 0
         while at < len(step_TC):
-            part_TC = step_TC[at : at + self._block - self._count]
+            part_TC = step_TC[at : at + self.block - self._filled]
             parts.append(self._jumps_in(part_TC))
             at += len(part_TC)
         # Sums in the order of the samples, so that they do not depend on the chunks.
@@ -191,17 +242,16 @@ class _Jumps:
             jump_TC[:] = np.where(known_C & (square_TC > JUMP**2 * self._usual_C), step_TC, 0)
             square_TC = np.where(known_C, np.minimum(square_TC, CLIPPED**2 * self._usual_C), square_TC)
         self._sum_C = np.add.accumulate(np.concatenate([self._sum_C[None], square_TC]), axis=0)[-1].copy()
-        self._count += len(step_TC)
-        if self._count == self._block:
-            mean_C = self._sum_C / self._count
+        self._filled += len(step_TC)
+        if self._filled == self.block:
+            mean_C = self._sum_C / self._filled
             before_C = mean_C if self._usual_C is None else self._usual_C
-            self._usual_C = before_C + np.where(mean_C > before_C, self._rise, self._fall) * (mean_C - before_C)
-            self._sum_C, self._count = np.zeros(self._channels), 0
+            self._usual_C = before_C + np.where(mean_C > before_C, self.rise, self.fall) * (mean_C - before_C)
+            self._sum_C, self._filled = np.zeros(self._channels), 0
+        self.count += int(np.count_nonzero(jump_TC))
         return jump_TC
 
 
 def conditioned(emg_TC: FloatArray, conditioning: Conditioning, rate: float) -> FloatArray:
     """Return a whole recording (T, C) filtered from its first sample, float32."""
-    conditioner = Conditioner(conditioning, rate, emg_TC.shape[1])
-    parts = [conditioner.push(emg_TC[at : at + AT_ONCE]) for at in range(0, len(emg_TC), AT_ONCE)]
-    return np.concatenate(parts) if conditioning and parts else np.asarray(emg_TC, np.float32)
+    return Conditioner(conditioning, rate, emg_TC.shape[1]).whole(emg_TC)
