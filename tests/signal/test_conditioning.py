@@ -166,5 +166,6 @@ def test_harmonics_reach_to_half_the_rate() -> None:
 
 def test_it_is_said_in_words_and_as_options() -> None:
     assert str(Conditioning(20, 50)) == "high-passed at 20 Hz, with a notch at 50 Hz and its harmonics"
-    assert str(Conditioning()) == "not filtered by cpep"
+    assert str(Conditioning(20)) == "high-passed at 20 Hz" and str(Conditioning()) == "not filtered by cpep"
+    assert str(Conditioning(0, 60)) == "filtered by a notch at 60 Hz and its harmonics"
     assert Conditioning(20, 50).options == "--highpass 20 --notch 50" and Conditioning().options == "--highpass 0"

@@ -54,9 +54,12 @@ class Conditioning:
         >>> str(Conditioning(20.0, 50.0)), str(Conditioning())
         ('high-passed at 20 Hz, with a notch at 50 Hz and its harmonics', 'not filtered by cpep')
         """
-        high = f"high-passed at {self.highpass_hz:g} Hz" if self.highpass_hz else ""
-        notch = f"with a notch at {self.notch_hz:g} Hz and its harmonics" if self.notch_hz else ""
-        return ", ".join(part for part in (high, notch) if part) or "not filtered by cpep"
+        high, notch = f"high-passed at {self.highpass_hz:g} Hz", f"a notch at {self.notch_hz:g} Hz and its harmonics"
+        if not self:
+            return "not filtered by cpep"
+        if not self.highpass_hz:
+            return f"filtered by {notch}"
+        return f"{high}, with {notch}" if self.notch_hz else high
 
     @property
     def options(self) -> str:

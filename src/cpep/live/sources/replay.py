@@ -87,9 +87,7 @@ def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
         user = user or recording.user
         if recording.user == user:
             mine = recording.device
-            times = refuse_other(
-                device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit
-            )
+            times = refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
             yield recording if times == 1 else replace(recording, emg_TC=recording.emg_TC * np.float32(times))
 
 
