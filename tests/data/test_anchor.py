@@ -163,8 +163,9 @@ def test_another_anchor_is_refused():
     mine.refuse_other(mine, "here")
     mine.refuse_other(dataclasses.replace(mine, unit=""), "here")
     mine.refuse_other(dataclasses.replace(mine, names=()), "here")  # EMG alone
+    mine.refuse_other(dataclasses.replace(mine, unit="cm"), "here")  # the size of a hand is taken out
     for change, said in (
-        ({"unit": "m"}, "trained with landmarks of 2 coordinates in mm; here has landmarks of 2 coordinates in m"),
+        ({"unit": "px"}, "trained with landmarks of 2 coordinates in mm; here has landmarks of 2 coordinates in px"),
         ({"kind": ANCHORS.get("features")}, "here has features of 2 columns in mm"),
         ({"names": ("x",)}, "here has landmarks of 1 coordinates"),
         ({"names": ("x", "z")}, "the first that differs is y in the checkpoint and z there"),

@@ -94,7 +94,7 @@ class Conditioning:
         Args:
             rate: of the EMG, samples per second.
         """
-        parts = [np.zeros((0, 6))]
+        parts: list[FloatArray] = [np.zeros((0, 6))]
         if self.highpass_hz:
             parts.append(butter(ORDER, self.highpass_hz, "highpass", fs=rate, output="sos"))
         for centre in self.harmonics(rate):
