@@ -23,13 +23,17 @@ Keys (those in brackets are optional):
   are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
 - ``rate``: samples per second; where there is a clock, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
-- ``unit``: of the EMG (``uV``, ``mV``, ``V``, ...); a checkpoint refuses EMG in another unit than it was trained on.
+- ``unit``: of the EMG: ``V``, ``mV`` or ``uV``, which are read as uV; or ``count``, ``noise_sd`` or ``ratio``. A
+  checkpoint that was trained on one of these three refuses EMG in another unit.
+- [``highpass``]: cut-off of the high-pass that cpep puts over raw EMG, Hz; 20, or a tenth of a rate below 200, unless
+  given. 0 says that the EMG is high-passed already.
+- [``notch``]: 50 or 60 where cpep must take out hum of the mains, with its harmonics; 0, for none, unless given.
 - [``ring``]: channels that form a closed ring around the arm, in order.
-- [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (of the EMG unless given) and
-  [``names``].
+- [``pose``]: as ``emg``, with ``unit`` (``rad``; ``deg``, read as rad; ``ratio``, ``count``), [``rate``] (of the EMG
+  unless given) and [``names``].
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
-  kinds ``features`` and ``values`` need no ``unit``.
+  kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
   unknown.
 - [``prompt``]: field of the gesture that was asked for, in the same values as the label.
