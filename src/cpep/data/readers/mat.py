@@ -51,6 +51,18 @@ def read_mat(path: Path, names: Collection[str] | None = None) -> dict[str, npt.
     return {key: value for name, top in tops for key, value in _of_5(name, top, 0)}
 
 
+def read_columns(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read all arrays with every vector as (T,), whichever way it lies in MATLAB.
+
+    Raises:
+        UserError: as ``read_mat``.
+    """
+    return {
+        name: array.ravel() if array.ndim == 2 and 1 in array.shape else array
+        for name, array in read_mat(path).items()
+    }
+
+
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of everything at the top of a file, without reading it.
 

@@ -122,35 +122,37 @@ def _numeric(fields: dict[str, npt.NDArray[Any]], seen: Evidence) -> dict[str, n
 def _signals(fields: dict[str, npt.NDArray[Any]], seen: Evidence, database: Database) -> _Signals:
     """Return EMG and labels of one length."""
     repairs: list[Repair] = []
-    notes: list[str] = []
     emg_TC = fields["emg"]
     if seen.turned:
         emg_TC = emg_TC.T
         repairs.append(Repair("EMG samples turned: the file has (channels, samples)", len(emg_TC)))
     numbers = {name: whole_numbers(fields, name, seen.path) for name in FIELDS[2:]}
-    label_T, prompt_T = (
-        _first(numbers, "restimulus", "stimulus"),
-        _first(numbers, "stimulus", "restimulus"),
-    )
-    if label_T is None or prompt_T is None:
+    used = {name: array for name, array in numbers.items() if array is not None}
+    if "rerepetition" in used:
+        used.pop("repetition", None)
+    if not used.keys() & {"restimulus", "stimulus"}:
         raise UserError(f"{seen.path} has neither restimulus nor stimulus: nothing says what the hand does")
-    if numbers["restimulus"] is None:
-        notes.append("it has no restimulus, so the prompts (stimulus) serve as labels")
-    repetition_T = _first(numbers, "rerepetition", "repetition")
-    used = [array for array in (label_T, prompt_T, repetition_T) if array is not None]
-    lengths = {name: len(array) for name, array in numbers.items() if any(array is one for one in used)}
+    label = "restimulus" if "restimulus" in used else "stimulus"
+    prompt = "stimulus" if "stimulus" in used else "restimulus"
+    notes = (
+        ("it has no restimulus, so the prompts (stimulus) serve as labels",) if label == prompt == "stimulus" else ()
+    )
+    lengths = {name: len(array) for name, array in used.items()}
     kept = _common_length(lengths, len(emg_TC), database.emg_rate, seen.path)
     if cut := max(len(emg_TC), *lengths.values()) - kept:
         repairs.append(Repair("samples at the end left out, since fields differ in length", cut))
-    if len(empty := np.flatnonzero(~emg_TC.any(axis=0))) == 2 and emg_TC.shape[1] - 2 in database.rings:
+    if (empty := list(database.empty)) and seen.channels > max(empty) and not emg_TC[:, empty].any():
         emg_TC = np.delete(emg_TC, empty, axis=1)
         repairs.append(Repair("empty EMG columns left out", len(empty)))
-    repeated_T = None if repetition_T is None else repetition_T[:kept]
-    return _Signals(emg_TC[:kept], label_T[:kept], prompt_T[:kept], repeated_T, tuple(repairs), tuple(notes))
-
-
-def _first(numbers: dict[str, IntArray | None], *names: str) -> IntArray | None:
-    return next((array for name in names if (array := numbers[name]) is not None), None)
+    used = {name: array[:kept] for name, array in used.items()}
+    return _Signals(
+        emg_TC=emg_TC[:kept],
+        label_T=used[label],
+        prompt_T=used[prompt],
+        repetition_T=used.get("rerepetition", used.get("repetition")),
+        repairs=tuple(repairs),
+        notes=notes,
+    )
 
 
 def _common_length(lengths: dict[str, int], samples: int, rate: float, path: Path) -> int:

@@ -88,6 +88,7 @@ class Database:
         bare: exercises without the glove.
         sensor: what ``sensor`` in the file says; empty where the files have no such field.
         lacks: fields that others have and this one does not.
+        empty: columns of EMG that no electrode belongs to, where they hold nothing but zeros.
         session_by: what of a name tells the sessions of a person apart.
         notes: what its user must know.
     """
@@ -105,6 +106,7 @@ class Database:
     bare: tuple[int, ...] = ()
     sensor: str = ""
     lacks: tuple[str, ...] = ()
+    empty: tuple[int, ...] = ()
     session_by: str = "exercise"
     notes: tuple[str, ...] = ()
 
@@ -196,6 +198,7 @@ DB6 = Database(
     movement_s=4.0,
     exercises={0: {n: f"db6_grasp_{n}" for n in range(1, 12)}},
     lacks=("inclin", "force", "sensor", *INERTIAL),
+    empty=(8, 9),
     session_by="acquisition",
 )
 DB7 = replace(
