@@ -10,10 +10,12 @@ import pytest
 
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.generic import read_recording, sidecar_of, stem
+from cpep.data.readers.ninapro_databases import MEGANE_REMEDY
 from cpep.data.readers.sidecar import read_sidecar
 from cpep.data.resample import interpolate_rows
 from cpep.signal.conditioning import Conditioning
 from cpep.types import UserError
+from tests.data.ninapro_files import write_5, write_7_3
 from tests.data.samples import write_generic
 
 BASIC: dict[str, object] = {
@@ -377,3 +379,56 @@ def test_real_myo_and_openbci(tmp_path: Path, shared_data: Callable[[str], Path]
     openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].parts()[0]
     assert openbci.anchor_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
     assert abs(len(openbci.anchor_SJ) / 125 - openbci.seconds) < 0.02
+
+
+@pytest.mark.parametrize("write", [write_5, write_7_3])
+def test_mat_files_are_read_like_npz(tmp_path: Path, write) -> None:
+    """The names of files are the user's own; vectors lie as columns, as MATLAB has them."""
+    label = np.repeat([0.0, 2.0, 1.0], 20)
+    values = {"emg": np.arange(240.0).reshape(60, 4), "gesture": label[:, None], "angles": np.ones((30, 3))}
+    sidecar = BASIC | {
+        "pose": {"field": "angles", "rate": 100, "unit": "rad"},
+        "label": {"field": "gesture", "names": {"0": "rest", "1": "fist", "2": "point"}},
+        "user": {"pattern": "subject(.)"},
+    }
+    write(tmp_path / "subjectA.mat", values)
+    (tmp_path / "cpep.json").write_text(json.dumps(sidecar))
+    ((recording,),) = [source.parts() for source in find_recordings(tmp_path)]
+    assert (recording.name, recording.user) == ("subjectA", "A")
+    np.testing.assert_array_equal(recording.emg_TC, values["emg"])
+    assert [recording.vocabulary[k] for k in recording.label_T[::20]] == ["rest", "point", "fist"]
+    assert recording.anchor_SJ is not None and recording.anchor_SJ.shape == (30, 3)
+
+
+def test_a_mat_beside_other_recordings_needs_a_sidecar_of_its_own(tmp_path: Path) -> None:
+    """Maps of electrodes and the like lie beside recordings, whose sidecar is not theirs."""
+    np.savez(tmp_path / "a.npz", emg=np.ones((9, 2)))
+    (tmp_path / "cpep.json").write_text(json.dumps(BASIC))
+    write_5(tmp_path / "arraymap.mat", {"map": np.ones((8, 8))})
+    assert [source.name for source in find_recordings(tmp_path)] == ["a"]
+    write_5(tmp_path / "b.mat", {"emg": np.ones((9, 2))})
+    (tmp_path / "b.json").write_text(json.dumps(BASIC))
+    assert [source.name for source in find_recordings(tmp_path)] == ["a", "b"]
+
+
+def test_a_mat_without_a_sidecar_says_so(tmp_path: Path) -> None:
+    write_5(tmp_path / "mine.mat", {"emg": np.ones((9, 2))})
+    with pytest.raises(
+        UserError, match=r"mine\.mat has no sidecar; write mine\.json beside it, or cpep\.json for all"
+    ):
+        find_recordings(tmp_path)
+
+
+def test_a_sidecar_wins_over_the_name_of_a_ninapro_file(tmp_path: Path) -> None:
+    """As for DB10, which has other fields and a clock."""
+    time = np.r_[np.arange(300), np.arange(300) + 4000] / 1926
+    values = {"emg": np.ones((600, 12)), "regrasp": np.repeat([0, 3], 300)[:, None], "ts": time[:, None]}
+    path = write_5(tmp_path / "S010_ex1.mat", values)
+    said = json.loads(MEGANE_REMEDY.partition("beside it: ")[2])
+    said["label"]["names"]["3"] = "parallel_extension"
+    (tmp_path / "cpep.json").write_text(json.dumps(said))
+    (source,) = find_recordings(path.parent)
+    parts = source.parts()
+    assert source.dataset() == "" and {part.user for part in parts} == {"010"}
+    assert {part.device.channels for part in parts} == {12} and parts[0].device.emg_rate > 1800
+    assert "parallel_extension" in parts[-1].vocabulary
