@@ -68,6 +68,15 @@ class Source:
         with self._in_sentences():
             return READERS.get(self.reader).dataset(self.path)
 
+    def split(self) -> str:
+        """Return the split that the files beside the recording give it; empty where they give none.
+
+        Raises:
+            UserError: as ``parts``.
+        """
+        with self._in_sentences():
+            return READERS.get(self.reader).split(self.path, *self.sidecars)
+
     @contextmanager
     def _in_sentences(self) -> Iterator[None]:
         """Turn what a reader raises into a sentence that names the file."""

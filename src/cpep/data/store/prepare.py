@@ -84,7 +84,8 @@ def prepare(
                 part, mine, _readers(sources[mine]), {}, None
             )
         if not whole:
-            splits = {name: split for table in tables for name, split in table.splits(folder).items()}
+            splits = {source.name.split("/")[-1]: split for source in sources if (split := source.split())}
+            splits |= {name: split for table in tables for name, split in table.splits(folder).items()}
             readers = _parts(out, stamps, skip_bad) or _readers(sources)
             whole = build(out, slice(None), readers, splits, metadata)
         shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
@@ -201,7 +202,7 @@ def _stamp(source: Source) -> Stamp:
 
 
 def _size_and_time(path: Path) -> list[int]:
-    status = path.stat()
+    status = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere: reading it says so
     return [status.st_size, status.st_mtime_ns]
 
 

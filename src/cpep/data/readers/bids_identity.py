@@ -1,0 +1,132 @@
+"""Who, when, where and what a BIDS recording is: what its sidecars and tables say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cpep.data.readers.bids_layout import Beside, Row, beside, parsed, read_json, read_table
+from cpep.data.readers.metadata import MetadataRow, parse_metadata, plain_stage
+from cpep.types import UserError
+
+OURS = "cpep"
+"""Key of emg.json for what BIDS has no word for, in what cpep exports."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the sidecars and tables say of a recording.
+
+    Attributes:
+        json: ``emg.json``.
+        ours: what cpep wrote into it.
+        scan: row of ``scans.tsv``.
+        scans: all rows, by ``filename``.
+        person: row of ``participants.tsv``.
+    """
+
+    json: dict[str, Any]
+    ours: dict[str, Any]
+    scan: Row
+    scans: dict[str, Row]
+    person: Row
+
+
+def said_of(path: Path, files: Beside) -> Said:
+    """Return what the files beside a recording say of it.
+
+    Raises:
+        UserError: one of them is damaged.
+    """
+    json = read_json(files.json)
+    ours = json.get(OURS, {})
+    scans = _by_column(files.scans, "filename") if files.scans else {}
+    below = path.relative_to(files.scans.parent).as_posix() if files.scans else ""
+    people = _by_column(files.participants, "participant_id") if files.participants else {}
+    person = people.get(f"sub-{_entity(path, 'sub')}", {})
+    return Said(json, ours if isinstance(ours, dict) else {}, scans.get(below, {}), scans, person)
+
+
+def _by_column(table: Path, column: str) -> dict[str, Row]:
+    status = table.stat() if table.exists() else None
+    return _indexed(table, column, (status.st_mtime_ns, status.st_size) if status else None)
+
+
+@lru_cache(maxsize=64)
+def _indexed(table: Path, column: str, state: tuple[int, int] | None) -> dict[str, Row]:
+    return {row.get(column, ""): row for row in read_table(table)}
+
+
+def _entity(path: Path, key: str) -> str:
+    name = parsed(path.name)
+    return name.entities.get(key, "") if name else ""
+
+
+def _text(*values: Any) -> str:
+    """Return the first value that says something, as a text."""
+    return next((str(value) for value in values if value not in (None, "")), "")
+
+
+def user_of(said: Said, path: Path, *, emg2pose: bool) -> str:
+    """Return the person: of emg2pose and of what cpep exported by the original id, else the label."""
+    original = said.person.get("original_user", "") if emg2pose or said.ours else ""
+    return _text(original, _entity(path, "sub"))
+
+
+def session_of(said: Said, path: Path, files: Beside, *, emg2pose: bool) -> str:
+    """Return the session: of emg2pose as its metadata or the name of its source say, else the label."""
+    source = _source(said)
+    listed = _metadata(files).get(source) if emg2pose else None
+    before, found, _ = source.partition("-recording-")
+    told = listed.session if listed else before if emg2pose and found else ""
+    return _text(said.ours.get("session"), told, _entity(path, "ses"), "1")
+
+
+def stage_of(said: Said, path: Path, *, emg2pose: bool) -> str:
+    """Return the stage: ``Stage``, else the task."""
+    named = said.json.get("Stage"), said.scan.get("stage"), said.json.get("TaskName"), _entity(path, "task")
+    stage = _text(*named, "emg")
+    return plain_stage(stage) if emg2pose else stage
+
+
+def side_of(said: Said, path: Path) -> tuple[str, str]:
+    """Return the side of the body, ``left`` or ``right``, and a note where nothing says it."""
+    stated = _text(said.json.get("HandSide"), said.scan.get("side"), _entity(path, "recording")).lower()
+    if stated in ("left", "right"):
+        return stated, ""
+    return "right", "nothing says of which arm it is; right is assumed"
+
+
+def _source(said: Said) -> str:
+    """Return the name of emg2pose's file that a recording was converted from."""
+    return _text(said.json.get("SourceFile"), said.scan.get("source_file")).removesuffix(".hdf5")
+
+
+def split_of(path: Path, *sidecars: Path) -> str:
+    """Return the split of a recording: of scans.tsv, else of emg2pose's metadata by the name of its source.
+
+    Raises:
+        UserError: it is none of ``train``, ``val``, ``test``.
+    """
+    files = beside(path)
+    said = said_of(path, files)
+    split = said.scan.get("split", "")
+    if not split and (row := _metadata(files).get(_source(said))):
+        split = row.split
+    if split not in ("", "train", "val", "test"):
+        raise UserError(f"{files.scans}: the split of {path.name} is {split!r}; it must be train, val, test or n/a")
+    return split
+
+
+def _metadata(files: Beside) -> dict[str, MetadataRow]:
+    if files.metadata is None:
+        return {}
+    status = files.metadata.stat()
+    return _metadata_rows(files.metadata, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _metadata_rows(path: Path, changed: int, size: int) -> dict[str, MetadataRow]:
+    return {row.filename: row for row in parse_metadata(path)}
