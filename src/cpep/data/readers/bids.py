@@ -16,8 +16,8 @@ A ``cpep.json`` at the top of the data set says what its files do not, or not ri
 
 A person is ``original_user`` of ``participants.tsv`` where the data set is emg2pose or was exported by cpep, else the
 label: a text, so that ``01`` and ``1`` are two people. A session of emg2pose is what its metadata, or the name of its
-source before ``-recording-``, says; else the label, and ``1`` where there is none. The side is ``HandSide``, ``side``
-of scans.tsv, or ``recording-left``. What is padding is cut off and counted.
+source before ``-recording-`` or the stage, says; else the label, and ``1`` where there is none. The side is
+``HandSide``, ``side`` of scans.tsv, or ``recording-left``. What is padding is cut off and counted.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ def read_recording(path: Path, *sidecars: Path) -> Recording | tuple[Recording, 
         prompt_T=marks.prompt_T,
         repetition_T=marks.repetition_T,
         mirror=tuple(said.ours.get("mirror", ())),
+        repairs=tuple(Repair(str(what), int(count)) for what, count in said.ours.get("repairs", ())),
         notes=tuple(note for note in (*unnamed, odd, *about, *other, *marks.notes, assumed) if note),
     )
     padded = len(emg_TC) - samples
@@ -164,7 +165,7 @@ def _parts(
     if not long:
         raise UserError(f"{recording.name}: no sample is left beside BAD_ACQ_SKIP; remove the recording")
     parts = [_part(recording, pose, lost_T, begin, end) for begin, end in long]
-    parts[0] = replace(parts[0], repairs=tuple(repairs))
+    parts[0] = replace(parts[0], repairs=(*parts[0].repairs, *repairs))
     return tuple(parts) if parts[1:] else parts[0]
 
 
@@ -199,7 +200,7 @@ def _part(recording: Recording, pose: Pose | None, lost_T: BoolArray, begin: int
 
 
 def _device(said: Said, opened: _Opened, unit: str, pose: Pose | None) -> Device:
-    if opened.emg2pose and pose and pose.names == emg2pose.DEVICE.anchor_names:
+    if opened.emg2pose and unit == emg2pose.DEVICE.emg_unit and pose and pose.names == emg2pose.DEVICE.anchor_names:
         return emg2pose.DEVICE
     channels = len(opened.emg)
     band = RING_OF.get(str(said.json.get("ManufacturersModelName")), 0)

@@ -152,8 +152,8 @@ def emg_of(edf: Edf, channels: Sequence[Channel], unit: str) -> tuple[FloatArray
     if unit == "noise_sd" and (rms := float(np.sqrt(np.square(emg_TC).mean()))) < WEAKEST_NOISE:
         raise UserError(f"{edf.path}: EMG in SD of its noise has an RMS of {rms:.2g}; its scale is another one")
     if unit:
-        said = f", though the file says {target}" if target and target != unit else ""
-        return emg_TC, unit, [*notes, f"its numbers are taken as {unit}{said}"]
+        other = [f"its numbers are in {unit}, though the file says {target}"] if target not in ("", unit) else []
+        return emg_TC, unit, [*notes, *other]
     if not target:
         notes.append("nothing says the unit of its EMG")
     notes += _conflicts(channels)

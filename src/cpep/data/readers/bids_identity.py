@@ -77,10 +77,11 @@ def user_of(said: Said, path: Path, *, emg2pose: bool) -> str:
 
 def session_of(said: Said, path: Path, files: Beside, *, emg2pose: bool) -> str:
     """Return the session: of emg2pose as its metadata or the name of its source say, else the label."""
-    source = _source(said)
+    source, stage = _source(said), said.json.get("Stage") or said.scan.get("stage")
     listed = _metadata(files).get(source) if emg2pose else None
-    before, found, _ = source.partition("-recording-")
-    told = listed.session if listed else before if emg2pose and found else ""
+    told = listed.session if listed else ""
+    if emg2pose and not told:
+        told = next((source.partition(f"-{what}-")[0] for what in ("recording", stage) if f"-{what}-" in source), "")
     return _text(said.ours.get("session"), told, _entity(path, "ses"), "1")
 
 

@@ -73,7 +73,7 @@ def prepare(
         return open_store(out)
 
     try:
-        stamps = [_stamp(source) for source in sources]
+        stamps = [stamp_of(source) for source in sources]
         tables = split_tables(folder, sources)
         metadata = _metadata(folder, tables)
         whole = _existing(out, stamps, metadata, skip_bad)
@@ -196,7 +196,8 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
     return store
 
 
-def _stamp(source: Source) -> Stamp:
+def stamp_of(source: Source) -> Stamp:
+    """Return what tells whether a recording is the same: its name, size and time of each of its files."""
     paths = (source.path, *source.sidecars)
     return [source.name, *(number for path in paths for number in _size_and_time(path))]
 
