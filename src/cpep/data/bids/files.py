@@ -1,9 +1,9 @@
 """The files of one recording in EMG-BIDS: signals in BDF, and the sidecars beside it.
 
 As NEMAR has emg2pose: EMG in SD of noise keeps its numbers, labelled uV in the BDF and V in channels.tsv, and
-``SoftwareFilters`` says what they are; the anchor comes as channels of type MISC at the rate of the EMG, zero where it
-is invalid, with ``BAD_IK`` there; the last data record is filled up with the last sample. What BIDS has no word for
-(the ring, the vocabulary, the session's own name) is in the key ``cpep`` of emg.json.
+``SoftwareFilters`` says what they are; the anchor comes as channels of type MISC at the rate of the EMG, zero where
+it is invalid, with ``BAD_IK`` there; the last data record is filled up with the last sample. What BIDS has no word
+for (the ring, the vocabulary, the session's own name) is in the key ``cpep`` of emg.json.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpep.data.readers.bids_channels import LONGEST_LABEL, VOLTS
-from cpep.data.readers.bids_events import PROMPT, REPETITION
+from cpep.data.readers.bids_events import LABEL, PROMPT, REPETITION
 from cpep.data.readers.bids_identity import OURS
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
@@ -186,7 +186,7 @@ def _events(recording: Recording, lost_T: BoolArray, padding: int) -> list[tuple
     found: list[tuple[int, int, str, str]] = []
     for begin, end, label in spans(recording.label_T):
         if label != UNKNOWN:
-            found.append((begin, end, names[label], "label"))
+            found.append((begin, end, names[label], LABEL))
     if recording.prompt_T is not None:
         known = [one for one in spans(recording.prompt_T) if one[2] != UNKNOWN]
         found += [(begin, end, f"{PROMPT}/{names[label]}", PROMPT) for begin, end, label in known]

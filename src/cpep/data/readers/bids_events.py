@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ import numpy as np
 
 from cpep.data.readers.bids_layout import Row, Settings, read_table
 from cpep.data.readers.edf import Annotation
+from cpep.data.readers.metadata import plain_stage
 from cpep.types import REST, UNKNOWN, BoolArray, IntArray, UserError
 
 BAD = re.compile(r"bad(?![a-z])", re.IGNORECASE)
 NO_POSE, NO_DATA = "bad_ik", "bad_acq_skip"
 CUTS = ("boundary", "bad boundary", "edge boundary")
-PROMPT, REPETITION = "prompt", "repetition"
+LABEL, PROMPT, REPETITION = "label", "prompt", "repetition"
 """Kinds of events that cpep exports, in its column ``kind``; the text is ``prompt/NAME``, ``repetition/NUMBER``."""
 
 
@@ -35,13 +37,23 @@ class Event:
     """A text with onset and duration in seconds; the duration is 0 where it is not known.
 
     Attributes:
-        kind: ``prompt`` or ``repetition`` in what cpep exported; empty for a label and for what is bad.
+        kind: ``label``, ``prompt`` or ``repetition`` in what cpep exported; empty where the text tells.
     """
 
     onset: float
     duration: float
     text: str
     kind: str = ""
+
+    @property
+    def cuts(self) -> bool:
+        """Whether two recordings meet here."""
+        return not self.kind and self.text.lower() in CUTS
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether something is missing over its span."""
+        return not (self.kind or self.cuts) and bool(BAD.match(self.text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +89,17 @@ def events_of(table: Path | None, annotations: Sequence[Annotation]) -> tuple[li
         UserError: an onset or a duration is no number, or a ``BAD_`` event has no duration.
     """
     inside = [Event(one.onset, one.duration or 0.0, one.text.strip()) for one in annotations]
+    for one, event in zip(annotations, inside, strict=True):
+        if event.is_bad and one.duration is None:
+            raise UserError(
+                f"the annotation {event.text} at {event.onset:g} s has no duration; write how long it is bad"
+            )
     if table is None:
         events = inside
     else:
         rows = enumerate(read_table(table), start=2)
         events = [event for number, row in rows if (event := _event(row, number, table))]
-        events += [event for event in inside if BAD.match(event.text) and event not in events]
+        events += [event for event in inside if (event.is_bad or event.cuts) and event not in events]
     nameless = sum(not event.text for event in events)
     notes = [f"{nameless} events have no text and are no labels"] if nameless else []
     return [event for event in events if event.text], notes
@@ -90,11 +107,13 @@ def events_of(table: Path | None, annotations: Sequence[Annotation]) -> tuple[li
 
 def _event(row: Row, number: int, table: Path) -> Event | None:
     def seconds(column: str) -> float:
+        found = repr(row[column]) if column in row else "missing"
         try:
-            return float(row[column] or 0)
-        except (KeyError, ValueError) as error:
-            found = repr(row[column]) if column in row else "missing"
-            raise UserError(f"{table}, row {number}: {column} is {found}, not a number of seconds") from error
+            if math.isfinite(value := float(row[column] or 0)):
+                return value
+        except (KeyError, ValueError):
+            pass
+        raise UserError(f"{table}, row {number}: {column} is {found}, not a number of seconds")
 
     text = row.get("trial_type") or row.get("value") or ""
     if not row.get("onset", "-"):
@@ -102,9 +121,10 @@ def _event(row: Row, number: int, table: Path) -> Event | None:
     onset, duration, kind = seconds("onset"), seconds("duration"), row.get("kind", "")
     if duration < 0:
         raise UserError(f"{table}, row {number}: duration is {duration:g}, less than nothing")
-    if BAD.match(text) and text.lower() not in CUTS and not row["duration"]:
+    event = Event(onset, duration, text, kind if kind in (LABEL, PROMPT, REPETITION) else "")
+    if event.is_bad and not row["duration"]:
         raise UserError(f"{table}, row {number}: the event {text} has no duration; write how long it is bad")
-    return Event(onset, duration, text, kind if kind in (PROMPT, REPETITION) else "")
+    return event
 
 
 def marks_of(
@@ -124,18 +144,18 @@ def marks_of(
     labels = [
         event
         for event in events
-        if not (event.kind or BAD.match(event.text) or event.text.lower() in CUTS)
-        and event.text not in (*settings.ignore, stage)
+        if event.kind == LABEL or not (event.kind or event.is_bad or event.cuts or event.text in settings.ignore)
     ]
+    if stage:
+        labels = [event for event in labels if event.kind or plain_stage(event.text) != stage]
     prompts = [_named(event) for event in events if event.kind == PROMPT]
     if stage and not labels:
         labels = [Event(0, samples / rate + 1, stage)]
     vocabulary = _vocabulary([*known, *(event.text for event in (*labels, *prompts))])
     spans, points = place.spans(labels, settings.zero_duration_s)
     label_T = place.painted(spans, vocabulary)
-    bad = [event for event in events if BAD.match(event.text) and event.text.lower() not in CUTS]
     lost_T, skipped_T, other_T = (np.zeros(samples, bool) for _ in range(3))
-    for event in bad:
+    for event in (event for event in events if event.is_bad):
         begin, end = place.of(event)
         mask_T = {NO_POSE: lost_T, NO_DATA: skipped_T}.get(event.text.lower(), other_T)
         mask_T[begin:end] = True
@@ -147,7 +167,7 @@ def marks_of(
         vocabulary=vocabulary,
         lost_T=lost_T | other_T,
         skipped_T=skipped_T,
-        cuts=tuple(sorted({place.of(event)[0] for event in events if event.text.lower() in CUTS})),
+        cuts=tuple(sorted({place.of(event)[0] for event in events if event.cuts})),
         notes=tuple(_notes(labels, points, place, events, settings)),
     )
 
@@ -213,5 +233,5 @@ def _notes(
     if late := sum(round(one.onset * place.rate) >= place.samples for one in labels):
         yield f"{late} events begin after the end of the recording"
     for text in settings.ignore:
-        if count := sum(one.text == text for one in events):
+        if count := sum(one.text == text and not one.kind for one in events):
             yield f"{count} events {text!r} are taken as no labels"
