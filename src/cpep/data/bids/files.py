@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FULL_SCALE = 2**23 - 1
 """The largest number of 24 bits; the range is symmetric, so that zero stays zero."""
 LONGEST_RECORD_S = 10
+BAD = "bad"
 NOISE_SD = {
     "EMG rescaling": {
         "Description": "Numbers are in standard deviations of the noise floor (1 = noise), though they are labelled "
@@ -63,7 +64,7 @@ def write_files(folder: Path, stem: str, recording: Recording, task: str, datase
     rows = _events(recording, lost_T, padding)
     write_text(folder / f"{stem}_events.tsv", tsv([("onset", "duration", "trial_type", "kind"), *rows]))
     signals = _signals(recording, anchor_TJ, padding, per_record / record_s)
-    bad = [row for row in rows if row[2].startswith("BAD_")]
+    bad = [row for row in rows if row[3] == BAD]
     _write_bdf(folder / f"{stem}_emg.bdf", signals, bad, record_s)
 
 
@@ -193,9 +194,9 @@ def _events(recording: Recording, lost_T: BoolArray, padding: int) -> list[tuple
     if recording.repetition_T is not None:
         counted = [one for one in spans(recording.repetition_T) if one[2] != 0]
         found += [(begin, end, f"{REPETITION}/{count}", REPETITION) for begin, end, count in counted]
-    found += [(begin, end, "BAD_IK", "bad") for begin, end, lost in spans(lost_T) if lost]
+    found += [(begin, end, "BAD_IK", BAD) for begin, end, lost in spans(lost_T) if lost]
     if padding:
-        found.append((len(recording.emg_TC), len(recording.emg_TC) + padding, "BAD_ACQ_SKIP", "bad"))
+        found.append((len(recording.emg_TC), len(recording.emg_TC) + padding, "BAD_ACQ_SKIP", BAD))
     return [
         (number(begin / rate), number((end - begin) / rate), text, kind) for begin, end, text, kind in sorted(found)
     ]
