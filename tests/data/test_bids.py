@@ -113,6 +113,8 @@ def test_content_that_was_not_fetched(tmp_path: Path) -> None:
         ("sub-01/emg/sub-01_task-grasp_channels.tsv", "name\ttype\nemg0\tEMG\n", "3 channels and its channels.tsv 1"),
         ("cpep.json", '{"bids": {"zero_duration": 1}}', "did you mean 'zero_duration_s'"),
         ("cpep.json", '{"bids": {"unit": "furlong"}}', "must be one of"),
+        ("cpep.json", '{"bids": ["unit"]}', "'bids' must be an object"),
+        ("sub-01/emg/sub-01_task-grasp_emg.json", '{"cpep": {"device": "mine"}}', "the key 'cpep' in the emg.json"),
     ],
 )  # fmt: skip
 def test_a_damaged_sidecar_is_a_sentence(tmp_path: Path, name: str, content: str, words: str) -> None:
@@ -120,6 +122,15 @@ def test_a_damaged_sidecar_is_a_sentence(tmp_path: Path, name: str, content: str
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=words):
         read_set(tmp_path)
+
+
+def test_a_data_set_in_a_folder_called_emg(tmp_path: Path) -> None:
+    write_set(tmp_path / "emg", stem="sub-01_ses-1_task-grasp")
+    (tmp_path / "emg" / "task-grasp_emg.json").write_text(json.dumps({"Stage": "top"}))
+    (tmp_path / "emg" / "cpep.json").write_text('{"bids": {"unit": "count"}}')
+    (tmp_path / "cpep.json").write_text("no JSON")
+    recording = read_set(tmp_path / "emg")
+    assert (recording.stage, recording.device.emg_unit) == ("top", "count")
 
 
 # channels and units
@@ -178,6 +189,13 @@ def test_the_user_may_say_the_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.emg_TC, emg_TC, atol=1e-5)
     assert recording.device.emg_unit == "noise_sd"
     assert recording.notes == ("its numbers are in noise_sd, though the file says V",)
+
+
+def test_filters_may_tell_that_the_unit_is_the_noise(tmp_path: Path) -> None:
+    filters = {"rescaling": {"Description": "rescaled so the noise floor has a standard deviation of one"}}
+    write_set(tmp_path, said={"SoftwareFilters": filters})
+    recording = read_set(tmp_path)
+    assert recording.device.emg_unit == "noise_sd" and recording.device.ring == ()
 
 
 def test_bad_channels_are_kept_and_named(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from cpep.data.readers.bids_channels import (
     is_emg2pose,
     kind_of,
     settings_unit,
+    told_unit,
     valid_samples,
 )
 from cpep.data.readers.bids_events import Marks, events_of, marks_of
@@ -104,7 +105,7 @@ def read_recording(path: Path, *sidecars: Path) -> Recording | tuple[Recording, 
     events, unnamed = events_of(files.events[-1] if files.events else None, edf.annotations())
     marks = marks_of(events, samples, rate, settings, stage if like else "", said.ours.get("vocabulary", ()))
     spans = _kept(marks, samples)
-    stated = said.ours.get("device", {}).get("emg_unit", "") or ("noise_sd" if like else "")
+    stated = said.ours.get("device", {}).get("emg_unit", "") or ("noise_sd" if like else told_unit(said.json))
     emg_TC, unit, about = emg_of(edf, opened.emg, settings_unit(settings.unit, path) or stated)
     whole = any(begin for begin, _ in spans)
     pose, other = pose_of(edf, opened.channels, rate, said.ours, emg2pose=like, whole=whole)

@@ -226,10 +226,17 @@ def _count(said: Mapping[str, Any], key: str) -> int | None:
 
 
 def is_emg2pose(said: Mapping[str, Any], channels: Sequence[Channel], rate: float) -> bool:
-    """Tell whether a recording is of emg2pose, whose EMG is in SD of noise: by its source and by its channels."""
+    """Tell whether a recording is of emg2pose: by what its sidecar says of its source, and by its channels."""
     told = json.dumps([said.get(key, "") for key in ("SourceURL", "SoftwareFilters", "SourceFile", "TaskName")])
     names = [channel.name for channel in channels if channel.type == "EMG"]
     return rate == 2000 and names == [f"emg{k}" for k in range(16)] and "emg2pose" in told
+
+
+def told_unit(said: Mapping[str, Any]) -> str:
+    """Return the unit that the filters in a sidecar tell: ``noise_sd`` where they scaled the noise to an SD of one."""
+    filters = json.dumps(said.get("SoftwareFilters", ""))
+    scaled = re.search(r"standard deviation|\bSD\b", filters)
+    return "noise_sd" if scaled and re.search(r"noise", filters, re.IGNORECASE) else ""
 
 
 def settings_unit(said: str, path: Path) -> str:

@@ -98,14 +98,14 @@ def events_of(table: Path | None, annotations: Sequence[Annotation]) -> tuple[li
         events = inside
     else:
         rows = enumerate(read_table(table), start=2)
-        events = [event for number, row in rows if (event := _event(row, number, table))]
+        events = [_event(row, number, table) for number, row in rows]
         events += [event for event in inside if (event.is_bad or event.cuts) and event not in events]
     nameless = sum(not event.text for event in events)
     notes = [f"{nameless} events have no text and are no labels"] if nameless else []
     return [event for event in events if event.text], notes
 
 
-def _event(row: Row, number: int, table: Path) -> Event | None:
+def _event(row: Row, number: int, table: Path) -> Event:
     def seconds(column: str) -> float:
         found = repr(row[column]) if column in row else "missing"
         try:

@@ -7,12 +7,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cpep.data.readers.bids_layout import Beside, Row, beside, parsed, read_json, read_table
+from cpep.data.readers.bids_layout import Beside, Row, beside, parsed, read_json, rows_by
 from cpep.data.readers.metadata import MetadataRow, parse_metadata, plain_stage
 from cpep.types import UserError
 
 OURS = "cpep"
 """Key of emg.json for what BIDS has no word for, in what cpep exports."""
+
+
+KEYS = {
+    "dataset": str, "session": str, "device": dict, "vocabulary": list, "mirror": list, "repairs": list, "anchor": dict,
+}  # fmt: skip
+"""What is in it, and of which type."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +47,25 @@ def said_of(path: Path, files: Beside) -> Said:
         UserError: one of them is damaged.
     """
     json = read_json(files.json)
-    ours = json.get(OURS, {})
-    scans = _by_column(files.scans, "filename") if files.scans else {}
-    below = path.relative_to(files.scans.parent).as_posix() if files.scans else ""
-    people = _by_column(files.participants, "participant_id") if files.participants else {}
+    scans, scan = _scans(path, files)
+    people = rows_by(files.participants, "participant_id") if files.participants else {}
     person = people.get(f"sub-{_entity(path, 'sub')}", {})
-    return Said(json, ours if isinstance(ours, dict) else {}, scans.get(below, {}), scans, person)
+    return Said(json, _ours(json, path), scan, scans, person)
 
 
-def _by_column(table: Path, column: str) -> dict[str, Row]:
-    status = table.stat() if table.exists() else None
-    return _indexed(table, column, (status.st_mtime_ns, status.st_size) if status else None)
+def _ours(json: dict[str, Any], path: Path) -> dict[str, Any]:
+    ours = json.get(OURS, {})
+    if not isinstance(ours, dict) or any(type(ours[key]) is not kind for key, kind in KEYS.items() if key in ours):
+        raise UserError(f"the key '{OURS}' in the emg.json of {path} is damaged; export the recording again")
+    return ours
 
 
-@lru_cache(maxsize=64)
-def _indexed(table: Path, column: str, state: tuple[int, int] | None) -> dict[str, Row]:
-    return {row.get(column, ""): row for row in read_table(table)}
+def _scans(path: Path, files: Beside) -> tuple[dict[str, Row], Row]:
+    """Return the rows of scans.tsv by file name, and the one of a recording."""
+    if files.scans is None:
+        return {}, {}
+    scans = rows_by(files.scans, "filename")
+    return scans, scans.get(path.relative_to(files.scans.parent).as_posix(), {})
 
 
 def _entity(path: Path, key: str) -> str:
@@ -112,10 +121,10 @@ def split_of(path: Path, *sidecars: Path) -> str:
         UserError: it is none of ``train``, ``val``, ``test``.
     """
     files = beside(path)
-    said = said_of(path, files)
-    split = said.scan.get("split", "")
-    if not split and (row := _metadata(files).get(_source(said))):
-        split = row.split
+    split = _scans(path, files)[1].get("split", "")
+    if not split and files.metadata and (source := _source(said_of(path, files))):
+        row = _metadata(files).get(source)
+        split = row.split if row else ""
     if split not in ("", "train", "val", "test"):
         raise UserError(f"{files.scans}: the split of {path.name} is {split!r}; it must be train, val, test or n/a")
     return split

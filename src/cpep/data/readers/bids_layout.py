@@ -32,12 +32,16 @@ SMALLEST = 512
 Row = dict[str, str]
 
 
+Pairs = frozenset[tuple[str, str]]
+"""Entities with their labels, such as ``("sub", "01")``; texts, so that 01 and 1 differ."""
+
+
 @dataclass(frozen=True)
 class Name:
     """The name of a file in parts.
 
     Attributes:
-        entities: labels by key, such as ``{"sub": "01", "task": "grasp"}``; texts, so that 01 and 1 differ.
+        entities: labels by key.
         suffix: what the file is: ``emg``, ``channels``, ``events``.
         ending: from the last dot.
     """
@@ -45,10 +49,6 @@ class Name:
     entities: dict[str, str]
     suffix: str
     ending: str
-
-    def holds_for(self, other: Name, passing: tuple[str, ...] = ()) -> bool:
-        """Tell whether a sidecar of this name applies to a file of the other; ``passing`` entities do not count."""
-        return all(key in passing or other.entities.get(key) == value for key, value in self.entities.items())
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,63 @@ def is_recording(path: Path) -> bool:
     return bool(name and name.suffix == "emg" and name.ending in ENDINGS and "sub" in name.entities)
 
 
-def top_of(path: Path) -> Path:
-    """Return the top of the data set that a file lies in: the first folder above that is none of a person."""
-    folder = path.parent
-    while folder.name in TYPES or folder.name.startswith(("sub-", "ses-")):
-        folder = folder.parent
-    return folder
+@lru_cache(maxsize=1 << 12)
+def _levels(folder: Path) -> tuple[Path, ...]:
+    """Return the folders from the top of the data set, the first that is none of a person, to one below it."""
+    levels = [folder]
+    for is_one in (TYPES.__contains__, is_session, is_person):  # once each: a data set may lie in a folder called emg
+        if is_one(levels[0].name):
+            levels.insert(0, levels[0].parent)
+    return tuple(levels)
+
+
+def is_session(name: str) -> bool:
+    """Tell whether a folder is one of a session."""
+    return name.startswith("ses-")
+
+
+def is_person(name: str) -> bool:
+    """Tell whether a folder is one of a person."""
+    return name.startswith("sub-")
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """The files of a folder: by suffix, ending and entities those that are called as BIDS calls them."""
+
+    path: Path
+    names: frozenset[str]
+    scans: str
+    kinds: dict[tuple[str, str], dict[int, dict[Pairs, str]]]
+
+    def applying(self, own: Pairs, suffix: str, ending: str) -> list[Path]:
+        """Return the sidecars that apply to a file of these entities, those with fewer entities first."""
+        found = []
+        for count, mine in sorted(self.kinds.get((suffix, ending), {}).items()):
+            if count == len(own):
+                found += [mine[own]] if own in mine else []
+            elif count < len(own):
+                found += [text for pairs, text in mine.items() if pairs <= own]
+        return [self.path / text for text in found]
+
+
+def _folder(path: Path) -> _Folder:
+    try:
+        return _listed(path, path.stat().st_mtime_ns)
+    except OSError:
+        return _Folder(path, frozenset(), "", {})
+
+
+@lru_cache(maxsize=256)
+def _listed(path: Path, changed: int) -> _Folder:
+    names = sorted(one.name for one in path.iterdir())
+    kinds: dict[tuple[str, str], dict[int, dict[Pairs, str]]] = {}
+    for text in names:
+        if name := parsed(text):
+            alike = kinds.setdefault((name.suffix, name.ending), {}).setdefault(len(name.entities), {})
+            alike[frozenset(name.entities.items())] = text
+    scans = next((text for text in names if text.endswith("_scans.tsv")), "")
+    return _Folder(path, frozenset(names), scans, kinds)
 
 
 @dataclass(frozen=True)
@@ -140,71 +191,46 @@ class Beside:
 
 def beside(path: Path) -> Beside:
     """Return the files that belong to a recording; none is opened."""
-    own, top = parsed(path.name), top_of(path)
-    assert own is not None
-    levels = _levels(path.parent, top)
-    scans = [level / name for level in reversed(levels) for name in _names(level) if name.endswith("_scans.tsv")]
-    at_top = [name if name in _names(top) else None for name in ("participants.tsv", SETTINGS)]
-    participants, settings = (top / name if name else None for name in at_top)
-    metadata = [top / name for name in METADATA if name in _names(top)]
+    name = parsed(path.name)
+    assert name is not None
+    own = frozenset(name.entities.items())
+    levels = [_folder(level) for level in _levels(path.parent)]
+    top = levels[0]
+    at_top = {text: top.path / text for text in ("participants.tsv", SETTINGS, *METADATA) if text in top.names}
+
+    def applying(suffix: str, ending: str) -> tuple[Path, ...]:
+        return tuple(one for level in levels for one in level.applying(own, suffix, ending))
+
     return Beside(
-        json=_applying(levels, own, "emg", ".json"),
-        channels=_applying(levels, own, "channels", ".tsv"),
-        events=_applying(levels, own, "events", ".tsv"),
-        motion=_motion(path, top, own),
-        scans=scans[0] if scans else None,
-        participants=participants,
-        settings=settings,
-        metadata=metadata[0] if metadata else None,
+        json=applying("emg", ".json"),
+        channels=applying("channels", ".tsv"),
+        events=applying("events", ".tsv"),
+        motion=_motion(path, own),
+        scans=next((level.path / level.scans for level in reversed(levels) if level.scans), None),
+        participants=at_top.get("participants.tsv"),
+        settings=at_top.get(SETTINGS),
+        metadata=next((at_top[text] for text in METADATA if text in at_top), None),
     )
 
 
-def _levels(folder: Path, top: Path) -> list[Path]:
-    """Return the folders from the top to a folder below it."""
-    levels = [folder]
-    while levels[0] != top:
-        levels.insert(0, levels[0].parent)
-    return levels
-
-
-def _applying(levels: list[Path], own: Name, suffix: str, ending: str) -> tuple[Path, ...]:
-    """Return the sidecars that apply, from the top down; in one folder those with fewer entities first."""
+def _motion(path: Path, own: Pairs) -> tuple[Motion, ...]:
+    """Return the motion files of the entities of a recording, of one or of several tracking systems."""
+    folder = _folder(path.parent.parent / "motion" if path.parent.name in TYPES else path.parent)
     found = []
-    for folder in levels:
-        here = [
-            (len(name.entities), text)
-            for text, name in _names(folder).items()
-            if name and (name.suffix, name.ending) == (suffix, ending) and name.holds_for(own)
-        ]
-        found += [folder / text for _, text in sorted(here)]
-    return tuple(found)
-
-
-def _motion(path: Path, top: Path, own: Name) -> tuple[Motion, ...]:
-    folder = path.parent.parent / "motion" if path.parent.name in TYPES else path.parent
-    found = []
-    for text, name in _names(folder).items():
-        if name and (name.suffix, name.ending) == ("motion", ".tsv") and name.holds_for(own, ("tracksys",)):
-            levels = _levels(folder, top)
+    for mine in folder.kinds.get(("motion", ".tsv"), {}).values():
+        for pairs, text in mine.items():
+            if not {pair for pair in pairs if pair[0] != "tracksys"} <= own:
+                continue
+            levels = [_folder(level) for level in _levels(folder.path)]
             channels = [
                 one
-                for one in _applying(levels, name, "channels", ".tsv")
+                for level in levels
+                for one in level.applying(pairs, "channels", ".tsv")
                 if one.parent.name == "motion" or "_tracksys-" in f"_{one.name}"  # others are of the EMG
             ]
-            found.append(Motion(folder / text, _applying(levels, name, "motion", ".json"), tuple(channels)))
-    return tuple(found)
-
-
-def _names(folder: Path) -> dict[str, Name | None]:
-    try:
-        return _listed(str(folder), folder.stat().st_mtime_ns)
-    except OSError:
-        return {}
-
-
-@lru_cache(maxsize=256)
-def _listed(folder: str, changed: int) -> dict[str, Name | None]:
-    return {one.name: parsed(one.name) for one in sorted(Path(folder).iterdir())}
+            json = [one for level in levels for one in level.applying(pairs, "motion", ".json")]
+            found.append(Motion(folder.path / text, tuple(json), tuple(channels)))
+    return tuple(sorted(found, key=lambda one: one.data))
 
 
 def refuse_pointer(path: Path) -> None:
@@ -229,15 +255,14 @@ def read_json(paths: Sequence[Path]) -> dict[str, Any]:
     """
     said: dict[str, Any] = {}
     for path in paths:
-        said |= _json(str(path), *_state(path))
+        said |= _json(path, *_state(path))
     return {key: value for key, value in said.items() if value != "n/a"}
 
 
 @lru_cache(maxsize=64)
-def _json(path: str, changed: int, size: int) -> dict[str, Any]:
-    refuse_pointer(Path(path))
+def _json(path: Path, changed: int, size: int) -> dict[str, Any]:
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
     if not isinstance(value, dict):
@@ -252,12 +277,12 @@ def read_table(path: Path) -> tuple[Row, ...]:
     Raises:
         UserError: a row has more or fewer cells than there are columns.
     """
-    return _table(str(path), *_state(path))
+    return _table(path, *_state(path))
 
 
 @lru_cache(maxsize=512)
-def _table(path: str, changed: int, size: int) -> tuple[Row, ...]:
-    head, *lines = read_cells(Path(path)) or [[]]
+def _table(path: Path, changed: int, size: int) -> tuple[Row, ...]:
+    head, *lines = read_cells(path) or [[]]
     rows = []
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(head):
@@ -266,13 +291,22 @@ def _table(path: str, changed: int, size: int) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def rows_by(path: Path, column: str) -> dict[str, Row]:
+    """Return the rows of a .tsv by what stands in one column."""
+    return _rows_by(path, column, *_state(path))
+
+
+@lru_cache(maxsize=64)
+def _rows_by(path: Path, column: str, changed: int, size: int) -> dict[str, Row]:
+    return {row.get(column, ""): row for row in read_table(path)}
+
+
 def read_cells(path: Path) -> list[list[str]]:
     """Return the cells of a .tsv, without empty lines; ``n/a`` is an empty text.
 
     Raises:
         UserError: the file is no text.
     """
-    refuse_pointer(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -282,8 +316,14 @@ def read_cells(path: Path) -> list[list[str]]:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    refuse_pointer(path)
-    status = path.stat()
+    """Return time and size of a small file, whose content is then known to be here."""
+    try:
+        status = path.stat()
+    except OSError:
+        refuse_pointer(path)
+        raise
+    if status.st_size < SMALLEST:
+        refuse_pointer(path)
     return status.st_mtime_ns, status.st_size
 
 
@@ -294,6 +334,8 @@ def read_settings(path: Path | None) -> Settings:
         UserError: a key is unknown or of the wrong type.
     """
     said = read_json([path]).get("bids", {}) if path else {}
+    if not isinstance(said, dict):
+        raise UserError(f'{path}: \'bids\' must be an object, such as {{"unit": "uV"}}')
     known = Settings.__dataclass_fields__
     for key in said:
         if key not in known:

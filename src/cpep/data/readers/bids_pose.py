@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from cpep.data.readers.bids_channels import VOLTS, Channel, unit_of
-from cpep.data.readers.bids_layout import Motion, Row, Settings, parsed, read_cells, read_json, read_table
+from cpep.data.readers.bids_layout import (
+    Motion,
+    Row,
+    Settings,
+    parsed,
+    read_cells,
+    read_json,
+    read_table,
+    refuse_pointer,
+)
 from cpep.data.readers.edf import Edf
 from cpep.data.resample import frame_ratio
 from cpep.hand.joints import JOINTS
@@ -226,6 +235,7 @@ def _column(row: Row) -> str:
 
 def _numbers(path: Path, columns: int) -> FloatArray:
     """Return the numbers of a motion file, which has no row of names; ``n/a`` is NaN."""
+    refuse_pointer(path)
     cells = read_cells(path)
     for number, row in enumerate(cells, start=1):
         if len(row) != columns:
