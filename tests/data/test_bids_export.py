@@ -223,3 +223,20 @@ def test_sidecars_say_what_they_must(tmp_path: Path) -> None:
     }
     assert required <= set(said) and (said["ValidSamples"], said["BDFPaddedSamples"]) == (3000, 1000)
     assert "standard deviations of the noise floor" in json.dumps(said["SoftwareFilters"])
+
+
+def test_a_device_whose_anchor_was_not_recorded(tmp_path: Path) -> None:
+    recording = replace(emg2pose_like(samples=3000), anchor_SJ=None, valid_S=np.zeros(0, bool))
+    found = made(tmp_path, recording)
+    assert found.device == recording.device and not found.valid_S.any() and len(found.valid_S) == 150
+    with pytest.raises(UserError, match="'n/a' is no name of a gesture"):
+        made(tmp_path, emg2pose_like(samples=2000, vocabulary=("rest", "fist", "n/a")))
+
+
+def test_an_anchor_at_another_rate_gives_the_same_store(tmp_path: Path) -> None:
+    from cpep.data.store.frames import to_frames
+
+    recording = emg2pose_like(samples=5000, pose_rate=60.0)
+    one, other = to_frames(made(tmp_path, recording)), to_frames(recording)
+    assert (one.valid_M == other.valid_M).all() and other.valid_M.any()
+    np.testing.assert_allclose(one.anchor_MJ, other.anchor_MJ, atol=1e-6)

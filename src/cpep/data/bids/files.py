@@ -109,9 +109,10 @@ def spans(array_T: IntArray | BoolArray) -> list[tuple[int, int, int]]:
 
 def _anchor(recording: Recording) -> tuple[FloatArray | None, BoolArray]:
     """Return the anchor at the rate of the EMG, and where it is invalid."""
-    samples = len(recording.emg_TC)
+    samples, columns = len(recording.emg_TC), len(recording.device.anchor_names)
     if recording.anchor_SJ is None:
-        return None, np.zeros(samples, bool)
+        nowhere = np.zeros((samples, columns), np.float32) if columns else None
+        return nowhere, np.full(samples, columns > 0)
     anchor_TJ, valid_T = resample_anchor(
         recording.anchor_SJ, recording.valid_S, recording.anchor_rate, recording.device.emg_rate, samples
     )
@@ -141,7 +142,7 @@ def _sidecar(recording: Recording, task: str, dataset: str, padding: int) -> dic
         "vocabulary": recording.vocabulary,
         "mirror": recording.mirror,
         "repairs": [[repair.what, repair.count] for repair in recording.repairs],
-        **({"anchor": anchor} if recording.anchor_SJ is not None else {}),
+        **({"anchor": anchor} if device.anchor_names else {}),
     }
     return {
         "TaskName": task,
@@ -184,6 +185,8 @@ def _channels(device: Device) -> list[tuple[str, ...]]:
 
 def _events(recording: Recording, lost_T: BoolArray, padding: int) -> list[tuple[str, str, str, str]]:
     rate, names = recording.device.emg_rate, recording.vocabulary
+    if odd := [name for name in names if not name.strip() or name.strip() == "n/a"]:
+        raise UserError(f"{recording.name}: {odd[0]!r} is no name of a gesture in BIDS; give it another one")
     found: list[tuple[int, int, str, str]] = []
     for begin, end, label in spans(recording.label_T):
         if label != UNKNOWN:

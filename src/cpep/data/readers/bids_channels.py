@@ -233,7 +233,7 @@ def is_emg2pose(said: Mapping[str, Any], channels: Sequence[Channel], rate: floa
 
 
 def told_unit(said: Mapping[str, Any]) -> str:
-    """Return the unit that the filters in a sidecar tell: ``noise_sd`` where they scaled the noise to an SD of one."""
+    """Return the unit that the filters in a sidecar tell: ``noise_sd`` where they scaled the noise to an SD of 1."""
     filters = json.dumps(said.get("SoftwareFilters", ""))
     scaled = re.search(r"standard deviation|\bSD\b", filters)
     return "noise_sd" if scaled and re.search(r"noise", filters, re.IGNORECASE) else ""

@@ -16,8 +16,14 @@ OURS = "cpep"
 
 
 KEYS = {
-    "dataset": str, "session": str, "device": dict, "vocabulary": list, "mirror": list, "repairs": list, "anchor": dict,
-}  # fmt: skip
+    "dataset": str,
+    "session": str,
+    "device": dict,
+    "vocabulary": list,
+    "mirror": list,
+    "repairs": list,
+    "anchor": dict,
+}
 """What is in it, and of which type."""
 
 
