@@ -166,7 +166,7 @@ def test_the_unit_is_the_headers(tmp_path: Path, header: tuple[str, ...], table:
     recording = read_set(tmp_path)
     assert recording.device.emg_unit == unit
     np.testing.assert_allclose(recording.emg_TC, emg_TC, atol=1e-3)
-    assert note in (*recording.notes, "")
+    assert recording.notes == ((note,) if note else ())
 
 
 def test_channels_in_several_units_are_converted_or_refused(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_motion_that_begins_at_another_time(tmp_path: Path) -> None:
     assert recording.device.anchor.kind.name == "landmarks" and recording.notes == ()
     assert not recording.valid_S[:10].any() and recording.valid_S[10:].all() and recording.anchor_SJ is not None
     np.testing.assert_allclose(recording.anchor_SJ[30], [20, -20])
-    write_motion(path, ROWS, "mm", "POS")
+    write_motion(path, [*ROWS[:20], ["n/a", "0", "n/a"], *ROWS[21:]], "mm", "POS")
     times = [("emg/" + path.name, "2026-01-01T10:00:00"),
              ("motion/sub-01_task-grasp_tracksys-omc_motion.tsv", "2026-01-01T09:59:59.99")]  # fmt: skip
     (path.parents[1] / "sub-01_scans.tsv").write_text(
@@ -335,6 +335,7 @@ def test_motion_that_begins_at_another_time(tmp_path: Path) -> None:
     recording = read_set(tmp_path)
     assert recording.anchor_SJ is not None
     np.testing.assert_allclose(recording.anchor_SJ[30], [30.5, -30.5], rtol=1e-5)
+    assert np.flatnonzero(~recording.valid_S).tolist() == [19, 20, 149]
 
 
 def test_motion_that_is_not_understood(tmp_path: Path) -> None:
@@ -361,16 +362,24 @@ def test_spans_points_and_what_nothing_covers(tmp_path: Path) -> None:
         ("onset", "duration", "sample", "trial_type", "value"),
         ("0.5", "2", "500", "block", "1"),
         ("1", "0.5", "1000", "fist", "2"),
+        ("0.4", "0.2", "400", "fist", "2"),
         ("1.2", "0", "1200", "n/a", "press"),
-        ("1.3", "n/a", "1300", "n/a", "press"),
+        ("1.3", "n/a", "1300", "n/a", "release"),
         ("2.6", "0.2", "2600", "Rest", "0"),
         ("9", "1", "9000", "fist", "2"),
     ]
     write_set(tmp_path, events=events)
     recording = read_set(tmp_path)
-    assert recording.vocabulary == ("rest", "block", "fist", "press")
+    assert recording.vocabulary == ("rest", "block", "fist", "press", "release")
     expected_T = np.full(3000, UNKNOWN)
-    for begin, end, label in ((500, 2500, 1), (1000, 1500, 2), (1200, 1500, 3), (2600, 2800, 0)):
+    for begin, end, label in (
+        (500, 2500, 1),
+        (400, 600, 2),
+        (1000, 1500, 2),
+        (1200, 1300, 3),
+        (1300, 1500, 4),
+        (2600, 2800, 0),
+    ):
         expected_T[begin:end] = label
     assert (recording.label_T == expected_T).all()
     assert "2 events of zero duration are labels for 0.2 s, or until the next one" in recording.notes

@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -188,9 +187,7 @@ class _Place:
         """Return begin, end and text of labels in the order in which they are painted; and how many held ones."""
         long = sorted((one for one in events if one.duration > 0), key=lambda one: (-one.duration, one.onset))
         points = sorted((one for one in events if one.duration == 0), key=lambda one: one.onset)
-        ends = [min(one.onset + hold_s, after.onset) for one, after in pairwise(points)]
-        ends += [one.onset + hold_s for one in points[-1:]]
-        held = [Event(one.onset, end - one.onset, one.text) for one, end in zip(points, ends, strict=True)]
+        held = [Event(one.onset, hold_s, one.text) for one in points]
         return [(*self.of(one), one.text) for one in (*long, *held)], len(points)
 
     def painted(self, spans: Iterable[tuple[int, int, str]], vocabulary: tuple[str, ...]) -> IntArray:
