@@ -118,3 +118,21 @@ def prepare(
         typer.echo(f"  mended: {repair}")
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")
+
+
+@data_app.command("export")
+def export(
+    data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    bids: Annotated[bool, typer.Option("--bids", help="As EMG-BIDS: BDF files of 24 bits with sidecars.")] = False,
+) -> None:
+    """Write recordings in a format that other programs read; stopped, the same command goes on.
+
+    Example: `cpep data export --bids runs/cohort runs/cohort.bids`
+    """
+    from cpep.data.bids.export import export_bids
+    from cpep.runtime.files import progress_line
+
+    if not bids:
+        raise UserError("say what to write: --bids is what there is")
+    typer.echo(export_bids(data, out, progress=progress_line("export", "recordings")))

@@ -84,7 +84,7 @@ def prepare(
         return store
 
     try:
-        stamps = [_stamp(source) for source in sources]
+        stamps = [stamp_of(source) for source in sources]
         tables = split_tables(folder, sources)
         metadata = _metadata(folder, tables)
         whole = existing(out, slice(None), metadata)
@@ -93,7 +93,8 @@ def prepare(
             shards.refuse_other_division(out, shard)
             return existing(part, mine, None) or build(part, mine, _readers(sources[mine], asked), {}, None)
         if not whole:
-            splits = {name: split for table in tables for name, split in table.splits(folder).items()}
+            splits = {source.name.split("/")[-1]: split for source in sources if (split := source.split())}
+            splits |= {name: split for table in tables for name, split in table.splits(folder).items()}
             readers = _parts(out, existing, stamps) or _readers(sources, asked)
             whole = build(out, slice(None), readers, splits, metadata)
         shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
@@ -229,13 +230,14 @@ def _refuse_other_conditioning(store: Store, sources: Sequence[Source], asked: A
         )
 
 
-def _stamp(source: Source) -> Stamp:
+def stamp_of(source: Source) -> Stamp:
+    """Return what tells whether a recording is the same: its name, size and time of each of its files."""
     paths = (source.path, *source.sidecars)
     return [source.name, *(number for path in paths for number in _size_and_time(path))]
 
 
 def _size_and_time(path: Path) -> list[int]:
-    status = path.stat()
+    status = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere: reading it says so
     return [status.st_size, status.st_mtime_ns]
 
 
