@@ -2,7 +2,7 @@ import pytest
 
 from cpep.cli.main import main
 from cpep.data.readers.emg2pose import MetadataRow, write_metadata, write_recording
-from cpep.download import http as remote
+from cpep.download import connections
 from cpep.download.plan import MINI, TABLE, TAR
 from tests.data.samples import emg2pose_like
 from tests.download.mirror import STAGES, packed
@@ -37,9 +37,9 @@ def files(recordings):
 
 @pytest.fixture
 def server(files, monkeypatch):
-    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 1e-4)
-    monkeypatch.setattr(remote, "LONGEST_PAUSE_S", 1e-3)
-    monkeypatch.setattr(remote, "TICK_S", 0.01)
+    monkeypatch.setattr(connections, "FIRST_PAUSE_S", 1e-4)
+    monkeypatch.setattr(connections, "LONGEST_PAUSE_S", 1e-3)
+    monkeypatch.setattr(connections, "TICK_S", 0.01)
     monkeypatch.setattr("cpep.runtime.jobs.cores", lambda: 1)
     with serving(dict(files)) as server:
         yield server

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from cpep.download import http as module
-from cpep.download.http import LONGEST_PAUSE_S, TRIES, Limiter, Remote, Stopped, Version, side_by_side
+from cpep.download import connections as module
+from cpep.download.connections import LONGEST_PAUSE_S, TRIES, Limiter, Stopped, side_by_side
+from cpep.download.http import Remote, Version
 from cpep.types import UserError
 from tests.download.range_server import done, serving, times
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from cpep.data.readers.emg2pose import check_file
-from cpep.download.http import GOES_ON, side_by_side
+from cpep.download.connections import GOES_ON, side_by_side
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
 from cpep.download.tar_walk import walk

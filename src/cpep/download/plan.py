@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.readers.metadata import METADATA, MetadataRow, parse_metadata, read_metadata
-from cpep.download.http import Limiter, Remote
+from cpep.download.connections import Limiter
+from cpep.download.http import Remote
 from cpep.download.selection import Selection, choose, seconds_of
 from cpep.download.tar_index import TarIndex, load_index
 from cpep.runtime.files import atomic_path, write_text
