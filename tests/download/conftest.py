@@ -50,7 +50,10 @@ def cli(server, capsys):
     """Run ``cpep data download emg2pose``; returns its status, and what it prints."""
 
     def run(out, *argv, status=0):
-        assert main(["data", "download", "emg2pose", str(out), "--url", server.url, *map(str, argv)]) == status
+        assert (
+            main(["data", "download", "emg2pose", str(out), "--from", "tar", "--url", server.url, *map(str, argv)])
+            == status
+        )
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return said.out + said.err

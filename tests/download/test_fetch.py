@@ -9,8 +9,8 @@ from collections import namedtuple
 
 import pytest
 
-from cpep.download import fetch as fetching
 from cpep.download import connections
+from cpep.download import fetch as fetching
 from cpep.download import tar_index as tarindex
 from cpep.download.fetch import fetch, find_members
 from cpep.download.plan import TAR, make_plan, partial_of

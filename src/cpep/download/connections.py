@@ -173,7 +173,9 @@ class Connections:
                 self.requests += 1
             yield from self._body(answer, check(answer))
         except ssl.SSLCertVerificationError as error:
-            raise UserError(f"{_shown(parts)}: its certificate is not trusted here ({error.verify_message})") from error
+            raise UserError(
+                f"{_shown(parts)}: its certificate is not trusted here ({error.verify_message})"
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             self._pause(0)

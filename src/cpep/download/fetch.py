@@ -113,7 +113,7 @@ class _Fetch:
     def _bring(self, header: Header, path: Path, kept: Path) -> str:
         """Bring a file to its size and give it its name; else remove it and return what is wrong with it."""
         with kept.open("ab") as file:
-            _alone(file.fileno(), kept)
+            alone(file.fileno(), kept)
             have = kept.stat().st_size
             if have > header.size:
                 file.truncate(0)
@@ -133,7 +133,7 @@ class _Fetch:
         return ""
 
 
-def _alone(descriptor: int, path: Path) -> None:
+def alone(descriptor: int, path: Path) -> None:
     """Refuse a file that another process is writing."""
     try:
         import fcntl

@@ -1,0 +1,189 @@
+"""A server as that of NEMAR, on a thread: small files at once, recordings by redirect to another host; and a set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from cpep.download.plan import TABLE
+from tests.download.range_server import Handler, RangeServer, running
+
+DATASET, VERSION = "nm000281", "v1.0.3"
+STAGES = ("FistOpen", "PinchAll", "Wave")
+SPLITS = {"train": "none", "val": "user", "test": "user_stage"}
+SIGNATURE = "X-Amz-Signature=secret"
+
+Trick = Callable[["NemarHandler", str], bool]
+"""Given a request and what is asked (a path below the version, or ``objects/...``), answers it and returns true."""
+
+
+class NemarServer(RangeServer):
+    """Serves ``content`` (path -> bytes) of one version of a data set, and logs what was asked: (host, path, start).
+
+    Attributes:
+        manifest: by path, as the storage keeps it; ``None`` where the storage refuses.
+        listed: whether the server answers a list of all files.
+    """
+
+    def __init__(self, content: dict[str, bytes], dataset: str = DATASET, version: str = VERSION) -> None:
+        super().__init__({TABLE: table(content)}, NemarHandler)
+        self.content, self.dataset, self.version = content, dataset, version
+        self.manifest: dict[str, dict] | None = {path: entry(path, body) for path, body in content.items()}
+        self.listed, self.ranges = False, True
+        self.play: Trick | None = None
+        self.log: list = []
+        self.headers: list = []
+
+    @property
+    def paths(self) -> list[str]:
+        """What was asked of the version."""
+        below = f"{self.dataset}/{self.version}/"
+        return [path.removeprefix(below) for _, path, _ in self.log if path.startswith(below)]
+
+    @property
+    def tables(self) -> list[str]:
+        """What comes with every part."""
+        top = [path for path in self.content if "/" not in path and path[0] != "."]
+        return sorted(top + [path for path in self.content if path.endswith("_scans.tsv")])
+
+
+class NemarHandler(Handler):
+    server: NemarServer
+
+    def do_GET(self) -> None:
+        server, url = self.server, urlsplit(self.path)
+        path = unquote(url.path).removeprefix("/emg2pose/").removeprefix("/")
+        start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        with server.lock:
+            server.log.append((self.headers["Host"].split(":")[0], path, start))
+            server.headers.append(dict(self.headers))
+        below = f"{server.dataset}/{server.version}/"
+        if server.play is not None and server.play(self, path.removeprefix(below)):
+            return
+        if path == TABLE:
+            self.part(start, int(self.headers["Range"].rpartition("-")[2]) + 1)
+        elif path == server.dataset:
+            self.whole(json.dumps({"dataset_id": server.dataset, "latest": server.version, "versions": []}).encode())
+        elif path == f"{server.dataset}/version/{server.version}.json":
+            head = {"dataset_id": server.dataset, "version": server.version[1:]}
+            value = json.dumps({**head, "files": server.manifest}).encode()
+            self.answer(403) if server.manifest is None else self.whole(value)
+        elif path == f"{below}manifest.json":
+            self.whole(json.dumps(as_list(server)).encode()) if server.listed else self.answer(413)
+        elif path.startswith("objects/") and url.query == SIGNATURE:
+            self.object(server.content[path.removeprefix("objects/")], start)
+        elif path.removeprefix(below) in server.content:
+            self.named(path.removeprefix(below))
+        else:
+            self.answer(404)
+
+    def named(self, path: str) -> None:
+        if path.endswith((".bdf", ".edf")):
+            port = self.server.server_address[1]
+            self.answer(302, Location=f"http://localhost:{port}/objects/{path}?{SIGNATURE}")
+        else:
+            self.whole(self.server.content[path])
+
+    def object(self, body: bytes, start: int, cut: int | None = None) -> None:
+        """Send the part of a recording that is asked for, or all of it where the storage knows no parts."""
+        if not start or not self.server.ranges:
+            self.whole(body, cut)
+            return
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self._body(body[start:], cut)
+
+    def whole(self, body: bytes, cut: int | None = None) -> None:
+        self.send_response(200)
+        self._body(body, cut)
+
+    def _body(self, body: bytes, cut: int | None) -> None:
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.send(body[:cut])
+        self.close_connection = self.close_connection or cut is not None
+
+
+@contextmanager
+def nemar(content: dict[str, bytes], **options: str) -> Iterator[NemarServer]:
+    """Serve a data set until the block ends."""
+    with running(NemarServer(content, **options)) as server:
+        yield server
+
+
+def entry(path: str, body: bytes) -> dict:
+    if path.endswith((".bdf", ".edf")):
+        number = hashlib.sha256(body).hexdigest()
+        return {"key": f"SHA256E-s{len(body)}--{number}.bdf", "size": len(body), "checksum": f"sha256:{number}"}
+    number = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
+    return {"key": f"git:{number}", "size": len(body), "checksum": f"git:{number}", "bytes_url": "http://x.invalid"}
+
+
+def as_list(server: NemarServer) -> list[dict]:
+    """The manifest as the server answers it."""
+    found = []
+    for path, one in {path: entry(path, body) for path, body in server.content.items()}.items():
+        kind, _, number = one["checksum"].partition(":")
+        found.append({"path": path, "size": one["size"], "checksum_algorithm": kind, "checksum": number, "url": None})
+    return found
+
+
+def tsv(*rows: tuple) -> bytes:
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def small_set(splits: bool = False, seed: int = 0) -> dict[str, bytes]:
+    """Three people with two stages each and a third that only one has; one hand and stage a recording."""
+    rng = np.random.default_rng(seed)
+    made = {
+        "dataset_description.json": json.dumps(
+            {"Name": "made up", "BIDSVersion": "1.11.1", "License": "CC-BY-NC-SA-4.0"}
+        ).encode(),
+        "participants.tsv": tsv(("participant_id", "original_user"), *((f"sub-0{k}", f"user{k}") for k in range(3))),
+        "task-emg2pose_emg.json": b'{"SamplingFrequency": 2000.0}',
+        ".gitattributes": b"* annex",
+        ".datalad/config": b"[datalad]",
+        "derivatives/sub-00/emg/sub-00_task-emg2pose_emg.bdf": b"another's",
+    }
+    for k in range(3):
+        top = f"sub-0{k}/ses-01"
+        columns = ("filename", "acq_time", "duration", "stage", "side", "source_file")
+        lines = [(*columns, "split", "generalization") if splits else columns]
+        made[f"{top}/emg/sub-0{k}_ses-01_space-arm_coordsystem.json"] = b'{"EMGCoordinateUnits": "n/a"}'
+        made[f"{top}/emg/sub-0{k}_ses-01_electrodes.tsv"] = tsv(("name", "x", "y"), ("e0", k, 1))
+        for run, (stage, side) in enumerate(_runs(k), 1):
+            name = f"sub-0{k}_ses-01_task-emg2pose_run-{run:02d}_recording-{side}"
+            split = tuple(SPLITS)[k]
+            length = 30.5 + 10 * run + k
+            made[f"{top}/emg/{name}_emg.bdf"] = rng.bytes(150_000 + 9_000 * run)
+            said = {"Stage": stage, "HandSide": side, "RecordingDuration": length}
+            made[f"{top}/emg/{name}_emg.json"] = json.dumps(said).encode()
+            made[f"{top}/emg/{name}_channels.tsv"] = tsv(("name", "type", "units"), ("emg0", "EMG", "V"))
+            made[f"{top}/emg/{name}_events.tsv"] = tsv(("onset", "duration", "trial_type"), (0.0, length, stage))
+            line = (f"emg/{name}_emg.bdf", "n/a", length, stage, side, f"2022-{k}@{run}_{side}.hdf5")
+            lines.append((*line, split, SPLITS[split]) if splits else line)
+        made[f"{top}/sub-0{k}_ses-01_scans.tsv"] = tsv(*lines)
+    return made
+
+
+def _runs(k: int) -> list[tuple[str, str]]:
+    sides = ("left", "right")
+    return [(stage, side) for stage in STAGES[: 3 if k == 1 else 2] for side in sides]
+
+
+def table(content: dict[str, bytes]) -> bytes:
+    """emg2pose's own metadata of what is in a set."""
+    lines = ["user,session,stage,side,moving_hand,held_out_user,held_out_stage,split,generalization,start,end,filename"]
+    for path, body in content.items():
+        for row in body.decode().splitlines()[1:] if path.endswith("_scans.tsv") else ():
+            _, _, length, stage, side, source, *_ = row.split("\t")
+            k = int(path[5])
+            split, kind = list(SPLITS.items())[k]
+            stem = source.removesuffix(".hdf5")
+            lines.append(f"user{k},s,{stage}_both,{side},,False,False,{split},{kind},100,{100 + float(length)},{stem}")
+    return ("\n".join(lines) + "\n").encode()
