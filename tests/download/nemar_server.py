@@ -31,7 +31,7 @@ class NemarServer(RangeServer):
     """
 
     def __init__(self, content: dict[str, bytes], dataset: str = DATASET, version: str = VERSION) -> None:
-        super().__init__({TABLE: table(content)}, NemarHandler)
+        super().__init__({}, NemarHandler)
         self.content, self.dataset, self.version = content, dataset, version
         self.manifest: dict[str, dict] | None = {path: entry(path, body) for path, body in content.items()}
         self.listed, self.ranges = False, True
@@ -178,12 +178,16 @@ def _runs(k: int) -> list[tuple[str, str]]:
 
 def table(content: dict[str, bytes]) -> bytes:
     """emg2pose's own metadata of what is in a set."""
-    lines = ["user,session,stage,side,moving_hand,held_out_user,held_out_stage,split,generalization,start,end,filename"]
+    lines = [
+        "user,session,stage,side,moving_hand,held_out_user,held_out_stage,split,generalization,start,end,filename"
+    ]
     for path, body in content.items():
         for row in body.decode().splitlines()[1:] if path.endswith("_scans.tsv") else ():
             _, _, length, stage, side, source, *_ = row.split("\t")
             k = int(path[5])
             split, kind = list(SPLITS.items())[k]
             stem = source.removesuffix(".hdf5")
-            lines.append(f"user{k},s,{stage}_both,{side},,False,False,{split},{kind},100,{100 + float(length)},{stem}")
+            lines.append(
+                f"user{k},s,{stage}_both,{side},,False,False,{split},{kind},100,{100 + float(length)},{stem}"
+            )
     return ("\n".join(lines) + "\n").encode()

@@ -45,7 +45,7 @@ def test_checksums(kind):
 @pytest.mark.parametrize("checksum", ["", "sha256:", "crc:" + "0" * 40, "sha256:" + "Z" * 64, "0" * 64])
 def test_what_cannot_be_checked_is_refused_where_it_is_wanted(checksum):
     (one,) = parse_manifest(content({"a.bdf": {"size": 0, "checksum": checksum}}), *PLACE).values()
-    with pytest.raises(UserError, match="gives a.bdf the checksum .* by which it cannot be checked"):
+    with pytest.raises(UserError, match=r"gives a.bdf the checksum .* by which it cannot be checked"):
         one.refuse_odd("nm000281 v1.0.3")
 
 
@@ -56,7 +56,22 @@ def test_odd_characters_are_refused_where_they_are_wanted(path):
         one.refuse_odd("nm000281 v1.0.3")
 
 
-OUTSIDE = ["../a", "a/../../b", "/etc/passwd", "a//b", "a/./b", "", ".", "..", "a\\..\\b", "C:/a", "C:a", "a\0b", "a\nb", "a/"]
+OUTSIDE = [
+    "../a",
+    "a/../../b",
+    "/etc/passwd",
+    "a//b",
+    "a/./b",
+    "",
+    ".",
+    "..",
+    "a\\..\\b",
+    "C:/a",
+    "C:a",
+    "a\0b",
+    "a\nb",
+    "a/",
+]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)

@@ -51,7 +51,7 @@ def test_recordings_and_tables():
 
 def test_tables_as_people_write_them(tmp_path):
     path = tmp_path / "participants.tsv"
-    path.write_bytes("\ufeffparticipant_id\toriginal_user\r\nsub-01\tab\"c\r\nsub-1\tn/a\r\n\r\n".encode())
+    path.write_bytes('\ufeffparticipant_id\toriginal_user\r\nsub-01\tab"c\r\nsub-1\tn/a\r\n\r\n'.encode())
     assert people(tmp_path) == {"sub-01": 'ab"c', "sub-1": "1"}
     path.unlink()
     assert people(tmp_path) == {}

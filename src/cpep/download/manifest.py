@@ -26,6 +26,7 @@ HASHES = ("md5", "sha1", "sha256", "sha512")
 """Checksums of the content; ``git`` is that of a git blob."""
 
 _CHECKSUM = re.compile(r"(git|" + "|".join(HASHES) + r"):([0-9a-f]{32,128})")
+_ODD = re.compile(r"[\\\x00-\x1f\x7f]|^[^/]*:")
 _PLAIN = re.compile(r"[A-Za-z0-9_+@=,.-]+(/[A-Za-z0-9_+@=,.-]+)*")
 
 
@@ -121,12 +122,7 @@ def foreign(path: str) -> bool:
     >>> [foreign(path) for path in ("sub-01/emg/a_emg.bdf", "../a", "/a", "a//b", "C:/a", "a\\b")]
     [False, True, True, True, True, True]
     """
-    odd = (
-        "\\" in path
-        or ":" in path.partition("/")[0]
-        or any(ord(letter) < 32 or ord(letter) == 127 for letter in path)
-    )
-    return odd or any(part in ("", ".", "..") for part in path.split("/"))
+    return _ODD.search(path) is not None or any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def _refuse_other(value: dict[str, Any], url: str, dataset: str, version: str) -> None:

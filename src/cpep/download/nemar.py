@@ -119,7 +119,7 @@ def make_plan(
     _refuse_folder(out)
     with site:
         release = Release(dataset, _version(site, server, out, dataset, version), server.data)
-        manifest = _manifest(site, server, release, index or out / manifests.KEPT)
+        manifest = _manifest(site, server, release, index or out / manifests.KEPT, note)
         paths = subset.tables(manifest)
         known = subset.recordings(manifest)
         if not known:
@@ -132,7 +132,11 @@ def make_plan(
             rows = with_splits(rows, server.table, out, note)
         if selection is not None and selection.hours is not None:
             rows = with_lengths(rows, where, manifest, out, partial(fetch_files, site, release, out, threads=threads))
-    chosen = [] if selection is None else choose(rows, by_name(selection, out), dataset)
+    chosen = (
+        []
+        if selection is None
+        else choose(rows, by_name(selection, rows, where), "emg2pose" if dataset == EMG2POSE else dataset)
+    )
     files = _with_belongings([where[row.filename] for row in chosen], paths, manifest)
     return NemarPlan(site, release, out, tuple(chosen or rows), files, _licence(out, release))
 
@@ -195,11 +199,12 @@ def _newest(site: Site, server: Server, dataset: str) -> str:
     return version
 
 
-def _manifest(site: Site, server: Server, release: Release, kept: Path) -> Manifest:
+def _manifest(site: Site, server: Server, release: Release, kept: Path, note: Callable[[str], None]) -> Manifest:
     """Return the manifest that a file keeps; else that of the storage, or, up to 30,000 files, of the server."""
     dataset, version = release.dataset, release.version
     if kept.exists():
         return _kept_manifest(kept, dataset, version)
+    note(f"fetching the manifest of {release}, once (43 MB for emg2pose); it is kept in {kept}")
     refusals = []
     for url in (
         f"{server.storage}{dataset}/version/{version}.json",
@@ -233,7 +238,9 @@ def _licence(out: Path, release: Release) -> str:
 def _terms(release: Release, name: str, licence: str) -> str:
     where = f"{release} of NEMAR (https://nemar.org)"
     if release.dataset == EMG2POSE and licence == "CC-BY-NC-SA-4.0":
-        return tar.LICENSE.replace("The recordings and metadata.csv", f"The recordings (as {where}) and tables", 1)
+        return f"The files in this folder are {where}, which is emg2pose in EMG-BIDS.\n" + tar.LICENSE.replace(
+            " and metadata.csv", "", 1
+        )
     if licence in ("", "n/a"):
         return (
             f"The files in this folder are {where}, {name}.\nIt names no licence: ask who published it before use.\n"

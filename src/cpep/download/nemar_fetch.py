@@ -165,7 +165,10 @@ class _Fetch:
             except WrongSize as error:
                 reason = str(error)
             except Refused as error:
-                return str(error)
+                reason = str(error)
+                if not _size(partial_of(path)):
+                    partial_of(path).unlink()
+                break
             if not reason:
                 break
             partial_of(path).unlink(missing_ok=True)

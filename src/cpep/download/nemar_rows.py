@@ -117,7 +117,7 @@ def _recording_duration(path: Path) -> float:
     return 0.0 if found == "n/a" else _seconds(found, str(path))
 
 
-def by_name(selection: Selection, out: Path) -> Selection:
-    """Return a selection with people by the names of the rows, where they are given as in participants.tsv."""
-    who = subset.people(out)
+def by_name(selection: Selection, rows: Sequence[MetadataRow], where: dict[str, str]) -> Selection:
+    """Return a selection with people by the names of the rows, where they are given by their folders (``sub-01``)."""
+    who = {where[row.filename].partition("/")[0]: row.user for row in rows}
     return replace(selection, users=tuple(dict.fromkeys(who.get(user, user) for user in selection.users)))

@@ -88,9 +88,7 @@ def download(
     if origin is Origin.nemar:
         _from_nemar(order, dataset, version)
     elif dataset != "emg2pose" or version:
-        raise UserError(
-            f"--from tar: the tar is one version of emg2pose; leave out {(version and '--version') or dataset}"
-        )
+        raise UserError("--from tar: the tar is emg2pose in its only version; name it so, and leave out --version")
     else:
         _from_tar(order)
 
