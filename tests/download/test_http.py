@@ -215,6 +215,19 @@ def test_threads_stop_at_the_first_mistake_and_at_ctrl_c(server):
     assert time.monotonic() - began < 10
 
 
+def test_after_a_mistake_no_call_is_begun(server):
+    begun = []
+
+    def fail():
+        raise UserError("mine")
+
+    with Remote(server.url + "a.tar") as remote:
+        calls = [fail, lambda: remote._stop.wait(10), *[lambda: begun.append(1)] * 100]
+        with pytest.raises(UserError, match="mine"):
+            side_by_side(remote, calls, 2, lambda: None)
+    assert begun == []
+
+
 def test_a_certificate_that_is_not_trusted_is_said_at_once(server, monkeypatch):
     def refuse(self, *args, **options):
         error = ssl.SSLCertVerificationError("bad")

@@ -256,15 +256,26 @@ def side_by_side(
         threads: how many at a time.
         tick: called in this thread a few times a second.
     """
+    todo, stop, lock = iter(calls), threading.Event(), threading.Lock()
+
+    def work() -> None:
+        while not stop.is_set():
+            with lock:
+                call = next(todo, None)
+            if call is None:
+                return
+            call()
+
     pool = ThreadPoolExecutor(threads)
     try:
-        waiting = {pool.submit(call) for call in calls}
+        waiting = {pool.submit(work) for _ in range(threads)}
         while waiting:
             done, waiting = wait(waiting, TICK_S, FIRST_EXCEPTION)
             for future in done:
                 future.result()
             tick()
     except BaseException:
+        stop.set()
         connections.close()
         raise
     finally:

@@ -89,7 +89,8 @@ def read_table(path: Path, needed: Collection[str]) -> list[dict[str, str]]:
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise UserError(f"{path}, line {number}: {len(row)} cells where the header has {len(header)}")
-    return [{name: "" if cell == "n/a" else cell for name, cell in zip(header, row, strict=True)} for row in rows]
+    plain = [["" if cell.strip() == "n/a" else cell.strip() for cell in row] for row in rows]
+    return [dict(zip(header, row, strict=True)) for row in plain]
 
 
 def scans(folder: Path, paths: Sequence[str]) -> dict[str, dict[str, str]]:
