@@ -38,6 +38,7 @@ class NemarServer(RangeServer):
         self.play: Trick | None = None
         self.log: list = []
         self.headers: list = []
+        self.accepted = 0
 
     @property
     def paths(self) -> list[str]:
@@ -54,6 +55,11 @@ class NemarServer(RangeServer):
 
 class NemarHandler(Handler):
     server: NemarServer
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.accepted += 1
 
     def do_GET(self) -> None:
         server, url = self.server, urlsplit(self.path)

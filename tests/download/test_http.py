@@ -216,13 +216,18 @@ def test_threads_stop_at_the_first_mistake_and_at_ctrl_c(server):
 
 
 def test_after_a_mistake_no_call_is_begun(server):
-    begun = []
+    begun, both = [], threading.Barrier(2)
 
     def fail():
+        both.wait(10)
         raise UserError("mine")
 
+    def hang():
+        both.wait(10)
+        remote._stop.wait(10)
+
     with Remote(server.url + "a.tar") as remote:
-        calls = [fail, lambda: remote._stop.wait(10), *[lambda: begun.append(1)] * 100]
+        calls = [fail, hang, *[lambda: begun.append(1)] * 100]
         with pytest.raises(UserError, match="mine"):
             side_by_side(remote, calls, 2, lambda: None)
     assert begun == []

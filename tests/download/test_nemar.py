@@ -155,6 +155,16 @@ def test_splits_of_the_release_or_of_the_table(tmp_path, cli, server):
         assert {row.generalization for row in plan.rows} == {"user", "user_stage"}
 
 
+def test_the_table_fills_only_what_the_release_does_not_say(tmp_path):
+    path = "sub-01/ses-01/sub-01_ses-01_scans.tsv"
+    first, *others = SPLIT_SET[path].decode().splitlines()
+    content = {**SPLIT_SET, path: "\n".join([first, others[0].replace("val\tuser", "n/a\tn/a"), *others[1:]]).encode()}
+    with nemar(content) as other:
+        other.files[TABLE] = table(SET).replace(b",val,user,", b",test,user,")
+        plan = make_plan(Selection(("user1",)), tmp_path, server=Server.at(other.url))
+    assert sorted(row.split for row in plan.rows) == ["test"] + ["val"] * 5
+
+
 def test_the_table_of_the_data_set_is_taken_first(tmp_path, cli, server):
     content = {**SET, TABLE: table(SET).replace(b",val,", b",test,")}
     server.content, server.manifest = content, {path: entry(path, body) for path, body in content.items()}
