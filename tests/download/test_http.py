@@ -233,6 +233,20 @@ def test_after_a_mistake_no_call_is_begun(server):
     assert begun == []
 
 
+def test_a_connection_that_is_made_after_the_stop_is_not_waited_for(server, monkeypatch):
+    """A stop finds no socket to shut while a thread connects."""
+    connect = http.client.HTTPConnection.connect
+
+    def stopped_meanwhile(self):
+        remote.close()
+        connect(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", stopped_meanwhile)
+    with Remote(server.url + "a.tar") as remote, pytest.raises(Stopped):
+        remote.read(0, 10)
+    assert server.log == []
+
+
 def test_a_certificate_that_is_not_trusted_is_said_at_once(server, monkeypatch):
     def refuse(self, *args, **options):
         error = ssl.SSLCertVerificationError("bad")

@@ -77,7 +77,11 @@ def test_connections_are_kept_over_redirects(server):
         url = f"{server.url}{server.dataset}/{server.version}/"
         for path in (NAME, "participants.tsv", NAME):
             assert b"".join(site.blocks(url + path, 0, len(server.content[path]))) == server.content[path]
-        assert server.accepted == 2 and len(site._open) == 2 and (site.requests, site.received) == (5, 2 * len(BODY) + len(SMALL))
+        assert (
+            server.accepted == 2
+            and len(site._open) == 2
+            and (site.requests, site.received) == (5, 2 * len(BODY) + len(SMALL))
+        )
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -167,6 +167,9 @@ class Connections:
         parts = web_address(url)
         connection, answer = self._connection(parts), None
         try:
+            if connection.sock is None:
+                connection.connect()
+                self._pause(0)  # ``close`` shuts the sockets that it sees; a later one is not waited for
             connection.request("GET", self._target(parts), headers={**headers, "User-Agent": f"cpep/{__version__}"})
             answer = connection.getresponse()
             with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -69,7 +68,7 @@ def left(out: Path, entries: Sequence[Entry]) -> dict[Entry, int]:
 def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -106,7 +105,7 @@ def fetch_files(
         groups.setdefault(entry.checksum, []).append(entry)
     here = {entry.checksum: entry for entry in entries if entry not in todo}
     total = sum(entry.size for entry in todo)
-    task = _Fetch(site, release, out, total - sum(todo.values()))
+    task = _Fetch(site, release, out, len(todo), total - sum(todo.values()))
     calls = [partial(task.group, group, here.get(checksum)) for checksum, group in groups.items()]
     side_by_side(site, calls, threads, lambda: progress(min(task.done, total), total))
     if task.bad:
@@ -121,6 +120,7 @@ class _Fetch:
     site: Site
     release: Release
     out: Path
+    files: int
     done: int
     bad: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -131,7 +131,8 @@ class _Fetch:
             path = self.out / entry.path
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                reason = self._copy(source, entry, path) if source else self._get(entry, path)
+                copied = source is not None and self._copy(source, entry, path)
+                reason = "" if copied else self._get(entry, path)
             except OSError as error:
                 raise UserError(
                     f"cannot write {path}: {error.strerror or error}; make room, then {GOES_ON}"
@@ -143,17 +144,19 @@ class _Fetch:
 
     def failure(self, end: str) -> str:
         """Say which files did not come."""
-        first = min(self.bad)
+        with self._lock:
+            first, count = min(self.bad), len(self.bad)
         return (
-            f"{len(self.bad):,} files of {self.release} did not come as the manifest says, the first "
-            f"{self.release.url(first)} ({self.bad[first]}); {end}; {GOES_ON}; if it stays so, the version was "
-            "rewritten: delete the kept manifest (.nemar_manifest.json, or --index), or take another --version"
+            f"{count:,} of {self.files:,} files of {self.release} did not come as the manifest says, "
+            f"the first {self.release.url(first)} ({self.bad[first]}); {end}; {GOES_ON}; if it stays so, the "
+            "version was rewritten: delete the kept manifest (.nemar_manifest.json, or --index), or take another --version"
         )
 
     def _note_bad(self, entry: Entry, reason: str) -> None:
         with self._lock:
             self.bad[entry.path] = reason
-        if len(self.bad) == MOST_BAD:
+            enough = len(self.bad) >= MOST_BAD
+        if enough:
             raise UserError(self.failure("these are too many, so nothing more was asked for"))
 
     def _get(self, entry: Entry, path: Path) -> str:
@@ -191,12 +194,17 @@ class _Fetch:
         kept.replace(path)
         return ""
 
-    def _copy(self, source: Entry, entry: Entry, path: Path) -> str:
+    def _copy(self, source: Entry, entry: Entry, path: Path) -> bool:
+        """Copy a file from one of the same content, and return whether it still has this content."""
+        content, hasher = (self.out / source.path).read_bytes(), entry.hasher()
+        hasher.update(content)
+        if not entry.right(hasher):
+            return False
         kept = partial_of(path)
-        shutil.copyfile(self.out / source.path, kept)
+        kept.write_bytes(content)
         kept.replace(path)
         self._count(entry.size)
-        return ""
+        return True
 
     def _count(self, count: int) -> None:
         with self._lock:

@@ -42,7 +42,7 @@ def read_rows(
         name = row.filename if row.filename and row.filename not in where else path
         where[name] = path
         rows.append(replace(row, filename=name))
-    if gone := sorted(path for path in lines if subset.RECORDING.fullmatch(path) and path not in set(known)):
+    if gone := sorted({path for path in lines if subset.RECORDING.fullmatch(path)} - set(known)):
         note(f"{len(gone)} recordings of scans.tsv are not in the manifest of {dataset}, the first {gone[0]}")
     return rows, where
 
