@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
-
 from cpep.download.plan import TABLE
+from tests.download.nemar_set import entry
 from tests.download.range_server import Handler, RangeServer, running
 
 DATASET, VERSION = "nm000281", "v1.0.3"
-STAGES = ("FistOpen", "PinchAll", "Wave")
-SPLITS = {"train": "none", "val": "user", "test": "user_stage"}
 SIGNATURE = "X-Amz-Signature=secret"
 
 Trick = Callable[["NemarHandler", str], bool]
@@ -122,14 +118,6 @@ def nemar(content: dict[str, bytes], **options: str) -> Iterator[NemarServer]:
         yield server
 
 
-def entry(path: str, body: bytes) -> dict:
-    if path.endswith((".bdf", ".edf")):
-        number = hashlib.sha256(body).hexdigest()
-        return {"key": f"SHA256E-s{len(body)}--{number}.bdf", "size": len(body), "checksum": f"sha256:{number}"}
-    number = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
-    return {"key": f"git:{number}", "size": len(body), "checksum": f"git:{number}", "bytes_url": "http://x.invalid"}
-
-
 def as_list(server: NemarServer) -> list[dict]:
     """The manifest as the server answers it."""
     found = []
@@ -137,63 +125,3 @@ def as_list(server: NemarServer) -> list[dict]:
         kind, _, number = one["checksum"].partition(":")
         found.append({"path": path, "size": one["size"], "checksum_algorithm": kind, "checksum": number, "url": None})
     return found
-
-
-def tsv(*rows: tuple) -> bytes:
-    return "".join("\t".join(map(str, row)) + "\n" for row in rows).encode()
-
-
-def small_set(splits: bool = False, seed: int = 0) -> dict[str, bytes]:
-    """Three people with two stages each and a third that only one has; one hand and stage a recording."""
-    rng = np.random.default_rng(seed)
-    made = {
-        "dataset_description.json": json.dumps(
-            {"Name": "made up", "BIDSVersion": "1.11.1", "License": "CC-BY-NC-SA-4.0"}
-        ).encode(),
-        "participants.tsv": tsv(("participant_id", "original_user"), *((f"sub-0{k}", f"user{k}") for k in range(3))),
-        "task-emg2pose_emg.json": b'{"SamplingFrequency": 2000.0}',
-        ".gitattributes": b"* annex",
-        ".datalad/config": b"[datalad]",
-        "derivatives/sub-00/emg/sub-00_task-emg2pose_emg.bdf": b"another's",
-    }
-    for k in range(3):
-        top = f"sub-0{k}/ses-01"
-        columns = ("filename", "acq_time", "duration", "stage", "side", "source_file")
-        lines = [(*columns, "split", "generalization") if splits else columns]
-        made[f"{top}/emg/sub-0{k}_ses-01_space-arm_coordsystem.json"] = b'{"EMGCoordinateUnits": "n/a"}'
-        made[f"{top}/emg/sub-0{k}_ses-01_electrodes.tsv"] = tsv(("name", "x", "y"), ("e0", k, 1))
-        for run, (stage, side) in enumerate(_runs(k), 1):
-            name = f"sub-0{k}_ses-01_task-emg2pose_run-{run:02d}_recording-{side}"
-            split = tuple(SPLITS)[k]
-            length = 30.5 + 10 * run + k
-            made[f"{top}/emg/{name}_emg.bdf"] = rng.bytes(150_000 + 9_000 * run)
-            said = {"Stage": stage, "HandSide": side, "RecordingDuration": length}
-            made[f"{top}/emg/{name}_emg.json"] = json.dumps(said).encode()
-            made[f"{top}/emg/{name}_channels.tsv"] = tsv(("name", "type", "units"), ("emg0", "EMG", "V"))
-            made[f"{top}/emg/{name}_events.tsv"] = tsv(("onset", "duration", "trial_type"), (0.0, length, stage))
-            line = (f"emg/{name}_emg.bdf", "n/a", length, stage, side, f"2022-{k}@{run}_{side}.hdf5")
-            lines.append((*line, split, SPLITS[split]) if splits else line)
-        made[f"{top}/sub-0{k}_ses-01_scans.tsv"] = tsv(*lines)
-    return made
-
-
-def _runs(k: int) -> list[tuple[str, str]]:
-    sides = ("left", "right")
-    return [(stage, side) for stage in STAGES[: 3 if k == 1 else 2] for side in sides]
-
-
-def table(content: dict[str, bytes]) -> bytes:
-    """emg2pose's own metadata of what is in a set."""
-    lines = [
-        "user,session,stage,side,moving_hand,held_out_user,held_out_stage,split,generalization,start,end,filename"
-    ]
-    for path, body in content.items():
-        for row in body.decode().splitlines()[1:] if path.endswith("_scans.tsv") else ():
-            _, _, length, stage, side, source, *_ = row.split("\t")
-            k = int(path[5])
-            split, kind = list(SPLITS.items())[k]
-            stem = source.removesuffix(".hdf5")
-            lines.append(
-                f"user{k},s,{stage}_both,{side},,False,False,{split},{kind},100,{100 + float(length)},{stem}"
-            )
-    return ("\n".join(lines) + "\n").encode()

@@ -148,8 +148,9 @@ class _Fetch:
             first, count = min(self.bad), len(self.bad)
         return (
             f"{count:,} of {self.files:,} files of {self.release} did not come as the manifest says, "
-            f"the first {self.release.url(first)} ({self.bad[first]}); {end}; {GOES_ON}; if it stays so, the "
-            "version was rewritten: delete the kept manifest (.nemar_manifest.json, or --index), or take another --version"
+            f"the first {self.release.url(first)} ({self.bad[first]}); {end}; {GOES_ON}; "
+            "if it stays so, the version was rewritten: delete the kept manifest (.nemar_manifest.json, or --index), "
+            "or take another --version"
         )
 
     def _note_bad(self, entry: Entry, reason: str) -> None:
