@@ -204,7 +204,8 @@ def _manifest(site: Site, server: Server, release: Release, kept: Path, note: Ca
     dataset, version = release.dataset, release.version
     if kept.exists():
         return _kept_manifest(kept, dataset, version)
-    note(f"fetching the manifest of {release}, once (43 MB for emg2pose); it is kept in {kept}")
+    long = " (43 MB)" if dataset == EMG2POSE else ""
+    note(f"fetching the manifest of {release}{long}, once: it is kept in {kept}")
     refusals = []
     for url in (
         f"{server.storage}{dataset}/version/{version}.json",

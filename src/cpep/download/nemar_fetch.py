@@ -109,7 +109,7 @@ def fetch_files(
     calls = [partial(task.group, group, here.get(checksum)) for checksum, group in groups.items()]
     side_by_side(site, calls, threads, lambda: progress(min(task.done, total), total))
     if task.bad:
-        raise UserError(task.failure(f"the other {len(todo) - len(task.bad):,} are there"))
+        raise UserError(task.failure("all others are there"))
     return len(todo)
 
 
