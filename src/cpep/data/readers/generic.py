@@ -94,7 +94,7 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         UserError: file or sidecar are damaged, or do not fit each other; the sentence names the place.
     """
     said = read_sidecar(sidecar)
-    table = read_table(path, sidecar)
+    table = read_table(path, said)
     rows_TC = table.block(said.emg, "emg")
     if len(rows_TC) == 0:
         raise UserError(f"{path} holds no samples; remove it")
@@ -103,8 +103,8 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     emg_TC, solid_T = interpolate_rows(rows_TC, time_T, grid_T, said.max_gap_s)
     # The row that a regular sample belongs to, for what cannot be interpolated.
     row_T = np.searchsorted(time_T, grid_T + SAME_TIME_S, side="right") - 1
-    vocabulary = ("rest", *dict.fromkeys(name for name in said.label_names.values() if name != "rest"))
-    label_T = table.labels(said, said.label, len(rows_TC), vocabulary)[row_T]
+    label_R, notes = table.labels(said.label, len(rows_TC))
+    prompt_R, _ = table.labels(said.prompt, len(rows_TC))
     anchor_SJ, valid_S = _anchor(table, said, time_T, grid_T, solid_T)
     name = stem(path)
     return Recording(
@@ -118,9 +118,9 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
-        label_T=np.where(solid_T, label_T, np.int16(UNKNOWN)),
-        vocabulary=vocabulary,
-        prompt_T=table.labels(said, said.prompt, len(rows_TC), vocabulary)[row_T] if said.prompt else None,
+        label_T=np.where(solid_T, label_R[row_T], np.int16(UNKNOWN)),
+        vocabulary=said.label_names.vocabulary,
+        prompt_T=prompt_R[row_T] if said.prompt else None,
         repetition_T=table.repetitions(said.repetition, len(rows_TC))[row_T] if said.repetition else None,
     )
 
