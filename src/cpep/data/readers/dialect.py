@@ -164,8 +164,10 @@ def _counted(lines: Sequence[str], path: Path, asked: Asked) -> tuple[int, str, 
                 f"{path} does not name its columns: line {at + 1}, its first, holds numbers; write their names there, "
                 f"or call columns by their number from 0 in {asked.sidecar.name}"
             )
+        _refuse_twice(names, path, asked)
+        absent = [name for name in missing if name not in names]
         raise UserError(
-            f"{path} has no {missing[0]!r}, which {asked.sidecar.name} asks for; it has "
+            f"{path} has no {(absent or missing)[0]!r}, which {asked.sidecar.name} asks for; it has "
             f"{', '.join(sorted(filter(None, names))[:20])}"
         )
     if over := [name for name in wanted if int(name) >= len(names)]:

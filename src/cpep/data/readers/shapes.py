@@ -83,7 +83,9 @@ def one_value_a_row(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArr
         return array.ravel()
     hint = ""
     if array.ndim == 2 and array.dtype.kind in "biuf" and array.shape[1] <= array.shape[0] and _one_hot(array):
-        hint = f"; each row marks one column (one-hot), so save its number: {name}.argmax(axis=1)"
+        number = f"{name}.argmax(axis=1)"
+        number = number if array.any(axis=1).all() else f"numpy.where({name}.any(axis=1), {number}, -1)"
+        hint = f"; each row marks one column (one-hot), so save its number: {number}"
     raise UserError(f"{path}: {name!r} is {array.shape}, expected one value a row{hint}")
 
 

@@ -73,7 +73,7 @@ class Table:
                 values[place] = float(text) if text else np.nan
             except ValueError:
                 raise UserError(
-                    f"{self._at(place[0] if place else 0)}: {name!r} holds something else than numbers: {text!r}; "
+                    f"{self._at(place[0] if place else 0)}: {name!r} holds something else than numbers: {str(text)!r}; "
                     "write numbers as 1234.5, without units and thousands separators"
                 ) from None
         return values
