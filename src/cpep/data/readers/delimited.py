@@ -68,7 +68,9 @@ def read_delimited(path: Path, asked: Asked) -> Delimited:
     except UnicodeDecodeError as error:
         raise _not_text(path, asked, error) from error
     except LookupError as error:
-        raise UserError(f"{asked.sidecar}: 'encoding' is {asked.encoding!r}, which is none; try \"cp1252\"") from error
+        raise UserError(
+            f"{asked.sidecar}: 'encoding' is {asked.encoding!r}, which is none; try \"cp1252\""
+        ) from error
 
 
 @contextmanager
@@ -77,13 +79,14 @@ def _opened(path: Path, asked: Asked) -> Iterator[IO[str]]:
     packed = path.name.lower().endswith(".gz")
     with gzip.open(path, "rb") if packed else path.open("rb") as raw:
         encoding = encoding_of(raw.peek(1000)[:1000], path, asked)
-        with io.TextIOWrapper(raw, encoding=encoding, newline=None) as file:  # type: ignore[type-var]
+        with io.TextIOWrapper(raw, encoding=encoding, newline=None) as file:
             yield file
 
 
 def _read(blocks: Iterator[_Block], path: Path, asked: Asked, dialect: Dialect) -> Delimited:
     parts: dict[str, list[npt.NDArray[Any]]] = {str(name): [] for name in (*asked.numbers, *asked.texts)}
-    lines, bare = [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    lines: list[IntArray] = [np.zeros(0, np.int64)]
+    bare: list[BoolArray] = [np.zeros(0, bool)]
     for block in blocks:
         for name, values in _parsed(block, asked, dialect).items():
             parts[name].append(values)
@@ -175,7 +178,7 @@ def _parsed(block: _Block, asked: Asked, dialect: Dialect) -> Columns:
         usecols=places,
         index_col=False,
         dtype=dict.fromkeys(texts.values(), "category"),
-        na_values=dict.fromkeys(numbers.values(), list(MISSING)),
+        na_values={place: list(MISSING) for place in numbers.values()},
         keep_default_na=False,
         skipinitialspace=True,
         skip_blank_lines=False,
@@ -204,7 +207,9 @@ def _texts(column: Any, decimal: str) -> npt.NDArray[Any]:
 
 def _not_text(path: Path, asked: Asked, error: UnicodeDecodeError) -> UserError:
     if asked.encoding:
-        return UserError(f"{path} is not text in {asked.encoding}, as {asked.sidecar} says ({error.reason}); correct it")
+        return UserError(
+            f"{path} is not text in {asked.encoding}, as {asked.sidecar} says ({error.reason}); correct it"
+        )
     near = error.object[max(0, error.start - 20) : error.start + 20].decode("cp1252", "replace")
     at = min(20, error.start)
     before, after = re.split(r"[,;\t\n\r]", near[:at]), re.split(r"[,;\t\n\r]", near[at:])

@@ -142,12 +142,11 @@ def _named(lines: Sequence[str], asked: Asked) -> tuple[int, str, tuple[str, ...
         found = []
         for bare in dict.fromkeys((line, line.lstrip("".join(COMMENT)))):
             for separator in SEPARATORS:
-                names = cells(bare, separator)
+                names = tuple(cells(bare, separator))
                 if wanted <= set(names):
-                    found.append((len(names), separator, tuple(names)))
+                    found.append((at, separator, names))
         if found:
-            _, separator, names = max(found, key=lambda one: one[0])
-            return at, separator, names
+            return max(found, key=lambda one: len(one[2]))
     return None
 
 
@@ -161,8 +160,8 @@ def _counted(lines: Sequence[str], path: Path, asked: Asked) -> tuple[int, str, 
     if missing := [name for name in wanted if not str(name).isdecimal()]:
         if headless:
             raise UserError(
-                f"{path} does not name its columns: line {at + 1}, its first, holds numbers; write their names there, "
-                f"or call columns by their number from 0 in {asked.sidecar.name}"
+                f"{path} does not name its columns: line {at + 1}, its first, holds numbers; write their names "
+                f"there, or call columns by their number from 0 in {asked.sidecar.name}"
             )
         _refuse_twice(names, path, asked)
         absent = [name for name in missing if name not in names]

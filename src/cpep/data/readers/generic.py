@@ -53,16 +53,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.metadata import SPLITS
+from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.registry import READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import Sidecar, read_sidecar
-from cpep.data.readers.table import Table, read_table
+from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.recording import Recording
 from cpep.data.resample import SAME_TIME_S, interpolate_rows, regular_clock
 from cpep.types import UNKNOWN, BoolArray, FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
-ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Endings of recordings and of much else: such a file needs a sidecar to be one."""
 NO_TABLE = re.compile(
@@ -76,15 +75,6 @@ WORKBOOK = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
 def is_data(path: Path) -> bool:
     """Tell whether a file can be a generic recording, by its name."""
     return bool(ENDINGS.search(path.name))
-
-
-def stem(path: Path) -> str:
-    """Return the name without its ending.
-
-    >>> stem(Path("walk.1.csv.gz")), stem(Path("S1.npz")), stem(Path("OpenBCI-RAW.TXT"))
-    ('walk.1', 'S1', 'OpenBCI-RAW')
-    """
-    return ENDINGS.sub("", path.name)
 
 
 def sidecar_of(path: Path) -> Path | None:
@@ -213,7 +203,7 @@ READERS.add(
         _find,
         read_recording,
         describes=_describes,
-        tables=(SPLITS,),
+        tables=(MAYBE_SPLITS,),
         priority=-1,
     ),
 )

@@ -40,10 +40,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     refuse_special(path)
     try:
         with path.open("rb") as plain:
-            signed = plain.read(len(SIGNATURE)) == SIGNATURE
+            start = plain.read(len(SIGNATURE))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not signed:
+    if not start:
+        raise UserError(
+            f"{path} is not an HDF5 file, as it is empty; wait if it is being copied, else fetch it again"
+        )
+    if start != SIGNATURE:
         raise UserError(f"{path} is not an HDF5 file; fetch it again, or remove it")
     try:
         with h5py.File(path, "r") as file:
@@ -64,8 +68,8 @@ def _damaged(path: Path, error: Exception) -> UserError:
         )
     if cut := re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", text):
         return UserError(
-            f"{path} has {int(cut[1]):,} of the {int(cut[2]):,} bytes that it should have: it is still being copied, or "
-            "was cut off; wait, or fetch it again"
+            f"{path} is truncated or damaged: it has {int(cut[1]):,} of the {int(cut[2]):,} bytes that it should "
+            "have; wait if it is still being copied, else fetch it again"
         )
     return UserError(f"{path} is truncated or damaged ({error}); fetch it again")
 

@@ -1,8 +1,8 @@
 """From the values of a label to names: by exact text or number, with the words that people use for rest.
 
-Two values are the same where they are the same text, or the same number however it is written: 1, 1.0 and 1e0 are one
-value, 1000000 and 1000001 are two, and so are the texts 1_1 and 11. A text that stands among the names as it is written
-comes first, so that a file may tell 01 from 1.
+Two values are the same where they are the same text, or the same number however it is written: 1, 1.0 and 1e0 are
+one value, 1000000 and 1000001 are two, and so are the texts 1_1 and 11. A text that stands among the names as it is
+written comes first, so that a file may tell 01 from 1.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ import numpy.typing as npt
 from cpep.types import REST, UNKNOWN, IntArray, UserError
 
 REST_WORDS = frozenset(
-    # English; German, French, Spanish, Italian, Portuguese, Dutch; Chinese and Japanese
-    "rest resting restposition relax relaxed relaxation nomotion nomovement nogesture idle "
-    "ruhe ruhelage ruhestellung entspannt repos reposo descanso riposo repouso rust 休息 放松 安静".split()
+    (
+        *("rest", "resting", "restposition", "relax", "relaxed", "relaxation", "idle"),
+        *("nomotion", "nomovement", "nogesture"),
+        *("ruhe", "ruhelage", "ruhestellung", "entspannt"),  # German
+        *("repos", "reposo", "descanso", "riposo", "repouso", "rust"),  # French, Spanish, Italian, Portuguese, Dutch
+        *("休息", "放松", "安静"),  # Chinese, Japanese
+    )
 )
-"""What people call rest, in small letters without spaces and signs. ``neutral`` and ``open`` are not among them: a
-hand that is held so may be a gesture. Neither are ``none`` and ``null``, which often stand for what nobody labelled."""
+"""What people call rest, in small letters without spaces and signs.
+
+``neutral`` and ``open`` are not among them: a hand that is held so may be a gesture. Neither are ``none`` and ``null``,
+which often stand for what nobody labelled.
+"""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 NOTHING = frozenset(("", "nan", "na", "n/a", "null", "<na>", "#n/a", "nat"))
@@ -93,10 +100,12 @@ def read_names(names: Mapping[str, str], path: Path) -> LabelNames:
         other = alike.setdefault(plain(value), index)
         if other != index and re.fullmatch(r"0+\d+", value) is None:
             raise UserError(
-                f"{path}: {plain(value)} in another spelling is named {vocabulary[other]!r} and {vocabulary[index]!r}; "
-                "name it once"
+                f"{path}: {plain(value)} is named {vocabulary[other]!r} in one spelling and {vocabulary[index]!r} in "
+                "another; name it once"
             )
-    return LabelNames(vocabulary, called, alike, tuple(dict.fromkeys(cleaned[v] for v, name in said.items() if name == "rest")))
+    return LabelNames(
+        vocabulary, called, alike, tuple(dict.fromkeys(cleaned[v] for v, name in said.items() if name == "rest"))
+    )
 
 
 def texts_of(values: npt.NDArray[Any]) -> tuple[list[str], IntArray]:
@@ -163,8 +172,8 @@ def _oddities(
         )
     if brief := [names.vocabulary[k] for k in _brief(label_T)]:
         yield (
-            f"{_list(brief)} of {field!r} never last{'s' if len(brief) == 1 else ''} over {BRIEF} samples: labels that "
-            "mark a moment are in no window; write the value for as long as the gesture lasts"
+            f"{_list(brief)} of {field!r} never last{'s' if len(brief) == 1 else ''} over {BRIEF} samples: labels "
+            "that mark a moment are in no window; write the value for as long as the gesture lasts"
         )
 
 

@@ -47,7 +47,7 @@ def refuse_transposed(
     for other, length in lengths.items():
         if length == across != found:
             reason = f"{other!r} has {length} values, one for each of its columns"
-    if key == "emg" and not reason and (across > MOST_CHANNELS or across > 2 * found):
+    if key == "emg" and found and not reason and (across > MOST_CHANNELS or across > 2 * found):
         reason = f"it would be {found} samples of {across} channels"
     if names == found != across:
         reason = reason or f"the sidecar gives {names} names, one for each of its rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,11 +22,22 @@ from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
+ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
+
 SPARSEST = 1000
 """Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
 
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without its ending.
+
+    >>> stem(Path("walk.1.csv.gz")), stem(Path("S1.npz")), stem(Path("OpenBCI-RAW.TXT"))
+    ('walk.1', 'S1', 'OpenBCI-RAW')
+    """
+    return ENDINGS.sub("", path.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +85,14 @@ class Table:
                 values[place] = float(text) if text else np.nan
             except ValueError:
                 raise UserError(
-                    f"{self._at(place[0] if place else 0)}: {name!r} holds something else than numbers: {str(text)!r}; "
-                    "write numbers as 1234.5, without units and thousands separators"
+                    f"{self._at(place)}: {name!r} holds something else than numbers: {str(text)!r}; write numbers as "
+                    "1234.5, without units and thousands separators"
                 ) from None
         return values
 
-    def _at(self, row: int) -> str:
-        """Return the place of a row in words."""
-        return f"{self.path}" if self.lines is None else f"{self.path}, line {self.lines[row]}"
+    def _at(self, place: tuple[int, ...]) -> str:
+        """Return the file and, of a text table, the line."""
+        return f"{self.path}" if self.lines is None else f"{self.path}, line {self.lines[place[0]]}"
 
     def column(self, name: str, rows: int) -> npt.NDArray[Any]:
         """Return an array of one value for every row of the EMG."""
@@ -100,12 +112,20 @@ class Table:
         for number, column in enumerate(columns):
             with np.errstate(over="ignore"):
                 rows_RC[:, number] = column * block.scale
-            if what == "emg" and self.lines is not None and (bad := np.flatnonzero(~np.isfinite(rows_RC[:, number]))).size:
-                raise UserError(
-                    f"{self._at(bad[0])}: EMG is not finite, since {block.takes[number]!r} is empty or no number "
-                    f"({len(bad)} such cells in this column); cut or interpolate these rows before use"
-                )
+        if what == "emg" and self.lines is not None:
+            self._refuse_holes(rows_RC, block)
         return rows_RC
+
+    def _refuse_holes(self, rows_RC: FloatArray, block: Block) -> None:
+        """Refuse EMG that is not finite, as a recording does, by the line of the table."""
+        bad_RC = ~np.isfinite(rows_RC)
+        if bad_RC.any():
+            assert self.lines is not None
+            row, number = np.argwhere(bad_RC)[0]
+            raise UserError(
+                f"{stem(self.path)}: EMG is not finite ({int(bad_RC.sum())} cells are empty or no number; the first "
+                f"in line {self.lines[row]}, {block.takes[number]!r}); cut or interpolate these rows before use"
+            )
 
     def _array(self, block: Block, what: str) -> FloatArray:
         """Return the columns that are taken of an array of an .npz."""
@@ -167,7 +187,7 @@ class Table:
         return time_T
 
     def labels(self, field: str, rows: int) -> tuple[IntArray, tuple[str, ...]]:
-        """Return labels (rows,) as indices into the vocabulary, UNKNOWN without a name; and what is odd about them."""
+        """Return labels (rows,) as indices into the vocabulary, UNKNOWN without a name; and what is odd."""
         if not field:
             return np.full(rows, UNKNOWN, np.int16), ()
         return indices(self.column(field, rows), self.said.label_names, field, self.path, self.said.path)
@@ -221,12 +241,14 @@ def _asked(said: Sidecar) -> Asked:
 
 
 def _other_rate(rate: float, path: Path, said: Sidecar) -> tuple[str, ...]:
-    """Compare the rate that the lines before a table give with the sidecar's, to which rows with a clock are resampled."""
+    """Compare the rate that the first lines of a file give with the sidecar's."""
     if not rate or abs(rate - said.rate) <= SAME_RATE * rate:
         return ()
     if said.emg.clock:
         return (f"its first lines say {rate:g} Hz, and {said.path.name} asks for {said.rate:g} Hz by its clock",)
-    raise UserError(f"{path} says that it was sampled at {rate:g} Hz, and {said.path} that at {said.rate:g}; correct one")
+    raise UserError(
+        f"{path} says that it was sampled at {rate:g} Hz, and {said.path} that at {said.rate:g}; correct one"
+    )
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
