@@ -134,19 +134,25 @@ def find_dialect(head: str, path: Path, asked: Asked) -> Dialect:
 
 
 def _named(lines: Sequence[str], asked: Asked) -> tuple[int, str, tuple[str, ...]] | None:
-    """Return the line, separator and names of the first line that names all columns; of separators, the finest."""
+    """Return line, separator and names of the first line that names all columns.
+
+    Of several separators, and of a mark before the names or none, that one counts with which the next line has as
+    many cells; else the finest.
+    """
     wanted = {name for name in (*asked.numbers, *asked.texts) if isinstance(name, str)}
     if not wanted:
         return None
     for at, line in enumerate(lines[:PREAMBLE]):
         found = []
+        row = next((row for row in lines[at + 1 :] if row.strip()), "")
         for bare in dict.fromkeys((line, line.lstrip("".join(COMMENT)))):
             for separator in SEPARATORS:
                 names = tuple(cells(bare, separator))
                 if wanted <= set(names):
-                    found.append((at, separator, names))
+                    fits = len(cells(row, separator)) == len(names)
+                    found.append(((fits, len(names)), (at, separator, names)))
         if found:
-            return max(found, key=lambda one: len(one[2]))
+            return max(found, key=lambda one: one[0])[1]
     return None
 
 
