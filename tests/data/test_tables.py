@@ -145,7 +145,7 @@ REFUSED = {
     "no names": (text_of(ROWS[1:], ROWS[0]), "does not name its columns: line 1, its first, holds numbers"),
     "too long": (changed(7, 1, "1,2"), "line 9: 5 cells under 4 column names$"),
     "too short": (text_of([*ROWS[:9], ROWS[9][:2], *ROWS[10:]]), "line 11: 2 cells under 4 column names$"),
-    "cut off": (text_of()[:-18], r"line 41: \d cells? under 4 column names; the file seems cut off there"),
+    "cut off": (text_of()[:-18], r"line 41: \d cells under 4 column names; the file seems cut off there"),
     "a quotation mark": (changed(7, 3, '"open'), "line 9: a quotation mark is not closed"),
     "cp1252": (text_of().encode("cp1252"), "is not UTF-8 text; .* if 'poing fermé' in it is right, .*\"cp1252\""),
     "UTF-16 unmarked": (text_of().encode("utf-16-le"), "holds zero bytes, so it is no UTF-8 text"),
@@ -211,10 +211,14 @@ def test_notes_of_a_table(tmp_path: Path) -> None:
 
 def test_text_files_that_are_no_tables_and_spreadsheets(tmp_path: Path) -> None:
     read(tmp_path, text_of())
-    for name in ("README.txt", "licence.txt", "notes.txt", "participants.tsv", "DATA_LICENSE.txt", "S1.xlsx"):
+    for name in ("README.txt", "licence.txt", "notes.txt", "participants.tsv", "S1.txt", "log.txt", "S1.xlsx"):
         (tmp_path / name).touch()
     listing = list_folder(tmp_path)
     assert [source.path.name for source in listing.sources] == ["S1.csv"] and not listing.incomplete
+    (tmp_path / "S1.csv").rename(tmp_path / "S1.txt")
+    (tmp_path / "log.txt").rename(tmp_path / "OpenBCI-RAW.txt")
+    assert [source.name for source in list_folder(tmp_path).sources] == ["OpenBCI-RAW", "S1"]
+    (tmp_path / "S1.txt").rename(tmp_path / "S1.csv")
     (tmp_path / "S2.xlsx").touch()
     ((path, missing),) = list_folder(tmp_path).incomplete
     assert path.name == "S2.xlsx" and "save each sheet as CSV" in missing.remedy

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cpep.data.copies import copies
 from cpep.data.inspect import inspect_folder
 from cpep.data.store.prepare import prepare
 from cpep.data.told import spelt_twice
@@ -63,3 +64,18 @@ def test_one_person_in_two_spellings(tmp_path: Path) -> None:
     notes = [note for name, note in inspect_folder(folder).notes if name == "users"]
     assert len(notes) == 1 and notes[0].startswith("'S01', 'S1', 's1' look like one person, but count as several")
     assert not spelt_twice(["S1", "S10", "T1", "1", "S1a", "李雷", "李", "Søren", "?", "!"])
+
+
+def test_copies_are_noticed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "raw", ["S1", "S2", "S3", "S4"])
+    emg = {name: np.load(folder / f"{name}.npz")["emg"] for name in ("S1", "S2")}
+    np.savez(folder / "S3.npz", emg=emg["S1"])
+    np.savez(folder / "S4.npz", emg=np.stack([np.zeros(600), emg["S2"][:, 1]], 1))
+    np.savez(folder / "S5.npz", emg=np.stack([np.zeros(600), emg["S2"][:, 0] + 1], 1))
+    np.savez(folder / "S6.npz", emg=np.stack([emg["S2"][:, 0] * 2, emg["S1"][:, 1]], 1))
+    assert list(copies((one.name, one.digests) for one in inspect_folder(folder).recordings)) == [
+        ("S3", "its EMG is that of S1: one is a copy of the other; remove one"),
+        ("S4", "its EMG is that of S2: one is a copy of the other; remove one"),
+        ("S6", "EMG channel 1 is channel 1 of S1, sample by sample; one is a copy"),
+    ]
+    assert "S3: its EMG is that of S1" in inspect_folder(folder).text()

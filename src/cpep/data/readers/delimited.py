@@ -154,7 +154,7 @@ def _checked(text: str, number: int, last: bool, dialect: Dialect, path: Path) -
 
 
 def _ragged(path: Path, line: int, found: int, names: int, ends: bool) -> UserError:
-    what = f"{path}, line {line}: {found} cell{'' if found == 1 else 's'} under {names} column names"
+    what = f"{path}, line {line}: {found} cells under {names} column names"
     if ends and found < names:
         return UserError(f"{what}; the file seems cut off there: copy it again, or delete this last line")
     return UserError(what)

@@ -134,25 +134,24 @@ def find_dialect(head: str, path: Path, asked: Asked) -> Dialect:
 
 
 def _named(lines: Sequence[str], asked: Asked) -> tuple[int, str, tuple[str, ...]] | None:
-    """Return line, separator and names of the first line that names all columns.
+    """Return the line, separator and names of the first line that names all columns.
 
-    Of several separators, and of a mark before the names or none, that one counts with which the next line has as
-    many cells; else the finest.
+    Of several separators: the one by which the line below has as many cells, else the finest.
     """
-    wanted = {name for name in (*asked.numbers, *asked.texts) if isinstance(name, str)}
-    if not wanted:
-        return None
+    called = {*asked.numbers, *asked.texts}
+    wanted = {name for name in called if isinstance(name, str)}
+    if not wanted or (wanted != called and all(name.isdecimal() for name in wanted)):
+        return None  # all are numbers of columns, which a row may hold as well
     for at, line in enumerate(lines[:PREAMBLE]):
         found = []
-        row = next((row for row in lines[at + 1 :] if row.strip()), "")
+        below = next((row for row in lines[at + 1 :] if row.strip()), "")
         for bare in dict.fromkeys((line, line.lstrip("".join(COMMENT)))):
             for separator in SEPARATORS:
                 names = tuple(cells(bare, separator))
                 if wanted <= set(names):
-                    fits = len(cells(row, separator)) == len(names)
-                    found.append(((fits, len(names)), (at, separator, names)))
+                    found.append((at, separator, names))
         if found:
-            return max(found, key=lambda one: one[0])[1]
+            return max(found, key=lambda one: (len(cells(below, one[1])) == len(one[2]), len(one[2])))
     return None
 
 
