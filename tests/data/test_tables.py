@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,8 @@ def dialects(draw: st.DrawFn) -> tuple[bytes, str, dict[str, object]]:
     head = [f'"{name}"' if quote else name for name in HEAD]
     if draw(st.booleans()):  # further columns
         head, rows = [*head, "Other", "Other", ""], [[*row, "x", "", "2024-05-01 12:00"] for row in rows]
+    elif draw(st.booleans()):
+        rows = [[*row, ""] for row in rows]  # each ends with a separator
     if draw(st.booleans()):
         rows.insert(draw(st.integers(0, 40)), [draw(st.sampled_from(["", "  "]))])
     text = text_of(rows, head, sep + draw(st.sampled_from(["", " "])), draw(st.sampled_from(["\n", "\r\n", "\r"])))
@@ -83,7 +87,7 @@ def dialects(draw: st.DrawFn) -> tuple[bytes, str, dict[str, object]]:
 
 
 @given(dialects(), st.sampled_from([150, 1 << 23]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_dialects(
     tmp_path_factory: pytest.TempPathFactory, dialect: tuple[bytes, str, dict[str, object]], block: int
 ) -> None:
@@ -146,6 +150,14 @@ REFUSED = {
     "too long": (changed(7, 1, "1,2"), "line 9: 5 cells under 4 column names$"),
     "too short": (text_of([*ROWS[:9], ROWS[9][:2], *ROWS[10:]]), "line 11: 2 cells under 4 column names$"),
     "cut off": (text_of()[:-18], r"line 41: \d cells under 4 column names; the file seems cut off there"),
+    "one cell more in a later row": (
+        text_of([[*r, ""] for r in ROWS[:9]] + [[*ROWS[9], "5"]]),
+        "line 11: 5 cells under 4",
+    ),
+    "zero bytes": (
+        text_of()[:200] + "\0" * 90 + text_of()[290:],
+        r"line \d holds zero bytes: the file seems damaged",
+    ),
     "a quotation mark": (changed(7, 3, '"open'), "line 9: a quotation mark is not closed"),
     "cp1252": (text_of().encode("cp1252"), "is not UTF-8 text; .* if 'poing fermé' in it is right, .*\"cp1252\""),
     "UTF-16 unmarked": (text_of().encode("utf-16-le"), "holds zero bytes, so it is no UTF-8 text"),
@@ -243,3 +255,8 @@ def test_sidecars_of_windows_and_keys_twice(tmp_path: Path) -> None:
     (tmp_path / "cpep.json").write_text(json.dumps(SIDECAR | {"encoding": "latin-one"}))
     with pytest.raises(UserError, match="'encoding' is 'latin-one', which is none"):
         find_recordings(tmp_path)[0].parts()
+
+
+def test_pandas_is_imported_by_who_reads_a_table_alone() -> None:
+    code = "import sys; import cpep.data.readers.generic, cpep.data.store; assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -40,8 +40,8 @@ Keys (those in brackets are optional):
   has one). A session or stage that is not given is the file's name.
 - [``side``]: ``left`` or ``right``, the default.
 - [``encoding``], [``decimal``]: of a text table, where it is neither UTF-8 nor marked (``cp1252``), or where a comma
-  may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and line
-  ends are found: the line that holds all names of columns is the first.
+  may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
+  line ends are found: the first line that holds all names of columns names them.
 - [``max_gap_s``]: longest time between rows that is no gap, seconds; 0.1 unless given.
 
 Rows with a clock are interpolated linearly onto a regular one; rows of the same time are averaged before. In a gap
