@@ -19,7 +19,7 @@ from cpep.data.readers.folder import find_recordings, list_folder
 from cpep.data.recording import Recording
 from cpep.types import UserError
 
-NAMES = {"Rest": "rest", "open hand": "open hand", "poing fermé": "fist", "12": "dozen"}
+NAMES = {"Rest": "rest", "open hand": "open hand", "main fermée": "fist", "12": "dozen"}
 SIDECAR: dict[str, object] = {
     "emg": {"columns": ["emg 0", "emg 1"]},
     "rate": 250,
@@ -159,7 +159,7 @@ REFUSED = {
         r"line \d holds zero bytes: the file seems damaged",
     ),
     "a quotation mark": (changed(7, 3, '"open'), "line 9: a quotation mark is not closed"),
-    "cp1252": (text_of().encode("cp1252"), "is not UTF-8 text; .* if 'poing fermé' in it is right, .*\"cp1252\""),
+    "cp1252": (text_of().encode("cp1252"), "is not UTF-8 text; .* if 'main fermée' in it is right, .*\"cp1252\""),
     "UTF-16 unmarked": (text_of().encode("utf-16-le"), "holds zero bytes, so it is no UTF-8 text"),
     "another rate": ("%Sample Rate = 1 kHz\n" + text_of(), "sampled at 1000 Hz, and .* that at 250; correct one"),
     "nothing": (" \n\n", "is empty; remove it"),
