@@ -116,6 +116,8 @@ def test_two_values_of_one_gesture_and_one_value_of_two(tmp_path: Path) -> None:
     assert recording.notes == ("fist: the values 1, 2 of 'gesture'",)
     with pytest.raises(UserError, match="1 is named 'fist' in one spelling and 'spread' in another; name it once"):
         read(tmp_path / "b", {"1": "fist", "1.0": "spread"}, CODE)
+    with pytest.raises(UserError, match="the value '2' has an empty name; name it, or leave it out"):
+        read(tmp_path / "c", {"1": "fist", "2": " "}, CODE)
 
 
 def test_labels_of_moments_are_noticed(tmp_path: Path) -> None:

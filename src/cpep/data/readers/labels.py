@@ -91,9 +91,13 @@ def read_names(names: Mapping[str, str], path: Path) -> LabelNames:
     """Return what the values mean, as a sidecar names them.
 
     Raises:
-        UserError: two ways to write one number have two names.
+        UserError: two ways to write one number have two names, or a name is empty.
     """
     cleaned = {value.strip(): " ".join(name.split()) for value, name in names.items()}
+    if empty := [value for value, name in cleaned.items() if not name]:
+        raise UserError(
+            f"{path}: the value {empty[0]!r} has an empty name; name it, or leave it out if it is unknown"
+        )
     said = {value: "rest" if is_rest(name) else name for value, name in cleaned.items()}
     vocabulary = ("rest", *dict.fromkeys(name for name in said.values() if name != "rest"))
     called = {value: vocabulary.index(name) for value, name in said.items()}
