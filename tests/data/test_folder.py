@@ -158,6 +158,10 @@ def test_links_that_lead_nowhere_are_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):
         prepare(raw, tmp_path / "store")
     assert len(prepare(raw, tmp_path / "store", skip_bad=True).entries) == 1
+    (raw / "r1.hdf5").unlink()
+    (raw / "r1.hdf5").symlink_to("../.git/annex/objects/x/r1.hdf5")
+    with pytest.raises(UserError, match=r"leads nowhere .*; fetch it with `datalad get .*r1\.hdf5`$"):
+        find_recordings(raw)[1].parts()
     write_generic(tmp_path / "own", SIDECAR, emg=np.ones((10, 2)))
     (tmp_path / "own" / "a.json").unlink()
     (tmp_path / "own" / "cpep.json").symlink_to("/gone/cpep.json")

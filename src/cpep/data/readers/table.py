@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cpep.data.readers.delimited import read_delimited
 from cpep.data.readers.dialect import Asked
 from cpep.data.readers.labels import indices
+from cpep.data.readers.mat import read_columns
 from cpep.data.readers.shapes import one_value_a_row, refuse_epochs, refuse_transposed
 from cpep.data.readers.sidecar import Block, Sidecar
 from cpep.runtime.files import refuse_special
@@ -22,7 +23,7 @@ from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
-ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
+ENDINGS = re.compile(r"\.(npz|mat|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
 SPARSEST = 1000
 """Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
@@ -42,11 +43,11 @@ def stem(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The named arrays of an .npz, or the columns of a text table that the sidecar asks for.
+    """The named arrays of an .npz or a .mat, or the columns of a text table that the sidecar asks for.
 
     Attributes:
         fields: numbers or texts, by what the sidecar calls them.
-        lines: number of the line of each row of a text table; ``None`` for an .npz.
+        lines: number of the line of each row of a text table; ``None`` for arrays.
         notes: what was odd.
     """
 
@@ -128,7 +129,7 @@ class Table:
             )
 
     def _array(self, block: Block, what: str) -> FloatArray:
-        """Return the columns that are taken of an array of an .npz."""
+        """Return the columns that are taken of an array."""
         path, sidecar = self.path, self.said.path
         if not block.field:
             raise UserError(f"{sidecar}: '{what}' needs a field, the name of an array of {path.name}")
@@ -208,7 +209,7 @@ class Table:
 
 
 def read_table(path: Path, said: Sidecar) -> Table:
-    """Read all arrays of an .npz, or the columns of a text table that a sidecar asks for.
+    """Read all arrays of an .npz or a .mat, or the columns of a text table that a sidecar asks for.
 
     Raises:
         UserError: the file is missing, damaged, a device or a pipe, does not have what is asked for, or its own first
@@ -218,6 +219,8 @@ def read_table(path: Path, said: Sidecar) -> Table:
     try:
         if path.name.lower().endswith(".npz"):
             return Table(path, said, _read_npz(path), None)
+        if path.name.lower().endswith(".mat"):
+            return Table(path, said, read_columns(path), None)
         asked = _asked(said)
         found = read_delimited(path, asked)
     except UserError:
