@@ -98,6 +98,19 @@ def refuse_special(path: Path) -> None:
             raise UserError(f"{path} is a device, a pipe or a socket, and no file; copy what comes out of it to one")
 
 
+def refuse_broken_link(path: Path) -> None:
+    """Refuse a symbolic link to a file that is not there, which would be called missing itself.
+
+    Raises:
+        UserError: it is one; the sentence says where it leads.
+    """
+    if path.is_symlink() and not path.exists():
+        target = path.readlink()
+        annexed = "annex" in target.parts and "objects" in target.parts
+        remedy = f"fetch it with `datalad get {path}`" if annexed else "fetch that file, or remove the link"
+        raise UserError(f"{path} is a link that leads nowhere (to {target}); {remedy}")
+
+
 class ProgressLine:
     """A line with rate and time left, for everything that takes over two seconds.
 

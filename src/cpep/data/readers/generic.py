@@ -1,4 +1,4 @@
-r"""Bring your own recordings: .npz, .mat or .csv (also .csv.gz) with a sidecar.
+r"""Bring your own recordings: .npz, .mat, or text tables (.csv, .tsv, .txt, also .gz) with a sidecar.
 
 A sidecar is JSON beside the data: ``<stem>.json`` for one file, or ``cpep.json`` for all files of a folder.
 For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames, 5), ``gesture`` (samples,)::
@@ -18,9 +18,10 @@ For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames,
 
 Keys (those in brackets are optional):
 
-- ``emg``: ``field``, an array of an .npz or a .mat (and [``columns``], the numbers of the columns to take), or
-  ``columns``, the names of columns of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row
-  where rows are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
+- ``emg``: ``field``, an array of an .npz or a .mat (and [``columns``], the numbers of the columns to take;
+  [``transposed``]: true where it is (channels, times)), or ``columns``, the names of columns of a text table, or
+  their numbers from 0, where it has no line of names; [``scale``]: factor to the unit; [``clock``]: the time of each
+  row where rows are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
 - ``rate``: samples per second; where there is a clock, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
 - ``unit``: of the EMG: ``V``, ``mV`` or ``uV``, which are read as uV; or ``count``, ``noise_sd`` or ``ratio``. A
@@ -34,13 +35,17 @@ Keys (those in brackets are optional):
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
   kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
-- [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
-  unknown.
+- [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is unknown, and
+  counted. Values are the same where they are the same text or number: 1, 1.0 and 1e0 are one, 1_1 and 11 two. Any of
+  the words in ``cpep.data.readers.labels.REST_WORDS`` is rest: Rest, No Motion, idle, Ruhe, repos, ...
 - [``prompt``]: field of the gesture that was asked for, in the same values as the label.
 - [``repetition``]: field of the number of the repetition.
 - ``user``, [``session``], [``stage``]: a text, or a pattern to find in the file's name (its group, where it
   has one). A session or stage that is not given is the file's name.
 - [``side``]: ``left`` or ``right``, the default.
+- [``encoding``], [``decimal``]: of a text table, where it is neither UTF-8 nor marked (``cp1252``), or where a comma
+  may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
+  line ends are found: the first line that holds all names of columns names them.
 - [``max_gap_s``]: longest time between rows that is no gap, seconds; 0.1 unless given.
 
 Rows with a clock are interpolated linearly onto a regular one; rows of the same time are averaged before. In a gap
@@ -52,43 +57,42 @@ be finite.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.metadata import SPLITS
+from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.registry import READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import Sidecar, read_sidecar
-from cpep.data.readers.table import Table, read_table
+from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.recording import Recording
 from cpep.data.resample import SAME_TIME_S, interpolate_rows, regular_clock
 from cpep.types import UNKNOWN, BoolArray, FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
-ENDINGS = (".npz", ".mat", ".csv", ".csv.gz")
+OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
+"""Endings of recordings and of much else, and of what recordings in other forms were made from."""
+NO_TABLE = re.compile(
+    r"(read.?me|(data.?)?licen[cs]e|notice|notes?|changes|changelog|citation|participants|requirements)\b.*",
+    re.IGNORECASE,
+)
+"""What lies beside recordings as .txt or .tsv."""
+WORKBOOK = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
 
 
 def is_data(path: Path) -> bool:
     """Tell whether a file can be a generic recording, by its name."""
-    return path.name.lower().endswith(ENDINGS)
-
-
-def stem(path: Path) -> str:
-    """Return the name without its ending.
-
-    >>> stem(Path("walk.1.csv.gz")), stem(Path("S1.npz"))
-    ('walk.1', 'S1')
-    """
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return name[: -len(".npz")]
+    return bool(ENDINGS.search(path.name))
 
 
 def sidecar_of(path: Path) -> Path | None:
     """Return the sidecar of a file: its own, else the sidecar of its folder, else ``None``."""
     for name in (f"{stem(path)}.json", FOLDER_SIDECAR):
-        if path.with_name(name).is_file():
-            return path.with_name(name)
+        sidecar = path.with_name(name)
+        if sidecar.is_file() or sidecar.is_symlink():  # a link that leads nowhere is said when it is read
+            return sidecar
     return None
 
 
@@ -99,7 +103,7 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         UserError: file or sidecar are damaged, or do not fit each other; the sentence names the place.
     """
     said = read_sidecar(sidecar)
-    table = read_table(path, sidecar)
+    table = read_table(path, said)
     rows_TC = table.block(said.emg, "emg")
     if len(rows_TC) == 0:
         raise UserError(f"{path} holds no samples; remove it")
@@ -108,8 +112,8 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     emg_TC, solid_T = interpolate_rows(rows_TC, time_T, grid_T, said.max_gap_s)
     # The row that a regular sample belongs to, for what cannot be interpolated.
     row_T = np.searchsorted(time_T, grid_T + SAME_TIME_S, side="right") - 1
-    vocabulary = ("rest", *dict.fromkeys(name for name in said.label_names.values() if name != "rest"))
-    label_T = table.labels(said, said.label, len(rows_TC), vocabulary)[row_T]
+    label_R, notes = table.labels(said.label, len(rows_TC))
+    prompt_R, _ = table.labels(said.prompt, len(rows_TC))
     anchor_SJ, valid_S = _anchor(table, said, time_T, grid_T, solid_T)
     name = stem(path)
     return Recording(
@@ -123,9 +127,10 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
-        label_T=np.where(solid_T, label_T, np.int16(UNKNOWN)),
-        vocabulary=vocabulary,
-        prompt_T=table.labels(said, said.prompt, len(rows_TC), vocabulary)[row_T] if said.prompt else None,
+        label_T=np.where(solid_T, label_R[row_T], np.int16(UNKNOWN)),
+        vocabulary=said.label_names.vocabulary,
+        prompt_T=prompt_R[row_T] if said.prompt else None,
+        notes=(*table.notes, *notes),
         repetition_T=table.repetitions(said.repetition, len(rows_TC))[row_T] if said.repetition else None,
     )
 
@@ -168,11 +173,16 @@ def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...
 
 
 def _find(path: Path) -> Found | None:
+    if WORKBOOK.search(path.name):
+        return _workbook(path)
     if not is_data(path):
         return None
-    is_mat = path.suffix.lower() == ".mat"
-    if sidecar := sidecar_of(path):
-        beside = is_mat and sidecar.name == FOLDER_SIDECAR and _holds_others(path.parent)
+    sidecar = sidecar_of(path)
+    is_text, is_mat = bool(OFTEN_TEXT.search(path.name)), path.suffix.lower() == ".mat"
+    if is_text and sidecar is None:
+        return None
+    if sidecar:
+        beside = (is_text or is_mat) and _is_beside(path, sidecar, is_text)
         return None if beside else Found(stem(path), (sidecar,))
     remedy = (
         f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
@@ -181,15 +191,29 @@ def _find(path: Path) -> Found | None:
     return Found(stem(path), missing=Missing(".mat" if is_mat else ".npz or .csv", "sidecar", remedy))
 
 
-def _holds_others(folder: Path) -> bool:
-    """Tell whether a folder's sidecar is for other files than .mat, which then need one each: a map of electrodes."""
-    return _has_tables(folder, folder.stat().st_mtime_ns)
+def _is_beside(path: Path, sidecar: Path, is_text: bool) -> bool:
+    """Tell whether a .mat, .txt or .tsv lies beside what the sidecar describes: a map of electrodes, a note."""
+    tables = _tables(path.parent, path.parent.stat().st_mtime_ns, is_text)
+    if sidecar.name != FOLDER_SIDECAR:
+        return stem(path) in tables
+    return bool(tables) or (is_text and NO_TABLE.fullmatch(path.name) is not None)
 
 
 @lru_cache(maxsize=64)
-def _has_tables(folder: Path, changed_ns: int) -> bool:
-    others = [path for path in folder.iterdir() if path.suffix.lower() != ".mat" and path.name != SPLITS.name]
-    return any(map(is_data, others))
+def _tables(folder: Path, changed_ns: int, and_mat: bool) -> frozenset[str]:
+    """Return the names of the .csv, .npz and, if wished, .mat of a folder, without their endings."""
+    found = (path for path in folder.iterdir() if is_data(path) and not OFTEN_TEXT.search(path.name))
+    others = (path for path in found if path.name != MAYBE_SPLITS.name)
+    return frozenset(stem(path) for path in others if and_mat or path.suffix.lower() != ".mat")
+
+
+def _workbook(path: Path) -> Found | None:
+    """Say of a spreadsheet with a sidecar and no table of its name that it is not read."""
+    name = WORKBOOK.sub("", path.name)
+    if any(path.with_name(f"{name}{ending}").exists() for ending in (".csv", ".npz", ".mat", ".tsv", ".txt")):
+        return None
+    remedy = "cpep reads no spreadsheets, so save each sheet as CSV (in Excel: CSV UTF-8)"
+    return Found(name, missing=Missing("spreadsheets", "CSV of the same name", remedy))
 
 
 def _describes(path: Path) -> bool:
@@ -200,11 +224,11 @@ READERS.add(
     "generic",
     Reader(
         "generic",
-        ".npz, .mat and .csv with a sidecar (cpep.data.readers.generic)",
+        ".npz, .mat, .csv, .tsv and .txt with a sidecar (cpep.data.readers.generic)",
         _find,
         read_recording,
         describes=_describes,
-        tables=(SPLITS,),
+        tables=(MAYBE_SPLITS,),
         priority=-1,
     ),
 )
