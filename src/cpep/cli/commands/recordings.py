@@ -75,8 +75,21 @@ def prepare(
         str | None,
         typer.Option(metavar="I/N", help="Prepare the I-th of N shares alone; torchrun gives each process its own."),
     ] = None,
+    highpass: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="High-pass of raw EMG, in place of what recordings say; 0 for none.", min=0),
+    ] = None,
+    notch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", help="Takes out hum of the mains, 50 or 60, with its harmonics; 0 for none.", min=0
+        ),
+    ] = None,
 ) -> None:
     """Write a prepared store: memory-mapped arrays with an index, once, resumable.
+
+    Raw EMG is high-passed at 20 Hz, unless the recordings say that this was done before, or --highpass asks for
+    something else. Checkpoints that are trained on the store filter live EMG in the same way.
 
     Several machines that share a disk prepare shards side by side (--shard 1/8, 2/8, ...); the same command without
     --shard then joins them.
@@ -87,17 +100,20 @@ def prepare(
     from cpep.data.store.shards import shard_of
     from cpep.runtime.files import progress_line
     from cpep.runtime.jobs import cores
+    from cpep.signal.conditioning import Asked
 
     mine = shard_of(shard, os.environ)
     processes = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     progress = progress_line("prepare", "files")
-    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, progress=progress)
+    asked = Asked(highpass, notch)
+    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, asked=asked, progress=progress)
     part = store.path != out.resolve()
     typer.echo(
         f"{store.path if part else out}: {len(store.entries)} recordings of {len(store.users)} users, "
         f"{store.seconds / 3600:.2f} h, "
         f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, frames at {store.frame_rate:g} Hz"
     )
+    typer.echo(f"  EMG {store.device.conditioning}")
     for repair in store.repairs:
         typer.echo(f"  mended: {repair}")
     if mine and part:

@@ -1,4 +1,4 @@
-r"""Bring your own recordings: .npz or .csv (also .csv.gz) with a sidecar.
+r"""Bring your own recordings: .npz, .mat or .csv (also .csv.gz) with a sidecar.
 
 A sidecar is JSON beside the data: ``<stem>.json`` for one file, or ``cpep.json`` for all files of a folder.
 For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames, 5), ``gesture`` (samples,)::
@@ -18,18 +18,22 @@ For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames,
 
 Keys (those in brackets are optional):
 
-- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of the columns to take), or ``columns``,
-  the names of columns of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows
-  are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
+- ``emg``: ``field``, an array of an .npz or a .mat (and [``columns``], the numbers of the columns to take), or
+  ``columns``, the names of columns of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row
+  where rows are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
 - ``rate``: samples per second; where there is a clock, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
-- ``unit``: of the EMG (``uV``, ``mV``, ``V``, ...); a checkpoint refuses EMG in another unit than it was trained on.
+- ``unit``: of the EMG: ``V``, ``mV`` or ``uV``, which are read as uV; or ``count``, ``noise_sd`` or ``ratio``. A
+  checkpoint that was trained on one of these three refuses EMG in another unit.
+- [``highpass``]: cut-off of the high-pass that cpep puts over raw EMG, Hz; 20, or a tenth of a rate below 200, unless
+  given. 0 says that the EMG is high-passed already.
+- [``notch``]: 50 or 60 where cpep must take out hum of the mains, with its harmonics; 0, for none, unless given.
 - [``ring``]: channels that form a closed ring around the arm, in order.
-- [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (of the EMG unless given) and
-  [``names``].
+- [``pose``]: as ``emg``, with ``unit`` (``rad``; ``deg``, read as rad; ``ratio``, ``count``), [``rate``] (of the EMG
+  unless given) and [``names``].
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
-  kinds ``features`` and ``values`` need no ``unit``.
+  kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
   unknown.
 - [``prompt``]: field of the gesture that was asked for, in the same values as the label.
@@ -48,6 +52,7 @@ be finite.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +66,7 @@ from cpep.data.resample import SAME_TIME_S, interpolate_rows, regular_clock
 from cpep.types import UNKNOWN, BoolArray, FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
-ENDINGS = (".npz", ".csv", ".csv.gz")
+ENDINGS = (".npz", ".mat", ".csv", ".csv.gz")
 
 
 def is_data(path: Path) -> bool:
@@ -165,13 +170,26 @@ def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...
 def _find(path: Path) -> Found | None:
     if not is_data(path):
         return None
+    is_mat = path.suffix.lower() == ".mat"
     if sidecar := sidecar_of(path):
-        return Found(stem(path), (sidecar,))
+        beside = is_mat and sidecar.name == FOLDER_SIDECAR and _holds_others(path.parent)
+        return None if beside else Found(stem(path), (sidecar,))
     remedy = (
         f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
         "`python -m pydoc cpep.data.readers.generic` shows one"
     )
-    return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
+    return Found(stem(path), missing=Missing(".mat" if is_mat else ".npz or .csv", "sidecar", remedy))
+
+
+def _holds_others(folder: Path) -> bool:
+    """Tell whether a folder's sidecar is for other files than .mat, which then need one each: a map of electrodes."""
+    return _has_tables(folder, folder.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _has_tables(folder: Path, changed_ns: int) -> bool:
+    others = [path for path in folder.iterdir() if path.suffix.lower() != ".mat" and path.name != SPLITS.name]
+    return any(map(is_data, others))
 
 
 def _describes(path: Path) -> bool:
@@ -182,7 +200,7 @@ READERS.add(
     "generic",
     Reader(
         "generic",
-        ".npz and .csv with a sidecar (cpep.data.readers.generic)",
+        ".npz, .mat and .csv with a sidecar (cpep.data.readers.generic)",
         _find,
         read_recording,
         describes=_describes,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.mat import read_columns
 from cpep.data.readers.sidecar import Block, Sidecar
 from cpep.runtime.files import refuse_special
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
@@ -34,7 +35,7 @@ SPARSEST = 1000
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The named arrays of an .npz, or the columns of a .csv as text."""
+    """The named arrays of an .npz or a .mat, or the columns of a .csv as text."""
 
     path: Path
     sidecar: Path
@@ -70,7 +71,7 @@ class Table:
 
     def block(self, block: Block, what: str) -> FloatArray:
         """Return a table of numbers (rows, columns), float32, in the sidecar's unit."""
-        if self.path.name.lower().endswith(".npz"):
+        if self.path.name.lower().endswith((".npz", ".mat")):
             if not block.field:
                 raise UserError(f"{self.sidecar}: '{what}' needs a field, the name of an array of {self.path.name}")
             values = self.numbers(block.field)
@@ -142,13 +143,14 @@ def _key(value: Any) -> str:
 
 
 def read_table(path: Path, sidecar: Path) -> Table:
-    """Read all arrays of an .npz or all columns of a .csv.
+    """Read all arrays of an .npz or a .mat, or all columns of a .csv.
 
     Raises:
         UserError: the file is missing, damaged, a device or a pipe, or its lines differ in length.
     """
     refuse_special(path)
-    return Table(path, sidecar, _read_npz(path) if path.name.lower().endswith(".npz") else _read_csv(path))
+    readers = {".npz": _read_npz, ".mat": read_columns}
+    return Table(path, sidecar, readers.get(path.suffix.lower(), _read_csv)(path))
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:

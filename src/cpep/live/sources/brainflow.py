@@ -22,6 +22,8 @@ from cpep.types import FloatArray, UserError
 BUFFERED_S = 10
 KINDS = ("emg_channels", "exg_channels", "eeg_channels")
 """BrainFlow's names for rows that may hold EMG; the first one that a board has is taken."""
+UNIT = "uV"
+"""Unit of these rows, of all boards."""
 PACKAGES = 256
 """Package numbers of a board begin at 0 again after so many."""
 
@@ -44,10 +46,10 @@ def open_board(what: str, device: Device) -> Reconnecting:
     if "sampling_rate" not in description:
         raise UserError(f"{name} is no board that samples by itself; name the one that measures, such as cyton")
     rows: list[int] = next((description[kind] for kind in KINDS if kind in description), [])
-    refuse_other(device, name, len(rows), description["sampling_rate"])
+    times = refuse_other(device, name, len(rows), description["sampling_rate"], unit=UNIT)
 
     def connect() -> Board:
-        return Board(brainflow, board, parameters, rows)
+        return Board(brainflow, board, parameters, rows, times)
 
     try:
         first = connect()
@@ -64,13 +66,14 @@ class Board:
         board: BrainFlow's id.
         parameters: BrainFlow's parameters.
         rows: of BrainFlow's data that hold EMG.
+        times: factor from BrainFlow's unit to the checkpoint's.
 
     Raises:
         Lost: the board does not answer.
     """
 
-    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int]) -> None:
-        self._error, self._rows = brainflow.BrainFlowError, rows
+    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int], times: float) -> None:
+        self._error, self._rows, self._times = brainflow.BrainFlowError, rows, times
         self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
@@ -95,7 +98,7 @@ class Board:
         except self._error as error:
             raise Lost(str(error)) from error
         time_T = self._clock.times(data[self._numbers], data[self._stamps])
-        return self._finder.add(np.ascontiguousarray(data[self._rows].T, np.float32), time_T)
+        return self._finder.add(np.ascontiguousarray(data[self._rows].T * self._times, np.float32), time_T)
 
     def close(self) -> None:
         """End the session."""
