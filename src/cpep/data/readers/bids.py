@@ -46,18 +46,9 @@ from cpep.data.readers.bids_channels import (
 )
 from cpep.data.readers.bids_events import Marks, events_of, marks_of
 from cpep.data.readers.bids_identity import Said, said_of, session_of, side_of, split_of, stage_of, user_of
-from cpep.data.readers.bids_layout import (
-    ENDINGS,
-    METADATA,
-    Beside,
-    beside,
-    is_recording,
-    parsed,
-    read_settings,
-    read_table,
-    refuse_pointer,
-)
+from cpep.data.readers.bids_layout import ENDINGS, METADATA, Beside, beside, is_recording, parsed
 from cpep.data.readers.bids_pose import Pose, motion_of, pose_of
+from cpep.data.readers.bids_text import read_settings, read_table, refuse_pointer
 from cpep.data.readers.edf import Edf, open_edf
 from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Missing, Reader, Terms
 from cpep.data.recording import Device, Recording, Repair

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.data.readers.bids_layout import Row
+from cpep.data.readers.bids_text import Row
 from cpep.data.readers.edf import Edf, Signal
 from cpep.signal import units
 from cpep.types import EmgKind, FloatArray, UserError

@@ -12,16 +12,8 @@ from typing import Any
 import numpy as np
 
 from cpep.data.readers.bids_channels import VOLTS, Channel, unit_of
-from cpep.data.readers.bids_layout import (
-    Motion,
-    Row,
-    Settings,
-    parsed,
-    read_cells,
-    read_json,
-    read_table,
-    refuse_pointer,
-)
+from cpep.data.readers.bids_layout import Motion, parsed
+from cpep.data.readers.bids_text import Row, Settings, read_cells, read_json, read_table, refuse_pointer
 from cpep.data.readers.edf import Edf
 from cpep.data.resample import frame_ratio
 from cpep.hand.joints import JOINTS
