@@ -150,10 +150,10 @@ def test_each_channel_has_its_own_scale(tmp_path: Path) -> None:
     [
         (("uV",) * 3, "V", "uV", ""),  # what MNE-BIDS writes
         (("\xb5V",) * 3, "uV", "uV", ""),
-        (("mV",) * 3, "n/a", "mV", ""),
-        (("",) * 3, "mV", "mV", ""),
+        (("mV",) * 3, "n/a", "uV", ""),
+        (("",) * 3, "mV", "uV", ""),
         (("",) * 3, "n/a", "", "nothing says the unit of its EMG"),
-        (("mV",) * 3, "uV", "mV", "channels.tsv gives emg0 in uV and the file in mV; the file is believed"),
+        (("mV",) * 3, "uV", "uV", "channels.tsv gives emg0 in uV and the file in mV; the file is believed"),
     ],
 )
 def test_the_unit_is_the_headers(tmp_path: Path, header: tuple[str, ...], table: str, unit: str, note: str) -> None:
@@ -165,7 +165,8 @@ def test_the_unit_is_the_headers(tmp_path: Path, header: tuple[str, ...], table:
         path.write_bytes(path.read_bytes().replace(b"uV      ", "\xb5V      ".encode("latin-1")))
     recording = read_set(tmp_path)
     assert recording.device.emg_unit == unit
-    np.testing.assert_allclose(recording.emg_TC, emg_TC, atol=1e-3)
+    scale = 1000 if "mV" in (header[0], header[0] or table) else 1
+    np.testing.assert_allclose(recording.emg_TC, emg_TC * scale, atol=1e-3 * scale)
     assert recording.notes == ((note,) if note else ())
 
 
@@ -189,6 +190,29 @@ def test_the_user_may_say_the_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.emg_TC, emg_TC, atol=1e-5)
     assert recording.device.emg_unit == "noise_sd"
     assert recording.notes == ("its numbers are in noise_sd, though the file says V",)
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ({"SoftwareFilters": {"EMG high-pass and rescaling": {"High-pass cutoff (Hz)": 40, "Description": "x"}}}, 0),
+        ({"HardwareFilters": {"Analog bandpass filter": {"Low cutoff -3 dB (Hz)": 20, "High cutoff": 850}}}, 0),
+        ({"HardwareFilters": {"HighpassFilter": {"CutoffFrequency": "20 Hz"}}}, 0),
+        ({"HardwareFilters": {"Highpass RC filter": {"Half amplitude cutoff (Hz)": 0.0159, "Roll-off": "6dB"}}}, 20),
+        ({"SoftwareFilters": {"Joint-angle low-pass filter": {"Low-pass cutoff (Hz)": 15}}}, 20),
+        ({"SoftwareFilters": "n/a"}, 20),
+    ],
+)
+def test_a_high_pass_that_was_done_is_not_done_again(tmp_path: Path, filters: dict[str, object], left: float) -> None:
+    write_set(tmp_path, said=filters)
+    assert read_set(tmp_path).device.highpass_hz == left
+
+
+def test_a_high_pass_in_the_table_of_channels(tmp_path: Path) -> None:
+    for place, cuts in (("a", "20 20 20"), ("b", "20 20 0")):
+        rows = [{"name": f"emg{k}", "type": "EMG", "low_cutoff": cut} for k, cut in enumerate(cuts.split())]
+        write_set(tmp_path / place, channels=rows)
+    assert [read_set(tmp_path / place).device.highpass_hz for place in ("a", "b")] == [0, 20]
 
 
 def test_filters_may_tell_that_the_unit_is_the_noise(tmp_path: Path) -> None:
@@ -392,13 +416,14 @@ def test_presses_of_nm000105(tmp_path: Path) -> None:
     write_set(
         tmp_path, emg(16, 6000), rate=2000.0, ending=".edf", channels=(), stem="sub-000_ses-000_task-discrete",
         said={"TaskName": "discretegestures", "SamplingFrequency": 2000, "EMGChannelCount": 16,
-              "ManufacturersModelName": "sEMG-RD"},
+              "ManufacturersModelName": "sEMG-RD", "HardwareFilters": {"Highpass": {"CutoffHz": 20}}},
         events=[("onset", "duration", "sample", "value", "stage_name"), *rows],
     )  # fmt: skip
     (source,) = find_recordings(tmp_path)
     (recording,) = source.parts()
     assert recording.vocabulary == ("rest", "index_press", "index_release", "middle_press")
     assert recording.device.ring == tuple(range(16)) and recording.anchor_SJ is None
+    assert recording.device.highpass_hz == 0, "HardwareFilters names one"
     assert [int(recording.label_T[k]) for k in (999, 1000, 1199, 1200, 1599, 1600, 4000)] == [-1, 1, 1, 2, 2, -1, 3]
     assert "1 events 'stage_start' are taken as no labels" in recording.notes and source.dataset() == "nm000105"
     (tmp_path / "cpep.json").write_text('{"bids": {"zero_duration_s": 0.05, "ignore": ["index_release"]}}')

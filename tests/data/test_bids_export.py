@@ -23,7 +23,7 @@ from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device, Recording, Repair
 from cpep.data.store.prepare import prepare
 from cpep.types import UserError
-from tests.data.samples import emg2pose_like, write_emg2pose
+from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 
 def same(one: Recording, other: Recording, steps: float = 2**-22) -> None:
@@ -155,11 +155,11 @@ def test_what_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     export_bids(tmp_path / "raw", tmp_path / "whole")
     written: list[str] = []
 
-    def stopping(folder: Path, stem: str, recording: Recording, task: str, dataset: str) -> None:
+    def stopping(folder: Path, stem: str, *rest: Any) -> None:
         if len(written) == 2:
             raise KeyboardInterrupt
         written.append(stem)
-        write_files(folder, stem, recording, task, dataset)
+        write_files(folder, stem, *rest)
 
     with monkeypatch.context() as patched:
         patched.setattr("cpep.data.bids.export.write_files", stopping)
@@ -240,3 +240,17 @@ def test_an_anchor_at_another_rate_gives_the_same_store(tmp_path: Path) -> None:
     one, other = to_frames(made(tmp_path, recording)), to_frames(recording)
     assert (one.valid_M == other.valid_M).all() and other.valid_M.any()
     np.testing.assert_allclose(one.anchor_MJ, other.anchor_MJ, atol=1e-6)
+
+
+def test_what_a_store_was_filtered_by_is_said_and_not_done_again(tmp_path: Path) -> None:
+    sidecar = {"emg": {"field": "emg"}, "rate": 1000, "kind": "raw", "unit": "mV", "user": "1"}
+    emg_TC = np.random.default_rng(0).normal(5, 1, (4000, 3)).astype(np.float32)
+    write_generic(tmp_path / "raw", sidecar, emg=emg_TC)
+    store = prepare(tmp_path / "raw", tmp_path / "store")
+    assert store.device.highpass_hz == 20
+    export_bids(store.path, tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*_emg.json")
+    assert json.loads(path.read_text())["SoftwareFilters"] == {"cpep high-pass": {"Cutoff (Hz)": 20.0}}
+    again = prepare(tmp_path / "out", tmp_path / "again")
+    assert again.device == replace(store.device, highpass_hz=0.0)
+    np.testing.assert_allclose(again.emg_TC, store.emg_TC, atol=1e-6 * np.abs(store.emg_TC).max())

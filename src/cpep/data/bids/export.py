@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cpep.data.bids.files import number, tsv, write_files
+from cpep.data.bids.files import UNFILTERED, number, tsv, write_files
 from cpep.data.readers.folder import dataset_name, find_recordings
 from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
 from cpep.runtime.files import write_json, write_text
+from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
 
@@ -61,10 +62,11 @@ PEOPLE = {"original_user": {"Description": "Name of the person in the recordings
 
 @dataclass(frozen=True)
 class _Piece:
-    """One source: what tells whether it changed, and what reads its recordings with the split of each."""
+    """One source: what tells whether it changed, what reads its recordings with their splits, and its filters."""
 
     stamp: list[Any]
     read: Callable[[], list[tuple[Recording, str]]]
+    done: Conditioning = UNFILTERED
 
 
 @dataclass
@@ -131,8 +133,10 @@ def _of_folder(folder: Path) -> tuple[str, list[_Piece]]:
 
 
 def _of_store(store: Store) -> tuple[str, list[_Piece]]:
+    done = store.device.conditioning
+
     def piece(entry: Entry) -> _Piece:
-        return _Piece([store.fingerprint, entry.name], lambda: [(_recording(store, entry), entry.split)])
+        return _Piece([store.fingerprint, entry.name], lambda: [(_recording(store, entry), entry.split)], done)
 
     return store.name, [piece(entry) for entry in store.entries]
 
@@ -149,7 +153,7 @@ def _recording(store: Store, entry: Entry) -> Recording:
         session=entry.session,
         stage=entry.stage,
         side=entry.side,
-        device=store.device,
+        device=replace(store.device, highpass_hz=0.0, notch_hz=0.0),  # what the store says was done: ``_Piece.done``
         emg_TC=store.emg_TC[frames.start * ratio : frames.stop * ratio],
         anchor_SJ=None if store.anchor_MJ is None else store.anchor_MJ[frames],
         anchor_rate=store.frame_rate,
@@ -184,7 +188,7 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
             if done < len(lines):
                 continue
             mine = [
-                _write(growing, recording, split, place(recording.user, recording.session), task, name)
+                _write(growing, recording, split, place(recording.user, recording.session), task, name, piece.done)
                 for recording, split in piece.read()
             ]
             journal.write(json.dumps({"stamp": piece.stamp, "rows": mine}) + "\n")
@@ -208,14 +212,20 @@ def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[dict[str, Any
 
 
 def _write(
-    growing: Path, recording: Recording, split: str, place: tuple[str, str, int], task: str, name: str
+    growing: Path,
+    recording: Recording,
+    split: str,
+    place: tuple[str, str, int],
+    task: str,
+    name: str,
+    done: Conditioning,
 ) -> dict[str, Any]:
     """Write one recording; return its row."""
     person, day, run = place
     stem = f"sub-{person}_ses-{day}_task-{task}_run-{run:02d}"
     if recording.side in ("left", "right"):
         stem += f"_recording-{recording.side}"
-    write_files(growing / f"sub-{person}" / f"ses-{day}" / "emg", stem, recording, task, name)
+    write_files(growing / f"sub-{person}" / f"ses-{day}" / "emg", stem, recording, task, name, done)
     return {
         "user": recording.user,
         "session": recording.session,

@@ -22,6 +22,7 @@ from cpep.data.readers.bids_identity import OURS
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
 from cpep.runtime.files import atomic_path, write_json, write_text
+from cpep.signal.conditioning import Conditioning
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ FULL_SCALE = 2**23 - 1
 """The largest number of 24 bits; the range is symmetric, so that zero stays zero."""
 LONGEST_RECORD_S = 10
 BAD = "bad"
+UNFILTERED = Conditioning()
 NOISE_SD = {
     "EMG rescaling": {
         "Description": "Numbers are in standard deviations of the noise floor (1 = noise), though they are labelled "
@@ -42,7 +44,9 @@ ENVELOPE = {"Envelope": {"Description": "The signal is rectified and smoothed."}
 Table = Sequence[Sequence[str]]
 
 
-def write_files(folder: Path, stem: str, recording: Recording, task: str, dataset: str) -> None:
+def write_files(
+    folder: Path, stem: str, recording: Recording, task: str, dataset: str, done: Conditioning = UNFILTERED
+) -> None:
     """Write the files of one recording, the signals last; each appears whole.
 
     Args:
@@ -51,6 +55,7 @@ def write_files(folder: Path, stem: str, recording: Recording, task: str, datase
         recording: what to write.
         task: name of the task.
         dataset: name of the data set that it is from.
+        done: what cpep has filtered out of it.
 
     Raises:
         UserError: edfio is missing, or the disk is full.
@@ -59,7 +64,7 @@ def write_files(folder: Path, stem: str, recording: Recording, task: str, datase
     per_record, record_s = record_of(rate)
     padding = -samples % per_record
     anchor_TJ, lost_T = _anchor(recording)
-    write_json(folder / f"{stem}_emg.json", _sidecar(recording, task, dataset, padding))
+    write_json(folder / f"{stem}_emg.json", _sidecar(recording, task, dataset, padding, done))
     write_text(folder / f"{stem}_channels.tsv", tsv(_channels(recording.device)))
     rows = _events(recording, lost_T, padding)
     write_text(folder / f"{stem}_events.tsv", tsv([("onset", "duration", "trial_type", "kind"), *rows]))
@@ -129,11 +134,8 @@ def anchor_labels(device: Device) -> list[str]:
     return short if plain and unique else [f"anchor{k}" for k in range(len(device.anchor_names))]
 
 
-def _sidecar(recording: Recording, task: str, dataset: str, padding: int) -> dict[str, Any]:
+def _sidecar(recording: Recording, task: str, dataset: str, padding: int, done: Conditioning) -> dict[str, Any]:
     device, samples = recording.device, len(recording.emg_TC)
-    filters: Any = NOISE_SD if device.emg_unit == "noise_sd" else "n/a"
-    if device.emg_kind == "envelope":
-        filters = ENVELOPE
     anchor = {"names": device.anchor_names, "unit": device.anchor_unit, "kind": device.anchor_kind}
     ours = {
         "dataset": dataset,
@@ -148,7 +150,7 @@ def _sidecar(recording: Recording, task: str, dataset: str, padding: int) -> dic
         "TaskName": task,
         "SamplingFrequency": device.emg_rate,
         "PowerLineFrequency": "n/a",
-        "SoftwareFilters": filters,
+        "SoftwareFilters": _filters(device, done) or "n/a",
         "HardwareFilters": "n/a",
         "RecordingType": "continuous",
         "RecordingDuration": samples / device.emg_rate,
@@ -164,6 +166,19 @@ def _sidecar(recording: Recording, task: str, dataset: str, padding: int) -> dic
         "BDFPaddedSamples": padding,
         OURS: ours,
     }
+
+
+def _filters(device: Device, done: Conditioning) -> dict[str, Any]:
+    filters: dict[str, Any] = {}
+    if device.emg_unit == "noise_sd":
+        filters |= NOISE_SD
+    if device.emg_kind == "envelope":
+        filters |= ENVELOPE
+    if done.highpass_hz:
+        filters["cpep high-pass"] = {"Cutoff (Hz)": done.highpass_hz}
+    if done.notch_hz:
+        filters["cpep notch and harmonics"] = {"Frequency (Hz)": done.notch_hz}
+    return filters
 
 
 def _placement(device: Device) -> str:

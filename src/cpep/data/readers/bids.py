@@ -32,10 +32,12 @@ import numpy as np
 
 from cpep.data.readers import emg2pose
 from cpep.data.readers.bids_channels import (
+    ENOUGH_HZ,
     Channel,
     channels_of,
     emg_of,
     emg_rate,
+    highpass_of,
     is_emg2pose,
     kind_of,
     settings_unit,
@@ -44,18 +46,9 @@ from cpep.data.readers.bids_channels import (
 )
 from cpep.data.readers.bids_events import Marks, events_of, marks_of
 from cpep.data.readers.bids_identity import Said, said_of, session_of, side_of, split_of, stage_of, user_of
-from cpep.data.readers.bids_layout import (
-    ENDINGS,
-    METADATA,
-    Beside,
-    beside,
-    is_recording,
-    parsed,
-    read_settings,
-    read_table,
-    refuse_pointer,
-)
+from cpep.data.readers.bids_layout import ENDINGS, METADATA, Beside, beside, is_recording, parsed
 from cpep.data.readers.bids_pose import Pose, motion_of, pose_of
+from cpep.data.readers.bids_text import read_settings, read_table, refuse_pointer
 from cpep.data.readers.edf import Edf, open_edf
 from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Missing, Reader, Terms
 from cpep.data.recording import Device, Recording, Repair
@@ -207,7 +200,8 @@ def _device(said: Said, opened: _Opened, unit: str, pose: Pose | None) -> Device
     band = RING_OF.get(str(said.json.get("ManufacturersModelName")), 0)
     ring = tuple(range(channels)) if opened.emg2pose or band == channels else ()
     anchor = (pose.names, pose.unit, pose.kind) if pose else ((), "", "")
-    device = Device(channels, opened.rate, kind_of(said.json), unit, ring, *anchor)
+    done = highpass_of(said.json, opened.emg) >= ENOUGH_HZ
+    device = Device(channels, opened.rate, kind_of(said.json), unit, ring, *anchor, highpass_hz=0.0 if done else None)
     measured = ("channels", "emg_rate", "emg_unit", "anchor_names", "anchor_unit", "anchor_kind")
     known = {field.name for field in fields(Device)} - set(measured)
     ours = said.ours.get("device", {})

@@ -17,16 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from cpep.data.readers.bids_layout import Row
+from cpep.data.readers.bids_text import Row
 from cpep.data.readers.edf import Edf, Signal
+from cpep.signal import units
 from cpep.types import EmgKind, FloatArray, UserError
 
-VOLTS = {"nV": 1e-9, "uV": 1e-6, "mV": 1e-3, "V": 1.0}
-SPELT = {
-    "microv": "uV", "microvolt": "uV", "microvolts": "uV", "uvolt": "uV", "millivolt": "mV", "millivolts": "mV",
-    "volt": "V", "volts": "V", "v": "V", "uv": "uV", "mv": "mV", "nv": "nV", "radian": "rad", "radians": "rad",
-    "degree": "deg", "degrees": "deg", "°": "deg", "n/a": "",
-}  # fmt: skip
+VOLTS = {"nV": 1e-9, **units.VOLTS}
+ALSO = {"nv": "nV", "microv": "uV", "n/a": ""}
+"""Spellings that are met in headers, beside those that cpep knows everywhere."""
+HIGHPASS = re.compile(r"highpass|lowcut")
+CUTOFF = re.compile(r"([0-9.]+)\s*(hz)?", re.IGNORECASE)
+ENOUGH_HZ = 10.0
+"""A high-pass from here on leaves no offset that drifts."""
 LONGEST_LABEL = 16
 """Characters of a channel's name in EDF; a longer one is cut off there."""
 STRONGEST_V = 1.0
@@ -54,8 +56,8 @@ def unit_of(text: str) -> str:
     >>> unit_of("\N{MICRO SIGN}V"), unit_of("microvolts"), unit_of("n/a"), unit_of("mm")
     ('uV', 'uV', '', 'mm')
     """
-    text = text.strip().replace("\u00c2", "").replace("\u00b5", "u").replace("\u03bc", "u")
-    return SPELT.get(text.lower(), text)
+    text = text.strip().replace("\u00c2", "")  # of UTF-8 in a header of Latin 1
+    return ALSO.get(text.lower(), units.known_unit(text) or text)
 
 
 def channels_of(edf: Edf, rows: Sequence[Row], said: Mapping[str, Any]) -> list[Channel]:
@@ -140,13 +142,13 @@ def emg_of(edf: Edf, channels: Sequence[Channel], unit: str) -> tuple[FloatArray
     Raises:
         UserError: the channels have units that do not fit each other, or numbers that the unit excludes.
     """
-    units = list(dict.fromkeys(channel.unit for channel in channels))
+    found = list(dict.fromkeys(channel.unit for channel in channels))
     emg_TC = edf.read([channel.signal for channel in channels])
     notes = [note for channel in channels if (note := _mark(channel))]
-    target = "uV" if units[0] == "nV" else units[0]
-    if len(units) > 1 or target != units[0]:
-        if unit or not set(units) <= set(VOLTS):
-            named = ", ".join(one or "none" for one in units)
+    target = "uV" if found[0] in VOLTS and not unit else found[0]
+    if len(found) > 1 or target != found[0]:
+        if unit or not set(found) <= set(VOLTS):
+            named = ", ".join(one or "none" for one in found)
             raise UserError(f"{edf.path}: its EMG channels have units that do not fit each other: {named}")
         emg_TC *= np.array([VOLTS[channel.unit] / VOLTS[target] for channel in channels], np.float32)
     if unit == "noise_sd" and (rms := float(np.sqrt(np.square(emg_TC).mean()))) < WEAKEST_NOISE:
@@ -182,6 +184,34 @@ def kind_of(said: Mapping[str, Any]) -> EmgKind:
     """Return whether the filters that a sidecar names leave a raw signal or an envelope."""
     filters = json.dumps([said.get("SoftwareFilters", ""), said.get("HardwareFilters", "")])
     return "envelope" if re.search(r"rectif|envelope|\brms\b", filters, re.IGNORECASE) else "raw"
+
+
+def highpass_of(said: Mapping[str, Any], channels: Sequence[Channel]) -> float:
+    """Return the highest cut-off of a high-pass that the EMG has had, Hz; 0 where none is named.
+
+    It stands in the filters of ``emg.json``, in whatever words, or for every channel as ``low_cutoff`` in the table.
+    """
+    named = [cut for key in ("SoftwareFilters", "HardwareFilters") for cut in _cutoffs(said.get(key), "")]
+    table = [_hertz(channel.row.get("low_cutoff", "")) for channel in channels]
+    return max([*named, min(table, default=0.0)], default=0.0)
+
+
+def _cutoffs(value: Any, where: str) -> list[float]:
+    """Return the numbers under names that speak of a high-pass."""
+    if isinstance(value, dict):
+        return [
+            cut for key, inner in value.items() for cut in _cutoffs(inner, where + re.sub(r"\W|_", "", key).lower())
+        ]
+    is_cutoff = HIGHPASS.search(where) and re.search(r"cut|hz|freq", where)
+    return [_hertz(str(value))] if is_cutoff and not isinstance(value, list) else []
+
+
+def _hertz(text: str) -> float:
+    match = CUTOFF.fullmatch(text.strip())
+    try:
+        return float(match[1]) if match else 0.0
+    except ValueError:
+        return 0.0
 
 
 def valid_samples(edf: Edf, said: Mapping[str, Any], scan: Row, signal: Signal, rate: float) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.bids_layout import Row, Settings, read_table
+from cpep.data.readers.bids_text import Row, Settings, read_table
 from cpep.data.readers.edf import Annotation
 from cpep.data.readers.metadata import plain_stage
 from cpep.types import REST, UNKNOWN, BoolArray, IntArray, UserError

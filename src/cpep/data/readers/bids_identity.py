@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cpep.data.readers.bids_layout import Beside, Row, beside, parsed, read_json, rows_by
+from cpep.data.readers.bids_layout import Beside, beside, parsed
+from cpep.data.readers.bids_text import Row, read_json, rows_by
 from cpep.data.readers.metadata import MetadataRow, parse_metadata, plain_stage
 from cpep.types import UserError
 

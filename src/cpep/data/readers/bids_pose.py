@@ -12,23 +12,15 @@ from typing import Any
 import numpy as np
 
 from cpep.data.readers.bids_channels import VOLTS, Channel, unit_of
-from cpep.data.readers.bids_layout import (
-    Motion,
-    Row,
-    Settings,
-    parsed,
-    read_cells,
-    read_json,
-    read_table,
-    refuse_pointer,
-)
+from cpep.data.readers.bids_layout import Motion, parsed
+from cpep.data.readers.bids_text import Row, Settings, read_cells, read_json, read_table, refuse_pointer
 from cpep.data.readers.edf import Edf
 from cpep.data.resample import frame_ratio
 from cpep.hand.joints import JOINTS
+from cpep.signal.units import ANGLES
 from cpep.types import BoolArray, FloatArray, UserError
 
 FULL_TURN = 2 * math.pi
-TO_RAD = {"rad": 1.0, "deg": math.pi / 180}
 SAME_FRAME = 1e-3
 """Share of a frame by which two clocks may differ and still have frames at the same times."""
 ZERO_STEPS = 1.0
@@ -107,7 +99,7 @@ def pose_of(
     """
     said = ours.get("anchor", {})
     misc = [channel for channel in channels if channel.type == "MISC"]
-    mine = [channel for channel in misc if said or channel.unit in TO_RAD or channel.name.lower().startswith("joint")]
+    mine = [channel for channel in misc if said or channel.unit in ANGLES or channel.name.lower().startswith("joint")]
     other = [channel.name for channel in misc if channel not in mine]
     named = ", ".join(other[:3]) + (", ..." if other[3:] else "")
     notes = [f"{len(other)} channels of type MISC are no pose ({named})"] if other else []
@@ -147,9 +139,9 @@ def _radians(raw_SJ: FloatArray, channels: Sequence[Channel], path: Path) -> Flo
     for channel, header in zip(channels, header_of, strict=True):
         if header in VOLTS:
             factors.append(VOLTS[header])
-        elif header in ("", *TO_RAD):
+        elif header in ("", *ANGLES):
             stated = header or unit_of(channel.row.get("units", ""))
-            factors.append(TO_RAD.get(stated, 1.0))
+            factors.append(ANGLES.get(stated, 1.0))
         else:
             raise UserError(f"{path}: the joint {channel.name} is in {header}; an angle is in rad or degrees")
     scaled = np.array([VOLTS.get(header, 1) < 1 for header in header_of])
@@ -210,9 +202,9 @@ def motion_of(
     mine = [column for column, one in enumerate(kinds) if one == kind]
     units = {unit_of(rows[column].get("units", "")) for column in mine}
     unit = units.pop()
-    if units or unit not in (TO_RAD if kind == "JNTANG" else ("mm", "cm", "m")):
+    if units or unit not in (ANGLES if kind == "JNTANG" else ("mm", "cm", "m")):
         raise UserError(f"{motion.channels[-1]}: {kind} is in {unit or 'no unit'}; give it one unit of its kind")
-    values_SJ = numbers_SC[:, mine] * TO_RAD.get(unit, 1.0)
+    values_SJ = numbers_SC[:, mine] * ANGLES.get(unit, 1.0)
     valid_S = np.isfinite(values_SJ).all(axis=1)
     values_SJ = np.where(valid_S[:, None], values_SJ, 0).astype(np.float32)
     names = tuple(_column(rows[column]) for column in mine)
