@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural, split_tables
+from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural
 from cpep.data.readers.registry import Missing
+from cpep.data.readers.split_files import find_split_files, split_notes
 from cpep.data.recording import Device, Recording
+from cpep.data.told import spelt_twice, told_once
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 
@@ -66,7 +68,7 @@ class Inspection:
         if self.recordings:
             parts += [self._users(), self._gestures()]
         if self.unreadable:
-            parts.append(_section("Cannot be read", [reason for _, reason in self.unreadable]))
+            parts.append(_section("Cannot be read", told_once(self.folder, self.unreadable)))
         if self.notes:
             parts.append(_section("Worth a look", [f"{name}: {note}" for name, note in self.notes]))
         return "\n\n".join(parts)
@@ -150,7 +152,11 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
         name=dataset_name(sources),
         recordings=tuple(recordings),
         unreadable=tuple(unreadable),
-        notes=(*_notes(recordings), *_table_notes(folder, sources)),
+        notes=(
+            *_notes(recordings),
+            *(("users", note) for note in spelt_twice(one.user for one in recordings)),
+            *split_notes(find_split_files(folder, sources)),
+        ),
         ignored=listing.ignored,
         incomplete=listing.incomplete,
     )
@@ -213,23 +219,6 @@ def _notes(recordings: Sequence[Summary]) -> Iterable[tuple[str, str]]:
         yield from ((one.name, note) for note in one.notes if note not in common)
         if one.device != recordings[0].device:
             yield one.name, f"another device than {recordings[0].name}: one store cannot hold both"
-
-
-def _table_notes(folder: Path, sources: Sequence[Source]) -> Iterable[tuple[str, str]]:
-    """Compare the tables that list recordings, where there are any, with the files."""
-    present = {source.name.split("/")[-1] for source in sources}
-    for table in split_tables(folder, sources):
-        try:
-            listed = set(table.splits(folder))
-        except UserError as error:
-            yield table.name, str(error)
-            continue
-        for names, what in (
-            (listed - present, "it lists, not here"),
-            (present - listed, "here that it does not list"),
-        ):
-            if names:
-                yield table.name, f"{_count(len(names), 'recording')} {what}, the first {min(names)}"
 
 
 def _anchor(device: Device, recordings: Sequence[Summary]) -> str:

@@ -98,6 +98,18 @@ def refuse_special(path: Path) -> None:
             raise UserError(f"{path} is a device, a pipe or a socket, and no file; copy what comes out of it to one")
 
 
+def refuse_broken_link(path: Path) -> None:
+    """Refuse a symbolic link to a file that is not there, which would be called missing itself.
+
+    Raises:
+        UserError: it is one; the sentence says where it leads.
+    """
+    if path.is_symlink() and not path.exists():
+        raise UserError(
+            f"{path} is a link that leads nowhere (to {path.readlink()}); fetch that file, or remove the link"
+        )
+
+
 class ProgressLine:
     """A line with rate and time left, for everything that takes over two seconds.
 

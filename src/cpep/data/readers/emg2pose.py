@@ -94,7 +94,7 @@ def read_recording(path: Path) -> Recording:
         raise UserError(f"{path}: mirror is not a permutation of the channels 0 to 15; write it again")
     valid_S = np.isfinite(angles_SJ).all(1) & (angles_SJ != 0).any(1)
     return Recording(
-        name=path.name.removesuffix(".hdf5"),
+        name=path.name[: -len(ENDING)],
         user=attributes["user"],
         session=attributes["session"],
         stage=attributes["stage"],

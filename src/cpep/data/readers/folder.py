@@ -12,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from cpep.data.rates import at_even_rate
-from cpep.data.readers.registry import READERS, Missing, SplitTable, readers
+from cpep.data.readers.registry import READERS, Missing, readers
 from cpep.data.recording import Recording
+from cpep.runtime.files import refuse_broken_link
 from cpep.types import UserError
 
 STORE_INDEX = "store.json"
@@ -21,6 +22,11 @@ STORE_INDEX = "store.json"
 
 PART = "~"
 """Between the name of a file and the number of a part of it."""
+
+JUNK = re.compile(
+    r"\..*|~\$.*|__MACOSX|@eaDir|\$RECYCLE\.BIN|System Volume Information|Thumbs\.db|desktop\.ini|Icon\r", re.I
+)
+"""Hidden files, and what macOS, Windows and Office leave in folders."""
 
 FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, EOFError, struct.error)
 """What readers raise on fields that hold something else than their format promises: texts, structures, objects."""
@@ -51,6 +57,8 @@ class Source:
         Raises:
             UserError: the file cannot be read as what its format promises; the sentence names it.
         """
+        for path in (self.path, *self.sidecars):
+            refuse_broken_link(path)
         with self._in_sentences():
             found = READERS.get(self.reader).read(self.path, *self.sidecars)
             parts = [at_even_rate(part) for part in (found if isinstance(found, tuple) else (found,))]
@@ -111,6 +119,7 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         UserError: the folder does not exist, or two recordings have one name.
     """
+    refuse_broken_link(folder)
     if not folder.exists():
         raise UserError(f"{folder} does not exist")
     sources, others = _sort(folder)
@@ -151,13 +160,6 @@ def dataset_name(sources: Sequence[Source]) -> str:
             continue
     first = sources[0]
     return first.path.parents[first.name.count("/")].resolve().name
-
-
-def split_tables(folder: Path, sources: Sequence[Source]) -> list[SplitTable]:
-    """Return the tables that list recordings of these formats and lie in the folder."""
-    formats = {source.reader for source in sources}
-    tables = dict.fromkeys(table for reader in readers() if reader.name in formats for table in reader.tables)
-    return [table for table in tables if (folder / table.name).is_file()]
 
 
 def natural(name: str) -> tuple[list[int | str], str]:
@@ -203,7 +205,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         if STORE_INDEX in names:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not JUNK.fullmatch(name))
         here = Path(place)
         below = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
-        yield from ((below, here / name) for name in names if not name.startswith("."))
+        yield from ((below, here / name) for name in names if not JUNK.fullmatch(name))

@@ -1,4 +1,4 @@
-r"""Bring your own recordings: .npz or .csv (also .csv.gz) with a sidecar.
+r"""Bring your own recordings: .npz, or text tables (.csv, .tsv, .txt, also .gz) with a sidecar.
 
 A sidecar is JSON beside the data: ``<stem>.json`` for one file, or ``cpep.json`` for all files of a folder.
 For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames, 5), ``gesture`` (samples,)::
@@ -48,42 +48,41 @@ be finite.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.metadata import SPLITS
+from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.registry import READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import Sidecar, read_sidecar
-from cpep.data.readers.table import Table, read_table
+from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.recording import Recording
 from cpep.data.resample import SAME_TIME_S, interpolate_rows, regular_clock
 from cpep.types import UNKNOWN, BoolArray, FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
-ENDINGS = (".npz", ".csv", ".csv.gz")
+OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
+"""Endings of recordings and of much else: such a file needs a sidecar to be one."""
+NO_TABLE = re.compile(
+    r"(read.?me|(data.?)?licen[cs]e|notice|notes?|changes|changelog|citation|participants|requirements)\b.*",
+    re.IGNORECASE,
+)
+"""What lies beside recordings as .txt or .tsv."""
+WORKBOOK = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
 
 
 def is_data(path: Path) -> bool:
     """Tell whether a file can be a generic recording, by its name."""
-    return path.name.lower().endswith(ENDINGS)
-
-
-def stem(path: Path) -> str:
-    """Return the name without its ending.
-
-    >>> stem(Path("walk.1.csv.gz")), stem(Path("S1.npz"))
-    ('walk.1', 'S1')
-    """
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return name[: -len(".npz")]
+    return bool(ENDINGS.search(path.name))
 
 
 def sidecar_of(path: Path) -> Path | None:
     """Return the sidecar of a file: its own, else the sidecar of its folder, else ``None``."""
     for name in (f"{stem(path)}.json", FOLDER_SIDECAR):
-        if path.with_name(name).is_file():
-            return path.with_name(name)
+        sidecar = path.with_name(name)
+        if sidecar.is_file() or sidecar.is_symlink():  # a link that leads nowhere is said when it is read
+            return sidecar
     return None
 
 
@@ -94,7 +93,7 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         UserError: file or sidecar are damaged, or do not fit each other; the sentence names the place.
     """
     said = read_sidecar(sidecar)
-    table = read_table(path, sidecar)
+    table = read_table(path, said)
     rows_TC = table.block(said.emg, "emg")
     if len(rows_TC) == 0:
         raise UserError(f"{path} holds no samples; remove it")
@@ -103,8 +102,8 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     emg_TC, solid_T = interpolate_rows(rows_TC, time_T, grid_T, said.max_gap_s)
     # The row that a regular sample belongs to, for what cannot be interpolated.
     row_T = np.searchsorted(time_T, grid_T + SAME_TIME_S, side="right") - 1
-    vocabulary = ("rest", *dict.fromkeys(name for name in said.label_names.values() if name != "rest"))
-    label_T = table.labels(said, said.label, len(rows_TC), vocabulary)[row_T]
+    label_R, notes = table.labels(said.label, len(rows_TC))
+    prompt_R, _ = table.labels(said.prompt, len(rows_TC))
     anchor_SJ, valid_S = _anchor(table, said, time_T, grid_T, solid_T)
     name = stem(path)
     return Recording(
@@ -118,9 +117,10 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
         anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
-        label_T=np.where(solid_T, label_T, np.int16(UNKNOWN)),
-        vocabulary=vocabulary,
-        prompt_T=table.labels(said, said.prompt, len(rows_TC), vocabulary)[row_T] if said.prompt else None,
+        label_T=np.where(solid_T, label_R[row_T], np.int16(UNKNOWN)),
+        vocabulary=said.label_names.vocabulary,
+        prompt_T=prompt_R[row_T] if said.prompt else None,
+        notes=(*table.notes, *notes),
         repetition_T=table.repetitions(said.repetition, len(rows_TC))[row_T] if said.repetition else None,
     )
 
@@ -163,15 +163,32 @@ def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...
 
 
 def _find(path: Path) -> Found | None:
+    if WORKBOOK.search(path.name):
+        return _workbook(path)
     if not is_data(path):
+        return None
+    often_text = OFTEN_TEXT.search(path.name)
+    own = path.with_name(f"{stem(path)}.json")
+    if often_text and NO_TABLE.fullmatch(path.name) and not own.is_file():
         return None
     if sidecar := sidecar_of(path):
         return Found(stem(path), (sidecar,))
+    if often_text:
+        return None
     remedy = (
         f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
         "`python -m pydoc cpep.data.readers.generic` shows one"
     )
     return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
+
+
+def _workbook(path: Path) -> Found | None:
+    """Say of a spreadsheet with a sidecar and no table of its name that it is not read."""
+    name = WORKBOOK.sub("", path.name)
+    if any(path.with_name(f"{name}{ending}").exists() for ending in (".csv", ".npz", ".tsv", ".txt")):
+        return None
+    remedy = "cpep reads no spreadsheets, so save each sheet as CSV (in Excel: CSV UTF-8)"
+    return Found(name, missing=Missing("spreadsheets", "CSV of the same name", remedy))
 
 
 def _describes(path: Path) -> bool:
@@ -182,11 +199,11 @@ READERS.add(
     "generic",
     Reader(
         "generic",
-        ".npz and .csv with a sidecar (cpep.data.readers.generic)",
+        ".npz, .csv, .tsv and .txt with a sidecar (cpep.data.readers.generic)",
         _find,
         read_recording,
         describes=_describes,
-        tables=(SPLITS,),
+        tables=(MAYBE_SPLITS,),
         priority=-1,
     ),
 )

@@ -7,6 +7,7 @@ file of this machine into a store, or onto the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +40,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     refuse_special(path)
     try:
         with path.open("rb") as plain:
-            signed = plain.read(len(SIGNATURE)) == SIGNATURE
+            start = plain.read(len(SIGNATURE))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not signed:
+    if not start:
+        raise UserError(
+            f"{path} is not an HDF5 file, as it is empty; wait if it is being copied, else fetch it again"
+        )
+    if start != SIGNATURE:
         raise UserError(f"{path} is not an HDF5 file; fetch it again, or remove it")
     try:
         with h5py.File(path, "r") as file:
@@ -53,6 +58,19 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
+    text = str(error)
+    if isinstance(error, BlockingIOError) or "unable to lock file" in text:
+        return UserError(f"{path} is open for writing in another process; wait until that has ended")
+    if "file is already open for write" in text:
+        return UserError(
+            f"{path} was not closed by the process that wrote it; wait until that has ended, or, if it was stopped, "
+            "run h5clear -s on the file"
+        )
+    if cut := re.search(r"truncated file: eof = (\d+), .*stored_eof = (\d+)", text):
+        return UserError(
+            f"{path} is truncated or damaged: it has {int(cut[1]):,} of the {int(cut[2]):,} bytes that it should "
+            "have; wait if it is still being copied, else fetch it again"
+        )
     return UserError(f"{path} is truncated or damaged ({error}); fetch it again")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from cpep.runtime.files import write_text
 from cpep.types import UserError
 
 METADATA = "metadata.csv"
+
+IDENTIFYING = frozenset(("user", "session", "stage", "side", "split", "filename"))
+"""Columns without which a line says of no file what it is."""
+
+FILE_ENDING = re.compile(r"\.(hdf5|h5|npz|mat|edf|bdf|xdf|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
 HANDS = ("_both", "_left", "_right")
 
@@ -69,24 +75,32 @@ def read_metadata(folder: Path) -> list[MetadataRow]:
     return parse_metadata(folder / METADATA)
 
 
-def parse_metadata(path: Path) -> list[MetadataRow]:
+def parse_metadata(path: Path, required: Collection[str] = IDENTIFYING) -> list[MetadataRow]:
     """Read a file with the columns of metadata.csv; other columns are ignored.
 
+    Spreadsheets may have written it anew: with a mark before the text, with ``;`` or tabs, or ``Test``.
+
     Raises:
-        UserError: the file is missing, lacks a column that identifies a file, or holds a wrong number or split.
+        UserError: the file is missing, lacks a required column, or holds a wrong number or split.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            lines = list(reader)
-            columns = set(reader.fieldnames or ())
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_separator(text))
+        lines = list(reader)
+        columns = set(reader.fieldnames or ())
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as CSV ({error}); fetch it again") from error
-    if missing := sorted({"user", "session", "stage", "side", "split", "filename"} - columns):
+    if missing := sorted(set(required) - columns):
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}; fetch it again")
     return [_metadata_row(line, number, path) for number, line in enumerate(lines, start=2)]
+
+
+def _separator(text: str) -> str:
+    """Return what separates the columns, by the first line."""
+    first = text.partition("\n")[0]
+    return max((",", ";", "\t"), key=first.count)
 
 
 def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> MetadataRow:
@@ -103,15 +117,45 @@ def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> Metad
                 values[field.name] = float(cell)
             except ValueError as error:
                 raise UserError(f"{path}, line {number}: {field.name} is {cell!r}, not a number") from error
+    values["split"] = values["split"].casefold()
     if values["split"] not in ("", "train", "val", "test"):
-        raise UserError(f"{path}, line {number}: split is {values['split']!r}; it must be train, val, test or empty")
+        raise UserError(
+            f"{path}, line {number}: split is {line.get('split')!r}; it must be train, val, test or empty"
+        )
     values["filename"] = values["filename"].removesuffix(".hdf5")
     return MetadataRow(**values)
 
 
 def _splits(path: Path) -> dict[str, str]:
-    return {row.filename: row.split for row in parse_metadata(path)}
+    """Return splits by the names of files, without folders and endings.
+
+    Raises:
+        UserError: a file is listed twice, with different splits.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for number, row in enumerate(parse_metadata(path, ("filename", "split")), start=2):
+        name = FILE_ENDING.sub("", row.filename.replace("\\", "/").rpartition("/")[2])
+        split, before = found.setdefault(name, (row.split, number))
+        if split != row.split:
+            raise UserError(
+                f"{path}: {name} is {split or 'of no split'} in line {before} and {row.split or 'of no split'} in "
+                f"line {number}; leave one of them"
+            )
+    return {name: split for name, (split, _) in found.items()}
+
+
+def _foreign(path: Path) -> str:
+    """Say why a metadata.csv lists no splits: many data sets call their list of people so."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    columns = {name.strip().strip('"') for name in first.split(_separator(first))}
+    for column in ("filename", "split"):
+        if column not in columns:
+            return f"it has no column {column!r}, so it is no table of splits and is passed over"
+    return ""
 
 
 SPLITS = SplitTable(METADATA, _splits)
-"""metadata.csv as a table of splits."""
+"""metadata.csv as a table of splits, which emg2pose has."""
+MAYBE_SPLITS = SplitTable(METADATA, _splits, _foreign)
+"""The same beside recordings of anybody, which may be another table that is called so."""

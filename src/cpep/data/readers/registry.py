@@ -75,18 +75,29 @@ class Found:
     missing: Missing | None = None
 
 
+def _nothing(path: Path) -> bool:
+    return False
+
+
+def _no_name(path: Path) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class SplitTable:
     """A file that lists the recordings of a folder, with the split of each.
 
     Attributes:
-        name: of the file, which lies at the top of the folder.
+        name: of the file, which lies in a folder of recordings or above it.
         read: takes its path, and returns the split (``train``, ``val``, ``test`` or ``""``) by the name of a
             recording without its folder. Raises ``UserError`` where the file is damaged.
+        foreign: takes its path, and says in a sentence why it is no such table, where another file has its name;
+            an empty text stands for a table of splits.
     """
 
     name: str
     read: Callable[[Path], dict[str, str]]
+    foreign: Callable[[Path], str] = _no_name
 
     def splits(self, folder: Path) -> dict[str, str]:
         """Return the split by the name of a recording, as the table of a folder gives it.
@@ -101,14 +112,6 @@ class SplitTable:
                     f"{folder / self.name}: the split of {name} is {split!r}; it must be train, val, test or empty"
                 )
         return found
-
-
-def _nothing(path: Path) -> bool:
-    return False
-
-
-def _no_name(path: Path) -> str:
-    return ""
 
 
 @dataclass(frozen=True)

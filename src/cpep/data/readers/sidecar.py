@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cpep.data.anchor import ANCHORS, BY_UNIT
+from cpep.data.readers.labels import LabelNames, read_names
 from cpep.data.recording import Device
 from cpep.types import EmgKind, UserError, refuse_interpolation
 
@@ -27,6 +29,7 @@ class Block:
         field: array of an .npz; empty for a .csv, whose columns say all.
         columns: column names of a .csv, or column numbers of the array; empty for all.
         scale: factor to the stated unit.
+        transposed: whether the array of an .npz is (columns, times).
         clock: field or column of the time of each row; empty where rows are regular.
         clock_s: unit of the clock in seconds.
     """
@@ -36,6 +39,19 @@ class Block:
     scale: float
     clock: str
     clock_s: float
+    transposed: bool = False
+
+    @property
+    def places(self) -> tuple[tuple[str, int | None], ...]:
+        """Each part by its name, and by the number of a column where it is one of several under that name."""
+        return tuple(
+            (column, None) if isinstance(column, str) else (self.field, column) for column in self.columns
+        ) or ((self.field, None),)
+
+    @property
+    def takes(self) -> tuple[str | int, ...]:
+        """What is taken of a .csv: columns by name or number."""
+        return self.columns or (self.field,)
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ class Sidecar:
     anchor_unit: str
     anchor_kind: str
     label: str
-    label_names: dict[str, str]
+    label_names: LabelNames
     prompt: str
     repetition: str
     user: Names
@@ -84,6 +100,8 @@ class Sidecar:
     stage: Names
     side: str
     max_gap_s: float
+    decimal: str = ""
+    encoding: str = ""
 
     @property
     def anchor_key(self) -> str:
@@ -135,7 +153,7 @@ def read_sidecar(path: Path) -> Sidecar:
         anchor_unit=unit,
         anchor_kind=kind,
         label=label.text("field") if label else "",
-        label_names=label.mapping("names") if label else {},
+        label_names=read_names(label.mapping("names") if label else {}, path),
         prompt=top.text("prompt", ""),
         repetition=top.text("repetition", ""),
         user=_names(top, "user"),
@@ -143,11 +161,35 @@ def read_sidecar(path: Path) -> Sidecar:
         stage=_names(top, "stage", default="(.+)"),
         side=top.text("side", "right"),
         max_gap_s=top.number("max_gap_s", 0.1),
+        decimal=top.text("decimal", ""),
+        encoding=top.text("encoding", ""),
     )
     for reader in (top, emg, anchor, label):
         if reader is not None:
             reader.done()
+    if sidecar.decimal not in ("", ".", ","):
+        top.wrong("decimal", "'.' or ','")
+    _refuse_shared(sidecar)
     return sidecar
+
+
+def _refuse_shared(said: Sidecar) -> None:
+    """Refuse a column that is two things: EMG that holds its own labels or pose gives results that mean nothing."""
+    used: dict[str, dict[int | None, str]] = {}
+    for key, block in (("emg", said.emg), (said.anchor_key, said.anchor)):
+        for name, number in block.places if block else ():
+            others = used.setdefault(name, {})
+            if number in others or (name and None in (number, *others) and others):
+                other = others.get(number, next(iter(others.values())))
+                where = f"{key} twice" if other == key else f"{other} and in {key}"
+                shown = repr(name) if number is None else f"column {number}"
+                raise UserError(f"{said.path}: {shown} is in {where}; name each column once")
+            others[number] = key
+    fields = {"label": said.label, "prompt": said.prompt, "repetition": said.repetition, "clock": said.emg.clock}
+    for what, name in (*fields.items(), ("clock", said.anchor.clock if said.anchor else "")):
+        if name and name in used:
+            key = next(iter(used[name].values()))
+            raise UserError(f"{said.path}: {name!r} is in {key} and is the {what} as well; take it out of {key}")
 
 
 def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
@@ -165,11 +207,20 @@ def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
 
 def _json(path: Path) -> Any:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        # Bytes, so that the JSON module looks at the mark that Windows puts before text.
+        value = json.loads(path.read_bytes(), object_pairs_hook=_once)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
     refuse_interpolation(value, path)
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, in which no key stands twice: of two, one would be passed over."""
+    counts = Counter(key for key, _ in pairs)
+    if twice := [key for key, count in counts.items() if count > 1]:
+        raise ValueError(f"the key {twice[0]!r} stands twice in one object")
+    return dict(pairs)
 
 
 def _block(reader: _Reader) -> Block:
@@ -181,6 +232,7 @@ def _block(reader: _Reader) -> Block:
         scale=reader.number("scale", 1.0),
         clock=clock.text("field") if clock else "",
         clock_s=TIME_UNITS.get(clock.text("unit"), 0.0) if clock else 0.0,
+        transposed=reader.flag("transposed"),
     )
     if clock is not None:
         if block.clock_s == 0:
@@ -243,6 +295,12 @@ class _Reader:
         if not isinstance(value, str) or not value:
             self.wrong(key, "a text")
         return value
+
+    def flag(self, key: str) -> bool:
+        value = self.get(key)
+        if not isinstance(value, bool | None):
+            self.wrong(key, "true or false")
+        return bool(value)
 
     def listed(self, key: str, *types: type) -> tuple[Any, ...]:
         value = self.get(key)

@@ -1,9 +1,8 @@
-"""Named arrays of a generic recording, read from .npz or .csv and checked as they are used."""
+"""Named arrays of a generic recording, read from .npz or a text table and checked as they are used."""
 
 from __future__ import annotations
 
-import csv
-import gzip
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -13,38 +12,55 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.delimited import read_delimited
+from cpep.data.readers.dialect import Asked
+from cpep.data.readers.labels import indices
+from cpep.data.readers.shapes import one_value_a_row, refuse_epochs, refuse_transposed
 from cpep.data.readers.sidecar import Block, Sidecar
 from cpep.runtime.files import refuse_special
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
-DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-    csv.Error,
-)
+DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+
+ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
 SPARSEST = 1000
 """Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
 
+SAME_RATE = 0.01
+"""Share by which the rate in a file's own first lines may differ from the sidecar's."""
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without its ending.
+
+    >>> stem(Path("walk.1.csv.gz")), stem(Path("S1.npz")), stem(Path("OpenBCI-RAW.TXT"))
+    ('walk.1', 'S1', 'OpenBCI-RAW')
+    """
+    return ENDINGS.sub("", path.name)
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The named arrays of an .npz, or the columns of a .csv as text."""
+    """The named arrays of an .npz, or the columns of a text table that the sidecar asks for.
+
+    Attributes:
+        fields: numbers or texts, by what the sidecar calls them.
+        lines: number of the line of each row of a text table; ``None`` for an .npz.
+        notes: what was odd.
+    """
 
     path: Path
-    sidecar: Path
+    said: Sidecar
     fields: dict[str, npt.NDArray[Any]]
+    lines: IntArray | None
+    notes: tuple[str, ...] = ()
 
     def field(self, name: str | int) -> npt.NDArray[Any]:
         """Return an array or column by its name."""
-        if name not in self.fields:
+        if str(name) not in self.fields:
             raise UserError(
-                f"{self.path} has no {name!r}, which {self.sidecar.name} asks for; it has "
+                f"{self.path} has no {name!r}, which {self.said.path.name} asks for; it has "
                 f"{', '.join(sorted(self.fields))}"
             )
         return self.fields[str(name)]
@@ -52,41 +68,106 @@ class Table:
     def numbers(self, name: str | int) -> FloatArray:
         """Return an array or column as float64; an empty cell is NaN."""
         array = self.field(name)
+        if array.dtype.kind in "SU":
+            return self._floats(array, name)
         try:
-            if array.dtype.kind == "U":
-                return np.where(array == "", "nan", array).astype(np.float64)
             return array.astype(np.float64, casting="same_kind" if array.dtype.kind == "c" else "unsafe")
         except (ValueError, TypeError) as error:
-            detail = str(error).replace("np.str_(", "").rstrip(")")
-            raise UserError(f"{self.path}: {name!r} holds something else than numbers ({detail})") from error
+            raise UserError(f"{self.path}: {name!r} holds something else than numbers ({error})") from error
+
+    def _floats(self, texts: npt.NDArray[Any], name: str | int) -> FloatArray:
+        """Return texts as numbers."""
+        values = np.full(texts.shape, np.nan)
+        for place, text in np.ndenumerate(texts.astype(np.str_)):
+            try:
+                if "_" in text:  # which Python passes over in a number
+                    raise ValueError
+                values[place] = float(text) if text else np.nan
+            except ValueError:
+                raise UserError(
+                    f"{self._at(place)}: {name!r} holds something else than numbers: {str(text)!r}; write numbers as "
+                    "1234.5, without units and thousands separators"
+                ) from None
+        return values
+
+    def _at(self, place: tuple[int, ...]) -> str:
+        """Return the file and, of a text table, the line."""
+        return f"{self.path}" if self.lines is None else f"{self.path}, line {self.lines[place[0]]}"
 
     def column(self, name: str, rows: int) -> npt.NDArray[Any]:
         """Return an array of one value for every row of the EMG."""
-        values = self.field(name)
-        if values.size != max(values.shape, default=0):
-            raise UserError(f"{self.path}: {name!r} is {values.shape}, expected one value a row")
+        values = one_value_a_row(self.field(name), name, self.path)
         self.check_rows(name, values.size, rows)
-        return values.ravel()
+        return values
 
     def block(self, block: Block, what: str) -> FloatArray:
         """Return a table of numbers (rows, columns), float32, in the sidecar's unit."""
-        if self.path.name.lower().endswith(".npz"):
-            if not block.field:
-                raise UserError(f"{self.sidecar}: '{what}' needs a field, the name of an array of {self.path.name}")
-            values = self.numbers(block.field)
-            values = values[:, None] if values.ndim == 1 else values
-            if values.ndim != 2:
-                raise UserError(f"{self.path}: {block.field!r} is {values.shape}, expected (rows, columns)")
-            numbers = [column for column in block.columns if isinstance(column, int)]
-            if len(numbers) < len(block.columns) or not set(numbers) <= set(range(values.shape[1])):
-                raise UserError(f"{self.sidecar}: '{what}.columns' must be numbers below {values.shape[1]}")
-            values = values[:, numbers] if numbers else values
+        if self.lines is None:
+            columns = list(self._array(block, what).T)
+        elif block.transposed:
+            raise UserError(f"{self.said.path}: '{what}' is transposed, which the columns of a text table cannot be")
         else:
-            values = np.stack([self.numbers(name) for name in block.columns or (block.field,)], axis=1)
+            columns = [self.numbers(name) for name in block.takes]
+        rows_RC = np.empty((len(columns[0]), len(columns)), np.float32)
+        for number, column in enumerate(columns):
+            with np.errstate(over="ignore"):
+                rows_RC[:, number] = column * block.scale
+        if what == "emg" and self.lines is not None:
+            self._refuse_holes(rows_RC, block)
+        return rows_RC
+
+    def _refuse_holes(self, rows_RC: FloatArray, block: Block) -> None:
+        """Refuse EMG that is not finite, as a recording does, by the line of the table."""
+        bad_RC = ~np.isfinite(rows_RC)
+        if bad_RC.any():
+            assert self.lines is not None
+            row, number = np.argwhere(bad_RC)[0]
+            raise UserError(
+                f"{stem(self.path)}: EMG is not finite ({int(bad_RC.sum())} cells are empty or no number; the first "
+                f"in line {self.lines[row]}, {block.takes[number]!r}); cut or interpolate these rows before use"
+            )
+
+    def _array(self, block: Block, what: str) -> FloatArray:
+        """Return the columns that are taken of an array of an .npz."""
+        path, sidecar = self.path, self.said.path
+        if not block.field:
+            raise UserError(f"{sidecar}: '{what}' needs a field, the name of an array of {path.name}")
+        values = self.numbers(block.field)
+        values = values[:, None] if values.ndim == 1 else values
+        refuse_epochs(values, block.field, path)
+        values = values.T if block.transposed else values
+        refuse_transposed(
+            values,
+            block.field,
+            (path, what, sidecar.name),
+            self._lengths(block),
+            rows=0.0 if what == "emg" else self._frames(block),
+            names=0 if what == "emg" or block.columns else len(self.said.anchor_names),
+            turned=block.transposed,
+        )
+        numbers = [column for column in block.columns if isinstance(column, int)]
+        if len(numbers) < len(block.columns) or not set(numbers) <= set(range(values.shape[1])):
+            raise UserError(f"{sidecar}: '{what}.columns' must be numbers below {values.shape[1]}")
         if values.shape[1] == 0:
-            raise UserError(f"{self.path}: {block.field!r} has no columns")
-        with np.errstate(over="ignore"):
-            return np.ascontiguousarray(values * block.scale, dtype=np.float32)
+            raise UserError(f"{path}: {block.field!r} has no columns")
+        return values[:, numbers] if numbers else values
+
+    def _lengths(self, block: Block) -> dict[str, int]:
+        """Return the lengths of the arrays that go with a block row by row."""
+        said = self.said
+        others = (said.label, said.prompt, said.repetition) if block is said.emg else ()
+        return {name: len(self.fields[name]) for name in (*others, block.clock) if name and self._is_row(name)}
+
+    def _is_row(self, name: str) -> bool:
+        return name in self.fields and self.fields[name].ndim == 1
+
+    def _frames(self, anchor: Block) -> float:
+        """Return how many frames an anchor should have; 0 where only clocks can tell."""
+        said = self.said
+        if anchor.clock or (emg := self.fields.get(said.emg.field)) is None or emg.ndim == 0:
+            return 0.0
+        samples = emg.shape[-1 if said.emg.transposed else 0]
+        return float(samples if said.emg.clock else samples / said.rate * said.anchor_rate)
 
     def clock(self, block: Block, rows: int, rate: float) -> FloatArray:
         """Return the time of every row in seconds."""
@@ -105,18 +186,11 @@ class Table:
             )
         return time_T
 
-    def labels(self, said: Sidecar, field: str, rows: int, vocabulary: tuple[str, ...]) -> IntArray:
-        """Return labels (rows,) as indices into the vocabulary; UNKNOWN for values without a name."""
+    def labels(self, field: str, rows: int) -> tuple[IntArray, tuple[str, ...]]:
+        """Return labels (rows,) as indices into the vocabulary, UNKNOWN without a name; and what is odd."""
         if not field:
-            return np.full(rows, UNKNOWN, np.int16)
-        values = self.column(field, rows)
-        names = {_key(value): name for value, name in said.label_names.items()}
-        found, inverse = np.unique(values, return_inverse=True)
-        index = [vocabulary.index(names[_key(v)]) if _key(v) in names else UNKNOWN for v in found]
-        if max(index, default=UNKNOWN) == UNKNOWN:
-            values_found = ", ".join(_key(value) for value in found[:8])
-            raise UserError(f"{said.path} names none of the values of {field!r} in {self.path}: {values_found}")
-        return np.array(index, np.int16)[inverse]
+            return np.full(rows, UNKNOWN, np.int16), ()
+        return indices(self.column(field, rows), self.said.label_names, field, self.path, self.said.path)
 
     def repetitions(self, field: str, rows: int) -> IntArray:
         """Return the number of the repetition (rows,); 0 where there is none."""
@@ -133,51 +207,53 @@ class Table:
             raise UserError(f"{self.path}: {name!r} has {found} rows where there are {rows} to go with")
 
 
-def _key(value: Any) -> str:
-    """Return a label's value as text, numbers alike however they are written."""
-    try:
-        return f"{float(value):g}"
-    except ValueError:
-        return str(value)
-
-
-def read_table(path: Path, sidecar: Path) -> Table:
-    """Read all arrays of an .npz or all columns of a .csv.
+def read_table(path: Path, said: Sidecar) -> Table:
+    """Read all arrays of an .npz, or the columns of a text table that a sidecar asks for.
 
     Raises:
-        UserError: the file is missing, damaged, a device or a pipe, or its lines differ in length.
+        UserError: the file is missing, damaged, a device or a pipe, does not have what is asked for, or its own first
+            lines say another rate.
     """
     refuse_special(path)
-    return Table(path, sidecar, _read_npz(path) if path.name.lower().endswith(".npz") else _read_csv(path))
+    try:
+        if path.name.lower().endswith(".npz"):
+            return Table(path, said, _read_npz(path), None)
+        asked = _asked(said)
+        found = read_delimited(path, asked)
+    except UserError:
+        raise
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+    notes = (*found.notes, *_other_rate(found.dialect.rate, path, said))
+    return Table(path, said, found.fields, found.lines, notes)
+
+
+def _asked(said: Sidecar) -> Asked:
+    blocks = (said.emg, said.anchor) if said.anchor else (said.emg,)
+    numbers = [name for block in blocks for name in (*block.takes, block.clock)]
+    return Asked(
+        numbers=tuple(dict.fromkeys(name for name in (*numbers, said.repetition) if name != "")),
+        texts=tuple(dict.fromkeys(name for name in (said.label, said.prompt) if name)),
+        decimal=said.decimal,
+        encoding=said.encoding,
+        sidecar=said.path,
+    )
+
+
+def _other_rate(rate: float, path: Path, said: Sidecar) -> tuple[str, ...]:
+    """Compare the rate that the first lines of a file give with the sidecar's."""
+    if not rate or abs(rate - said.rate) <= SAME_RATE * rate:
+        return ()
+    if said.emg.clock:
+        return (f"its first lines say {rate:g} Hz, and {said.path.name} asks for {said.rate:g} Hz by its clock",)
+    raise UserError(
+        f"{path} says that it was sampled at {rate:g} Hz, and {said.path} that at {said.rate:g}; correct one"
+    )
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
-
-
-def _read_csv(path: Path) -> dict[str, npt.NDArray[Any]]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opener(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
-    if not rows:
-        raise UserError(f"{path} is empty; remove it")
-    names = [name.strip() for name in rows[0]]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"{path} has two columns {twice[0]!r}; rename or remove one")
-    while rows and not rows[-1]:  # blank lines at the end
-        rows.pop()
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(names):
-            raise UserError(f"{path}, line {number}: {len(row)} cells under {len(names)} column names")
-    columns = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(names)
-    return {name: np.char.strip(np.array(column, dtype=np.str_)) for name, column in zip(names, columns, strict=True)}
+    with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

@@ -17,17 +17,20 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings, split_tables
-from cpep.data.readers.registry import SplitTable
+from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings
+from cpep.data.readers.split_files import SplitFile, find_split_files, splits_of
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
+from cpep.data.told import shared_sidecar
 from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
+
+SKIP = "or leave out such files: cpep data prepare --skip-bad"
 
 Reader = Callable[[], tuple[Frames, ...] | UserError]
 """Reads one file; an error is returned, not raised, as the process that collects results decides."""
@@ -66,7 +69,7 @@ def prepare(
         """Write the store of some of the recordings."""
         growing = out.with_name(f".{out.name}.partial")
         with closing(StoreWriter(growing, stamps[mine], keep_skipped=skip_bad)) as writer:
-            _fill(writer, readers, workers, skip_bad, progress)
+            _fill(writer, readers, sources[mine], workers, skip_bad, progress)
             writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
         growing.replace(out)
         (out / JOURNAL).unlink()
@@ -74,8 +77,8 @@ def prepare(
 
     try:
         stamps = [_stamp(source) for source in sources]
-        tables = split_tables(folder, sources)
-        metadata = _metadata(folder, tables)
+        tables = [file for file in find_split_files(folder, sources) if not file.foreign]
+        metadata = _metadata(tables)
         whole = _existing(out, stamps, metadata, skip_bad)
         if shard and not whole:
             mine, part = shard.slice(len(sources)), shard.path(out)
@@ -84,7 +87,7 @@ def prepare(
                 part, mine, _readers(sources[mine]), {}, None
             )
         if not whole:
-            splits = {name: split for table in tables for name, split in table.splits(folder).items()}
+            splits = splits_of(tables)
             readers = _parts(out, stamps, skip_bad) or _readers(sources)
             whole = build(out, slice(None), readers, splits, metadata)
         shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
@@ -129,7 +132,14 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
     return readers
 
 
-def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad: bool, progress: Progress) -> None:
+def _fill(
+    writer: StoreWriter,
+    readers: Sequence[Reader],
+    sources: Sequence[Source],
+    workers: int,
+    skip_bad: bool,
+    progress: Progress,
+) -> None:
     """Read and write the recordings that are not done yet."""
     progress(writer.done, len(readers))
     # Spawned, not forked: torch may have started threads in this process.
@@ -143,7 +153,9 @@ def _fill(writer: StoreWriter, readers: Sequence[Reader], workers: int, skip_bad
             elif skip_bad:
                 writer.skip(str(result))
             else:
-                raise UserError(f"{result} (or leave out such files: cpep data prepare --skip-bad)") from result
+                shared = shared_sidecar(str(result), sources)
+                remedy = f"it describes {shared} recordings" if shared > 1 else SKIP
+                raise UserError(f"{result} ({remedy})") from result
             progress(writer.done, len(readers))
 
 
@@ -201,12 +213,12 @@ def _stamp(source: Source) -> Stamp:
 
 
 def _size_and_time(path: Path) -> list[int]:
-    status = path.stat()
+    status = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere is said when it is read
     return [status.st_size, status.st_mtime_ns]
 
 
-def _metadata(folder: Path, tables: Sequence[SplitTable]) -> Stamp | None:
-    return [part for table in tables for part in (table.name, *_size_and_time(folder / table.name))] or None
+def _metadata(tables: Sequence[SplitFile]) -> Stamp | None:
+    return [part for table in tables for part in (table.name, *_size_and_time(table.path))] or None
 
 
 def _frames_of(source: Source) -> tuple[Frames, ...] | UserError:

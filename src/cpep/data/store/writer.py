@@ -129,7 +129,7 @@ class StoreWriter:
 
         Args:
             name: of the data set.
-            splits: split of a recording by the last part of its name.
+            splits: split of a recording by the name of its source.
             extra: further fields of the index.
 
         Raises:
@@ -140,7 +140,7 @@ class StoreWriter:
         for column, array in self._arrays.items():
             array.write_header(self._rows(column, self.device))
         self.close()
-        entries = [replace(entry, split=splits.get(entry.source.split("/")[-1], "")) for entry in self.entries]
+        entries = [replace(entry, split=splits.get(entry.source, "")) for entry in self.entries]
         index = {
             "version": STORE_VERSION,
             "name": name,
