@@ -37,6 +37,8 @@ class Drift:
         self._place_K: deque[int] = deque([0], maxlen=PARTS[1])
         self._level = 0.0  # what the earliest sample is to be
         self._told = self._owed = 0
+        self.measured_rate = 0.0
+        """Samples per second by the stamps of the last seconds; 0 where that is not known yet."""
 
     def add(self, late_T: FloatArray, block: int) -> None:
         """Take in the lateness of the next samples, in samples; what was owed before is subtracted from it."""
@@ -57,6 +59,7 @@ class Drift:
         if not first:
             self._place_K.append(self._place_K[-1] + self._samples)
         self._late, self._samples = [], 0
+        self.measured_rate = self._measured()
 
     def owed(self) -> int:
         """Return how many samples are to be declared lost now; they count as declared."""
@@ -64,15 +67,13 @@ class Drift:
         self._told += owed
         return owed
 
-    @property
-    def measured_rate(self) -> float:
-        """Samples per second by the stamps of the last seconds; 0 where that is not known yet."""
+    def _measured(self) -> float:
         if len(self._low_K) < PARTS[0]:
             return 0.0
         place_K, low_K = np.array(self._place_K, float), np.array(self._low_K)
         one, other = np.triu_indices(len(low_K), 1)
         slope = float(np.median((low_K[other] - low_K[one]) / (place_K[other] - place_K[one])))
-        return self._rate / (1 + slope)
+        return self._rate / max(1 + slope, 1e-3)
 
     def _smooth(self) -> bool:
         if len(self._low_K) < PARTS[0]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cpep.signal.counters import Numbers
 from cpep.signal.drift import Drift, line, smooth
+from cpep.signal.rate import packet_size
 from cpep.types import BoolArray, FloatArray, IntArray
 
 MEMORY_S = (1.0, 8.0)
@@ -56,9 +57,12 @@ class Timeline:
         rate: nominal samples per second.
         numbers: what is known of the numbers that will be given with the stamps; by default they are learned from
             the first ones, which are held back until then.
+        hidden: declare losses together that jitter hides one by one. They cannot be declared at their place, so that
+            a file is not cut there.
     """
 
-    def __init__(self, rate: float, numbers: Numbers | None = None) -> None:
+    def __init__(self, rate: float, numbers: Numbers | None = None, *, hidden: bool = True) -> None:
+        self._hidden = hidden
         self.rate, self.numbers = rate, numbers or Numbers()
         self._drift = Drift(rate)
         self._waiting = numbers is None
@@ -116,7 +120,7 @@ class Timeline:
     def _hold(self, stamp_T: FloatArray, skip_T: IntArray) -> None:
         if self._first is None:
             self._first = float(stamp_T[0])
-        if not self.numbers.counting and (owed := self._drift.owed()):
+        if self._hidden and not self.numbers.counting and (owed := self._drift.owed()):
             self._known_M = self._known_M - owed
             skip_T = np.concatenate([[skip_T[0] + owed], skip_T[1:]])
         place_T = self._next + np.cumsum(skip_T + 1) - 1
@@ -254,14 +258,15 @@ def block_size(late_M: FloatArray, stamp_M: FloatArray, rate: float) -> int:
         stamp_M: their stamps, seconds.
         rate: samples per second.
     """
-    begins = np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1
-    packet = float(np.quantile(np.diff(np.r_[0, begins, len(stamp_M)]), 0.9))
-    return max(math.ceil(packet), int(np.clip(round(HOLD_S[0] * rate), 1, 8)), 2 * _delay(late_M))
+    least = int(np.clip(round(HOLD_S[0] * rate), 1, 8))
+    return max(packet_size(stamp_M, rate), least, 2 * _delay(late_M))
 
 
 def _delay(late_M: FloatArray) -> int:
     """Return over how many samples the lateness stays alike; a power of two, 0 where it does not vary."""
-    moved_M = late_M - np.median(late_M)
+    at_M = np.arange(len(late_M))
+    moved_M = late_M - line(late_M)[0] * at_M
+    moved_M = moved_M - np.median(moved_M)
     power = float(np.square(moved_M).mean())
     if power < 0.01:
         return 0
@@ -284,4 +289,3 @@ def _lows(late_M: FloatArray, block: int) -> FloatArray:
     """Return the least of each block; blocks end with the last sample."""
     count = len(late_M) // block
     return np.asarray(late_M[len(late_M) - count * block :].reshape(count, block).min(axis=1))
-

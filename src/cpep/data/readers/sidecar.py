@@ -100,6 +100,7 @@ class Sidecar:
     stage: Names
     side: str
     max_gap_s: float
+    counter: str = ""
     decimal: str = ""
     encoding: str = ""
 
@@ -132,6 +133,7 @@ def read_sidecar(path: Path) -> Sidecar:
     if anchor and pose:
         top.wrong("pose", "left out beside 'anchor', of which a recording has one")
     anchor = anchor or pose
+    counter = top.inner("counter")
     kind, unit = _kind_and_unit(anchor) if anchor else ("", "")
     rate = top.number("rate")
     if rate < LOWEST_RATE:
@@ -161,10 +163,11 @@ def read_sidecar(path: Path) -> Sidecar:
         stage=_names(top, "stage", default="(.+)"),
         side=top.text("side", "right"),
         max_gap_s=top.number("max_gap_s", 0.1),
+        counter=counter.text("field") if counter else "",
         decimal=top.text("decimal", ""),
         encoding=top.text("encoding", ""),
     )
-    for reader in (top, emg, anchor, label):
+    for reader in (top, emg, anchor, label, counter):
         if reader is not None:
             reader.done()
     if sidecar.decimal not in ("", ".", ","):
@@ -186,6 +189,7 @@ def _refuse_shared(said: Sidecar) -> None:
                 raise UserError(f"{said.path}: {shown} is in {where}; name each column once")
             others[number] = key
     fields = {"label": said.label, "prompt": said.prompt, "repetition": said.repetition, "clock": said.emg.clock}
+    fields["counter"] = said.counter
     for what, name in (*fields.items(), ("clock", said.anchor.clock if said.anchor else "")):
         if name and name in used:
             key = next(iter(used[name].values()))

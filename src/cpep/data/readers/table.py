@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.clock import seconds
 from cpep.data.readers.delimited import read_delimited
 from cpep.data.readers.dialect import Asked
 from cpep.data.readers.labels import indices
@@ -23,9 +24,6 @@ from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
-
-SPARSEST = 1000
-"""Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
 
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
@@ -169,22 +167,17 @@ class Table:
         samples = emg.shape[-1 if said.emg.transposed else 0]
         return float(samples if said.emg.clock else samples / said.rate * said.anchor_rate)
 
-    def clock(self, block: Block, rows: int, rate: float) -> FloatArray:
+    def clock(self, block: Block, rows: int) -> FloatArray:
         """Return the time of every row in seconds."""
-        if not block.clock:
-            return np.arange(rows) / rate
-        self.column(block.clock, rows)
-        time_T = self.numbers(block.clock).ravel() * block.clock_s
-        back = np.flatnonzero(~(np.diff(time_T, prepend=time_T[0]) >= 0))
-        if len(back):
-            raise UserError(f"{self.path}: the clock {block.clock!r} runs backwards or is missing at row {back[0]}")
-        seconds = time_T[-1] - time_T[0]
-        if not seconds * rate <= SPARSEST * rows:
-            raise UserError(
-                f"{self.path}: by the clock {block.clock!r} its {rows} rows last {seconds:.3g} s, which is far from "
-                f"{rate:g} a second; check the clock's unit"
-            )
-        return time_T
+        return seconds(self.column(block.clock, rows), block.clock_s, f"{self.path}: {block.clock!r}")
+
+    def numbers_of(self, counter: str, rows: int) -> FloatArray:
+        """Return the number of every row's sample or packet."""
+        self.column(counter, rows)
+        number_T = self.numbers(counter).ravel()
+        if not np.isfinite(number_T).all():
+            raise UserError(f"{self.path}: {counter!r} has no number in row {np.isfinite(number_T).argmin()}")
+        return number_T
 
     def labels(self, field: str, rows: int) -> tuple[IntArray, tuple[str, ...]]:
         """Return labels (rows,) as indices into the vocabulary, UNKNOWN without a name; and what is odd."""
@@ -230,7 +223,7 @@ def read_table(path: Path, said: Sidecar) -> Table:
 
 def _asked(said: Sidecar) -> Asked:
     blocks = (said.emg, said.anchor) if said.anchor else (said.emg,)
-    numbers = [name for block in blocks for name in (*block.takes, block.clock)]
+    numbers = [*(name for block in blocks for name in (*block.takes, block.clock)), said.counter]
     return Asked(
         numbers=tuple(dict.fromkeys(name for name in (*numbers, said.repetition) if name != "")),
         texts=tuple(dict.fromkeys(name for name in (said.label, said.prompt) if name)),

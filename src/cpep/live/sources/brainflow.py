@@ -45,7 +45,7 @@ def open_board(what: str, device: Device) -> Reconnecting:
     refuse_other(device, name, len(rows), description["sampling_rate"])
 
     def connect() -> Board:
-        return Board(brainflow, board, parameters, rows)
+        return Board(brainflow, board, parameters, rows, name)
 
     try:
         first = connect()
@@ -62,17 +62,18 @@ class Board:
         board: BrainFlow's id.
         parameters: BrainFlow's parameters.
         rows: of BrainFlow's data that hold EMG.
+        name: of the source.
 
     Raises:
         Lost: the board does not answer.
     """
 
-    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int]) -> None:
+    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int], name: str = "the board") -> None:
         self._error, self._rows = brainflow.BrainFlowError, rows
         self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
-        self._finder = LossFinder(rate, len(rows))
+        self._finder = LossFinder(rate, len(rows), name)
         self._shim = brainflow.BoardShim(board, parameters)
         try:
             self._shim.prepare_session()
@@ -86,6 +87,7 @@ class Board:
 
         Raises:
             Lost: the session is over.
+            UserError: its real rate is another one than BrainFlow says.
         """
         time.sleep(CHUNK_S)
         try:

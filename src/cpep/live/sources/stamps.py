@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpep.live.signals import Chunk
+from cpep.live.sources.device import refuse_other_pace
 from cpep.signal.timeline import Timeline
 from cpep.types import FloatArray, IntArray
 
@@ -12,16 +13,17 @@ from cpep.types import FloatArray, IntArray
 class LossFinder:
     """Declares what was lost before each sample of a stream, as ``Timeline`` finds it.
 
-    Samples are held back while it is open what a jump of their stamps means. Nothing is interpolated: no window
-    reaches over a loss.
+    Samples are held back while it is open what a jump of their stamps means. Nothing is interpolated, as readers of
+    files do in short holes: no window of a stream reaches over a loss.
 
     Args:
         rate: nominal samples per second.
         channels: of the samples.
+        name: of the source, for sentences.
     """
 
-    def __init__(self, rate: float, channels: int) -> None:
-        self.timeline = Timeline(rate)
+    def __init__(self, rate: float, channels: int, name: str = "the source") -> None:
+        self.timeline, self._name, self._judged = Timeline(rate), name, False
         self._emg_TC = np.zeros((0, channels), np.float32)
 
     def add(self, emg_TC: FloatArray, stamp_T: FloatArray, number_T: FloatArray | None = None) -> list[Chunk]:
@@ -29,14 +31,21 @@ class LossFinder:
 
         Returns:
             the samples that can be let go, with what was lost before them.
+
+        Raises:
+            UserError: after some seconds: the stamps tell another rate (``refuse_other_pace``).
         """
         self._emg_TC = np.concatenate([self._emg_TC, emg_TC])
-        return self._chunks(self.timeline.add(np.asarray(stamp_T, np.float64), number_T))
+        skip_T = self.timeline.add(np.asarray(stamp_T, np.float64), number_T)
+        if not self._judged and self.timeline.measured_rate:
+            self._judged = True  # once: later on, a while of many losses must not end a session
+            refuse_other_pace(self._name, self.timeline.rate, self.timeline.measured_rate)
+        return self._chunks(skip_T)
 
     def _chunks(self, skip_T: IntArray) -> list[Chunk]:
         emg_TC, self._emg_TC = self._emg_TC[: len(skip_T)], self._emg_TC[len(skip_T) :]
-        starts = np.union1d(np.flatnonzero(skip_T > 0), [0][: len(skip_T)]).astype(int)
-        return [
-            Chunk(part_TC, max(int(skip_T[start]), 0))
-            for start, part_TC in zip(starts, np.split(emg_TC, starts[1:]), strict=True)
-        ] if len(starts) else []
+        if not len(skip_T):
+            return []
+        starts = np.union1d(np.flatnonzero(skip_T > 0), [0]).astype(np.intp)
+        parts = np.split(emg_TC, starts[1:])
+        return [Chunk(part_TC, max(int(skip_T[start]), 0)) for start, part_TC in zip(starts, parts, strict=True)]

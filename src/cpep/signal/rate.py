@@ -1,0 +1,75 @@
+"""Samples per second by the stamps of a recording, whatever jitters, is lost, comes in packets or jumps in them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cpep.types import FloatArray, IntArray
+
+SAME = 0.005
+"""Share by which two rates may differ that are the same."""
+CLOSE = 0.25
+"""Stamps are even where half of their steps differ from the usual one by no more than this share."""
+PAUSE_S = 1.0
+"""A longer step between stamps is a pause or a jump, and not that of a packet."""
+SPAN_S = (5.0, 30.0)
+"""The rate is that of most spans of so many seconds; of packets it is measured over a third of the recording, or the
+second number of seconds."""
+
+
+def same_rate(one: float, other: float) -> bool:
+    """Tell whether two rates are the same for all that follows: within half a per cent."""
+    return abs(one - other) <= SAME * max(one, other)
+
+
+def measured_rate(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> float:
+    """Return samples per second by the stamps of a recording.
+
+    Args:
+        stamp_T: seconds; they may jitter, come in packets, and jump now and then.
+        place_T: number of each sample, in which those that are known to be lost are left out.
+        nominal: what the rate should be.
+
+    Returns:
+        ``nominal`` where so short a recording does not tell another one, 0 where the stamps stand still.
+    """
+    if len(stamp_T) < 2 or np.ptp(stamp_T) == 0:
+        return 0.0
+    step_T = np.diff(stamp_T) / np.diff(place_T)
+    usual = float(np.median(step_T))
+    if usual > 0 and _even(step_T, usual):
+        spans = np.array_split(step_T, max(round(len(step_T) * usual / SPAN_S[0]), 1))
+        return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
+    packet = packet_size(stamp_T, nominal)
+    late_T = (stamp_T - stamp_T[0]) * nominal - (place_T - place_T[0])
+    slope = _slope(late_T, place_T, max(packet, round(0.05 * nominal), 1), nominal)
+    rate = nominal / (1 + slope) if slope > -1 else 0.0
+    unsure = 2 * (packet + 1) / len(stamp_T)
+    return nominal if abs(slope) <= unsure < 1 else rate
+
+
+def packet_size(stamp_M: FloatArray, rate: float) -> int:
+    """Return how many samples most packets have: those are stamped together, or nearly so; 1 without packets."""
+    begins = np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1
+    return math.ceil(np.quantile(np.diff(np.r_[0, begins, len(stamp_M)]), 0.9))
+
+
+def _even(step_T: FloatArray, usual: float) -> bool:
+    """Tell whether the stamps are even, but for what is lost: then the usual step is the time of one sample."""
+    close_T = np.abs(step_T - usual) <= CLOSE * usual
+    passed_s = np.abs(step_T[np.abs(step_T) < PAUSE_S]).sum()
+    few_short = float((step_T < CLOSE * usual).mean()) < 0.01
+    return bool(close_T.mean() >= 0.5 and few_short and step_T[close_T].sum() >= passed_s / 2)
+
+
+def _slope(late_T: FloatArray, place_T: IntArray, block: int, rate: float) -> float:
+    """Return by how much the lateness grows from sample to sample; jumps do not count, as most pairs have none."""
+    count = len(late_T) // block
+    if count < 4:
+        return float((late_T[-1] - late_T[0]) / (place_T[-1] - place_T[0]))
+    low_K = late_T[: count * block].reshape(count, block).min(axis=1)
+    place_K = place_T[: count * block : block]
+    lag = max(min(count // 3, round(SPAN_S[1] * rate / block)), 1)
+    return float(np.median((low_K[lag:] - low_K[:-lag]) / (place_K[lag:] - place_K[:-lag])))
