@@ -34,7 +34,8 @@ class Drift:
         self._late: list[FloatArray] = []
         self._samples = 0
         self._low_K: deque[float] = deque(maxlen=PARTS[1])  # as if nothing had been owed
-        self._place_K: deque[int] = deque([0], maxlen=PARTS[1])
+        self._place_K: deque[int] = deque(maxlen=PARTS[1])
+        self._place = 0
         self._level = 0.0  # what the earliest sample is to be
         self._told = self._owed = 0
         self.measured_rate = 0.0
@@ -50,14 +51,14 @@ class Drift:
         low, jitter = float(part_T.min()), 2 * float(np.median(part_T) - part_T.min())
         first = not self._low_K
         self._low_K.append(low + self._told)
+        self._place_K.append(self._place)
+        self._place += self._samples
         if first or self._smooth():
             self._level = low
         else:
             self._level = min(self._level + CLOCK * self._samples, low)
         behind = low - self._level
         self._owed = round(behind) if behind > max(jitter, 2.0) and len(self._low_K) >= PARTS[0] else 0
-        if not first:
-            self._place_K.append(self._place_K[-1] + self._samples)
         self._late, self._samples = [], 0
         self.measured_rate = self._measured()
 
@@ -78,16 +79,16 @@ class Drift:
     def _smooth(self) -> bool:
         if len(self._low_K) < PARTS[0]:
             return False
-        slope, rest = line(np.array(self._low_K))
-        return smooth(slope * len(self._low_K), rest)
+        place_K = np.array(self._place_K, float)
+        slope, rest = line(np.array(self._low_K), place_K)
+        return smooth(slope * np.ptp(place_K), rest)
 
 
-def line(value_K: FloatArray) -> tuple[float, float]:
-    """Return the slope of a straight line through values, and the mean square of what is left."""
-    at_K = np.arange(len(value_K)) - (len(value_K) - 1) / 2
-    moved_K = value_K - value_K.mean()
-    slope = float(at_K @ moved_K / (at_K @ at_K))
-    return slope, float(np.square(moved_K - slope * at_K).mean())
+def line(value_K: FloatArray, at_K: FloatArray) -> tuple[float, float]:
+    """Return the slope of a straight line through values at places, and the mean square of what is left."""
+    away_K, moved_K = at_K - at_K.mean(), value_K - value_K.mean()
+    slope = float(away_K @ moved_K / (away_K @ away_K))
+    return slope, float(np.square(moved_K - slope * away_K).mean())
 
 
 def smooth(rise: float, rest: float) -> bool:

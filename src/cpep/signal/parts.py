@@ -94,7 +94,7 @@ def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | Non
     rate = measured_rate(stamp_T, np.cumsum(advance_T), nominal)
     if rate <= 0:
         return []
-    timeline = Timeline(rate, Numbers() if number_T is None else _learned(number_T), hidden=False)
+    timeline = Timeline(rate, Numbers() if number_T is None else _learned(number_T), live=False)
     return _parts(np.concatenate([timeline.add(stamp_T, number_T), timeline.end()]), stamp_T, rate)
 
 
@@ -126,7 +126,7 @@ def _clock(stamp_T: FloatArray, place_T: IntArray, rate: float) -> tuple[FloatAr
     Samples of packets are stamped when the last of them is there; other stamps are as often early as late.
     """
     late_T = stamp_T - place_T / rate
-    count = max(round(len(late_T) / (NODE_S * rate)), 1)
+    count = min(max(round(len(late_T) / (NODE_S * rate)), 1), len(late_T))
     usual = np.min if packet_size(stamp_T, rate) > 1 else np.median
     places = np.array([part_T.mean() for part_T in np.array_split(place_T, count)])
     return places, np.array([usual(part_T) for part_T in np.array_split(late_T, count)]) + places / rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from cpep.types import FloatArray, IntArray
 
@@ -12,11 +13,12 @@ SAME = 0.005
 """Share by which two rates may differ that are the same."""
 CLOSE = 0.25
 """Stamps are even where half of their steps differ from the usual one by no more than this share."""
-PAUSE_S = 1.0
+PAUSE_S = 5.0
 """A longer step between stamps is a pause or a jump, and not that of a packet."""
 SPAN_S = (5.0, 30.0)
-"""The rate is that of most spans of so many seconds; of packets it is measured over a third of the recording, or the
-second number of seconds."""
+"""The rate is that of most spans of so many seconds; of packets, over the second number of seconds,"""
+SPANS = 8
+"""or over this part of the recording, so that few spans hold a jump."""
 
 
 def same_rate(one: float, other: float) -> bool:
@@ -43,17 +45,31 @@ def measured_rate(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> flo
         spans = np.array_split(step_T, max(round(len(step_T) * usual / SPAN_S[0]), 1))
         return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
     packet = packet_size(stamp_T, nominal)
-    late_T = (stamp_T - stamp_T[0]) * nominal - (place_T - place_T[0])
-    slope = _slope(late_T, place_T, max(packet, round(0.05 * nominal), 1), nominal)
-    rate = nominal / (1 + slope) if slope > -1 else 0.0
+    block = max(packet, round(0.05 * nominal), 1)
+    if len(stamp_T) < 4 * block:
+        rate = _rate_of_packets(stamp_T, place_T, nominal)
+    else:
+        rate = nominal / (1 + _slope((stamp_T - stamp_T[0]) * nominal - place_T, place_T, block, nominal))
     unsure = 2 * (packet + 1) / len(stamp_T)
-    return nominal if abs(slope) <= unsure < 1 else rate
+    return nominal if abs(nominal / rate - 1) <= unsure else rate
+
+
+def _rate_of_packets(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> float:
+    """Return the rate of so few samples that one jump of the clock would hide it."""
+    heads = _heads(stamp_T, nominal)
+    step_K = np.diff(stamp_T[heads]) / np.diff(place_T[heads])
+    usual = float(np.median(step_K)) if len(step_K) else 0.0
+    return 1 / usual if usual > 0 else nominal
+
+
+def _heads(stamp_M: FloatArray, rate: float) -> npt.NDArray[np.intp]:
+    """Return the first sample of each packet."""
+    return np.r_[0, np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1]
 
 
 def packet_size(stamp_M: FloatArray, rate: float) -> int:
     """Return how many samples most packets have: those are stamped together, or nearly so; 1 without packets."""
-    begins = np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1
-    return math.ceil(np.quantile(np.diff(np.r_[0, begins, len(stamp_M)]), 0.9))
+    return math.ceil(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9))
 
 
 def _even(step_T: FloatArray, usual: float) -> bool:
@@ -67,9 +83,7 @@ def _even(step_T: FloatArray, usual: float) -> bool:
 def _slope(late_T: FloatArray, place_T: IntArray, block: int, rate: float) -> float:
     """Return by how much the lateness grows from sample to sample; jumps do not count, as most pairs have none."""
     count = len(late_T) // block
-    if count < 4:
-        return float((late_T[-1] - late_T[0]) / (place_T[-1] - place_T[0]))
     low_K = late_T[: count * block].reshape(count, block).min(axis=1)
     place_K = place_T[: count * block : block]
-    lag = max(min(count // 3, round(SPAN_S[1] * rate / block)), 1)
+    lag = max(min(count // SPANS, round(SPAN_S[1] * rate / block)), 1)
     return float(np.median((low_K[lag:] - low_K[:-lag]) / (place_K[lag:] - place_K[:-lag])))

@@ -179,7 +179,7 @@ def on_grid(
             int(eras[parts.index(part)]),
             measured,
             tuple(_repairs(part, rate, measured, short if part is kept[0] else 0)),
-            tuple(_notes(part)),
+            tuple(_notes(part, rate, measured)),
         )
         for part in kept
     ]
@@ -198,8 +198,13 @@ def _repairs(part: Part, rate: float, measured: float, short: int) -> Iterator[R
         )
 
 
-def _notes(part: Part) -> Iterator[str]:
+def _notes(part: Part, rate: float, measured: float) -> Iterator[str]:
     row = part.rows.start
+    if measured and not same_rate(measured, rate):
+        yield (
+            f"by its clock it has {measured:.6g} samples a second, and its sidecar asks for {rate:g}; that is another "
+            "rate, or so many samples are missing that nobody knows where"
+        )
     slow_K = np.abs(part.rate_K - part.rate) > UNEVEN * part.rate
     if slow_K.any():
         seconds = float(np.diff(part.second_K)[slow_K].sum())
