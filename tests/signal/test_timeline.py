@@ -75,7 +75,11 @@ def test_a_device_that_begins_to_count_anew_loses_nothing():
 
 @pytest.mark.parametrize(
     "counter_T",
-    [np.zeros(1000), np.random.default_rng(0).integers(0, 256, 1000), np.repeat(np.arange(200), [3, 7, 4, 6, 5] * 40)],
+    [
+        np.zeros(1000),
+        np.random.default_rng(0).integers(0, 256, 1000),
+        np.repeat(np.arange(200), [3, 7, 4, 6, 5] * 40),
+    ],
 )
 def test_numbers_that_count_something_else_are_passed_over(counter_T):
     timeline = Timeline(250.0)

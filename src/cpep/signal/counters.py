@@ -62,7 +62,7 @@ class Numbers:
         self._grown = 0
 
     def advance(self, number_T: FloatArray) -> IntArray:
-        """Return by how many samples each of the next samples (T,) is later than the one before; 1 where none is lost.
+        """Return by how many samples each of the next samples (T,) is later than the one before: 1 without a loss.
 
         A number that is too far from the one before, since the device began anew, is not seen here.
         """
@@ -100,7 +100,8 @@ class Numbers:
             return 0
         before, usual = self.modulus, max(self._wraps, key=lambda size: (self._wraps[size], size))
         span = int(self._most - self._least) + self.step
-        self.modulus = max(usual, span) if sum(self._wraps.values()) < ENOUGH else usual
+        # A number that is far from all others is a damaged one.
+        self.modulus = span if usual <= span <= 1.2 * usual or sum(self._wraps.values()) < ENOUGH else usual
         growth = self.modulus - before
         if not before or growth <= 0 or self._grown + growth > LATE_GROWTH:
             return 0

@@ -75,7 +75,19 @@ class Part:
         return np.asarray(late_S + place_S / self.rate)
 
 
-def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | None, nominal: float) -> list[Part]:
+def rate_of(stamp_T: FloatArray, number_T: FloatArray | None, nominal: float) -> float:
+    """Return samples per second by the stamps of a recording, as ``measured_rate``.
+
+    Args:
+        stamp_T: the time of each sample, seconds.
+        number_T: as ``find_parts``.
+        nominal: what the rate should be.
+    """
+    advance_T = np.ones(len(stamp_T), np.int64) if number_T is None else _learned(number_T).advance(number_T)
+    return measured_rate(stamp_T, np.cumsum(advance_T), nominal)
+
+
+def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | None, rate: float) -> list[Part]:
     """Put the samples of a recording on a grid; they keep their values and their order.
 
     Args:
@@ -83,17 +95,14 @@ def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | Non
         stamp_T: the time of each sample, seconds; ``None`` without a clock.
         number_T: what the device numbers its samples or packets with, as ``Numbers`` understands it; ``None``
             without.
-        nominal: samples per second.
+        rate: samples per second, with a clock by ``rate_of``.
 
     Returns:
-        parts in the order of the rows; none where the stamps stand still.
+        parts in the order of the rows.
     """
-    advance_T = np.ones(rows, np.int64) if number_T is None else _learned(number_T).advance(number_T)
     if stamp_T is None:
-        return _parts(advance_T - 1, None, nominal)
-    rate = measured_rate(stamp_T, np.cumsum(advance_T), nominal)
-    if rate <= 0:
-        return []
+        advance_T = np.ones(rows, np.int64) if number_T is None else _learned(number_T).advance(number_T)
+        return _parts(advance_T - 1, None, rate)
     timeline = Timeline(rate, Numbers() if number_T is None else _learned(number_T), live=False)
     return _parts(np.concatenate([timeline.add(stamp_T, number_T), timeline.end()]), stamp_T, rate)
 

@@ -35,14 +35,14 @@ def measured_rate(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> flo
         nominal: what the rate should be.
 
     Returns:
-        ``nominal`` where so short a recording does not tell another one, 0 where the stamps stand still.
+        ``nominal`` where so short a recording does not tell another one.
     """
-    if len(stamp_T) < 2 or np.ptp(stamp_T) == 0:
-        return 0.0
+    if len(stamp_T) < 2:
+        return nominal
     step_T = np.diff(stamp_T) / np.diff(place_T)
     usual = float(np.median(step_T))
     if usual > 0 and _even(step_T, usual):
-        spans = np.array_split(step_T, max(round(len(step_T) * usual / SPAN_S[0]), 1))
+        spans = np.array_split(step_T, int(np.clip(round(len(step_T) * usual / SPAN_S[0]), 1, len(step_T))))
         return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
     packet = packet_size(stamp_T, nominal)
     block = max(packet, round(0.05 * nominal), 1)

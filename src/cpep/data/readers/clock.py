@@ -19,7 +19,7 @@ def seconds(values: npt.NDArray[Any], unit_s: float, place: str) -> FloatArray:
     """Return times (rows,) in seconds, float64.
 
     Args:
-        values: numbers; or texts, each a number, a date (``2024-05-01 12:00:03.250``, also with T and a zone, whose
+        values: numbers, or NumPy's dates; or texts, each a number, a date (``2024-05-01 12:00:03.250``, also with T and a zone, whose
             zero is 1970) or a time of day (``12:00:03.250``, whose zero is midnight).
         unit_s: the unit of numbers, seconds.
         place: the file and the column, for sentences.
@@ -31,6 +31,8 @@ def seconds(values: npt.NDArray[Any], unit_s: float, place: str) -> FloatArray:
         texts = np.char.strip(values.astype(np.str_))
         time_T = _numbers(texts)
         time_T = _dates(texts, place) if time_T is None else time_T * unit_s
+    elif values.dtype.kind == "M":
+        time_T = np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) * 1e-9)
     else:
         try:
             time_T = np.asarray(values.astype(np.float64) * unit_s)

@@ -43,18 +43,18 @@ Keys (those in brackets are optional):
 - [``max_gap_s``]: longest time between rows of the anchor that is no gap, seconds; 0.1 unless given.
 
 With a clock, the times of the rows tell the rate, and where samples are missing; the samples themselves keep their
-values and their order. Times may jitter, or be those of packets whose rows share a time. Where the rate by the clock is
-within 0.5 % of ``rate``, the samples lie on its grid as they are; else they are resampled to it. Holes of up to 20 ms
-are filled by linear interpolation. At longer ones, and where the clock jumps back (it was set, or files were joined,
-or rows were mixed up), the recording is cut into parts ``S1~1``, ``S1~2``, ...; cpep does not sort rows. Parts shorter
-than a frame are left out. All this is counted, in ``cpep data inspect`` and in the store. A measured rate of less than
-half or more than twice ``rate`` is refused. Without numbers (``counter``), losses that are shorter than the jitter of
-the times are not seen; see ``cpep.signal.timeline``.
+values and their order. Times may jitter, or be those of packets whose rows share a time. Where the rate by the clock
+is within 0.5 % of ``rate``, the samples lie on its grid as they are; else they are resampled to it. Holes of up to
+20 ms are filled by linear interpolation. At longer ones, and where the clock jumps back (it was set, or files were
+joined, or rows were mixed up), the recording is cut into parts ``S1~1``, ``S1~2``, ...; cpep does not sort rows.
+Parts shorter than a frame are left out. All this is counted, in ``cpep data inspect`` and in the store. A measured
+rate of less than half or more than twice ``rate`` is refused. Without numbers (``counter``), losses that are shorter
+than the jitter of the times are not seen; see ``cpep.signal.timeline``.
 
 The anchor keeps its own clock and is interpolated linearly onto regular frames: a video of 30 Hz has 33 ms between
-frames. A frame in a gap of the anchor of more than ``max_gap_s``, or in a hole of the EMG, is invalid. Both clocks have
-the same zero; an anchor without one starts with the EMG, or shares its clock where the rows are the same. A row of the
-anchor that is not finite is invalid; EMG must be finite. Labels belong to the row of each sample.
+frames. A frame in a gap of the anchor of more than ``max_gap_s``, or in a hole of the EMG, is invalid. Both clocks
+have the same zero; an anchor without one starts with the EMG, or shares its clock where the rows are the same. A row
+of the anchor that is not finite is invalid; EMG must be finite. Labels belong to the row of each sample.
 """
 
 from __future__ import annotations

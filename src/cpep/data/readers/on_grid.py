@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cpep.data.recording import Repair
 from cpep.data.resample import frame_ratio, interpolate_rows
 from cpep.signal.counters import Numbers
-from cpep.signal.parts import Part, find_parts
+from cpep.signal.parts import Part, find_parts, rate_of
 from cpep.signal.rate import same_rate
 from cpep.signal.resampler import resampled
 from cpep.types import BoolArray, FloatArray, UserError
@@ -100,7 +100,7 @@ class ClockedRows:
     with_emg: bool = False
 
     def on(self, grid: OnGrid, max_gap_s: float) -> tuple[FloatArray, BoolArray]:
-        """Return the anchor (frames, J) of a part, whose first frame is at its first sample; and where it is valid."""
+        """Return the anchor (frames, J) of a part, which begins with its first sample; and where it is valid."""
         if self.runs is None and not self.with_emg:
             time_S = np.arange(len(self.rows_SJ)) / self.rate
             return _valid(*interpolate_rows(self.rows_SJ, time_S, time_S, max_gap_s))
@@ -155,15 +155,17 @@ def on_grid(
     path, clock, counter = names
     if number_T is not None and not Numbers().learn(number_T):
         raise UserError(f"{path}: {counter!r} counts neither samples nor packets of one size; leave 'counter' out")
-    parts = find_parts(rows, time_T, number_T, rate)
-    if not parts:
-        raise UserError(f"{path}: the clock {clock!r} stands still; name the column that holds the times")
-    measured = parts[0].rate if time_T is not None else 0.0
-    if measured and not rate / FACTOR <= measured <= rate * FACTOR:
-        raise UserError(
-            f"{path}: by the clock {clock!r} it has {measured:.6g} samples a second, which is far from the declared "
-            f"rate of {rate:g}; check the clock's unit and the rate"
-        )
+    measured = 0.0
+    if time_T is not None:
+        if np.ptp(time_T) == 0 and rows > 1:
+            raise UserError(f"{path}: the clock {clock!r} stands still; name the column that holds the times")
+        measured = rate_of(time_T, number_T, rate)
+        if not rate / FACTOR <= measured <= rate * FACTOR:
+            raise UserError(
+                f"{path}: by the clock {clock!r} it has {measured:.6g} samples a second, which is far from the "
+                f"declared rate of {rate:g}; check the clock's unit and the rate"
+            )
+    parts = find_parts(rows, time_T, number_T, measured or rate)
     kept = [part for part in parts if len(part) >= frame_ratio(rate) or len(parts) == 1]
     if not kept:
         raise UserError(
