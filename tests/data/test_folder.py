@@ -130,3 +130,39 @@ def test_readers_are_asked_in_one_order_whichever_was_imported_first(monkeypatch
     assert names == ["emg2pose", "ninapro", "generic"]
     monkeypatch.setattr(READERS, "_items", {name: READERS.get(name) for name in reversed(names)})
     assert [reader.name for reader in readers()] == names
+
+
+def test_what_systems_leave_in_folders_is_passed_over(tmp_path: Path) -> None:
+    write_generic(tmp_path / "Mes données" / "Person Ä", SIDECAR, name="李雷 öffnen", emg=np.ones((10, 2)))
+    left = ("._a.npz", ".DS_Store", "Thumbs.db", "desktop.ini", "~$S1.xlsx", "Icon\r", "THUMBS.DB")
+    for folder in (tmp_path, tmp_path / "__MACOSX", tmp_path / "$RECYCLE.BIN", tmp_path / "@eaDir"):
+        folder.mkdir(exist_ok=True)
+        for name in left:
+            (folder / name).write_bytes(b"\0junk")
+    (tmp_path / "__MACOSX" / "S1.hdf5").touch()
+    listing = list_folder(tmp_path)
+    assert [source.name for source in listing.sources] == ["Mes données/Person Ä/李雷 öffnen"]
+    assert not listing.ignored
+    assert listing.sources[0].parts()[0].session == "李雷 öffnen"
+
+
+def test_links_that_lead_nowhere_are_named_as_such(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    write_emg2pose(tmp_path, count=1)
+    raw.mkdir()
+    (raw / "r0.hdf5").symlink_to(tmp_path / "r0.hdf5")
+    (raw / "r1.hdf5").symlink_to("../annex/r1.hdf5")
+    sentence = (
+        r"r1\.hdf5 is a link that leads nowhere \(to \.\./annex/r1\.hdf5\); fetch that file, or remove the link"
+    )
+    with pytest.raises(UserError, match=sentence):
+        prepare(raw, tmp_path / "store")
+    assert len(prepare(raw, tmp_path / "store", skip_bad=True).entries) == 1
+    write_generic(tmp_path / "own", SIDECAR, emg=np.ones((10, 2)))
+    (tmp_path / "own" / "a.json").unlink()
+    (tmp_path / "own" / "cpep.json").symlink_to("/gone/cpep.json")
+    with pytest.raises(UserError, match=r"cpep\.json is a link that leads nowhere"):
+        find_recordings(tmp_path / "own")[0].parts()
+    (tmp_path / "data").symlink_to("/gone")
+    with pytest.raises(UserError, match="data is a link that leads nowhere"):
+        find_recordings(tmp_path / "data")

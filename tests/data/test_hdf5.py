@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,3 +231,34 @@ def test_one_module_alone_opens_hdf5_files() -> None:
         ("hdf5.py", 'with h5py.File(path, "r") as file:'),
         ("emg2pose.py", 'with h5py.File(image, "w") as file:'),  # in memory
     }
+
+
+def test_a_file_that_another_process_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    writes = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+', locking=True); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", writes, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        with pytest.raises(
+            UserError, match=r"a\.hdf5 is open for writing in another process; wait until that has ended$"
+        ):
+            read_recording(path)
+        process.communicate("\n")
+    assert read_recording(path).name == "a"
+
+
+def test_a_file_that_is_still_being_copied(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    sizes = (
+        f"it has {len(data) // 2:,} of the {len(data):,} bytes that it should have; wait if it is still being copied"
+    )
+    with pytest.raises(UserError, match=sizes):
+        read_recording(path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="is not an HDF5 file, as it is empty; wait if it is being copied"):
+        read_recording(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.data.copies import copies, digests
 from cpep.data.readers.folder import Source, dataset_name, find_recordings, list_folder, natural
 from cpep.data.readers.registry import Missing
 from cpep.data.readers.split_files import find_split_files, split_notes
@@ -39,6 +40,7 @@ class Summary:
     seconds_of: dict[str, float]
     times_of: dict[str, int]
     notes: tuple[str, ...]
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
         unreadable=tuple(unreadable),
         notes=(
             *_notes(recordings),
+            *copies((one.name, one.digests) for one in recordings),
             *(("users", note) for note in spelt_twice(one.user for one in recordings)),
             *split_notes(find_split_files(folder, sources)),
         ),
@@ -188,6 +191,7 @@ def summarise(recording: Recording) -> Summary:
         seconds_of={recording.vocabulary[k]: samples[k] / rate for k in np.flatnonzero(samples)},
         times_of={recording.vocabulary[k]: int(times[k]) for k in np.flatnonzero(samples)},
         notes=tuple(_oddities(recording)),
+        digests=digests(recording.emg_TC),
     )
 
 

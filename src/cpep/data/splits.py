@@ -192,7 +192,11 @@ def make_splits(
     else:
         count = folds or 4
         if len(users) < max(4, count):
-            raise UserError(f"{store.path} has {len(users)} users; {max(4, count)} or more are needed for this split")
+            people = f"{len(users)} {'person' if len(users) == 1 else 'people'}"
+            raise UserError(
+                f"{store.path} holds recordings of {people}, which training, validation and test have to share; "
+                f"{max(4, count)} or more are needed, or 3 with --test-users and --val-users"
+            )
         tests = [users[fold::count] for fold in range(count)][: folds or 1]
     return [_split(users, test, val_users, seen, unseen_labels, guard_s, bool(roles)) for test in tests]
 

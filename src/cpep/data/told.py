@@ -25,7 +25,7 @@ def told_once(folder: Path, unreadable: Sequence[tuple[str, str]]) -> list[str]:
     for name, reason in unreadable:
         last = name.rpartition("/")[2]
         alike = reason.replace(str(folder / name), "").replace(f"{last!r}", "")
-        alike = alike if ".json" in alike else reason
+        alike = alike if ".json" in alike or "the sidecar" in alike else reason
         shared.setdefault(alike, []).append((name, reason))
     return [found[0][1] + _among([name for name, _ in found]) for found in shared.values()]
 

@@ -40,24 +40,41 @@ def measured_rate(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> flo
     if len(stamp_T) < 2:
         return nominal
     step_T = np.diff(stamp_T) / np.diff(place_T)
-    usual = float(np.median(step_T))
-    if usual > 0 and _even(step_T, usual):
-        spans = np.array_split(step_T, int(np.clip(round(len(step_T) * usual / SPAN_S[0]), 1, len(step_T))))
-        return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
-    packet = packet_size(stamp_T, nominal)
+    if rate := _even_rate(step_T):
+        return rate
+    heads, packet = _heads(stamp_T, nominal), packet_size(stamp_T, nominal)
+    whole_K = np.diff(place_T[heads]) == packet
+    if packet > 1 and (rate := _even_rate(np.diff(stamp_T[heads])[whole_K] / packet)):
+        return rate
     block = max(packet, round(0.05 * nominal), 1)
     if len(stamp_T) < 4 * block:
-        rate = _rate_of_packets(stamp_T, place_T, nominal)
+        rate = _rate_of_packets(stamp_T[heads], place_T[heads], nominal)
     else:
         rate = nominal / (1 + _slope((stamp_T - stamp_T[0]) * nominal - place_T, place_T, block, nominal))
     unsure = 2 * (packet + 1) / len(stamp_T)
     return nominal if abs(nominal / rate - 1) <= unsure else rate
 
 
-def _rate_of_packets(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> float:
+def _even_rate(step_T: FloatArray) -> float:
+    """Return the rate of samples (or of packets) by the time from one to the next; 0 where it is not even.
+
+    What is lost makes some of these times longer; the usual one is then that of a sample.
+    """
+    usual = float(np.median(step_T)) if len(step_T) >= 8 else 0.0
+    if usual <= 0:
+        return 0.0
+    close_T = np.abs(step_T - usual) <= CLOSE * usual
+    passed_s = np.abs(step_T[np.abs(step_T) < PAUSE_S]).sum()
+    few_short = float((step_T < CLOSE * usual).mean()) < 0.01
+    if close_T.mean() < 0.5 or not few_short or step_T[close_T].sum() < passed_s / 2:
+        return 0.0
+    spans = np.array_split(step_T, int(np.clip(round(len(step_T) * usual / SPAN_S[0]), 1, len(step_T))))
+    return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
+
+
+def _rate_of_packets(head_K: FloatArray, place_K: IntArray, nominal: float) -> float:
     """Return the rate of so few samples that one jump of the clock would hide it."""
-    heads = _heads(stamp_T, nominal)
-    step_K = np.diff(stamp_T[heads]) / np.diff(place_T[heads])
+    step_K = np.diff(head_K) / np.diff(place_K)
     usual = float(np.median(step_K)) if len(step_K) else 0.0
     return 1 / usual if usual > 0 else nominal
 
@@ -70,14 +87,6 @@ def _heads(stamp_M: FloatArray, rate: float) -> npt.NDArray[np.intp]:
 def packet_size(stamp_M: FloatArray, rate: float) -> int:
     """Return how many samples most packets have: those are stamped together, or nearly so; 1 without packets."""
     return math.ceil(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9))
-
-
-def _even(step_T: FloatArray, usual: float) -> bool:
-    """Tell whether the stamps are even, but for what is lost: then the usual step is the time of one sample."""
-    close_T = np.abs(step_T - usual) <= CLOSE * usual
-    passed_s = np.abs(step_T[np.abs(step_T) < PAUSE_S]).sum()
-    few_short = float((step_T < CLOSE * usual).mean()) < 0.01
-    return bool(close_T.mean() >= 0.5 and few_short and step_T[close_T].sum() >= passed_s / 2)
 
 
 def _slope(late_T: FloatArray, place_T: IntArray, block: int, rate: float) -> float:

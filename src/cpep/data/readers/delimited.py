@@ -124,12 +124,35 @@ def _checked(text: str, number: int, last: bool, dialect: Dialect, path: Path) -
     """Return whole lines, of which each has one cell for every name, without the blank ones.
 
     Raises:
-        UserError: a line has more or fewer cells, or a quotation mark is not closed.
+        UserError: a line has more or fewer cells, a quotation mark is not closed, or bytes are zero.
     """
     separator = dialect.separator
     if separator == " ":
         separator, text = "\t", "".join("\t".join(line.split()) + "\n" for line in text[:-1].split("\n"))
     data = text.encode()
+    end_K, count_K = _ends_and_counts(data, separator, number, path)
+    length_K = np.diff(end_K, prepend=-1) - 1
+    wanted = len(dialect.names) - 1
+    odd_K = (count_K != wanted) | (length_K == 0)
+    if dialect.closed:
+        odd_K |= np.frombuffer(data, np.uint8)[end_K - 1] != ord(separator)
+    keep_K, bare_K = np.ones(len(end_K), bool), (length_K == count_K) & (wanted > 0)
+    lines = data.splitlines(keepends=True) if odd_K.any() else []
+    for k in np.flatnonzero(odd_K):
+        line = lines[k].decode()
+        if not line.strip():
+            keep_K[k], lines[k] = False, b""
+        elif not line.strip(f"{separator} \n"):
+            bare_K[k], lines[k] = True, (separator * wanted + "\n").encode()
+        elif count_K[k] != wanted or not line.rstrip(" \n").endswith(separator):
+            ends = last and not b"".join(lines[k + 1 :]).strip()
+            raise _ragged(path, number + int(k), int(count_K[k]) + 1, wanted + 1 - dialect.closed, ends)
+    data = b"".join(lines) or data if keep_K.any() else b""
+    return _Block(data, (number + np.arange(len(end_K)))[keep_K], bare_K[keep_K])
+
+
+def _ends_and_counts(data: bytes, separator: str, number: int, path: Path) -> tuple[IntArray, IntArray]:
+    """Return where each line ends, and how many separators it has outside of quotation marks."""
     byte_B = np.frombuffer(data, np.uint8)
     end_K, at_B = np.flatnonzero(byte_B == ord("\n")), np.flatnonzero(byte_B == ord(separator))
     if b'"' in data:
@@ -137,24 +160,14 @@ def _checked(text: str, number: int, last: bool, dialect: Dialect, path: Path) -
         if (open_K := quoted_B[end_K]).any():
             raise UserError(f"{path}, line {number + np.argmax(open_K)}: a quotation mark is not closed; close it")
         at_B = at_B[~quoted_B[at_B]]
-    count_K = np.diff(np.searchsorted(at_B, end_K), prepend=0)
-    length_K = np.diff(end_K, prepend=-1) - 1
-    wanted = len(dialect.names) - 1
-    keep_K = np.ones(len(end_K), bool)
-    for k in np.flatnonzero((count_K != wanted) | (length_K == 0)):
-        line = data[end_K[k] - length_K[k] : end_K[k]].decode()
-        if line.strip():
-            ends = last and not data[end_K[k] :].strip()
-            raise _ragged(path, number + int(k), int(count_K[k]) + 1, wanted + 1, ends)
-        keep_K[k] = False
-    if not keep_K.all():
-        data = b"".join(line for line, keep in zip(data.splitlines(keepends=True), keep_K, strict=True) if keep)
-    bare_K = (length_K == count_K) & (wanted > 0)
-    return _Block(data, (number + np.arange(len(end_K)))[keep_K], bare_K[keep_K])
+    if b"\0" in data:
+        line = number + data[: data.index(b"\0")].count(b"\n")
+        raise UserError(f"{path}, line {line} holds zero bytes: the file seems damaged there; copy it again")
+    return end_K, np.diff(np.searchsorted(at_B, end_K), prepend=0)
 
 
 def _ragged(path: Path, line: int, found: int, names: int, ends: bool) -> UserError:
-    what = f"{path}, line {line}: {found} cell{'' if found == 1 else 's'} under {names} column names"
+    what = f"{path}, line {line}: {found} cells under {names} column names"
     if ends and found < names:
         return UserError(f"{what}; the file seems cut off there: copy it again, or delete this last line")
     return UserError(what)

@@ -30,7 +30,7 @@ BOMS = (
 )
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
-RATE = re.compile(r"sampl(?:e|ing)[ _]rate\s*[=:]\s*(\d+(?:\.\d+)?)\s*(k?)hz", re.IGNORECASE)
+RATE = re.compile(r"(?:sample|sampling)[ _]rate\s*[=:]\s*(\d+(?:\.\d+)?)\s*(k?)hz", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Dialect:
         first: number of lines before the first row.
         rate: samples per second as the lines before the names say it; 0 where they do not.
         notes: what was odd.
+        closed: whether each row, other than the names, ends with a separator; the last name is then empty.
     """
 
     separator: str
@@ -71,6 +72,7 @@ class Dialect:
     first: int
     rate: float = 0.0
     notes: tuple[str, ...] = ()
+    closed: bool = False
 
     def at(self, name: str | int) -> int:
         """Return the place of a column."""
@@ -81,14 +83,14 @@ def encoding_of(start: bytes, path: Path, asked: Asked) -> str:
     """Return the encoding by the first bytes of a file: what its mark says, else what the sidecar says, else UTF-8.
 
     Raises:
-        UserError: every other byte is zero, as in UTF-16, and no mark says so.
+        UserError: zero bytes stand among the first ones, as in UTF-16, and no mark says so.
     """
     for mark, encoding in BOMS:
         if start.startswith(mark):
             return encoding
     if asked.encoding:
         return asked.encoding
-    if b"\0" in start:
+    if b"\0" in start[:4]:
         raise UserError(
             f"{path} holds zero bytes, so it is no UTF-8 text; save it as UTF-8, or say what it is in "
             f'{asked.sidecar.name}: "encoding": "utf-16-le"'
@@ -127,26 +129,35 @@ def find_dialect(head: str, path: Path, asked: Asked) -> Dialect:
         at = _first_row(lines) - 1
     _refuse_twice(names, path, asked)
     rows = [line for line in lines[at + 1 :] if line.strip()][:1000]
-    if rows and len(cells(rows[0], separator)) == len(names) + 1 and rows[0].rstrip(" \r").endswith(separator):
-        names = (*names, "")  # each row ends with a separator
-    dialect = Dialect(separator, ".", names, at + 1, _rate(lines[: at + 1]), notes)
+    closed = (
+        len(cells(rows[0], separator)) == len(names) + 1 and rows[0].rstrip(" ").endswith(separator)
+        if rows
+        else False
+    )
+    names = (*names, "") if closed else names
+    dialect = Dialect(separator, ".", names, at + 1, _rate(lines[: at + 1]), notes, closed)
     return replace(dialect, decimal=asked.decimal or _decimal(rows, dialect, path, asked))
 
 
 def _named(lines: Sequence[str], asked: Asked) -> tuple[int, str, tuple[str, ...]] | None:
-    """Return the line, separator and names of the first line that names all columns; of separators, the finest."""
-    wanted = {name for name in (*asked.numbers, *asked.texts) if isinstance(name, str)}
-    if not wanted:
-        return None
+    """Return the line, separator and names of the first line that names all columns.
+
+    Of several separators: the one by which the line below has as many cells, else the finest.
+    """
+    called = {*asked.numbers, *asked.texts}
+    wanted = {name for name in called if isinstance(name, str)}
+    if not wanted or (wanted != called and all(name.isdecimal() for name in wanted)):
+        return None  # all are numbers of columns, which a row may hold as well
     for at, line in enumerate(lines[:PREAMBLE]):
         found = []
+        below = next((row for row in lines[at + 1 :] if row.strip()), "")
         for bare in dict.fromkeys((line, line.lstrip("".join(COMMENT)))):
             for separator in SEPARATORS:
                 names = tuple(cells(bare, separator))
                 if wanted <= set(names):
                     found.append((at, separator, names))
         if found:
-            return max(found, key=lambda one: len(one[2]))
+            return max(found, key=lambda one: (len(cells(below, one[1])) == len(one[2]), len(one[2])))
     return None
 
 

@@ -18,9 +18,10 @@ For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames,
 
 Keys (those in brackets are optional):
 
-- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of the columns to take), or ``columns``,
-  the names of columns of a .csv; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows
-  or their rate are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns); it may hold dates such as
+- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of the columns to take; [``transposed``]:
+  true where it is (channels, times)), or ``columns``, the names of columns of a text table, or their numbers from 0,
+  where it has no line of names; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows or
+  their rate are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns); it may hold dates such as
   ``2024-05-01T12:00:03.250``, of which no unit is used.
 - [``counter``]: the number of each row's sample or packet, as ``{"field": "n"}``: where one is missing, samples were
   lost. Numbers may begin anew after 255, or any other one.
@@ -33,13 +34,17 @@ Keys (those in brackets are optional):
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
   kinds ``features`` and ``values`` need no ``unit``.
-- [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is
-  unknown.
+- [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is unknown, and
+  counted. Values are the same where they are the same text or number: 1, 1.0 and 1e0 are one, 1_1 and 11 two. Any of
+  the words in ``cpep.data.readers.labels.REST_WORDS`` is rest: Rest, No Motion, idle, Ruhe, repos, ...
 - [``prompt``]: field of the gesture that was asked for, in the same values as the label.
 - [``repetition``]: field of the number of the repetition.
 - ``user``, [``session``], [``stage``]: a text, or a pattern to find in the file's name (its group, where it
   has one). A session or stage that is not given is the file's name.
 - [``side``]: ``left`` or ``right``, the default.
+- [``encoding``], [``decimal``]: of a text table, where it is neither UTF-8 nor marked (``cp1252``), or where a comma
+  may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
+  line ends are found: the first line that holds all names of columns names them.
 - [``max_gap_s``]: longest time between rows of the anchor that is no gap, seconds; 0.1 unless given.
 
 With a clock, the times of the rows tell the rate, and where samples are missing; the samples themselves keep their
@@ -60,6 +65,7 @@ of the anchor that is not finite is invalid; EMG must be finite. Labels belong t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +80,7 @@ from cpep.types import FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
 OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
-"""Endings of recordings and of much else: such a file needs a sidecar to be one."""
+"""Endings of recordings and of much else, and of what recordings in other forms were made from."""
 NO_TABLE = re.compile(
     r"(read.?me|(data.?)?licen[cs]e|notice|notes?|changes|changelog|citation|participants|requirements)\b.*",
     re.IGNORECASE,
@@ -175,19 +181,31 @@ def _find(path: Path) -> Found | None:
         return _workbook(path)
     if not is_data(path):
         return None
-    often_text = OFTEN_TEXT.search(path.name)
-    own = path.with_name(f"{stem(path)}.json")
-    if often_text and NO_TABLE.fullmatch(path.name) and not own.is_file():
+    sidecar = sidecar_of(path)
+    if OFTEN_TEXT.search(path.name) and (sidecar is None or _is_beside(path, sidecar)):
         return None
-    if sidecar := sidecar_of(path):
+    if sidecar:
         return Found(stem(path), (sidecar,))
-    if often_text:
-        return None
     remedy = (
         f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
         "`python -m pydoc cpep.data.readers.generic` shows one"
     )
     return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
+
+
+def _is_beside(path: Path, sidecar: Path) -> bool:
+    """Tell whether a .txt or .tsv lies beside what the sidecar describes: a .csv or .npz, or a note."""
+    forms = _forms(path.parent, path.parent.stat().st_mtime_ns)
+    if sidecar.name != FOLDER_SIDECAR:
+        return stem(path) in forms
+    return bool(forms) or NO_TABLE.fullmatch(path.name) is not None
+
+
+@lru_cache(maxsize=16)
+def _forms(folder: Path, changed: int) -> frozenset[str]:
+    """Return the names of the .csv and .npz of a folder, without their endings."""
+    names = [path for path in folder.iterdir() if is_data(path) and not OFTEN_TEXT.search(path.name)]
+    return frozenset(map(stem, names))
 
 
 def _workbook(path: Path) -> Found | None:

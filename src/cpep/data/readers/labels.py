@@ -30,11 +30,13 @@ REST_WORDS = frozenset(
 )
 """What people call rest, in small letters without spaces and signs.
 
-``neutral`` and ``open`` are not among them: a hand that is held so may be a gesture. Neither are ``none`` and ``null``,
-which often stand for what nobody labelled.
+``neutral`` and ``open`` are not among them: a hand that is held so may be a gesture. Neither are ``none`` and
+``null``, which often stand for what nobody labelled.
 """
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+PADDED = re.compile(r"0+\d+")
+"""A code such as 01, which stands beside 1 only where both are named."""
 NOTHING = frozenset(("", "nan", "na", "n/a", "null", "<na>", "#n/a", "nat"))
 """Cells that hold no label, in small letters."""
 BRIEF = 2
@@ -89,16 +91,21 @@ def read_names(names: Mapping[str, str], path: Path) -> LabelNames:
     """Return what the values mean, as a sidecar names them.
 
     Raises:
-        UserError: two ways to write one number have two names.
+        UserError: two ways to write one number have two names, or a name is empty.
     """
     cleaned = {value.strip(): " ".join(name.split()) for value, name in names.items()}
+    if empty := [value for value, name in cleaned.items() if not name]:
+        raise UserError(
+            f"{path}: the value {empty[0]!r} has an empty name; name it, or leave it out if it is unknown"
+        )
     said = {value: "rest" if is_rest(name) else name for value, name in cleaned.items()}
     vocabulary = ("rest", *dict.fromkeys(name for name in said.values() if name != "rest"))
     called = {value: vocabulary.index(name) for value, name in said.items()}
     alike: dict[str, int] = {}
-    for value, index in called.items():
+    for value in sorted(called, key=lambda value: bool(PADDED.fullmatch(value))):
+        index = called[value]
         other = alike.setdefault(plain(value), index)
-        if other != index and re.fullmatch(r"0+\d+", value) is None:
+        if other != index and not PADDED.fullmatch(value):
             raise UserError(
                 f"{path}: {plain(value)} is named {vocabulary[other]!r} in one spelling and {vocabulary[index]!r} in "
                 "another; name it once"

@@ -49,7 +49,7 @@ def refuse_transposed(
             reason = f"{other!r} has {length} values, one for each of its columns"
     if key == "emg" and found and not reason and (across > MOST_CHANNELS or across > 2 * found):
         reason = f"it would be {found} samples of {across} channels"
-    if names == found != across:
+    if names and names == found != across:
         reason = reason or f"the sidecar gives {names} names, one for each of its rows"
     if rows and abs(across - rows) <= max(2, CLOSE * rows) < abs(found - rows):
         reason = reason or f"the EMG lasts as long as {rows:.0f} frames"

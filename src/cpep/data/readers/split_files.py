@@ -48,13 +48,16 @@ def find_split_files(folder: Path, sources: Sequence[Source]) -> list[SplitFile]
     for reader in readers():
         for table in reader.tables if reader.name in formats else ():
             tables.setdefault(table.name, table)
-    found = []
-    for below in sorted({parent for source in sources for parent in PurePosixPath(source.name).parents}, key=_depth):
-        mine = tuple(source.name for source in sources if below in PurePosixPath(source.name).parents)
-        for table in tables.values():
-            if (path := folder / below / table.name).is_file():
-                found.append(SplitFile(str(below / table.name), path, table, mine))
-    return found
+    names: dict[PurePosixPath, list[str]] = {}
+    for source in sources:
+        for below in PurePosixPath(source.name).parents:
+            names.setdefault(below, []).append(source.name)
+    return [
+        SplitFile(str(below / table.name), path, table, tuple(names[below]))
+        for below in sorted(names, key=_depth)
+        for table in tables.values()
+        if (path := folder / below / table.name).is_file()
+    ]
 
 
 def _depth(path: PurePosixPath) -> tuple[int, str]:
