@@ -59,10 +59,10 @@ def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no recordings that cpep reads: emg2pose \(\.hdf5\), NinaPro"):
         find_recordings(tmp_path)
     (tmp_path / "lonely.csv").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it, or cpep\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; run `cpep data describe \S*lonely\.csv`, which"):
         find_recordings(tmp_path)
     (tmp_path / "other.npz").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; write lonely\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; run `cpep data describe"):
         find_recordings(tmp_path)
 
 

@@ -65,6 +65,7 @@ of the anchor that is not finite is invalid; EMG must be finite. Labels belong t
 from __future__ import annotations
 
 import re
+import shlex
 from functools import lru_cache
 from pathlib import Path
 
@@ -186,10 +187,7 @@ def _find(path: Path) -> Found | None:
         return None
     if sidecar:
         return Found(stem(path), (sidecar,))
-    remedy = (
-        f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
-        "`python -m pydoc cpep.data.readers.generic` shows one"
-    )
+    remedy = f"run `cpep data describe {shlex.quote(str(path))}`, which writes one"
     return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
 
 
