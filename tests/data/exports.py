@@ -83,7 +83,7 @@ def brainflow(path: Path, emg_TC: FloatArray, columns: int = 24, clock: int = 22
 
 
 def myo(path: Path, emg_TC: FloatArray, label_T: IntArray, *, header: bool = True) -> Path:
-    """Write a raw recording of a Myo: signed bytes, two samples a stamp; or eight columns and a label without names."""
+    """Write a raw recording of a Myo: signed bytes, two samples a stamp; or columns without names and clock."""
     signed = np.clip(np.rint(emg_TC), -128, 127).astype(int)
     stamp = 1_500_000_000_000_000 + np.arange(len(signed)) // 2 * 10_000
     rows = [
@@ -99,7 +99,9 @@ def mindrove(path: Path, emg_TC: FloatArray, devices: int = 1) -> Path:
     """Write an export of MindRove: lines on the devices, then tabs."""
     lines = [f"Device {k + 1}: armband" for k in range(devices)]
     channels = [f"Channel{k}" for k in range(1, 9)]
-    lines.append("\t".join(["Device number", *channels, "GyroX", "GyroY", "GyroZ", "AccX", "AccY", "AccZ", "Timestamp"]))
+    lines.append(
+        "\t".join(["Device number", *channels, "GyroX", "GyroY", "GyroZ", "AccX", "AccY", "AccZ", "Timestamp"])
+    )
     for k, row in enumerate(emg_TC):
         values = [f"{value:.4f}" for value in row]
         lines.append("\t".join([str(k % devices + 1), *values, *["0.1"] * 6, f"{1.7e9 + k / 500:.4f}"]))
@@ -131,7 +133,10 @@ def emgworks(path: Path, emg_TC: FloatArray, rate: float = 1925.926, *, comma: b
     for k in range(emg_TC.shape[1]):
         for what, unit, hz in ((f"EMG {k + 1}", "V", rate), (f"ACC.X {k + 1}", "g", 148.148)):
             label = f"Avanti sensor {k + 1}: {what}"
-            lines.append(f"Label: {label} Sampling frequency: {hz:.3f} Number of points: {len(emg_TC)} start: 0 Unit: {unit} Domain Unit: s")
+            lines.append(
+                f"Label: {label} Sampling frequency: {hz:.3f} Number of points: {len(emg_TC)} start: 0 "
+                f"Unit: {unit} Domain Unit: s"
+            )
             names += ["X [s]", f"{label} [{unit}]"]
     separator = ";" if comma else ","
     table = _delsys_cells(emg_TC, [rate] * emg_TC.shape[1], 1e-6, comma)

@@ -71,13 +71,16 @@ def describe(
     files: Annotated[list[Path], typer.Argument(help="Tables, .npz or .mat of one kind, or their folder.")],
     preset: Annotated[
         str,
-        typer.Option(help="What wrote them: openbci, delsys, mindrove, myo, or brainflow:BOARD; else it is recognised."),
+        typer.Option(
+            help="What wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD; recognised unless given."
+        ),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over a sidecar that is there.")] = False,
 ) -> None:
     """Look at tables or arrays, guess what is in them, and write the sidecar by which cpep reads them.
 
-    One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty in it, to be filled in.
+    One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty there, to be filled
+    in.
 
     Example: `cpep data describe S1.csv`
     """

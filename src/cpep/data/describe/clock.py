@@ -14,7 +14,7 @@ from cpep.data.readers.sidecar import TIME_UNITS
 from cpep.types import FloatArray
 
 PLAUSIBLE = (20.0, 10_000.0)
-"""Rows a second that an EMG table can have. A unit that is mistaken by a factor of 1000 lies outside, or nearly so."""
+"""Rows a second that a table of EMG can have. By a unit that is mistaken by a factor of 1000 it would have others."""
 
 USUAL_RATES = (
     *(50, 100, 125, 128, 148.148, 200, 250, 256, 259.259, 400, 500, 512, 518.519, 800, 1000, 1024, 1111.111),

@@ -54,7 +54,14 @@ def describe(paths: Sequence[Path], preset: str = "", *, force: bool = False) ->
     draft = drafts[0]
     _join_labels(draft, looks, drafts)
     write_json(sidecar, draft.keys)
-    lines = [*_title(looks), *_evidence(draft), "", f"wrote {sidecar}", *_missing(draft), *_trial(files, sidecar, draft)]
+    lines = [
+        *_title(looks),
+        *_evidence(draft),
+        "",
+        f"wrote {sidecar}",
+        *_missing(draft),
+        *_trial(files, sidecar),
+    ]
     return Description(sidecar, "\n".join(lines))
 
 
@@ -171,7 +178,7 @@ def _missing(draft: Draft) -> Iterator[str]:
     yield "look through the rest: it is guessed from the evidence above"
 
 
-def _trial(files: Sequence[Path], sidecar: Path, draft: Draft) -> Iterator[str]:
+def _trial(files: Sequence[Path], sidecar: Path) -> Iterator[str]:
     """Say what reading the first file by the sidecar gives: two lines, or the sentence of what is wrong."""
     try:
         source = next(iter(list_folder(files[0]).sources), None)

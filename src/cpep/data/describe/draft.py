@@ -23,6 +23,7 @@ from cpep.data.describe.signals import Signals, find_emg, find_pose, kind_of, po
 from cpep.types import UserError
 
 USER_IN_NAME = re.compile(r"(?:^|[^a-z])(?:sub|subject|subj|user|participant|person|pat|s|p|u)[-_ ]?(\d+)", re.I)
+POSE_UNITS = "rad, deg, ratio, mm or count; or take 'pose' out"
 SESSION_IN_NAME = re.compile(r"(?:^|[^a-z])(?:ses|session|sess|day|visit)[-_ ]?(\d+)", re.I)
 
 
@@ -93,7 +94,7 @@ def draft_of(look: Look, asked: str = "") -> Draft:
     used |= {id(look.column(draft.keys[key])) for key in ("prompt", "repetition") if key in draft.keys}
     used |= {id(labels.column)} if labels else set()
     draft.unused = [column for column in look.columns if id(column) not in used]
-    say_events(draft)
+    say_unused(draft)
     return draft
 
 
@@ -125,17 +126,19 @@ def _emg(look: Look, known: Known | None, free: Sequence[Column]) -> Signals:
 def _put_emg(draft: Draft, look: Look, emg: Signals, clock: Clock | None, tally: Tally | None) -> None:
     block: dict[str, Any] = {"columns": [column.key for column in emg.columns]}
     draft.say("emg", emg.why, *emg.notes)
+    put_times(draft, block, clock, tally)
+    if look.dialect and look.dialect.encoding == "cp1252":
+        draft.keys["encoding"] = "cp1252"
+        draft.say("encoding", "cp1252 (Western Windows): it holds bytes that are no UTF-8")
+
+
+def put_times(draft: Draft, emg: dict[str, Any], clock: Clock | None, tally: Tally | None) -> None:
+    """Set where the EMG is, with its clock and its counter."""
+    draft.keys["emg"] = emg
     if clock:
-        block["clock"] = {"field": str(clock.column.key), "unit": clock.unit}
-        draft.say("clock", f"{shown(clock.column)} in {clock.unit}")
+        emg["clock"] = {"field": str(clock.column.key), "unit": clock.unit}
     if tally:
         draft.say("counter", tally.why)
-        if tally.wraps:
-            block["counter"] = str(tally.column.key)
-    draft.keys["emg"] = block
-    if look.dialect and look.dialect.encoding == "latin-1":
-        draft.keys["encoding"] = "latin-1"
-        draft.say("encoding", "latin-1: it holds bytes that are no UTF-8")
 
 
 def _put_signal(
@@ -170,7 +173,7 @@ def _put_pose(draft: Draft, pose: Signals) -> None:
     draft.keys["pose"] = {"columns": [column.key for column in pose.columns], "unit": unit}
     draft.say("pose", pose.why, f"in {unit}: {why}" if unit else f"unit: {why}")
     if not unit:
-        draft.missing.append(("pose.unit", "rad, deg, ratio, mm or count; or take 'pose' out"))
+        draft.missing.append(("pose.unit", POSE_UNITS))
 
 
 def put_labels(draft: Draft, free: Sequence[Column], labels: Labels | None) -> None:
@@ -210,19 +213,21 @@ def put_people(draft: Draft, path: Path, people: tuple[Column, list[str]] | None
         draft.keys["user"] = {"pattern": f"{re.escape(begin)}(\\d+)"}
         draft.say("user", f"{match[1]!r}, from the name of the file")
     else:
-        draft.put("user", "", f"nothing in {name!r} names the person", 'a name, or {"pattern": "..."} of files\' names')
+        draft.put(
+            "user", "", f"nothing in {name!r} names the person", 'a name, or {"pattern": "..."} of files\' names'
+        )
     if match := SESSION_IN_NAME.search(name):
         begin = name[match.start() : match.start(1)].lstrip("_- .")
         draft.keys["session"] = {"pattern": f"{re.escape(begin)}(\\d+)"}
         draft.say("session", f"{match[1]!r}, from the name of the file")
 
 
-def say_events(draft: Draft) -> None:
+def say_unused(draft: Draft) -> None:
     """Add lines on columns of single events, and on all that nothing uses."""
     for column, count in find_events(draft.unused):
         draft.say(
             "events",
-            f"{shown(column)} is zero but for {count} rows: single events are no labels of rows, so they are not used",
+            f"{shown(column)} is zero but for {count} rows: single events are not used, as every row has a label",
         )
     if draft.unused:
         draft.say("not used", ", ".join(_spans(draft.unused)))

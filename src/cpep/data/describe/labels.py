@@ -14,12 +14,15 @@ from cpep.data.describe.clock import shown
 from cpep.data.describe.look import Column
 from cpep.types import FloatArray
 
-LABEL_NAME = re.compile(r"label|gesture|class|movement|stimulus|activity|action|target|task|motion|grasp|^(y|pose)$", re.I)
+LABEL_NAME = re.compile(
+    r"label|gesture|class|movement|stimulus|activity|action|target|task|motion|grasp|^(y|pose)$", re.I
+)
 PROMPT_NAME = re.compile(r"prompt|cue|asked|instruct|^stimulus$", re.I)
 REPETITION_NAME = re.compile(r"repetition|^rep(s|_?id)?$|trial|cycle|^rerep", re.I)
 USER_NAME = re.compile(r"^(subject|user|participant|person)(_?id)?$", re.I)
 REST_NAME = re.compile(
-    r"^(rest|resting|idle|relax|relaxed|neutral|none|nothing|null|no[_ -]?(gesture|movement|motion|action)|hibernation)$", re.I
+    r"^(rest|resting|idle|relax|relaxed|neutral|none|nothing|no[_ -]?(gesture|movement|motion|action))$",
+    re.I,
 )
 
 MOST = 100

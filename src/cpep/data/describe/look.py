@@ -1,8 +1,8 @@
 """A look at a file: its columns or arrays as values, with the lines above them.
 
-Text tables come in the dialects that programs write: comma, tab, semicolon or blanks between cells, a decimal point or
-comma, UTF-8 or UTF-16 with or without a mark, lines of notes above the names, no names at all. The dialect is taken
-from the rows, which are alike, and not from the first line, which may be anything.
+Text tables come in the dialects that programs write: comma, tab, semicolon or blanks between cells, a decimal point
+or comma, UTF-8 or UTF-16 with or without a mark, lines of notes above the names, no names. The dialect is taken from
+the rows, which are alike, and not from the first line, which may be anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -197,13 +197,13 @@ def dialect_of(path: Path) -> Dialect:
     names = _names(split[:first], width)
     if separator == "," and names and len(split[first]) >= 2 * len(names) - 1 > 1:
         raise UserError(
-            f"{path} has commas both between cells and in numbers: {len(names)} names over {len(split[first])} cells; "
-            "export it again with semicolons or tabs between cells, or with decimal points"
+            f"{path} has commas both between cells and in numbers: {len(names)} names over {len(split[first])} "
+            "cells; export it again with semicolons or tabs between cells, or with decimal points"
         )
     return Dialect(encoding, separator, decimal, tuple(lines[:first]), names, max(len(names), width))
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> Any:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
 
 
@@ -225,8 +225,8 @@ def _head(path: Path) -> tuple[str, str]:
         if not whole and encoding == "utf-8-sig":
             data[:-4].decode(encoding)
     except UnicodeDecodeError:
-        encoding = "latin-1"
-        text = data.decode(encoding)
+        encoding = "cp1252"
+        text = data.decode(encoding, errors="replace")
     return encoding, text if whole else text[: text.rfind("\n") + 1]
 
 

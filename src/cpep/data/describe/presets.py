@@ -6,15 +6,15 @@ What was checked, and where (2026-11, in public code that writes or parses such 
   ``%Board = ...``, then ``Sample Index, EXG Channel 0, ..., Accel Channel 0, ..., Other, Other, ..., Timestamp,
   Marker Channel, Timestamp (Formatted)`` (older: ``Other`` in place of ``Marker Channel``). v3 and v4: the lines
   with ``%`` without names, and under them index, channels, accelerometer, time of day. Microvolts.
-- BrainFlow ``DataFilter.write_file``: tabs, no names, a column for each row of ``get_board_data``; which is which says
-  ``BoardShim.get_board_descr``, from which ``BOARDS`` was copied (brainflow 5.x). Microvolts.
+- BrainFlow ``DataFilter.write_file``: tabs, no names, a column for each row of ``get_board_data``; which is which
+  says ``BoardShim.get_board_descr``, from which ``BOARDS`` was copied (brainflow 5.x). Microvolts.
 - Myo: ``timestamp,emg1,...,emg8`` of the SDK's examples, its stamps in microseconds, the same one for two samples;
   myo-raw and pyomyo write ``emg1,...,emg8,moving`` or eight columns without names. Whole numbers -128 to 127, 200 Hz.
 - MindRove: lines ``Device ...``, then tabs with ``Device number``, ``Channel1`` to ``Channel8``, gyroscope,
   accelerometer, ``Timestamp``; 500 Hz, microvolts.
-- Delsys EMGworks: lines ``Label: ... Sampling frequency: 1925.926 ... Unit: V``, then ``X [s]`` (or ``X[s]``, one before
-  every channel) and ``Avanti sensor 1: EMG 1 [V]`` or ``Trigno IM sensor 1: EMG 1 (V)``; with a decimal comma ``;``
-  between cells. Trigno Discover: eight lines (application, date, length, sensors, modes, names such as ``EMG 1 Time
+- Delsys EMGworks: lines ``Label: ... Sampling frequency: 1925.926 ... Unit: V``, then ``X [s]`` (or ``X[s]``, one
+  before every channel) and ``Avanti sensor 1: EMG 1 [V]`` or ``Trigno IM sensor 1: EMG 1 (V)``; with a decimal comma
+  ``;`` between cells. Trigno Discover: eight lines (application, date, length, sensors, modes, names such as ``EMG 1 Time
   Series (s)`` and ``EMG 1 (mV)`` under the same name for every sensor, rates such as ``1259.2593 Hz``, periods), and
   cells that are empty from where a slower channel ends.
 """
@@ -148,7 +148,9 @@ def _openbci(look: Look, argument: str) -> Known:
     if not emg:
         raise UserError(f"{look.path} is no recording of the OpenBCI GUI: it has no columns 'EXG Channel 0', ...")
     rate = written_rate(look.above)
-    markers = tuple(c for c in look.columns if not re.match(r"EXG|Accel|Analog|Other|Not Used|Sample|Timestamp", c.name))
+    markers = tuple(
+        c for c in look.columns if not re.match(r"EXG|Accel|Analog|Other|Not Used|Sample|Timestamp", c.name)
+    )
     return Known(
         emg,
         rate[0],
@@ -201,7 +203,7 @@ def _board(name: str) -> Board:
             from brainflow.board_shim import BoardIds, BoardShim
     except ImportError:
         raise UserError(
-            f"--preset brainflow:{name}: known are {', '.join(BOARDS)}; with `pip install brainflow`, all of its boards"
+            f"--preset brainflow:{name}: known are {', '.join(BOARDS)}; with brainflow installed, all of its boards"
         ) from None
     names = {one.name.lower().removesuffix("_board"): one for one in BoardIds}
     if key not in names:
@@ -241,7 +243,9 @@ def _is_myo(look: Look) -> bool:
 def _myo(look: Look, argument: str) -> Known:
     emg = _myo_columns(look)
     if not emg or not _int8(emg):
-        raise UserError(f"{look.path} is no raw recording of a Myo: it has no eight columns of whole numbers -128 to 127")
+        raise UserError(
+            f"{look.path} is no raw recording of a Myo: it has no eight columns of whole numbers -128 to 127"
+        )
     return Known(emg, 200.0, "count", "a Myo has it", tuple(range(8)))
 
 
@@ -258,8 +262,8 @@ def _mindrove(look: Look, argument: str) -> Known:
     for device in _named(look, r"^device ?(number|id)$"):
         if (several := len(np.unique(device.values))) > 1:
             raise UserError(
-                f"{look.path} mixes the rows of {several} devices ({shown(device)}); write the rows of each device to a "
-                "file of its own"
+                f"{look.path} mixes the rows of {several} devices ({shown(device)}); write the rows of each "
+                "device to a file of its own"
             )
     others = tuple(c for c in look.columns if not re.match(r"device|channel|gyro|acc|time", c.name, re.I))
     ring = 'if it is the armband, add "ring": [0, 1, 2, 3, 4, 5, 6, 7], for its electrodes go around the arm'
@@ -279,21 +283,30 @@ def _is_delsys(look: Look) -> bool:
 def _delsys(look: Look, argument: str) -> Known:
     emg = _named(look, DELSYS_EMG) or _named(look, r"\bEMG\b(?!.*Time Series)")
     if not emg:
-        raise UserError(f"{look.path} is no export of Delsys with EMG: it has no column such as 'Avanti sensor 1: EMG 1 [V]'")
+        raise UserError(
+            f"{look.path} is no export of Delsys with EMG: it has no column such as 'Avanti sensor 1: EMG 1 [V]'"
+        )
     rates = {column.key: _delsys_rate(look, column) for column in emg}
     groups: dict[float, list[str]] = {}
     for column in emg:
-        groups.setdefault(meant(rates[column.key]) if rates[column.key] else 0.0, []).append(f"column {column.key}" if isinstance(column.key, int) else shown(column))
+        groups.setdefault(meant(rates[column.key]) if rates[column.key] else 0.0, []).append(
+            f"column {column.key}" if isinstance(column.key, int) else shown(column)
+        )
     if len(groups) > 1:
         several = "; ".join(f"{', '.join(names)} at {rate:g} Hz" for rate, names in groups.items())
-        raise UserError(f"{look.path} has EMG of {len(groups)} rates: {several}; export the sensors of each rate to a file of their own")
+        raise UserError(
+            f"{look.path} has EMG of {len(groups)} rates: {several}; export the sensors of each rate "
+            "to a file of their own"
+        )
     rate = max(rates.values())
     unit = re.search(r"[\[(] ?([mu]?V) ?[\])]", emg[0].name.replace("µ", "u"))
-    return Known(emg, rate, unit[1] if unit else "", "as the export's own times of the EMG", has_clock=False, others=())
+    return Known(
+        emg, rate, unit[1] if unit else "", "as the export's own times of the EMG", has_clock=False, others=()
+    )
 
 
 def _delsys_rate(look: Look, column: Column) -> float:
-    """Return the rate of a channel: of the line of rates, of its label's line, else by the column of times before it."""
+    """Return the rate of a channel: the written one that the column of times before it has, else that one's."""
     position = look.columns.index(column)
     times = [c for c in look.columns[:position] if re.search(r"^X ?\[s\]|Time Series \(s\)$", c.name)]
     if not times:
@@ -302,7 +315,12 @@ def _delsys_rate(look: Look, column: Column) -> float:
     stamp_T = stamp_T[np.isfinite(stamp_T) & np.isfinite(column.values.astype(np.float64))]
     measured = rows_per_tick(stamp_T) if len(stamp_T) > 1 else 0.0
     for line in look.above:
-        written = [float(text) for text in re.findall(r"([\d.]+) ?Hz|Sampling frequency: ([\d.]+)", line) for text in text if text]
+        written = [
+            float(text)
+            for text in re.findall(r"([\d.]+) ?Hz|Sampling frequency: ([\d.]+)", line)
+            for text in text
+            if text
+        ]
         near = [rate for rate in written if measured and abs(rate / measured - 1) < 0.002]
         if near:
             return near[0]

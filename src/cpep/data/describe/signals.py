@@ -21,8 +21,8 @@ OTHER_NAME = re.compile(
     re.I,
 )
 POSE_NAME = re.compile(
-    r"thumb|(?<!sample )(?<!_)\bindex\b(?! ?\d*$)|^index$|middle|^ring|ring_|pinky|little|finger|joint|angle|glove|flex(?!or)|"
-    r"mcp|pip\b|dip\b|landmark|knuckle|curl|cmc|hand_",
+    r"thumb|(?<!sample )(?<!_)\bindex\b(?! ?\d*$)|^index$|middle|^ring|ring_|pinky|little|finger|joint|angle|glove|"
+    r"flex(?!or)|mcp|pip\b|dip\b|landmark|knuckle|curl|cmc|hand_",
     re.I,
 )
 FINGERS = re.compile(r"thumb|index|middle|ring|pinky|little", re.I)
@@ -188,7 +188,7 @@ def _as_emg(columns: Sequence[Column]) -> Signals:
     return Signals(tuple(columns), f"{_count(len(columns))} {alike}: {span(columns)}", tuple(notes))
 
 
-def _families(columns: Sequence[Column]) -> list[list[Column]]:
+def _families(columns: Sequence[Column]) -> list[Sequence[Column]]:
     """Return columns by their names without numbers."""
     families: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
@@ -196,7 +196,7 @@ def _families(columns: Sequence[Column]) -> list[list[Column]]:
     return list(families.values())
 
 
-def _weight(family: list[Column]) -> tuple[bool, int]:
+def _weight(family: Sequence[Column]) -> tuple[bool, int]:
     return not OTHER_NAME.search(family[0].name), len(family)
 
 
