@@ -13,7 +13,7 @@ from cpep.data.describe.draft import Draft, draft_of
 from cpep.data.describe.labels import distinct, gesture_names, text_of
 from cpep.data.describe.look import SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
-from cpep.data.readers.generic import FOLDER_SIDECAR, is_data, stem
+from cpep.data.readers.generic import FOLDER_SIDECAR, WORKBOOK, is_data, stem
 from cpep.data.recording import Recording
 from cpep.runtime.files import write_json
 from cpep.types import UserError
@@ -96,7 +96,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     if not files:
         raise UserError(f"{paths[0]} holds no tables and no arrays to describe")
     for path in files:
-        if not is_data(path):
+        if WORKBOOK.search(path.name):
+            raise UserError(f"{path} is a spreadsheet; save it as CSV (in Excel: CSV UTF-8), and describe that")
+        if not is_data(path) and not path.name.lower().endswith(ARRAYS):
             raise UserError(f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat)")
     if len({path.parent for path in files}) > 1:
         raise UserError("the files lie in several folders; describe those of each folder by themselves")
@@ -105,7 +107,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _refuse_other(one: Path, first: Draft, path: Path, draft: Draft) -> None:
     """Refuse files that one sidecar cannot describe."""
-    for key in ("emg", "pose", "rate", "kind", "unit"):
+    for key in ("emg", "pose", "rate", "kind", "unit", "first_row"):
         mine, theirs = first.keys.get(key), draft.keys.get(key)
         if mine != theirs:
             raise UserError(
@@ -134,12 +136,12 @@ def _join_labels(draft: Draft, looks: Sequence[Look], drafts: Sequence[Draft]) -
 
 
 def _whole(look: Look, field: str) -> list[object]:
-    column = next(column for column in look.columns if str(column.key) == field)
+    """Return the values of a column in all rows."""
     if look.dialect is None:
-        return distinct(column.values)
-    names = list(look.dialect.names)
-    number = column.key if isinstance(column.key, int) else names.index(column.name)
-    return distinct(read_columns(look.path, look.dialect, [number], None)[0])
+        return distinct(next(column.values for column in look.columns if column.key == field))
+    numbered = {str(column.number): column.number for column in look.columns}
+    numbers = numbered | {str(column.key): column.number for column in look.columns}
+    return distinct(read_columns(look.path, look.dialect, [numbers[field]], None)[0])
 
 
 def _is_number(text: str) -> bool:

@@ -94,8 +94,26 @@ def draft_of(look: Look, asked: str = "") -> Draft:
     used |= {id(look.column(draft.keys[key])) for key in ("prompt", "repetition") if key in draft.keys}
     used |= {id(labels.column)} if labels else set()
     draft.unused = [column for column in look.columns if id(column) not in used]
+    if any(isinstance(column.key, int) for column in look.columns if id(column) in used):
+        _number_columns(draft, look)
     say_unused(draft)
     return draft
+
+
+def _number_columns(draft: Draft, look: Look) -> None:
+    """Call all columns by their number, as some have no name of their own."""
+    numbers = {str(column.key): column.number for column in look.columns}
+    draft.keys["first_row"] = len(look.above) + 1
+    draft.say("first_row", f"line {len(look.above) + 1}; columns are called by their number from 0")
+    for key in ("emg", "pose"):
+        if block := draft.keys.get(key):
+            block["columns"] = [numbers[str(name)] for name in block["columns"]]
+    fields = (draft.keys.get("label"), draft.keys["emg"].get("clock"))
+    for block in filter(None, fields):
+        block["field"] = str(numbers[block["field"]])
+    for key in ("prompt", "repetition"):
+        if key in draft.keys:
+            draft.keys[key] = str(numbers[draft.keys[key]])
 
 
 def _clock(known: Known | None, numbers: Sequence[Column]) -> Clock | None:

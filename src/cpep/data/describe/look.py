@@ -67,11 +67,13 @@ class Column:
         key: what a sidecar calls it: a name, or a number where names are missing or the same name is there twice.
         name: the name in the file; empty where it has none.
         values: numbers (rows,), NaN where a cell is empty; or texts.
+        number: of the column in a text table, from 0.
     """
 
     key: str | int
     name: str
     values: npt.NDArray[Any]
+    number: int = -1
 
     @property
     def is_text(self) -> bool:
@@ -123,7 +125,8 @@ def look_at_table(path: Path, rows: int = LOOK_ROWS) -> Look:
     keys = _keys(dialect)
     columns = read_columns(path, dialect, range(dialect.cells), rows)
     named = [*dialect.names, *[""] * dialect.cells][: dialect.cells]
-    found = [Column(key, name, values) for key, name, values in zip(keys, named, columns, strict=True)]
+    numbered = enumerate(zip(keys, named, columns, strict=True))
+    found = [Column(key, name, values, number) for number, (key, name, values) in numbered]
     kept = tuple(column for column in found if column.name or not _is_empty(column.values))
     if not any(len(column.values) for column in kept):
         raise UserError(f"{path} has no rows")

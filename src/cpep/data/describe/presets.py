@@ -21,7 +21,9 @@ What was checked, and where (2026-11, in public code that writes or parses such 
 
 from __future__ import annotations
 
+import difflib
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -191,33 +193,35 @@ def _brainflow(look: Look, argument: str) -> Known:
 
 
 def _board(name: str) -> Board:
-    """Return a board: by brainflow where it is installed, else from ``BOARDS``."""
+    """Return a board: from ``BOARDS``, else by brainflow where it is installed."""
     key = name.lower().removesuffix("_board")
-    if key in BOARDS:
-        return BOARDS[key]
-    try:
-        import warnings
+    return BOARDS[key] if key in BOARDS else described(key)
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # brainflow imports pkg_resources
+
+def described(name: str) -> Board:
+    """Return a board as brainflow describes it.
+
+    Raises:
+        UserError: brainflow is missing, or has no such board that records EMG.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # brainflow imports pkg_resources
+        try:
             from brainflow.board_shim import BoardIds, BoardShim
-    except ImportError:
-        raise UserError(
-            f"--preset brainflow:{name}: known are {', '.join(BOARDS)}; with brainflow installed, all of its boards"
-        ) from None
-    names = {one.name.lower().removesuffix("_board"): one for one in BoardIds}
-    if key not in names:
-        raise UserError(f"--preset brainflow:{name}: brainflow has no such board; it has {', '.join(sorted(names))}")
-    told = BoardShim.get_board_descr(names[key])
+        except ImportError:
+            known = ", ".join(BOARDS)
+            raise UserError(
+                f"--preset brainflow:{name}: known are {known}; with brainflow installed, all of its boards"
+            ) from None
+        boards = {one.name.lower().removesuffix("_board"): one for one in BoardIds}
+        if name not in boards:
+            near = ", ".join(difflib.get_close_matches(name, boards, n=3)) or ", ".join(BOARDS)
+            raise UserError(f"--preset brainflow:{name}: brainflow has no such board; did you mean {near}?")
+        told = BoardShim.get_board_descr(boards[name])
     if "emg_channels" not in told:
         raise UserError(f"--preset brainflow:{name}: this board records no EMG")
-    return Board(
-        told["sampling_rate"],
-        tuple(told["emg_channels"]),
-        told.get("package_num_channel", -1),
-        told["timestamp_channel"],
-        told["num_rows"],
-    )
+    emg, clock = tuple(told["emg_channels"]), told["timestamp_channel"]
+    return Board(told["sampling_rate"], emg, told.get("package_num_channel", -1), clock, told["num_rows"])
 
 
 def _int8(columns: tuple[Column, ...]) -> bool:

@@ -33,7 +33,7 @@ ALIKE = 30.0
 FAST = 0.05
 """Share of a signal's variance that its steps have: EMG has more, a movement less."""
 
-UNIT_MARK = re.compile(r"[\[(]\s*([uµμmn]?V)(olts?)?\s*[\])]|[_ ](uV|mV)$", re.I)
+UNIT_MARK = re.compile(r"[\[(]\s*([uµμmn]?V)(olts?)?\s*[\])]|[_ ]([uµμm]V)$", re.I)
 FITTING = {"V": (1e-6, 6e-4), "mV": (1e-3, 0.6), "uV": (1.0, 600.0)}
 """Median spread of EMG in each unit, from rest to a strong grip."""
 

@@ -46,6 +46,8 @@ Keys (those in brackets are optional):
   may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
   line ends are found: the first line that holds all names of columns names them.
 - [``max_gap_s``]: longest time between rows of the anchor that is no gap, seconds; 0.1 unless given.
+- [``first_row``]: number of the line with the first row, from 1, of a text table whose names do not tell it; its
+  columns are then called by their number from 0.
 
 With a clock, the times of the rows tell the rate, and where samples are missing; the samples themselves keep their
 values and their order. Times may jitter, or be those of packets whose rows share a time. Where the rate by the clock

@@ -103,6 +103,7 @@ class Sidecar:
     counter: str = ""
     decimal: str = ""
     encoding: str = ""
+    first_row: int = 0
 
     @property
     def anchor_key(self) -> str:
@@ -166,6 +167,7 @@ def read_sidecar(path: Path) -> Sidecar:
         counter=counter.text("field") if counter else "",
         decimal=top.text("decimal", ""),
         encoding=top.text("encoding", ""),
+        first_row=_line(top),
     )
     for reader in (top, emg, anchor, label, counter):
         if reader is not None:
@@ -174,6 +176,14 @@ def read_sidecar(path: Path) -> Sidecar:
         top.wrong("decimal", "'.' or ','")
     _refuse_shared(sidecar)
     return sidecar
+
+
+def _line(top: _Reader) -> int:
+    """Return the number of the line of the first row; 0 where it is not said."""
+    value = top.get("first_row")
+    if value is not None and (type(value) is not int or value < 1):
+        top.wrong("first_row", "the number of a line, from 1")
+    return value or 0
 
 
 def _refuse_shared(said: Sidecar) -> None:

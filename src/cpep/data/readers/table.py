@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +218,27 @@ def read_table(path: Path, said: Sidecar) -> Table:
     except DAMAGE as error:
         raise _damaged(path, error) from error
     notes = (*found.notes, *_other_rate(found.dialect.rate, path, said))
-    return Table(path, said, found.fields, found.lines, notes)
+    table = Table(path, said, found.fields, found.lines, notes)
+    return table if said.anchor and said.anchor.clock else _without_end(table)
+
+
+def _without_end(table: Table) -> Table:
+    """Leave out rows at the end without EMG: of devices whose channels end one after the other, or before others.
+
+    Of channels that end before the others, not more than a second is cut: what lacks longer is a fault to be seen.
+    """
+    said, lines = table.said, table.lines
+    there_RC = np.stack([np.isfinite(table.numbers(name)) for name in said.emg.takes], axis=1)
+    if lines is None or not there_RC.any(axis=0).all():
+        return table
+    rows = len(lines) - int(np.argmax(there_RC.any(axis=1)[::-1]))
+    whole = len(lines) - int(np.argmax(there_RC.all(axis=1)[::-1])) if there_RC.all(axis=1).any() else rows
+    rows = whole if rows - whole <= said.rate else rows
+    if rows == len(lines):
+        return table
+    note = f"{len(lines) - rows:,} rows at the end, where channels have ended, are left out"
+    fields = {name: values[:rows] for name, values in table.fields.items()}
+    return replace(table, fields=fields, lines=lines[:rows], notes=(*table.notes, note))
 
 
 def _asked(said: Sidecar) -> Asked:
@@ -230,6 +250,7 @@ def _asked(said: Sidecar) -> Asked:
         decimal=said.decimal,
         encoding=said.encoding,
         sidecar=said.path,
+        first_row=said.first_row,
     )
 
 
