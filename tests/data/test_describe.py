@@ -125,7 +125,7 @@ def test_encodings(tmp_path: Path) -> None:
 def test_a_table_without_names(tmp_path: Path) -> None:
     path, emg_TC, _ = table(tmp_path / "S1.csv")
     path.write_text(path.read_text().split("\n", 1)[1])
-    keys, text = look(path)
+    keys, _ = look(path)
     assert keys["emg"] == {"columns": [1, 2, 3, 4], "clock": {"field": "0", "unit": "ms"}}
     assert keys["label"]["field"] == "5" and keys["first_row"] == 1
     path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
@@ -179,8 +179,8 @@ def test_what_is_known_of_a_table_is_found(
         "imu": (["acc_x", "acc_y", "acc_z"], [[f"{v:.4f}" for v in row] for row in drift]),
     }
     decimal = comma and separator in (";", "\t")
-    rows = [sum((blocks[name][1][k] for name in order), []) for k in range(len(label_T))]
-    names = sum((blocks[name][0] for name in order), [])
+    rows = [[cell for name in order for cell in blocks[name][1][k]] for k in range(len(label_T))]
+    names = [cell for name in order for cell in blocks[name][0]]
     lines = [separator.join(cell.replace(".", ",") if decimal else cell for cell in row) for row in rows]
     path = tmp_path_factory.mktemp("table") / "sub-03.csv"
     path.write_text("\n".join([separator.join(names), *lines]) + "\n")
@@ -316,6 +316,18 @@ def test_people_repetitions_prompts_and_events(tmp_path: Path) -> None:
     np.savetxt(path, np.stack(columns, axis=1), "%.2f", ",", header=names, comments="")
     with pytest.raises(UserError, match=r"holds 3 people \('subject': 0, 1, 2\); write the rows of each person"):
         look(path)
+
+
+def test_dates_are_a_clock(tmp_path: Path) -> None:
+    path, emg_TC, _ = table(tmp_path / "S1.csv")
+    lines = path.read_text().splitlines()
+    for k, line in enumerate(lines[1:]):
+        lines[k + 1] = f"2024-05-01 12:00:{k / 250:06.3f}," + line.split(",", 1)[1]
+    path.write_text("\n".join(lines) + "\n")
+    keys, text = look(path)
+    assert keys["rate"] == 250 and keys["emg"]["clock"] == {"field": "time_ms", "unit": "s"} and "in dates" in text
+    path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
+    np.testing.assert_allclose(read(path).emg_TC, emg_TC, rtol=1e-5)
 
 
 # Exports of devices: see tests/data/exports.py.

@@ -10,8 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from cpep.data.describe.look import Column
+from cpep.data.readers.clock import seconds
 from cpep.data.readers.sidecar import TIME_UNITS
-from cpep.types import FloatArray
+from cpep.signal.counters import Numbers
+from cpep.types import FloatArray, UserError
 
 PLAUSIBLE = (20.0, 10_000.0)
 """Rows a second that a table of EMG can have. By a unit that is mistaken by a factor of 1000 it would have others."""
@@ -29,6 +31,7 @@ CLOCK_NAME = re.compile(r"time|stamp|clock|^t$|^t_|_t$|^x ?\[|^ts$|millis|micros
 COUNTER_NAME = re.compile(r"counter|count|sample ?(index|n)|package|packet|^(index|idx|seq|nseq|sample|row|n)$", re.I)
 UNIT_NAME = re.compile(r"[\[(_ .](ns|us|µs|ms|s|sec|seconds)[\])]?$|^(ms|millis|micros|seconds|secs?)$", re.I)
 UNITS = {"sec": "s", "secs": "s", "seconds": "s", "µs": "us", "millis": "ms", "micros": "us"}
+DATE = re.compile(r"\d:\d\d(:|$)")
 EPOCH = {"s": 1e9, "ms": 1e12, "us": 1e15, "ns": 1e18}
 """The order of a time since 1970 in each unit."""
 
@@ -91,10 +94,22 @@ def find_tally(columns: Sequence[Column], clock: Clock | None) -> Tally | None:
     return None
 
 
-def _clock(column: Column) -> Clock | None:
-    if column.is_text or column.values.dtype.kind == "b":
+def _stamps(column: Column) -> FloatArray | None:
+    """Return the times of a column: numbers as they are, dates and times of day in seconds; ``None`` for others."""
+    if not column.is_text:
+        return None if column.values.dtype.kind == "b" else column.values.astype(np.float64)
+    if not DATE.search(str(column.values[0]) if len(column.values) else ""):
         return None
-    stamp_T = column.values.astype(np.float64)
+    try:
+        return seconds(column.values, 1.0, column.name)
+    except UserError:
+        return None
+
+
+def _clock(column: Column) -> Clock | None:
+    stamp_T = _stamps(column)
+    if stamp_T is None:
+        return None
     finite = np.isfinite(stamp_T)
     stamp_T = stamp_T[finite]
     if len(stamp_T) < 10 or finite.mean() < 0.5:
@@ -107,16 +122,17 @@ def _clock(column: Column) -> Clock | None:
     per_tick = rows_per_tick(stamp_T)
     if not per_tick:
         return None
-    unit = _unit(column.name, stamp_T, per_tick)
+    unit = "s" if column.is_text else _unit(column.name, stamp_T, per_tick)
     if not unit:
         return None
     measured = per_tick / TIME_UNITS[unit]
     rate = meant(measured)
-    seconds = float(stamp_T[-1] - stamp_T[0]) * TIME_UNITS[unit]
+    lasts_s = float(stamp_T[-1] - stamp_T[0]) * TIME_UNITS[unit]
+    kind = "dates" if column.is_text else unit
     off = "" if abs(rate / measured - 1) < 1e-4 else f", which is {measured:.6g} a second"
     back = int((step_T < 0).sum())
     odd = f"; it runs backwards {back} time{'' if back == 1 else 's'}" if back else ""
-    why = f"{len(stamp_T):,} stamps of {shown(column)} in {unit} over {seconds:,.3f} s{off}{odd}"
+    why = f"{len(stamp_T):,} stamps of {shown(column)} in {kind} over {lasts_s:,.3f} s{off}{odd}"
     return Clock(column, unit, measured, rate, why)
 
 
@@ -181,6 +197,8 @@ def _unit(name: str, stamp_T: FloatArray, per_tick: float) -> str:
 
 def _is_counted(column: Column) -> bool:
     """Tell whether a column counts by ones, as a number of samples does, and a clock only by chance."""
+    if column.is_text:
+        return False
     step_T = np.diff(column.values.astype(np.float64))
     return bool((step_T == 1).mean() > 0.5)
 
@@ -196,6 +214,8 @@ def _tally(column: Column) -> Tally | None:
     if not len(rising) or (step_T < 0).mean() > 0.2 or (rising == np.median(rising)).mean() < 0.8:
         return None
     if not named and ((step_T > 0).mean() < 0.4 or np.median(rising) != 1):
+        return None
+    if not Numbers().learn(values):  # by which the reader would refuse it
         return None
     wraps = int(values.max()) + 1 if (step_T < 0).sum() >= 2 or values.max() in (255, 200) else 0
     stride = float(np.median(rising))

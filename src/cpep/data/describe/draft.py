@@ -71,7 +71,7 @@ def draft_of(look: Look, asked: str = "") -> Draft:
     if preset:
         draft.say("preset", preset[0].title)
     numbers = [column for column in look.columns if not column.is_text]
-    clock = _clock(known, numbers)
+    clock = _clock(known, look.columns)
     tally = find_tally([column for column in numbers if not known or column not in known.emg], clock)
     people = find_people(look.columns)
     taken = {id(one.column) for one in (clock, tally) if one} | ({id(people[0])} if people else set())
@@ -108,7 +108,7 @@ def _number_columns(draft: Draft, look: Look) -> None:
     for key in ("emg", "pose"):
         if block := draft.keys.get(key):
             block["columns"] = [numbers[str(name)] for name in block["columns"]]
-    fields = (draft.keys.get("label"), draft.keys["emg"].get("clock"))
+    fields = (draft.keys.get("label"), draft.keys.get("counter"), draft.keys["emg"].get("clock"))
     for block in filter(None, fields):
         block["field"] = str(numbers[block["field"]])
     for key in ("prompt", "repetition"):
@@ -116,12 +116,12 @@ def _number_columns(draft: Draft, look: Look) -> None:
             draft.keys[key] = str(numbers[draft.keys[key]])
 
 
-def _clock(known: Known | None, numbers: Sequence[Column]) -> Clock | None:
+def _clock(known: Known | None, columns: Sequence[Column]) -> Clock | None:
     if known and not known.has_clock:
         return None
     if known and known.clock is not None:
         return find_clock([known.clock])
-    return find_clock([column for column in numbers if not known or column not in known.emg])
+    return find_clock([column for column in columns if not known or column not in known.emg])
 
 
 def _others(free: Sequence[Column], known: Known | None) -> list[Column]:
@@ -156,6 +156,7 @@ def put_times(draft: Draft, emg: dict[str, Any], clock: Clock | None, tally: Tal
     if clock:
         emg["clock"] = {"field": str(clock.column.key), "unit": clock.unit}
     if tally:
+        draft.keys["counter"] = {"field": str(tally.column.key)}
         draft.say("counter", tally.why)
 
 

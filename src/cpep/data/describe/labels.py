@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from cpep.data.describe.clock import shown
 from cpep.data.describe.look import Column
+from cpep.data.readers.labels import is_rest
 from cpep.types import FloatArray
 
 LABEL_NAME = re.compile(
@@ -20,10 +21,6 @@ LABEL_NAME = re.compile(
 PROMPT_NAME = re.compile(r"prompt|cue|asked|instruct|^stimulus$", re.I)
 REPETITION_NAME = re.compile(r"repetition|^rep(s|_?id)?$|trial|cycle|^rerep", re.I)
 USER_NAME = re.compile(r"^(subject|user|participant|person)(_?id)?$", re.I)
-REST_NAME = re.compile(
-    r"^(rest|resting|idle|relax|relaxed|neutral|none|nothing|no[_ -]?(gesture|movement|motion|action))$",
-    re.I,
-)
 
 MOST = 100
 """Most values that labels have."""
@@ -180,7 +177,7 @@ def _labels(column: Column, power_T: FloatArray | None, rate: float) -> Labels:
 
 def _rest(column: Column, texts: list[str], power_T: FloatArray | None) -> tuple[str, str]:
     """Return the value that means rest and how that is known: a word for it; or 0, where the EMG is weakest."""
-    words = [text for text in texts if REST_NAME.match(text)]
+    words = [text for text in texts if is_rest(text)]
     if words:
         return words[0], f"{words[0]!r} is rest, by its name"
     if "0" in texts and len(texts) > 1 and power_T is not None and not column.is_text:

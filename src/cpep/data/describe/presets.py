@@ -14,9 +14,9 @@ What was checked, and where (2026-11, in public code that writes or parses such 
   accelerometer, ``Timestamp``; 500 Hz, microvolts.
 - Delsys EMGworks: lines ``Label: ... Sampling frequency: 1925.926 ... Unit: V``, then ``X [s]`` (or ``X[s]``, one
   before every channel) and ``Avanti sensor 1: EMG 1 [V]`` or ``Trigno IM sensor 1: EMG 1 (V)``; with a decimal comma
-  ``;`` between cells. Trigno Discover: eight lines (application, date, length, sensors, modes, names such as ``EMG 1 Time
-  Series (s)`` and ``EMG 1 (mV)`` under the same name for every sensor, rates such as ``1259.2593 Hz``, periods), and
-  cells that are empty from where a slower channel ends.
+  ``;`` between cells. Trigno Discover: eight lines (application, date, length, sensors, modes, names such as ``EMG 1
+  Time Series (s)`` and ``EMG 1 (mV)`` under the same name for every sensor, rates such as ``1259.2593 Hz``, periods),
+  and cells that are empty from where a slower channel ends.
 """
 
 from __future__ import annotations

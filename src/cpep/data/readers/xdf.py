@@ -38,18 +38,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from cpep.data.anchor import BY_UNIT
+from cpep.data.readers.labels import is_rest, plain
+from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid
 from cpep.data.readers.registry import READERS, Found, Reader
 from cpep.data.readers.xdf_sidecar import Said, read_said
 from cpep.data.readers.xdf_streams import Stream, choose, load_streams, stream_names
 from cpep.data.recording import Device, Recording
-from cpep.data.resample import interpolate_rows
-from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
+from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 ENDINGS = (".xdf", ".xdfz", ".xdf.gz")
 FOLDER_SIDECAR = "cpep.json"
@@ -75,8 +75,8 @@ def read_recording(path: Path, *sidecars: Path) -> tuple[Recording, ...]:
     """Read a file: one recording for each part of the EMG without a jump of the clock.
 
     Raises:
-        UserError: the file is damaged, or neither it nor the sidecar says which stream is what, whose it is, or a rate
-            or unit; the sentence says which key to write.
+        UserError: the file is damaged, or neither it nor the sidecar says which stream is what, whose it is, or a
+            rate or unit; the sentence says which key to write.
     """
     said = read_said(sidecars[0]) if sidecars else Said(path.with_name(f"{stem(path)}.json"))
     roles = choose(path, stream_names(path), said.streams, said.path.name)
@@ -86,7 +86,7 @@ def read_recording(path: Path, *sidecars: Path) -> tuple[Recording, ...]:
     if len(emg.stamp_T) < 2:
         raise UserError(f"{path}: the stream {emg.about.name!r} holds no samples; record it again")
     rate = _rate(path, emg, said)
-    anchor = _anchor(path, streams["anchor"], said) if "anchor" in streams else None
+    anchor = _anchor(path, streams["anchor"], said, rate) if "anchor" in streams else None
     device = Device(
         emg.rows_TC.shape[1],
         rate,
@@ -96,8 +96,9 @@ def read_recording(path: Path, *sidecars: Path) -> tuple[Recording, ...]:
         *((anchor.names, anchor.unit, anchor.kind) if anchor else ()),
     )
     markers = _markers(streams.get("markers"), said)
-    parts = _parts(emg.stamp_T, rate)
-    return tuple(_recording(path, said, device, emg, part, anchor, markers, (*notes, *odd)) for part in parts)
+    names = (path, f"the stamps of {emg.about.name!r}", "")
+    grids = on_grid(len(emg.stamp_T), emg.stamp_T, None, rate, names)
+    return tuple(_recording(path, said, device, emg, grid, anchor, markers, (*notes, *odd)) for grid in grids)
 
 
 def stem(path: Path) -> str:
@@ -117,9 +118,7 @@ class _Anchor:
     names: tuple[str, ...]
     unit: str
     kind: str
-    rate: float
-    rows_SJ: FloatArray
-    stamp_S: FloatArray
+    rows: ClockedRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,42 +135,32 @@ def _recording(
     said: Said,
     device: Device,
     emg: Stream,
-    part: slice,
+    grid: OnGrid,
     anchor: _Anchor | None,
     markers: _Markers,
     notes: tuple[str, ...],
 ) -> Recording:
     """Return one part as a recording."""
-    rows_TC = emg.rows_TC[part]
-    start = float(np.median(emg.stamp_T[part] - np.arange(len(rows_TC)) / device.emg_rate))
-    time_T = start + np.arange(len(rows_TC)) / device.emg_rate
-    anchor_SJ, valid_S = _on_grid(anchor, time_T)
-    name = stem(path)
+    emg_TC = np.ascontiguousarray(grid.emg(emg.rows_TC.astype(np.float32)))
+    anchor_SJ, valid_S = anchor.rows.on(grid, LONGEST_GAP_S) if anchor else (None, np.zeros(0, bool))
     user, session, stage = _names(path, said)
     return Recording(
-        name=name,
+        name=stem(path),
         user=user,
         session=session,
         stage=stage,
         side=said.texts.get("side", "right"),
         device=device,
-        emg_TC=np.ascontiguousarray(rows_TC, np.float32),
+        emg_TC=emg_TC,
         anchor_SJ=anchor_SJ,
-        anchor_rate=anchor.rate if anchor else device.emg_rate,
+        anchor_rate=anchor.rows.rate if anchor else device.emg_rate,
         valid_S=valid_S,
-        label_T=_labels(markers, time_T),
+        label_T=_labels(markers, grid.seconds(np.arange(len(emg_TC)))),
         vocabulary=markers.vocabulary,
-        notes=notes,
-        measured_rate=_measured(emg.stamp_T[part]),
+        repairs=grid.repairs,
+        notes=(*notes, *grid.notes),
+        measured_rate=grid.measured_rate,
     )
-
-
-def _parts(stamp_T: FloatArray, rate: float) -> list[slice]:
-    """Return the parts between jumps of the clock."""
-    step_T = np.diff(stamp_T)
-    cuts = np.flatnonzero((step_T < 0) | (step_T > max(LONGEST_GAP_S, 20 / rate))) + 1
-    edges = [0, *cuts.tolist(), len(stamp_T)]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _measured(stamp_T: FloatArray) -> float:
@@ -211,7 +200,7 @@ def _unit(path: Path, stream: Stream, said: Said) -> str:
     return found.pop()
 
 
-def _anchor(path: Path, stream: Stream, said: Said) -> _Anchor:
+def _anchor(path: Path, stream: Stream, said: Said, emg_rate: float) -> _Anchor:
     """Return the anchor with its unit and kind: degrees become radians."""
     if missing := [name for name in said.pose_channels if name not in stream.labels]:
         raise UserError(
@@ -232,22 +221,15 @@ def _anchor(path: Path, stream: Stream, said: Said) -> _Anchor:
     unit = "rad" if unit == "deg" else unit
     kind = said.pose_kind or ("landmarks" if unit in LENGTHS else BY_UNIT.get(unit, "values"))
     names = stream.labels or tuple(f"pose_{k}" for k in range(stream.rows_TC.shape[1]))
+    if len(stream.stamp_T) < 2:
+        raise UserError(
+            f'{path}: the stream {stream.about.name!r} holds no frames; name none: {{"xdf": {{"anchor": ""}}}}'
+        )
     rate = stream.about.rate or _measured(stream.stamp_T)
     order = np.argsort(stream.stamp_T, kind="stable")
     rows_SJ = (stream.rows_TC[order] * scale).astype(np.float32)
-    return _Anchor(names, unit, kind, rate, rows_SJ, stream.stamp_T[order])
-
-
-def _on_grid(anchor: _Anchor | None, time_T: FloatArray) -> tuple[FloatArray | None, BoolArray]:
-    """Return the anchor on a regular clock that starts with the EMG, and where it is valid."""
-    if anchor is None:
-        return None, np.zeros(0, bool)
-    frames = int((time_T[-1] - time_T[0]) * anchor.rate + 1e-6) + 1
-    if len(anchor.stamp_S) == 0:
-        return np.zeros((frames, len(anchor.names)), np.float32), np.zeros(frames, bool)
-    grid_S = time_T[0] + np.arange(frames) / anchor.rate
-    rows_SJ, valid_S = interpolate_rows(anchor.rows_SJ, anchor.stamp_S, grid_S, LONGEST_GAP_S)
-    return np.where(valid_S[:, None], rows_SJ, np.float32(0)), valid_S
+    every = [(slice(None), stream.stamp_T[order])]
+    return _Anchor(names, unit, kind, ClockedRows(rows_SJ, rate, emg_rate, every))
 
 
 def _markers(stream: Stream | None, said: Said) -> _Markers:
@@ -257,21 +239,15 @@ def _markers(stream: Stream | None, said: Said) -> _Markers:
     order = np.argsort(stream.stamp_T, kind="stable")
     texts = [_text(value) for value in stream.rows_TC[order, 0]]
     names = said.names or {text: text for text in texts if text}
-    told = {text: "rest" if name.strip().lower() in REST_WORDS else name for text, name in names.items()}
+    told = {text: "rest" if is_rest(name) else name for text, name in names.items()}
     vocabulary = ("rest", *dict.fromkeys(name for name in told.values() if name != "rest"))
     label_K = [vocabulary.index(told[text]) if text in told else UNKNOWN for text in texts]
     return _Markers(vocabulary, stream.stamp_T[order], np.array(label_K, np.int16))
 
 
-REST_WORDS = ("rest", "relax", "relaxed", "idle")
-
-
 def _text(value: object) -> str:
     """Return a marker as text: numbers as people write them."""
-    if isinstance(value, str):
-        return value.strip()
-    number = float(value)  # type: ignore[arg-type]
-    return str(int(number)) if number.is_integer() else repr(number)
+    return value.strip() if isinstance(value, str) else plain(str(value))
 
 
 def _labels(markers: _Markers, time_T: FloatArray) -> IntArray:
