@@ -71,6 +71,13 @@ def test_a_plain_table(tmp_path: Path) -> None:
     assert (recording.user, recording.session) == ("7", "2")
 
 
+def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, _, _ = table(Path("S1.csv"))
+    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    assert f"```\n{look(path)[1]}\n```" in docs
+
+
 def test_a_sidecar_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _, _ = table(tmp_path / "S1.csv")
     assert main(["data", "describe", str(path)]) == 0
@@ -112,11 +119,11 @@ def test_dialects_are_described_and_read(tmp_path: Path, name: str, change: Call
 
 def test_encodings(tmp_path: Path) -> None:
     path, emg_TC, _ = table(tmp_path / "S1.csv", names=["t_ms", "emg0_µV", "emg1_µV", "emg2_µV", "emg3_µV", "geste"])
-    text = path.read_text().replace("fist", "poing fermé")
+    text = path.read_text().replace("fist", "geste fermé")
     for encoding in ("utf-16", "cp1252", "utf-8-sig"):
         path.write_bytes(text.encode(encoding))
         keys, said = look(path)
-        assert keys["unit"] == "uV" and "poing fermé" in keys["label"]["names"], encoding
+        assert keys["unit"] == "uV" and "geste fermé" in keys["label"]["names"], encoding
         assert keys.get("encoding", "") == ("cp1252" if encoding == "cp1252" else "")
         assert "not readable" not in said
         np.testing.assert_allclose(read(path).emg_TC, emg_TC, rtol=1e-5)
