@@ -249,9 +249,45 @@ def test_arrays_that_are_no_recording(tmp_path: Path) -> None:
     np.savez(path, finger_angles=np.zeros((500, 8)))
     with pytest.raises(UserError, match=r"no array looks like EMG \(arrays: 'finger_angles' \(500, 8\)\)"):
         look(path)
+    np.savez(path, **{f"ch{k}": column for k, column in enumerate(exports.emg(exports.protocol(100), 4).T)})
+    with pytest.raises(UserError, match=r"each channel as an array of its own \('ch0' to 'ch3'\); save them as one"):
+        look(path)
     path.write_bytes(b"PK")
     with pytest.raises(UserError, match=r"no readable \.npz"):
         look(path)
+
+
+def test_names_of_muscles_numbers_and_what_pandas_saves(tmp_path: Path) -> None:
+    label_T = exports.protocol(500)
+    x = exports.emg(label_T, 3).round(2)
+    path = tmp_path / "RMS7_S1.csv"
+    rows = "\n".join(
+        f"{k},{a},{b},{c},{k / 500:.3f},{label}" for k, ((a, b, c), label) in enumerate(zip(x, label_T, strict=True))
+    )
+    path.write_text(f",EMG_biceps,EMG_triceps,emg_brachio,time_s,label\n{rows}\n")
+    keys, text = look(path)
+    assert keys["emg"]["columns"] == ["EMG_biceps", "EMG_triceps", "emg_brachio"] and "counter" not in keys
+    assert keys["user"] == {"pattern": "(?:^|[^A-Za-z])S(\\d+)"} and "'1', from the name of the file" in text
+    path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
+    assert read(path).user == "1"
+    path.write_text(f"0,1,2,3,4,label\n{rows}\n")
+    keys, _ = look(path)
+    assert keys["emg"]["columns"] == ["1", "2", "3"] and keys["label"]["field"] == "label"
+    path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
+    np.testing.assert_allclose(read(path).emg_TC, x, rtol=1e-5)
+
+
+def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
+    path, _, _ = table(tmp_path / "S1.csv")
+    lines = path.read_text().splitlines()
+    cells = lines[700].split(",")
+    lines[700] = ",".join([*cells[:2], "ERR", *cells[3:]])
+    path.write_text("\n".join(lines) + "\n")
+    keys, _ = look(path)
+    assert keys["emg"]["columns"] == ["emg0", "emg1", "emg2", "emg3"]
+    path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
+    with pytest.raises(UserError, match=r"line 701: 'emg1' holds something else than numbers: 'ERR'"):
+        read(path)
 
 
 def test_an_envelope_a_converter_and_what_is_neither(tmp_path: Path) -> None:

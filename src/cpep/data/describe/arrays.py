@@ -15,7 +15,7 @@ from cpep.data.describe.clock import Clock, find_clock, find_tally
 from cpep.data.describe.draft import POSE_UNITS, Draft, put_labels, put_people, put_rate, put_times, say_unused, short
 from cpep.data.describe.labels import LABEL_NAME, find_labels, find_people
 from cpep.data.describe.look import Column, Look
-from cpep.data.describe.signals import kind_of, pose_unit, power_of, speed, unit_of
+from cpep.data.describe.signals import find_emg, kind_of, pose_unit, power_of, span, speed, unit_of
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
 
@@ -127,6 +127,13 @@ def _emg(look: Look) -> str:
         raise UserError(
             f"{look.path}: {deep[0]!r} is {deep[1]}, which is cut into pieces; save the recording as it was, (rows, "
             "channels), for windows are cut later"
+        )
+    numbers = [column for column in look.columns if not column.is_text]
+    if (apart := find_emg(numbers)) and len(apart.columns) > 1:
+        arrays = ", ".join(column.name for column in apart.columns[:2])
+        raise UserError(
+            f"{look.path} holds each channel as an array of its own ({span(apart.columns)}); save them as one: "
+            f"emg=numpy.stack([{arrays}, ...], axis=1)"
         )
     names = ", ".join(f"{key!r} {array.shape}" for key, array in look.blocks.items()) or "none of two axes"
     raise UserError(f"{look.path}: no array looks like EMG (arrays: {names}); call it 'emg', (rows, channels)")

@@ -225,6 +225,8 @@ def _tally(column: Column) -> Tally | None:
     missing = int(np.sum(np.where(jump_T > 1, np.rint(jump_T) - 1, 0)))
     ends = f", begins again after {wraps - stride:g}" if wraps else ""
     lost = f"; {missing:,} are missing" if missing else "; none is missing"
+    if not wraps and not missing:
+        return None  # the number of the row, which says nothing
     return Tally(column, wraps, missing, f"{shown(column)} counts packets{ends}{lost}")
 
 

@@ -228,17 +228,22 @@ def put_people(draft: Draft, path: Path, people: tuple[Column, list[str]] | None
     if people and people[1]:
         draft.put("user", people[1][0], f"the one value of {shown(people[0])}", "")
     elif match := USER_IN_NAME.search(name):
-        begin = name[match.start() : match.start(1)].lstrip("_- .")
-        draft.keys["user"] = {"pattern": f"{re.escape(begin)}(\\d+)"}
+        draft.keys["user"] = {"pattern": _pattern(name, match)}
         draft.say("user", f"{match[1]!r}, from the name of the file")
     else:
         draft.put(
             "user", "", f"nothing in {name!r} names the person", 'a name, or {"pattern": "..."} of files\' names'
         )
     if match := SESSION_IN_NAME.search(name):
-        begin = name[match.start() : match.start(1)].lstrip("_- .")
-        draft.keys["session"] = {"pattern": f"{re.escape(begin)}(\\d+)"}
+        draft.keys["session"] = {"pattern": _pattern(name, match)}
         draft.say("session", f"{match[1]!r}, from the name of the file")
+
+
+def _pattern(name: str, match: re.Match[str]) -> str:
+    """Return a pattern that finds the number in the name of a file, and in those like it."""
+    begin = re.escape(name[match.start() : match.start(1)].lstrip("_- ."))
+    found = re.search(f"{begin}(\\d+)", name)
+    return f"{begin}(\\d+)" if found and found.start(1) == match.start(1) else f"(?:^|[^A-Za-z]){begin}(\\d+)"
 
 
 def say_unused(draft: Draft) -> None:

@@ -27,6 +27,9 @@ HEAD_BYTES = 1 << 20
 LOOK_ROWS = 200_000
 """Rows that are looked at; only labels are looked at whole."""
 
+MANY = 100
+"""So many values are a signal's, and not labels."""
+
 SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$")
 THOUSANDS = re.compile(r'"-?\d{1,3}(,\d{3})+(\.\d+)?"')
@@ -165,8 +168,14 @@ def read_columns(path: Path, dialect: Dialect, wanted: Sequence[int], rows: int 
 
 
 def _values(series: Any) -> npt.NDArray[Any]:
+    """Return numbers, or texts; a signal with some cells that are none is numbers, and the reader names the cells."""
+    import pandas
+
     if series.dtype.kind in "biuf":
         return np.asarray(series.to_numpy())
+    numbers = pandas.to_numeric(series, errors="coerce")
+    if numbers.nunique() > MANY and numbers.notna().sum() > 0.9 * series.notna().sum():
+        return np.asarray(numbers.to_numpy())
     return np.char.strip(series.fillna("").astype(str).to_numpy(dtype=np.str_))
 
 
@@ -285,7 +294,15 @@ def _first_row(split: list[list[str]], decimal: str) -> int:
         if not there or 2 * sum(_is_number(row[k], decimal) for k in there) <= len(there):
             break
         first = number
-    return min(first, len(split) - 1)
+    first = min(first, len(split) - 1)
+    return first + 1 if _is_counted(split, first) else first
+
+
+def _is_counted(split: list[list[str]], first: int) -> bool:
+    """Tell whether a first row is the numbers of the columns, as tables without names are saved: 0, 1, 2, ..."""
+    whole = [cell for cell in split[first] if cell.isdecimal()]
+    counted = whole in ([str(k) for k in range(len(whole))], [str(k + 1) for k in range(len(whole))])
+    return len(whole) > 2 and counted and first + 1 < len(split) and split[first + 1] != split[first]
 
 
 def _names(above: list[list[str]], width: int) -> tuple[str, ...]:
@@ -297,7 +314,9 @@ def _names(above: list[list[str]], width: int) -> tuple[str, ...]:
     for row in above:
         if _texts(row) > _texts(best):
             best = row
-    if 2 * _texts(best) < min(width, MOST_NAMED):
+    if above and _is_counted([*above, []], len(above) - 1):
+        best = above[-1]
+    elif 2 * _texts(best) < min(width, MOST_NAMED):
         return ()
     return tuple(cell.strip('"').lstrip("%#").strip() for cell in best)
 

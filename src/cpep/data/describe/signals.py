@@ -58,7 +58,9 @@ def find_emg(columns: Sequence[Column]) -> Signals | None:
     numbers = [column for column in columns if not column.is_text and _spread(column) is not None]
     by_name = [column for column in numbers if EMG_NAME.search(column.name)]
     if by_name:
-        return _as_emg(max(_families(by_name), key=_weight))
+        own = [column for column in by_name if not OTHER_NAME.search(column.name)] or by_name
+        largest = max(_families(own), key=_weight)
+        return _as_emg(largest if len(largest) > len(own) / 2 else own)  # each may have the name of its muscle
     plain = [column for column in numbers if not OTHER_NAME.search(column.name) and not POSE_NAME.search(column.name)]
     families = [family for family in _families(plain) if len(family) > 1 and CHANNEL_NAME.match(family[0].name)]
     if families:
@@ -96,7 +98,8 @@ def kind_of(columns: Sequence[Column]) -> tuple[str, str]:
         return "raw", f"{100 * negative:.0f} % of the values are negative"
     low, middle, high = np.percentile(values_TC, [1, 50, 99], axis=0).mean(axis=1)
     skew = (middle - low) / max(high - low, 1e-300)
-    if 0.35 < skew < 0.65 and middle > high - low:
+    whole = all(_is_whole(column.values) for column in columns)
+    if 0.35 < skew < 0.65 and (middle > high - low or whole):
         return "raw", f"values lie on both sides of {middle:.4g}, as of a converter without a sign"
     if skew < 0.35:
         return "envelope", f"no value is negative, and most lie near the lowest ({low:.3g})"
