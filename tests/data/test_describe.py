@@ -411,7 +411,7 @@ def test_brainflow(tmp_path: Path) -> None:
 
 def test_the_boards_are_those_of_brainflow() -> None:
     pytest.importorskip("brainflow")
-    from cpep.data.describe.presets import BOARDS, described
+    from cpep.data.describe.boards import BOARDS, described
 
     for name, board in BOARDS.items():
         assert described(name) == board, name

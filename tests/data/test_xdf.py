@@ -78,14 +78,31 @@ def test_emg_pose_and_markers_on_one_clock(tmp_path: Path) -> None:
 
 def test_a_gap_cuts_the_recording(tmp_path: Path) -> None:
     keep = (TIME_T < START + 5) | (TIME_T >= START + 8)
-    emg = emg_stream(rows=emg_stream().rows[keep], stamp_T=TIME_T[keep])
+    emg = emg_stream(rows=np.asarray(emg_stream().rows)[keep], stamp_T=TIME_T[keep])
     first, second = parts(write_xdf(tmp_path / "sub-1.xdf", emg, pose_stream(), marker_stream()))
     assert (len(first.emg_TC), len(second.emg_TC)) == (5 * RATE, 4 * RATE)
     assert set(first.label_T.tolist()) == {-1, 0, 1} and second.label_T[0] == 2
     assert second.anchor_SJ is not None
     frame_S = START + 8 + np.arange(len(second.anchor_SJ)) / 60
     np.testing.assert_allclose(second.anchor_SJ[1:-2, 0], np.deg2rad(curl(frame_S[1:-2])), atol=2e-3)
-    np.testing.assert_allclose(second.emg_TC, emg_stream().rows[-len(second.emg_TC) :], rtol=1e-5)
+    np.testing.assert_allclose(second.emg_TC, np.asarray(emg_stream().rows)[-len(second.emg_TC) :], rtol=1e-5)
+
+
+def test_lost_samples_are_filled_and_counted(tmp_path: Path) -> None:
+    keep = ~np.isin(np.arange(len(TIME_T)), [3000, 3001, 3002])
+    emg = emg_stream(rows=np.asarray(emg_stream().rows)[keep], stamp_T=TIME_T[keep])
+    (one,) = parts(write_xdf(tmp_path / "sub-1.xdf", emg))
+    assert len(one.emg_TC) == len(TIME_T) and [repair.count for repair in one.repairs] == [3]
+    np.testing.assert_allclose(one.emg_TC[3003:], np.asarray(emg_stream().rows)[3003:], rtol=1e-5)
+
+
+def test_bursts_and_jitter_move_no_sample(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    packets = TIME_T[np.minimum(np.arange(len(TIME_T)) // 16 * 16 + 15, len(TIME_T) - 1)]
+    for stamp_T in (packets, np.sort(TIME_T + rng.uniform(-8e-4, 8e-4, len(TIME_T)))):
+        (one,) = parts(write_xdf(tmp_path / "sub-1.xdf", emg_stream(stamp_T=stamp_T)))
+        np.testing.assert_allclose(one.emg_TC, emg_stream().rows, rtol=1e-5)
+        assert one.repairs == ()
 
 
 def test_streams_that_fit_a_role_are_named(tmp_path: Path) -> None:
@@ -117,9 +134,10 @@ def test_what_is_not_stated_is_asked_for(tmp_path: Path) -> None:
     refused(write_xdf(path, emg_stream(), pose_stream(channels=())), "'Hand' has no units; say in", user="ann")
     mixed = [("x", "meters", "PositionX"), ("q", "degrees", "OrientationX")]
     path = write_xdf(path, emg_stream(rate=0, channels=()), pose_stream(channels=mixed))
-    refused(path, "'Hand' has channels in deg, m; say", user="ann", rate=500, unit="mV")
+    refused(path, "'Hand' has channels in degrees, meters; say", user="ann", rate=500, unit="mV")
     (one,) = parts(path, user="ann", rate=500, unit="mV", pose={"channels": ["q"]}, side="left")
-    assert (one.device.emg_unit, one.device.anchor_names, one.device.anchor_unit) == ("mV", ("q",), "rad")
+    assert (one.device.emg_unit, one.device.anchor_names, one.device.anchor_unit) == ("uV", ("q",), "rad")
+    np.testing.assert_allclose(one.emg_TC, 1000 * np.asarray(emg_stream().rows), rtol=1e-5)
     assert one.user == "ann" and one.side == "left"
 
 

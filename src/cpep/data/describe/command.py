@@ -11,7 +11,7 @@ import numpy as np
 from cpep.data.describe.arrays import draft_of_arrays, look_at_arrays
 from cpep.data.describe.draft import Draft, draft_of
 from cpep.data.describe.labels import distinct, gesture_names, text_of
-from cpep.data.describe.look import SEPARATORS, Look, look_at_table, read_columns
+from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
 from cpep.data.readers.generic import FOLDER_SIDECAR, WORKBOOK, is_data, stem
 from cpep.data.recording import Recording
@@ -99,10 +99,16 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         if WORKBOOK.search(path.name):
             raise UserError(f"{path} is a spreadsheet; save it as CSV (in Excel: CSV UTF-8), and describe that")
         if not is_data(path) and not path.name.lower().endswith(ARRAYS):
-            raise UserError(f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat)")
+            raise UserError(f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat){_known(path)}")
     if len({path.parent for path in files}) > 1:
         raise UserError("the files lie in several folders; describe those of each folder by themselves")
     return files
+
+
+def _known(path: Path) -> str:
+    """Say of a file that needs no sidecar that it is read without one."""
+    source = next(iter(list_folder(path).sources), None)
+    return f"; cpep reads it as {source.reader} without this: run `cpep data inspect`" if source else ""
 
 
 def _refuse_other(one: Path, first: Draft, path: Path, draft: Draft) -> None:
@@ -157,8 +163,9 @@ def _title(looks: Sequence[Look]) -> Iterator[str]:
             comma = " and decimal commas" if look.dialect.decimal == "," else ""
             lines = f", {len(look.above)} lines above the rows" if len(look.above) > 1 else ""
             names = "" if look.dialect.names else " without names"
-            shape = f"{look.rows:,} rows of {look.dialect.cells} columns{names}, {SEPARATORS[look.dialect.separator]}"
-            yield f"{look.path}: {shape} between cells{comma}{lines}"
+            first = "the first " if look.rows == LOOK_ROWS else ""
+            shape = f"{first}{look.rows:,} rows of {look.dialect.cells} columns{names}"
+            yield f"{look.path}: {shape}, {SEPARATORS[look.dialect.separator]} between cells{comma}{lines}"
         else:
             arrays = {**look.blocks, **{str(column.key): column.values for column in look.columns}}
             yield f"{look.path}: " + ", ".join(f"{name} {array.shape}" for name, array in arrays.items())

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from cpep.runtime.files import refuse_special
 from cpep.types import UserError
 
-HEAD_BYTES = 1 << 20
+HEAD_BYTES = 1 << 18
 """How much of a text is looked at for its dialect: an export with 500 lines of notes has 50 kB of them."""
 
 LOOK_ROWS = 200_000

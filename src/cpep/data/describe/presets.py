@@ -21,14 +21,13 @@ What was checked, and where (2026-11, in public code that writes or parses such 
 
 from __future__ import annotations
 
-import difflib
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cpep.data.describe.boards import BOARDS, board_of
 from cpep.data.describe.clock import meant, rows_per_tick, shown
 from cpep.data.describe.look import Column, Look
 from cpep.types import UserError
@@ -77,25 +76,6 @@ class Preset:
     title: str
     recognise: Callable[[Look], bool]
     know: Callable[[Look, str], Known]
-
-
-@dataclass(frozen=True)
-class Board:
-    """The columns of a BrainFlow board, as ``get_board_descr`` gives them."""
-
-    rate: float
-    emg: tuple[int, ...]
-    counter: int
-    clock: int
-    columns: int
-
-
-BOARDS = {
-    "cyton": Board(250, tuple(range(1, 9)), 0, 22, 24),
-    "cyton_daisy": Board(125, tuple(range(1, 17)), 0, 30, 32),
-    "ganglion": Board(200, tuple(range(1, 5)), 0, 13, 15),
-    "synthetic": Board(250, tuple(range(1, 17)), 0, 30, 32),
-}
 
 
 def preset_of(look: Look, asked: str) -> tuple[Preset, Known] | None:
@@ -183,45 +163,13 @@ def _brainflow(look: Look, argument: str) -> Known:
             f"{look.path} looks like a file of BrainFlow, whose columns have no names; say which board wrote it: "
             + " or ".join(f"--preset brainflow:{name}" for name in fits or BOARDS)
         )
-    board = _board(argument)
+    board = board_of(argument)
     if board.columns != cells:
         raise UserError(f"{look.path} has {cells} columns, and a {argument} board writes {board.columns}")
     emg = tuple(c for c in look.columns if c.key in board.emg)
     others = tuple(c for c in look.columns if isinstance(c.key, int) and c.key > board.clock)
     why = f"the board {argument} has it"
     return Known(emg, board.rate, "uV", why, clock=look.column(board.clock), others=others)
-
-
-def _board(name: str) -> Board:
-    """Return a board: from ``BOARDS``, else by brainflow where it is installed."""
-    key = name.lower().removesuffix("_board")
-    return BOARDS[key] if key in BOARDS else described(key)
-
-
-def described(name: str) -> Board:
-    """Return a board as brainflow describes it.
-
-    Raises:
-        UserError: brainflow is missing, or has no such board that records EMG.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # brainflow imports pkg_resources
-        try:
-            from brainflow.board_shim import BoardIds, BoardShim
-        except ImportError:
-            known = ", ".join(BOARDS)
-            raise UserError(
-                f"--preset brainflow:{name}: known are {known}; with brainflow installed, all of its boards"
-            ) from None
-        boards = {one.name.lower().removesuffix("_board"): one for one in BoardIds}
-        if name not in boards:
-            near = ", ".join(difflib.get_close_matches(name, boards, n=3)) or ", ".join(BOARDS)
-            raise UserError(f"--preset brainflow:{name}: brainflow has no such board; did you mean {near}?")
-        told = BoardShim.get_board_descr(boards[name])
-    if "emg_channels" not in told:
-        raise UserError(f"--preset brainflow:{name}: this board records no EMG")
-    emg, clock = tuple(told["emg_channels"]), told["timestamp_channel"]
-    return Board(told["sampling_rate"], emg, told.get("package_num_channel", -1), clock, told["num_rows"])
 
 
 def _int8(columns: tuple[Column, ...]) -> bool:

@@ -42,31 +42,21 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.anchor import BY_UNIT
+from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.labels import is_rest, plain
 from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid
 from cpep.data.readers.registry import READERS, Found, Reader
 from cpep.data.readers.xdf_sidecar import Said, read_said
 from cpep.data.readers.xdf_streams import Stream, choose, load_streams, stream_names
 from cpep.data.recording import Device, Recording
+from cpep.signal.units import KNOWN, OF_EMG, canonical, factor, known_unit
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 ENDINGS = (".xdf", ".xdfz", ".xdf.gz")
 FOLDER_SIDECAR = "cpep.json"
 
-UNITS = {
-    **dict.fromkeys(("microvolts", "microvolt", "uv", "µv", "μv"), "uV"),
-    **dict.fromkeys(("millivolts", "millivolt", "mv"), "mV"),
-    **dict.fromkeys(("volts", "volt", "v"), "V"),
-    **dict.fromkeys(("counts", "count", "adc", "raw"), "count"),
-    **dict.fromkeys(("radians", "radian", "rad"), "rad"),
-    **dict.fromkeys(("degrees", "degree", "deg", "°"), "deg"),
-    **dict.fromkeys(("millimeters", "millimetres", "mm"), "mm"),
-    **dict.fromkeys(("centimeters", "centimetres", "cm"), "cm"),
-    **dict.fromkeys(("meters", "metres", "m"), "m"),
-}
-EMG_UNITS = ("uV", "mV", "V", "count")
-LENGTHS = ("mm", "cm", "m")
+READ_AS = ("uV", "rad", "mm")
+"""Units to which others of their kind are converted."""
 LONGEST_GAP_S = 0.1
 """A pose is not interpolated over more than that, as in ``cpep.data.readers.generic``."""
 
@@ -86,19 +76,21 @@ def read_recording(path: Path, *sidecars: Path) -> tuple[Recording, ...]:
     if len(emg.stamp_T) < 2:
         raise UserError(f"{path}: the stream {emg.about.name!r} holds no samples; record it again")
     rate = _rate(path, emg, said)
+    unit, scale = _emg_unit(path, emg, said)
+    emg_TC = (emg.rows_TC * scale).astype(np.float32)
     anchor = _anchor(path, streams["anchor"], said, rate) if "anchor" in streams else None
     device = Device(
         emg.rows_TC.shape[1],
         rate,
         said.kind,
-        said.texts.get("unit") or _unit(path, emg, said),
+        unit,
         said.ring,
         *((anchor.names, anchor.unit, anchor.kind) if anchor else ()),
     )
     markers = _markers(streams.get("markers"), said)
     names = (path, f"the stamps of {emg.about.name!r}", "")
     grids = on_grid(len(emg.stamp_T), emg.stamp_T, None, rate, names)
-    return tuple(_recording(path, said, device, emg, grid, anchor, markers, (*notes, *odd)) for grid in grids)
+    return tuple(_recording(path, said, device, emg_TC, grid, anchor, markers, (*notes, *odd)) for grid in grids)
 
 
 def stem(path: Path) -> str:
@@ -134,14 +126,14 @@ def _recording(
     path: Path,
     said: Said,
     device: Device,
-    emg: Stream,
+    rows_TC: FloatArray,
     grid: OnGrid,
     anchor: _Anchor | None,
     markers: _Markers,
     notes: tuple[str, ...],
 ) -> Recording:
     """Return one part as a recording."""
-    emg_TC = np.ascontiguousarray(grid.emg(emg.rows_TC.astype(np.float32)))
+    emg_TC = np.ascontiguousarray(grid.emg(rows_TC))
     anchor_SJ, valid_S = anchor.rows.on(grid, LONGEST_GAP_S) if anchor else (None, np.zeros(0, bool))
     user, session, stage = _names(path, said)
     return Recording(
@@ -188,48 +180,60 @@ def _rate(path: Path, emg: Stream, said: Said) -> float:
     return rate
 
 
-def _unit(path: Path, stream: Stream, said: Said) -> str:
-    """Return the unit that all channels of EMG state."""
-    found = {UNITS.get(unit.lower(), unit) for unit in stream.units}
-    if len(found) != 1 or not found <= set(EMG_UNITS):
-        stated = f"states {', '.join(sorted(found))} as the unit" if found else "states no unit"
+def _emg_unit(path: Path, stream: Stream, said: Said) -> tuple[str, float]:
+    """Return the unit in which EMG is read, and the factor to it from that of the sidecar or of the channels."""
+    stated = said.texts.get("unit") or _stated(stream)
+    if not stated or (known_unit(stated) not in OF_EMG and "unit" not in said.texts):
+        found = f"states {', '.join(sorted(set(stream.units)))} as its unit" if stream.units else "states no unit"
         raise UserError(
-            f"{path}: the stream {stream.about.name!r} {stated}; write it to {said.path.name}: "
+            f"{path}: the stream {stream.about.name!r} {found}; write it to {said.path.name}: "
             '{"unit": "uV"} (or mV, V, count)'
         )
-    return found.pop()
+    return _read_as(stated, said, "unit", OF_EMG)
+
+
+def _stated(stream: Stream) -> str:
+    """Return the unit that all channels state; empty where they state none, or several."""
+    found = {known_unit(unit) or unit for unit in stream.units}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _read_as(stated: str, said: Said, key: str, known: Sequence[str]) -> tuple[str, float]:
+    """Return the unit in which values are read, and the factor to it: volts as uV, angles as rad, lengths as mm."""
+    try:
+        unit = canonical(stated, known)
+    except UserError as error:
+        raise UserError(f"{said.path}: '{key}': {error}") from error
+    return next(((to, times) for to in READ_AS if (times := factor(unit, to)) is not None), (unit, 1.0))
 
 
 def _anchor(path: Path, stream: Stream, said: Said, emg_rate: float) -> _Anchor:
-    """Return the anchor with its unit and kind: degrees become radians."""
-    if missing := [name for name in said.pose_channels if name not in stream.labels]:
+    """Return the anchor with its unit and kind."""
+    name = stream.about.name
+    if missing := [label for label in said.pose_channels if label not in stream.labels]:
         raise UserError(
-            f"{path}: {stream.about.name!r} has no channel {missing[0]!r}, which {said.path.name} takes; it "
-            f"has {', '.join(stream.labels) or 'no labels'}"
+            f"{path}: {name!r} has no channel {missing[0]!r}, which {said.path.name} takes; it has "
+            f"{', '.join(stream.labels) or 'no labels'}"
         )
     if said.pose_channels:
-        stream = stream.take([stream.labels.index(name) for name in said.pose_channels])
-    found = {UNITS.get(unit.lower(), unit) for unit in stream.units}
-    unit = said.pose_unit or (found.pop() if len(found) == 1 else "")
-    if not unit:
-        stated = f"channels in {', '.join(sorted(found))}" if found else "no units"
-        raise UserError(
-            f"{path}: the stream {stream.about.name!r} has {stated}; say in {said.path.name} what it is, or which "
-            'channels to take: {"pose": {"unit": "deg", "channels": [...]}} (or rad, mm, count, ...)'
-        )
-    scale = np.pi / 180 if unit == "deg" else 1.0
-    unit = "rad" if unit == "deg" else unit
-    kind = said.pose_kind or ("landmarks" if unit in LENGTHS else BY_UNIT.get(unit, "values"))
-    names = stream.labels or tuple(f"pose_{k}" for k in range(stream.rows_TC.shape[1]))
+        stream = stream.take([stream.labels.index(label) for label in said.pose_channels])
     if len(stream.stamp_T) < 2:
+        raise UserError(f'{path}: the stream {name!r} holds no frames; name none: {{"xdf": {{"anchor": ""}}}}')
+    stated = said.pose_unit or _stated(stream)
+    if not stated:
+        found = f"channels in {', '.join(sorted(set(stream.units)))}" if stream.units else "no units"
         raise UserError(
-            f'{path}: the stream {stream.about.name!r} holds no frames; name none: {{"xdf": {{"anchor": ""}}}}'
+            f"{path}: the stream {name!r} has {found}; say in {said.path.name} what it is, or which channels to "
+            'take: {"pose": {"unit": "deg", "channels": [...]}} (or rad, mm, count, ...)'
         )
-    rate = stream.about.rate or _measured(stream.stamp_T)
+    unit, scale = _read_as(stated, said, "pose.unit", KNOWN)
+    kind = said.pose_kind or ("landmarks" if unit == "mm" else BY_UNIT.get(unit, "values"))
+    ANCHORS.get(kind).check_unit(unit)
+    names = stream.labels or tuple(f"pose_{k}" for k in range(stream.rows_TC.shape[1]))
     order = np.argsort(stream.stamp_T, kind="stable")
     rows_SJ = (stream.rows_TC[order] * scale).astype(np.float32)
-    every = [(slice(None), stream.stamp_T[order])]
-    return _Anchor(names, unit, kind, ClockedRows(rows_SJ, rate, emg_rate, every))
+    rate = stream.about.rate or _measured(stream.stamp_T[order])
+    return _Anchor(names, unit, kind, ClockedRows(rows_SJ, rate, emg_rate, [(slice(None), stream.stamp_T[order])]))
 
 
 def _markers(stream: Stream | None, said: Said) -> _Markers:
