@@ -241,6 +241,20 @@ def test_arrays(tmp_path: Path) -> None:
     assert recording.anchor_SJ is not None and recording.anchor_rate == 60
 
 
+def test_a_matlab_file(tmp_path: Path) -> None:
+    pytest.importorskip("cpep.data.readers.mat")
+    from scipy.io import savemat
+
+    label_T = exports.protocol(1000)
+    emg_TC = exports.emg(label_T, 8)
+    path = tmp_path / "sub-04.mat"
+    savemat(path, {"emg_data": emg_TC, "Fs": 1000.0, "gesture": label_T, "units": "mV"})
+    keys, text = look(path)
+    assert keys["emg"] == {"field": "emg_data"} and (keys["rate"], keys["unit"]) == (1000, "mV")
+    assert keys["label"]["field"] == "gesture" and "not readable" not in text
+    np.testing.assert_allclose(read(path).emg_TC, 1000 * emg_TC, rtol=1e-5)
+
+
 def test_arrays_that_are_no_recording(tmp_path: Path) -> None:
     path = tmp_path / "S1.npz"
     np.savez(path, emg=np.zeros((5, 8, 200)))

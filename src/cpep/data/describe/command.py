@@ -13,7 +13,8 @@ from cpep.data.describe.draft import Draft, draft_of
 from cpep.data.describe.labels import distinct, gesture_names, text_of
 from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
-from cpep.data.readers.generic import FOLDER_SIDECAR, WORKBOOK, is_data, stem
+from cpep.data.readers.generic import FOLDER_SIDECAR, WORKBOOK, is_data
+from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
 from cpep.runtime.files import write_json
 from cpep.types import UserError

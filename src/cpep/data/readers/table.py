@@ -231,8 +231,8 @@ def _without_end(table: Table) -> Table:
     there_RC = np.stack([np.isfinite(table.numbers(name)) for name in said.emg.takes], axis=1)
     if lines is None or not there_RC.any(axis=0).all():
         return table
-    rows = len(lines) - int(np.argmax(there_RC.any(axis=1)[::-1]))
-    whole = len(lines) - int(np.argmax(there_RC.all(axis=1)[::-1])) if there_RC.all(axis=1).any() else rows
+    rows = 1 + int(np.flatnonzero(there_RC.any(axis=1))[-1])
+    whole = 1 + int(np.flatnonzero(there_RC.all(axis=1)).max(initial=-1))
     rows = whole if rows - whole <= said.rate else rows
     if rows == len(lines):
         return table

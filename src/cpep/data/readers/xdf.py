@@ -147,7 +147,7 @@ def _recording(
         anchor_SJ=anchor_SJ,
         anchor_rate=anchor.rows.rate if anchor else device.emg_rate,
         valid_S=valid_S,
-        label_T=_labels(markers, grid.seconds(np.arange(len(emg_TC)))),
+        label_T=_labels(markers, grid.seconds(np.arange(len(emg_TC), dtype=np.float64))),
         vocabulary=markers.vocabulary,
         repairs=grid.repairs,
         notes=(*notes, *grid.notes),
