@@ -25,6 +25,9 @@ DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.
 
 ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
+MOST_CUT = 0.1
+"""Share of the rows that are left out at most, since they hold no EMG."""
+
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
 
@@ -225,7 +228,7 @@ def read_table(path: Path, said: Sidecar) -> Table:
 def _without_end(table: Table) -> Table:
     """Leave out rows at the end without EMG: of devices whose channels end one after the other, or before others.
 
-    Of channels that end before the others, not more than a second is cut: what lacks longer is a fault to be seen.
+    Not more than a tenth is cut, and of channels that end before others a second: longer lacks are faults to be seen.
     """
     said, lines = table.said, table.lines
     there_RC = np.stack([np.isfinite(table.numbers(name)) for name in said.emg.takes], axis=1)
@@ -234,7 +237,7 @@ def _without_end(table: Table) -> Table:
     rows = 1 + int(np.flatnonzero(there_RC.any(axis=1))[-1])
     whole = 1 + int(np.flatnonzero(there_RC.all(axis=1)).max(initial=-1))
     rows = whole if rows - whole <= said.rate else rows
-    if rows == len(lines):
+    if rows == len(lines) or len(lines) - rows > MOST_CUT * len(lines):
         return table
     note = f"{len(lines) - rows:,} rows at the end, where channels have ended, are left out"
     fields = {name: values[:rows] for name, values in table.fields.items()}
