@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from cpep.cli.commands.recordings import data_app
 from cpep.cli.main import main
 from cpep.data.describe import describe
 from cpep.data.readers.folder import find_recordings
@@ -63,7 +66,7 @@ def test_a_plain_table(tmp_path: Path) -> None:
     assert re.search(r"rate +250: 3,375 stamps of 'time_ms' in ms over 13\.496 s", text)
     assert "emg        4 columns of like spread: 'emg0' to 'emg3'" in text
     assert re.search(r"'gesture' has 3 values \(fist, open hand, rest\) in runs of 1\.5 s", text)
-    assert "unit       V, mV, uV or count" in text and "not readable yet: " in text and "'unit' is ''" in text
+    assert "unit       V, mV, uV or count" in text and "not readable yet: " in text and "'unit' is empty" in text
     path.with_suffix(".json").write_text(json.dumps(keys | {"unit": "uV"}))
     recording = read(path)
     np.testing.assert_allclose(recording.emg_TC, emg_TC, rtol=1e-5)
@@ -76,6 +79,28 @@ def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path, _, _ = table(Path("S1.csv"))
     docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
     assert f"```\n{look(path)[1]}\n```" in docs
+
+
+def test_the_commands_of_the_docs_are_understood() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    found = re.findall(r"cpep data (describe|inspect|prepare) ([^`\n#]+)", docs)
+    group: Any = typer.main.get_command(data_app)
+    for name, words in found:
+        group.get_command(None, name).make_context(name, shlex.split(words))  # raises where an option is unknown
+    assert {name for name, _ in found} == {"describe", "inspect", "prepare"} and len(found) > 10
+
+
+def test_first_row_is_checked(tmp_path: Path) -> None:
+    path = exports.brainflow(tmp_path / "S1.csv", EMG_TC[:600])
+    keys, _ = look(path, "brainflow:cyton")
+    for change, sentence in (
+        ({"first_row": 0}, "'first_row' is 0; it must be the number of a line"),
+        ({"first_row": 700}, "has 600 lines, and S1.json asks for a first row at 700"),
+        ({"emg": {"columns": ["EXG"]}, "counter": None}, "columns are called by their number from 0, not 'EXG'"),
+    ):
+        path.with_suffix(".json").write_text(json.dumps(keys | change))
+        with pytest.raises(UserError, match=sentence):
+            read(path)
 
 
 def test_a_sidecar_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,6 +346,8 @@ def test_several_files_get_one_sidecar(tmp_path: Path) -> None:
     for name in ("S1", "S2", "S10"):
         path, _, _ = table(tmp_path / f"{name}.csv")
         path.write_text(path.read_text().replace("fist", f"fist of {name}"))
+    (tmp_path / "README.txt").write_text("made by ann")
+    (tmp_path / "metadata.csv").write_text("filename,split\n")
     found = describe([tmp_path])
     assert found.sidecar == tmp_path / "cpep.json"
     keys = json.loads(found.sidecar.read_text())
@@ -407,6 +434,14 @@ def test_openbci(tmp_path: Path) -> None:
     keys, text = look(path)
     assert keys["emg"]["columns"] == list(range(1, 9)) and keys["unit"] == "uV" and "reads as 13.5 s" in text
     np.testing.assert_allclose(read(path).emg_TC, EMG_TC, atol=0.006)
+
+
+def test_several_texts_of_the_gui(tmp_path: Path) -> None:
+    for name in ("S1", "S2"):
+        exports.openbci(tmp_path / f"{name}.txt", EMG_TC[:800])
+    (tmp_path / "notes.txt").write_text("electrodes were dry")
+    assert "S1.txt reads as 3.2 s by 1" in describe([tmp_path]).text
+    assert [source.name for source in find_recordings(tmp_path)] == ["S1", "S2"]
 
 
 def test_brainflow(tmp_path: Path) -> None:

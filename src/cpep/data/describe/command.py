@@ -13,7 +13,8 @@ from cpep.data.describe.draft import Draft, draft_of
 from cpep.data.describe.labels import distinct, gesture_names, text_of
 from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
-from cpep.data.readers.generic import FOLDER_SIDECAR, WORKBOOK, is_data
+from cpep.data.readers.generic import FOLDER_SIDECAR, NO_TABLE, WORKBOOK, is_data
+from cpep.data.readers.registry import readers
 from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
 from cpep.runtime.files import write_json
@@ -88,7 +89,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(one for one in path.iterdir() if is_data(one) and not one.name.startswith("."))
+            files += sorted(one for one in path.iterdir() if _may_be_one(one))
         elif not path.exists():
             raise UserError(f"{path} does not exist")
         else:
@@ -104,6 +105,13 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     if len({path.parent for path in files}) > 1:
         raise UserError("the files lie in several folders; describe those of each folder by themselves")
     return files
+
+
+def _may_be_one(path: Path) -> bool:
+    """Tell whether a file of a folder can be a recording, and is no note or table of recordings."""
+    tables = {table.name for reader in readers() for table in reader.tables}
+    other = path.name.startswith(".") or path.name in tables or NO_TABLE.fullmatch(path.name)
+    return path.is_file() and is_data(path) and not other
 
 
 def _known(path: Path) -> str:

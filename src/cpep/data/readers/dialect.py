@@ -172,8 +172,9 @@ def _numbered(lines: Sequence[str], path: Path, asked: Asked) -> tuple[int, str,
     """
     at = asked.first_row - 2
     wanted = [*asked.numbers, *asked.texts]
-    if at + 1 >= len(lines):
-        raise UserError(f"{path} has {len(lines)} lines, and {asked.sidecar.name} asks for a first row at {at + 2}")
+    if at + 1 >= len(lines) - (not lines[-1]):
+        count = len(lines) - (not lines[-1])
+        raise UserError(f"{path} has {count} lines, and {asked.sidecar.name} asks for a first row at {at + 2}")
     if called := [name for name in wanted if not str(name).isdecimal()]:
         raise UserError(
             f"{asked.sidecar}: with 'first_row' columns are called by their number from 0, not {called[0]!r}"

@@ -284,6 +284,8 @@ class _Reader:
 
     def wrong(self, key: str, expected: str) -> NoReturn:
         found = repr(self.value[key]) if key in self.value else "missing"
+        if self.value.get(key) == "":  # as `cpep data describe` writes what it cannot know
+            found, expected = "empty", f"filled in: {expected}"
         raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
 
     def get(self, key: str) -> Any:
