@@ -20,7 +20,7 @@ LABEL_NAME = re.compile(
 )
 PROMPT_NAME = re.compile(r"prompt|cue|asked|instruct|^stimulus$", re.I)
 REPETITION_NAME = re.compile(r"repetition|^rep(s|_?id)?$|trial|cycle|^rerep", re.I)
-USER_NAME = re.compile(r"^(subject|user|participant|person)(_?id)?$", re.I)
+USER_NAME = re.compile(r"(^|\.)(subject|user|participant|person)(_?id)?$", re.I)
 
 MOST = 100
 """Most values that labels have."""
