@@ -61,10 +61,10 @@ def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
     ):
         find_recordings(tmp_path)
     (tmp_path / "lonely.csv").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it, or cpep\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; run `cpep data describe \S*lonely\.csv`"):
         find_recordings(tmp_path)
     (tmp_path / "other.npz").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; write lonely\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; run `cpep data describe"):
         find_recordings(tmp_path)
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_goes_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest
 
 def test_readers_are_asked_in_one_order_whichever_was_imported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [reader.name for reader in readers()]
-    assert names == ["bids", "emg2pose", "ninapro", "generic"]
+    assert names == ["bids", "emg2pose", "ninapro", "xdf", "generic"]
     monkeypatch.setattr(READERS, "_items", {name: READERS.get(name) for name in reversed(names)})
     assert [reader.name for reader in readers()] == names
 

@@ -50,11 +50,6 @@ def frame_ratio(emg_rate: float) -> int:
     return max(1, round(emg_rate / 100))
 
 
-def regular_clock(time_T: FloatArray, rate: float) -> FloatArray:
-    """Return a regular clock from the first time to the last."""
-    return np.asarray(time_T[0] + np.arange(int((time_T[-1] - time_T[0]) * rate + 1e-6) + 1) / rate)
-
-
 def interpolate_rows(
     rows_TC: FloatArray, time_T: FloatArray, grid_T: FloatArray, max_gap_s: float
 ) -> tuple[FloatArray, BoolArray]:

@@ -66,6 +66,29 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of recordings.")])
     typer.echo(inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files")).text())
 
 
+@data_app.command("describe")
+def describe(
+    files: Annotated[list[Path], typer.Argument(help="Tables, .npz or .mat of one kind, or their folder.")],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="What wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD; recognised unless given."
+        ),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over a sidecar that is there.")] = False,
+) -> None:
+    """Look at tables or arrays, guess what is in them, and write the sidecar by which cpep reads them.
+
+    One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty there, to be filled
+    in.
+
+    Example: `cpep data describe S1.csv`
+    """
+    from cpep.data.describe import describe as describe_files
+
+    typer.echo(describe_files(files, preset, force=force).text)
+
+
 @data_app.command("prepare")
 def prepare(
     path: Annotated[Path, typer.Argument(help="Folder of recordings.")],

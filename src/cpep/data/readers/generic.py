@@ -21,8 +21,11 @@ Keys (those in brackets are optional):
 - ``emg``: ``field``, an array of an .npz or a .mat (and [``columns``], the numbers of the columns to take;
   [``transposed``]: true where it is (channels, times)), or ``columns``, the names of columns of a text table, or
   their numbers from 0, where it has no line of names; [``scale``]: factor to the unit; [``clock``]: the time of each
-  row where rows are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns).
-- ``rate``: samples per second; where there is a clock, the rate to resample to.
+  row where rows or their rate are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns); it may hold dates
+  such as ``2024-05-01T12:00:03.250``, of which no unit is used.
+- [``counter``]: the number of each row's sample or packet, as ``{"field": "n"}``: where one is missing, samples were
+  lost. Numbers may begin anew after 255, or any other one.
+- ``rate``: samples per second; where the clock tells another rate, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
 - ``unit``: of the EMG: ``V``, ``mV`` or ``uV``, which are read as uV; or ``count``, ``noise_sd`` or ``ratio``. A
   checkpoint that was trained on one of these three refuses EMG in another unit.
@@ -46,30 +49,41 @@ Keys (those in brackets are optional):
 - [``encoding``], [``decimal``]: of a text table, where it is neither UTF-8 nor marked (``cp1252``), or where a comma
   may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
   line ends are found: the first line that holds all names of columns names them.
-- [``max_gap_s``]: longest time between rows that is no gap, seconds; 0.1 unless given.
+- [``max_gap_s``]: longest time between rows of the anchor that is no gap, seconds; 0.1 unless given.
+- [``first_row``]: number of the line with the first row, from 1, of a text table whose names do not tell it; its
+  columns are then called by their number from 0.
 
-Rows with a clock are interpolated linearly onto a regular one; rows of the same time are averaged before. In a gap
-of more than ``max_gap_s`` the EMG is interpolated too, but the anchor is invalid and the label unknown, so that
-no labelled or paired window is taken from it. Both clocks have the same zero; an anchor without one starts with the
-EMG, or shares its clock where the rows are the same. A row of the anchor that is not finite is invalid; EMG must
-be finite.
+With a clock, the times of the rows tell the rate, and where samples are missing; the samples themselves keep their
+values and their order. Times may jitter, or be those of packets whose rows share a time. Where the rate by the clock
+is within 0.5 % of ``rate``, the samples lie on its grid as they are; else they are resampled to it. Holes of up to
+20 ms are filled by linear interpolation. At longer ones, and where the clock jumps back (it was set, or files were
+joined, or rows were mixed up), the recording is cut into parts ``S1~1``, ``S1~2``, ...; cpep does not sort rows.
+Parts shorter than a frame are left out. All this is counted, in ``cpep data inspect`` and in the store. A measured
+rate of less than half or more than twice ``rate`` is refused. Without numbers (``counter``), losses that are shorter
+than the jitter of the times are not seen; see ``cpep.signal.timeline``.
+
+The anchor keeps its own clock and is interpolated linearly onto regular frames: a video of 30 Hz has 33 ms between
+frames. A frame in a gap of the anchor of more than ``max_gap_s``, or in a hole of the EMG, is invalid. Both clocks
+have the same zero; an anchor without one starts with the EMG, or shares its clock where the rows are the same. A row
+of the anchor that is not finite is invalid; EMG must be finite. Labels belong to the row of each sample.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from cpep.data.readers.metadata import MAYBE_SPLITS
+from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid, runs
 from cpep.data.readers.registry import READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import Sidecar, read_sidecar
 from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.recording import Recording
-from cpep.data.resample import SAME_TIME_S, interpolate_rows, regular_clock
-from cpep.types import UNKNOWN, BoolArray, FloatArray, UserError
+from cpep.types import FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
 OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
@@ -96,8 +110,8 @@ def sidecar_of(path: Path) -> Path | None:
     return None
 
 
-def read_recording(path: Path, sidecar: Path) -> Recording:
-    """Read one recording as its sidecar describes it.
+def read_recording(path: Path, sidecar: Path) -> Recording | tuple[Recording, ...]:
+    """Read one recording as its sidecar describes it; or the parts of one whose clock jumps.
 
     Raises:
         UserError: file or sidecar are damaged, or do not fit each other; the sentence names the place.
@@ -107,57 +121,54 @@ def read_recording(path: Path, sidecar: Path) -> Recording:
     rows_TC = table.block(said.emg, "emg")
     if len(rows_TC) == 0:
         raise UserError(f"{path} holds no samples; remove it")
-    time_T = table.clock(said.emg, len(rows_TC), said.rate)
-    grid_T = regular_clock(time_T, said.rate) if said.emg.clock else time_T
-    emg_TC, solid_T = interpolate_rows(rows_TC, time_T, grid_T, said.max_gap_s)
-    # The row that a regular sample belongs to, for what cannot be interpolated.
-    row_T = np.searchsorted(time_T, grid_T + SAME_TIME_S, side="right") - 1
+    time_T = table.clock(said.emg, len(rows_TC)) if said.emg.clock else None
+    number_T = table.numbers_of(said.counter, len(rows_TC)) if said.counter else None
+    grids = on_grid(len(rows_TC), time_T, number_T, said.rate, (path, said.emg.clock, said.counter))
+    anchor = _anchor(table, said, grids, len(rows_TC))
+    parts = tuple(_part(table, said, rows_TC, grid, anchor) for grid in grids)
+    return parts if parts[1:] else parts[0]
+
+
+def _part(table: Table, said: Sidecar, rows_TC: FloatArray, grid: OnGrid, anchor: ClockedRows | None) -> Recording:
+    """Return one part of a file as a recording."""
     label_R, notes = table.labels(said.label, len(rows_TC))
     prompt_R, _ = table.labels(said.prompt, len(rows_TC))
-    anchor_SJ, valid_S = _anchor(table, said, time_T, grid_T, solid_T)
-    name = stem(path)
+    anchor_SJ, valid_S = (None, np.zeros(0, bool)) if anchor is None else anchor.on(grid, said.max_gap_s)
+    name = stem(table.path)
+    emg_TC = grid.emg(rows_TC)
     return Recording(
         name=name,
-        user=said.user.of(name, path, "user"),
-        session=said.session.of(name, path, "session"),
-        stage=said.stage.of(name, path, "stage"),
+        user=said.user.of(name, table.path, "user"),
+        session=said.session.of(name, table.path, "session"),
+        stage=said.stage.of(name, table.path, "stage"),
         side=said.side,
         device=said.device(emg_TC.shape[1], _anchor_names(said, anchor_SJ)),
         emg_TC=emg_TC,
         anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
-        label_T=np.where(solid_T, label_R[row_T], np.int16(UNKNOWN)),
+        label_T=grid.along(label_R),
         vocabulary=said.label_names.vocabulary,
-        prompt_T=prompt_R[row_T] if said.prompt else None,
-        notes=(*table.notes, *notes),
-        repetition_T=table.repetitions(said.repetition, len(rows_TC))[row_T] if said.repetition else None,
+        prompt_T=grid.along(prompt_R) if said.prompt else None,
+        repetition_T=grid.along(table.repetitions(said.repetition, len(rows_TC))) if said.repetition else None,
+        repairs=grid.repairs,
+        notes=(*table.notes, *notes, *grid.notes),
+        measured_rate=grid.measured_rate,
     )
 
 
-def _anchor(
-    table: Table, said: Sidecar, time_T: FloatArray, grid_T: FloatArray, solid_T: BoolArray
-) -> tuple[FloatArray | None, BoolArray]:
-    """Return the anchor on a regular clock that starts with the EMG, and where it is valid."""
+def _anchor(table: Table, said: Sidecar, grids: list[OnGrid], rows: int) -> ClockedRows | None:
+    """Return the anchor with its times; ``None`` without one."""
     if said.anchor is None:
-        return None, np.zeros(0, bool)
-    rows_SJ = table.block(said.anchor, said.anchor_key)
+        return None
+    key, rows_SJ = said.anchor_key, table.block(said.anchor, said.anchor_key)
     if said.anchor.clock:
-        time_S = table.clock(said.anchor, len(rows_SJ), said.anchor_rate)
-    elif said.emg.clock:
-        table.check_rows(f"{said.anchor_key} (which has no clock of its own)", len(rows_SJ), len(time_T))
-        time_S = time_T
-    else:
-        time_S = time_T[0] + np.arange(len(rows_SJ)) / said.anchor_rate
-    if said.emg.clock or said.anchor.clock:
-        frames = int((grid_T[-1] - grid_T[0]) * said.anchor_rate + 1e-6) + 1
-        grid_S = grid_T[0] + np.arange(frames) / said.anchor_rate
-    else:
-        grid_S = time_S
-    anchor_SJ, valid_S = interpolate_rows(rows_SJ, time_S, grid_S, said.max_gap_s)
-    sample_S = np.minimum(np.searchsorted(grid_T, grid_S + SAME_TIME_S, side="right") - 1, len(grid_T) - 1)
-    valid_S = valid_S & solid_T[sample_S]
-    return np.where(valid_S[:, None], anchor_SJ, np.float32(0)), valid_S
+        time_S = table.clock(said.anchor, len(rows_SJ))
+        return ClockedRows(rows_SJ, said.anchor_rate, said.rate, runs(time_S, grids, table.path, said.anchor.clock))
+    if not said.emg.clock and not said.counter:
+        return ClockedRows(rows_SJ, said.anchor_rate, said.rate)
+    table.check_rows(f"{key} (which has no clock of its own)", len(rows_SJ), rows)
+    return ClockedRows(rows_SJ, said.anchor_rate, said.rate, None, with_emg=True)
 
 
 def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...]:
@@ -184,10 +195,7 @@ def _find(path: Path) -> Found | None:
     if sidecar:
         beside = (is_text or is_mat) and _is_beside(path, sidecar, is_text)
         return None if beside else Found(stem(path), (sidecar,))
-    remedy = (
-        f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
-        "`python -m pydoc cpep.data.readers.generic` shows one"
-    )
+    remedy = f"run `cpep data describe {shlex.quote(str(path))}`, which writes one"
     return Found(stem(path), missing=Missing(".mat" if is_mat else ".npz or .csv", "sidecar", remedy))
 
 

@@ -10,12 +10,7 @@ from cpep.data.recording import Recording
 from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
-MODULES = (
-    "cpep.data.readers.emg2pose",
-    "cpep.data.readers.bids",
-    "cpep.data.readers.ninapro",
-    "cpep.data.readers.generic",
-)
+MODULES = tuple(f"cpep.data.readers.{name}" for name in ("emg2pose", "bids", "ninapro", "xdf", "generic"))
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,10 @@ class Sidecar:
     stage: Names
     side: str
     max_gap_s: float
+    counter: str = ""
     decimal: str = ""
     encoding: str = ""
+    first_row: int = 0
 
     @property
     def anchor_key(self) -> str:
@@ -140,6 +142,7 @@ def read_sidecar(path: Path) -> Sidecar:
     if anchor and pose:
         top.wrong("pose", "left out beside 'anchor', of which a recording has one")
     anchor = anchor or pose
+    counter = top.inner("counter")
     unit, scale = _unit(top, OF_EMG, "uV")
     anchor_kind, anchor_unit, anchor_scale = _kind_and_unit(anchor) if anchor else ("", "", 1.0)
     rate = top.number("rate")
@@ -172,16 +175,26 @@ def read_sidecar(path: Path) -> Sidecar:
         stage=_names(top, "stage", default="(.+)"),
         side=top.text("side", "right"),
         max_gap_s=top.number("max_gap_s", 0.1),
+        counter=counter.text("field") if counter else "",
         decimal=top.text("decimal", ""),
         encoding=top.text("encoding", ""),
+        first_row=_line(top),
     )
-    for reader in (top, emg, anchor, label):
+    for reader in (top, emg, anchor, label, counter):
         if reader is not None:
             reader.done()
     if sidecar.decimal not in ("", ".", ","):
         top.wrong("decimal", "'.' or ','")
     _refuse_shared(sidecar)
     return sidecar
+
+
+def _line(top: _Reader) -> int:
+    """Return the number of the line of the first row; 0 where it is not said."""
+    value = top.get("first_row")
+    if value is not None and (type(value) is not int or value < 1):
+        top.wrong("first_row", "the number of a line, from 1")
+    return value or 0
 
 
 def _refuse_shared(said: Sidecar) -> None:
@@ -197,6 +210,7 @@ def _refuse_shared(said: Sidecar) -> None:
                 raise UserError(f"{said.path}: {shown} is in {where}; name each column once")
             others[number] = key
     fields = {"label": said.label, "prompt": said.prompt, "repetition": said.repetition, "clock": said.emg.clock}
+    fields["counter"] = said.counter
     for what, name in (*fields.items(), ("clock", said.anchor.clock if said.anchor else "")):
         if name and name in used:
             key = next(iter(used[name].values()))
@@ -300,6 +314,8 @@ class _Reader:
 
     def wrong(self, key: str, expected: str) -> NoReturn:
         found = repr(self.value[key]) if key in self.value else "missing"
+        if self.value.get(key) == "":  # as `cpep data describe` writes what it cannot know
+            found, expected = "empty", f"filled in: {expected}"
         raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
 
     def get(self, key: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.clock import seconds
 from cpep.data.readers.delimited import read_delimited
 from cpep.data.readers.dialect import Asked
 from cpep.data.readers.labels import indices
@@ -25,8 +26,8 @@ DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.
 
 ENDINGS = re.compile(r"\.(npz|mat|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
-SPARSEST = 1000
-"""Most samples of the regular clock for one row of the file: more come of a mistaken unit, not of a gap."""
+MOST_CUT = 0.1
+"""Share of the rows that are left out at most, since they hold no EMG."""
 
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
@@ -170,22 +171,17 @@ class Table:
         samples = emg.shape[-1 if said.emg.transposed else 0]
         return float(samples if said.emg.clock else samples / said.rate * said.anchor_rate)
 
-    def clock(self, block: Block, rows: int, rate: float) -> FloatArray:
+    def clock(self, block: Block, rows: int) -> FloatArray:
         """Return the time of every row in seconds."""
-        if not block.clock:
-            return np.arange(rows) / rate
-        self.column(block.clock, rows)
-        time_T = self.numbers(block.clock).ravel() * block.clock_s
-        back = np.flatnonzero(~(np.diff(time_T, prepend=time_T[0]) >= 0))
-        if len(back):
-            raise UserError(f"{self.path}: the clock {block.clock!r} runs backwards or is missing at row {back[0]}")
-        seconds = time_T[-1] - time_T[0]
-        if not seconds * rate <= SPARSEST * rows:
-            raise UserError(
-                f"{self.path}: by the clock {block.clock!r} its {rows} rows last {seconds:.3g} s, which is far from "
-                f"{rate:g} a second; check the clock's unit"
-            )
-        return time_T
+        return seconds(self.column(block.clock, rows), block.clock_s, f"{self.path}: {block.clock!r}")
+
+    def numbers_of(self, counter: str, rows: int) -> FloatArray:
+        """Return the number of every row's sample or packet."""
+        self.column(counter, rows)
+        number_T = self.numbers(counter).ravel()
+        if not np.isfinite(number_T).all():
+            raise UserError(f"{self.path}: {counter!r} has no number in row {np.isfinite(number_T).argmin()}")
+        return number_T
 
     def labels(self, field: str, rows: int) -> tuple[IntArray, tuple[str, ...]]:
         """Return labels (rows,) as indices into the vocabulary, UNKNOWN without a name; and what is odd."""
@@ -228,18 +224,39 @@ def read_table(path: Path, said: Sidecar) -> Table:
     except DAMAGE as error:
         raise _damaged(path, error) from error
     notes = (*found.notes, *_other_rate(found.dialect.rate, path, said))
-    return Table(path, said, found.fields, found.lines, notes)
+    table = Table(path, said, found.fields, found.lines, notes)
+    return table if said.anchor and said.anchor.clock else _without_end(table)
+
+
+def _without_end(table: Table) -> Table:
+    """Leave out rows at the end without EMG: of devices whose channels end one after the other, or before others.
+
+    Not more than a tenth is cut, and of channels that end before others a second: longer lacks are faults to be seen.
+    """
+    said, lines = table.said, table.lines
+    there_RC = np.stack([np.isfinite(table.numbers(name)) for name in said.emg.takes], axis=1)
+    if lines is None or not there_RC.any(axis=0).all():
+        return table
+    rows = 1 + int(np.flatnonzero(there_RC.any(axis=1))[-1])
+    whole = 1 + int(np.flatnonzero(there_RC.all(axis=1)).max(initial=-1))
+    rows = whole if rows - whole <= said.rate else rows
+    if rows == len(lines) or len(lines) - rows > MOST_CUT * len(lines):
+        return table
+    note = f"{len(lines) - rows:,} rows at the end, where channels have ended, are left out"
+    fields = {name: values[:rows] for name, values in table.fields.items()}
+    return replace(table, fields=fields, lines=lines[:rows], notes=(*table.notes, note))
 
 
 def _asked(said: Sidecar) -> Asked:
     blocks = (said.emg, said.anchor) if said.anchor else (said.emg,)
-    numbers = [name for block in blocks for name in (*block.takes, block.clock)]
+    numbers = [*(name for block in blocks for name in (*block.takes, block.clock)), said.counter]
     return Asked(
         numbers=tuple(dict.fromkeys(name for name in (*numbers, said.repetition) if name != "")),
         texts=tuple(dict.fromkeys(name for name in (said.label, said.prompt) if name)),
         decimal=said.decimal,
         encoding=said.encoding,
         sidecar=said.path,
+        first_row=said.first_row,
     )
 
 

@@ -17,15 +17,13 @@ from cpep.live.sources.device import refuse_other
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
-from cpep.types import FloatArray, UserError
+from cpep.types import UserError
 
 BUFFERED_S = 10
 KINDS = ("emg_channels", "exg_channels", "eeg_channels")
 """BrainFlow's names for rows that may hold EMG; the first one that a board has is taken."""
 UNIT = "uV"
 """Unit of these rows, of all boards."""
-PACKAGES = 256
-"""Package numbers of a board begin at 0 again after so many."""
 
 
 def open_board(what: str, device: Device) -> Reconnecting:
@@ -49,7 +47,7 @@ def open_board(what: str, device: Device) -> Reconnecting:
     times = refuse_other(device, name, len(rows), description["sampling_rate"], unit=UNIT)
 
     def connect() -> Board:
-        return Board(brainflow, board, parameters, rows, times)
+        return Board(brainflow, board, parameters, rows, times, name)
 
     try:
         first = connect()
@@ -67,17 +65,26 @@ class Board:
         parameters: BrainFlow's parameters.
         rows: of BrainFlow's data that hold EMG.
         times: factor from BrainFlow's unit to the checkpoint's.
+        name: of the source.
 
     Raises:
         Lost: the board does not answer.
     """
 
-    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int], times: float) -> None:
+    def __init__(
+        self,
+        brainflow: Any,
+        board: int,
+        parameters: Any,
+        rows: list[int],
+        times: float = 1.0,
+        name: str = "the board",
+    ) -> None:
         self._error, self._rows, self._times = brainflow.BrainFlowError, rows, times
         self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
-        self._clock, self._finder = PackageClock(rate), LossFinder(rate, len(rows))
+        self._finder = LossFinder(rate, len(rows), name)
         self._shim = brainflow.BoardShim(board, parameters)
         try:
             self._shim.prepare_session()
@@ -91,49 +98,20 @@ class Board:
 
         Raises:
             Lost: the session is over.
+            UserError: its real rate is another one than BrainFlow says.
         """
         time.sleep(CHUNK_S)
         try:
             data = self._shim.get_board_data()
         except self._error as error:
             raise Lost(str(error)) from error
-        time_T = self._clock.times(data[self._numbers], data[self._stamps])
-        return self._finder.add(np.ascontiguousarray(data[self._rows].T * self._times, np.float32), time_T)
+        emg_TC = np.ascontiguousarray(data[self._rows].T * self._times, np.float32)
+        return self._finder.add(emg_TC, data[self._stamps], data[self._numbers])
 
     def close(self) -> None:
         """End the session."""
         with suppress(self._error):  # of a board that is gone
             self._shim.release_session()
-
-
-class PackageClock:
-    """Times of samples from the numbers of their packages, which do not jitter, where these count samples.
-
-    Package numbers mean something else on every board. If a sample of the first second does not have the number after
-    that of the sample before it, the times are BrainFlow's stamps.
-
-    Args:
-        rate: samples per second.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self.rate, self.counting = rate, True
-        self._samples, self._number, self._time = 0, 0.0, 0.0
-
-    def times(self, number_T: FloatArray, stamp_T: FloatArray) -> FloatArray:
-        """Return times (T,), seconds, of samples with these package numbers and stamps."""
-        if not self.counting or not len(number_T):
-            return stamp_T
-        if not self._samples:
-            self._number, self._time = number_T[0] - 1, stamp_T[0]
-        step_T = np.diff(number_T, prepend=self._number) % PACKAGES
-        if self._samples < self.rate and (step_T != 1).any():
-            self.counting = False
-            return stamp_T
-        time_T: FloatArray = self._time + np.cumsum(step_T) / self.rate
-        self._samples += len(number_T)
-        self._number, self._time = number_T[-1], time_T[-1]
-        return time_T
 
 
 def _board_id(brainflow: Any, text: str) -> int:

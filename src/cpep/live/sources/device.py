@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cpep.checkpoints.card import refuse_other_unit
 from cpep.data.recording import Device
+from cpep.signal.rate import same_rate
 from cpep.signal.units import factor
 from cpep.types import UserError
 
@@ -15,7 +16,7 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
         device: of the checkpoint.
         name: of the source, for the sentence of an error.
         channels: of the source.
-        rate: of the source, samples per second; 0 where it has no regular one.
+        rate: of the source, samples per second, which may differ by half a per cent; 0 where it has no regular one.
         kind: ``raw`` or ``envelope``; empty where that is not known.
         unit: of the EMG; empty where that is not known.
 
@@ -25,7 +26,7 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
     Raises:
         UserError: other channels, rate or kind, or a unit from which no factor leads to the checkpoint's.
     """
-    same = channels == device.channels and rate == device.emg_rate and kind in ("", device.emg_kind)
+    same = channels == device.channels and same_rate(rate, device.emg_rate) and kind in ("", device.emg_kind)
     if not same:
         raise UserError(
             f"the checkpoint was trained on {_described(device.channels, device.emg_rate, device.emg_kind)}; "
@@ -33,6 +34,24 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
         )
     refuse_other_unit("EMG", device.emg_unit, unit, name)
     return (factor(unit, device.emg_unit) if unit and device.emg_unit else None) or 1.0
+
+
+def refuse_other_pace(name: str, rate: float, measured_rate: float) -> None:
+    """Check that a source sends as many samples as it says.
+
+    Args:
+        name: of the source, for the sentence of an error.
+        rate: what it says, samples per second.
+        measured_rate: by the stamps of its samples.
+
+    Raises:
+        UserError: they differ by more than half a per cent.
+    """
+    if not same_rate(rate, measured_rate):
+        raise UserError(
+            f"{name} says that it has {rate:g} samples a second, and its samples are stamped as {measured_rate:.5g} a "
+            "second; correct the rate in the program that sends them, or see why samples are lost on the way"
+        )
 
 
 def _described(channels: int, rate: float, kind: str) -> str:

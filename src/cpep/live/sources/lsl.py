@@ -89,7 +89,7 @@ class Inlet:
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
         refuse_other(device, name, info.channel_count(), info.nominal_srate())
-        self._finder = LossFinder(device.emg_rate, device.channels)
+        self._finder = LossFinder(device.emg_rate, device.channels, name)
         self._most = max(round(CHUNK_S * device.emg_rate), 1)
         # As the sender stamped them: smoothing by liblsl would hide what was lost.
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFERED_S, recover=False)
@@ -106,6 +106,7 @@ class Inlet:
 
         Raises:
             Lost: the stream is gone.
+            UserError: its real rate is another one than it says.
         """
         try:
             emg_TC, stamp_T = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=self._most)
