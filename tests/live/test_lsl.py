@@ -86,6 +86,7 @@ def test_a_stream_that_states_its_unit_is_converted(sender, name, unit, factor):
         (["uV", "uV", "mV", "uV"], "has channels in mV and uV; send all of them in one unit"),
         (["furlong"] * 4, "lsl:.*: the unit 'furlong' is not known here; .*correct the description"),
     ],
+    ids=["counts", "mixed", "unknown"],  # they are part of the stream's name, which can hold no quote
 )
 def test_a_stream_in_a_unit_that_does_not_fit_is_refused(sender, name, units, said):
     sender(units=units)

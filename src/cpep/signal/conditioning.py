@@ -150,7 +150,7 @@ class Conditioner:
         """
         if not self.conditioning or not len(emg_TC):
             return np.asarray(emg_TC, np.float32)
-        x_TC = np.asarray(emg_TC, np.float64)
+        x_TC: FloatArray = np.asarray(emg_TC, np.float64)
         if self._state is None:
             self._state = self._steady[:, :, None] * x_TC[0]
         if self._jumps is not None:
