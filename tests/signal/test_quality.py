@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpep.live.quality import mains_share, quality
+from cpep.signal.quality import mains_share, quality
 
 RATE = 2000.0
 
