@@ -78,7 +78,7 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
     yield from _channels("saturated", clipped_C > WORST_CLIPPED, 100 * clipped_C)
     detail = f"{measures.mains_hz:g}"
     yield from _channels("hum", alive_C & (measures.hum_C > quality.HUM), 100 * measures.hum_C, detail)
-    yield from _strength(measures, alive_C)
+    yield from _strength(measures, alive_C, raw)
     yield from _spells(recording, measures)
     if measures.bursts:
         yield Mark("bursts", low=measures.burst, high=measures.burst, place=_moments(measures.bursts))
@@ -89,7 +89,7 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
         yield Mark("looks", detail=measures.looks)
 
 
-def _strength(measures: Measures, alive_C: np.ndarray) -> Iterator[Mark]:
+def _strength(measures: Measures, alive_C: np.ndarray, raw: bool) -> Iterator[Mark]:
     """Mark channels that are far stronger than the others, always or when the others are quiet."""
     if alive_C.sum() < 3:
         return
@@ -97,7 +97,7 @@ def _strength(measures: Measures, alive_C: np.ndarray) -> Iterator[Mark]:
     loud_C = alive_C & (times_C > quality.NOISY)
     yield from _channels("loud", loud_C, times_C)
     quiet = float(np.median(measures.floor_C[alive_C]))
-    if quiet <= 0:
+    if quiet <= 0 or not raw:  # an envelope at rest is what its smoothing leaves
         return
     floor_C = measures.floor_C / quiet
     contrast_C = measures.peak_C / np.maximum(measures.floor_C, 1e-30)
