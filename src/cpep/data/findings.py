@@ -114,15 +114,16 @@ KINDS: dict[str, Kind] = {
     "no_labels": Kind("no labels{in}", "it serves training without labels alone", "no labels"),
     "no_gesture": Kind("no gesture is labelled{in}, only rest", "check the names of the labels", "no gesture"),
     "swapped": Kind(
-        "{ch}{of} fit the others better when they change places ({detail})", "two plugs may be swapped", "swapped?"
+        "{ch}{of} fit the others better when they change places: agreement goes from {range}", "two plugs may be swapped",
+        "swapped?", digits=2
     ),
     "mirrored": Kind(
-        "the channels{of} fit the others better in the opposite order ({detail})",
-        "the band may be worn on the other arm, or the other way up", "mirrored?",
+        "the channels{of} fit the others better in the opposite order: agreement goes from {range}",
+        "the band may be worn on the other arm, or the other way up", "mirrored?", digits=2,
     ),
     "turned_ring": Kind(
-        "the channels{of} fit the others better when the ring turns by {range} ({detail})",
-        "the band may have been put on turned", "turned?",
+        "the channels{of} fit the others better when the ring turns by {detail}: agreement goes from {range}",
+        "the band may have been put on turned", "turned?", digits=2,
     ),
     "other_device": Kind("{of} [is|are] from another device: {detail}", "one store cannot hold both: prepare it apart",
                          "device", True),

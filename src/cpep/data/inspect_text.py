@@ -42,7 +42,9 @@ def overview(inspection: Inspection) -> Iterable[str]:
     yield f"{inspection.name} in {inspection.folder}"
     for what, text in facts(inspection):
         yield f"  {what:<12}{text}"
-    if recordings and (measured := sum(one.measured_s for one in recordings)) < 0.9 * sum(o.seconds for o in recordings):
+    if recordings and (measured := sum(one.measured_s for one in recordings)) < 0.9 * sum(
+        o.seconds for o in recordings
+    ):
         yield (
             f"  {'measured':<12}spectra and noise on {measured / 3600:.2g} h, up to 60 s of each recording; "
             "all else on everything"
@@ -173,7 +175,9 @@ def _users(inspection: Inspection) -> str:
         rows.append((marks, (user, str(len(mine)), str(sessions), f"{minutes:.1f}", _invalid(mine), str(marks))))
     if len(rows) > TABLE_ROWS:
         rows.sort(key=lambda row: -row[0])
-    return _table(("user", "recordings", "sessions", "minutes", "anchor invalid", "marks"), [row for _, row in rows])
+    return _table(
+        ("user", "recordings", "sessions", "minutes", "anchor invalid", "own marks"), [row for _, row in rows]
+    )
 
 
 def _gestures(recordings: Sequence[Summary]) -> str:

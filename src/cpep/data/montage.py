@@ -67,15 +67,15 @@ def misplaced(own: Pattern, others: Sequence[Pattern], ring: tuple[int, ...]) ->
     mark = None
     if best is not None:
         moved = tuple(int(c) for c in np.flatnonzero(order != np.arange(count)))
-        mark = Mark("swapped", moved, detail=_agreement(before, best))
+        mark = Mark("swapped", moved, before, best)
     if len(ring) >= FEWEST_CHANNELS:
         better, order = _best(alike_CC, _turns(count, ring), max(before, best or 0))
         if better is not None:
             at = list(ring).index(int(order[ring[0]]))
             if order[ring[1]] == ring[(at + 1) % len(ring)]:
                 turn = at if at <= len(ring) // 2 else at - len(ring)
-                return Mark("turned_ring", low=turn, high=turn, detail=_agreement(before, better))
-            return Mark("mirrored", detail=_agreement(before, better))
+                return Mark("turned_ring", (), before, better, detail=f"{turn:+d}")
+            return Mark("mirrored", (), before, better)
     return mark
 
 
@@ -114,7 +114,3 @@ def _turns(count: int, ring: tuple[int, ...]) -> list[FloatArray]:
             if (sign, turn) != (1, 0):
                 orders.append(order)
     return orders
-
-
-def _agreement(before: float, after: float) -> str:
-    return f"agreement {before:.2f} as they are, {after:.2f} then"

@@ -80,5 +80,10 @@ def lag_of(recording: Recording) -> Lag | None:
     if recording.anchor_SJ is None or recording.seconds < 5 or not recording.valid_S.any():
         return None
     return find_lag(
-        recording.emg_TC, device.emg_rate, device.emg_kind, recording.anchor_SJ, recording.anchor_rate, recording.valid_S
+        recording.emg_TC,
+        device.emg_rate,
+        device.emg_kind,
+        recording.anchor_SJ,
+        recording.anchor_rate,
+        recording.valid_S,
     )

@@ -12,6 +12,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.types import REST, UNKNOWN, BoolArray
 
+
 def used_in_training(store: Store, split: Split, every: Windows, allowed: Windows, role: Role) -> Usage:
     """Return how much of a role's recordings training or model selection uses.
 

@@ -78,7 +78,9 @@ def find_lag(
         return None
     moving = moved_G[valid_G]
     peaks = find_peaks(moved_G, height=moving.mean() + moving.std(), distance=around)[0]
-    peaks = np.array([p for p in peaks if p >= reach and p + reach < len(speed_G) and valid_G[p - around : p + around].all()])
+    peaks = np.array(
+        [p for p in peaks if p >= reach and p + reach < len(speed_G) and valid_G[p - around : p + around].all()]
+    )
     if len(peaks) < FEWEST:
         return None
     peaks = peaks[np.linspace(0, len(peaks) - 1, min(MOST, len(peaks))).astype(int)]
