@@ -1,10 +1,10 @@
-"""What is unusable and what is merely odd, in sentences: marks of many recordings are told together, the worst first."""
+"""What is unusable and what is merely odd, in sentences: the marks of many recordings together, the worst first."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cpep.data.marks import Mark
 
@@ -20,8 +20,8 @@ class Kind:
     """One kind of mark.
 
     Attributes:
-        says: the sentence. ``{ch}`` stands for the channels, ``{of}`` and ``{in}`` for whose, ``{range}`` for the value, ``{detail}``
-            and ``{place}`` for those of the mark; ``[one|more]`` is chosen by the number of channels.
+        says: the sentence. ``{ch}`` stands for the channels, ``{of}`` and ``{in}`` for whose, ``{range}`` for the
+            value, ``{detail}`` and ``{place}`` for those of the mark; ``[one|more]`` is chosen by the number of channels.
         then: what to do about it, or what it may mean.
         tag: one word for a table.
         unusable: whether what it marks cannot be used.
@@ -41,8 +41,8 @@ KINDS: dict[str, Kind] = {
         "{of} [is|are] too short: {range} s, and a window takes 2 s", "join or remove [it|them]", "short", True, 2
     ),
     "flat": Kind(
-        "{ch}{of} [has|have] no signal", "name the other channels as `columns`, or leave these recordings out", "flat",
-        True,
+        "{ch}{of} [has|have] no signal", "name the other channels as `columns`, or leave these recordings out",
+        "flat", True,
     ),
     "saturated": Kind(
         "{ch}{of} [is|are] clipped for {range} % of the time", "leave [it|them] out, and record with less gain",
@@ -114,8 +114,8 @@ KINDS: dict[str, Kind] = {
     "no_labels": Kind("no labels{in}", "it serves training without labels alone", "no labels"),
     "no_gesture": Kind("no gesture is labelled{in}, only rest", "check the names of the labels", "no gesture"),
     "swapped": Kind(
-        "{ch}{of} fit the others better when they change places: agreement goes from {range}", "two plugs may be swapped",
-        "swapped?", digits=2
+        "{ch}{of} fit the others better when they change places: agreement goes from {range}",
+        "two plugs may be swapped", "swapped?", digits=2,
     ),
     "mirrored": Kind(
         "the channels{of} fit the others better in the opposite order: agreement goes from {range}",
@@ -125,8 +125,9 @@ KINDS: dict[str, Kind] = {
         "the channels{of} fit the others better when the ring turns by {detail}: agreement goes from {range}",
         "the band may have been put on turned", "turned?", digits=2,
     ),
-    "other_device": Kind("{of} [is|are] from another device: {detail}", "one store cannot hold both: prepare it apart",
-                         "device", True),
+    "other_device": Kind(
+        "{of} [is|are] from another device: {detail}", "one store cannot hold both: prepare it apart", "device", True
+    ),
 }  # fmt: skip
 """Every kind of mark, the worst first."""
 
@@ -143,15 +144,22 @@ class Finding:
 
     Attributes:
         kind: key of ``KINDS``, or empty.
-        sentence: what is wrong or odd, and after a semicolon what to do about it or what it may mean.
+        says: what is wrong or odd.
+        then: what to do about it, or what it may mean; empty where nobody can say.
         unusable: whether what it speaks of cannot be used.
         recordings: number of recordings that it speaks of.
     """
 
     kind: str
-    sentence: str
+    says: str
+    then: str
     unusable: bool
     recordings: int
+
+    @property
+    def sentence(self) -> str:
+        """Both, with a semicolon between."""
+        return f"{self.says}; {self.then}" if self.then else self.says
 
 
 @dataclass(frozen=True)
@@ -200,8 +208,7 @@ def _of_kind(
     found = [_finding(kind, group, marked, channels, everybody) for group in ordered[:MOST_GROUPS]]
     if rest := ordered[MOST_GROUPS:]:
         more = sum(map(len, rest))
-        sentence = f"{found[-1].sentence} (and {more} more of this kind)"
-        found[-1] = Finding(kind, sentence, KINDS[kind].unusable, found[-1].recordings)
+        found[-1] = replace(found[-1], says=f"{found[-1].says} (and {more} more of this kind)")
     return found
 
 
@@ -225,9 +232,8 @@ def _finding(
         "detail": LOOKS.get(first.detail, first.detail) if kind == "looks" else first.detail,
         "place": first.place if len(names) == 1 and not many else f"in {names[0]} {first.place}",
     }
-    then = f"; {about.then}" if about.then else ""
-    text = _fill(about.says + then, values, plural=many or count != 1)
-    return Finding(kind, text, about.unusable, len(names))
+    says, then = (_fill(text, values, plural=many or count != 1) for text in (about.says, about.then))
+    return Finding(kind, says, then, about.unusable, len(names))
 
 
 def _fill(template: str, values: dict[str, str], plural: bool) -> str:
@@ -314,6 +320,8 @@ def value_range(pairs: Iterable[tuple[float, float]], digits: int = 0) -> str:
 
 
 def _short(value: float, digits: int) -> str:
-    if value == round(value) or abs(value) >= 10 ** (2 - digits):
-        return f"{round(value, digits) if digits else round(value):,}"
+    if value == round(value):
+        return f"{value:,.0f}"
+    if abs(value) >= 10 ** (2 - digits):
+        return f"{value:,.{digits}f}"
     return f"{value:.2g}" if not digits or abs(value) < 10**-digits else f"{value:.{digits}f}"

@@ -8,8 +8,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from cpep.data import inspect_text
 from cpep.data.findings import Finding, Marked, findings_of
 from cpep.data.marks import Mark

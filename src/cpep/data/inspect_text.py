@@ -13,6 +13,7 @@ from cpep.data.amounts import LEAST, Usage
 from cpep.data.recording import Device
 from cpep.data.summary import WINDOWS, Summary
 from cpep.data.window_facts import usage_of
+from cpep.signal.lag import pooled
 
 if TYPE_CHECKING:
     from cpep.data.inspect import Inspection
@@ -93,15 +94,19 @@ def lag_words(recordings: Sequence[Summary]) -> str:
     clear = [lag for lag in looked if lag.clear]
     if not looked:
         return ""
-    if not clear:
-        return f"between EMG and pose: not clear in any of {count(len(looked), 'recording')}"
-    low, middle, high = np.quantile([lag.ms for lag in clear], [0.1, 0.5, 0.9]).tolist()
-    if len(clear) == 1:
-        low, high = clear[0].low, clear[0].high
+    together = pooled(looked)
+    if clear:
+        low, middle, high = np.quantile([lag.ms for lag in clear], [0.1, 0.5, 0.9]).tolist()
+        low, high = (clear[0].low, clear[0].high) if len(clear) == 1 else (low, high)
+    elif together.clear:
+        low, middle, high = together.low, together.ms, together.high
+    else:
+        return f"between EMG and pose: not clear in {count(together.movements, 'movement')}"
     first, second = ("EMG changes", "the pose moves") if middle >= 0 else ("the pose moves", "EMG changes")
-    movements = sum(lag.movements for lag in clear)
-    who = f"in the {len(clear)} of {count(len(looked), 'recording')} where it is clear"
-    return f"{first} {abs(middle):.0f} ms ({low:.0f} to {high:.0f}) before {second}; {movements:,} movements, {who}"
+    some = 0 < len(clear) < len(looked)
+    who = f"; in {len(clear)} of {count(len(looked), 'recording')} it is clear" if some else ""
+    movements = sum(lag.movements for lag in clear) or together.movements
+    return f"{first} {abs(middle):.0f} ms ({low:.0f} to {high:.0f}) before {second}, in {movements:,} movements{who}"
 
 
 def left_out(inspection: Inspection) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""What is wrong or odd about one recording, as marks with numbers; ``cpep.data.findings`` puts them into sentences."""
+"""What is wrong or odd about one recording, as marks with numbers; ``cpep.data.findings`` makes sentences of them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OFFSET = 3.0
 WORST_CLIPPED = 0.2
 """A channel of which this share is clipped is not usable."""
 
-EMG_LEADS_MS = (0.0, 150.0)
-"""EMG comes 30 to 100 ms before the movement; a lag outside this is odd."""
+EMG_LEADS_MS = (0.0, 200.0)
+"""EMG comes 30 to 100 ms before the movement, and filters on either side add to it; a lag outside this is odd."""
 
 RATE_OFF = 0.002
 """A measured rate that differs by less than this share from the declared one is what clocks do."""
@@ -125,10 +125,10 @@ def _time(recording: Recording, measures: Measures) -> Iterator[Mark]:
     if measures.repeats > 1:
         yield Mark("repeats", detail=str(measures.repeats))
     elif measures.top_hz < 0.8 * rate / 2:
-        yield Mark("empty_band", low=measures.top_hz, high=measures.top_hz, detail=f"{rate:g}")
+        yield Mark("empty_band", low=measures.top_hz, high=measures.top_hz, detail=f"{rate:,.7g}")
     measured = recording.measured_rate
     if measured and abs(measured / rate - 1) > RATE_OFF:
-        yield Mark("rate", low=measured, high=measured, detail=f"{rate:g}")
+        yield Mark("rate", low=measured, high=measured, detail=f"{rate:,.7g}")
     for repair in recording.repairs:
         yield Mark("repair", low=repair.count, high=repair.count, detail=repair.what)
     for note in recording.notes:

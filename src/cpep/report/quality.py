@@ -1,4 +1,4 @@
-"""The quality of a folder of recordings as one self-contained page: the verdict first, then every session in pictures."""
+"""The quality of recordings as one self-contained page: the verdict first, then every session in pictures."""
 
 from __future__ import annotations
 
@@ -66,7 +66,12 @@ class _Order:
 
 
 def write_quality(
-    inspection: Inspection, path: Path, progress: Progress = no_progress, *, workers: int = 1, everything: bool = False
+    inspection: Inspection,
+    path: Path,
+    progress: Progress = no_progress,
+    *,
+    workers: int = 1,
+    everything: bool = False,
 ) -> None:
     """Write one HTML page that needs nothing else.
 
@@ -213,15 +218,24 @@ def _channel_rows(session: Session, marked: dict[int, str]) -> list[tuple[str, .
     rows = []
     for c in range(len(offset_C)):
         ratio = f"{peak_C[c] / floor_C[c]:.1f}" if floor_C[c] > 0 else "-"
-        number = (f"{value:.3g}" for value in (offset_C[c], drift_C[c], sd_C[c], floor_C[c]))
+        number = (_figure(value) for value in (offset_C[c], drift_C[c], sd_C[c], floor_C[c]))
         shares = f"{100 * hum_C[c]:.0f} %", f"{100 * clipped_C[c]:.2g} %"
         rows.append((str(c + 1), *number, ratio, *shares, marked.get(c, "")))
     return rows
 
 
+def _figure(value: float) -> str:
+    """Write a number with three digits, whatever its size.
+
+    >>> _figure(-7882.2), _figure(0.012345), _figure(16.49)
+    ('-7,882', '0.0123', '16.5')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _split(sentence: str) -> tuple[str, str]:
     """Part a sentence into what is the matter and what to do about it."""
-    what, _, then = sentence.rpartition("; ") if "; " in sentence else (sentence, "", "")
+    what, _, then = sentence.partition("; ")
     return what[:1].upper() + what[1:], then
 
 
@@ -229,17 +243,17 @@ def _left_out(inspection: Inspection) -> dict[str, object]:
     usage = usage_of([one.covered for one in inspection.recordings])
     whole = max(usage.whole.seconds, 1e-9)
     parts = sorted(usage.left_out, key=lambda part: -part[1].seconds)
+    bars = [("labelled gestures in whole windows", usage.used.seconds), *((why, lost.seconds) for why, lost in parts)]
     title, lines = inspect_text.left_out(inspection)
     return {
         "title": title.removesuffix(" Left out:"),
-        "bars": [("labelled gestures in whole windows", inspect_text.duration(usage.used.seconds), usage.used.seconds / whole)]
-        + [(why, inspect_text.duration(lost.seconds), lost.seconds / whole) for why, lost in parts],
+        "bars": [(why, inspect_text.duration(seconds), seconds / whole) for why, seconds in bars],
         "lines": lines[len(inspect_text.reasons(usage)) :],
     }  # fmt: skip
 
 
 def _channel_grid(inspection: Inspection) -> tuple[Markup, int]:
-    """Draw sessions by channels, coloured by their marks; return it with the number of sessions that it leaves out."""
+    """Draw sessions by channels, coloured by their marks; return it and the number of sessions that it leaves out."""
     marks = {one.recording: one.marks for one in inspection.marked}
     keys = list(inspection.sessions.items())
     if not keys or not inspection.channels:
@@ -247,9 +261,15 @@ def _channel_grid(inspection: Inspection) -> tuple[Markup, int]:
     rows, cells = [], []
     for (user, session), mine in keys[:GRID_ROWS]:
         own = [mark for one in mine for mark in marks[one.name]]
-        rows.append(user if user == session or len(mine) == 1 == _sessions_of(inspection, user) else f"{user} \u00b7 {session}")
+        rows.append(
+            user
+            if user == session or len(mine) == 1 == _sessions_of(inspection, user)
+            else f"{user} \u00b7 {session}"
+        )
         whole = [mark for mark in own if not mark.channels and mark.kind not in ("no_anchor", "no_labels")]
-        line = [_cell([KINDS[mark.kind].tag for mark in whole], any(KINDS[m.kind].unusable for m in whole), "session")]
+        line = [
+            _cell([KINDS[mark.kind].tag for mark in whole], any(KINDS[m.kind].unusable for m in whole), "session")
+        ]
         for c in range(inspection.channels):
             here = [mark for mark in own if c in mark.channels and mark.kind != "offset"]
             line.append(_cell(tags_of(here, c), any(KINDS[m.kind].unusable for m in here), f"channel {c + 1}"))

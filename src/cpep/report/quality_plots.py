@@ -10,10 +10,10 @@ import numpy as np
 from cpep.report.plots import PALETTE
 from cpep.report.session import ZOOM_S, Session, Zoom, ranges
 from cpep.report.svg import figure, round_ticks, stroke, write
-from cpep.signal.lag import Lag
+from cpep.signal.lag import Lag, pooled
 from cpep.types import FloatArray
 
-LEFT, WIDTH = 74.0, 900.0
+LEFT, WIDTH = 96.0, 920.0
 TOP, LABEL_ROW = 18.0, 16.0
 
 
@@ -65,7 +65,7 @@ def zoomed(zoom: Zoom, rate: float, shown: Sequence[int], marked: Mapping[int, s
     """Draw two seconds of EMG as they are, one row a channel on one scale, with labels below."""
     width, left = 560.0, 30.0
     right, row = width - left - 6, min(28.0, max(11.0, 400 / len(shown)))
-    low_KC, high_KC = ranges(zoom.emg_TC, 420)
+    low_KC, high_KC = ranges(zoom.emg_TC, 420 if len(zoom.emg_TC) > 840 else len(zoom.emg_TC))
     scale = 0.5 * row / max(float(np.quantile(np.maximum(-low_KC, high_KC), 0.97)), 1e-30)
     parts, y = [], TOP
     for x, text in _seconds(ZOOM_S, left, right):
@@ -80,7 +80,7 @@ def zoomed(zoom: Zoom, rate: float, shown: Sequence[int], marked: Mapping[int, s
         for start, _, name in zoom.labels:
             if start > 0 and name != "rest":
                 x = left + right * start / ZOOM_S
-                parts.append(stroke(x, 6, x, y + 4, "split"))
+                parts.append(stroke(x, TOP - 2, x, y + 4, "onset"))
         y += LABEL_ROW + 6
     return figure(width, y + 4, f"two seconds of EMG at {rate:g} Hz", parts)
 
@@ -125,14 +125,16 @@ def spectra(session: Session, shown: Sequence[int], marked: Mapping[int, str], m
             parts.append(write(x_of(tick), height - bottom + 15, f"{tick:g}", "tick middle"))
     parts.append(write(x_of(last / 2), height - 3, "Hz", "tick middle"))
     parts.append(write(4, top - 1, "dB", "tick"))
-    for k in range(1, int(last / mains) + 1) if mains else []:
-        parts.append(stroke(x_of(k * mains), top, x_of(k * mains), height - bottom, "chance"))
+    for k in range(1, min(int(last / mains), 5) + 1) if mains else []:
+        parts.append(stroke(x_of(k * mains), top, x_of(k * mains), height - bottom, "mains"))
     order = sorted(range(len(shown)), key=lambda k: shown[k] in marked)
     for k in order:
         if alive_C[k]:
             path = " ".join(f"{x_of(f):.0f},{y_of(v):.1f}" for f, v in zip(frequency_F, db_FC[:, k], strict=True))
             style = "curve marked" if shown[k] in marked else "curve plain"
-            parts.append(f'<polyline class="{style}" points="{path}"><title>channel {shown[k] + 1}</title></polyline>')
+            parts.append(
+                f'<polyline class="{style}" points="{path}"><title>channel {shown[k] + 1}</title></polyline>'
+            )
             if shown[k] in marked:
                 parts.append(write(width - 16, y_of(float(db_FC[-1, k])) + 4, f"{shown[k] + 1}", "label bad"))
     return figure(width, height, "spectra of all channels", parts)
@@ -141,9 +143,8 @@ def spectra(session: Session, shown: Sequence[int], marked: Mapping[int, str], m
 def lag_curve(lags: Sequence[Lag], words: str) -> str:
     """Draw the correlation of EMG's change with the pose's speed against the lag, all recordings together."""
     width, height, left, top, bottom = 560.0, 190.0, 40.0, 12.0, 34.0
-    lags_L = lags[0].lags_L
-    same = [lag for lag in lags if len(lag.lags_L) == len(lags_L)]
-    curve_L = np.average([lag.curve_L for lag in same], axis=0, weights=[lag.movements for lag in same])
+    together = pooled(lags)
+    lags_L, curve_L = together.lags_L, together.curve_L
     ticks = round_ticks(min(0.0, float(curve_L.min())), max(0.2, float(curve_L.max())), 4)
 
     def x_of(ms: float) -> float:
@@ -168,12 +169,16 @@ def lag_curve(lags: Sequence[Lag], words: str) -> str:
     path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in zip(lags_L, curve_L, strict=True))
     parts.append(f'<polyline class="curve validation" points="{path}"/>')
     k = int(curve_L.argmax())
-    if any(lag.clear for lag in lags):
-        parts.append(f'<circle class="kept" cx="{x_of(float(lags_L[k])):.1f}" cy="{y_of(float(curve_L[k])):.1f}" r="4"/>')
+    if together.clear or any(lag.clear for lag in lags):
+        parts.append(
+            f'<circle class="kept" cx="{x_of(float(lags_L[k])):.1f}" cy="{y_of(float(curve_L[k])):.1f}" r="4"/>'
+        )
     return figure(width, height, f"lag between EMG and pose: {words}", parts)
 
 
-def grid(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[tuple[str, str, str]]], title: str) -> str:
+def grid(
+    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[tuple[str, str, str]]], title: str
+) -> str:
     """Draw a table of small squares: for each a class, a text inside, and a tip."""
     size = 18.0 if len(columns) <= 40 else 10.0
     tall = 18.0 if len(rows) <= 40 else 13.0
@@ -215,27 +220,33 @@ def _seconds(seconds: float, left: float, right: float) -> list[tuple[float, str
 def _band(
     low_K: FloatArray, high_K: FloatArray, left: float, right: float, y: float, scale: float, most: float, bad: bool
 ) -> str:
-    """Draw the range of each pixel as one upright line."""
+    """Draw the range of each pixel as one upright line that reaches the one before; single samples as one line."""
     step = right / len(low_K)
+    x_K = left + step * (np.arange(len(low_K)) + 0.5)
     up_K, down_K = (np.clip(y - scale * edge_K, y - most, y + most) for edge_K in (high_K, low_K))
+    style = f'class="band{" marked" * bad}"'
+    if (low_K == high_K).all():
+        path = " ".join(f"{x:.1f} {up:.1f}" for x, up in zip(x_K, up_K, strict=True))
+        return f'<path {style} d="M{path}"/>'
+    joined_K = np.minimum(up_K[1:], down_K[:-1]), np.maximum(down_K[1:], up_K[:-1])
+    up_K, down_K = np.append(up_K[:1], joined_K[0]), np.append(down_K[:1], joined_K[1])
     down_K = np.maximum(down_K, up_K + 0.7)
-    path = "".join(
-        f"M{left + step * (k + 0.5):.1f} {up:.1f}V{down:.1f}"
-        for k, (up, down) in enumerate(zip(up_K.tolist(), down_K.tolist(), strict=True))
-    )
-    return f'<path class="band{" marked" * bad}" style="stroke-width:{step:.2f}" d="{path}"/>'
+    path = "".join(f"M{x:.1f} {up:.1f}V{down:.1f}" for x, up, down in zip(x_K, up_K, down_K, strict=True))
+    return f'<path {style} style="stroke-width:{step:.2f}" d="{path}"/>'
 
 
 def _pose_rows(session: Session, y: float, right: float) -> tuple[list[str], float]:
     assert session.pose_KJ is not None
-    span_J = np.nan_to_num(np.nanmax(_or_zero(session.pose_KJ), axis=0) - np.nanmin(_or_zero(session.pose_KJ), axis=0))
+    span_J = np.nan_to_num(
+        np.nanmax(_or_zero(session.pose_KJ), axis=0) - np.nanmin(_or_zero(session.pose_KJ), axis=0)
+    )
     moving = np.sort(np.argsort(-span_J, kind="stable")[:8])
     row, parts = 20.0, []
     for j in moving.tolist():
         value_K = session.pose_KJ[:, j]
         low = float(np.nanmin(value_K)) if np.isfinite(value_K).any() else 0.0
         name = session.pose_names[j] if j < len(session.pose_names) else str(j + 1)
-        short = name if len(name) <= 11 else f"{name[:10]}\u2026"
+        short = name if len(name) <= 14 else f"{name[:13]}\u2026"
         parts.append(f"<g><title>{escape(name)}</title>{write(LEFT - 8, y + row / 2 + 4, short, 'tick end')}</g>")
         up_K = y + row - 3 - (row - 6) * (value_K - low) / max(float(span_J[j]), 1e-9)
         parts.append(f'<path class="curve pose-line" d="{_broken(up_K, right)}"/>')
@@ -267,7 +278,12 @@ def _shade(spells: Sequence[tuple[float, float]], seconds: float, top: float, bo
 
 
 def _label_row(
-    labels: Sequence[tuple[float, float, str]], seconds: float, y: float, left: float, right: float, names: Sequence[str]
+    labels: Sequence[tuple[float, float, str]],
+    seconds: float,
+    y: float,
+    left: float,
+    right: float,
+    names: Sequence[str],
 ) -> list[str]:
     parts = [write(left - 8, y + 12, "labels", "tick end")] if left > 40 else []
     for start, end, name in labels:

@@ -175,7 +175,9 @@ def label_spells(recording: Recording) -> Labels:
 def _without_drift(emg_TC: FloatArray, rate: float) -> FloatArray:
     """Take the moving mean over a quarter of a second away."""
     half = max(round(0.125 * rate), 1)
-    sums_TC = np.cumsum(np.pad(emg_TC - emg_TC[:1], ((half + 1, half), (0, 0)), mode="edge"), axis=0, dtype=np.float64)
+    sums_TC = np.cumsum(
+        np.pad(emg_TC - emg_TC[:1], ((half + 1, half), (0, 0)), mode="edge"), axis=0, dtype=np.float64
+    )
     mean_TC = (sums_TC[2 * half + 1 :] - sums_TC[: -2 * half - 1]) / (2 * half + 1)
     return np.asarray(emg_TC - emg_TC[:1] - mean_TC, dtype=np.float32)
 
@@ -209,7 +211,9 @@ def _zoom(recording: Recording, flat_TC: FloatArray) -> Zoom | None:
     start = min(start, len(flat_TC) - length)
     second = start / rate
     inside = [(max(a - second, 0), min(b - second, ZOOM_S), name) for a, b, name in spells]
-    return Zoom(recording.name, second, flat_TC[start : start + length], [spell for spell in inside if spell[0] < spell[1]])
+    return Zoom(
+        recording.name, second, flat_TC[start : start + length], [spell for spell in inside if spell[0] < spell[1]]
+    )
 
 
 def _runs(mask_S: FloatArray) -> list[tuple[int, int]]:

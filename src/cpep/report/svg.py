@@ -8,6 +8,7 @@ from math import ceil, floor, log10
 
 
 def figure(width: float, height: float, title: str, parts: Iterable[str], fixed: bool = False) -> str:
+    """Return an ``<svg>`` element; ``fixed`` has its size in pixels, others are as wide as there is room."""
     size = f'width="{width:.0f}" height="{height:.0f}"' if fixed else f'style="max-width:{1.25 * width:.0f}px"'
     return (
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img" aria-label="{escape(title)}">'
@@ -16,10 +17,12 @@ def figure(width: float, height: float, title: str, parts: Iterable[str], fixed:
 
 
 def stroke(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    """Return a line."""
     return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
 def write(x: float, y: float, text: str, style: str, turn: str = "") -> str:
+    """Return a text, escaped."""
     turned = f' transform="{turn}"' if turn else ""
     return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{turned}>{escape(text)}</text>'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +24,15 @@ AROUND_S = 0.75
 """A movement is compared this long before and after its fastest moment."""
 
 FEWEST, MOST = 8, 300
-"""Fewer movements tell nothing; more are not needed."""
+"""Fewer movements tell nothing by themselves; more are not needed."""
+
+DRAWS = 200
+"""How often movements, or recordings, are drawn anew to see how sure the lag is."""
 
 CLEAR, SURE_MS = 0.15, 80.0
 """A lag is told where the correlation at its peak is at least this, and nine of ten draws lie within so much."""
 
-LONGEST_S = 600.0
+LONGEST_S = 300.0
 """No more of a recording is looked at, from its start."""
 
 
@@ -67,7 +71,7 @@ def find_lag(
         valid_S: frames that were measured.
 
     Returns:
-        the lag, or ``None`` with fewer than ``FEWEST`` movements.
+        the lag, or ``None`` without a whole movement; with fewer than ``FEWEST`` it is not clear.
     """
     change_G, grid_hz = _change(emg_TC[: int(LONGEST_S * rate)], rate, kind)
     speed_G, valid_G = _speed(pose_SJ, pose_rate, valid_S, len(change_G), grid_hz)
@@ -78,21 +82,33 @@ def find_lag(
         return None
     moving = moved_G[valid_G]
     peaks = find_peaks(moved_G, height=moving.mean() + moving.std(), distance=around)[0]
-    peaks = np.array(
-        [p for p in peaks if p >= reach and p + reach < len(speed_G) and valid_G[p - around : p + around].all()]
-    )
-    if len(peaks) < FEWEST:
+    whole = [reach <= p < len(speed_G) - reach and valid_G[p - around : p + around].all() for p in peaks]
+    peaks = peaks[np.array(whole, bool)]
+    if not len(peaks):
         return None
     peaks = peaks[np.linspace(0, len(peaks) - 1, min(MOST, len(peaks))).astype(int)]
     curves_ML = np.array([_correlations(change_G, speed_G, int(peak), around, search) for peak in peaks])
-    lags_L = np.arange(-search, search + 1) * 1000 / grid_hz
+    return _lag(np.arange(-search, search + 1) * 1000 / grid_hz, curves_ML, np.ones(len(peaks)), len(peaks))
+
+
+def pooled(lags: Sequence[Lag]) -> Lag:
+    """Return the lag of several recordings together: recordings are drawn anew to see how sure it is."""
+    same = [lag for lag in lags if len(lag.lags_L) == len(lags[0].lags_L)]
+    weight_M = np.array([lag.movements for lag in same], float)
+    return _lag(same[0].lags_L, np.array([lag.curve_L for lag in same]), weight_M, int(weight_M.sum()))
+
+
+def _lag(lags_L: FloatArray, curves_ML: FloatArray, weight_M: FloatArray, movements: int) -> Lag:
+    """Find the lag of some curves, each with a weight."""
     rng = np.random.default_rng(0)
-    draws = [_peak(lags_L, curves_ML[rng.integers(0, len(peaks), len(peaks))].mean(axis=0)) for _ in range(200)]
-    low, high = np.quantile(draws, [0.05, 0.95]).tolist()
-    curve_L = curves_ML.mean(axis=0)
-    lag, edge = _peak(lags_L, curve_L), 1000 * (SEARCH_S - 0.05)
-    clear = bool(curve_L.max() >= CLEAR and high - low <= SURE_MS and abs(lag) < edge)
-    return Lag(lag, low, high, len(peaks), lags_L, curve_L, clear)
+    draws_DM = rng.integers(0, len(curves_ML), (DRAWS, len(curves_ML)))
+    ms_D = [_peak(lags_L, np.average(curves_ML[draw], axis=0, weights=weight_M[draw])) for draw in draws_DM]
+    low, high = np.quantile(ms_D, [0.05, 0.95]).tolist()
+    curve_L = np.average(curves_ML, axis=0, weights=weight_M)
+    ms, edge = _peak(lags_L, curve_L), 1000 * (SEARCH_S - 0.05)
+    many = len(curves_ML) >= FEWEST
+    clear = bool(many and curve_L.max() >= CLEAR and high - low <= SURE_MS and abs(ms) < edge)
+    return Lag(ms, low, high, movements, lags_L, curve_L.astype(np.float32), clear)
 
 
 def _change(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[FloatArray, float]:
@@ -127,7 +143,7 @@ def _speed(
 
 
 def _correlations(change_G: FloatArray, speed_G: FloatArray, peak: int, around: int, search: int) -> FloatArray:
-    """Return the correlation of one movement with the EMG's change at each lag, the largest lag of EMG's lead last."""
+    """Return the correlation of one movement with the EMG's change at each lag; positive where EMG is earlier."""
     moved = speed_G[peak - around : peak + around + 1]
     piece = change_G[peak - around - search : peak + around + search + 1]
     windows_LT = np.lib.stride_tricks.sliding_window_view(piece, len(moved))[::-1]  # lag: EMG that much earlier

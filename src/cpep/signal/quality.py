@@ -47,6 +47,9 @@ DEAD_S, DEAD_ENVELOPE_S = 1.0, 30.0
 EMPTY = 1e-5
 """A spectrum is empty where its density is less than this share of what it is below."""
 
+MOST = 0.7
+"""The share of the channels that must agree on what a signal looks like."""
+
 TINY = 1e-12
 """An SD below this, in any unit, is rounding."""
 
@@ -242,17 +245,24 @@ def spectrum(emg_TC: FloatArray, rate: float) -> tuple[FloatArray, FloatArray]:
 
 
 def cleaned(emg_TC: FloatArray, rate: float, kind: EmgKind) -> FloatArray:
-    """Return raw EMG of some seconds from ``LOW_HZ`` on and without hum; an envelope less its mean."""
-    if kind != "raw":
+    """Return raw EMG of some seconds from ``LOW_HZ`` on and without hum, less its ends; an envelope less its mean.
+
+    The ends, a tenth of it each, are tapered before the transform: strong hum and drift would leak everywhere.
+    """
+    if kind != "raw" or len(emg_TC) < 40:
         return np.asarray(emg_TC - emg_TC.mean(axis=0))
-    line_FC = np.fft.rfft(_detrended(emg_TC), axis=0)
+    edge = len(emg_TC) // 10
+    taper_T = np.ones(len(emg_TC))
+    taper_T[:edge] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge) + 0.5) / edge)
+    taper_T[-edge:] = taper_T[:edge][::-1]
+    line_FC = np.fft.rfft(_detrended(emg_TC) * taper_T[:, None], axis=0)
     frequency_F = np.fft.rfftfreq(len(emg_TC), 1 / rate)
     drop_F = frequency_F < low_hz(rate)
     for mains in MAINS_HZ:
         for harmonic in range(1, int(rate / 2 / mains) + 1):
             drop_F |= np.abs(frequency_F - harmonic * mains) <= 2 * WIDTH_HZ
     line_FC[drop_F] = 0
-    return np.asarray(np.fft.irfft(line_FC, len(emg_TC), axis=0))
+    return np.asarray(np.fft.irfft(line_FC, len(emg_TC), axis=0))[edge:-edge]
 
 
 def _filled(emg_TC: FloatArray) -> FloatArray:
@@ -335,7 +345,7 @@ def _blocks(clean_TC: FloatArray, rate: float) -> FloatArray:
 
 
 def strength(emg_TC: FloatArray, rate: float, kind: EmgKind) -> FloatArray:
-    """Return how strong each channel is in blocks of ``BLOCK_S`` (K, C): the SD within it, of an envelope the mean."""
+    """Return how strong each channel is in each block of ``BLOCK_S`` (K, C): its SD; of an envelope the mean."""
     length = max(round(BLOCK_S * rate), 1)
     mean_KC = _means(emg_TC, length)
     if kind != "raw":
@@ -423,10 +433,10 @@ def _looks(emg_TC: FloatArray, density_FC: FloatArray, frequency_F: FloatArray) 
     if emg_TC.shape[1] == 0 or len(emg_TC) < 200:
         return ""
     low_C, middle_C, high_C = np.quantile(emg_TC, [0.01, 0.5, 0.99], axis=0)
-    span_C = np.maximum(high_C - low_C, 1e-30)
-    one_sided_C = (emg_TC.min(axis=0) >= 0) & (low_C < 0.2 * high_C) & ((middle_C - low_C) / span_C < 0.4)
     fast_C = density_FC[frequency_F >= 20].sum(axis=0) / np.maximum(density_FC.sum(axis=0), 1e-60)
-    if np.mean(one_sided_C) > 0.9:
+    middle_C = (middle_C - low_C) / np.maximum(high_C - low_C, 1e-30)  # a half where values lie evenly round it
+    one_sided_C = (emg_TC.min(axis=0) >= 0) & (low_C < 0.2 * high_C) & (middle_C < np.where(fast_C > 0.5, 0.4, 0.6))
+    if np.mean(one_sided_C) > MOST:
         return "rectified" if np.median(fast_C) > 0.5 else "envelope"
     both_C = (low_C < 0) & (high_C > 0) & (np.abs(low_C) > 0.3 * high_C) & (np.abs(low_C) < 3 * high_C)
-    return "raw" if np.mean(both_C) > 0.9 and np.median(fast_C) > 0.5 else ""
+    return "raw" if np.mean(both_C) > MOST and np.median(fast_C) > 0.5 else ""
