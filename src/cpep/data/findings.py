@@ -21,7 +21,7 @@ class Kind:
 
     Attributes:
         says: the sentence. ``{ch}`` stands for the channels, ``{of}`` and ``{in}`` for whose, ``{range}`` for the
-            value, ``{detail}`` and ``{place}`` for those of the mark; ``[one|more]`` is chosen by the number of channels.
+            value, ``{detail}`` and ``{place}`` for those of the mark; ``[one|more]`` is chosen by their number.
         then: what to do about it, or what it may mean.
         tag: one word for a table.
         unusable: whether what it marks cannot be used.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -197,9 +198,16 @@ def _gestures(recordings: Sequence[Summary]) -> str:
     rows = [(name, str(len(users[name])), str(times[name]), f"{seconds[name]:,.0f}") for name in seconds]
     if not rows:
         return "gestures: no labels"
-    if len(rows) > TABLE_ROWS:  # rest first, then who is rarest
-        rows.sort(key=lambda row: (row[0] != "rest", int(row[1]), int(row[2])))
-    return _table(("gesture", "users", "times", "seconds"), rows)
+    if len(rows) <= TABLE_ROWS:
+        return _table(("gesture", "users", "times", "seconds"), rows)
+    every = len({one.user for one in recordings})
+    rows.sort(key=lambda row: (row[0] != "rest", -times[row[0]]))
+    named = [
+        f"{name} {times[name]:,}" + (f" ({len(users[name])} of {every} users)" if len(users[name]) < every else "")
+        for name, *_ in rows
+    ]
+    text = f"gestures, and how often: {', '.join(named)}"
+    return textwrap.fill(text, 110, subsequent_indent="  ", max_lines=5, placeholder=" ...", break_long_words=False)
 
 
 def _anchor(device: Device, recordings: Sequence[Summary]) -> str:

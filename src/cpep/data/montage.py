@@ -12,13 +12,13 @@ import numpy as np
 from cpep.data.marks import Mark
 from cpep.data.recording import Recording
 from cpep.signal.quality import strength
-from cpep.types import FloatArray
+from cpep.types import FloatArray, IntArray
 
 FEWEST_GESTURES, FEWEST_CHANNELS, FEWEST_OTHERS = 4, 6, 3
 
-AGREES, GAIN, MARGIN = 0.8, 0.2, 0.1
-"""Another order is told where it agrees with the others so well, so much better than the given order, and so much
-better than the next best order of its kind."""
+AGREES, GAIN, MARGIN = 0.8, 0.15, 0.1
+"""Another order is told where it agrees with the others so well, so much better than the given order, so much better
+than the next best order of its kind, and where it leaves at most half of the disagreement."""
 
 Pattern = Mapping[str, FloatArray]
 """Mean log strength of each channel (C,) by gesture."""
@@ -63,29 +63,29 @@ def misplaced(own: Pattern, others: Sequence[Pattern], ring: tuple[int, ...]) ->
         return None
     alike_CC = own_KC.T @ other_KC / max(float(np.linalg.norm(own_KC) * np.linalg.norm(other_KC)), 1e-30)
     before = float(np.trace(alike_CC))
-    best, order = _best(alike_CC, _swaps(count), before)
+    after, order = _best(alike_CC, _swaps(count), before)
     mark = None
-    if best is not None:
+    if after:
         moved = tuple(int(c) for c in np.flatnonzero(order != np.arange(count)))
-        mark = Mark("swapped", moved, before, best)
+        mark = Mark("swapped", moved, before, after)
     if len(ring) >= FEWEST_CHANNELS:
-        better, order = _best(alike_CC, _turns(count, ring), max(before, best or 0))
-        if better is not None:
-            at = list(ring).index(int(order[ring[0]]))
+        turned, order = _best(alike_CC, _turns(count, ring), before)
+        if turned > after:
+            at = ring.index(int(order[ring[0]]))
             if order[ring[1]] == ring[(at + 1) % len(ring)]:
                 turn = at if at <= len(ring) // 2 else at - len(ring)
-                return Mark("turned_ring", (), before, better, detail=f"{turn:+d}")
-            return Mark("mirrored", (), before, better)
+                return Mark("turned_ring", (), before, turned, detail=f"{turn:+d}")
+            return Mark("mirrored", (), before, turned)
     return mark
 
 
-def _best(alike_CC: FloatArray, orders: Sequence[FloatArray], before: float) -> tuple[float | None, FloatArray]:
-    """Return how well the best order agrees, ``None`` where it is not plainly better; and that order."""
+def _best(alike_CC: FloatArray, orders: Sequence[IntArray], before: float) -> tuple[float, IntArray]:
+    """Return how well the best order agrees, 0 where it is not plainly better than the given one; and that order."""
     agree = np.array([alike_CC[order, np.arange(len(order))].sum() for order in orders])
-    first, *rest = np.argsort(-agree)
-    ahead = not rest or agree[first] - agree[rest[0]] >= MARGIN
-    plain = agree[first] >= AGREES and agree[first] - before >= GAIN and ahead
-    return (float(agree[first]) if plain else None), orders[first]
+    first, second = np.argsort(-agree)[:2]
+    plain = agree[first] >= AGREES and agree[first] - before >= GAIN and agree[first] - agree[second] >= MARGIN
+    halves = 1 - agree[first] <= 0.5 * (1 - before)
+    return (float(agree[first]) if plain and halves else 0.0), orders[first]
 
 
 def _centred(pattern_KC: FloatArray) -> FloatArray:
@@ -94,8 +94,8 @@ def _centred(pattern_KC: FloatArray) -> FloatArray:
     return np.asarray(level_KC - level_KC.mean(axis=1, keepdims=True))
 
 
-def _swaps(count: int) -> list[FloatArray]:
-    orders = []
+def _swaps(count: int) -> list[IntArray]:
+    orders: list[IntArray] = []
     for i in range(count):
         for j in range(i + 1, count):
             order = np.arange(count)
@@ -104,9 +104,9 @@ def _swaps(count: int) -> list[FloatArray]:
     return orders
 
 
-def _turns(count: int, ring: tuple[int, ...]) -> list[FloatArray]:
+def _turns(count: int, ring: tuple[int, ...]) -> list[IntArray]:
     """Return all orders of a turned ring, and of a turned and mirrored one, but the order as it is."""
-    orders = []
+    orders: list[IntArray] = []
     for sign in (1, -1):
         for turn in range(len(ring)):
             order = np.arange(count)

@@ -13,7 +13,7 @@ from cpep.data.summary import lag_of
 from cpep.signal import quality
 from cpep.signal.lag import Lag
 from cpep.signal.quality import Measures
-from cpep.types import UNKNOWN, FloatArray
+from cpep.types import UNKNOWN, BoolArray, FloatArray
 
 COLUMNS = 560
 """Pixels of the time axis: the lowest and the highest value of each is kept."""
@@ -216,6 +216,6 @@ def _zoom(recording: Recording, flat_TC: FloatArray) -> Zoom | None:
     )
 
 
-def _runs(mask_S: FloatArray) -> list[tuple[int, int]]:
+def _runs(mask_S: BoolArray) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask_S, [False]]).astype(np.int8)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
