@@ -157,4 +157,4 @@ def test_real_db1(shared_data: Callable[[str], Path]) -> None:
     assert inspection.name == "ninapro_db1" and len(inspection.recordings) == 16
     assert all(one.times_of["thumb_extension"] == 10 for one in inspection.recordings)
     assert not inspection.unreadable and not inspection.notes
-    assert [finding.says for finding in inspection.findings] == ["channel 1 of S11_A1_E1 has no signal"]
+    assert [finding.says for finding in inspection.findings] == ["channel 1 of S11_A1_E1 has next to no signal"]

@@ -41,7 +41,7 @@ KINDS: dict[str, Kind] = {
         "{of} [is|are] too short: {range} s, and a window takes 2 s", "join or remove [it|them]", "short", True, 2
     ),
     "flat": Kind(
-        "{ch}{of} [has|have] no signal", "name the other channels as `columns`, or leave these recordings out",
+        "{ch}{of} [has|have] {detail} signal", "name the other channels as `columns`, or leave these recordings out",
         "flat", True,
     ),
     "saturated": Kind(
@@ -96,8 +96,8 @@ KINDS: dict[str, Kind] = {
     "rate": Kind(
         "the clock{of} says {range} Hz where {detail} Hz are declared", "correct `rate`", "rate", digits=2
     ),
-    "repair": Kind("{range} {detail}{of}", "it was mended on reading", "mended"),
-    "note": Kind("{detail}{of}", "", "note"),
+    "repair": Kind("{of}: {range} {detail}", "mended on reading", "mended"),
+    "note": Kind("{of}: {detail}", "", "note"),
     "no_anchor": Kind("no pose{in}, nor another anchor", "it serves training without pose alone", "no pose"),
     "invalid": Kind("{range} % of the anchor{of} is invalid", "no pair is taken from there", "pose invalid"),
     "degrees": Kind(
@@ -232,7 +232,8 @@ def _finding(
         "detail": LOOKS.get(first.detail, first.detail) if kind == "looks" else first.detail,
         "place": first.place if len(names) == 1 and not many else f"in {names[0]} {first.place}",
     }
-    says, then = (_fill(text, values, plural=many or count != 1) for text in (about.says, about.then))
+    template = about.says if whose else about.says.removeprefix("{of}: ")
+    says, then = (_fill(text, values, plural=many or count != 1) for text in (template, about.then))
     return Finding(kind, says, then, about.unusable, len(names))
 
 

@@ -70,7 +70,8 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
         return
     raw = recording.device.emg_kind == "raw"
     alive_C = ~measures.flat_C
-    yield from _channels("flat", measures.flat_C, measures.sd_C)
+    yield from _channels("flat", measures.flat_C & (measures.sd_C == 0), measures.sd_C, "no")
+    yield from _channels("flat", measures.flat_C & (measures.sd_C > 0), measures.sd_C, "next to no")
     for i, j, sign in measures.copies:
         yield Mark("copies" if sign > 0 else "turned", (i, j))
     clipped_C = measures.clipped_C * alive_C
