@@ -93,6 +93,9 @@ KINDS: dict[str, Kind] = {
         "the spectrum{of} is empty above {range} Hz, and {detail} Hz could hold more",
         "it may have been resampled: give the rate of the device", "empty band",
     ),
+    "part": Kind(
+        "{of} [is a part|are parts] of a file that was cut where its clock jumps", "nothing was filled in", "cut"
+    ),
     "rate": Kind(
         "the clock{of} says {range} Hz where {detail} Hz are declared", "correct `rate`", "rate", digits=2
     ),
@@ -223,7 +226,7 @@ def _finding(
     first = group[0][1]
     count = len(first.channels) if about.says.startswith("{ch}") else len(names)
     # A sentence that begins with whose it is needs no "of".
-    subject = whose.removeprefix(" of ") or "it"
+    subject = whose[len(" of ") :] or "it"
     values = {
         "ch": _some_channels(sets, channels) if many else channel_words(first.channels, channels),
         "of": subject if about.says.startswith("{of}") else whose,
@@ -262,7 +265,7 @@ def _whose(names: Sequence[str], marked: Sequence[Marked], everybody: str) -> st
         return f" of {_listed(list(mine), 'people')}"
     if len(mine) == 1 < len(users) and len(names) > 1:
         user = next(iter(mine))
-        return f" of {len(names):,} of {user}'s {users[user]:,} recordings ({names[0]}, ...)"
+        return f" in {len(names):,} of {user}'s {users[user]:,} recordings ({names[0]}, ...)"
     return f" of {_listed(names, 'recordings')}"
 
 

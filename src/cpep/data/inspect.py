@@ -61,6 +61,10 @@ class Inspection:
         for one in self.recordings:
             if usual and one.device != usual:
                 more.setdefault(one.name, []).append(Mark("other_device", detail=_difference(one.device, usual)))
+        files = {source.name for source in self.sources}
+        for one in self.recordings:
+            if self.sources and one.name not in files:
+                more.setdefault(one.name, []).append(Mark("part"))
         for names, mark in _misplaced(self.recordings):
             for name in names:
                 more.setdefault(name, []).append(mark)

@@ -197,7 +197,9 @@ def measure(emg_TC: FloatArray, rate: float, kind: EmgKind) -> Measures:
     if kind != "raw":
         sd_C = emg_TC.std(axis=0, dtype=np.float64)
     constant_C = np.ptp(emg_TC, axis=0) == 0
-    whole_C = np.maximum(sd_C, np.sqrt(2 * density_FC[1:].sum(axis=0) * frequency_F[1]))
+    whole_C = np.maximum(
+        sd_C, np.sqrt(2 * density_FC[1:].sum(axis=0) * frequency_F[-1] / max(len(frequency_F) - 1, 1))
+    )
     sd_C = np.where(constant_C, 0, sd_C)
     flat_C = constant_C | is_flat(np.where(constant_C, 0, whole_C), sd_C)
     second_KC = _means(emg_TC, max(round(rate), 1))
