@@ -240,6 +240,18 @@ def test_inspect_says_what_is_there_and_what_is_wrong(raw, tmp_path, capsys):
     assert "thumb_extension" in said and "S3_A1_E1" in said
 
 
+def test_inspect_writes_a_page_and_says_where_nothing_is_readable(raw, tmp_path, capsys):
+    (tmp_path / "one").mkdir()
+    shutil.copy(raw / "S3_A1_E1.mat", tmp_path / "one")
+    page = tmp_path / "quality.html"
+    assert main(["data", "inspect", str(tmp_path / "one"), "--html", str(page)]) == 0
+    assert f"{page}: the same with pictures" in capsys.readouterr().out and "<svg" in page.read_text()
+    (tmp_path / "one" / "S3_A1_E1.mat").write_bytes(b"MATLAB 5.0")
+    assert main(["data", "inspect", str(tmp_path / "one")]) == 1
+    assert "Unusable" in capsys.readouterr().out
+    assert "name the page" in sentence(capsys, "data", "inspect", raw, "--all")
+
+
 def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
     cohort = tmp_path / "cohort"
     assert main(["simulate", str(cohort), "--users", "5", "--minutes", "1", "--seed", "3"]) == 0

@@ -111,7 +111,9 @@ def test_parts_of_one_file_are_of_one_device(raw: Path, tmp_path: Path, monkeypa
 def test_inspect_counts_what_was_mended(cutting: Path) -> None:
     found = inspect_folder(cutting)
     assert [one.name for one in found.recordings[:3]] == ["r0", "r1~1", "r1~2"]
-    assert ("r1~1", "3 lost samples filled") in found.notes
+    told = [finding.says for finding in found.findings]
+    assert any("lost samples filled" in says for says in told)
+    assert any("parts of a file that was cut where its clock jumps" in says for says in told)
 
 
 @pytest.mark.parametrize(("rate", "held"), [(1111.111, 1100), (1259.259, 1300), (1925.926, 1900), (2148.148, 2100)])

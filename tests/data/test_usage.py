@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from cpep.data.amounts import Amount, Usage
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
-from cpep.data.usage import Amount, Usage, covered, used_in_pairs, used_in_test, used_in_training
+from cpep.data.usage import covered, used_in_pairs, used_in_test, used_in_training
 from cpep.data.windows import list_windows
 from tests.synthetic import write_db1
 

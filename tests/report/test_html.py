@@ -13,6 +13,7 @@ import pytest
 
 from cpep.report import plots
 from cpep.report.html import _natural, table_text, write_report
+from cpep.report.svg import round_ticks
 from cpep.report.table import number, table_of
 from tests.report.fake_evaluation import SEEN, UNSEEN, evaluation
 
@@ -300,7 +301,7 @@ def test_curves_skip_missing_validation_points_and_stay_inside() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.421, 0.424), (3.0, 5.7), (0.5, 0.5), (-2.0, 900.0), (0, 0)])
 def test_ticks_are_round_and_hold_the_data(low: float, high: float) -> None:
-    ticks = plots._ticks(low, high)
+    ticks = round_ticks(low, high)
     assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 8
 
 

@@ -55,4 +55,5 @@ def at_even_rate(recording: Recording) -> Recording:
         prompt_T=along(recording.prompt_T),
         repetition_T=along(recording.repetition_T),
         repairs=(*recording.repairs, repair),
+        measured_rate=recording.measured_rate * new_rate / rate,
     )

@@ -11,7 +11,8 @@ from torch import Tensor
 from cpep.config.schema import DataConfig
 from cpep.data.normalise import Normaliser, files_worn
 from cpep.data.store.store import Store
-from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, StrArray, UserError
+from cpep.data.window_facts import all_valid, one_label
+from cpep.types import BoolArray, FloatArray, IntArray, StrArray, UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +86,10 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
         if not len(first):
             continue
         rows = slice(entry.start, entry.start + entry.frames)
-        label_M = np.asarray(store.label_M[rows])
-        changes = np.concatenate([[0], np.cumsum(label_M[1:] != label_M[:-1])])
-        same = changes[first] == changes[first + frames - 1]
-        invalid = np.concatenate([[0], np.cumsum(~np.asarray(store.valid_M[rows]))])
-        late = first + lag_frames
-        parts.append(
-            (
-                entry.start + first,
-                np.full(len(first), index),
-                np.where(same, label_M[first], UNKNOWN),
-                invalid[late + frames] == invalid[late],
-                np.arange(len(first)) % phases,
-            )
-        )
+        label_N = one_label(np.asarray(store.label_M[rows]), first, frames)
+        valid_N = all_valid(np.asarray(store.valid_M[rows]), first + lag_frames, frames)
+        phase_N = np.arange(len(first)) % phases
+        parts.append((entry.start + first, np.full(len(first), index), label_N, valid_N, phase_N))
     if not parts:
         raise UserError(f"{store.path}: no recording is as long as one window of {window_s} s")
     start, entry_of, label, valid, phase = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cpep.config.schema import RunConfig
-from cpep.data.inspect import aligned
+from cpep.data.inspect_text import aligned
 from cpep.experiments.estimate import Basis, Cost, basis_of, bytes_a_second, costs_of
 from cpep.experiments.runs import Request
 from cpep.train.stage import chain

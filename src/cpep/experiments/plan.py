@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cpep.config.schema import DataConfig, RunConfig
+from cpep.data.amounts import Usage, hours
 from cpep.data.splits import WORDS, Split, declared
 from cpep.data.store.store import Store
-from cpep.data.usage import Usage, hours, used_in_pairs, used_in_test, used_in_training
+from cpep.data.usage import used_in_pairs, used_in_test, used_in_training
 from cpep.data.windows import Windows, windows_of
 from cpep.experiments.asked import Asked, lacking, refuse_unanswerable
 from cpep.experiments.rows import RowRun

@@ -14,10 +14,10 @@ from cpep.evaluate.knn import nearest_columns, unit_rows
 from cpep.evaluate.plane import plane
 from cpep.live.book.book import GestureBook
 from cpep.live.loop import Loop, Observer
-from cpep.live.quality import quality
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.stream import EmgStream, Ring
+from cpep.signal.quality import quality
 from cpep.types import FloatArray, UserError
 
 SHOWN_S, SHOWN_HZ = 4.0, 250.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
 
+from cpep.report.svg import figure, round_ticks, stroke, write
 from cpep.types import FloatArray
 
 Point = tuple[float, float]
@@ -39,21 +39,21 @@ def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, ti
 
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(_line(x_of(tick), top, x_of(tick), bottom, "grid"))
-        parts.append(_text(x_of(tick), bottom + 15, f"{tick:g}", "tick middle"))
-    parts.append(_line(x_of(chance), top - 4, x_of(chance), bottom, "chance"))
-    parts.append(_text(x_of(chance), top - 7, "chance", "tick middle"))
+        parts.append(stroke(x_of(tick), top, x_of(tick), bottom, "grid"))
+        parts.append(write(x_of(tick), bottom + 15, f"{tick:g}", "tick middle"))
+    parts.append(stroke(x_of(chance), top - 4, x_of(chance), bottom, "chance"))
+    parts.append(write(x_of(chance), top - 7, "chance", "tick middle"))
     for number, (name, role, values) in enumerate(rows):
         y = top + row * (number + 0.5)
-        parts.append(_text(left - 8, y + 4, name, "label end"))
+        parts.append(write(left - 8, y + 4, name, "label end"))
         places = _swarm([x_of(value) for value in values.values()], radius=3.6, reach=row / 2 - 4)
         for (user, value), (x, dy) in zip(values.items(), places, strict=True):
             tip = f"<title>{escape(name)}, user {escape(user)}: {value:.2f}</title>"
             parts.append(f'<circle class="dot {role}" cx="{x:.1f}" cy="{y + dy:.1f}" r="3.2">{tip}</circle>')
         mean = x_of(float(np.mean(list(values.values()))))
-        parts.append(_line(mean, y - row / 2 + 3, mean, y + row / 2 - 3, "mean"))
-    parts.append(_text(x_of(0.5), bottom + 31, "balanced accuracy", "tick middle"))
-    return _svg(width, bottom + 36, title, parts)
+        parts.append(stroke(mean, y - row / 2 + 3, mean, y + row / 2 - 3, "mean"))
+    parts.append(write(x_of(0.5), bottom + 31, "balanced accuracy", "tick middle"))
+    return figure(width, bottom + 36, title, parts)
 
 
 def heat(
@@ -80,14 +80,14 @@ def heat(
     top = 10 + max(_CHARACTER * max(map(len, columns)), 30.0)
     share_RK = matrix_RK / np.maximum(matrix_RK.sum(1, keepdims=True), 1)
     parts = [
-        _text(left - 6, top - 22, "answer \u2192", "tick end"),
-        _text(left - 6, top - 6, "made \u2193", "tick end"),
+        write(left - 6, top - 22, "answer \u2192", "tick end"),
+        write(left - 6, top - 6, "made \u2193", "tick end"),
     ]
     for k, name in enumerate(columns):
         x = left + cell * (k + 0.5) + 4
-        parts.append(_text(x, top - 6, name, "label", turn=f"rotate(-90 {x:.1f} {top - 6:.1f})"))
+        parts.append(write(x, top - 6, name, "label", turn=f"rotate(-90 {x:.1f} {top - 6:.1f})"))
     for r, name in enumerate(rows):
-        parts.append(_text(left - 6, top + cell * (r + 0.5) + 4, name, "label end"))
+        parts.append(write(left - 6, top + cell * (r + 0.5) + 4, name, "label end"))
         for k, other in enumerate(columns):
             x, y, share = left + cell * k, top + cell * r, float(share_RK[r, k])
             right = " right" if name == other else ""
@@ -99,14 +99,14 @@ def heat(
             )
             if share >= 0.01:
                 tone = "number strong" if share > 0.6 else "number"
-                parts.append(_text(x + cell / 2, y + cell / 2 + 3.5, f"{100 * share:.0f}", tone))
+                parts.append(write(x + cell / 2, y + cell / 2 + 3.5, f"{100 * share:.0f}", tone))
     if split:
         x = left + cell * split
-        parts.append(_line(x, top - 4, x, top + cell * len(rows) + 2, "split"))
+        parts.append(stroke(x, top - 4, x, top + cell * len(rows) + 2, "split"))
     if 0 < (above := sum(name in columns[:split] for name in rows)) < len(rows):
         y = top + cell * above
-        parts.append(_line(left - 4, y, left + cell * len(columns) + 2, y, "split"))
-    return _svg(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
+        parts.append(stroke(left - 4, y, left + cell * len(columns) + 2, y, "split"))
+    return figure(left + cell * len(columns) + 4, top + cell * len(rows) + 6, title, parts, fixed=True)
 
 
 def reliability_diagram(calibration: Mapping[str, Any]) -> str:
@@ -119,10 +119,10 @@ def reliability_diagram(calibration: Mapping[str, Any]) -> str:
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
         x, y = left + size * tick, top + size * (1 - tick)
-        parts += [_line(x, top, x, top + size, "grid"), _line(left, y, left + size, y, "grid")]
-        parts.append(_text(x, top + size + 15, f"{tick:g}", "tick middle"))
-        parts.append(_text(left - 6, y + 4, f"{tick:g}", "tick end"))
-    parts.append(_line(left, top + size, left + size, top, "chance"))
+        parts += [stroke(x, top, x, top + size, "grid"), stroke(left, y, left + size, y, "grid")]
+        parts.append(write(x, top + size + 15, f"{tick:g}", "tick middle"))
+        parts.append(write(left - 6, y + 4, f"{tick:g}", "tick end"))
+    parts.append(stroke(left, top + size, left + size, top, "chance"))
     most = max(calibration["count"])
     bins = zip(calibration["confidence"], calibration["accuracy"], calibration["count"], strict=True)
     for confidence, accuracy, count in bins:
@@ -131,10 +131,10 @@ def reliability_diagram(calibration: Mapping[str, Any]) -> str:
         parts.append(
             f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{3 + 7 * (count / most) ** 0.5:.1f}">{tip}</circle>'
         )
-    parts.append(_text(left + size / 2, top + size + 31, "confidence", "tick middle"))
+    parts.append(write(left + size / 2, top + size + 31, "confidence", "tick middle"))
     x, y = 12.0, top + size / 2
-    parts.append(_text(x, y, "share that was right", "tick middle", turn=f"rotate(-90 {x:.1f} {y:.1f})"))
-    return _svg(left + size + 14, top + size + 38, "Reliability diagram", parts, fixed=True)
+    parts.append(write(x, y, "share that was right", "tick middle", turn=f"rotate(-90 {x:.1f} {y:.1f})"))
+    return figure(left + size + 14, top + size + 38, "Reliability diagram", parts, fixed=True)
 
 
 def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int], unit: str, title: str) -> str:
@@ -150,25 +150,25 @@ def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int]
     lines = {name: [_defined(run, column) for run in runs] for name, column in (("validation", 2), ("train", 1))}
     points = [point for group in lines.values() for line in group for point in line]
     last = max((x for x, _ in points), default=1.0)
-    ticks = _ticks(min((y for _, y in points), default=0.0), max((y for _, y in points), default=1.0))
+    ticks = round_ticks(min((y for _, y in points), default=0.0), max((y for _, y in points), default=1.0))
 
     def place(point: Point) -> Point:
         x, y = point
         share = (y - ticks[0]) / (ticks[-1] - ticks[0])
         return left + (width - left - 12) * x / max(last, 1), height - 36 - (height - 36 - top) * share
 
-    parts = [_text(4, 12, f"loss ({unit})" if unit else "loss", "tick")]
+    parts = [write(4, 12, f"loss ({unit})" if unit else "loss", "tick")]
     for tick in ticks:
         y = place((0, tick))[1]
-        parts += [_line(left, y, width - 12, y, "grid"), _text(left - 6, y + 4, f"{tick:g}", "tick end")]
-    for step in _ticks(0, last, 4):
+        parts += [stroke(left, y, width - 12, y, "grid"), write(left - 6, y + 4, f"{tick:g}", "tick end")]
+    for step in round_ticks(0, last, 4):
         if step <= last:
             x = place((step, ticks[0]))[0]
             parts += [
-                _line(x, height - 36, x, height - 32, "axis"),
-                _text(x, height - 20, _short(step), "tick middle"),
+                stroke(x, height - 36, x, height - 32, "axis"),
+                write(x, height - 20, _short(step), "tick middle"),
             ]
-    parts.append(_text((left + width - 12) / 2, height - 4, "training step", "tick middle"))
+    parts.append(write((left + width - 12) / 2, height - 4, "training step", "tick middle"))
     for name in ("train", "validation"):
         for line in lines[name]:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
@@ -176,7 +176,7 @@ def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int]
     for line, step in zip(lines["validation"], kept, strict=True):
         for x, y in (place(point) for point in line if point[0] == step):
             parts.append(f'<circle class="kept" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
-    return _svg(width, height, title, parts)
+    return figure(width, height, title, parts)
 
 
 def scatter(
@@ -222,29 +222,12 @@ def scatter(
             labels.append((label, _crest([place(p) for p in own])))
     parts += dots
     for name, (x, y) in _spread(labels, width, height):
-        parts.append(_text(x, y, name, "halo middle"))
-    return _svg(width, height, title, parts)
+        parts.append(write(x, y, name, "halo middle"))
+    return figure(width, height, title, parts)
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _svg(width: float, height: float, title: str, parts: Iterable[str], fixed: bool = False) -> str:
-    size = f'width="{width:.0f}" height="{height:.0f}"' if fixed else f'style="max-width:{1.25 * width:.0f}px"'
-    return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img" aria-label="{escape(title)}">'
-        f"{''.join(parts)}</svg>"
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _text(x: float, y: float, text: str, style: str, turn: str = "") -> str:
-    turned = f' transform="{turn}"' if turn else ""
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{turned}>{escape(text)}</text>'
 
 
 def _defined(run: Sequence[Sequence[float | None]], column: int) -> list[Point]:
@@ -253,20 +236,6 @@ def _defined(run: Sequence[Sequence[float | None]], column: int) -> list[Point]:
 
 def _short(step: float) -> str:
     return f"{step / 1000:g}k" if step >= 1000 else f"{step:g}"
-
-
-def _ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round numbers at equal distances, from at or below ``low`` to at or above ``high``.
-
-    >>> _ticks(0.13, 0.92)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    """
-    if high - low < 1e-9 * max(abs(low), abs(high), 1e-3):
-        low, high = low - 0.1 * max(abs(low), 1.0), high + 0.1 * max(abs(high), 1.0)
-    span = high - low
-    power = 10.0 ** floor(log10(span / most))
-    step = next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= most)
-    return [round(k * step, 12) for k in range(floor(low / step), ceil(high / step) + 1)]
 
 
 def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:

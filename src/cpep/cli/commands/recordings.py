@@ -54,16 +54,32 @@ def simulate(
 
 
 @data_app.command("inspect")
-def inspect(path: Annotated[Path, typer.Argument(help="Folder of recordings.")]) -> None:
-    """Say what is in a folder of recordings, and what is wrong with which file.
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Folder of recordings.")],
+    html: Annotated[Path | None, typer.Option("--html", help="Page with pictures to write.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Draw every session, not only the worst.")] = False,
+) -> None:
+    """Say what is in a folder of recordings, what of it is unusable and what is merely odd.
 
-    Example: `cpep data inspect ../shared/data/ninapro_db1`
+    It ends with exit code 1 where no recording can be read.
+
+    Example: `cpep data inspect ../shared/data/ninapro_db1 --html quality.html`
     """
     from cpep.data.inspect import inspect_folder
+    from cpep.report.quality import write_quality
     from cpep.runtime.files import progress_line
     from cpep.runtime.jobs import cores
 
-    typer.echo(inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files")).text())
+    if everything and html is None:
+        raise UserError("--all says what the page of --html shows; name the page: --html quality.html")
+    inspection = inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files"))
+    typer.echo(inspection.text())
+    if html:
+        drawn = progress_line("draw", "sessions")
+        write_quality(inspection, html, workers=cores(), progress=drawn, everything=everything)
+        typer.echo(f"\n{html}: the same with pictures")
+    if not inspection.recordings:
+        raise typer.Exit(1)
 
 
 @data_app.command("describe")

@@ -1,0 +1,331 @@
+"""What is unusable and what is merely odd, in sentences: the marks of many recordings together, the worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cpep.data.marks import Mark
+
+MOST_GROUPS = 3
+"""One kind of mark is told in so many sentences at most; else in one that counts."""
+
+NAMED = 3
+"""So many names are listed; more are counted."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of mark.
+
+    Attributes:
+        says: the sentence. ``{ch}`` stands for the channels, ``{of}`` and ``{in}`` for whose, ``{range}`` for the
+            value, ``{detail}`` and ``{place}`` for those of the mark; ``[one|more]`` is chosen by their number.
+        then: what to do about it, or what it may mean.
+        tag: one word for a table.
+        unusable: whether what it marks cannot be used.
+        digits: digits of the value after the point.
+    """
+
+    says: str
+    then: str
+    tag: str
+    unusable: bool = False
+    digits: int = 0
+
+
+KINDS: dict[str, Kind] = {
+    "silent": Kind("no channel{of} has any signal", "check cable and file, or remove it", "silent", True),
+    "short": Kind(
+        "{of} [is|are] too short: {range} s, and a window takes 2 s", "join or remove [it|them]", "short", True, 2
+    ),
+    "flat": Kind(
+        "{ch}{of} [has|have] {detail} signal", "name the other channels as `columns`, or leave these recordings out",
+        "flat", True,
+    ),
+    "saturated": Kind(
+        "{ch}{of} [is|are] clipped for {range} % of the time", "leave [it|them] out, and record with less gain",
+        "clipped", True,
+    ),
+    "no_valid": Kind(
+        "no frame of the anchor{of} is valid", "it serves the masked autoencoder of EMG alone", "pose invalid", True
+    ),
+    "clipped": Kind(
+        "{ch}{of} [is|are] clipped: {range} % of the samples lie at the ends of the range", "record with less gain",
+        "clipped", digits=1,
+    ),
+    "copies": Kind("{ch}{of} are copies of each other", "look at the montage: one input is wired twice", "copy"),
+    "turned": Kind(
+        "{ch}{of} are one signal with opposite signs", "look at the montage: one input is wired twice", "copy"
+    ),
+    "hum": Kind(
+        "{ch}{of} [hums|hum]: {range} % of [its|their] power is at {detail} Hz and its harmonics",
+        "a notch at {detail} Hz takes it out; next time look at reference electrode and chargers", "hum",
+    ),
+    "loud": Kind(
+        "{ch}{of} [is|are] {range} times as strong as the usual channel", "an electrode may be loose", "loud"
+    ),
+    "noisy": Kind(
+        "{ch}{of} [is|are] noisy: at rest {range} times as strong as the usual channel, and little more in movements",
+        "an electrode may be loose or dry", "noisy",
+    ),
+    "held": Kind(
+        "all channels{of} repeat one value for {range} s ({place})", "the recorder may have filled lost samples",
+        "held", digits=1,
+    ),
+    "dead": Kind(
+        "{ch}{of} [is|are] flat for {range} s ({place})", "an electrode may have come off", "dead spell", digits=1
+    ),
+    "bursts": Kind(
+        "all channels{of} burst together, {range} times as strong as strong movements ({place})",
+        "a cable or the band may have been knocked", "burst",
+    ),
+    "offset": Kind(
+        "{ch}{of} [carries|carry] an offset of {range} {detail}", "the high-pass takes it out", "offset"
+    ),
+    "looks": Kind("the EMG{of} looks {detail}", "check `kind`", "kind?"),
+    "repeats": Kind(
+        "every sample{of} stands {detail} times in a row", "give the rate of the device and each sample once",
+        "repeated",
+    ),
+    "empty_band": Kind(
+        "the spectrum{of} is empty above {range} Hz, and {detail} Hz could hold more",
+        "it may have been resampled: give the rate of the device", "empty band",
+    ),
+    "part": Kind(
+        "{of} [is a part|are parts] of a file that was cut where its clock jumps", "nothing was filled in", "cut"
+    ),
+    "rate": Kind(
+        "the clock{of} says {range} Hz where {detail} Hz are declared", "correct `rate`", "rate", digits=2
+    ),
+    "repair": Kind("{of}: {range} {detail}", "mended on reading", "mended"),
+    "note": Kind("{of}: {detail}", "", "note"),
+    "no_anchor": Kind("no pose{in}, nor another anchor", "it serves training without pose alone", "no pose"),
+    "invalid": Kind("{range} % of the anchor{of} is invalid", "no pair is taken from there", "pose invalid"),
+    "degrees": Kind(
+        "the pose{of} reaches {range} rad, more than a full turn", "it may be in degrees", "degrees?", digits=1
+    ),
+    "still": Kind("{detail} of the pose{of} never moves", "a sensor may be broken", "still"),
+    "lag_early": Kind(
+        "the pose{of} moves {range} ms before the EMG changes", "the clocks of EMG and pose may differ", "lag"
+    ),
+    "lag_late": Kind(
+        "the pose{of} moves {range} ms after the EMG changes; 30 to 100 ms are usual",
+        "the clocks of EMG and pose may differ, or the pose is filtered; `data.pose_lag_ms` shifts it", "lag",
+    ),
+    "no_labels": Kind("no labels{in}", "it serves training without labels alone", "no labels"),
+    "no_gesture": Kind("no gesture is labelled{in}, only rest", "check the names of the labels", "no gesture"),
+    "swapped": Kind(
+        "{ch}{of} fit the others better when they change places: agreement goes from {range}",
+        "two plugs may be swapped", "swapped?", digits=2,
+    ),
+    "mirrored": Kind(
+        "the channels{of} fit the others better in the opposite order: agreement goes from {range}",
+        "the band may be worn on the other arm, or the other way up", "mirrored?", digits=2,
+    ),
+    "turned_ring": Kind(
+        "the channels{of} fit the others better when the ring turns by {detail}: agreement goes from {range}",
+        "the band may have been put on turned", "turned?", digits=2,
+    ),
+    "other_device": Kind(
+        "{of} [is|are] from another device: {detail}", "one store cannot hold both: prepare it apart", "device", True
+    ),
+}  # fmt: skip
+"""Every kind of mark, the worst first."""
+
+LOOKS = {
+    "envelope": "like an envelope and is declared raw: no value is below zero, and it is slow",
+    "rectified": "rectified and is declared raw: no value is below zero",
+    "raw": "raw and is declared an envelope: its values have both signs, and it is fast",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence on one or many recordings.
+
+    Attributes:
+        kind: key of ``KINDS``, or empty.
+        says: what is wrong or odd.
+        then: what to do about it, or what it may mean; empty where nobody can say.
+        unusable: whether what it speaks of cannot be used.
+        recordings: number of recordings that it speaks of.
+    """
+
+    kind: str
+    says: str
+    then: str
+    unusable: bool
+    recordings: int
+
+    @property
+    def sentence(self) -> str:
+        """Both, with a semicolon between."""
+        return f"{self.says}; {self.then}" if self.then else self.says
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The marks of one recording, with the names that sentences use."""
+
+    recording: str
+    user: str
+    marks: tuple[Mark, ...]
+
+
+def findings_of(marked: Sequence[Marked], channels: int, everybody: str = " of every recording") -> list[Finding]:
+    """Put the marks of recordings into sentences, the worst kinds first.
+
+    Args:
+        marked: all recordings, also those without marks.
+        channels: EMG channels of the device; 0 where devices differ.
+        everybody: how a sentence calls all recordings together, after the channels.
+    """
+    found = []
+    for kind in KINDS:
+        mine = [(one, mark) for one in marked for mark in one.marks if mark.kind == kind]
+        if mine:
+            found += _of_kind(kind, mine, marked, channels, everybody)
+    return found
+
+
+def tags_of(marks: Iterable[Mark], channel: int) -> list[str]:
+    """Return the tags of a channel, each once."""
+    return list(dict.fromkeys(KINDS[mark.kind].tag for mark in marks if channel in mark.channels))
+
+
+def _of_kind(
+    kind: str, mine: list[tuple[Marked, Mark]], marked: Sequence[Marked], channels: int, everybody: str
+) -> list[Finding]:
+    groups: dict[tuple[str, tuple[int, ...]], list[tuple[Marked, Mark]]] = {}
+    for one, mark in mine:
+        groups.setdefault((mark.detail, mark.channels), []).append((one, mark))
+    sets = {mark.channels for _, mark in mine}
+    if len(groups) > MOST_GROUPS and len(sets) > 1:
+        by_detail: dict[tuple[str, tuple[int, ...]], list[tuple[Marked, Mark]]] = {}
+        for one, mark in mine:
+            by_detail.setdefault((mark.detail, ()), []).append((one, mark))
+        groups = by_detail
+    ordered = sorted(groups.values(), key=lambda group: -len(group))
+    found = [_finding(kind, group, marked, channels, everybody) for group in ordered[:MOST_GROUPS]]
+    if rest := ordered[MOST_GROUPS:]:
+        more = sum(map(len, rest))
+        found[-1] = replace(found[-1], says=f"{found[-1].says} (and {more} more of this kind)")
+    return found
+
+
+def _finding(
+    kind: str, group: list[tuple[Marked, Mark]], marked: Sequence[Marked], channels: int, everybody: str
+) -> Finding:
+    about = KINDS[kind]
+    names = list(dict.fromkeys(one.recording for one, _ in group))
+    whose = _whose(names, marked, everybody)
+    sets = [mark.channels for _, mark in group]
+    many = len(set(sets)) > 1
+    first = group[0][1]
+    count = len(first.channels) if about.says.startswith("{ch}") else len(names)
+    # A sentence that begins with whose it is needs no "of".
+    subject = whose[len(" of ") :] or "it"
+    values = {
+        "ch": _some_channels(sets, channels) if many else channel_words(first.channels, channels),
+        "of": subject if about.says.startswith("{of}") else whose,
+        "in": " in any recording" if whose == everybody and everybody else whose.replace(" of ", " in ", 1),
+        "range": value_range([(mark.low, mark.high) for _, mark in group], about.digits),
+        "detail": LOOKS.get(first.detail, first.detail) if kind == "looks" else first.detail,
+        "place": first.place if len(names) == 1 and not many else f"in {names[0]} {first.place}",
+    }
+    template = about.says if whose else about.says.removeprefix("{of}: ")
+    says, then = (_fill(text, values, plural=many or count != 1) for text in (template, about.then))
+    return Finding(kind, says, then, about.unusable, len(names))
+
+
+def _fill(template: str, values: dict[str, str], plural: bool) -> str:
+    """Choose ``[one|more]`` by number, then put the values in.
+
+    >>> _fill("{ch}{of} [hums|hum]", {"ch": "channel 3", "of": " of S2"}, plural=False)
+    'channel 3 of S2 hums'
+    """
+    while "[" in template:
+        before, _, rest = template.partition("[")
+        choice, _, after = rest.partition("]")
+        template = before + choice.split("|")[plural] + after
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def _whose(names: Sequence[str], marked: Sequence[Marked], everybody: str) -> str:
+    """Say whose recordings these are: everybody's, some people's, or by their names."""
+    if len(names) == len(marked):
+        return everybody if len(marked) > 1 or not everybody else f" of {names[0]}"
+    users = Counter(one.user for one in marked)
+    mine = Counter(one.user for one in marked if one.recording in set(names))
+    if len(mine) < len(names) and all(mine[user] == users[user] for user in mine):
+        return f" of {_listed(list(mine), 'people')}"
+    if len(mine) == 1 < len(users) and len(names) > 1:
+        user = next(iter(mine))
+        return f" in {len(names):,} of {user}'s {users[user]:,} recordings ({names[0]}, ...)"
+    return f" of {_listed(names, 'recordings')}"
+
+
+def _listed(names: Sequence[str], what: str) -> str:
+    """List some names; of many, the number and the first ones.
+
+    >>> _listed(["S1", "S2"], "people"), _listed(["S1", "S2", "S3", "S4"], "people")
+    ('S1 and S2', '4 people (S1, S2, S3, ...)')
+    """
+    if len(names) > NAMED:
+        return f"{len(names):,} {what} ({', '.join(names[:NAMED])}, ...)"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def channel_words(channels: Sequence[int], of: int) -> str:
+    """Name channels, counted from 1.
+
+    >>> channel_words((2,), 8), channel_words((0, 1, 2, 5), 8), channel_words(range(8), 8)
+    ('channel 3', 'channels 1 to 3 and 6', 'all 8 channels')
+    """
+    if len(channels) == of and of > 1:
+        return f"all {of} channels"
+    runs: list[list[int]] = []
+    for channel in channels:
+        if runs and channel == runs[-1][-1] + 1:
+            runs[-1].append(channel)
+        else:
+            runs.append([channel])
+    parts: list[str] = []
+    for run in runs:
+        parts += [f"{run[0] + 1} to {run[-1] + 1}"] if len(run) > 2 else [str(channel + 1) for channel in run]
+    listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+    return f"channel{'s' if len(channels) > 1 else ''} {listed}"
+
+
+def _some_channels(sets: Sequence[tuple[int, ...]], of: int) -> str:
+    """Say how many channels, and which ones most often."""
+    counts = Counter(channel for channels in sets for channel in channels)
+    low, high = min(map(len, sets)), max(map(len, sets))
+    number = f"{low}" if low == high else f"{low} to {high}"
+    out_of = f" of {of}" if of else ""
+    channel, times = counts.most_common(1)[0]
+    most = f" (most often channel {channel + 1})" if times > 1 and len(counts) > 1 else ""
+    return f"{number}{out_of} channels{most}"
+
+
+def value_range(pairs: Iterable[tuple[float, float]], digits: int = 0) -> str:
+    """Write a range of values with few digits.
+
+    >>> value_range([(83.2, 83.4)]), value_range([(61.0, 70.2), (80.0, 97.4)]), value_range([(-0.0123, 0.5)])
+    ('83', '61 to 97', '-0.012 to 0.5')
+    """
+    pairs = list(pairs)
+    low, high = (_short(value, digits) for value in (min(low for low, _ in pairs), max(high for _, high in pairs)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _short(value: float, digits: int) -> str:
+    if value == round(value):
+        return f"{value:,.0f}"
+    if abs(value) >= 10 ** (2 - digits):
+        return f"{value:,.{digits}f}"
+    return f"{value:.2g}" if not digits or abs(value) < 10**-digits else f"{value:.{digits}f}"
