@@ -48,7 +48,8 @@ class Timeline:
     Without them this is possible:
 
     - Where the earliest stamps of the blocks do not jitter (packets stamped on arrival at even times, stamps of the
-      device), each loss is seen, in a packet or at most one packet after it. Not in the first quarter of a second.
+      device), each loss is seen, in its packet or the next: but not in the first quarter of a second, nor in the first
+      16 packets.
     - Where they jitter, losses larger than the jitter are seen, and are right within it. Smaller ones are not seen
       one by one. When they have added up to more than the jitter, they are declared together, so that the clock is
       never off by more (``Drift``).
