@@ -83,12 +83,12 @@ def _rate_of_packets(head_K: FloatArray, place_K: IntArray, nominal: float) -> f
 
 def _heads(stamp_M: FloatArray, rate: float) -> npt.NDArray[np.intp]:
     """Return the first sample of each packet."""
-    return np.r_[0, np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1]
+    return np.asarray(np.r_[0, np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1], np.intp)
 
 
 def packet_size(stamp_M: FloatArray, rate: float) -> int:
     """Return how many samples most packets have: those are stamped together, or nearly so; 1 without packets."""
-    return math.ceil(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9))
+    return math.ceil(float(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9)))
 
 
 def _slope(late_T: FloatArray, place_T: IntArray, block: int, rate: float) -> float:
