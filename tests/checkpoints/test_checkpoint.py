@@ -124,25 +124,25 @@ def test_another_device_is_refused_by_name(model, store):
 
 
 @pytest.mark.parametrize(
-    ("field", "said"),
+    ("field", "unit", "said"),
     [
-        ("emg_unit", "trained with EMG in V; here has EMG in mV; convert to V .* trained in mV"),
-        ("anchor_unit", "trained with glove of 22 sensors in count; here has values of 22 columns in mV"),
+        ("emg_unit", "count", "trained with EMG in V; here has EMG in count; convert to V .* trained in count"),
+        ("anchor_unit", "ratio", "trained with glove of 22 sensors in count; here has values of 22 columns in ratio"),
     ],
 )
-def test_another_unit_is_refused_where_both_are_known(model, store, field, said):
+def test_another_unit_is_refused_where_both_are_known(model, store, field, unit, said):
     def of(unit):
         return replace(store, device=replace(store.device, **{field: unit}))
 
     with pytest.raises(UserError, match=said):
-        model.card.refuse_other(of("mV"), Path("here"))
-    with pytest.raises(UserError, match="in mV"):
-        embed_emg(model, of("mV"), list_windows(store, 2.0, 0.25))
-    with pytest.raises(UserError, match="in mV"):
-        embed_anchor(model, of("mV"), list_windows(store, 2.0, 0.25))
+        model.card.refuse_other(of(unit), Path("here"))
+    with pytest.raises(UserError, match=f"in {unit}"):
+        embed_emg(model, of(unit), list_windows(store, 2.0, 0.25))
+    with pytest.raises(UserError, match=f"in {unit}"):
+        embed_anchor(model, of(unit), list_windows(store, 2.0, 0.25))
     model.card.refuse_other(store)
     model.card.refuse_other(of(""))  # a device that does not say it
-    replace(model.card, device=of("").device).refuse_other(of("mV"))  # nor a checkpoint of one
+    replace(model.card, device=of("").device).refuse_other(of(unit))  # nor a checkpoint of one
 
 
 def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):

@@ -135,7 +135,7 @@ def test_a_sidecar_says_what_the_anchor_is(tmp_path, anchor, words):
             "'anchor': no kind of anchor 'landmark'; did you mean landmarks",
         ),
         ({"anchor": {"field": "x", "kind": "landmarks"}}, "'anchor': landmarks are in mm or cm or m, not in no unit"),
-        ({"anchor": {"field": "x", "kind": "joint_angles", "unit": "deg"}}, "joint angles are in rad, not in deg"),
+        ({"anchor": {"field": "x", "kind": "joint_angles", "unit": "N"}}, "joint angles are in rad, not in N"),
         ({"anchor": {"field": "x"}, "pose": {"field": "x", "unit": "rad"}}, "left out beside 'anchor'"),
         ({"anchor": {"field": "x", "units": "mm"}}, "unknown key 'anchor.units'; did you mean 'unit'"),
         ({"anchor": {"field": "x", "names": ["a"]}}, "1 names for 3 columns of anchor"),
@@ -163,8 +163,9 @@ def test_another_anchor_is_refused():
     mine.refuse_other(mine, "here")
     mine.refuse_other(dataclasses.replace(mine, unit=""), "here")
     mine.refuse_other(dataclasses.replace(mine, names=()), "here")  # EMG alone
+    mine.refuse_other(dataclasses.replace(mine, unit="cm"), "here")  # the size of a hand is taken out
     for change, said in (
-        ({"unit": "m"}, "trained with landmarks of 2 coordinates in mm; here has landmarks of 2 coordinates in m"),
+        ({"unit": "px"}, "trained with landmarks of 2 coordinates in mm; here has landmarks of 2 coordinates in px"),
         ({"kind": ANCHORS.get("features")}, "here has features of 2 columns in mm"),
         ({"names": ("x",)}, "here has landmarks of 1 coordinates"),
         ({"names": ("x", "z")}, "the first that differs is y in the checkpoint and z there"),

@@ -56,13 +56,15 @@ def test_one_file(tmp_path: Path) -> None:
 def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing does not exist"):
         find_recordings(tmp_path / "missing")
-    with pytest.raises(UserError, match=r"holds no recordings that cpep reads: emg2pose \(\.hdf5\), NinaPro"):
+    with pytest.raises(
+        UserError, match=r"holds no recordings that cpep reads: EMG-BIDS .*, emg2pose \(\.hdf5\), NinaPro"
+    ):
         find_recordings(tmp_path)
     (tmp_path / "lonely.csv").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; write lonely\.json beside it, or cpep\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; run `cpep data describe \S*lonely\.csv`"):
         find_recordings(tmp_path)
     (tmp_path / "other.npz").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; write lonely\.json"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; run `cpep data describe"):
         find_recordings(tmp_path)
 
 
@@ -127,7 +129,7 @@ def test_a_file_that_goes_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest
 
 def test_readers_are_asked_in_one_order_whichever_was_imported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [reader.name for reader in readers()]
-    assert names == ["emg2pose", "ninapro", "generic"]
+    assert names == ["bids", "emg2pose", "ninapro", "xdf", "generic"]
     monkeypatch.setattr(READERS, "_items", {name: READERS.get(name) for name in reversed(names)})
     assert [reader.name for reader in readers()] == names
 
@@ -158,6 +160,10 @@ def test_links_that_lead_nowhere_are_named_as_such(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):
         prepare(raw, tmp_path / "store")
     assert len(prepare(raw, tmp_path / "store", skip_bad=True).entries) == 1
+    (raw / "r1.hdf5").unlink()
+    (raw / "r1.hdf5").symlink_to("../.git/annex/objects/x/r1.hdf5")
+    with pytest.raises(UserError, match=r"leads nowhere .*; fetch it with `datalad get .*r1\.hdf5`$"):
+        find_recordings(raw)[1].parts()
     write_generic(tmp_path / "own", SIDECAR, emg=np.ones((10, 2)))
     (tmp_path / "own" / "a.json").unlink()
     (tmp_path / "own" / "cpep.json").symlink_to("/gone/cpep.json")

@@ -10,10 +10,13 @@ import pytest
 
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.generic import read_recording, sidecar_of, stem
+from cpep.data.readers.ninapro_databases import MEGANE_REMEDY
 from cpep.data.readers.sidecar import read_sidecar
 from cpep.data.recording import Recording
 from cpep.data.resample import interpolate_rows
+from cpep.signal.conditioning import Conditioning
 from cpep.types import UserError
+from tests.data.ninapro_files import write_5, write_7_3
 from tests.data.samples import write_generic
 
 BASIC: dict[str, object] = {
@@ -64,7 +67,59 @@ def test_example_of_the_docstring(tmp_path: Path) -> None:
     assert recording.vocabulary == ("rest", "fist", "spread")
     assert recording.label_T[::250].tolist() == [0, 1, 2, -1]
     assert recording.anchor_rate == 60 and recording.device.anchor_names[4] == "little"
-    np.testing.assert_allclose(recording.emg_TC, np.load(path)["emg"] * 0.001, rtol=1e-6)
+    assert recording.device.emg_unit == "uV" and recording.device.conditioning == Conditioning(20.0)
+    np.testing.assert_allclose(recording.emg_TC, np.load(path)["emg"], rtol=1e-6)  # 0.001 of a mV
+
+
+@pytest.mark.parametrize(
+    ("unit", "device_unit", "times"),
+    [
+        ("V", "uV", 1e6), ("millivolts", "uV", 1e3), ("\N{MICRO SIGN}V", "uV", 1),
+        ("\N{GREEK SMALL LETTER MU}V", "uV", 1), ("ADC", "count", 1), ("SD", "noise_sd", 1), ("ratio", "ratio", 1),
+    ],
+)  # fmt: skip
+def test_volts_are_read_as_microvolts(tmp_path: Path, unit: str, device_unit: str, times: float) -> None:
+    emg = np.random.default_rng(0).normal(size=(50, 2))
+    recording = read(write_generic(tmp_path, BASIC | {"unit": unit, "emg": {"field": "emg", "scale": 2}}, emg=emg))
+    assert recording.device.emg_unit == device_unit
+    np.testing.assert_allclose(recording.emg_TC, emg * 2 * times, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pose", "unit", "kind", "times"),
+    [
+        ({"unit": "degrees"}, "rad", "joint_angles", np.pi / 180),
+        ({"unit": "cm"}, "mm", "values", 10),
+        ({"unit": "counts"}, "count", "glove", 1),
+        ({"unit": "m", "kind": "landmarks"}, "mm", "landmarks", 1000),
+        ({"unit": "deg", "kind": "joint_angles"}, "rad", "joint_angles", np.pi / 180),
+        ({"unit": "N"}, "N", "values", 1),
+    ],
+)
+def test_angles_are_read_as_radians_and_lengths_as_mm(
+    tmp_path: Path, pose: dict[str, str], unit: str, kind: str, times: float
+) -> None:
+    key, values = "anchor" if "kind" in pose or unit == "N" else "pose", np.arange(100.0).reshape(50, 2)
+    path = write_generic(tmp_path, BASIC | {key: {"field": "p"} | pose}, emg=np.ones((50, 2)), p=values)
+    recording = read(path)
+    assert recording.anchor_SJ is not None
+    assert (recording.device.anchor_unit, recording.device.anchor.kind.name) == (unit, kind)
+    np.testing.assert_allclose(recording.anchor_SJ, values * times, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({}, Conditioning(20.0)),
+        ({"rate": 100}, Conditioning(10.0)),
+        ({"kind": "envelope"}, Conditioning()),
+        ({"highpass": 0}, Conditioning()),
+        ({"highpass": 30.5, "notch": 60}, Conditioning(30.5, 60.0)),
+    ],
+)
+def test_a_sidecar_says_what_is_filtered(tmp_path: Path, said: dict[str, object], wanted: Conditioning) -> None:
+    path = write_generic(tmp_path, BASIC | {"rate": 1000} | said, emg=np.ones((500, 2)))
+    assert read(path).device.conditioning == wanted
 
 
 def test_array_columns_prompts_and_repetitions(tmp_path: Path) -> None:
@@ -222,6 +277,16 @@ ODD = {
         ({"emg": {"field": "none"}}, "'none' has no columns"),
         ({"emg": {"field": "waves"}}, "'waves' holds something else than numbers"),
         ({"label": {"field": "wide", "names": {"1": "x"}}}, r"'wide' is \(3, 2\), expected one value a row"),
+        ({"unit": "milivolt"}, "'unit': the unit 'milivolt' is not known here; did you mean 'mV'"),
+        ({"unit": "MV"}, "known are V, mV, uV, count, noise_sd, ratio"),
+        ({"unit": "rad"}, "the unit 'rad' is not known here; known are V"),
+        ({"pose": {"field": "emg", "unit": "degs/s"}}, "'pose.unit': the unit 'degs/s' is not known"),
+        ({"highpass": -1}, "'highpass' is -1; it must be a frequency in Hz, or 0 for none"),
+        ({"highpass": True}, "'highpass' is True; it must be a frequency in Hz, or 0 for none"),
+        ({"highpass": 50, "rate": 100}, "a high-pass at 50 Hz does not fit EMG at 100 Hz; give one below 50 Hz"),
+        ({"notch": 55}, "a notch at 55 Hz; give 50 or 60"),
+        ({"notch": 50, "rate": 100}, "a notch at 50 Hz does not fit EMG at 100 Hz"),
+        ({"kind": "envelope", "notch": 50}, "an envelope has neither offset nor hum"),
         ({"unit": "${oc.env:HOME}"}, r"a\.json: unit holds '\$\{oc\.env:HOME\}'"),
         ({"label": {"field": "g", "names": {"1": "${x}"}}}, r"a\.json: label\.names\.1 holds '\$\{x\}'"),
     ],
@@ -325,3 +390,56 @@ def test_real_myo_and_openbci(tmp_path: Path, shared_data: Callable[[str], Path]
     openbci = find_recordings(tmp_path / "openbci_mediapipe")[1].parts()[0]
     assert openbci.anchor_SJ is not None and 0.9 < openbci.valid_S.mean() < 1
     assert abs(len(openbci.anchor_SJ) / 125 - openbci.seconds) < 0.02
+
+
+@pytest.mark.parametrize("write", [write_5, write_7_3])
+def test_mat_files_are_read_like_npz(tmp_path: Path, write) -> None:
+    """The names of files are the user's own; vectors lie as columns, as MATLAB has them."""
+    label = np.repeat([0.0, 2.0, 1.0], 20)
+    values = {"emg": np.arange(240.0).reshape(60, 4), "gesture": label[:, None], "angles": np.ones((30, 3))}
+    sidecar = BASIC | {
+        "pose": {"field": "angles", "rate": 100, "unit": "rad"},
+        "label": {"field": "gesture", "names": {"0": "rest", "1": "fist", "2": "point"}},
+        "user": {"pattern": "subject(.)"},
+    }
+    write(tmp_path / "subjectA.mat", values)
+    (tmp_path / "cpep.json").write_text(json.dumps(sidecar))
+    ((recording,),) = [source.parts() for source in find_recordings(tmp_path)]
+    assert (recording.name, recording.user) == ("subjectA", "A")
+    np.testing.assert_array_equal(recording.emg_TC, values["emg"])
+    assert [recording.vocabulary[k] for k in recording.label_T[::20]] == ["rest", "point", "fist"]
+    assert recording.anchor_SJ is not None and recording.anchor_SJ.shape == (30, 3)
+
+
+def test_a_mat_beside_other_recordings_needs_a_sidecar_of_its_own(tmp_path: Path) -> None:
+    """Maps of electrodes and the like lie beside recordings, whose sidecar is not theirs."""
+    np.savez(tmp_path / "a.npz", emg=np.ones((9, 2)))
+    (tmp_path / "cpep.json").write_text(json.dumps(BASIC))
+    write_5(tmp_path / "arraymap.mat", {"map": np.ones((8, 8))})
+    assert [source.name for source in find_recordings(tmp_path)] == ["a"]
+    write_5(tmp_path / "b.mat", {"emg": np.ones((9, 2))})
+    (tmp_path / "b.json").write_text(json.dumps(BASIC))
+    assert [source.name for source in find_recordings(tmp_path)] == ["a", "b"]
+
+
+def test_a_mat_without_a_sidecar_says_so(tmp_path: Path) -> None:
+    write_5(tmp_path / "mine.mat", {"emg": np.ones((9, 2))})
+    with pytest.raises(
+        UserError, match=r"mine\.mat has no sidecar; write mine\.json beside it, or cpep\.json for all"
+    ):
+        find_recordings(tmp_path)
+
+
+def test_a_sidecar_wins_over_the_name_of_a_ninapro_file(tmp_path: Path) -> None:
+    """As for DB10, which has other fields and a clock."""
+    time = np.r_[np.arange(300), np.arange(300) + 4000] / 1926
+    values = {"emg": np.ones((600, 12)), "regrasp": np.repeat([0, 3], 300)[:, None], "ts": time[:, None]}
+    path = write_5(tmp_path / "S010_ex1.mat", values)
+    said = json.loads(MEGANE_REMEDY.partition("beside it: ")[2])
+    said["label"]["names"]["3"] = "parallel_extension"
+    (tmp_path / "cpep.json").write_text(json.dumps(said))
+    (source,) = find_recordings(path.parent)
+    parts = source.parts()
+    assert source.dataset() == "" and {part.user for part in parts} == {"010"}
+    assert {part.device.channels for part in parts} == {12} and parts[0].device.emg_rate > 1800
+    assert "parallel_extension" in parts[-1].vocabulary

@@ -208,14 +208,14 @@ def test_a_pipe_among_recordings_is_passed_over_where_asked(tmp_path: Path, name
     assert [skipped for skipped, _ in store.skipped] == [name.partition(".")[0]]
 
 
-def test_matlab_7_3_is_not_read_as_hdf5(tmp_path: Path) -> None:
+def test_matlab_7_3_may_not_refer_to_another_file_either(tmp_path: Path) -> None:
     other, path = tmp_path / SECRET, tmp_path / "S1_E1_A1.mat"
     whole_file(other)
     with h5py.File(path, "w", userblock_size=512) as file:
         file["emg"] = h5py.ExternalLink(other, TABLE)
     with path.open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
-    with untouched(other), pytest.raises(UserError, match="no MATLAB 5 file"):
+    with untouched(other), pytest.raises(UserError, match="the link 'emg' leads to another file"):
         find_recordings(tmp_path)[0].parts()
 
 

@@ -47,7 +47,7 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     assert calls[0] == (0, 5) and calls[-1] == (5, 5)
     text = inspection.text()
     assert "4 by 3 users in 3 sessions" in text
-    assert "16 channels, raw, 2000 Hz, noise_sd" in text and "3 channels, envelope, 50 Hz, V" in text
+    assert "16 channels, raw, 2000 Hz, noise_sd" in text and "3 channels, envelope, 50 Hz, uV" in text
     assert "joint angles of 20 joints in rad, 100 Hz, " in text
     assert "cut.hdf5 is truncated or damaged" in text.split("Cannot be read")[1]
     notes = text.split("Worth a look")[1]

@@ -34,11 +34,11 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     read: list[str] = []
     original = prepare_module._frames_of
 
-    def counting(source):
+    def counting(source, asked):
         read.append(source.name)
         if len(read) == stop + 1 and not resumed:
             raise KeyboardInterrupt
-        return original(source)
+        return original(source, asked)
 
     monkeypatch.setattr(prepare_module, "_frames_of", counting)
     resumed = False

@@ -2,10 +2,12 @@ import pytest
 
 from cpep.cli.main import main
 from cpep.data.readers.emg2pose import MetadataRow, write_metadata, write_recording
-from cpep.download import http as remote
+from cpep.download import connections
 from cpep.download.plan import MINI, TABLE, TAR
 from tests.data.samples import emg2pose_like
 from tests.download.mirror import STAGES, packed
+from tests.download.nemar_server import SIGNATURE, nemar
+from tests.download.nemar_set import SET, table
 from tests.download.range_server import serving
 
 
@@ -37,9 +39,9 @@ def files(recordings):
 
 @pytest.fixture
 def server(files, monkeypatch):
-    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 1e-4)
-    monkeypatch.setattr(remote, "LONGEST_PAUSE_S", 1e-3)
-    monkeypatch.setattr(remote, "TICK_S", 0.01)
+    monkeypatch.setattr(connections, "FIRST_PAUSE_S", 1e-4)
+    monkeypatch.setattr(connections, "LONGEST_PAUSE_S", 1e-3)
+    monkeypatch.setattr(connections, "TICK_S", 0.01)
     monkeypatch.setattr("cpep.runtime.jobs.cores", lambda: 1)
     with serving(dict(files)) as server:
         yield server
@@ -50,9 +52,35 @@ def cli(server, capsys):
     """Run ``cpep data download emg2pose``; returns its status, and what it prints."""
 
     def run(out, *argv, status=0):
-        assert main(["data", "download", "emg2pose", str(out), "--url", server.url, *map(str, argv)]) == status
+        assert (
+            main(["data", "download", "emg2pose", str(out), "--from", "tar", "--url", server.url, *map(str, argv)])
+            == status
+        )
         said = capsys.readouterr()
         assert "Traceback" not in said.err
+        return said.out + said.err
+
+    return run
+
+
+@pytest.fixture
+def nemar_server(monkeypatch):
+    monkeypatch.setattr(connections, "FIRST_PAUSE_S", 1e-4)
+    monkeypatch.setattr(connections, "LONGEST_PAUSE_S", 1e-3)
+    monkeypatch.setattr(connections, "TICK_S", 0.01)
+    with nemar(dict(SET)) as server:
+        server.files[TABLE] = table(SET)
+        yield server
+
+
+@pytest.fixture
+def nemar_cli(nemar_server, capsys):
+    """Run ``cpep data download emg2pose`` from NEMAR; returns what it prints."""
+
+    def run(out, *argv, status=0, dataset="emg2pose"):
+        assert main(["data", "download", dataset, str(out), "--url", nemar_server.url, *map(str, argv)]) == status
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err and SIGNATURE not in said.out + said.err
         return said.out + said.err
 
     return run

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 
 Trick = Callable[["Handler", int, int], bool]
 """Given a request and its range, answers it and returns true, or leaves it to the server."""
@@ -18,8 +19,8 @@ class RangeServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, files: dict[str, bytes], handler: type[Handler] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler or Handler)
         self.files, self.log, self.sent = files, list[tuple[str, int, int]](), 0
         self.trick: Trick | None = None
         self.etag = '"v1"'
@@ -107,10 +108,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+AnyServer = TypeVar("AnyServer", bound=RangeServer)
+
+
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[RangeServer]:
     """Serve files until the block ends."""
-    server = RangeServer(files)
+    with running(RangeServer(files)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: AnyServer) -> Iterator[AnyServer]:
+    """Run a server until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

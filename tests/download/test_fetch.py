@@ -9,8 +9,8 @@ from collections import namedtuple
 
 import pytest
 
+from cpep.download import connections
 from cpep.download import fetch as fetching
-from cpep.download import http as remote
 from cpep.download import tar_index as tarindex
 from cpep.download.fetch import fetch, find_members
 from cpep.download.plan import TAR, make_plan, partial_of
@@ -174,4 +174,4 @@ def test_the_rate_is_bounded_for_all_connections(tmp_path, server):
     began = time.monotonic()
     fetch(limited, 4)
     # every file ends with a block of which the next one's time is not waited for
-    assert time.monotonic() - began > (sum(limited.sizes().values()) - 4 * remote.BLOCK) / 1e6
+    assert time.monotonic() - began > (sum(limited.sizes().values()) - 4 * connections.BLOCK) / 1e6

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from cpep.download import http as module
-from cpep.download.http import LONGEST_PAUSE_S, TRIES, Limiter, Remote, Stopped, Version, side_by_side
+from cpep.download import connections as module
+from cpep.download.connections import LONGEST_PAUSE_S, TRIES, Limiter, Stopped, side_by_side
+from cpep.download.http import Remote, Version
 from cpep.types import UserError
 from tests.download.range_server import done, serving, times
 
@@ -212,6 +213,38 @@ def test_threads_stop_at_the_first_mistake_and_at_ctrl_c(server):
     hang.set()
     assert len(ended) == 4
     assert time.monotonic() - began < 10
+
+
+def test_after_a_mistake_no_call_is_begun(server):
+    begun, both = [], threading.Barrier(2)
+
+    def fail():
+        both.wait(10)
+        raise UserError("mine")
+
+    def hang():
+        both.wait(10)
+        remote._stop.wait(10)
+
+    with Remote(server.url + "a.tar") as remote:
+        calls = [fail, hang, *[lambda: begun.append(1)] * 100]
+        with pytest.raises(UserError, match="mine"):
+            side_by_side(remote, calls, 2, lambda: None)
+    assert begun == []
+
+
+def test_a_connection_that_is_made_after_the_stop_is_not_waited_for(server, monkeypatch):
+    """A stop finds no socket to shut while a thread connects."""
+    connect = http.client.HTTPConnection.connect
+
+    def stopped_meanwhile(self):
+        remote.close()
+        connect(self)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", stopped_meanwhile)
+    with Remote(server.url + "a.tar") as remote, pytest.raises(Stopped):
+        remote.read(0, 10)
+    assert server.log == []
 
 
 def test_a_certificate_that_is_not_trusted_is_said_at_once(server, monkeypatch):

@@ -182,8 +182,15 @@ def test_mistakes_on_the_command_line(tmp_path, cli, argv, sentence):
 
 
 def test_other_data_and_other_folders(tmp_path, cli, capsys):
-    assert main(["data", "download", "ninapro", str(tmp_path)]) == 2
-    assert "cpep can download emg2pose" in capsys.readouterr().err
+    for argv, sentence in (
+        (("ninapro", str(tmp_path), "--metadata"), "ninapro: cpep can download emg2pose, and EMG data sets of NEMAR"),
+        (("nm000105", str(tmp_path), "--metadata", "--from", "tar"), "the tar is emg2pose in its only version"),
+        (("emg2pose", str(tmp_path), "--all", "--from", "tar", "--version", "v1.0.0"), "leave out --version"),
+        (("emg2pose", "--metadata"), "say where to put it: cpep data download emg2pose FOLDER"),
+        (("nm000104", str(tmp_path), "--all", "--dataset", "nm000105"), "are two data sets; name one"),
+    ):
+        assert main(["data", "download", *argv]) == 2
+        assert sentence in capsys.readouterr().err
     (tmp_path / "store.json").write_text("{}")
     assert "is a prepared store" in cli(tmp_path, "--metadata", status=2)
     assert "or no folder" in cli(tmp_path / "store.json", "--metadata", status=2)

@@ -78,5 +78,5 @@ def test_mistakes(selection, sentence):
 
 
 def test_hours_need_times():
-    with pytest.raises(UserError, match="start and end"):
+    with pytest.raises(UserError, match="--hours: emg2pose says of no recording how long it is"):
         choose([MetadataRow("u", "s", "x", "left", filename="a")], Selection(hours=1.0))

@@ -1,4 +1,5 @@
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -6,14 +7,21 @@ import sys
 import numpy as np
 import pytest
 
-from cpep.checkpoints.checkpoint import save
+from cpep.checkpoints.checkpoint import Model, save
 from cpep.checkpoints.embed import embed_emg
+from cpep.checkpoints.registry import make_card
 from cpep.cli.main import main
+from cpep.config.presets import preset
+from cpep.data.splits import make_splits
+from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
-from cpep.export.folder import FLOAT, INT8
+from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.parity import Likeness
 from cpep.live.book.book import GestureBook
+from cpep.live.stream import EmgStream
+from cpep.signal.conditioning import Conditioner, Conditioning
 from tests.export.conftest import BIN
+from tests.raw_people import RATE, write_raw_people
 
 WITHOUT = "import sys; sys.modules.update(torch=None, cpep=None, scipy=None, h5py=None); import runpy; "
 NAMES = ("rest", "fist", "point")
@@ -107,3 +115,31 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, causal, make_m
     )
     monkeypatch.setattr("cpep.experiments.single.parity", lambda *_: {FLOAT: bad, INT8: bad})
     assert "differs from the checkpoint: cosine 0.50000" in sentence(checkpoint, out, "--onnx")
+
+
+@pytest.mark.parametrize("wanted", [Conditioning(20.0), Conditioning(20.0, 50.0), Conditioning(0.0, 60.0)])
+def test_the_runner_filters_as_the_checkpoint_does(exported, wanted):
+    conditioner = Conditioner(wanted, 1000.0, 3)
+    emg_TC = np.random.default_rng(0).normal(0, 15, (1500, 3)) + np.array([1e5, 0, -2e4])
+    emg_TC[700:, 1] += 1e5
+    runner = runpy.run_path(str(exported / "run.py"))["Conditioner"](json.loads(json.dumps(conditioner.plain())))
+    found = np.concatenate([runner.filtered(part_TC) for part_TC in np.array_split(emg_TC, 40)])
+    np.testing.assert_allclose(found, conditioner.push(emg_TC), rtol=1e-5, atol=1e-4)
+
+
+def test_raw_emg_with_offsets_and_jumps_gives_the_embeddings_of_its_store(tmp_path):
+    folder = write_raw_people(tmp_path / "raw", offset=1e5, jumps=1e5, rounds=1)
+    store = prepare(folder, tmp_path / "store")
+    split, config = make_splits(store)[0], preset("tiny", ["data.window_s=1", "data.normalisation=causal"])
+    model = Model(make_card("cpep", store, split, config, 0)).eval()
+    model.emg_frontend.fit(store, split.users_train)
+    write_export(tmp_path / "out", model, None)
+    card = json.loads((tmp_path / "out/card.json").read_text())
+    assert (card["conditioning"]["highpass_hz"], card["conditioning"]["notch_hz"]) == (20, 0)
+    emg_TC = np.load(folder / "S1.npz")["emg"][: 3 * RATE]
+    np.save(tmp_path / "recording.npy", emg_TC)
+    lines = run(tmp_path / "out", tmp_path / "recording.npy")
+    wanted = {step.time_s: step.x_D for step in EmgStream(model, card["hop"] / RATE).push(emg_TC)}
+    assert len(lines) == len(wanted) > 20
+    for line in lines:
+        np.testing.assert_allclose(json.loads("".join(line[2:])), wanted[float(line[0])], atol=1e-4)

@@ -47,10 +47,15 @@ class Sender:
         channels: of the stream.
         first: number of the first sample.
         skips: numbers that are never sent.
+        units: of the channels, in the description; none are stated unless given.
     """
 
-    def __init__(self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG"):
-        self.outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, kind, channels, rate, "float32", uid))
+    def __init__(self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG", units=()):
+        info = pylsl.StreamInfo(name, kind, channels, rate, "float32", uid)
+        described = info.desc().append_child("channels") if units else None
+        for unit in units:
+            described.append_child("channel").append_child_value("unit", unit)
+        self.outlet = pylsl.StreamOutlet(info)
         self._clock, self._rate, self._channels = pylsl.local_clock, rate, channels
         self._first, self._skips, self._over = first, frozenset(skips), threading.Event()
         self._thread = threading.Thread(target=self._send)

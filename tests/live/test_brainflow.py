@@ -96,6 +96,15 @@ def test_another_device_and_one_that_does_not_answer_are_refused():
         open_source("brainflow:cyton,serial_port=/dev/none", replace(DEVICE, channels=8))
 
 
+def test_microvolts_of_a_board_are_converted_and_counts_refused():
+    first = read(open_source("brainflow:synthetic", DEVICE), 20)
+    millivolts = read(open_source("brainflow:synthetic", replace(DEVICE, emg_unit="mV")), 20)
+    small, large = (np.concatenate([chunk.emg_TC for chunk in chunks]).std() for chunks in (millivolts, first))
+    assert small < large / 100
+    with pytest.raises(UserError, match="trained with EMG in count; brainflow:synthetic has EMG in uV"):
+        open_source("brainflow:synthetic", replace(DEVICE, emg_unit="count"))
+
+
 def test_without_the_package_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "brainflow", None)
     with pytest.raises(UserError, match=r'pip install "cpep\[brainflow\]"'):

@@ -70,6 +70,30 @@ def test_a_stream_is_found_by_name_and_read_without_a_loss(sender, name):
     assert {chunk.lost for chunk in chunks} == {0}
 
 
+@pytest.mark.parametrize(("unit", "factor"), [("millivolts", 1000), ("-6", 1), ("unknown", 1)])
+def test_a_stream_that_states_its_unit_is_converted(sender, name, unit, factor):
+    sender(units=[unit] * 4)
+    chunks = read(open_source(f"lsl:{name}", DEVICE), lambda chunks: samples(chunks) >= 20)
+    emg_TC = np.concatenate([chunk.emg_TC for chunk in chunks])
+    assert emg_TC.dtype == np.float32
+    np.testing.assert_array_equal(np.diff(emg_TC[:, 0]), factor)
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        (["counts"] * 4, "trained with EMG in uV; lsl:.* has EMG in count"),
+        (["uV", "uV", "mV", "uV"], "has channels in mV and uV; send all of them in one unit"),
+        (["furlong"] * 4, "lsl:.*: the unit 'furlong' is not known here; .*correct the description"),
+    ],
+    ids=["counts", "mixed", "unknown"],  # they are part of the stream's name, which can hold no quote
+)
+def test_a_stream_in_a_unit_that_does_not_fit_is_refused(sender, name, units, said):
+    sender(units=units)
+    with pytest.raises(UserError, match=said):
+        open_source(f"lsl:{name}", DEVICE)
+
+
 def test_samples_that_are_dropped_are_declared_where_they_are_missing(sender, name):
     skips = [*range(400, 407), 440, *range(500, 560)]
     sender(skips=skips)

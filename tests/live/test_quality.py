@@ -26,6 +26,14 @@ def test_each_fault_is_marked_on_its_channel():
     assert quality(emg_TC, RATE, "raw") == ("flat", "clipped", "hum", "hum", "noisy", "flat", "", "")
 
 
+def test_a_channel_without_numbers_is_flat_and_spoils_no_other():
+    emg_TC = band()
+    emg_TC[:, 2] = np.nan
+    emg_TC[:, 4] *= 40
+    emg_TC[100, 5] = np.inf
+    assert quality(emg_TC, RATE, "raw") == ("", "", "flat", "", "noisy", "", "", "")
+
+
 def test_a_small_signal_of_few_steps_is_not_clipped():
     emg_TC = np.rint(1.2 * np.random.default_rng(1).normal(size=(400, 8))).astype(np.float32)
     assert set(quality(emg_TC, 200.0, "raw")) == {""}

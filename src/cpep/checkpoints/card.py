@@ -12,6 +12,7 @@ from cpep.data.recording import Device
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.models.encoder import ENCODERS
+from cpep.signal.units import factor
 from cpep.types import UserError
 
 
@@ -69,20 +70,26 @@ class Card:
             path: what the user gave, for the error, if it is not the store.
 
         Raises:
-            UserError: other channels, rate or kind of EMG; EMG in another unit, where both are known; or another
-                anchor, see ``Anchor.refuse_other``.
+            UserError: other channels, rate or kind of EMG; EMG that was conditioned in another way; EMG in another
+                unit, see ``refuse_other_unit``; or another anchor, see ``Anchor.refuse_other``.
         """
         mine, theirs, name = self.device, store.device, str(path or store.path)
         for what in ("channels", "emg_rate", "emg_kind"):
             trained, given = getattr(mine, what), getattr(theirs, what)
             if trained != given:
                 raise UserError(f"the checkpoint was trained with {what} {trained}; {name} has {given}")
+        if mine.conditioning != theirs.conditioning:
+            raise UserError(
+                f"the checkpoint was trained on EMG that is {mine.conditioning}; {name} has EMG that is "
+                f"{theirs.conditioning}; prepare the recordings again with `cpep data prepare "
+                f"{mine.conditioning.options}`"
+            )
         refuse_other_unit("EMG", mine.emg_unit, theirs.emg_unit, name)
         mine.anchor.refuse_other(theirs.anchor, name)
 
 
 def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
-    """Check a unit against the unit of a checkpoint.
+    """Check a unit against the unit of a checkpoint; units with a factor between them, as V and uV, fit each other.
 
     Args:
         what: signal that has the unit, for the error.
@@ -91,9 +98,9 @@ def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:
         name: name of the given recordings, for the error.
 
     Raises:
-        UserError: both are known and differ.
+        UserError: both are known, and no factor leads from one to the other.
     """
-    if trained and given and trained != given:
+    if trained and given and factor(given, trained) is None:
         raise UserError(
             f"the checkpoint was trained with {what} in {trained}; {name} has {what} in {given}; convert to "
             f"{trained} (a sidecar has scale and unit for that), or take a checkpoint that was trained in {given}"

@@ -6,6 +6,7 @@ is needed to rebuild and to judge the model: sizes, device, vocabulary, split, s
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import shutil
@@ -17,17 +18,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cpep.checkpoints.card import Card
+from cpep.checkpoints.card import Card, refuse_other_unit
 from cpep.checkpoints.registry import MODELS
 from cpep.data.frontend import Frontend
 from cpep.data.statistics import CentreSpread
 from cpep.data.store.store import device_from_json
 from cpep.runtime.files import atomic_path, read_json, write_json
 from cpep.runtime.hub import local
+from cpep.signal.conditioning import conditioned
+from cpep.signal.units import factor
 from cpep.types import FloatArray, UserError
 
 FORMAT, READABLE = 6, (5, 6)
 """Format that is written, and formats that are read; in format 5 the anchor is called pose."""
+MOST_OFFSET = 1.0
+"""Largest offset of a window of high-passed EMG, over its SD; even a jump in it makes less."""
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
 
@@ -67,15 +72,58 @@ class Model(nn.Module):
         """Parameters of the network."""
         return sum(p.numel() for p in self.net.parameters())
 
+    def in_unit(self, unit: str) -> Model:
+        """Return the model for EMG in another unit; it shares the network, and its front end is rescaled exactly.
+
+        Args:
+            unit: of the EMG, as ``cpep.signal.units`` spells it; empty where it is not known, which changes nothing.
+
+        Raises:
+            UserError: no factor leads from that unit to the checkpoint's.
+        """
+        mine = self.card.device.emg_unit
+        refuse_other_unit("EMG", mine, unit, "what is given")
+        times = factor(mine, unit) if mine and unit else 1.0
+        assert times is not None
+        if times == 1.0:
+            return self
+        other = copy.copy(self)
+        other._modules = dict(self._modules)  # else the copy would put its front end into this model
+        other.frontend = None if self.frontend is None else self.frontend.rescaled(times)
+        other.card = dataclasses.replace(self.card, device=dataclasses.replace(self.card.device, emg_unit=unit))
+        return other
+
+    def condition(self, emg_TC: FloatArray) -> FloatArray:
+        """Return a whole recording filtered as the training data were, (samples, channels), float32.
+
+        Offset, drift, jumps and, where the model was trained so, hum are taken out, from the first sample on.
+        ``EmgStream`` does the same with a stream. Where the training data were not filtered, neither is this.
+
+        Args:
+            emg_TC: a recording as the device delivers it, samples x channels.
+
+        Raises:
+            UserError: another number of channels, or values that are not finite.
+        """
+        device = self.card.device
+        if emg_TC.ndim != 2 or emg_TC.shape[1] != device.channels:
+            raise UserError(
+                f"a recording of shape {emg_TC.shape}; this checkpoint conditions (samples, {device.channels})"
+            )
+        if not np.isfinite(emg_TC).all():
+            raise UserError("the recording is not finite; cut or interpolate the samples that are NaN or infinite")
+        return conditioned(emg_TC, device.conditioning, device.emg_rate)
+
     def calibrate(self, emg_CT: FloatArray) -> CentreSpread:
         """Return centre and spread of one session, for ``encode_emg``; no label is needed.
 
         Args:
-            emg_CT: a recording of some minutes in which the hand does many things, in the device's unit.
+            emg_CT: a recording of some minutes in which the hand does many things, in the device's unit, and filtered
+                by ``condition``.
 
         Raises:
-            UserError: wrong channels, values that are not finite, less than one window, or a model without an EMG
-                encoder.
+            UserError: wrong channels, values that are not finite, less than one window, EMG that was not filtered, or
+                a model without an EMG encoder.
         """
         if emg_CT.ndim != 2 or len(emg_CT) != self.card.device.channels:
             raise UserError(
@@ -88,6 +136,7 @@ class Model(nn.Module):
                 f"a recording of {emg_CT.shape[1]} samples is shorter than one window of {self.card.samples}; give "
                 "one of some minutes"
             )
+        self._refuse_unconditioned(np.asarray(emg_CT)[None])
         return self.emg_frontend.standard_of(np.asarray(emg_CT).T)
 
     @torch.no_grad()
@@ -95,7 +144,8 @@ class Model(nn.Module):
         """Embed EMG windows.
 
         Args:
-            emg_BCT: float, in the device's unit; channels and samples as in training.
+            emg_BCT: float, in the device's unit; channels and samples as in training. Cut windows from a recording
+                that ``condition`` has filtered.
             standard: centre and spread of their session, from ``calibrate``; without it, those typical of training
                 people, with which a new person is recognised less well.
 
@@ -104,7 +154,8 @@ class Model(nn.Module):
             [CLS]; for a model that predicts pose, the features that its decoder reads, averaged over time.
 
         Raises:
-            UserError: wrong shape, values that are not finite, or a model without an EMG encoder.
+            UserError: wrong shape, values that are not finite, EMG that was not filtered, or a model without an EMG
+                encoder.
         """
         return self.embed_signal(self._signal(emg_BCT, standard))
 
@@ -157,7 +208,28 @@ class Model(nn.Module):
     def _signal(self, emg_BCT: Tensor, standard: CentreSpread | None) -> Tensor:
         """Check EMG windows and return the input of the network."""
         _check(emg_BCT, (self.card.device.channels, self.card.samples), "EMG", "channels x samples")
-        return self.emg_frontend.signal(emg_BCT.float().cpu().transpose(1, 2), standard).to(self.device)
+        emg_BCT = emg_BCT.float().cpu()
+        self._refuse_unconditioned(emg_BCT.numpy())
+        return self.emg_frontend.signal(emg_BCT.transpose(1, 2), standard).to(self.device)
+
+    def _refuse_unconditioned(self, emg_BCT: FloatArray) -> None:
+        """Check that no channel of a window has an offset that a high-pass would have taken out.
+
+        Raises:
+            UserError: one has.
+        """
+        wanted = self.card.device.conditioning
+        if not wanted.highpass_hz:
+            return
+        offset_BC = np.abs(emg_BCT.mean(axis=2, dtype=np.float64))
+        found = np.argwhere(offset_BC > MOST_OFFSET * emg_BCT.std(axis=2, dtype=np.float64))
+        if len(found):
+            window, channel = found[0]
+            raise UserError(
+                f"channel {channel} has an offset of {offset_BC[window, channel]:.3g} {self.card.device.emg_unit}, "
+                f"and this checkpoint was trained on EMG that is {wanted}; filter the whole recording first, with "
+                "Model.condition(emg_TC), and cut windows from that"
+            )
 
 
 def _check(x: Tensor, wanted: tuple[int, int], what: str, axes: str) -> None:

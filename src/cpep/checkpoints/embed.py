@@ -25,9 +25,8 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
     """
     model.card.refuse_other(store)
     frames, device = round(model.card.window_s * store.frame_rate), model.device
-    read = distributed.main_rank_first(
-        lambda: model.emg_frontend.reader(store, frames)
-    )  # writes the bins of the store
+    frontend = model.in_unit(store.device.emg_unit).emg_frontend
+    read = distributed.main_rank_first(lambda: frontend.reader(store, frames))  # writes the bins of the store
     return lambda windows: read(windows).to(device)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cpep.hand.joints import understands
 from cpep.runtime.registry import Registry
+from cpep.signal.units import factor
 from cpep.types import FloatArray, UserError
 
 Standardise = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
@@ -120,13 +121,15 @@ class Anchor:
             name: how the user calls these, for the sentence.
 
         Raises:
-            UserError: other columns; or, where both are known, another kind or unit.
+            UserError: other columns; or, where both are known, another kind or unit. Where the kind takes its scale
+                out of an anchor, units with a factor between them, as cm and mm, fit each other.
         """
         if not other.names:
             return
         mine, theirs = self.names, other.names
         known = self.is_known and other.is_known
-        other_unit = self.unit and other.unit and self.unit != other.unit
+        alike = self.kind.standardise is not None and factor(other.unit, self.unit) is not None
+        other_unit = self.unit and other.unit and self.unit != other.unit and not alike
         if len(mine) != len(theirs) or (known and (other_unit or self.kind != other.kind)):
             raise UserError(f"the checkpoint was trained with {self}; {name} has {other}")
         if mine != theirs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -85,8 +87,16 @@ class Frontend(nn.Module):
             self.centre_F.copy_(torch.from_numpy(prior.centre_F))
             self.spread_F.copy_(torch.from_numpy(prior.spread_F))
 
+    def rescaled(self, factor: float) -> Frontend:
+        """Return the front end for EMG of another unit, in which all values are ``factor`` times as large."""
+        other = copy.deepcopy(self)
+        other.level_C *= factor
+        if self.bin_samples:
+            other.centre_F[: len(self.level_C)] += math.log(factor)  # the energies; rates stay
+        return other
+
     def standard_of(self, emg_TC: FloatArray) -> CentreSpread:
-        """Return centre and spread (F,) of one recording, for windows of it that come without a store."""
+        """Return centre and spread (F,) of one conditioned recording, for windows of it that come without a store."""
         if self.normalisation == "none":
             return self.typical()
         emg_TC = np.asarray(emg_TC, dtype=np.float32)

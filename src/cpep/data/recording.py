@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
+from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
 from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
 
@@ -23,6 +24,12 @@ class Device:
         anchor_names: columns of the anchor, such as joints; empty where there is none.
         anchor_unit: ``rad`` for joint angles, ``count`` for an uncalibrated glove, ...; empty where it is not known.
         anchor_kind: one of ``cpep.data.anchor.ANCHORS``; empty where the unit says it.
+        highpass_hz: cut-off of the high-pass that cpep puts over the EMG, Hz; 0 where the data say that it was done
+            before. ``None`` stands for the usual one of such EMG, which takes its place at once.
+        notch_hz: mains, Hz, whose hum cpep takes out; 0 for none.
+
+    Raises:
+        UserError: EMG of this kind and rate cannot be filtered so.
     """
 
     channels: int
@@ -33,6 +40,29 @@ class Device:
     anchor_names: tuple[str, ...] = ()
     anchor_unit: str = ""
     anchor_kind: str = ""
+    highpass_hz: float | None = None
+    notch_hz: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.highpass_hz is None:
+            object.__setattr__(self, "highpass_hz", usual_highpass(self.emg_kind, self.emg_rate))
+        if self.emg_kind == "envelope" and self.conditioning:
+            raise UserError("an envelope has neither offset nor hum to filter out; leave out high-pass and notch")
+        self.conditioning.check(self.emg_rate)
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """What cpep filters out of the EMG."""
+        return Conditioning(self.highpass_hz or 0.0, self.notch_hz)
+
+    def filtered(self, asked: Asked) -> Device:
+        """Return the device with what is asked for in place of its conditioning.
+
+        Raises:
+            UserError: EMG of this kind and rate cannot be filtered so.
+        """
+        wanted = asked.of(self.conditioning)
+        return replace(self, highpass_hz=wanted.highpass_hz, notch_hz=wanted.notch_hz)
 
     @property
     def anchor(self) -> Anchor:

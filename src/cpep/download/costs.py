@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from cpep.data.readers.metadata import MetadataRow, plain_stage
 from cpep.download.http import Remote
+from cpep.download.nemar import NemarPlan
 from cpep.download.plan import TABLE, Plan, free_bytes
 from cpep.download.selection import seconds_of
+from cpep.download.subset import RECORDING
 from cpep.runtime.files import clock
+
+RATES = (10e6, 50e6)
+"""Bytes per second for which the time of a download from NEMAR is said."""
+
+ANSWER_S = 0.3
+"""Time that NEMAR takes to answer, by those who run it 0.2 to 0.6 s."""
 
 SAMPLE = 4 << 20
 """Bytes of the metadata that are read to measure how fast the server is."""
@@ -41,10 +49,11 @@ def measure(prefix: str) -> Pace:
 
 
 def recordings(rows: Sequence[MetadataRow]) -> str:
-    """Sum up rows of metadata.csv in words."""
-    users, stages = {row.user for row in rows}, {plain_stage(row.stage) for row in rows}
+    """Sum up recordings in words."""
+    users, stages = {row.user for row in rows}, {plain_stage(row.stage) for row in rows} - {""}
     hours = sum(map(seconds_of, rows)) / 3600
-    return f"recordings {len(rows):,}, users {len(users)}, stages {len(stages)}, hours {hours:.2f}"
+    length = f"{hours:.2f}" if hours else "unknown"
+    return f"recordings {len(rows):,}, users {len(users)}, stages {len(stages)}, hours {length}"
 
 
 def text(plan: Plan, pace: Pace | None = None, threads: int = 8, bytes_per_s: float | None = None) -> str:
@@ -62,6 +71,32 @@ def text(plan: Plan, pace: Pace | None = None, threads: int = 8, bytes_per_s: fl
     if pace is not None:
         lines.append(f"  time        {_time(left, pace, threads, bytes_per_s)}")
     return "\n".join([f"emg2pose from {plan.tar.url}", *lines])
+
+
+def nemar_text(plan: NemarPlan, threads: int = 8, bytes_per_s: float | None = None) -> str:
+    """Return the plan of a download from NEMAR as lines: recordings, bytes, disk and time."""
+    left = plan.left()
+    signals = sum(RECORDING.fullmatch(entry.path) is not None for entry in plan.files)
+    lines = [
+        f"  wanted      {recordings(plan.rows)}",
+        f"  bytes       {_size(sum(entry.size for entry in plan.files))} in {len(plan.files):,} files, "
+        f"{signals:,} of them recordings; {_size(sum(left.values()))} in {len(left):,} files are to fetch",
+        f"  disk        {_size(free_bytes(plan.out))} free in {plan.out}",
+        f"  time        {_nemar_time(plan, threads, bytes_per_s)}",
+    ]
+    return "\n".join([f"{plan.release} from {plan.release.prefix}", *lines])
+
+
+def _nemar_time(plan: NemarPlan, threads: int, bytes_per_s: float | None) -> str:
+    """Say how long bytes and answers take; files of one content are asked for once."""
+    left = plan.left()
+    need, asked = sum(left.values()), len({entry.checksum for entry in left})
+    rates = [rate for rate in RATES if bytes_per_s is None or rate <= bytes_per_s] or [bytes_per_s or 0.0]
+    times = ", ".join(f"{clock(need / rate)} at {rate / 1e6:g} MB/s" for rate in rates)
+    return (
+        f"{times}; at least {clock(asked * ANSWER_S / threads)} for {asked:,} requests over {threads} connections, "
+        f"{ANSWER_S:g} s each"
+    )
 
 
 def _index(plan: Plan, pace: Pace | None, threads: int) -> str:

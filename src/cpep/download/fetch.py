@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from cpep.data.readers.emg2pose import check_file
-from cpep.download.http import GOES_ON, side_by_side
+from cpep.download.connections import GOES_ON, side_by_side
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
 from cpep.download.tar_walk import walk
@@ -113,7 +113,7 @@ class _Fetch:
     def _bring(self, header: Header, path: Path, kept: Path) -> str:
         """Bring a file to its size and give it its name; else remove it and return what is wrong with it."""
         with kept.open("ab") as file:
-            _alone(file.fileno(), kept)
+            alone(file.fileno(), kept)
             have = kept.stat().st_size
             if have > header.size:
                 file.truncate(0)
@@ -133,7 +133,7 @@ class _Fetch:
         return ""
 
 
-def _alone(descriptor: int, path: Path) -> None:
+def alone(descriptor: int, path: Path) -> None:
     """Refuse a file that another process is writing."""
     try:
         import fcntl

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cpep.data.readers.folder import STORE_INDEX
-from cpep.data.readers.metadata import METADATA, MetadataRow, parse_metadata, read_metadata
-from cpep.download.http import Limiter, Remote
+from cpep.data.readers.metadata import METADATA, MetadataRow, parse_metadata
+from cpep.download.connections import Limiter
+from cpep.download.http import Remote
 from cpep.download.selection import Selection, choose, seconds_of
 from cpep.download.tar_index import TarIndex, load_index
 from cpep.runtime.files import atomic_path, write_text
@@ -49,9 +50,34 @@ def fetch_metadata(prefix: str, out: Path, note: Callable[[str], None]) -> list[
     Raises:
         UserError: it cannot be fetched or written, or is no metadata.
     """
-    path = out / METADATA
+    refuse_folder(out)
+    rows = fetch_table(prefix, out / METADATA, note)
+    if not (out / LICENSE_FILE).exists():
+        write_text(out / LICENSE_FILE, LICENSE)
+    return rows
+
+
+def refuse_folder(out: Path) -> None:
+    """Refuse a place where recordings must not be written.
+
+    Raises:
+        UserError: it is a prepared store, or a file.
+    """
     if (out / STORE_INDEX).exists() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out} is a prepared store, or no folder; choose another place for the recordings")
+
+
+def fetch_table(prefix: str, path: Path, note: Callable[[str], None]) -> list[MetadataRow]:
+    """Return the rows of a file of emg2pose's metadata, which is fetched where it is not there.
+
+    Args:
+        prefix: as in ``fetch_metadata``.
+        path: of the file.
+        note: as in ``fetch_metadata``.
+
+    Raises:
+        UserError: it cannot be fetched or written, or is no metadata.
+    """
     if not path.exists():
         with Remote(prefix + TABLE) as remote, atomic_path(path) as temporary:
             temporary.write_bytes(remote.read(0, remote.size))
@@ -60,13 +86,11 @@ def fetch_metadata(prefix: str, out: Path, note: Callable[[str], None]) -> list[
             except UserError as error:
                 reason = str(error).replace(str(temporary), "it")
                 raise UserError(f"{remote.url} is not the metadata of emg2pose: {reason}") from error
-    if not (out / LICENSE_FILE).exists():
-        write_text(out / LICENSE_FILE, LICENSE)
     if prefix == PREFIX:
         found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         if found != TABLE_MD5:
             note(f"{path} has md5 {found}, not {TABLE_MD5} as published: it was edited, or there is a new one")
-    return read_metadata(out)
+    return parse_metadata(path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +154,7 @@ class Plan:
         Raises:
             UserError: it cannot.
         """
-        need, free = self.left(), free_bytes(self.out)
-        if need > free:
-            raise UserError(
-                f"{self.out}: {need / 1e9:,.2f} GB are to come and {free / 1e9:,.2f} GB are free; "
-                "make room, choose another place, or ask for less"
-            )
+        check_space(self.out, self.left())
 
 
 def make_plan(
@@ -196,6 +215,20 @@ def bytes_here(folder: Path) -> dict[str, int]:
 def bytes_left(name: str, size: float, here: dict[str, int]) -> float:
     """Return how many bytes of a recording are still to come, given the sizes of files ``here``."""
     return 0 if name in here else max(size - here.get(partial_of(Path(name)).name, 0), 0)
+
+
+def check_space(folder: Path, need: float) -> None:
+    """Refuse what the disk cannot hold.
+
+    Raises:
+        UserError: it has fewer than ``need`` bytes free.
+    """
+    free = free_bytes(folder)
+    if need > free:
+        raise UserError(
+            f"{folder}: {need / 1e9:,.2f} GB are to come and {free / 1e9:,.2f} GB are free; "
+            "make room, choose another place, or ask for less"
+        )
 
 
 def free_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Which recordings of emg2pose are wanted, from its metadata.csv."""
+"""Which recordings of a data set are wanted, from what its tables say of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Selection:
-    """Filters of the rows of metadata.csv, all of which hold; empty ones let everything pass.
+    """Filters of recordings, all of which hold; empty ones let everything pass.
 
     With one seed a choice only grows: more users or hours include all recordings of fewer.
 
@@ -39,14 +39,24 @@ def seconds_of(row: MetadataRow) -> float:
     return max(row.end - row.start, 0.0)
 
 
-def choose(rows: Sequence[MetadataRow], selection: Selection) -> list[MetadataRow]:
+def choose(rows: Sequence[MetadataRow], selection: Selection, dataset: str = "emg2pose") -> list[MetadataRow]:
     """Return the wanted rows; with a bound on hours, in the order in which they were taken.
+
+    Args:
+        rows: all recordings.
+        selection: which of them are wanted.
+        dataset: its name, for the sentences.
 
     Raises:
         UserError: a name is unknown, fewer people are there than asked for, or nothing is left.
     """
-    _known("--split", selection.splits, SPLITS)
-    _known("--stages", selection.stages, {plain_stage(row.stage) for row in rows})
+    _known("--split", selection.splits, SPLITS, dataset)
+    stages = {plain_stage(row.stage) for row in rows} - {""}
+    if selection.splits and not any(row.split for row in rows):
+        raise UserError(f"--split: {dataset} says of no recording in which split it is; leave it out")
+    if selection.stages and not stages:
+        raise UserError(f"--stages: {dataset} says of no recording of which stage it is; leave it out")
+    _known("--stages", selection.stages, stages, dataset)
     kept = [
         row
         for row in rows
@@ -54,19 +64,19 @@ def choose(rows: Sequence[MetadataRow], selection: Selection) -> list[MetadataRo
         and (not selection.stages or plain_stage(row.stage) in selection.stages)
     ]
     if selection.users:
-        users = _users(rows, kept, selection)
+        users = _users(rows, kept, selection, dataset)
         kept = [row for row in kept if row.user in users]
     if selection.hours is not None:
-        kept = _in_turn(kept, selection.hours * 3600, selection.seed)
+        kept = _in_turn(kept, selection.hours * 3600, selection.seed, dataset)
     if not kept:
-        raise UserError("no recording of emg2pose is of these users, stages and splits together; ask for more")
+        raise UserError(f"no recording of {dataset} is of these users, stages and splits together; ask for more")
     return kept
 
 
-def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: Selection) -> set[str]:
+def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: Selection, dataset: str) -> set[str]:
     """Return the people asked for by name, or drawn among people with a recording in ``kept``."""
     if len(selection.users) > 1 or not selection.users[0].isdecimal():
-        _known("--users", selection.users, {row.user for row in rows})
+        _known("--users", selection.users, {row.user for row in rows}, dataset)
         return set(selection.users)
     count, present = int(selection.users[0]), {row.user for row in kept}
     if not 1 <= count <= len(present):
@@ -74,10 +84,10 @@ def _users(rows: Sequence[MetadataRow], kept: Sequence[MetadataRow], selection: 
     return set(sorted(present, key=lambda user: _draw(selection.seed, user))[:count])
 
 
-def _in_turn(rows: Sequence[MetadataRow], seconds: float, seed: int) -> list[MetadataRow]:
+def _in_turn(rows: Sequence[MetadataRow], seconds: float, seed: int, dataset: str) -> list[MetadataRow]:
     """Take recordings until they are long enough, the next always from the user with the least so far."""
     if rows and not any(map(seconds_of, rows)):
-        raise UserError("--hours needs the columns start and end of metadata.csv, which are empty; leave it out")
+        raise UserError(f"--hours: {dataset} says of no recording how long it is; leave it out")
     waiting: dict[str, list[MetadataRow]] = {}
     for row in sorted(rows, key=lambda row: _draw(seed, row.filename), reverse=True):
         waiting.setdefault(row.user, []).append(row)
@@ -98,9 +108,9 @@ def _draw(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()
 
 
-def _known(option: str, asked: Sequence[str], there: Sequence[str] | set[str]) -> None:
-    """Refuse a name that metadata.csv does not have."""
+def _known(option: str, asked: Sequence[str], there: Sequence[str] | set[str], dataset: str) -> None:
+    """Refuse a name that no recording has."""
     for name in asked:
         if name not in there:
             near = difflib.get_close_matches(name, there, 3, 0.4) or sorted(there)[:5]
-            raise UserError(f"{option} {name}: emg2pose has none of that name; it has {', '.join(near)}, ...")
+            raise UserError(f"{option} {name}: {dataset} has none of that name; it has {', '.join(near)}, ...")

@@ -16,7 +16,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from cpep.download.http import Remote, side_by_side
+from cpep.download.connections import side_by_side
+from cpep.download.http import Remote
 from cpep.download.tar_index import BLOCK, Damaged, Header, TarIndex, read_header
 from cpep.types import Progress, no_progress
 

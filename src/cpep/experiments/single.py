@@ -97,6 +97,7 @@ def evaluate_checkpoint(
     started, clock_start = datetime.now(UTC), time.monotonic()
     store = prepared(data, out / "store", say)
     model.card.refuse_other(store)
+    model = model.in_unit(store.device.emg_unit)
     split = split_for(model, store, test_users)
     split.refuse_single()
     say(describe(store, [split], config))
@@ -221,17 +222,21 @@ def export_folder(
     """
     if out.exists():
         raise UserError(f"{out} exists; choose another folder or delete it")
-    model = load(checkpoint)
-    sample, gallery = noise(model), None
+    model, gallery = load(checkpoint), None
     if book is not None:
         found = GestureBook.load(book, model)
         if not found.names:
             raise UserError(f"{book} has no gesture; add one first, or export without a book")
         gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS, found.usual_E, found.spread_E)
-    if check is not None:
+    if check is None:
+        sample = noise(model)
+    else:
         with tempfile.TemporaryDirectory() as scratch:
             store = prepared(check, Path(scratch) / "store", say)
             model.card.refuse_other(store, check)
+            if model.card.device.emg_unit != (unit := store.device.emg_unit):
+                model = model.in_unit(unit)
+                say(f"the graphs take EMG in {model.card.device.emg_unit}, as {check} has it")
             sample = held_out(model, store, split_for(model, store, ()))
     with atomic_path(out) as temporary:
         write_export(temporary, model, gallery)

@@ -18,13 +18,14 @@ from cpep.export.graph import (
     write_graph,
 )
 from cpep.runtime.files import write_json
+from cpep.signal.conditioning import Conditioner
 from cpep.types import FloatArray, IntArray
 
 FLOAT, INT8 = "model.onnx", "model.int8.onnx"
 """Names of the two graphs in the folder."""
 
 MEANING = {
-    "emg": "the last window, oldest sample first, in the unit of this card; zeros before the first sample",
+    "emg": "the last window, oldest sample first, in the unit of this card and conditioned as it says; else zeros",
     "centre": "of this session, Model.calibrate(recording).centre_F; start holds the training people's",
     "spread": "of this session, Model.calibrate(recording).spread_F; start holds the training people's",
     "moments": "running mean and mean square: start, then new_moments of the call before; a call for every hop",
@@ -86,7 +87,11 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
 
 
 def card_of(graph: Calibrated) -> dict[str, Any]:
-    """Return the content of card.json, as plain values: a program needs it to run the graphs."""
+    """Return the content of card.json, as plain values: a program needs it to run the graphs.
+
+    ``conditioning`` says how EMG is filtered before a graph reads it: ``sections`` are the second-order sections of
+    the high-pass and of the notches, and ``steady`` is their state after an endless past of ones.
+    """
     card, frontend = graph.model.card, graph.model.emg_frontend
     start = {name: value[0] for name, value in graph.beginning(1).items()}
     return {
@@ -95,6 +100,7 @@ def card_of(graph: Calibrated) -> dict[str, Any]:
         "channels": card.device.channels,
         "unit": card.device.emg_unit,
         "emg": card.device.emg_kind,
+        "conditioning": Conditioner(card.device.conditioning, card.device.emg_rate, card.device.channels).plain(),
         "window": card.samples,
         "hop": graph.hop,
         "normalisation": frontend.normalisation,

@@ -1,6 +1,6 @@
 """Recognise gestures in EMG with an exported model; needs onnxruntime and NumPy alone.
 
-python run.py RECORDING.npy                     samples x channels, in the unit that card.json says
+python run.py RECORDING.npy                     samples x channels, as the device delivers it, in card.json's unit
 python run.py RECORDING.npy model.int8.onnx     the same with the smaller graph
 program | python run.py -                       float32 from a pipe, one sample of all channels after the other
 """
@@ -25,6 +25,51 @@ def hops(source: str, hop: int, channels: int) -> Iterator[Any]:
         yield np.frombuffer(part, np.float32).reshape(hop, channels)
 
 
+class Conditioner:
+    """Filters EMG as in training: takes out jumps of the offset, then what the second-order sections stop.
+
+    ``said`` is the entry ``conditioning`` of card.json. Where a stream lost samples, begin with a new one.
+    """
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        self.said, self.sections = said, np.array(said["sections"]).reshape(-1, 6)
+        self.last: Any = None
+
+    def filtered(self, emg: Any) -> Any:
+        """Return the next samples (T, C), filtered."""
+        return np.array([self.sample(x) for x in emg.astype(np.float64)]) if len(self.sections) else emg
+
+    def sample(self, x: Any) -> Any:
+        """Return the next sample (C,), filtered."""
+        if self.last is None:
+            self.last, self.offset = x, np.zeros_like(x)
+            self.usual, self.sum, self.count = None, np.zeros_like(x), 0
+            self.state = [[low * x, high * x] for low, high in self.said["steady"]]
+        step, self.last = x - self.last, x
+        if self.said["jumps"]:
+            self.offset = self.offset + self.jump(step, **self.said["jumps"])
+        x = x - self.offset
+        for (b0, b1, b2, _, a1, a2), state in zip(self.sections, self.state, strict=True):
+            y = b0 * x + state[0]
+            state[:] = b1 * x - a1 * y + state[1], b2 * x - a2 * y
+            x = y
+        return x
+
+    def jump(self, step: Any, block: int, rise: float, fall: float, jump: float, clipped: float) -> Any:
+        """Return the step (C,) from the sample before where it is far larger than usual, zero elsewhere."""
+        square, far = step**2, np.zeros_like(step)
+        if self.usual is not None:
+            far = np.where((self.usual > 0) & (square > jump**2 * self.usual), step, 0)
+            square = np.where(self.usual > 0, np.minimum(square, clipped**2 * self.usual), square)
+        self.sum, self.count = self.sum + square, self.count + 1
+        if self.count == block:
+            mean = self.sum / block
+            usual = mean if self.usual is None else self.usual
+            self.usual = usual + np.where(mean > usual, rise, fall) * (mean - usual)
+            self.sum, self.count = np.zeros_like(step), 0
+        return far
+
+
 def main(source: str, graph: str = "model.onnx") -> None:
     """Print time, gesture and its similarity at every hop once the window is full."""
     here = Path(__file__).parent
@@ -36,7 +81,9 @@ def main(source: str, graph: str = "model.onnx") -> None:
     session = onnxruntime.InferenceSession(here / graph, options)
     beside = {name: np.array([value], card["types"][name]) for name, value in card["start"].items()}
     window = np.zeros((1, card["window"], card["channels"]), np.float32)
-    for count, new in enumerate(hops(source, card["hop"], card["channels"]), 1):
+    conditioner = Conditioner(card["conditioning"])
+    for count, raw in enumerate(hops(source, card["hop"], card["channels"]), 1):
+        new = conditioner.filtered(raw)
         window = np.concatenate([window[:, len(new) :], new[None]], axis=1, dtype=np.float32)
         embedding, *after = session.run(None, {"emg": window, **beside})
         beside.update(zip(beside, after, strict=False))  # the running state, where the model has one

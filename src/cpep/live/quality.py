@@ -29,6 +29,7 @@ def quality(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[str, ...]:
         rate: samples per second.
         kind: hum is looked for in raw signals alone.
     """
+    emg_TC = np.where(np.isfinite(emg_TC), emg_TC, 0)  # a channel that delivers no numbers is flat
     spread_C = emg_TC.std(axis=0)
     usual = float(np.median(spread_C))
     largest_C = np.abs(emg_TC).max(axis=0)

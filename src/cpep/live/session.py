@@ -72,7 +72,7 @@ class View:
 
     Attributes:
         time_s: stream clock, seconds.
-        emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, of each span the value furthest from zero.
+        emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, conditioned, of each span the value furthest from zero.
         column: number of the last of these spans since the start. Spans are cut from the samples that came, whatever
             their chunks; lost samples are in no span.
         column_s: length of a span, seconds.
@@ -190,9 +190,9 @@ class Session(Observer):
             self._events.append(state.event)
 
     def on_chunk(self, chunk: Chunk) -> None:
-        """Keep what is drawn and judged."""
+        """Keep what is drawn, which is conditioned, and what is judged, which is not."""
         self._made = chunk.made
-        part_TC = np.concatenate([self._part_TC, chunk.emg_TC])
+        part_TC = np.concatenate([self._part_TC, self._loop.stream.latest_TC])
         spans = len(part_TC) // self._span
         cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.channels)
         furthest_KC = np.abs(cut_KSC).argmax(axis=1)

@@ -69,7 +69,7 @@ def streams_of(
     wanted = set(indices)
     for files in sessions(store):
         if mine := [index for index in files if index in wanted]:
-            stream = EmgStream(model, hop_s)
+            stream = EmgStream(model.in_unit(store.device.emg_unit), hop_s, conditioned=True)
             yield StoreSession(store, mine, stream.hop_samples), stream
 
 

@@ -10,6 +10,7 @@ from cpep.data.frontend import standardised
 from cpep.data.statistics import CentreSpread, Running
 from cpep.data.store.frames import POWER_BLOCK_S, block_end
 from cpep.live.signals import Chunk, StreamStep
+from cpep.signal.conditioning import Conditioner, Conditioning
 from cpep.types import FloatArray, UserError
 
 HOP_S = 0.05
@@ -51,7 +52,7 @@ class Ring:
 
 
 class EmgStream:
-    """Embeds a stream with a checkpoint's own preprocessing.
+    """Embeds a stream with a checkpoint's own conditioning and preprocessing.
 
     How the stream is cut into chunks does not matter. Windows end on a grid that counts from the first sample,
     and each is what ``checkpoints.embed`` makes of the same samples under ``causal`` normalisation. Arrays are
@@ -62,12 +63,15 @@ class EmgStream:
         hop_s: time from embedding to embedding, rounded to whole bins of the checkpoint.
         standard: centre and spread of this session, from ``Model.calibrate``, which then stay as they are;
             needed by a checkpoint that was trained with the normalisation ``recording``.
+        conditioned: whether the EMG is conditioned already, as in a store.
 
     Raises:
         UserError: a checkpoint that needs a calibration, without one; or one without an EMG encoder.
     """
 
-    def __init__(self, model: Model, hop_s: float = HOP_S, standard: CentreSpread | None = None) -> None:
+    def __init__(
+        self, model: Model, hop_s: float = HOP_S, standard: CentreSpread | None = None, *, conditioned: bool = False
+    ) -> None:
         frontend, device = model.emg_frontend, model.card.device
         if frontend.normalisation == "recording" and standard is None:
             raise UserError(
@@ -85,8 +89,12 @@ class EmgStream:
         self._signal = torch.zeros(1, rows, frontend.columns)
         self._recent = max(1, round(ENERGY_S * self.rate / self._bin))
         self._scale = _Scale(model, standard)
+        filtered = Conditioning() if conditioned else device.conditioning
+        self._conditioner = Conditioner(filtered, self.rate, self.channels)
         self.sample = 0
         """Samples so far, those lost among them."""
+        self.latest_TC = np.zeros((0, self.channels), np.float32)
+        """The samples of the last ``push``, conditioned; those that are not finite as they came."""
         self._solid = 0  # rows since the last loss
 
     @property
@@ -116,21 +124,26 @@ class EmgStream:
         if emg_TC.ndim != 2 or emg_TC.shape[1] != self.channels:
             raise UserError(f"a chunk of shape {emg_TC.shape}; this checkpoint takes (samples, {self.channels})")
         steps: list[StreamStep] = []
+        parts: list[FloatArray] = []
         good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))
         edges = np.flatnonzero(np.diff(good_T)) + 1
         for first, stop in zip([0, *edges], [*edges, len(good_T)], strict=True):
             if first == stop:
                 continue
+            parts.append(emg_TC[first:stop])
             if good_T[first]:
-                self._add(emg_TC[first:stop], steps)
+                parts[-1] = self._conditioner.push(parts[-1])
+                self._add(parts[-1], steps)
             else:
                 self.lose(int(stop - first))
+        self.latest_TC = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else emg_TC
         return steps
 
     def lose(self, samples: int) -> None:
         """Declare that samples are missing: the clock goes on, and no window reaches over the gap."""
         self.sample += samples
         self._solid = self._filled = 0
+        self._conditioner.reset()
 
     def _add(self, emg_TC: FloatArray, steps: list[StreamStep]) -> None:
         at = 0

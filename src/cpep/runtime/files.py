@@ -105,9 +105,10 @@ def refuse_broken_link(path: Path) -> None:
         UserError: it is one; the sentence says where it leads.
     """
     if path.is_symlink() and not path.exists():
-        raise UserError(
-            f"{path} is a link that leads nowhere (to {path.readlink()}); fetch that file, or remove the link"
-        )
+        target = path.readlink()
+        annexed = "annex" in target.parts and "objects" in target.parts
+        remedy = f"fetch it with `datalad get {path}`" if annexed else "fetch that file, or remove the link"
+        raise UserError(f"{path} is a link that leads nowhere (to {target}); {remedy}")
 
 
 class ProgressLine:

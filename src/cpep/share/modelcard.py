@@ -128,7 +128,8 @@ def _sizes(card: Card, parameters: int) -> str:
         ["parameters", f"{parameters:,}"],
         [
             "EMG",
-            f"{device.channels} channels at {device.emg_rate:g} Hz{ring}; {device.emg_kind}, in {device.emg_unit}",
+            f"{device.channels} channels at {device.emg_rate:g} Hz{ring}; {device.emg_kind}, in {device.emg_unit}"
+            + (f"; {device.conditioning}" if device.conditioning else ""),
         ],
     ]
     if device.anchor_names:
@@ -172,7 +173,8 @@ def _use(opening: str, card: Card) -> str:
         lines += [
             "",
             f"emg_BCT = torch.randn(8, {card.device.channels}, {card.samples})"
-            "  # windows x channels x samples: yours",
+            "  # windows x channels x samples: yours"
+            + (", cut from what model.condition(recording) returns" if card.device.conditioning else ""),
             "x_BD = model.encode_emg(emg_BCT)"
             + ("  # better with standard=model.calibrate(minutes of the same session)" if standard else ""),
         ]

@@ -235,6 +235,7 @@ def _loaded(task: Task, stage: Stage, name: str, path: Path) -> Model:
     if model.card.kind != kind:
         raise UserError(f"{path} is a {model.card.kind} checkpoint where one of kind {kind} is needed")
     model.card.refuse_other(task.store)
+    model = model.in_unit(task.store.device.emg_unit)
     if model.card.held_out() != task.split:
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
     own = make_card(stage.model, task.store, task.split, task.config, task.seed)

@@ -66,6 +66,29 @@ def inspect(path: Annotated[Path, typer.Argument(help="Folder of recordings.")])
     typer.echo(inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files")).text())
 
 
+@data_app.command("describe")
+def describe(
+    files: Annotated[list[Path], typer.Argument(help="Tables, .npz or .mat of one kind, or their folder.")],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="What wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD; recognised unless given."
+        ),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over a sidecar that is there.")] = False,
+) -> None:
+    """Look at tables or arrays, guess what is in them, and write the sidecar by which cpep reads them.
+
+    One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty there, to be filled
+    in.
+
+    Example: `cpep data describe S1.csv`
+    """
+    from cpep.data.describe import describe as describe_files
+
+    typer.echo(describe_files(files, preset, force=force).text)
+
+
 @data_app.command("prepare")
 def prepare(
     path: Annotated[Path, typer.Argument(help="Folder of recordings.")],
@@ -75,8 +98,21 @@ def prepare(
         str | None,
         typer.Option(metavar="I/N", help="Prepare the I-th of N shares alone; torchrun gives each process its own."),
     ] = None,
+    highpass: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="High-pass of raw EMG, in place of what recordings say; 0 for none.", min=0),
+    ] = None,
+    notch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", help="Takes out hum of the mains, 50 or 60, with its harmonics; 0 for none.", min=0
+        ),
+    ] = None,
 ) -> None:
     """Write a prepared store: memory-mapped arrays with an index, once, resumable.
+
+    Raw EMG is high-passed at 20 Hz, unless the recordings say that this was done before, or --highpass asks for
+    something else. Checkpoints that are trained on the store filter live EMG in the same way.
 
     Several machines that share a disk prepare shards side by side (--shard 1/8, 2/8, ...); the same command without
     --shard then joins them.
@@ -87,18 +123,39 @@ def prepare(
     from cpep.data.store.shards import shard_of
     from cpep.runtime.files import progress_line
     from cpep.runtime.jobs import cores
+    from cpep.signal.conditioning import Asked
 
     mine = shard_of(shard, os.environ)
     processes = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     progress = progress_line("prepare", "files")
-    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, progress=progress)
+    asked = Asked(highpass, notch)
+    store = prepare_store(path, out, workers=processes, shard=mine, skip_bad=skip_bad, asked=asked, progress=progress)
     part = store.path != out.resolve()
     typer.echo(
         f"{store.path if part else out}: {len(store.entries)} recordings of {len(store.users)} users, "
         f"{store.seconds / 3600:.2f} h, "
         f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, frames at {store.frame_rate:g} Hz"
     )
+    typer.echo(f"  EMG {store.device.conditioning}")
     for repair in store.repairs:
         typer.echo(f"  mended: {repair}")
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")
+
+
+@data_app.command("export")
+def export(
+    data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    bids: Annotated[bool, typer.Option("--bids", help="As EMG-BIDS: BDF files of 24 bits with sidecars.")] = False,
+) -> None:
+    """Write recordings in a format that other programs read; stopped, the same command goes on.
+
+    Example: `cpep data export --bids runs/cohort runs/cohort.bids`
+    """
+    from cpep.data.bids.export import export_bids
+    from cpep.runtime.files import progress_line
+
+    if not bids:
+        raise UserError("say what to write: --bids is what there is")
+    typer.echo(export_bids(data, out, progress=progress_line("export", "recordings")))

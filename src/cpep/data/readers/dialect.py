@@ -17,7 +17,7 @@ from cpep.types import UserError
 
 HEAD = 1 << 20
 """Characters of the beginning by which a table is judged."""
-PREAMBLE = 100
+PREAMBLE = 1000
 """Most lines before the names of the columns."""
 SEPARATORS = ("\t", ";", ",", "|", " ")
 COMMENT = ("%", "#")
@@ -43,6 +43,7 @@ class Asked:
         decimal: the decimal sign, where the sidecar says it; else empty.
         encoding: the encoding, where the sidecar says it; else empty.
         sidecar: who asks, for sentences.
+        first_row: number of the line of the first row, from 1, where the sidecar says it; columns then have numbers.
     """
 
     numbers: tuple[str | int, ...]
@@ -50,6 +51,7 @@ class Asked:
     decimal: str
     encoding: str
     sidecar: Path
+    first_row: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,10 @@ def find_dialect(head: str, path: Path, asked: Asked) -> Dialect:
     lines = head.split("\n")
     if not head.strip():
         raise UserError(f"{path} is empty; remove it")
-    at, separator, names = _named(lines, asked) or _counted(lines, path, asked)
+    found = _numbered(lines, path, asked) if asked.first_row else _named(lines, asked)
+    at, separator, names = found or _counted(lines, path, asked)
     notes: tuple[str, ...] = ()
-    if at < 0:
+    if at < 0 and not asked.first_row:
         notes = ("its first line holds numbers, so its columns are called by their number from 0",)
         at = _first_row(lines) - 1
     _refuse_twice(names, path, asked)
@@ -159,6 +162,25 @@ def _named(lines: Sequence[str], asked: Asked) -> tuple[int, str, tuple[str, ...
         if found:
             return max(found, key=lambda one: (len(cells(below, one[1])) == len(one[2]), len(one[2])))
     return None
+
+
+def _numbered(lines: Sequence[str], path: Path, asked: Asked) -> tuple[int, str, tuple[str, ...]]:
+    """Return the line before the first row that the sidecar names, the separator, and numbers for names.
+
+    Raises:
+        UserError: there is no such line, or columns are asked for by name.
+    """
+    at = asked.first_row - 2
+    wanted = [*asked.numbers, *asked.texts]
+    if at + 1 >= len(lines) - (not lines[-1]):
+        count = len(lines) - (not lines[-1])
+        raise UserError(f"{path} has {count} lines, and {asked.sidecar.name} asks for a first row at {at + 2}")
+    if called := [name for name in wanted if not str(name).isdecimal()]:
+        raise UserError(
+            f"{asked.sidecar}: with 'first_row' columns are called by their number from 0, not {called[0]!r}"
+        )
+    separator = max(SEPARATORS, key=lambda one: len(cells(lines[at + 1], one)) * _steady(lines[at + 1 :], one))
+    return at, separator, tuple(map(str, range(len(cells(lines[at + 1], separator)))))
 
 
 def _counted(lines: Sequence[str], path: Path, asked: Asked) -> tuple[int, str, tuple[str, ...]]:

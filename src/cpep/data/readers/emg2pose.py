@@ -61,6 +61,7 @@ DEVICE = Device(
     ring=tuple(range(16)),
     anchor_names=JOINTS,
     anchor_unit="rad",
+    highpass_hz=0.0,  # at 40 Hz by the makers of the recordings
 )
 
 SIMULATED = "emg2pose_simulated"

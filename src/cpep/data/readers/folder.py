@@ -20,6 +20,11 @@ from cpep.types import UserError
 STORE_INDEX = "store.json"
 """A folder with this file is a prepared store; its arrays are no recordings."""
 
+BIDS_TOP = "dataset_description.json"
+"""A folder with this file is a data set in BIDS."""
+NO_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
+"""Folders of such a data set that hold its recordings once more, or none."""
+
 PART = "~"
 """Between the name of a file and the number of a part of it."""
 
@@ -76,6 +81,15 @@ class Source:
         with self._in_sentences():
             return READERS.get(self.reader).dataset(self.path)
 
+    def split(self) -> str:
+        """Return the split that the files beside the recording give it; empty where they give none.
+
+        Raises:
+            UserError: as ``parts``.
+        """
+        with self._in_sentences():
+            return READERS.get(self.reader).split(self.path, *self.sidecars)
+
     @contextmanager
     def _in_sentences(self) -> Iterator[None]:
         """Turn what a reader raises into a sentence that names the file."""
@@ -114,7 +128,8 @@ class Listing:
 def list_folder(folder: Path) -> Listing:
     """Sort the files of a folder and its subfolders into recordings and others, by name alone.
 
-    Hidden files and folders and prepared stores are passed over. ``folder`` may also be one file.
+    Hidden files and folders, prepared stores, and what is derived in a data set in BIDS are passed over. ``folder``
+    may also be one file.
 
     Raises:
         UserError: the folder does not exist, or two recordings have one name.
@@ -205,7 +220,8 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         if STORE_INDEX in names:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not JUNK.fullmatch(name))
+        beside = NO_RAW_DATA if BIDS_TOP in names else ()
+        folders[:] = sorted(name for name in folders if not JUNK.fullmatch(name) and name not in beside)
         here = Path(place)
         below = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
         yield from ((below, here / name) for name in names if not JUNK.fullmatch(name))

@@ -1,4 +1,4 @@
-r"""Bring your own recordings: .npz, or text tables (.csv, .tsv, .txt, also .gz) with a sidecar.
+r"""Bring your own recordings: .npz, .mat, or text tables (.csv, .tsv, .txt, also .gz) with a sidecar.
 
 A sidecar is JSON beside the data: ``<stem>.json`` for one file, or ``cpep.json`` for all files of a folder.
 For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames, 5), ``gesture`` (samples,)::
@@ -18,22 +18,26 @@ For a ``S03_day2.npz`` with the arrays ``emg`` (samples, 8), ``angles`` (frames,
 
 Keys (those in brackets are optional):
 
-- ``emg``: ``field``, an array of an .npz (and [``columns``], the numbers of the columns to take; [``transposed``]:
-  true where it is (channels, times)), or ``columns``, the names of columns of a text table, or their numbers from 0,
-  where it has no line of names; [``scale``]: factor to the unit; [``clock``]: the time of each row where rows or
-  their rate are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns); it may hold dates such as
-  ``2024-05-01T12:00:03.250``, of which no unit is used.
+- ``emg``: ``field``, an array of an .npz or a .mat (and [``columns``], the numbers of the columns to take;
+  [``transposed``]: true where it is (channels, times)), or ``columns``, the names of columns of a text table, or
+  their numbers from 0, where it has no line of names; [``scale``]: factor to the unit; [``clock``]: the time of each
+  row where rows or their rate are not regular, as ``{"field": "t", "unit": "ms"}`` (or s, us, ns); it may hold dates
+  such as ``2024-05-01T12:00:03.250``, of which no unit is used.
 - [``counter``]: the number of each row's sample or packet, as ``{"field": "n"}``: where one is missing, samples were
   lost. Numbers may begin anew after 255, or any other one.
 - ``rate``: samples per second; where the clock tells another rate, the rate to resample to.
 - ``kind``: ``raw``, or ``envelope`` for a rectified and smoothed signal.
-- ``unit``: of the EMG (``uV``, ``mV``, ``V``, ...); a checkpoint refuses EMG in another unit than it was trained on.
+- ``unit``: of the EMG: ``V``, ``mV`` or ``uV``, which are read as uV; or ``count``, ``noise_sd`` or ``ratio``. A
+  checkpoint that was trained on one of these three refuses EMG in another unit.
+- [``highpass``]: cut-off of the high-pass that cpep puts over raw EMG, Hz; 20, or a tenth of a rate below 200, unless
+  given. 0 says that the EMG is high-passed already.
+- [``notch``]: 50 or 60 where cpep must take out hum of the mains, with its harmonics; 0, for none, unless given.
 - [``ring``]: channels that form a closed ring around the arm, in order.
-- [``pose``]: as ``emg``, with ``unit`` (``rad``, ``ratio``, ``count``), [``rate``] (of the EMG unless given) and
-  [``names``].
+- [``pose``]: as ``emg``, with ``unit`` (``rad``; ``deg``, read as rad; ``ratio``, ``count``), [``rate``] (of the EMG
+  unless given) and [``names``].
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
   (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
-  kinds ``features`` and ``values`` need no ``unit``.
+  kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is unknown, and
   counted. Values are the same where they are the same text or number: 1, 1.0 and 1e0 are one, 1_1 and 11 two. Any of
   the words in ``cpep.data.readers.labels.REST_WORDS`` is rest: Rest, No Motion, idle, Ruhe, repos, ...
@@ -46,6 +50,8 @@ Keys (those in brackets are optional):
   may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and
   line ends are found: the first line that holds all names of columns names them.
 - [``max_gap_s``]: longest time between rows of the anchor that is no gap, seconds; 0.1 unless given.
+- [``first_row``]: number of the line with the first row, from 1, of a text table whose names do not tell it; its
+  columns are then called by their number from 0.
 
 With a clock, the times of the rows tell the rate, and where samples are missing; the samples themselves keep their
 values and their order. Times may jitter, or be those of packets whose rows share a time. Where the rate by the clock
@@ -65,6 +71,7 @@ of the anchor that is not finite is invalid; EMG must be finite. Labels belong t
 from __future__ import annotations
 
 import re
+import shlex
 from functools import lru_cache
 from pathlib import Path
 
@@ -182,36 +189,36 @@ def _find(path: Path) -> Found | None:
     if not is_data(path):
         return None
     sidecar = sidecar_of(path)
-    if OFTEN_TEXT.search(path.name) and (sidecar is None or _is_beside(path, sidecar)):
+    is_text, is_mat = bool(OFTEN_TEXT.search(path.name)), path.suffix.lower() == ".mat"
+    if is_text and sidecar is None:
         return None
     if sidecar:
-        return Found(stem(path), (sidecar,))
-    remedy = (
-        f"write {stem(path)}.json beside it, or {FOLDER_SIDECAR} for all: "
-        "`python -m pydoc cpep.data.readers.generic` shows one"
-    )
-    return Found(stem(path), missing=Missing(".npz or .csv", "sidecar", remedy))
+        beside = (is_text or is_mat) and _is_beside(path, sidecar, is_text)
+        return None if beside else Found(stem(path), (sidecar,))
+    remedy = f"run `cpep data describe {shlex.quote(str(path))}`, which writes one"
+    return Found(stem(path), missing=Missing(".mat" if is_mat else ".npz or .csv", "sidecar", remedy))
 
 
-def _is_beside(path: Path, sidecar: Path) -> bool:
-    """Tell whether a .txt or .tsv lies beside what the sidecar describes: a .csv or .npz, or a note."""
-    forms = _forms(path.parent, path.parent.stat().st_mtime_ns)
+def _is_beside(path: Path, sidecar: Path, is_text: bool) -> bool:
+    """Tell whether a .mat, .txt or .tsv lies beside what the sidecar describes: a map of electrodes, a note."""
+    tables = _tables(path.parent, path.parent.stat().st_mtime_ns, is_text)
     if sidecar.name != FOLDER_SIDECAR:
-        return stem(path) in forms
-    return bool(forms) or NO_TABLE.fullmatch(path.name) is not None
+        return stem(path) in tables
+    return bool(tables) or (is_text and NO_TABLE.fullmatch(path.name) is not None)
 
 
-@lru_cache(maxsize=16)
-def _forms(folder: Path, changed: int) -> frozenset[str]:
-    """Return the names of the .csv and .npz of a folder, without their endings."""
-    names = [path for path in folder.iterdir() if is_data(path) and not OFTEN_TEXT.search(path.name)]
-    return frozenset(map(stem, names))
+@lru_cache(maxsize=64)
+def _tables(folder: Path, changed_ns: int, and_mat: bool) -> frozenset[str]:
+    """Return the names of the .csv, .npz and, if wished, .mat of a folder, without their endings."""
+    found = (path for path in folder.iterdir() if is_data(path) and not OFTEN_TEXT.search(path.name))
+    others = (path for path in found if path.name != MAYBE_SPLITS.name)
+    return frozenset(stem(path) for path in others if and_mat or path.suffix.lower() != ".mat")
 
 
 def _workbook(path: Path) -> Found | None:
     """Say of a spreadsheet with a sidecar and no table of its name that it is not read."""
     name = WORKBOOK.sub("", path.name)
-    if any(path.with_name(f"{name}{ending}").exists() for ending in (".csv", ".npz", ".tsv", ".txt")):
+    if any(path.with_name(f"{name}{ending}").exists() for ending in (".csv", ".npz", ".mat", ".tsv", ".txt")):
         return None
     remedy = "cpep reads no spreadsheets, so save each sheet as CSV (in Excel: CSV UTF-8)"
     return Found(name, missing=Missing("spreadsheets", "CSV of the same name", remedy))
@@ -225,7 +232,7 @@ READERS.add(
     "generic",
     Reader(
         "generic",
-        ".npz, .csv, .tsv and .txt with a sidecar (cpep.data.readers.generic)",
+        ".npz, .mat, .csv, .tsv and .txt with a sidecar (cpep.data.readers.generic)",
         _find,
         read_recording,
         describes=_describes,

@@ -19,6 +19,8 @@ from cpep.runtime.files import refuse_special
 from cpep.types import UserError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PLACES = (0, 512)
+"""Bytes before the signature: none, or as many as MATLAB puts its header into."""
 MOST = 100
 """Links in a file; a recording has up to five."""
 LONGEST_NAME = 100
@@ -40,14 +42,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     refuse_special(path)
     try:
         with path.open("rb") as plain:
-            start = plain.read(len(SIGNATURE))
+            head = plain.read(max(PLACES) + len(SIGNATURE))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not start:
+    if not head:
         raise UserError(
             f"{path} is not an HDF5 file, as it is empty; wait if it is being copied, else fetch it again"
         )
-    if start != SIGNATURE:
+    if not any(head.startswith(SIGNATURE, place) for place in PLACES):
         raise UserError(f"{path} is not an HDF5 file; fetch it again, or remove it")
     try:
         with h5py.File(path, "r") as file:

@@ -10,7 +10,7 @@ from cpep.data.recording import Recording
 from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
-MODULES = ("cpep.data.readers.emg2pose", "cpep.data.readers.ninapro", "cpep.data.readers.generic")
+MODULES = tuple(f"cpep.data.readers.{name}" for name in ("emg2pose", "bids", "ninapro", "xdf", "generic"))
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,10 @@ class SplitTable:
         return found
 
 
+def _no_split(path: Path, *sidecars: Path) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Reader:
     """A format of recordings.
@@ -129,6 +133,8 @@ class Reader:
             An empty text stands for the name of the folder.
         describes: whether a file that is no recording describes some, so that it is not listed as ignored.
         tables: files that may list the recordings of a folder.
+        split: takes the path and the sidecars, and returns the split that these give the recording: ``train``,
+            ``val``, ``test``, or an empty text.
         priority: readers of higher priority are asked first. A reader that knows the names of its files has 0; a
             reader that may take any ``.csv`` has less.
     """
@@ -140,6 +146,7 @@ class Reader:
     dataset: Callable[[Path], str] = _no_name
     describes: Callable[[Path], bool] = _nothing
     tables: tuple[SplitTable, ...] = ()
+    split: Callable[..., str] = _no_split
     priority: int = 0
 
 

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.labels import LabelNames, read_names
 from cpep.data.recording import Device
+from cpep.signal.units import KNOWN, OF_EMG, canonical, factor, known_unit
 from cpep.types import EmgKind, UserError, refuse_interpolation
 
 LOWEST_RATE = 10.0
@@ -28,7 +30,7 @@ class Block:
     Attributes:
         field: array of an .npz; empty for a .csv, whose columns say all.
         columns: column names of a .csv, or column numbers of the array; empty for all.
-        scale: factor to the stated unit.
+        scale: factor to the unit of the recording.
         transposed: whether the array of an .npz is (columns, times).
         clock: field or column of the time of each row; empty where rows are regular.
         clock_s: unit of the clock in seconds.
@@ -85,6 +87,8 @@ class Sidecar:
     rate: float
     kind: EmgKind
     unit: str
+    highpass_hz: float | None
+    notch_hz: float
     ring: tuple[int, ...]
     anchor: Block | None
     anchor_rate: float
@@ -103,6 +107,7 @@ class Sidecar:
     counter: str = ""
     decimal: str = ""
     encoding: str = ""
+    first_row: int = 0
 
     @property
     def anchor_key(self) -> str:
@@ -113,12 +118,16 @@ class Sidecar:
         """Return the device, once the number of channels is known.
 
         Raises:
-            UserError: the ring names channels that do not exist.
+            UserError: the ring names channels that do not exist, or the EMG cannot be filtered as it is asked for.
         """
         if set(self.ring) - set(range(channels)) or len(set(self.ring)) != len(self.ring):
             raise UserError(f"{self.path}: ring {list(self.ring)} does not fit {channels} channels")
-        anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ()
-        return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor)
+        anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ((), "", "")
+        filtered = (self.highpass_hz, self.notch_hz)
+        try:
+            return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor, *filtered)
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -134,7 +143,8 @@ def read_sidecar(path: Path) -> Sidecar:
         top.wrong("pose", "left out beside 'anchor', of which a recording has one")
     anchor = anchor or pose
     counter = top.inner("counter")
-    kind, unit = _kind_and_unit(anchor) if anchor else ("", "")
+    unit, scale = _unit(top, OF_EMG, "uV")
+    anchor_kind, anchor_unit, anchor_scale = _kind_and_unit(anchor) if anchor else ("", "", 1.0)
     rate = top.number("rate")
     if rate < LOWEST_RATE:
         top.wrong("rate", f"at least {LOWEST_RATE:g} samples per second")
@@ -144,16 +154,18 @@ def read_sidecar(path: Path) -> Sidecar:
         top.wrong("side", "'left' or 'right'")
     sidecar = Sidecar(
         path=path,
-        emg=_block(emg),
+        emg=_block(emg, scale),
         rate=rate,
         kind="envelope" if top.text("kind") == "envelope" else "raw",
-        unit=top.text("unit"),
+        unit=unit,
+        highpass_hz=top.frequency("highpass"),
+        notch_hz=top.frequency("notch") or 0.0,
         ring=top.listed("ring", int),
-        anchor=_block(anchor) if anchor else None,
+        anchor=_block(anchor, anchor_scale) if anchor else None,
         anchor_rate=anchor.number("rate", rate) if anchor else rate,
         anchor_names=anchor.listed("names", str) if anchor else (),
-        anchor_unit=unit,
-        anchor_kind=kind,
+        anchor_unit=anchor_unit,
+        anchor_kind=anchor_kind,
         label=label.text("field") if label else "",
         label_names=read_names(label.mapping("names") if label else {}, path),
         prompt=top.text("prompt", ""),
@@ -166,6 +178,7 @@ def read_sidecar(path: Path) -> Sidecar:
         counter=counter.text("field") if counter else "",
         decimal=top.text("decimal", ""),
         encoding=top.text("encoding", ""),
+        first_row=_line(top),
     )
     for reader in (top, emg, anchor, label, counter):
         if reader is not None:
@@ -174,6 +187,14 @@ def read_sidecar(path: Path) -> Sidecar:
         top.wrong("decimal", "'.' or ','")
     _refuse_shared(sidecar)
     return sidecar
+
+
+def _line(top: _Reader) -> int:
+    """Return the number of the line of the first row; 0 where it is not said."""
+    value = top.get("first_row")
+    if value is not None and (type(value) is not int or value < 1):
+        top.wrong("first_row", "the number of a line, from 1")
+    return value or 0
 
 
 def _refuse_shared(said: Sidecar) -> None:
@@ -196,17 +217,36 @@ def _refuse_shared(said: Sidecar) -> None:
             raise UserError(f"{said.path}: {name!r} is in {key} and is the {what} as well; take it out of {key}")
 
 
-def _kind_and_unit(reader: _Reader) -> tuple[str, str]:
-    """Return kind and unit; the kind of a ``pose`` is empty, since its unit says it."""
-    if reader.where == "pose.":
-        return "", reader.text("unit")
-    unit = reader.text("unit", "")
+def _unit(reader: _Reader, known: Sequence[str], *wanted: str) -> tuple[str, float]:
+    """Return the unit of a signal as it will be, and the factor to it from the unit that the sidecar states.
+
+    Args:
+        reader: of the object with the key ``unit``.
+        known: units that the signal can have.
+        wanted: units that values are converted to, where that is possible.
+    """
+    try:
+        unit = canonical(reader.text("unit"), known)
+    except UserError as error:
+        raise UserError(f"{reader.path}: '{reader.where}unit': {error}") from error
+    return next(((to, times) for to in wanted if (times := factor(unit, to)) is not None), (unit, 1.0))
+
+
+def _kind_and_unit(reader: _Reader) -> tuple[str, str, float]:
+    """Return kind, unit and the factor to it; the kind of a ``pose`` is empty, since its unit says it.
+
+    An anchor of values or features, or of a kind from elsewhere, may have a unit that nobody else knows.
+    """
+    pose, text = reader.where == "pose.", reader.text("unit", "")
+    unit, scale = _unit(reader, KNOWN, "rad", "mm") if pose or known_unit(text) else (text, 1.0)
+    if pose:
+        return "", unit, scale
     name = reader.text("kind", BY_UNIT.get(unit, "values"))
     try:
         ANCHORS.get(name).check_unit(unit)
     except UserError as error:
         raise UserError(f"{reader.path}: 'anchor': {error}") from error
-    return name, unit
+    return name, unit, scale
 
 
 def _json(path: Path) -> Any:
@@ -227,13 +267,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _block(reader: _Reader) -> Block:
-    """Read the keys that ``emg`` and ``anchor`` share."""
+def _block(reader: _Reader, factor: float) -> Block:
+    """Read the keys that ``emg`` and ``anchor`` share; the factor leads from the stated unit to the recording's."""
     clock = reader.inner("clock")
     block = Block(
         field=reader.text("field", ""),
         columns=reader.listed("columns", str, int),
-        scale=reader.number("scale", 1.0),
+        scale=reader.number("scale", 1.0) * factor,
         clock=clock.text("field") if clock else "",
         clock_s=TIME_UNITS.get(clock.text("unit"), 0.0) if clock else 0.0,
         transposed=reader.flag("transposed"),
@@ -274,6 +314,8 @@ class _Reader:
 
     def wrong(self, key: str, expected: str) -> NoReturn:
         found = repr(self.value[key]) if key in self.value else "missing"
+        if self.value.get(key) == "":  # as `cpep data describe` writes what it cannot know
+            found, expected = "empty", f"filled in: {expected}"
         raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
 
     def get(self, key: str) -> Any:
@@ -290,6 +332,15 @@ class _Reader:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             self.wrong(key, "a positive number")
+        return float(value)
+
+    def frequency(self, key: str) -> float | None:
+        """Return a frequency, where 0 stands for none; ``None`` where the key is missing."""
+        value = self.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            self.wrong(key, "a frequency in Hz, or 0 for none")
         return float(value)
 
     def text(self, key: str, default: str | None = None) -> str:

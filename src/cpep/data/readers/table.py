@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cpep.data.readers.clock import seconds
 from cpep.data.readers.delimited import read_delimited
 from cpep.data.readers.dialect import Asked
 from cpep.data.readers.labels import indices
+from cpep.data.readers.mat import read_columns
 from cpep.data.readers.shapes import one_value_a_row, refuse_epochs, refuse_transposed
 from cpep.data.readers.sidecar import Block, Sidecar
 from cpep.runtime.files import refuse_special
@@ -23,7 +24,10 @@ from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
-ENDINGS = re.compile(r"\.(npz|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
+ENDINGS = re.compile(r"\.(npz|mat|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
+
+MOST_CUT = 0.1
+"""Share of the rows that are left out at most, since they hold no EMG."""
 
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
@@ -40,11 +44,11 @@ def stem(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The named arrays of an .npz, or the columns of a text table that the sidecar asks for.
+    """The named arrays of an .npz or a .mat, or the columns of a text table that the sidecar asks for.
 
     Attributes:
         fields: numbers or texts, by what the sidecar calls them.
-        lines: number of the line of each row of a text table; ``None`` for an .npz.
+        lines: number of the line of each row of a text table; ``None`` for arrays.
         notes: what was odd.
     """
 
@@ -126,7 +130,7 @@ class Table:
             )
 
     def _array(self, block: Block, what: str) -> FloatArray:
-        """Return the columns that are taken of an array of an .npz."""
+        """Return the columns that are taken of an array."""
         path, sidecar = self.path, self.said.path
         if not block.field:
             raise UserError(f"{sidecar}: '{what}' needs a field, the name of an array of {path.name}")
@@ -201,7 +205,7 @@ class Table:
 
 
 def read_table(path: Path, said: Sidecar) -> Table:
-    """Read all arrays of an .npz, or the columns of a text table that a sidecar asks for.
+    """Read all arrays of an .npz or a .mat, or the columns of a text table that a sidecar asks for.
 
     Raises:
         UserError: the file is missing, damaged, a device or a pipe, does not have what is asked for, or its own first
@@ -211,6 +215,8 @@ def read_table(path: Path, said: Sidecar) -> Table:
     try:
         if path.name.lower().endswith(".npz"):
             return Table(path, said, _read_npz(path), None)
+        if path.name.lower().endswith(".mat"):
+            return Table(path, said, read_columns(path), None)
         asked = _asked(said)
         found = read_delimited(path, asked)
     except UserError:
@@ -218,7 +224,27 @@ def read_table(path: Path, said: Sidecar) -> Table:
     except DAMAGE as error:
         raise _damaged(path, error) from error
     notes = (*found.notes, *_other_rate(found.dialect.rate, path, said))
-    return Table(path, said, found.fields, found.lines, notes)
+    table = Table(path, said, found.fields, found.lines, notes)
+    return table if said.anchor and said.anchor.clock else _without_end(table)
+
+
+def _without_end(table: Table) -> Table:
+    """Leave out rows at the end without EMG: of devices whose channels end one after the other, or before others.
+
+    Not more than a tenth is cut, and of channels that end before others a second: longer lacks are faults to be seen.
+    """
+    said, lines = table.said, table.lines
+    there_RC = np.stack([np.isfinite(table.numbers(name)) for name in said.emg.takes], axis=1)
+    if lines is None or not there_RC.any(axis=0).all():
+        return table
+    rows = 1 + int(np.flatnonzero(there_RC.any(axis=1))[-1])
+    whole = 1 + int(np.flatnonzero(there_RC.all(axis=1)).max(initial=-1))
+    rows = whole if rows - whole <= said.rate else rows
+    if rows == len(lines) or len(lines) - rows > MOST_CUT * len(lines):
+        return table
+    note = f"{len(lines) - rows:,} rows at the end, where channels have ended, are left out"
+    fields = {name: values[:rows] for name, values in table.fields.items()}
+    return replace(table, fields=fields, lines=lines[:rows], notes=(*table.notes, note))
 
 
 def _asked(said: Sidecar) -> Asked:
@@ -230,6 +256,7 @@ def _asked(said: Sidecar) -> Asked:
         decimal=said.decimal,
         encoding=said.encoding,
         sidecar=said.path,
+        first_row=said.first_row,
     )
 
 

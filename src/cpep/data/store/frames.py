@@ -9,6 +9,7 @@ import numpy as np
 
 from cpep.data.recording import Device, Recording, Repair
 from cpep.data.resample import frame_ratio, resample_anchor
+from cpep.signal.conditioning import NOTHING_ASKED, Asked, Conditioner
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
 POWER_BLOCK_S = 0.25
@@ -50,19 +51,27 @@ class Frames:
     repairs: tuple[Repair, ...]
 
 
-def to_frames(recording: Recording) -> Frames:
-    """Cut, mirror and resample a recording.
+def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED) -> Frames:
+    """Condition, cut, mirror and resample a recording.
+
+    The EMG is conditioned from its first sample on, as a stream of it is, before anything is measured.
+
+    Args:
+        recording: as its reader gives it.
+        asked: conditioning in place of what the recording says.
 
     Raises:
-        UserError: the recording is shorter than one frame.
+        UserError: the recording is shorter than one frame, or cannot be filtered as it is asked for.
     """
-    device = recording.device
+    device = recording.device.filtered(asked)
     ratio = frame_ratio(device.emg_rate)
     frames = len(recording.emg_TC) // ratio
     if frames == 0:
         raise UserError(f"{recording.name} is shorter than one frame of {ratio} samples; remove it")
     samples = frames * ratio
-    emg_TC = recording.emg_TC[:samples]
+    conditioner = Conditioner(device.conditioning, device.emg_rate, device.channels)
+    emg_TC = conditioner.whole(recording.emg_TC[:samples])
+    mended = (Repair("jumps of the offset of a channel taken out", conditioner.jumps),) if conditioner.jumps else ()
     if recording.mirror:
         emg_TC = emg_TC[:, recording.mirror]
     anchor_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)
@@ -92,7 +101,7 @@ def to_frames(recording: Recording) -> Frames:
         repetition_M=repetition_M.astype(np.int16),
         power_KC=block_power(emg_TC, device.emg_rate),
         name=recording.name,
-        repairs=recording.repairs,
+        repairs=(*recording.repairs, *mended),
     )
 
 

@@ -14,6 +14,7 @@ import multiprocessing
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
 from cpep.data.told import shared_sidecar
 from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import in_order
+from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
 SKIP = "or leave out such files: cpep data prepare --skip-bad"
@@ -43,6 +45,7 @@ def prepare(
     workers: int = 1,
     shard: Shard | None = None,
     skip_bad: bool = False,
+    asked: Asked = NOTHING_ASKED,
     progress: Progress = no_progress,
 ) -> Store:
     """Prepare the recordings of a folder into a store, or open the store that already holds them.
@@ -56,11 +59,12 @@ def prepare(
         workers: processes that read.
         shard: prepare the recordings of this shard alone, as a part of the store, and return the part.
         skip_bad: leave out recordings that cannot be read, and list them in ``Store.skipped``.
+        asked: conditioning of all recordings, in place of what they say.
         progress: called with the number of recordings done and their total.
 
     Raises:
-        UserError: a recording is unreadable or of another device, ``out`` holds something else, no space, or
-            shards were begun of which not all are complete.
+        UserError: a recording is unreadable or of another device, ``out`` holds something else or was conditioned in
+            another way, no space, or shards were begun of which not all are complete.
     """
     out = out.resolve()
     sources = find_recordings(folder)
@@ -68,27 +72,32 @@ def prepare(
     def build(out: Path, mine: slice, readers: list[Reader], splits: dict[str, str], metadata: Stamp | None) -> Store:
         """Write the store of some of the recordings."""
         growing = out.with_name(f".{out.name}.partial")
-        with closing(StoreWriter(growing, stamps[mine], keep_skipped=skip_bad)) as writer:
+        with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
             _fill(writer, readers, sources[mine], workers, skip_bad, progress)
             writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
         growing.replace(out)
         (out / JOURNAL).unlink()
         return open_store(out)
 
+    def existing(path: Path, mine: slice, metadata: Stamp | None) -> Store | None:
+        """Return the store of these recordings, if it is there and was conditioned as it is asked for."""
+        store = _existing(path, stamps[mine], metadata, skip_bad)
+        if store:
+            _refuse_other_conditioning(store, sources[mine], asked)
+        return store
+
     try:
-        stamps = [_stamp(source) for source in sources]
+        stamps = [stamp_of(source) for source in sources]
         tables = [file for file in find_split_files(folder, sources) if not file.foreign]
         metadata = _metadata(tables)
-        whole = _existing(out, stamps, metadata, skip_bad)
+        whole = existing(out, slice(None), metadata)
         if shard and not whole:
             mine, part = shard.slice(len(sources)), shard.path(out)
             shards.refuse_other_division(out, shard)
-            return _existing(part, stamps[mine], None, skip_bad) or build(
-                part, mine, _readers(sources[mine]), {}, None
-            )
+            return existing(part, mine, None) or build(part, mine, _readers(sources[mine], asked), {}, None)
         if not whole:
-            splits = splits_of(tables)
-            readers = _parts(out, stamps, skip_bad) or _readers(sources)
+            splits = {source.name: split for source in sources if (split := source.split())} | splits_of(tables)
+            readers = _parts(out, existing, stamps) or _readers(sources, asked)
             whole = build(out, slice(None), readers, splits, metadata)
         shutil.rmtree(shards.parts_folder(out), ignore_errors=True)
     except OSError as error:
@@ -98,12 +107,19 @@ def prepare(
     return whole
 
 
-def _readers(sources: Sequence[Source]) -> list[Reader]:
-    return [partial(_frames_of, source) for source in sources]
+def _readers(sources: Sequence[Source], asked: Asked) -> list[Reader]:
+    return [partial(_frames_of, source, asked) for source in sources]
 
 
-def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
+def _parts(
+    out: Path, existing: Callable[[Path, slice, Stamp | None], Store | None], stamps: list[Stamp]
+) -> list[Reader]:
     """Return a reader of every recording from the parts of the shards; an empty list where no shard was begun.
+
+    Args:
+        out: the store.
+        existing: returns the part at a place, of these recordings.
+        stamps: of all recordings.
 
     Raises:
         UserError: a shard is not complete, or recordings changed since.
@@ -111,8 +127,8 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
     readers: list[Reader] = []
     missing = []
     for shard in shards.shards_at(out):
-        part, mine = shard.path(out), stamps[shard.slice(len(stamps))]
-        if not (store := _existing(part, mine, None, skip_bad)):
+        part, mine = shard.path(out), shard.slice(len(stamps))
+        if not (store := existing(part, mine, None)):
             missing.append(f"{shard.index}/{shard.count}")
             continue
         at: dict[str, list[int]] = {}
@@ -121,7 +137,7 @@ def _parts(out: Path, stamps: list[Stamp], skip_bad: bool) -> list[Reader]:
         why = dict(store.skipped)
         readers += [
             partial(shards.frames_of_part, part, at[name]) if name in at else partial(UserError, why[name])
-            for name, *_ in mine
+            for name, *_ in stamps[mine]
         ]
     if missing:
         raise UserError(
@@ -207,13 +223,32 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
     return store
 
 
-def _stamp(source: Source) -> Stamp:
+def _refuse_other_conditioning(store: Store, sources: Sequence[Source], asked: Asked) -> None:
+    """Check that a store was conditioned as it is asked for.
+
+    Raises:
+        UserError: it was not.
+    """
+    if parse_json(store.path / STORE_INDEX).get("asked") == asdict(asked):
+        return
+    first = next(source for source in sources if source.name == store.entries[0].source)
+    wanted = first.parts()[0].device.filtered(asked).conditioning
+    if wanted != store.device.conditioning:
+        here = store.device.conditioning
+        raise UserError(
+            f"the EMG of {store.path} is {here}, and EMG that is {wanted} is asked for; prepare that into another "
+            f"place, or take the store as it is: `cpep data prepare {here.options}`"
+        )
+
+
+def stamp_of(source: Source) -> Stamp:
+    """Return what tells whether a recording is the same: its name, size and time of each of its files."""
     paths = (source.path, *source.sidecars)
     return [source.name, *(number for path in paths for number in _size_and_time(path))]
 
 
 def _size_and_time(path: Path) -> list[int]:
-    status = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere is said when it is read
+    status = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere: reading it says so
     return [status.st_size, status.st_mtime_ns]
 
 
@@ -221,9 +256,9 @@ def _metadata(tables: Sequence[SplitFile]) -> Stamp | None:
     return [part for table in tables for part in (table.name, *_size_and_time(table.path))] or None
 
 
-def _frames_of(source: Source) -> tuple[Frames, ...] | UserError:
+def _frames_of(source: Source, asked: Asked) -> tuple[Frames, ...] | UserError:
     """Read one file of a folder."""
     try:
-        return tuple(to_frames(part) for part in source.parts())
+        return tuple(to_frames(part, asked) for part in source.parts())
     except UserError as error:
         return error

@@ -210,10 +210,10 @@ def _open(path: Path, index: Any) -> Store:
 
 
 def device_from_json(value: dict[str, Any]) -> Device:
-    """Return a device from its JSON, in which tuples are lists."""
+    """Return a device from its JSON, in which tuples are lists; one without conditioning had none."""
     older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
     fields: dict[str, Any] = {older.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    return Device(**fields)
+    return Device(**{"highpass_hz": 0.0, **fields})
 
 
 def entry_from_json(value: dict[str, Any]) -> Entry:

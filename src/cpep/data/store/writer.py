@@ -19,6 +19,7 @@ from cpep.data.store.arrays import GrowingArray, Placed, write_all
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import STORE_VERSION, Entry, device_from_json, entry_from_json
 from cpep.runtime.files import write_json, write_text
+from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
 Stamp = list[Any]
@@ -37,23 +38,27 @@ class StoreWriter:
     Args:
         partial: folder of the arrays; made where it is missing.
         stamps: of all sources, in order; the journal of an earlier run counts as far as it agrees with them.
+        asked: conditioning that is asked for; a journal under another one does not count.
         keep_skipped: whether recordings that an earlier run skipped stay skipped.
 
     Raises:
         UserError: the folder cannot be written.
     """
 
-    def __init__(self, partial: Path, stamps: list[Stamp], *, keep_skipped: bool) -> None:
-        self.partial, self.stamps = partial, stamps
+    def __init__(
+        self, partial: Path, stamps: list[Stamp], asked: Asked = NOTHING_ASKED, *, keep_skipped: bool
+    ) -> None:
+        self.partial, self.stamps, self.asked = partial, stamps, asdict(asked)
         self.entries: list[Entry] = []
         self.skipped: list[list[str]] = []
         self.vocabulary = ["rest"]
         self.device: Device | None = None
         self.frames = self.blocks = self._files = 0
         self._arrays: dict[str, GrowingArray] = {}
-        lines = _agreeing(partial, stamps, keep_skipped)
+        first = {"version": STORE_VERSION, "asked": self.asked}
+        lines = _agreeing(partial, first, stamps, keep_skipped)
         # The journal is cut before the arrays are: they may hold more than it says, never less.
-        write_text(partial / JOURNAL, "".join(map(_text, [{"version": STORE_VERSION}, *lines])))
+        write_text(partial / JOURNAL, "".join(map(_text, [first, *lines])))
         self._journal = io.FileIO(partial / JOURNAL, "a")
         for line in lines:
             self._count(line)
@@ -149,6 +154,7 @@ class StoreWriter:
             "ratio": frame_ratio(self.device.emg_rate),
             "power_block_s": POWER_BLOCK_S,
             "skipped": self.skipped,
+            "asked": self.asked,
             **extra,
             "sources": self.stamps,
             "entry_fields": [field.name for field in fields(Entry)],
@@ -206,8 +212,8 @@ def _text(line: dict[str, Any]) -> str:
     return json.dumps(line) + "\n"
 
 
-def _agreeing(partial: Path, stamps: list[Stamp], keep_skipped: bool) -> list[dict[str, Any]]:
-    """Return the lines of an earlier run's journal that still hold, without the version in the first."""
+def _agreeing(partial: Path, first: dict[str, Any], stamps: list[Stamp], keep_skipped: bool) -> list[dict[str, Any]]:
+    """Return the lines of an earlier run's journal that still hold, without the first; another first one ends it."""
     path = partial / JOURNAL
     if not path.is_file():
         return []
@@ -217,7 +223,7 @@ def _agreeing(partial: Path, stamps: list[Stamp], keep_skipped: bool) -> list[di
             lines.append(json.loads(text))
         except json.JSONDecodeError:  # the line that the kill cut off
             break
-    if not lines or lines[0] != {"version": STORE_VERSION}:
+    if not lines or lines[0] != first:
         return []
     kept = []
     for line, stamp in zip(lines[1:], stamps, strict=False):

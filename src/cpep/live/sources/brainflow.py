@@ -22,6 +22,8 @@ from cpep.types import UserError
 BUFFERED_S = 10
 KINDS = ("emg_channels", "exg_channels", "eeg_channels")
 """BrainFlow's names for rows that may hold EMG; the first one that a board has is taken."""
+UNIT = "uV"
+"""Unit of these rows, of all boards."""
 
 
 def open_board(what: str, device: Device) -> Reconnecting:
@@ -42,10 +44,10 @@ def open_board(what: str, device: Device) -> Reconnecting:
     if "sampling_rate" not in description:
         raise UserError(f"{name} is no board that samples by itself; name the one that measures, such as cyton")
     rows: list[int] = next((description[kind] for kind in KINDS if kind in description), [])
-    refuse_other(device, name, len(rows), description["sampling_rate"])
+    times = refuse_other(device, name, len(rows), description["sampling_rate"], unit=UNIT)
 
     def connect() -> Board:
-        return Board(brainflow, board, parameters, rows, name)
+        return Board(brainflow, board, parameters, rows, times, name)
 
     try:
         first = connect()
@@ -62,14 +64,23 @@ class Board:
         board: BrainFlow's id.
         parameters: BrainFlow's parameters.
         rows: of BrainFlow's data that hold EMG.
+        times: factor from BrainFlow's unit to the checkpoint's.
         name: of the source.
 
     Raises:
         Lost: the board does not answer.
     """
 
-    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int], name: str = "the board") -> None:
-        self._error, self._rows = brainflow.BrainFlowError, rows
+    def __init__(
+        self,
+        brainflow: Any,
+        board: int,
+        parameters: Any,
+        rows: list[int],
+        times: float = 1.0,
+        name: str = "the board",
+    ) -> None:
+        self._error, self._rows, self._times = brainflow.BrainFlowError, rows, times
         self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
@@ -94,7 +105,7 @@ class Board:
             data = self._shim.get_board_data()
         except self._error as error:
             raise Lost(str(error)) from error
-        emg_TC = np.ascontiguousarray(data[self._rows].T, np.float32)
+        emg_TC = np.ascontiguousarray(data[self._rows].T * self._times, np.float32)
         return self._finder.add(emg_TC, data[self._stamps], data[self._numbers])
 
     def close(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from cpep.checkpoints.card import refuse_other_unit
 from cpep.data.recording import Device
 from cpep.signal.rate import same_rate
+from cpep.signal.units import factor
 from cpep.types import UserError
 
 
-def refuse_other(device: Device, name: str, channels: int, rate: float, kind: str = "", unit: str = "") -> None:
+def refuse_other(device: Device, name: str, channels: int, rate: float, kind: str = "", unit: str = "") -> float:
     """Check that a source is of the same kind as the device of a checkpoint.
 
     Args:
@@ -19,8 +20,11 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
         kind: ``raw`` or ``envelope``; empty where that is not known.
         unit: of the EMG; empty where that is not known.
 
+    Returns:
+        The factor that leads from the source's unit to the checkpoint's; 1 where a unit is not known.
+
     Raises:
-        UserError: other channels, rate, kind or unit.
+        UserError: other channels, rate or kind, or a unit from which no factor leads to the checkpoint's.
     """
     same = channels == device.channels and same_rate(rate, device.emg_rate) and kind in ("", device.emg_kind)
     if not same:
@@ -29,6 +33,7 @@ def refuse_other(device: Device, name: str, channels: int, rate: float, kind: st
             f"{name} has {_described(channels, rate, kind)}"
         )
     refuse_other_unit("EMG", device.emg_unit, unit, name)
+    return (factor(unit, device.emg_unit) if unit and device.emg_unit else None) or 1.0
 
 
 def refuse_other_pace(name: str, rate: float, measured_rate: float) -> None:

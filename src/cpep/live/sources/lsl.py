@@ -14,6 +14,7 @@ from cpep.live.sources.device import refuse_other
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
+from cpep.signal.units import OF_EMG, canonical
 from cpep.types import UserError
 
 FIND_S = 5.0
@@ -21,6 +22,9 @@ FIND_S = 5.0
 AGAIN_S, FORGET_S = 0.5, 2.0
 WAIT_S = 0.1
 BUFFERED_S = 10
+UNSTATED = ("", "none", "unknown", "n/a")
+MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
+"""Units as MNE-LSL writes them: a power of ten of a volt."""
 PROPERTIES = ("name", "type", "source_id")
 
 
@@ -92,8 +96,10 @@ class Inlet:
         self._lost = pylsl.util.LostError
         try:
             self._inlet.open_stream(timeout=wait_s)
+            unit = _unit(self._inlet.info(timeout=wait_s), name)
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise Lost from error
+        self._times = refuse_other(device, name, info.channel_count(), info.nominal_srate(), unit=unit)
 
     def read(self) -> list[Chunk]:
         """Return what has arrived within 0.1 s, about 20 ms of it.
@@ -106,7 +112,7 @@ class Inlet:
             emg_TC, stamp_T = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=self._most)
         except self._lost as error:
             raise Lost from error
-        return self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T)) if stamp_T else []
+        return self._finder.add(np.array(emg_TC, np.float32) * self._times, np.array(stamp_T)) if stamp_T else []
 
     def close(self) -> None:
         """Close the stream."""
@@ -131,6 +137,26 @@ class Markers:
     def publish(self, event: Event) -> None:
         """Send an event to whoever listens."""
         self._outlet.push_sample([event.name])
+
+
+def _unit(info: Any, name: str) -> str:
+    """Return the unit that a stream's description states, empty where it states none.
+
+    Raises:
+        UserError: the unit is not known, or differs between channels.
+    """
+    stated: set[str] = set()
+    channel = info.desc().child("channels").child("channel")
+    while not channel.empty():
+        text = channel.child_value("unit").strip()
+        try:
+            stated |= {canonical(MNE_UNITS.get(text, text), OF_EMG)} if text.lower() not in UNSTATED else set()
+        except UserError as error:
+            raise UserError(f"{name}: {error}; correct the description of the stream") from error
+        channel = channel.next_sibling("channel")
+    if len(stated) > 1:
+        raise UserError(f"{name} has channels in {' and '.join(sorted(stated))}; send all of them in one unit")
+    return stated.pop() if stated else ""
 
 
 def _property(what: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from threading import Event
@@ -15,6 +16,7 @@ from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
 from cpep.live.sources.device import refuse_other
 from cpep.live.sources.registry import SOURCES, SourceKind
+from cpep.signal.conditioning import conditioned
 from cpep.types import FloatArray, UserError
 
 GAP_S = 1.0
@@ -63,12 +65,13 @@ class Replay:
 
 
 def emg_of_person(path: Path, device: Device) -> FloatArray:
-    """Return the EMG (T, C) of all recordings that ``Replay`` plays of this path, one after another.
+    """Return the EMG (T, C) of all recordings that ``Replay`` plays of this path, conditioned, one after another.
 
     Raises:
         UserError: as ``Replay``.
     """
-    return np.concatenate([_emg(recording) for recording in _of_one(path, device, "")])
+    whole = (conditioned(_emg(one), device.conditioning, device.emg_rate) for one in _of_one(path, device, ""))
+    return np.concatenate(list(whole))
 
 
 def _emg(recording: Recording) -> FloatArray:
@@ -78,14 +81,14 @@ def _emg(recording: Recording) -> FloatArray:
 
 
 def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
-    """Read the recordings of one user, one at a time."""
+    """Read the recordings of one user, one at a time, with EMG in the checkpoint's unit."""
     sources = find_recordings(path)
     for source, recording in ((one, part) for one in sources for part in one.parts()):
         user = user or recording.user
         if recording.user == user:
             mine = recording.device
-            refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
-            yield recording
+            times = refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
+            yield recording if times == 1 else replace(recording, emg_TC=recording.emg_TC * np.float32(times))
 
 
 def _open(text: str, device: Device, speed: float) -> Replay:

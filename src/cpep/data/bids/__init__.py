@@ -1,0 +1,1 @@
+"""Export of recordings to EMG-BIDS; ``cpep.data.readers.bids`` reads them."""

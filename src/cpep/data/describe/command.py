@@ -1,0 +1,228 @@
+"""Looks at files, writes the sidecar that they suggest, and tries it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cpep.data.describe.arrays import draft_of_arrays, look_at_arrays
+from cpep.data.describe.draft import Draft, draft_of
+from cpep.data.describe.labels import distinct, gesture_names, text_of
+from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
+from cpep.data.readers.folder import list_folder
+from cpep.data.readers.generic import FOLDER_SIDECAR, NO_TABLE, WORKBOOK, is_data
+from cpep.data.readers.registry import readers
+from cpep.data.readers.table import stem
+from cpep.data.recording import Recording
+from cpep.runtime.files import write_json
+from cpep.types import UserError
+
+ARRAYS = (".npz", ".mat")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What was written, and why.
+
+    Attributes:
+        sidecar: the file that was written.
+        text: the evidence, what is to be filled in, and what reading the files gave.
+    """
+
+    sidecar: Path
+    text: str
+
+
+def describe(paths: Sequence[Path], preset: str = "", *, force: bool = False) -> Description:
+    """Look at the files of one kind of recording, write their sidecar and read them by it.
+
+    One file gets a sidecar of its own, ``STEM.json``; several get ``cpep.json``, which holds for their whole folder.
+
+    Raises:
+        UserError: a file cannot be read or is of another kind than the first, or a sidecar is there and ``force`` is
+            not given.
+    """
+    files = _files(paths)
+    sidecar = files[0].with_name(f"{stem(files[0])}.json" if len(files) == 1 else FOLDER_SIDECAR)
+    if sidecar.exists() and not force:
+        raise UserError(f"{sidecar} is there already; --force writes over it")
+    looks = [look_at(path) for path in files]
+    drafts = [_draft(look, preset) for look in looks]
+    for path, draft in zip(files[1:], drafts[1:], strict=True):
+        _refuse_other(files[0], drafts[0], path, draft)
+    draft = drafts[0]
+    _join_labels(draft, looks, drafts)
+    write_json(sidecar, draft.keys)
+    lines = [
+        *_title(looks),
+        *_evidence(draft),
+        "",
+        f"wrote {sidecar}",
+        *_missing(draft),
+        *_trial(files, sidecar),
+    ]
+    return Description(sidecar, "\n".join(lines))
+
+
+def look_at(path: Path) -> Look:
+    """Look at one file, whatever it is.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return look_at_arrays(path) if path.name.lower().endswith(ARRAYS) else look_at_table(path)
+
+
+def _draft(look: Look, preset: str) -> Draft:
+    return draft_of(look, preset) if look.dialect else draft_of_arrays(look)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that are meant; a folder stands for those in it that can be generic recordings.
+
+    Raises:
+        UserError: there are none, or they lie in several folders.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(one for one in path.iterdir() if _may_be_one(one))
+        elif not path.exists():
+            raise UserError(f"{path} does not exist")
+        else:
+            files.append(path)
+    files = list(dict.fromkeys(files))
+    if not files:
+        raise UserError(f"{paths[0]} holds no tables and no arrays to describe")
+    for path in files:
+        if WORKBOOK.search(path.name):
+            raise UserError(f"{path} is a spreadsheet; save it as CSV (in Excel: CSV UTF-8), and describe that")
+        if not is_data(path) and not path.name.lower().endswith(ARRAYS):
+            raise UserError(f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat){_known(path)}")
+    if len({path.parent for path in files}) > 1:
+        raise UserError("the files lie in several folders; describe those of each folder by themselves")
+    return files
+
+
+def _may_be_one(path: Path) -> bool:
+    """Tell whether a file of a folder can be a recording, and is no note or table of recordings."""
+    tables = {table.name for reader in readers() for table in reader.tables}
+    other = path.name.startswith(".") or path.name in tables or NO_TABLE.fullmatch(path.name)
+    return path.is_file() and is_data(path) and not other
+
+
+def _known(path: Path) -> str:
+    """Say of a file that needs no sidecar that it is read without one."""
+    source = next(iter(list_folder(path).sources), None)
+    return f"; cpep reads it as {source.reader} without this: run `cpep data inspect`" if source else ""
+
+
+def _refuse_other(one: Path, first: Draft, path: Path, draft: Draft) -> None:
+    """Refuse files that one sidecar cannot describe."""
+    for key in ("emg", "pose", "rate", "kind", "unit", "first_row"):
+        mine, theirs = first.keys.get(key), draft.keys.get(key)
+        if mine != theirs:
+            raise UserError(
+                f"{path.name} is of another kind than {one.name}: its {key!r} is {_told(theirs)}, there it is "
+                f"{_told(mine)}; describe them one by one"
+            )
+
+
+def _told(value: object) -> str:
+    text = str(value) if value not in (None, "") else "not known"
+    return text if len(text) < 80 else f"{text[:77]}..."
+
+
+def _join_labels(draft: Draft, looks: Sequence[Look], drafts: Sequence[Draft]) -> None:
+    """Name the labels of all rows of all files: a look sees only the first rows of each."""
+    label = draft.keys.get("label")
+    if not label:
+        return
+    texts: set[str] = set()
+    for look in looks:
+        texts.update(text_of(value) for value in _whole(look, label["field"]))
+    rest = next((text for one in drafts for text, name in one.keys["label"]["names"].items() if name == "rest"), "")
+    order = sorted(texts, key=lambda text: (text != rest, float(text) if _is_number(text) else 0.0, text))
+    names = gesture_names(order, rest)
+    label["names"] = {text: names[text] for text in order}
+
+
+def _whole(look: Look, field: str) -> list[object]:
+    """Return the values of a column in all rows."""
+    if look.dialect is None:
+        return distinct(next(column.values for column in look.columns if column.key == field))
+    numbered = {str(column.number): column.number for column in look.columns}
+    numbers = numbered | {str(column.key): column.number for column in look.columns}
+    return distinct(read_columns(look.path, look.dialect, [numbers[field]], None)[0])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _title(looks: Sequence[Look]) -> Iterator[str]:
+    for look in looks[:5]:
+        if look.dialect:
+            comma = " and decimal commas" if look.dialect.decimal == "," else ""
+            lines = f", {len(look.above)} lines above the rows" if len(look.above) > 1 else ""
+            names = "" if look.dialect.names else " without names"
+            first = "the first " if look.rows == LOOK_ROWS else ""
+            shape = f"{first}{look.rows:,} rows of {look.dialect.cells} columns{names}"
+            yield f"{look.path}: {shape}, {SEPARATORS[look.dialect.separator]} between cells{comma}{lines}"
+        else:
+            arrays = {**look.blocks, **{str(column.key): column.values for column in look.columns}}
+            yield f"{look.path}: " + ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    if len(looks) > 5:
+        yield f"and {len(looks) - 5} files more of the same kind"
+
+
+def _evidence(draft: Draft) -> Iterator[str]:
+    last = ""
+    for what, sentence in draft.lines:
+        yield f"  {what if what != last else '':<11}{sentence}"
+        last = what
+
+
+def _missing(draft: Draft) -> Iterator[str]:
+    if draft.missing:
+        yield "to fill in there, in place of the empty texts:"
+        yield from (f"  {key:<11}{wanted}" for key, wanted in draft.missing)
+    yield "look through the rest: it is guessed from the evidence above"
+
+
+def _trial(files: Sequence[Path], sidecar: Path) -> Iterator[str]:
+    """Say what reading the first file by the sidecar gives: two lines, or the sentence of what is wrong."""
+    try:
+        source = next(iter(list_folder(files[0]).sources), None)
+        parts = source.parts() if source and sidecar in source.sidecars else ()
+    except UserError as error:
+        yield f"not readable yet: {error}"
+        return
+    if not parts:
+        yield f"not readable yet: cpep takes {files[0].name} for another format than the one that was described"
+        return
+    yield from _summary(files[0], parts)
+
+
+def _summary(path: Path, parts: Sequence[Recording]) -> Iterator[str]:
+    first = parts[0]
+    device = first.device
+    anchor = str(device.anchor) if device.anchor_names else "no pose"
+    cut = f" in {len(parts)} parts, cut where the clock jumps" if len(parts) > 1 else ""
+    yield (
+        f"{path.name} reads as {sum(part.seconds for part in parts):,.1f} s{cut} by {first.user}: "
+        f"{device.channels} channels, {device.emg_kind}, {device.emg_rate:g} Hz, {device.emg_unit}; {anchor}"
+    )
+    seconds: dict[str, float] = {}
+    for part in parts:
+        for index in np.unique(part.label_T[part.label_T >= 0]):
+            name = part.vocabulary[index]
+            seconds[name] = seconds.get(name, 0.0) + float((part.label_T == index).sum()) / device.emg_rate
+    shown = ", ".join(f"{name} {length:,.1f} s" for name, length in list(seconds.items())[:12])
+    yield f"  gestures: {shown}" if seconds else "  no labels"
