@@ -53,8 +53,8 @@ class Timeline:
     - Where they jitter, losses larger than the jitter are seen, and are right within it. Smaller ones are not seen
       one by one. When they have added up to more than the jitter, they are declared together, so that the clock is
       never off by more (``Drift``).
-    - A clock that runs a little fast or slow does no harm where it moves the stamps smoothly. Where jitter hides that,
-      it may be fast, or slow by 0.02 %; what is more looks like hidden losses.
+    - A clock that runs a little fast or slow does no harm where it moves the stamps smoothly. Where jitter hides
+      that, it may be fast, or slow by 0.02 %; what is more looks like hidden losses.
 
     Stamps that are rounded to a sample or more cannot tell a lost one from a clock that is a little off.
 
