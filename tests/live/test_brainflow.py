@@ -3,14 +3,14 @@
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.sources.brainflow import PackageClock, _brainflow
+from cpep.live.sources.brainflow import Board, _brainflow
 from cpep.live.sources.registry import open_source
-from cpep.live.sources.stamps import LossFinder
 from cpep.types import UserError
 
 DEVICE = Device(channels=16, emg_rate=250.0, emg_kind="raw", emg_unit="uV")
@@ -111,22 +111,34 @@ def test_without_the_package_it_is_said_how_to_install_it(monkeypatch):
         open_source("brainflow:synthetic", DEVICE)
 
 
-def test_package_numbers_that_count_samples_tell_every_loss():
-    """However late the stamps are: 60 ms of jitter, 1 and 200 samples lost, numbers that begin anew after 255."""
-    number_T = np.r_[7:500, 501:900, 1100:1500]
-    stamp_T = 1e9 + number_T / 250 + np.random.default_rng(0).uniform(0, 0.06, len(number_T))
-    clock, finder, found = PackageClock(250), LossFinder(250, 1), []
-    for part in np.array_split(np.arange(len(number_T)), 300):
-        time_T = clock.times(number_T[part].astype(float) % 256, stamp_T[part])
-        found += [chunk.lost for chunk in finder.add(np.zeros((len(part), 1), np.float32), time_T) if chunk.lost]
-    assert clock.counting and found == [1, 200]
+class Shim:
+    """A board of 250 Hz whose reads come in bursts of 20 ms, and which loses a tenth of its packages."""
+
+    def __init__(self, *_):
+        self.sent, self.rng = 0, np.random.default_rng(3)
+
+    def get_board_data(self):
+        number_T = self.sent + np.arange(self.rng.integers(3, 8))
+        self.sent += len(number_T)
+        number_T = number_T[self.rng.random(len(number_T)) > 0.1]
+        stamp_T = 1e9 + np.ceil(number_T / 250 / 0.02) * 0.02
+        return np.stack([number_T % 201, number_T, 0 * number_T, stamp_T]).astype(float)
+
+    prepare_session = start_stream = release_session = lambda *_: None
+    get_package_num_channel = staticmethod(lambda board: 0)
+    get_timestamp_channel = staticmethod(lambda board: 3)
+    get_sampling_rate = staticmethod(lambda board: 250)
 
 
-def test_package_numbers_that_count_something_else_are_passed_over():
-    number_T, stamp_T = np.repeat(np.arange(20.0), 2), 1e9 + np.arange(40) / 250
-    clock = PackageClock(250)
-    assert all(
-        np.array_equal(clock.times(number_T[k : k + 4], stamp_T[k : k + 4]), stamp_T[k : k + 4])
-        for k in range(0, 40, 4)
-    )
-    assert not clock.counting
+def test_a_board_that_loses_a_tenth_tells_every_loss_at_its_place(monkeypatch):
+    """From the first second on; numbers begin anew after 200, where a Ganglion does."""
+    monkeypatch.setattr("cpep.live.sources.brainflow.time.sleep", lambda seconds: None)
+    board = Board(SimpleNamespace(BoardShim=Shim, BrainFlowError=OSError), 0, None, [1, 2])
+    clock = first = None
+    for _ in range(1500):
+        for chunk in board.read():
+            first = float(chunk.emg_TC[0, 0]) if clock is None else first
+            clock = first if clock is None else clock + chunk.lost
+            np.testing.assert_array_equal(chunk.emg_TC[:, 0], clock + np.arange(len(chunk.emg_TC)))
+            clock += len(chunk.emg_TC)
+    assert clock > 7000

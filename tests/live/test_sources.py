@@ -87,6 +87,7 @@ def test_another_unit_is_refused_where_both_are_known(folder):
     with pytest.raises(UserError, match="EMG in uV"):
         emg_of_person(folder, microvolts)
     open_source(f"replay:{folder}", replace(DEVICE, emg_unit=""))
+    refuse_other(microvolts, "a source whose rate differs in the eighth digit", 16, 1999.9999)
     refuse_other(microvolts, "a source that does not say its unit", 16, 2000.0)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cpep.live.sources.stamps import LossFinder
+from cpep.types import UserError
 
 
 def stamps(rate, kept_T, jitter_T=0.0, drift=0.0, start=1e5):
@@ -90,3 +91,27 @@ def test_exact_stamps_hold_nothing_back():
         chunks = finder.add(np.zeros((40, 1), np.float32), stamps(2000.0, np.arange(first, first + 40)))
         assert sum(len(chunk.emg_TC) for chunk in chunks) == 40
     assert finder.add(np.zeros((0, 1), np.float32), np.zeros(0)) == []
+
+
+def test_a_stream_that_is_slower_than_it_says_is_refused_after_some_seconds():
+    finder = LossFinder(2000.0, 1, "lsl:slow")
+    with pytest.raises(
+        UserError, match=r"lsl:slow says that it has 2000 samples a second, .* stamped as 1850 a second"
+    ):
+        for first in range(0, 12_000, 40):
+            chunks = finder.add(np.zeros((40, 1), np.float32), stamps(1850.0, np.arange(first, first + 40)))
+            assert not any(chunk.lost for chunk in chunks)
+
+
+@pytest.mark.parametrize("rate", [1999.9999, 1995.0, 2004.0])
+def test_a_stream_that_is_nearly_as_fast_as_it_says_is_read(rate):
+    number_T = np.arange(20_000)
+    found, values = run(2000.0, number_T, stamps(rate, number_T), iter([40] * 500))
+    assert found == [] and len(values) == 20_000
+
+
+def test_a_clock_that_is_set_back_loses_nothing():
+    number_T = np.arange(8000)
+    stamp_T = stamps(200.0, number_T) - 3600.0 * (number_T >= 3000)
+    found, values = run(200.0, number_T, stamp_T, iter([7] * 2000))
+    assert found == [] and len(values) > 7900

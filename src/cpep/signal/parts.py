@@ -122,10 +122,10 @@ def _parts(skip_T: IntArray, stamp_T: FloatArray | None, rate: float) -> list[Pa
     for start, stop in zip(starts, [*starts[1:], len(skip_T)], strict=True):
         place_T = np.concatenate([[0], np.cumsum(skip_T[start + 1 : stop] + 1)])
         jump_s = float(skip_T[start] / rate) if start else 0.0
-        place_K, second_K = np.zeros(1), np.array([start / rate])
+        clock: tuple[FloatArray, FloatArray] = (np.zeros(1), np.array([start / rate]))
         if stamp_T is not None:
-            place_K, second_K = _clock(stamp_T[start:stop], place_T, rate)
-        parts.append(Part(slice(start, stop), place_T, rate, jump_s, place_K, second_K))
+            clock = _clock(stamp_T[start:stop], place_T, rate)
+        parts.append(Part(slice(start, stop), place_T, rate, jump_s, *clock))
     return parts
 
 

@@ -13,6 +13,8 @@ SAME = 0.005
 """Share by which two rates may differ that are the same."""
 CLOSE = 0.25
 """Stamps are even where half of their steps differ from the usual one by no more than this share."""
+LOST = 0.75
+"""A step that is longer by this share, or more, passes over something lost; a shorter one jitters, or is rounded."""
 PAUSE_S = 5.0
 """A longer step between stamps is a pause or a jump, and not that of a packet."""
 SPAN_S = (5.0, 30.0)
@@ -44,7 +46,7 @@ def measured_rate(stamp_T: FloatArray, place_T: IntArray, nominal: float) -> flo
         return rate
     heads, packet = _heads(stamp_T, nominal), packet_size(stamp_T, nominal)
     whole_K = np.diff(place_T[heads]) == packet
-    if packet > 1 and (rate := _even_rate(np.diff(stamp_T[heads])[whole_K] / packet)):
+    if packet > 1 and whole_K.mean() >= 0.5 and (rate := _even_rate(np.diff(stamp_T[heads])[whole_K] / packet)):
         return rate
     block = max(packet, round(0.05 * nominal), 1)
     if len(stamp_T) < 4 * block:
@@ -69,7 +71,7 @@ def _even_rate(step_T: FloatArray) -> float:
     if close_T.mean() < 0.5 or not few_short or step_T[close_T].sum() < passed_s / 2:
         return 0.0
     spans = np.array_split(step_T, int(np.clip(round(len(step_T) * usual / SPAN_S[0]), 1, len(step_T))))
-    return 1 / float(np.median([span[np.abs(span - usual) <= usual / 2].mean() for span in spans]))
+    return 1 / float(np.median([span[np.abs(span - usual) < LOST * usual].mean() for span in spans]))
 
 
 def _rate_of_packets(head_K: FloatArray, place_K: IntArray, nominal: float) -> float:
@@ -81,12 +83,12 @@ def _rate_of_packets(head_K: FloatArray, place_K: IntArray, nominal: float) -> f
 
 def _heads(stamp_M: FloatArray, rate: float) -> npt.NDArray[np.intp]:
     """Return the first sample of each packet."""
-    return np.r_[0, np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1]
+    return np.asarray(np.r_[0, np.flatnonzero(np.abs(np.diff(stamp_M)) * rate > 0.5) + 1], np.intp)
 
 
 def packet_size(stamp_M: FloatArray, rate: float) -> int:
     """Return how many samples most packets have: those are stamped together, or nearly so; 1 without packets."""
-    return math.ceil(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9))
+    return math.ceil(float(np.quantile(np.diff(np.r_[_heads(stamp_M, rate), len(stamp_M)]), 0.9)))
 
 
 def _slope(late_T: FloatArray, place_T: IntArray, block: int, rate: float) -> float:

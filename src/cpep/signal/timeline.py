@@ -48,12 +48,13 @@ class Timeline:
     Without them this is possible:
 
     - Where the earliest stamps of the blocks do not jitter (packets stamped on arrival at even times, stamps of the
-      device), each loss is seen, in a packet or at most one packet after it. Not in the first quarter of a second.
+      device), each loss is seen, in its packet or the next: but not in the first quarter of a second, nor in the
+      first 16 packets.
     - Where they jitter, losses larger than the jitter are seen, and are right within it. Smaller ones are not seen
       one by one. When they have added up to more than the jitter, they are declared together, so that the clock is
       never off by more (``Drift``).
-    - A clock that runs a little fast or slow does no harm where it moves the stamps smoothly, as jitter does not hide.
-      Where it does, a clock may be fast, or slow by 0.02 %; what is more looks like hidden losses.
+    - A clock that runs a little fast or slow does no harm where it moves the stamps smoothly. Where jitter hides
+      that, it may be fast, or slow by 0.02 %; what is more looks like hidden losses.
 
     Stamps that are rounded to a sample or more cannot tell a lost one from a clock that is a little off.
 
@@ -115,7 +116,7 @@ class Timeline:
         return self._drift.measured_rate
 
     def _take(self, stamp_T: FloatArray, number_T: FloatArray | None) -> IntArray:
-        skip_T = np.zeros(len(stamp_T), np.int64)
+        skip_T: IntArray = np.zeros(len(stamp_T), np.int64)
         if number_T is not None and self.numbers.counting and len(number_T):
             skip_T = self.numbers.advance(number_T) - 1
         size = max(round(MEMORY_S[0] * self.rate), 1)
@@ -252,8 +253,8 @@ class _Usual:
         if not self._learned:
             return 1
         age_K = self._block * np.arange(len(self._low_K) - 1, -1, -1)
-        share = (np.count_nonzero(self._low_K + self._unsure * age_K > low - LATE) + 1) / (len(self._low_K) + 1)
-        share = max(share, 1 / (BLOCKS[1] + 1))
+        as_late = int(np.count_nonzero(self._low_K + self._unsure * age_K > low - LATE))
+        share = max((as_late + 1) / (len(self._low_K) + 1), 1 / (BLOCKS[1] + 1))
         return math.ceil(math.log(CHANCE) / math.log(share)) if share < 1 else 10**9
 
     def _later(self, late_T: FloatArray) -> float:

@@ -19,8 +19,8 @@ def seconds(values: npt.NDArray[Any], unit_s: float, place: str) -> FloatArray:
     """Return times (rows,) in seconds, float64.
 
     Args:
-        values: numbers, or NumPy's dates; or texts, each a number, a date (``2024-05-01 12:00:03.250``, also with T and a zone, whose
-            zero is 1970) or a time of day (``12:00:03.250``, whose zero is midnight).
+        values: numbers, or NumPy's dates; or texts, each a number, a date (``2024-05-01 12:00:03.250``, also with T
+            and a zone, whose zero is 1970) or a time of day (``12:00:03.250``, whose zero is midnight).
         unit_s: the unit of numbers, seconds.
         place: the file and the column, for sentences.
 

@@ -102,10 +102,11 @@ class ClockedRows:
     def on(self, grid: OnGrid, max_gap_s: float) -> tuple[FloatArray, BoolArray]:
         """Return the anchor (frames, J) of a part, which begins with its first sample; and where it is valid."""
         if self.runs is None and not self.with_emg:
-            time_S = np.arange(len(self.rows_SJ)) / self.rate
-            return _valid(*interpolate_rows(self.rows_SJ, time_S, time_S, max_gap_s))
-        rows, time_S = grid.part.rows, grid.part.seconds(grid.part.place_T)
-        if self.runs is not None:
+            own_S = np.arange(len(self.rows_SJ)) / self.rate
+            return _valid(*interpolate_rows(self.rows_SJ, own_S, own_S, max_gap_s))
+        if self.runs is None:
+            rows, time_S = grid.part.rows, grid.part.seconds(grid.part.place_T.astype(np.float64))
+        else:
             rows, time_S = self.runs[min(grid.era, len(self.runs) - 1)]
         frames = int((grid.samples - 1) / self.emg_rate * self.rate + 1e-6) + 1
         sample_S = np.arange(frames) * self.emg_rate / self.rate
@@ -204,16 +205,16 @@ def _notes(part: Part, rate: float, measured: float) -> Iterator[str]:
     row = part.rows.start
     if measured and not same_rate(measured, rate):
         yield (
-            f"by its clock it has {measured:.6g} samples a second, and its sidecar asks for {rate:g}; that is another "
-            "rate, or so many samples are missing that nobody knows where"
+            f"by its clock it has {measured:.6g} samples a second, and its sidecar asks for {rate:g}; that is "
+            "another rate, or so many samples are missing that nobody knows where"
         )
     slow_K = np.abs(part.rate_K - part.rate) > UNEVEN * part.rate
     if slow_K.any():
         seconds = float(np.diff(part.second_K)[slow_K].sum())
         worst = part.rate_K[np.abs(part.rate_K - part.rate).argmax()]
         yield (
-            f"for {seconds:.0f} s its clock tells other rates than {part.rate:.6g} Hz, as far as {worst:.4g} Hz; there "
-            "samples are missing, nobody knows where, or its times are wrong"
+            f"for {seconds:.0f} s its clock tells other rates than {part.rate:.6g} Hz, as far as {worst:.4g} Hz; "
+            "there samples are missing, nobody knows where, or its times are wrong"
         )
     if part.jump_s > 0:
         yield f"it is cut at row {row}, before which nothing was recorded for {part.jump_s:.4g} s by its clock"

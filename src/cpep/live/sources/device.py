@@ -49,8 +49,8 @@ def refuse_other_pace(name: str, rate: float, measured_rate: float) -> None:
     """
     if not same_rate(rate, measured_rate):
         raise UserError(
-            f"{name} says that it has {rate:g} samples a second, and its samples are stamped as {measured_rate:.5g} a "
-            "second; correct the rate in the program that sends them, or see why samples are lost on the way"
+            f"{name} says that it has {rate:g} samples a second, and its samples are stamped as {measured_rate:.5g} "
+            "a second; correct the rate in the program that sends them, or see why samples are lost on the way"
         )
 
 
