@@ -283,7 +283,7 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
         (["--seeds", "a"], "--seeds a"),
         (["--seeds", "²"], "--seeds ²"),
         (["--seeds", "4294967296"], "up to 4294967295"),
-        (["--folds", "9"], "has 8 users"),
+        (["--folds", "9"], "recordings of 8 people"),
         (["--folds", "1"], "give 2 or more, or 0"),
         (["--folds", "-1"], "give 2 or more, or 0"),
         (["--folds", "2", "--test-users", "1"], "give one of them"),

@@ -97,7 +97,7 @@ def test_a_fault_is_told_once_in_the_words_of_who_recorded_it(tmp_path: Path) ->
     np.savez(tmp_path / "S2.npz", emg=emg_TC + np.linspace(-40, 38, 8), label=label_T)
     odd = inspect_folder(tmp_path).text().split("Merely odd")[1]
     assert re.search(
-        r"channel 3 of S2 hums: \d\d % of its power is at 50 Hz and its harmonics; a notch at 50 Hz", odd
+        r"channel 3 of S2 hums: \d\d % of its power is at 50 Hz and its harmonics; prepare with --notch 50", odd
     )
     assert "all 8 channels of S2 carry an offset of -40 to 38 mV; the high-pass takes it out" in odd
     for person in (1, 3):

@@ -124,7 +124,8 @@ def test_a_cut_download_asks_for_the_missing_bytes_only(tmp_path, cli, server):
     server.play = None
     server.clear()
     cli(tmp_path, "--users", "user1")
-    starts = [start for host, path, start in server.log if path.startswith("objects/")]
+    asked = {(path, start) for host, path, start in server.log if path.startswith("objects/")}  # retries count once
+    starts = [start for _, start in asked]
     assert starts.count(100_000) == len(kept) and len(starts) == 6
     assert here(tmp_path) == wanted(SET, ("sub-01",)) and same(tmp_path, SET)
 

@@ -61,7 +61,7 @@ KINDS: dict[str, Kind] = {
     ),
     "hum": Kind(
         "{ch}{of} [hums|hum]: {range} % of [its|their] power is at {detail} Hz and its harmonics",
-        "a notch at {detail} Hz takes it out; next time look at reference electrode and chargers", "hum",
+        "prepare with --notch {detail}, which takes it out; next time look at reference electrode and chargers", "hum",
     ),
     "loud": Kind(
         "{ch}{of} [is|are] {range} times as strong as the usual channel", "an electrode may be loose", "loud"
@@ -83,6 +83,11 @@ KINDS: dict[str, Kind] = {
     ),
     "offset": Kind(
         "{ch}{of} [carries|carry] an offset of {range} {detail}", "the high-pass takes it out", "offset"
+    ),
+    "offset_left": Kind(
+        "{ch}{of} [carries|carry] an offset of {range} {detail}, and no high-pass is asked for",
+        "prepare with --highpass 20",
+        "offset",
     ),
     "looks": Kind("the EMG{of} looks {detail}", "check `kind`", "kind?"),
     "repeats": Kind(

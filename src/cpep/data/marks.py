@@ -64,6 +64,12 @@ def marks_of(recording: Recording, measures: Measures, lag: Lag | None) -> tuple
     )
 
 
+def _readable(value_C: FloatArray, unit: str) -> tuple[FloatArray, str]:
+    """Return values in mV where they are thousands of uV."""
+    large = unit == "uV" and np.abs(value_C).max(initial=0) >= 1000
+    return (value_C / 1000, "mV") if large else (value_C, unit)
+
+
 def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
     if measures.flat_C.all():
         yield Mark("silent")
@@ -85,7 +91,8 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
         yield Mark("bursts", low=measures.burst, high=measures.burst, place=_moments(measures.bursts))
     if raw:
         away_C = alive_C & (np.abs(measures.offset_C) > OFFSET * measures.sd_C)
-        yield from _channels("offset", away_C, measures.offset_C, recording.device.emg_unit)
+        kind = "offset" if recording.device.highpass_hz else "offset_left"
+        yield from _channels(kind, away_C, *_readable(measures.offset_C, recording.device.emg_unit))
     if measures.looks and measures.looks != recording.device.emg_kind:
         yield Mark("looks", detail=measures.looks)
 

@@ -225,8 +225,9 @@ def _unit(reader: _Reader, known: Sequence[str], *wanted: str) -> tuple[str, flo
         known: units that the signal can have.
         wanted: units that values are converted to, where that is possible.
     """
+    text = reader.text("unit")
     try:
-        unit = canonical(reader.text("unit"), known)
+        unit = canonical(text, known)
     except UserError as error:
         raise UserError(f"{reader.path}: '{reader.where}unit': {error}") from error
     return next(((to, times) for to in wanted if (times := factor(unit, to)) is not None), (unit, 1.0))
