@@ -1,4 +1,5 @@
 import json
+import re
 import runpy
 import shutil
 import subprocess
@@ -143,3 +144,28 @@ def test_raw_emg_with_offsets_and_jumps_gives_the_embeddings_of_its_store(tmp_pa
     assert len(lines) == len(wanted) > 20
     for line in lines:
         np.testing.assert_allclose(json.loads("".join(line[2:])), wanted[float(line[0])], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda emg: emg.T, r"is \(10, 300\), which looks like channels x samples; save it transposed"),
+        (lambda emg: emg[:, :9], r"is \(300, 9\) of float32; the model takes numbers, samples x 10 channels"),
+        (lambda emg: emg[:50], "has 50 samples, and the model needs a window of 200"),
+        (lambda emg: np.where(np.arange(300)[:, None] == 40, np.nan, emg), "the first at sample 40; cut them out"),
+        (lambda emg: emg.astype(str), "the model takes numbers"),
+    ],
+)
+def test_what_people_feed_the_runner_with_is_a_sentence(exported, tmp_path, change, sentence):
+    np.save(tmp_path / "recording.npy", change(np.ones((300, 10), np.float32)))
+    command = [sys.executable, str(exported / "run.py"), str(tmp_path / "recording.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and re.search(sentence, done.stderr) and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<i2", ">f4"])
+def test_the_runner_takes_any_type_of_numbers(exported, tmp_path, dtype):
+    emg_TC = np.random.default_rng(0).integers(1, 90, (300, 10))
+    np.save(tmp_path / "plain.npy", emg_TC.astype("<f4"))
+    np.save(tmp_path / "other.npy", emg_TC.astype(dtype))
+    assert run(exported, tmp_path / "other.npy") == run(exported, tmp_path / "plain.npy")

@@ -61,7 +61,7 @@ KINDS: dict[str, Kind] = {
     ),
     "hum": Kind(
         "{ch}{of} [hums|hum]: {range} % of [its|their] power is at {detail} Hz and its harmonics",
-        "prepare with --notch {detail}, which takes it out; next time look at reference electrode and chargers", "hum",
+        "prepare with --notch {detail}; next time look at the reference electrode and chargers", "hum",
     ),
     "loud": Kind(
         "{ch}{of} [is|are] {range} times as strong as the usual channel", "an electrode may be loose", "loud"

@@ -67,7 +67,8 @@ def facts(inspection: Inspection) -> Iterable[tuple[str, str]]:
     devices = Counter(one.device for one in recordings).most_common()
     for device, _ in devices[:3]:
         mine = [one for one in recordings if one.device == device]
-        yield "EMG", f"{device.channels} channels, {device.emg_kind}, {device.emg_rate:g} Hz, {device.emg_unit}"
+        unit = device.emg_unit or "unit not known"
+        yield "EMG", f"{device.channels} channels, {device.emg_kind}, {device.emg_rate:g} Hz, {unit}"
         yield "anchor", _anchor(device, mine)
     if len(devices) > 3:
         yield "devices", f"{len(devices)}, the three most frequent are above"

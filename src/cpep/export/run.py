@@ -15,10 +15,29 @@ import numpy as np
 import onnxruntime
 
 
-def hops(source: str, hop: int, channels: int) -> Iterator[Any]:
+def recording(source: str, window: int, channels: int) -> Any:
+    """Return the EMG (T, C) of a file, of any type of numbers; exit with a sentence where it does not fit."""
+    try:
+        emg = np.load(source, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        sys.exit(f"{source} is no array that numpy.save wrote: {error}")
+    if emg.ndim == 2 and emg.shape[0] == channels != emg.shape[1]:
+        sys.exit(f"{source} is {emg.shape}, which looks like channels x samples; save it transposed (array.T)")
+    if emg.ndim != 2 or emg.shape[1] != channels or emg.dtype.kind not in "iuf":
+        sys.exit(f"{source} is {emg.shape} of {emg.dtype}; the model takes numbers, samples x {channels} channels")
+    if len(emg) < window:
+        sys.exit(f"{source} has {len(emg)} samples, and the model needs a window of {window}")
+    if len(bad := np.argwhere(~np.isfinite(emg))):
+        sys.exit(
+            f"{source} holds {len(bad)} values that are no numbers, the first at sample {bad[0][0]}; cut them out"
+        )
+    return emg
+
+
+def hops(source: str, hop: int, window: int, channels: int) -> Iterator[Any]:
     """Yield hops (hop, channels) of a file, or of standard input as they come."""
     if source != "-":
-        emg = np.load(source, mmap_mode="r")
+        emg = recording(source, window, channels)
         yield from (emg[start : start + hop] for start in range(0, len(emg) - hop + 1, hop))
         return
     while len(part := sys.stdin.buffer.read(4 * hop * channels)) == 4 * hop * channels:
@@ -82,7 +101,7 @@ def main(source: str, graph: str = "model.onnx") -> None:
     beside = {name: np.array([value], card["types"][name]) for name, value in card["start"].items()}
     window = np.zeros((1, card["window"], card["channels"]), np.float32)
     conditioner = Conditioner(card["conditioning"])
-    for count, raw in enumerate(hops(source, card["hop"], card["channels"]), 1):
+    for count, raw in enumerate(hops(source, card["hop"], card["window"], card["channels"]), 1):
         new = conditioner.filtered(raw)
         window = np.concatenate([window[:, len(new) :], new[None]], axis=1, dtype=np.float32)
         embedding, *after = session.run(None, {"emg": window, **beside})
