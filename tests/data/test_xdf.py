@@ -157,3 +157,12 @@ def test_damage_is_a_sentence(tmp_path: Path) -> None:
     assert 0 < len(one.emg_TC) < len(TIME_T) and "damaged or cut off" in one.notes[0]
     path.write_bytes(b"RIFF" + whole[4:])
     refused(path, r"sub-1\.xdf is no XDF file, or damaged")
+
+
+def test_what_cpep_filters_is_said_beside_the_file(tmp_path: Path) -> None:
+    path = write_xdf(tmp_path / "sub-1.xdf", emg_stream())
+    (usual,) = parts(path)
+    (said,) = parts(path, highpass=0, notch=50)
+    assert (usual.device.highpass_hz, usual.device.notch_hz) == (20, 0)
+    assert (said.device.highpass_hz, said.device.notch_hz) == (0, 50)
+    refused(path, "'highpass' is 'no'; it must be a frequency in Hz, or 0 for none", highpass="no")

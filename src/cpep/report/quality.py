@@ -236,7 +236,8 @@ def _figure(value: float) -> str:
 def _split(sentence: str) -> tuple[str, str]:
     """Part a sentence into what is the matter and what to do about it."""
     what, _, then = sentence.partition("; ")
-    return what[:1].upper() + what[1:], then
+    first = what.split(" ", 1)[0].rstrip(":")
+    return (what[:1].upper() + what[1:] if first.isalpha() else what), then  # a file keeps its name
 
 
 def _left_out(inspection: Inspection) -> dict[str, object]:

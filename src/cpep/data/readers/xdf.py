@@ -28,7 +28,7 @@ What a file does not say, a sidecar says: ``STEM.json``, or ``cpep.json`` for a 
 - ``user``, ``session``, ``stage``: a text, or a pattern in the file's name. Without them, BIDS names are read as
   LabRecorder gives them (``sub-P01_ses-S02_task-fist_eeg.xdf``).
 - ``rate``: needed where the stream states none. ``unit``, ``pose.unit``: where the channels state none.
-- ``kind``: ``raw``, the default, or ``envelope``.
+- ``kind``: ``raw``, the default, or ``envelope``. ``highpass``, ``notch``: what cpep filters, Hz, as beside a table.
 - ``label``: gestures by markers; a marker that is not named begins something unknown. Without it, each marker is the
   name of its gesture.
 """
@@ -85,7 +85,11 @@ def read_recording(path: Path, *sidecars: Path) -> tuple[Recording, ...]:
         said.kind,
         unit,
         said.ring,
-        *((anchor.names, anchor.unit, anchor.kind) if anchor else ()),
+        anchor_names=anchor.names if anchor else (),
+        anchor_unit=anchor.unit if anchor else "",
+        anchor_kind=anchor.kind if anchor else "",
+        highpass_hz=said.highpass_hz,
+        notch_hz=said.notch_hz,
     )
     markers = _markers(streams.get("markers"), said)
     names = (path, f"the stamps of {emg.about.name!r}", "")

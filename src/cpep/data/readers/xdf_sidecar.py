@@ -12,7 +12,7 @@ from cpep.types import EmgKind, UserError
 
 STREAM_KEYS = ("emg", "anchor", "markers")
 TEXTS = ("user", "session", "stage", "side", "kind", "unit")
-KEYS = ("xdf", *TEXTS, "rate", "ring", "pose", "label")
+KEYS = ("xdf", *TEXTS, "rate", "highpass", "notch", "ring", "pose", "label")
 POSE_KEYS = ("unit", "kind", "channels")
 
 
@@ -25,6 +25,7 @@ class Said:
         streams: name of the stream by role; an empty name for none.
         texts: user, session, stage, side, kind, unit.
         rate: of the EMG; 0 where it is not said.
+        highpass_hz, notch_hz: what cpep filters; ``None`` for the usual high-pass.
         ring: channels around the arm.
         pose_unit, pose_kind: of the anchor.
         pose_channels: labels of the channels to take; empty for all.
@@ -35,6 +36,8 @@ class Said:
     streams: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     rate: float = 0.0
+    highpass_hz: float | None = None
+    notch_hz: float = 0.0
     ring: tuple[int, ...] = ()
     pose_unit: str = ""
     pose_kind: str = ""
@@ -84,6 +87,8 @@ def read_said(path: Path) -> Said:
         streams={key: _text(one, path, f"xdf.{key}") for key, one in streams.items()},
         texts={key: _named(value[key], path, key) for key in TEXTS if key in value},
         rate=_rate(value.get("rate", 0.0), path, "rate" in value),
+        highpass_hz=_frequency(value.get("highpass"), path, "highpass"),
+        notch_hz=_frequency(value.get("notch"), path, "notch") or 0.0,
         ring=_listed(value.get("ring", []), path, "ring", int),
         pose_unit=_text(pose.get("unit", ""), path, "pose.unit"),
         pose_kind=_text(pose.get("kind", ""), path, "pose.kind"),
@@ -128,6 +133,14 @@ def _named(value: Any, path: Path, key: str) -> str:
 def _rate(value: Any, path: Path, given: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or (given and not 10 <= value < 1e6):
         raise UserError(f"{path}: 'rate' is {value!r}; it must be EMG samples a second")
+    return float(value)
+
+
+def _frequency(value: Any, path: Path, key: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+        raise UserError(f"{path}: '{key}' is {value!r}; it must be a frequency in Hz, or 0 for none")
     return float(value)
 
 
