@@ -86,10 +86,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def send(self, body: bytes) -> None:
+        with self.server.lock:
+            self.server.sent += len(body)  # before it goes: whoever has read it all may ask at once
         self.wfile.write(body)
         self.wfile.flush()
-        with self.server.lock:
-            self.server.sent += len(body)
 
     def answer(self, status: int, **headers: str) -> None:
         self.send_response(status)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.signal.quality import mains_share, measure, quality
+from cpep.signal.measures import measure
+from cpep.signal.quality import mains_share, quality
 
 RATE = 2000.0
 

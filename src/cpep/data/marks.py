@@ -10,7 +10,7 @@ import numpy as np
 from cpep.data.recording import Recording
 from cpep.signal import quality
 from cpep.signal.lag import Lag
-from cpep.signal.quality import Measures
+from cpep.signal.measures import Measures
 from cpep.types import UNKNOWN, FloatArray
 
 SHORT_S = 2.0

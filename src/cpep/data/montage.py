@@ -11,7 +11,7 @@ import numpy as np
 
 from cpep.data.marks import Mark
 from cpep.data.recording import Recording
-from cpep.signal.quality import strength
+from cpep.signal.measures import strength
 from cpep.types import FloatArray, IntArray
 
 FEWEST_GESTURES, FEWEST_CHANNELS, FEWEST_OTHERS = 4, 6, 3

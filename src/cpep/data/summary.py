@@ -13,7 +13,7 @@ from cpep.data.montage import Pattern, pattern_of
 from cpep.data.recording import Device, Recording
 from cpep.data.window_facts import Covered, covered
 from cpep.signal.lag import Lag, find_lag
-from cpep.signal.quality import measure
+from cpep.signal.measures import measure
 
 WINDOWS = DataConfig()
 """Windows as they are unless a run says otherwise."""

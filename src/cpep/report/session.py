@@ -10,9 +10,9 @@ import numpy as np
 from cpep.data.readers.folder import Source
 from cpep.data.recording import Recording
 from cpep.data.summary import lag_of
-from cpep.signal import quality
+from cpep.signal import measures
 from cpep.signal.lag import Lag
-from cpep.signal.quality import Measures
+from cpep.signal.measures import Measures
 from cpep.types import UNKNOWN, BoolArray, FloatArray
 
 COLUMNS = 560
@@ -143,9 +143,9 @@ def _add(parts: _Parts, recording: Recording, columns: int) -> None:
         parts.poses.append(_pose(recording, columns))
         rate = recording.anchor_rate
         parts.invalid += [(begin + start / rate, begin + end / rate) for start, end in _runs(~recording.valid_S)]
-    parts.densities.append(quality.spectrum(emg_TC, device.emg_rate)[0])
+    parts.densities.append(measures.spectrum(emg_TC, device.emg_rate)[0])
     parts.weights.append(recording.seconds)
-    parts.measures.append((recording.seconds, quality.measure(emg_TC, device.emg_rate, device.emg_kind)))
+    parts.measures.append((recording.seconds, measures.measure(emg_TC, device.emg_rate, device.emg_kind)))
     if lag := lag_of(recording):
         parts.lags.append(lag)
     parts.zoom = parts.zoom or _zoom(recording, flat_TC)
@@ -204,10 +204,10 @@ def _zoom(recording: Recording, flat_TC: FloatArray) -> Zoom | None:
         later = [start for start in onsets if start > 2.0]
         start = max(round(((later or onsets)[0] - 0.5) * rate), 0)
     else:
-        strength_KC = quality.strength(recording.emg_TC, rate, recording.device.emg_kind)
+        strength_KC = measures.strength(recording.emg_TC, rate, recording.device.emg_kind)
         level_K = np.median(strength_KC, axis=1)
         strong = int(np.abs(level_K - np.quantile(level_K, 0.95)).argmin())
-        start = max(round((strong * quality.BLOCK_S - 0.5 * ZOOM_S) * rate), 0)
+        start = max(round((strong * measures.BLOCK_S - 0.5 * ZOOM_S) * rate), 0)
     start = min(start, len(flat_TC) - length)
     second = start / rate
     inside = [(max(a - second, 0), min(b - second, ZOOM_S), name) for a, b, name in spells]

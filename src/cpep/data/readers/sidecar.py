@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
 from cpep.data.anchor import ANCHORS, BY_UNIT
+from cpep.data.readers.keys import Keys, read_keys
 from cpep.data.readers.labels import LabelNames, read_names
 from cpep.data.recording import Device
 from cpep.signal.units import KNOWN, OF_EMG, canonical, factor, known_unit
-from cpep.types import EmgKind, UserError, refuse_interpolation
+from cpep.types import EmgKind, UserError
 
 LOWEST_RATE = 10.0
 """Lowest rate, samples per second: a slower signal cannot follow a movement, so the unit was mistaken."""
@@ -136,7 +133,7 @@ def read_sidecar(path: Path) -> Sidecar:
     Raises:
         UserError: a key is missing, unknown or of the wrong type; the sentence names it.
     """
-    top = _Reader(path, "", _json(path))
+    top = read_keys(path)
     emg = top.inner("emg") or top.wrong("emg", "an object with field or columns")
     anchor, pose, label = top.inner("anchor"), top.inner("pose"), top.inner("label")
     if anchor and pose:
@@ -189,7 +186,7 @@ def read_sidecar(path: Path) -> Sidecar:
     return sidecar
 
 
-def _line(top: _Reader) -> int:
+def _line(top: Keys) -> int:
     """Return the number of the line of the first row; 0 where it is not said."""
     value = top.get("first_row")
     if value is not None and (type(value) is not int or value < 1):
@@ -217,7 +214,7 @@ def _refuse_shared(said: Sidecar) -> None:
             raise UserError(f"{said.path}: {name!r} is in {key} and is the {what} as well; take it out of {key}")
 
 
-def _unit(reader: _Reader, known: Sequence[str], *wanted: str) -> tuple[str, float]:
+def _unit(reader: Keys, known: Sequence[str], *wanted: str) -> tuple[str, float]:
     """Return the unit of a signal as it will be, and the factor to it from the unit that the sidecar states.
 
     Args:
@@ -233,7 +230,7 @@ def _unit(reader: _Reader, known: Sequence[str], *wanted: str) -> tuple[str, flo
     return next(((to, times) for to in wanted if (times := factor(unit, to)) is not None), (unit, 1.0))
 
 
-def _kind_and_unit(reader: _Reader) -> tuple[str, str, float]:
+def _kind_and_unit(reader: Keys) -> tuple[str, str, float]:
     """Return kind, unit and the factor to it; the kind of a ``pose`` is empty, since its unit says it.
 
     An anchor of values or features, or of a kind from elsewhere, may have a unit that nobody else knows.
@@ -250,25 +247,7 @@ def _kind_and_unit(reader: _Reader) -> tuple[str, str, float]:
     return name, unit, scale
 
 
-def _json(path: Path) -> Any:
-    try:
-        # Bytes, so that the JSON module looks at the mark that Windows puts before text.
-        value = json.loads(path.read_bytes(), object_pairs_hook=_once)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
-    refuse_interpolation(value, path)
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, in which no key stands twice: of two, one would be passed over."""
-    counts = Counter(key for key, _ in pairs)
-    if twice := [key for key, count in counts.items() if count > 1]:
-        raise ValueError(f"the key {twice[0]!r} stands twice in one object")
-    return dict(pairs)
-
-
-def _block(reader: _Reader, factor: float) -> Block:
+def _block(reader: Keys, factor: float) -> Block:
     """Read the keys that ``emg`` and ``anchor`` share; the factor leads from the stated unit to the recording's."""
     clock = reader.inner("clock")
     block = Block(
@@ -288,7 +267,7 @@ def _block(reader: _Reader, factor: float) -> Block:
     return block
 
 
-def _names(top: _Reader, key: str, default: str = "") -> Names:
+def _names(top: Keys, key: str, default: str = "") -> Names:
     if isinstance(top.value.get(key), dict):
         inner = top.inner(key)
         assert inner is not None
@@ -301,81 +280,3 @@ def _names(top: _Reader, key: str, default: str = "") -> Names:
         return Names("", pattern)
     text = top.text(key, "" if default else None)
     return Names(text, "" if text else default)
-
-
-class _Reader:
-    """Takes typed values out of a JSON object and remembers which keys were asked for."""
-
-    def __init__(self, path: Path, where: str, value: Any) -> None:
-        self.path, self.where = path, where
-        if not isinstance(value, dict):
-            raise UserError(f"{path}: {where.rstrip('.') or 'the sidecar'} must be a JSON object")
-        self.value: dict[str, Any] = value
-        self.asked: list[str] = []
-
-    def wrong(self, key: str, expected: str) -> NoReturn:
-        found = repr(self.value[key]) if key in self.value else "missing"
-        if self.value.get(key) == "":  # as `cpep data describe` writes what it cannot know
-            found, expected = "empty", f"filled in: {expected}"
-        raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
-
-    def get(self, key: str) -> Any:
-        self.asked.append(key)
-        return self.value.get(key)
-
-    def inner(self, key: str) -> _Reader | None:
-        value = self.get(key)
-        return None if value is None else _Reader(self.path, f"{self.where}{key}.", value)
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self.get(key)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            self.wrong(key, "a positive number")
-        return float(value)
-
-    def frequency(self, key: str) -> float | None:
-        """Return a frequency, where 0 stands for none; ``None`` where the key is missing."""
-        value = self.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            self.wrong(key, "a frequency in Hz, or 0 for none")
-        return float(value)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.get(key)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str) or not value:
-            self.wrong(key, "a text")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self.get(key)
-        if not isinstance(value, bool | None):
-            self.wrong(key, "true or false")
-        return bool(value)
-
-    def listed(self, key: str, *types: type) -> tuple[Any, ...]:
-        value = self.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or any(type(item) not in types for item in value):
-            self.wrong(key, f"a list of {' or '.join(t.__name__ for t in types)}")
-        return tuple(value)
-
-    def mapping(self, key: str) -> dict[str, str]:
-        value = self.get(key)
-        if not isinstance(value, dict) or not value or any(not isinstance(v, str) for v in value.values()):
-            self.wrong(key, 'an object from the values in the file to names, such as {"0": "rest", "1": "fist"}')
-        return value
-
-    def done(self) -> None:
-        """Refuse keys that nobody asked for: a misspelt one would otherwise be passed over."""
-        for key in self.value:
-            if key not in self.asked:
-                near = difflib.get_close_matches(key, self.asked, n=1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(self.asked))}"
-                raise UserError(f"{self.path}: unknown key '{self.where}{key}'; {hint}")
