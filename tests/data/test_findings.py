@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cpep.data.findings import KINDS, Marked, findings_of
+from cpep.data.finding_kinds import KINDS
+from cpep.data.findings import Marked, findings_of
 from cpep.data.marks import Mark
 
 HUM = Mark("hum", (2,), 83.2, 83.2, "50")

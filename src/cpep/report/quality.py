@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cpep.data import inspect_text
-from cpep.data.findings import KINDS, Finding, Marked, findings_of, tags_of
+from cpep.data.finding_kinds import KINDS
+from cpep.data.findings import Finding, Marked, findings_of, tags_of
 from cpep.data.inspect import Inspection
 from cpep.data.readers.folder import PART, Source, natural
 from cpep.data.summary import Summary
