@@ -15,7 +15,7 @@ from cpep.data.inspect import inspect_folder
 from cpep.data.readers.emg2pose import read_recording
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.registry import READERS, Found, Reader
-from cpep.data.recording import Recording, Repair
+from cpep.data.recording import JUMPS, Recording, Repair
 from cpep.data.store.prepare import prepare
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import open_store
@@ -144,3 +144,18 @@ def test_prepare_prints_what_was_mended(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "prepare", str(tmp_path / "raw"), str(tmp_path / "store")])
     assert done.exit_code == 0
     assert re.search(r"mended: 4,\d{3} samples resampled from 1111 to 1100 Hz", done.output)
+
+
+def test_a_jump_does_not_ring_where_a_rate_is_resampled(tmp_path: Path) -> None:
+    rate, rng = 1925.926, np.random.default_rng(0)
+    emg_TC = rng.normal(0, 30, (round(12 * rate), 2))
+    jumped_TC = emg_TC.copy()
+    jumped_TC[round(6 * rate) :, 0] += 1e5
+    stores = {}
+    for name, signal_TC in (("plain", emg_TC), ("jumped", jumped_TC)):
+        write_generic(tmp_path / name, SIDECAR | {"rate": rate}, emg=signal_TC, gesture=np.ones(len(emg_TC), int))
+        stores[name] = prepare(tmp_path / name, tmp_path / f"{name}.store")
+    apart_TC = np.abs(stores["jumped"].emg_TC - stores["plain"].emg_TC)
+    assert apart_TC.max() < 100, "of 100,000"
+    assert any(repair.what == JUMPS and repair.count == 1 for repair in stores["jumped"].repairs)
+    assert not any(repair.what == JUMPS for repair in stores["plain"].repairs)

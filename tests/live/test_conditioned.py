@@ -22,6 +22,7 @@ from cpep.live.sources.replay import emg_of_person
 from cpep.live.store_stream import embed_streamed
 from cpep.live.stream import EmgStream
 from cpep.signal.conditioning import Conditioning
+from cpep.types import UserError
 from tests.live.test_stream import ENERGIES, RAW, offline, streamed
 from tests.raw_people import CHANNELS, RATE, write_raw_people
 
@@ -154,3 +155,9 @@ def test_what_is_drawn_is_conditioned_and_what_is_judged_is_not(build, raw):
     for at in range(0, 2500, 25):
         session._loop.take(Chunk(raw[at : at + 25]))
     assert np.abs(session.view().emg_TC[-250:]).max() < 1500 < np.abs(session._judged.last()).max()
+
+
+def test_a_replay_that_was_filtered_before_is_not_filtered_again(build, tmp_path):
+    folder = write_raw_people(tmp_path, users=1, rounds=1, highpass=0)
+    with pytest.raises(UserError, match=r"S1\.npz says that its EMG was filtered before.*high-passed at 20 Hz.*; give EMG"):
+        open_source(f"replay:{folder / 'S1.npz'}", build(*ENERGIES).card.device, 0)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cpep.data.recording import Recording, Repair
+from cpep.data.recording import JUMPS, Recording, Repair
 from cpep.data.resample import frame_ratio
+from cpep.signal.conditioning import without_jumps
 from cpep.signal.resampler import resampled
 from cpep.types import IntArray
 
@@ -40,12 +41,14 @@ def at_even_rate(recording: Recording) -> Recording:
     new_rate = even_rate(rate)
     if new_rate == rate or len(recording.emg_TC) == 0:
         return recording
-    emg_TC = resampled(recording.emg_TC, rate, new_rate)
+    free_TC, jumps = without_jumps(recording.emg_TC, rate) if recording.device.highpass_hz else (recording.emg_TC, 0)
+    emg_TC = resampled(free_TC, rate, new_rate)
     row_T = np.minimum(np.round(np.arange(len(emg_TC)) * rate / new_rate).astype(np.intp), len(recording.emg_TC) - 1)
 
     def along(array_T: IntArray | None) -> IntArray | None:
         return None if array_T is None else array_T[row_T]
 
+    mended = [Repair(JUMPS, jumps)] if jumps else []
     repair = Repair(f"samples resampled from {rate:g} to {new_rate:g} Hz, of which tokens are whole", len(row_T))
     return replace(
         recording,
@@ -54,6 +57,6 @@ def at_even_rate(recording: Recording) -> Recording:
         label_T=recording.label_T[row_T],
         prompt_T=along(recording.prompt_T),
         repetition_T=along(recording.repetition_T),
-        repairs=(*recording.repairs, repair),
+        repairs=(*recording.repairs, *mended, repair),
         measured_rate=recording.measured_rate * new_rate / rate,
     )

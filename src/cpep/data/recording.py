@@ -75,6 +75,10 @@ class Device:
         return Anchor(kind, self.anchor_names, self.anchor_unit)
 
 
+JUMPS = "jumps of the offset of a channel taken out"
+"""What is mended where an electrode was pressed on again."""
+
+
 @dataclass(frozen=True)
 class Repair:
     """What a reader mended in a recording.

@@ -258,3 +258,13 @@ class _Jumps:
 def conditioned(emg_TC: FloatArray, conditioning: Conditioning, rate: float) -> FloatArray:
     """Return a whole recording (T, C) filtered from its first sample, float32."""
     return Conditioner(conditioning, rate, emg_TC.shape[1]).whole(emg_TC)
+
+
+def without_jumps(emg_TC: FloatArray, rate: float) -> tuple[FloatArray, int]:
+    """Return a recording (T, C) without the jumps of its offsets, and how many there were.
+
+    What is resampled is freed of them before: a jump would ring, and could not be taken out any more.
+    """
+    jumps = _Jumps(rate, emg_TC.shape[1])
+    parts = [jumps.without(emg_TC[at : at + AT_ONCE].astype(np.float64)) for at in range(0, len(emg_TC), AT_ONCE)]
+    return np.concatenate(parts), jumps.count

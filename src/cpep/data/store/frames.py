@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.data.recording import Device, Recording, Repair
+from cpep.data.recording import JUMPS, Device, Recording, Repair
 from cpep.data.resample import frame_ratio, resample_anchor
 from cpep.signal.conditioning import NOTHING_ASKED, Asked, Conditioner
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
@@ -71,7 +71,7 @@ def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED) -> Frames:
     samples = frames * ratio
     conditioner = Conditioner(device.conditioning, device.emg_rate, device.channels)
     emg_TC = conditioner.whole(recording.emg_TC[:samples])
-    mended = (Repair("jumps of the offset of a channel taken out", conditioner.jumps),) if conditioner.jumps else ()
+    mended = (Repair(JUMPS, conditioner.jumps),) if conditioner.jumps else ()
     if recording.mirror:
         emg_TC = emg_TC[:, recording.mirror]
     anchor_MJ = np.zeros((frames, len(device.anchor_names)), np.float32)

@@ -88,7 +88,17 @@ def _of_one(path: Path, device: Device, user: str) -> Iterator[Recording]:
         if recording.user == user:
             mine = recording.device
             times = refuse_other(device, str(source.path), mine.channels, mine.emg_rate, mine.emg_kind, mine.emg_unit)
+            _refuse_filtered(device, mine, str(source.path))
             yield recording if times == 1 else replace(recording, emg_TC=recording.emg_TC * np.float32(times))
+
+
+def _refuse_filtered(device: Device, mine: Device, name: str) -> None:
+    """Refuse EMG that somebody filtered before where the checkpoint was trained on EMG that cpep filtered."""
+    if device.highpass_hz and not mine.highpass_hz:
+        raise UserError(
+            f"{name} says that its EMG was filtered before it was saved (highpass 0), and the checkpoint was trained "
+            f"on EMG that is {device.conditioning}; give EMG as the device delivers it"
+        )
 
 
 def _open(text: str, device: Device, speed: float) -> Replay:
