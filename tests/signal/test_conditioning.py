@@ -8,7 +8,7 @@ from scipy.signal import butter, sosfilt
 
 from cpep.data.recording import Device
 from cpep.signal import conditioning
-from cpep.signal.conditioning import AT_ONCE, Conditioner, Conditioning, conditioned, usual_highpass
+from cpep.signal.conditioning import AT_ONCE, Asked, Conditioner, Conditioning, conditioned, usual_highpass
 from cpep.types import FloatArray, UserError
 
 RATE = 1000.0
@@ -169,3 +169,9 @@ def test_it_is_said_in_words_and_as_options() -> None:
     assert str(Conditioning(20)) == "high-passed at 20 Hz" and str(Conditioning()) == "not filtered by cpep"
     assert str(Conditioning(0, 60)) == "filtered by a notch at 60 Hz and its harmonics"
     assert Conditioning(20, 50).options == "--highpass 20 --notch 50" and Conditioning().options == "--highpass 0"
+
+
+@pytest.mark.parametrize("asked", [{"notch_hz": 55.0}, {"highpass_hz": -1.0}, {"highpass_hz": float("nan")}])
+def test_what_fits_no_recording_is_refused_before_any_is_read(asked: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=r"a (notch|high-pass) at (55|-1|nan) Hz; give"):
+        Asked(**asked)

@@ -104,10 +104,20 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for in place of what recordings say; ``None`` leaves what they say."""
+    """What is asked for in place of what recordings say; ``None`` leaves what they say.
+
+    Raises:
+        UserError: it fits no recording.
+    """
 
     highpass_hz: float | None = None
     notch_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.notch_hz not in (None, 0, *MAINS_HZ):
+            raise UserError(f"a notch at {self.notch_hz:g} Hz; give 50 or 60, or 0 for none")
+        if self.highpass_hz is not None and not 0 <= self.highpass_hz < float("inf"):
+            raise UserError(f"a high-pass at {self.highpass_hz:g} Hz; give its cut-off, or 0 for none")
 
     def of(self, said: Conditioning) -> Conditioning:
         """Return what is filtered."""

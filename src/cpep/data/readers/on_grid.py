@@ -192,7 +192,7 @@ def _repairs(part: Part, rate: float, measured: float, short: int) -> Iterator[R
     if holes := int(part.hole_T.sum()):
         yield Repair("lost samples filled by interpolation in holes of at most 20 ms", holes)
     if part.jump_s:
-        yield Repair("cut before it, at a jump of the clock or a hole of more than 20 ms", 1)
+        yield Repair("x cut at a jump of the clock, or at a hole of more than 20 ms", 1)
     if short:
         yield Repair("rows left out, between jumps of the clock that are less than a frame apart", short)
     if measured and not same_rate(measured, rate):
