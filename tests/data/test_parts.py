@@ -14,6 +14,7 @@ from cpep.cli.main import app
 from cpep.data.inspect import inspect_folder
 from cpep.data.readers.emg2pose import read_recording
 from cpep.data.readers.folder import find_recordings
+from cpep.data.readers.metadata import MetadataRow, write_metadata
 from cpep.data.readers.registry import READERS, Found, Reader
 from cpep.data.recording import JUMPS, Recording, Repair
 from cpep.data.store.prepare import prepare
@@ -76,6 +77,16 @@ def test_parts_are_recordings_of_their_own(cutting: Path, tmp_path: Path) -> Non
     assert (store.label_M[first.start : first.start + 50] >= -1).all()
     assert store.repairs == (Repair("lost samples filled", 6),)
     assert open_store(tmp_path / "store").entries == store.entries
+
+
+def test_parts_have_the_split_of_their_file(cutting: Path, tmp_path: Path) -> None:
+    rows = [
+        MetadataRow(user="u", session="s", stage="x", side="right", split=split, filename=name)
+        for name, split in (("r0", "train"), ("r1", "test"), ("r2", "val"))
+    ]
+    write_metadata(cutting, rows)
+    store = prepare(cutting, tmp_path / "store")
+    assert [entry.split for entry in store.entries[:4]] == ["train", "test", "test", "val"]
 
 
 def test_shards_keep_parts_and_repairs(cutting: Path, tmp_path: Path) -> None:
