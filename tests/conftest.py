@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+"""The suite tries the same examples every time; with HYPOTHESIS_PROFILE=random it looks for new ones."""
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
