@@ -269,7 +269,8 @@ def load(path: str | Path) -> Model:
     """Load a checkpoint, in evaluation mode.
 
     Args:
-        path: its folder, or the folder of `cpep train` that holds it, or ``hf://organisation/name`` or ``hf://organisation/name@revision`` (docs/sharing.md).
+        path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
+            ``hf://organisation/name@revision`` (docs/sharing.md).
 
     Raises:
         UserError: there is no checkpoint, it has another format, or files are damaged; see also ``hub.fetch``.

@@ -13,7 +13,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import Windows, list_windows
 from cpep.experiments.live import names_of, replayed, scores, window_scores
 from cpep.live.book.book import GestureBook
-from cpep.live.book.build import background_of, book_of, grid_s
+from cpep.live.book.build import background_of, book_of, grid_s, kept_of
 from cpep.live.book.entries import REST
 from cpep.live.store_stream import embed_streamed
 
@@ -69,7 +69,8 @@ def own_book(model: Model, store: Store, split: Split) -> GestureBook:
 def add_shown(book: GestureBook, store: Store, name: str, mine: Windows) -> None:
     """Add a gesture to a book by EMG windows of a store."""
     some = mine.select(np.unique(np.linspace(0, len(mine) - 1, SHOWN).round().astype(int)))
-    book.add_emg(name, embed_streamed(book.model, store, some, grid_s(book.model)))
+    found = embed_streamed(book.model, store, some, grid_s(book.model))
+    book.add_emg(name, found, kept_of(book.model, store, some))
 
 
 def told_in(model: Model, book: GestureBook, store: Store, split: Split) -> Told | None:
@@ -88,5 +89,3 @@ def told_in(model: Model, book: GestureBook, store: Store, split: Split) -> Told
         told=sum(len(one.told) for one in matched),
         threshold=book.calibration.threshold,
     )
-
-

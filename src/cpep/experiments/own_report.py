@@ -70,7 +70,8 @@ def _live(told: Told | None) -> Iterator[str]:
     rest, calibration = told.events["false_events_per_minute_of_rest"]["mean"], told.events["calibration"]
     yield ""
     yield "As a live recogniser, on the same recordings:"
-    yield f"  {told.right} of {told.made} gestures were told; {told.told - told.right} of {told.told} events were wrong"
+    wrong = told.told - told.right
+    yield f"  {told.right} of {told.made} gestures were told; {wrong} of {told.told} events were wrong"
     if rest is not None:
         yield f"  {rest:.1f} false events in a minute of rest"
     if calibration:

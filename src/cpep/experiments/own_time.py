@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cpep.experiments.pipeline import FoldTask
 from cpep.experiments.rows import StageRun
-from cpep.train.loop import optimiser_of, train_step
+from cpep.train.loop import optimiser_of
 from cpep.train.rng import seed_step
 from cpep.train.task import build_model
 
@@ -26,18 +26,20 @@ def minutes_of(tasks: Sequence[FoldTask], row: str, workers: int) -> str:
         row: the row that is trained.
         workers: processes that train side by side.
     """
-    stages = [(task, stage) for task in tasks for stage in task.row(row).chain()]
-    missing = [(task, stage) for task, stage in stages if not (task.at(stage) / "stage.json").exists()]
-    step_s = {stage.name: seconds_of_step(task, stage) for task, stage in {s.name: (t, s) for t, s in missing}.values()}
-    whole_s = sum(step_s[stage.name] * stage.stage.optim(stage.config).steps for _, stage in missing)
-    longest_s = max(
-        (
-            sum(step_s[s.name] * s.stage.optim(s.config).steps for t, s in missing if t == task)
-            for task in tasks
-        ),
-        default=0.0,
-    )
-    return f"{max(1, round(REST_SHARE * max(whole_s / workers, longest_s) / 60 + 0.3))} minutes"
+    missing = [
+        (task, stage)
+        for task in tasks
+        for stage in task.row(row).chain()
+        if not (task.at(stage) / "stage.json").exists()
+    ]
+    step_s: dict[str, float] = {}
+    of_task_s = dict.fromkeys((task.name for task in tasks), 0.0)
+    for task, stage in missing:
+        if stage.name not in step_s:
+            step_s[stage.name] = seconds_of_step(task, stage)
+        of_task_s[task.name] += step_s[stage.name] * stage.stage.optim(stage.config).steps
+    steps_s = max(sum(of_task_s.values()) / workers, *of_task_s.values())
+    return f"{max(1, round(REST_SHARE * steps_s / 60 + 0.5))} minutes"
 
 
 def seconds_of_step(task: FoldTask, stage: StageRun) -> float:
@@ -53,6 +55,6 @@ def seconds_of_step(task: FoldTask, stage: StageRun) -> float:
             began = time.monotonic()
         seed_step(own.seed, step)
         optimiser.zero_grad()
-        lesson.loss_at(step).backward()
+        lesson.loss_at(step).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return (time.monotonic() - began) / STEPS

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -133,7 +134,7 @@ def made_in(store: Store, index: int, apart_s: float) -> list[Made]:
     key_M = np.where(label_M > 0, label_M, np.where(prompt_M > 0, prompt_M, 0))
     edges = [0, *(np.flatnonzero(np.diff(key_M)) + 1).tolist(), len(key_M)]
     found: list[Made] = []
-    for first, stop in zip(edges[:-1], edges[1:], strict=True):
+    for first, stop in pairwise(edges):
         if first == stop or key_M[first] == 0:
             continue
         start, last = entry.start + first, found[-1] if found else None
@@ -167,10 +168,10 @@ def _later(store: Store, made: Sequence[Made]) -> set[int]:
     chosen = set()
     for user, sessions in labels.items():
         names = sorted(sessions, key=natural)
-        for place in range(len(names) - 1, 0, -1):
-            before = set().union(*(sessions[name] for name in names[:place]))
-            if len(before & sessions[names[place]]) > 1:
-                chosen |= {(user, name) for name in names[place:]}
+        for last in range(len(names) - 1, 0, -1):
+            before = set().union(*(sessions[name] for name in names[:last]))
+            if len(before & sessions[names[last]]) > 1:
+                chosen |= {(user, name) for name in names[last:]}
                 break
     return {index for index, entry in enumerate(store.entries) if (entry.user, entry.session) in chosen}
 
@@ -178,17 +179,14 @@ def _later(store: Store, made: Sequence[Made]) -> set[int]:
 def _between(entry: Entry, index: int, made: list[Made], parts: list[Part], guard: int) -> list[Span]:
     """Return the spans of a recording: rests are halved where the part changes, and the guard is left out."""
     spans, first = [], entry.start
-    for place, (one, part) in enumerate(zip(made, parts, strict=True)):
-        last = place + 1 == len(made)
-        if not last and parts[place + 1] == part:
+    for (one, part), (after, its) in pairwise(zip(made, parts, strict=True)):
+        if its == part:
             continue
-        end = entry.start + entry.frames
-        stop = end if last else min((one.stop + made[place + 1].start) // 2, made[place + 1].start - guard)
-        if stop > first:
-            spans.append(Span(index, first, stop, part))
-        if not last:
-            first = max((one.stop + made[place + 1].start) // 2, one.stop + guard)
-    return spans
+        middle = (one.stop + after.start) // 2
+        spans.append(Span(index, first, min(middle, after.start - guard), part))
+        first = max(middle, one.stop + guard)
+    spans.append(Span(index, first, entry.start + entry.frames, parts[-1]))
+    return [span for span in spans if span.stop > span.start]
 
 
 def _by_time(entry: Entry, index: int, guard: int, long: bool) -> list[Span]:
