@@ -43,10 +43,12 @@ def enrol(
 
     Example: `cpep enrol me.enrol --source lsl:wristband --gestures rest,fist,spread,point`
     """
+    from cpep.cli.commands.live import listen
     from cpep.cli.enrol_screen import Screen, advice_table
     from cpep.cli.keys import Keys
     from cpep.live.enrol.enroller import Enroller, Hand
     from cpep.live.enrol.enrolment import Enrolment
+    from cpep.live.enrol.stream import FeatureStream
     from cpep.live.sources.device import described
     from cpep.live.sources.fit import fitted
     from cpep.live.sources.registry import open_source
@@ -55,7 +57,9 @@ def enrol(
     plan = _planned(gestures, repetitions, hold, ready, before)
     opened = open_source(source, speed)
     hand = opened if isinstance(opened, Hand) else None
-    opened = fitted(opened, before.device) if before else opened
+    if before:
+        before.refuse_other(opened.device, opened.name)
+        opened = fitted(opened, before.device)
     enroller = Enroller(out, opened.device, plan, before, again=again, hand=hand)
     if enroller.now.phase == "done":
         raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others to add")
@@ -69,7 +73,7 @@ def enrol(
     if ended:
         raise UserError(f"{opened.name} has ended before all was made; the same command goes on from here")
     if recognise and enroller.enrolled:
-        _recognise(opened.name, opened.device, chunks, enroller, seconds)
+        listen(opened, FeatureStream(opened.device), enroller.enrolled, seconds, chunks)
     else:
         opened.close()
         typer.echo(f"now: cpep stream --source {source} --enrolment {out}", err=True)

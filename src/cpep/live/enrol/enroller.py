@@ -51,7 +51,7 @@ class Enroller:
 
     Args:
         path: of the file; it is written after every take.
-        device: of the stream.
+        device: of the stream; of an enrolment that is gone on with, its own.
         plan: what to enrol.
         enrolment: to go on with; takes of this sitting are not asked for again.
         again: whether the band was put on anew, so that all of the plan is asked for.
@@ -65,9 +65,6 @@ class Enroller:
         advice: what is known of each gesture; empty before ``enrolled``.
         said: what came of the last take or gesture, sentences; empty where nothing is to be said.
         version: a number that changes with all of this.
-
-    Raises:
-        UserError: the enrolment is of another device.
     """
 
     def __init__(
@@ -83,7 +80,6 @@ class Enroller:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path, self.enrolment = path, enrolment or Enrolment(device)
-        self.enrolment.refuse_other(device, "the source")
         self._hand, self._tell, self._clock, self._lock = hand, tell, now, RLock()
         self.session = self.enrolment.session + (again or not self._goes_on())
         mine = [take for take in self._mine() if take.name in plan.gestures]
