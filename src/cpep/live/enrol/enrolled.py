@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cpep.evaluate.enrol_features import WINDOW_S
 from cpep.evaluate.readout import ReadOut
 from cpep.live.book.entries import REST
 from cpep.live.enrol.enrolment import Enrolment
-from cpep.live.enrol.examples import LEAST_RISE, Examples, examples_of
+from cpep.live.enrol.examples import Examples, examples_of
 from cpep.live.recogniser import Pace
 from cpep.types import FloatArray, UserError
 
