@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_and_loses_nothing_before_it(tmp_path):
     while (recorder.folder / CHUNKS).stat().st_size == 0 and time.monotonic() < until:
         time.sleep(0.01)
     recorder._appending._files[EMG].close()
-    recorder._appending._files[EMG] = Path("/dev/full").open("wb", buffering=0)
+    recorder._appending._files[EMG] = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     with pytest.raises(
         UserError, match=r"No space left on device; what was recorded before is kept there; make room"
     ):
@@ -284,8 +284,8 @@ def test_pose_lies_on_the_clock_of_the_samples(tmp_path):
 def test_labels_follow_prompts_half_a_second_later():
     prompts = [
         Prompt(100, 0, "rest"), Prompt(300, 0, "ready", "fist", 1), Prompt(400, 0, "hold", "fist", 1),
-        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo"), Prompt(1300, 0, "hold", "point", 1),
-        Prompt(1500, 0, "end"),
+        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo"),
+        Prompt(1300, 0, "hold", "point", 1), Prompt(1500, 0, "end"),
     ]  # fmt: skip
     found = asked(prompts, 1600, 100.0)
     assert found.vocabulary == ("rest", "fist", "point")
@@ -298,3 +298,5 @@ def test_labels_follow_prompts_half_a_second_later():
     assert np.array_equal(found.label_P, label)
     assert np.array_equal(found.prompt_P, prompt)
     assert np.array_equal(found.repetition_P, repetition)
+    again = asked([*prompts[:4], Prompt(900, 0, "redo", "fist"), *prompts[4:]], 1600, 100.0)
+    assert not (again.label_P == 1).any() and not again.repetition_P[:900].any()

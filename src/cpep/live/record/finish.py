@@ -1,4 +1,4 @@
-"""From a recorder's files, also after a kill, to runs of an EMG-BIDS data set, which are read back before those go."""
+"""From a recorder's files, also after a kill, to runs of an EMG-BIDS data set; read back before those files go."""
 
 from __future__ import annotations
 

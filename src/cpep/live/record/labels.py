@@ -30,7 +30,7 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
 
     A hold is a label from half a second after its prompt to its end; so is a rest. What comes between is unknown, as
     is the time before the first prompt, getting ready, and doing as one likes. A gesture counts as prompted from when
-    it was shown, as what comes next too, to half a second after its end. A hold that was made again has no label.
+    it was shown, as what comes next too, to half a second after its end. A hold that is made again has no label.
 
     Args:
         prompts: in order.
@@ -40,7 +40,8 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
     vocabulary = ("rest", *dict.fromkeys(one.name for one in prompts if one.name and not is_rest(one.name)))
     label_P = np.full(places, UNKNOWN, np.int16)
     prompt_P, repetition_P = label_P.copy(), np.zeros(places, np.int16)
-    settle, before, last_hold = round(SETTLE_S * rate), UNKNOWN, slice(0, 0)
+    settle, before = round(SETTLE_S * rate), UNKNOWN
+    holds: list[tuple[str, slice]] = []
     ends = [later.sample for later in prompts[1:]] + [places]
     for one, end in zip(prompts, ends, strict=False):  # strict fails without prompts
         begin, settled = one.sample, one.sample + settle
@@ -54,8 +55,10 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
         if one.phase in ("hold", "rest"):
             label_P[settled:end] = wanted
         if one.phase == "hold":
-            last_hold = slice(begin, end)
-            repetition_P[last_hold] = one.repetition
+            holds.append((one.name, slice(begin, end)))
+            repetition_P[begin:end] = one.repetition
         if one.phase == "redo":
-            label_P[last_hold], repetition_P[last_hold] = UNKNOWN, 0
+            for name, hold in holds if one.name else holds[-1:]:
+                if name == one.name or not one.name:
+                    label_P[hold], repetition_P[hold] = UNKNOWN, 0
     return Asked(label_P, prompt_P, repetition_P, vocabulary)

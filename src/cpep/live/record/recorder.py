@@ -103,20 +103,21 @@ class Recorder:
             self.samples += lost + len(emg_TC)
             self.lost += lost
 
-    def prompt(self, phase: str, name: str = "", repetition: int = 0) -> None:
-        """Record what the person is asked from the next sample on.
+    def prompt(self, phase: str, name: str = "", repetition: int = 0, sample: int | None = None) -> None:
+        """Record what the person is asked from a sample on.
 
         Args:
             phase: one of ``rows.PHASES``.
             name: of the gesture; empty where there is none.
             repetition: its number, from 1; 0 where there is none.
+            sample: number of the first sample, lost ones counted; the next one unless given.
 
         Raises:
             UserError: the disk is full.
         """
         assert phase in PHASES, phase
         with self._rest:
-            prompt = Prompt(self.samples, time.monotonic(), phase, name, repetition)
+            prompt = Prompt(self.samples if sample is None else sample, time.monotonic(), phase, name, repetition)
             self._appending.add(prompts=prompt.line())
 
     def frame(self, stamp_s: float, pose_J: FloatArray | None) -> None:
