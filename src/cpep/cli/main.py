@@ -15,7 +15,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.cli.commands import baselines, books, enrol, export, live, push, recordings, serve, stages, submit, tables
+from cpep.cli.commands import (
+    baselines,
+    books,
+    enrol,
+    export,
+    live,
+    push,
+    recordings,
+    serve,
+    stages,
+    submit,
+    tables,
+    train,
+)
 from cpep.cli.commands.options import TOGETHER
 from cpep.runtime import distributed
 from cpep.types import UserError, refuse_interpolation
@@ -23,6 +36,7 @@ from cpep.types import UserError, refuse_interpolation
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "train": train.train,
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,

@@ -38,7 +38,7 @@ SETTINGS = (
     "emg.token_ms=100",
     "emg_mae.optim.steps=300",
     "pose_mae.optim.steps=200",
-    "align.optim.steps=600",
+    "align.optim.steps=160",
 )
 """In what a live model of one person differs from the preset; as `make live-demo`, but for the steps."""
 REPORT = "report.txt"

@@ -112,13 +112,19 @@ def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path |
     checkpoint, book = _with_demo(checkpoint, book)
     model = load(checkpoint)
     standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
-    return GestureBook.load(book, model), EmgStream(model, standard=standard), model.card.device
+    known = GestureBook.load(book, model)
+    for note in known.notes:
+        typer.echo(note, err=True)
+    return known, EmgStream(model, standard=standard), model.card.device
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:
     """Return checkpoint and book, those of the demo where none are given."""
+    from cpep.checkpoints.checkpoint import book_beside
     from cpep.share.demo import demo_paths
 
+    if checkpoint is not None and book is None:
+        book = book_beside(checkpoint)
     if checkpoint is not None and book is None:
         raise UserError(f"{checkpoint} needs a gesture book; name one with --book, or leave both out for the demo's")
     demo_checkpoint, demo_book = demo_paths()
