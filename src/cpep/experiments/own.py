@@ -21,6 +21,7 @@ from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
 from cpep.data.store.store import Store
 from cpep.data.windows import windows_of
+from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
 from cpep.experiments.own_live import Told, own_book, told_in
 from cpep.experiments.own_report import report_text
@@ -76,6 +77,11 @@ class Own:
         """Rows that are trained and scored."""
         return PAIRED_ROWS if self.paired else BARE_ROWS
 
+    def scored(self, config: RunConfig) -> bool:
+        """Tell whether gestures of held-out repetitions can be asked."""
+        asked = Asked.of(self.divided, self.live, windows_of(self.divided, config.data))
+        return "seen" in asked.gestures and asked.enough(tuple(asked.windows_of("val")))
+
     @property
     def model(self) -> str:
         """Row whose checkpoint goes live."""
@@ -106,12 +112,13 @@ def train_own(
     own = divided(prepared(folder, out / "store", say), out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
-    jobs = jobs_of(tasks, own.rows)
+    scored = own.scored(config)
+    jobs = jobs_of(tasks, own.rows, scored)
     workers = min(cores() // config.threads or 1, len(jobs))
     say(f"this takes about {minutes_of(tasks, own.model, workers)} on this machine; stopped, it goes on from there")
     run_all(jobs, workers, config.threads, note=lambda name: say(f"  done: {name}"))
     told = put_live(own, tasks[0], out)
-    folds = [Fold.read(task.folder, task.fold, task.seed, own.rows) for task in tasks]
+    folds = [Fold.read(task.folder, task.fold, task.seed, own.rows if scored else ()) for task in tasks]
     text = report_text(own, folds, told, out)
     write_text(out / REPORT, text + "\n")
     say(text)
@@ -202,8 +209,3 @@ def put_live(own: Own, task: FoldTask, out: Path) -> Told | None:
     book = own_book(model, own.divided, own.live)
     book.save(out / BOOK)
     return told_in(model, book, own.divided, own.live) if book.names else None
-
-
-def windows_left(own: Own, config: RunConfig) -> int:
-    """Return how many windows train."""
-    return len(own.live.allowed(own.divided, windows_of(own.divided, config.data), "train"))
