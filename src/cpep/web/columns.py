@@ -13,6 +13,8 @@ from cpep.web.book_store import LONGEST_NAME, BookStore
 from cpep.web.controls import Slider, button
 from cpep.web.frames import Live
 
+GROUPS = 5
+"""Columns of sliders beside each other."""
 STEPS = 200
 """Steps of a slider over its range."""
 
@@ -57,17 +59,27 @@ class ColumnStudio:
         """Build it."""
         anchor = self.card.device.anchor
         with ui.element("div").classes("studio"):
-            with ui.element("div").classes("fingers"), ui.element("fieldset"):
-                ui.html(anchor.kind.columns, sanitize=False, tag="legend")
-                for name, (low, high) in zip(anchor.names, self.range_J2.tolist(), strict=True):
-                    unit = f" {anchor.read_unit}" if anchor.read_unit else ""
-                    step = float(f"{(high - low) / STEPS:.1g}")
-                    self.sliders.append(Slider(name, name, unit, low, high, step, turned=self._turned))
+            with ui.element("div").classes("posed"):
+                ui.html("<h2>Gesture studio</h2>", sanitize=False)
+                ui.label(f"The anchor is {anchor}.").classes("hint")
+            with ui.element("div").classes("fingers"):
+                for some in np.array_split(np.arange(len(anchor.names)), GROUPS):
+                    self._group(some.tolist())
             with ui.element("div").classes("making"):
                 self._start()
                 self._save()
             self.entries.show()
         self.set_anchor(self.anchor_J)
+
+    def _group(self, columns: list[int]) -> None:
+        """Build the sliders of some columns, one below the other."""
+        anchor = self.card.device.anchor
+        with ui.element("fieldset"):
+            for column in columns:
+                name, (low, high) = anchor.names[column], self.range_J2[column].tolist()
+                unit = f" {anchor.read_unit}" if anchor.read_unit else ""
+                step = float(f"{(high - low) / STEPS:.1g}")
+                self.sliders.append(Slider(name, name, unit, low, high, step, turned=self._turned))
 
     def _start(self) -> None:
         """Build what values can start from."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,12 +180,12 @@ class _Embedder:
 
     def entry(self, entry: Entry) -> Entry:
         """Return an entry with vectors of this checkpoint."""
-        if len(entry.kept.pose_GSJ):
+        if not len(entry.kept.pose_GSJ if entry.shown else entry.kept.emg_GTC):
+            raise self.refused(entry.name, "it holds embeddings alone; show it again, by its pose or by EMG")
+        if entry.shown:
             windows_GSJ = self.anchors(entry.kept.pose_GSJ, entry.name)
             kept = Kept(pose_GSJ=thinned(self.model.card, windows_GSJ))
             return Entry(entry.name, self.of_anchors(windows_GSJ), windows_GSJ[:, -1], kept)
-        if not len(entry.kept.emg_GTC):
-            raise self.refused(entry.name, "it holds embeddings alone; show it again, by its pose or by EMG")
         if lack := self.other_emg():
             raise self.refused(entry.name, f"it was shown by EMG, and {lack}")
         kept = self.windows(entry.kept, entry.name)
@@ -200,8 +200,12 @@ class _Embedder:
         except UserError:
             return None
         pose_ND = np.zeros((len(kept.emg_GTC), 0), np.float32)
-        if self.model.spec.reads_anchor and len(kept.pose_GSJ):
-            pose_ND = self.of_anchors(self.anchors(kept.pose_GSJ, "the background"))
+        if self.model.spec.reads_anchor and len(known.kept.pose_GSJ):
+            windows_NSJ = self.anchors(known.kept.pose_GSJ, "the background")
+            pose_ND, kept = (
+                self.of_anchors(windows_NSJ),
+                replace(kept, pose_GSJ=thinned(self.model.card, windows_NSJ)),
+            )
         return Background(self.of_emg(kept), pose_ND, known.kept_name_N, kept, known.kept_name_N)
 
     def refused(self, name: str, why: str) -> UserError:
@@ -259,7 +263,7 @@ class _Embedder:
         units = mine.emg_unit, self.device.emg_unit
         times = (factor(units[1], units[0]) or 1.0) if all(units) else 1.0
         emg_GTC = np.ascontiguousarray(kept.emg_GTC[:, -samples:] * np.float32(times))
-        return Kept(kept.pose_GSJ, emg_GTC, kept.session_G)
+        return Kept(emg_GTC=emg_GTC, session_G=kept.session_G)
 
     def of_emg(self, kept: Kept) -> FloatArray:
         """Return unit vectors of EMG windows, each wearing with a centre and spread of its own."""
