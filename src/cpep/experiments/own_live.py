@@ -74,8 +74,12 @@ def add_shown(book: GestureBook, store: Store, name: str, mine: Windows) -> None
 
 
 def told_in(model: Model, book: GestureBook, store: Store, split: Split) -> Told | None:
-    """Replay the test recordings of a split as a live stream; ``None`` where nothing is made in them."""
-    indices = [index for index, entry in enumerate(store.entries) if entry.user in split.users_test]
+    """Replay the labelled test recordings of a split as a live stream; ``None`` where nothing is made in them."""
+    indices = [
+        index
+        for index, entry in enumerate(store.entries)
+        if entry.user in split.users_test and (store.label_M[entry.start : entry.start + entry.frames] > 0).any()
+    ]
     runs = replayed(model, lambda user: book, store, indices)
     names = [name for name in names_of(book) if any(one.name == name for run in runs for one in run.matched.made)]
     if not names:
