@@ -77,6 +77,10 @@ class FakeSession:
         self.emg_TC = np.random.default_rng(0).normal(size=(4 * COLUMNS, CHANNELS)).astype(np.float32)
         self.order = [*book.names]
 
+    @property
+    def known(self):
+        return self.book
+
     def use(self, book):
         new = [name for name in book.names if name not in self.book.names]
         self.book, self.map, self.order = (
@@ -116,15 +120,21 @@ class FakeSession:
 
 def page(path, no_hand=""):
     """The page of a fake session whose book is at ``path``; ``no_hand`` says why no hand is shown."""
+    from cpep.web.book_list import BookPanel
     from cpep.web.book_store import BookStore
     from cpep.web.frames import Live
     from cpep.web.page import Page
+    from cpep.web.panels import Panel
+    from cpep.web.studio import Studio
 
     if not path.exists():
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
     live = Live(session, "fake", "noise_sd", no_hand)
-    return Page(live, BookStore(session, path), session, 100.0, 1.0)
+    store = BookStore(session, path)
+    if no_hand:
+        return Page(live, [Panel("Book", lambda: BookPanel(store).show(), "Book of gestures")])
+    return Page(live, [Panel("Studio", lambda: Studio(live, store, session, 100.0, 1.0).show(), "Gesture studio")])
 
 
 if __name__ == "__main__":

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cpep.hand.kinematics import Hand
 from cpep.live.session import Session, View
+from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
+from cpep.web.prompt import Prompt, Prompter, drawn
 
 
 class Live:
@@ -21,10 +26,21 @@ class Live:
         source: name of the source of EMG.
         unit: of the EMG.
         no_hand: why no hand is shown, in a sentence; empty where one is.
+        prompters: what may ask the person for something.
+        todo: what to do where no gesture is known yet, in a sentence.
     """
 
-    def __init__(self, session: Session, source: str, unit: str, no_hand: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        source: str,
+        unit: str,
+        no_hand: str = "",
+        prompters: Sequence[Prompter] = (),
+        todo: str = "",
+    ) -> None:
         self.session, self.source, self.unit, self.no_hand = session, source, unit, no_hand
+        self.prompters, self.todo = prompters, todo
         self._hand = Hand()
         self._seen: tuple[object, object] = (None, None)
         self._version = 0
@@ -41,7 +57,7 @@ class Live:
             number of the last one; ``hand`` the landmarks of the nearest pose, mm; ``map`` the version of the map.
         """
         view = self.session.view()
-        columns_TC, state = _newer(view, since), view.state
+        columns_TC, state, prompt = _newer(view, since), view.state, self.prompt()
         return {
             "time": round(view.time_s, 3),
             "column": view.column,
@@ -54,7 +70,10 @@ class Live:
             "confidence": round(float(state.confidence), 3) if state else 0,
             "made": view.made,
             "events": [(e.time_s, e.name, round(float(e.confidence), 3)) for e in view.events if e.time_s > after],
-            "hand": None if view.pose_J is None or self.no_hand else self.landmarks(view.pose_J),
+            "hand": self._hand_of(view),
+            "prompt": None if prompt is None else prompt.json(self.landmarks),
+            "known": self.session.known is not None,
+            "todo": self.todo,
             "point": None if view.point is None else [float(place) for place in view.point],
             "lost": view.lost,
             "problem": view.problem,
@@ -63,25 +82,52 @@ class Live:
 
     def version(self) -> int:
         """Return a number that changes with the book, and again when its map is laid out."""
-        now = (self.session.book, self.session.map)
+        now = (self.session.known, self.session.map)
         if any(one is not other for one, other in zip(now, self._seen, strict=True)):
             self._seen, self._version = now, self._version + 1
         return self._version
 
     def map(self) -> dict[str, Any]:
         """Return the gallery in a plane, as JSON: the names of the gestures without rest, places and their names."""
-        version, plane = self.version(), self.session.map
+        version, plane, known = self.version(), self.session.map, self.session.known
         return {
             "version": version,
-            "gestures": gestures(self.session.book.names),
+            "gestures": gestures(known.names) if known else [],
             "name": list(plane.name_M) if plane else [],
             "places": np.round(plane.place_M2, 4).tolist() if plane else [],
         }
 
+    def prompt(self) -> Prompt | None:
+        """Return what the person is asked now."""
+        return next((asked for one in self.prompters if (asked := one.prompt())), None)
+
+    def act(self, what: str) -> None:
+        """Pass on what was pressed at the prompt; ``start`` where nothing is asked begins with the first."""
+        asking = next((one for one in self.prompters if one.prompt()), None)
+        if asking is not None:
+            asking.act(what)
+        elif what == "start" and self.prompters:
+            self.prompters[0].act(what)
+
+    def _hand_of(self, view: View) -> list[float] | None:
+        """Return the nearest pose, or the drawing of what is recognised where that is no pose."""
+        pose_J = view.pose_J
+        if pose_J is None and view.state is not None:
+            pose_J = drawn(view.state.name)
+        return None if pose_J is None or self.no_hand else self.landmarks(pose_J)
+
     def landmarks(self, pose_J: FloatArray) -> list[float]:
-        """Return the landmarks of a pose in a row, mm, to a tenth."""
-        place_L3 = self._hand(torch.as_tensor(np.asarray(pose_J, np.float32)))
-        return [round(value, 1) for value in place_L3.flatten().tolist()]
+        """Return the landmarks of a pose (20,), or (22,) with the wrist, in a row, mm, to a tenth."""
+        place_LC = self._hand(torch.as_tensor(np.asarray(pose_J[:20], np.float32)))
+        if len(pose_J) == 22:
+            place_LC = place_LC @ _bent(float(pose_J[21] - REST_J[21])).T
+        return [round(value, 1) for value in place_LC.flatten().tolist()]
+
+
+def _bent(angle: float) -> Tensor:
+    """Return the turn (3, 3) of a hand whose wrist is flexed so far, rad."""
+    sin, cos = math.sin(angle), math.cos(angle)
+    return torch.tensor([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
 
 
 def gestures(names: tuple[str, ...]) -> list[str]:

@@ -79,7 +79,7 @@ class Studio:
 
     def show(self) -> None:
         """Build it."""
-        with ui.element("section").classes("studio").props('aria-label="Gesture studio"'):
+        with ui.element("div").classes("studio"):
             with ui.element("div").classes("posed"):
                 ui.html("<h2>Gesture studio</h2>", sanitize=False)
                 self.hand = PosedHand()
