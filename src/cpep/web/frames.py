@@ -18,6 +18,17 @@ from cpep.types import FloatArray
 from cpep.web.prompt import Prompt, Prompter, drawn
 
 
+MARKS = {
+    "flat": ("flat", "no signal: press the electrode on"),
+    "clipped": ("clipped", "beyond the band's range: lower its gain"),
+    "hum": ("hum", "hum of the mains: press the electrode on, and keep away from chargers"),
+    "noisy": ("loose", "loose electrode: press it on"),
+}
+"""Marks of a channel: in one word, and what is wrong and to be done."""
+MOST_TOLD = 3
+"""So many kinds of marks are explained at once."""
+
+
 class Live:
     """Answers the page's questions about a session; a page that does not ask costs nothing.
 
@@ -65,7 +76,8 @@ class Live:
             "seconds": len(view.emg_TC) * view.column_s,
             "channels": view.emg_TC.shape[1],
             "emg": base64.b64encode(columns_TC.astype("<f4").tobytes()).decode("ascii"),
-            "quality": view.quality_C,
+            "quality": [MARKS.get(mark, (mark,))[0] for mark in view.quality_C],
+            "advice": advice(view.quality_C),
             "name": state.name if state else "",
             "confidence": round(float(state.confidence), 3) if state else 0,
             "made": view.made,
@@ -76,7 +88,10 @@ class Live:
             "todo": self.todo,
             "point": None if view.point is None else [float(place) for place in view.point],
             "lost": view.lost,
+            "notices": view.notices,
             "problem": view.problem,
+            "by": self.session.by,
+            "sides": self.session.sides,
             "map": self.version(),
         }
 
@@ -92,7 +107,8 @@ class Live:
         version, plane, known = self.version(), self.session.map, self.session.known
         return {
             "version": version,
-            "gestures": gestures(known.names) if known else [],
+            "known": gestures(known.names) if known else [],
+            "gestures": gestures(tuple(dict.fromkeys(plane.name_M))) if plane else [],
             "name": list(plane.name_M) if plane else [],
             "places": np.round(plane.place_M2, 4).tolist() if plane else [],
         }
@@ -102,7 +118,10 @@ class Live:
         return next((asked for one in self.prompters if (asked := one.prompt())), None)
 
     def act(self, what: str) -> None:
-        """Pass on what was pressed at the prompt; ``start`` where nothing is asked begins with the first."""
+        """Do what was pressed: at the prompt; ``start`` where nothing is asked; ``by book`` or ``by gestures``."""
+        if what in ("by book", "by gestures"):
+            self.session.choose("book" if what == "by book" else "gestures")
+            return
         asking = next((one for one in self.prompters if one.prompt()), None)
         if asking is not None:
             asking.act(what)
@@ -128,6 +147,20 @@ def _bent(angle: float) -> Tensor:
     """Return the turn (3, 3) of a hand whose wrist is flexed so far, rad."""
     sin, cos = math.sin(angle), math.cos(angle)
     return torch.tensor([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
+
+
+def advice(quality_C: Sequence[str]) -> list[str]:
+    """Return a sentence for each kind of mark.
+
+    >>> advice(("", "flat", "hum", "flat"))[0]
+    'channels 2, 4: no signal: press the electrode on'
+    """
+    found = []
+    for mark in dict.fromkeys(filter(None, quality_C)):
+        which = [str(channel + 1) for channel, other in enumerate(quality_C) if other == mark]
+        listed = f"channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
+        found.append(f"{listed}: {MARKS[mark][1]}" if mark in MARKS else f"{listed}: {mark}")
+    return found[:MOST_TOLD]
 
 
 def gestures(names: tuple[str, ...]) -> list[str]:

@@ -53,6 +53,7 @@ class SimulatedHand:
         self._wishes: deque[Future[LiveTake]] = deque()
         self._wish_number, self._still_number = count(), count()
         self._attends = False
+        self._quiet = self._next
 
     def attend(self, prompts: bool) -> None:
         """Rest from now on but for what ``make`` asks for; or go on by itself again."""

@@ -27,6 +27,11 @@ export default {
         </div>
         <div class="tools">
           <span class="hint source">{{ source }} <span ref="lost"></span></span>
+          <label ref="sides" hidden>Recognise by
+            <select ref="by" @change="$emit('act', 'by ' + $event.target.value)">
+              <option value="gestures">my gestures</option><option value="book">the book</option>
+            </select>
+          </label>
           <button ref="pause" type="button" aria-pressed="false" @click="pause">Pause</button>
           <label>Theme
             <select ref="theme" @change="theme($event.target.value)">
@@ -36,11 +41,14 @@ export default {
           <button type="button" @click="$refs.help.showModal()">Help</button>
         </div>
       </header>
-      <p ref="problem" class="problem" role="alert" hidden></p>
+      <div class="sentences">
+        <p ref="problem" class="problem" role="alert" hidden></p>
+        <p ref="notices" class="problem" role="status" hidden></p>
+      </div>
       <section class="emg" aria-label="EMG">
         <h2>EMG <span ref="scale" class="hint"></span></h2>
         <canvas ref="emg" role="img" aria-label="The last 4 seconds of every channel"></canvas>
-        <span ref="quality" class="unseen"></span>
+        <p ref="quality" class="advice"></p>
       </section>
       <PromptView ref="prompt" @act="$emit('act', $event)" />
       <section v-if="mapless" class="seen welcome" aria-label="How to begin">
@@ -137,7 +145,7 @@ export default {
       const view = await this.get(`/api/view?since=${this.column}&after=${this.after}`);
       if (view.map !== this.map) {
         const plane = await this.get("/api/map");
-        [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.gestures, plane.version, []];
+        [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.known, plane.version, []];
       }
       this.take(view);
       this.draw(view);
@@ -162,6 +170,11 @@ export default {
       if (view.point) this.trail = [...this.trail, view.point].slice(calm.matches ? -1 : -TRAIL);
       this.shown = view.hand ? this.ease(view.hand) : this.mapless ? null : this.shown;
       this.problem(view.problem);
+      const { notices, sides, by } = this.$refs;
+      notices.hidden = !view.notices.length;
+      text(notices, view.notices.join(". "));
+      sides.hidden = view.sides.length < 2;
+      if (by.value !== view.by && document.activeElement !== by) by.value = view.by;
     },
 
     // The nearest pose jumps from one of the gallery to the next.
@@ -175,8 +188,7 @@ export default {
       if (Math.floor(view.time) !== this.scaled) {
         this.scaled = Math.floor(view.time);
         text(this.$refs.scale, `channel height ±${+this.emg.scale().toPrecision(3)} ${this.unit}`);
-        const bad = view.quality.flatMap((mark, channel) => (mark ? [`channel ${channel + 1} ${mark}`] : []));
-        text(this.$refs.quality, bad.join(", "));
+        text(this.$refs.quality, view.advice.join(". "));
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
       this.$refs.prompt.show(view.prompt, palette);
