@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpep.live.loop import Loop, Observer
+from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
-from cpep.live.stream import EmgStream
 
 
 class Foreground(Observer):
@@ -15,8 +14,8 @@ class Foreground(Observer):
 
     Args:
         source: of EMG.
-        stream: of the checkpoint.
-        recogniser: of the book.
+        stream: makes steps of its chunks.
+        recogniser: of these steps.
         tell: called with every event.
         say: called with a sentence when the source is connected, lost or back, and when samples were lost.
     """
@@ -24,7 +23,7 @@ class Foreground(Observer):
     def __init__(
         self,
         source: Source,
-        stream: EmgStream,
+        stream: Steps,
         recogniser: Recogniser,
         tell: Callable[[Event], None],
         say: Callable[[str], None],
