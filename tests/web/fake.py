@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.live.session import Map, View
+from cpep.live.map import Map
+from cpep.live.session import View
 from cpep.live.signals import Event, State
 from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES, SEEN
@@ -71,6 +72,8 @@ def map_of(book, each=60):
 class FakeSession:
     """The clock starts ``ahead`` seconds in, so that the window is full."""
 
+    by, sides = "book", ("book",)
+
     def __init__(self, book, ahead=10.0):
         self.book, self.map, self.made = book, map_of(book), None
         self.start = time.monotonic() - ahead
@@ -114,6 +117,7 @@ class FakeSession:
             pose_J=pose_J,
             point=tuple(plane(pose_J)),
             lost=0,
+            notices=(),
             problem="",
         )
 

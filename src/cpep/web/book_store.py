@@ -16,6 +16,18 @@ T = TypeVar("T")
 LONGEST_NAME = 40
 
 
+def name_of(text: str) -> str:
+    """Return the name that a text from the page gives a gesture.
+
+    Raises:
+        UserError: it is empty, long or unprintable.
+    """
+    name = " ".join(text.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+    return name
+
+
 class BookStore:
     """Adds gestures to the book that a session uses, and removes them.
 
@@ -40,9 +52,7 @@ class BookStore:
         Raises:
             UserError: an empty, long or unprintable name, a name that is there already, or as ``GestureBook.add``.
         """
-        name = " ".join(name.split())
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+        name = name_of(name)
 
         def add(book: GestureBook) -> tuple[str, ...]:
             if name in book.names:

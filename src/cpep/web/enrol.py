@@ -26,7 +26,8 @@ class Card:
         takes: repetitions that are kept.
         of: repetitions that are wanted.
         mark: ``good``, ``poor`` or, where nothing is known yet, empty.
-        verdict: how well it is told, in a few words.
+        verdict: how well it is told, in a few letters.
+        sentence: the same and what to do, in a sentence.
         removable: whether it can be removed.
     """
 
@@ -35,16 +36,12 @@ class Card:
     of: int
     mark: str = ""
     verdict: str = ""
+    sentence: str = ""
     removable: bool = True
 
 
 class Enrolling(Prompter, Protocol):
     """An enrolment that goes on, the same for all tabs."""
-
-    @property
-    def version(self) -> int:
-        """A number that changes with all that is shown here."""
-        ...
 
     @property
     def running(self) -> bool:
@@ -96,7 +93,8 @@ class EnrolPanel:
 
     def __init__(self, live: Live, enrolling: Enrolling) -> None:
         self.live, self.enrolling = live, enrolling
-        self._shown = -1
+        self._shown: object = None
+        self._cards: tuple[Card, ...] = ()
 
     def show(self) -> None:
         """Build it."""
@@ -130,29 +128,35 @@ class EnrolPanel:
         else:
             ui.element("div").classes("small-hand none").props('aria-hidden="true"')
         ui.label(card.name.replace("_", " ")).classes("title")
-        if card.verdict:
-            ui.label(card.verdict).classes("verdict")
-        else:
-            dots = ui.label("●" * card.takes + "○" * max(card.of - card.takes, 0)).classes("dots")
-            dots.props(f'role=img aria-label="{card.takes} of {card.of} made"')
+        with ui.element("div").classes("told"):
+            if card.takes < card.of:
+                dots = ui.label("●" * card.takes + "○" * (card.of - card.takes)).classes("dots")
+                dots.props(f'role=img aria-label="{card.takes} of {card.of} made"')
+            if card.verdict:
+                ui.label(card.verdict).classes("verdict")
         with ui.element("div").classes("row"):
             shown = card.name.replace("_", " ")
             if card.takes:
                 icon_button("replay", f"Make {shown} again", partial(self._start, card.name))
             if card.removable:
                 icon_button("close", f"Remove {shown}", partial(self._remove, card))
+        if card.mark == "poor":
+            ui.label(card.sentence).classes("sentence")
 
     def _follow(self) -> None:
         """Show what has changed, in this tab or another."""
-        if self.enrolling.version == self._shown:
+        cards, known = self.enrolling.cards(), self.live.session.known is not None
+        shown = (cards, known, self.enrolling.asks, self.enrolling.said, self.enrolling.running)
+        if shown == self._shown:
             return
-        self._shown = self.enrolling.version
-        self.cards.refresh()
+        if self._shown is None or cards != self._cards:
+            self._cards = cards
+            self.cards.refresh()
+        self._shown = shown
         self.asks.text, self.said.text = self.enrolling.asks, self.enrolling.said
-        self.begin.text = "Start" if not any(card.takes for card in self.enrolling.cards()) else "Go on"
-        missing = any(not card.mark for card in self.enrolling.cards())
+        self.begin.text = "Go on" if any(card.takes for card in cards) else "Start"
         self.begin.set_enabled(not self.enrolling.running)
-        self.begin.set_visibility(missing and self.live.session.known is not None)
+        self.begin.set_visibility(known and any(card.takes < card.of for card in cards))
 
     async def _start(self, name: str = "") -> None:
         await self._do(partial(self.enrolling.start, name))

@@ -21,6 +21,8 @@ class Prompt:
         name: of the gesture.
         phase: what kind of moment it is, for its colours: ``ready``, ``hold``, ``relax`` or ``wait``.
         ask: the same in words for the person: ``get ready``, ``hold``, ...
+        how: what the gesture is, in a sentence.
+        note: why it is asked again, in a sentence.
         left_s: seconds until the next phase; negative where nobody counts them.
         share: of the phase that is over, 0 to 1.
         done: repetitions of this gesture so far.
@@ -34,6 +36,8 @@ class Prompt:
     name: str
     phase: str
     ask: str
+    how: str = ""
+    note: str = ""
     left_s: float = -1.0
     share: float = 0.0
     done: int = 0
@@ -45,11 +49,14 @@ class Prompt:
 
     def json(self, landmarks: Callable[[FloatArray], list[float]]) -> dict[str, Any]:
         """Return it as the page takes it; ``landmarks`` gives those of a pose, mm."""
-        count = f", {self.done + 1} of {self.of}" if self.done < self.of else ""
+        name = self.name.replace("_", " ")
+        count = f" {name}, {self.done + 1} of {self.of}" if name and self.done < self.of else f" {name}"
         return {
             "name": self.name,
             "phase": self.phase,
             "ask": self.ask,
+            "how": self.how,
+            "note": self.note,
             "left": round(self.left_s, 2),
             "share": round(min(max(self.share, 0.0), 1.0), 3),
             "done": self.done,
@@ -58,7 +65,7 @@ class Prompt:
             "next": self.next,
             "hand": None if self.pose_J is None else landmarks(self.pose_J),
             "acts": dict(self.acts),
-            "said": f"{self.name.replace('_', ' ')}: {self.ask}{count}",
+            "said": ". ".join(filter(None, (self.ask + count.rstrip(), self.note))),
         }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 from nicegui import run, ui
 from nicegui.element import Element
@@ -17,6 +15,7 @@ from cpep.web.book_list import BookList
 from cpep.web.book_store import LONGEST_NAME, BookStore
 from cpep.web.controls import Slider, button
 from cpep.web.frames import Live
+from cpep.web.maker import Maker
 from cpep.web.recorded import Recorded
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -25,15 +24,6 @@ PRESETS: dict[str, FloatArray] = {"relaxed": REST_J[:20], "flat": np.zeros(20)} 
     name: gesture.pose_J[:20] for name, gesture in GESTURES.items() if not gesture.motion
 }
 """Poses to start from, rad."""
-
-
-@runtime_checkable
-class Maker(Protocol):
-    """A source whose hand can be told what to do."""
-
-    def make(self, name: str, pose_J: FloatArray | None = None) -> None:
-        """Make a pose (20,), rad, and call it that."""
-        ...
 
 
 class PosedHand(Element, component="static/posed_hand.js"):
