@@ -127,6 +127,7 @@ export default {
         try {
           await this.ask();
         } catch (error) {
+          console.log(error);
           this.problem("The server does not answer; trying again.");
           await new Promise((done) => setTimeout(done, 1000));
         }
@@ -192,8 +193,13 @@ export default {
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
       this.$refs.prompt.show(view.prompt, palette);
+      if (view.prompt) return this.rest(view, palette); // which is where hand and map are else
       this.turned?.draw(...fit(this.$refs.hand), palette, this.shown);
       if (!this.mapless) this.plane.draw(...fit(this.$refs.map), palette, this.trail);
+      this.rest(view, palette);
+    },
+
+    rest(view, palette) {
       this.line.draw(...fit(this.$refs.time), palette, this.gestures, view.time);
       this.state(view);
     },
