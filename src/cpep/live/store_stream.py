@@ -14,7 +14,8 @@ from cpep.data.windows import Windows
 from cpep.live.signals import Chunk, StreamStep
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.replay import GAP_S
-from cpep.live.stream import HOP_S, EmgStream
+from cpep.live.runs import HOP_S
+from cpep.live.stream import EmgStream
 from cpep.types import FloatArray
 
 

@@ -100,7 +100,10 @@ class SimulatedHand:
         self._closed.set()
 
     def _wished(self) -> bool:
-        return bool(self._wishes) and self._wishes[0].done()
+        return bool(self._wishes) and (self._attends or self._wishes[0].done())
+
+    def _still(self) -> LiveTake:
+        return still_take(self._wearing, next(self._still_number))
 
     def _still(self) -> LiveTake:
         return still_take(self._wearing, next(self._still_number))
