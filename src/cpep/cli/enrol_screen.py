@@ -26,7 +26,13 @@ SAID: dict[Phase, str] = {
     "paused": "paused: press p to go on",
     "done": "done",
 }
-COLOURS: dict[Phase, str] = {"ready": "yellow", "hold": "green", "relax": "cyan", "paused": "magenta", "done": "green"}
+COLOURS: dict[Phase, str] = {
+    "ready": "yellow",
+    "hold": "green",
+    "relax": "cyan",
+    "paused": "magenta",
+    "done": "green",
+}
 KEYS = "r make it again   s skip the gesture   p pause   q stop"
 WIDTH = 78
 
@@ -103,7 +109,9 @@ def _countdown(now: Now) -> str:
     if now.phase in ("paused", "done"):
         return SAID[now.phase]
     which = f"{now.repetition} of {now.repetitions}"
-    return f"{SAID[now.phase]}  {now.left_s:.0f}   ({which})" if now.left_s >= 0.5 else f"{SAID[now.phase]}   ({which})"
+    return (
+        f"{SAID[now.phase]}  {now.left_s:.0f}   ({which})" if now.left_s >= 0.5 else f"{SAID[now.phase]}   ({which})"
+    )
 
 
 def _bar(now: Now, colour: str) -> ProgressBar:
@@ -121,7 +129,7 @@ def _gestures(now: Now, enroller: Enroller) -> Table:
         dots = "●" * count + "○" * max(enroller.plan.repetitions - count, 0)
         colour = {True: "green", False: "red", None: ""}[advice.good if advice else None]
         table.add_row(
-            Text(("› " if current else "  ") + name.replace("_", " "), style="bold" if current else ""),
+            Text(("> " if current else "  ") + name.replace("_", " "), style="bold" if current else ""),
             dots,
             Text(advice.sentence if advice and advice.good is not None else "", style=colour),
         )

@@ -69,9 +69,7 @@ def live_takes(session: Session) -> Iterator[LiveTake]:
         yield _take(session, "live", number, [(name, GESTURES[name]) for name in names], VOCABULARY)
 
 
-def wished_take(
-    session: Session, number: int, name: str, gesture: Gesture, hold_s: float | None = None
-) -> LiveTake:
+def wished_take(session: Session, number: int, name: str, gesture: Gesture, hold_s: float | None = None) -> LiveTake:
     """Return a take of one gesture.
 
     Args:

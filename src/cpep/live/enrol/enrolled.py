@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cpep.evaluate.enrol_features import WINDOW_S
 from cpep.evaluate.readout import ReadOut
 from cpep.live.book.entries import REST
 from cpep.live.enrol.enrolment import Enrolment
-from cpep.live.enrol.examples import LEAST_RISE, Examples, examples_of
+from cpep.live.enrol.examples import Examples, examples_of
 from cpep.live.recogniser import Pace
 from cpep.types import FloatArray, UserError
 
@@ -36,9 +34,12 @@ class Enrolled:
     """
 
     def __init__(self, enrolment: Enrolment) -> None:
-        if REST not in enrolment.names or len(enrolment.names) < 2:
+        resting, moving = (
+            {take.session for take in enrolment.takes if (take.name == REST) == rests} for rests in (True, False)
+        )
+        if not resting & moving:
             made = ", ".join(enrolment.names) or "nothing"
-            raise UserError(f"rest and at least one gesture are needed, and {made} was made; enrol more of them")
+            raise UserError(f"rest and a gesture are needed in one session, and {made} was made; enrol more of them")
         self.enrolment = enrolment
         examples = examples_of(enrolment)
         self.read = ReadOut.fit(examples.x_NF, examples.name_N, examples.group_N)
@@ -69,10 +70,14 @@ class Enrolled:
 
 
 def pace_of(examples: Examples) -> Pace:
-    """Return how quickly to tell gestures, and the energy up to which the hand rests, by the last session's takes."""
-    mine_N = examples.session_N == examples.session_N.max()
-    rest_N = mine_N & (examples.name_N == REST)
-    loud = float(np.quantile(examples.energy_N[rest_N], OF_REST))
+    """Return how quickly to tell gestures, and the energy up to which the hand rests.
+
+    Energies are those of the last session in which both rest and a gesture were made: the next one is likest to it.
+    """
+    rest_N = examples.name_N == REST
+    session = max(set(examples.session_N[rest_N].tolist()) & set(examples.session_N[~rest_N].tolist()))
+    mine_N = examples.session_N == session
+    loud = float(np.quantile(examples.energy_N[mine_N & rest_N], OF_REST))
     quiet = min(
         float(np.quantile(examples.energy_N[mine_N & (examples.name_N == name)], OF_GESTURES))
         for name in np.unique(examples.name_N[mine_N & ~rest_N])

@@ -107,8 +107,8 @@ class Enrolment:
         mine = self.device
         if (mine.channels, mine.emg_kind) != (device.channels, device.emg_kind):
             raise UserError(
-                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; name as many channels "
-                f"({name}[1-{mine.channels}]), or enrol anew"
+                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; "
+                f"choose as many channels (--source {name}[1-{mine.channels}]), or enrol anew"
             )
 
     def save(self, path: Path) -> None:

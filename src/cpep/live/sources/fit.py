@@ -67,5 +67,5 @@ def fitted(source: Source, device: Device) -> Source:
             f"{source.name} says that its EMG was filtered before (highpass 0), and the checkpoint was trained on "
             f"EMG that is {device.conditioning}; give EMG as the device delivers it"
         )
-    times = factor(mine.emg_unit, device.emg_unit) if mine.emg_unit and device.emg_unit else None
-    return source if times in (None, 1.0) else Fitted(source, device, times)
+    times = (factor(mine.emg_unit, device.emg_unit) if mine.emg_unit and device.emg_unit else None) or 1.0
+    return source if times == 1 and mine.emg_rate == device.emg_rate else Fitted(source, device, times)
