@@ -284,7 +284,7 @@ def test_pose_lies_on_the_clock_of_the_samples(tmp_path):
 def test_labels_follow_prompts_half_a_second_later():
     prompts = [
         Prompt(100, 0, "rest"), Prompt(300, 0, "ready", "fist", 1), Prompt(400, 0, "hold", "fist", 1),
-        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo"),
+        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo", "point", 1),
         Prompt(1300, 0, "hold", "point", 1), Prompt(1500, 0, "end"),
     ]  # fmt: skip
     found = asked(prompts, 1600, 100.0)
