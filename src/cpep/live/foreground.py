@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
+from cpep.live.sources.device import described
 
 
 class Foreground(Observer):
@@ -38,13 +39,13 @@ class Foreground(Observer):
         Raises:
             UserError: what is wrong with the source.
         """
-        source, self._end = self.source, seconds * self.source.rate
-        self._say(f"{source.name}: {source.channels} channels at {source.rate:g} Hz")
+        source, self._end = self.source, seconds * self.source.device.emg_rate
+        self._say(f"{source.name}: {described(source.device)}")
         self.loop.run(source.chunks())
 
     def summary(self) -> str:
         """Return one line: seconds of the stream, events, lost samples."""
-        seconds = self.loop.stream.sample / self.source.rate
+        seconds = self.loop.stream.sample / self.source.device.emg_rate
         return f"{seconds:.1f} s, {_counted(self.events, 'event')}, {_counted(self.loop.lost, 'sample')} lost"
 
     def on_chunk(self, chunk: Chunk) -> None:
@@ -68,7 +69,7 @@ class Foreground(Observer):
             self._tell(state.event)
 
     def _in_seconds(self, samples: int) -> str:
-        return f"{samples / self.source.rate:.3g} s"
+        return f"{samples / self.source.device.emg_rate:.3g} s"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
+
 from cpep.simulate.gestures import EXTRA, FREE, GESTURES, SEEN, UNSEEN, VOCABULARY, Gesture
-from cpep.simulate.kinematics import make_sequence
+from cpep.simulate.kinematics import Trajectory, make_following, make_sequence
 from cpep.simulate.record import Session, enact, measure, wear
+from cpep.simulate.script import Script
 from cpep.simulate.variability import Variability, generator
 from cpep.types import FloatArray, IntArray
 
@@ -30,11 +33,13 @@ class LiveTake:
         emg_TC: what the band delivers, float32.
         label_S: what the hand does, at 100 Hz, index into ``names``.
         names: of the labels.
+        pose_SJ: true angles of the 22 joints, at 100 Hz, rad.
     """
 
     emg_TC: FloatArray
     label_S: IntArray
     names: tuple[str, ...]
+    pose_SJ: FloatArray
 
     @property
     def samples_per_label(self) -> int:
@@ -80,6 +85,30 @@ def wished_take(session: Session, number: int, name: str, gesture: Gesture) -> L
 def _take(
     session: Session, stage: str, number: int, gestures: Sequence[tuple[str, Gesture]], names: tuple[str, ...]
 ) -> LiveTake:
-    done = enact(session, stage, number, lambda rng: make_sequence(session.person, gestures, rng))
+    return _enacted(session, stage, number, lambda rng: make_sequence(session.person, gestures, rng), names)
+
+
+def following_take(session: Session, number: int, script: Script, lag_s: float = 0.0) -> LiveTake:
+    """Return a take of a person who does what a script shows.
+
+    Args:
+        session: who, and how the band sits.
+        number: counts the takes; each is another execution.
+        script: what is shown.
+        lag_s: how much later the person is, on average.
+    """
+    return _enacted(
+        session, "follow", number, lambda rng: make_following(session.person, script, lag_s, rng), script.names
+    )
+
+
+def _enacted(
+    session: Session,
+    stage: str,
+    number: int,
+    move: Callable[[np.random.Generator], Trajectory],
+    names: tuple[str, ...],
+) -> LiveTake:
+    done = enact(session, stage, number, move)
     emg_TC = measure(session, stage, number, done)
-    return LiveTake(emg_TC, done.trajectory.label_S, names)
+    return LiveTake(emg_TC, done.trajectory.label_S, names, done.trajectory.pose_SJ)

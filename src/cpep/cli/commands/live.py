@@ -41,6 +41,7 @@ def stream(
     from cpep.live.book.book import GestureBook
     from cpep.live.foreground import Foreground
     from cpep.live.recogniser import Recogniser
+    from cpep.live.sources.fit import fitted
     from cpep.live.sources.lsl import Markers
     from cpep.live.sources.registry import open_source
     from cpep.live.sources.replay import emg_of_person
@@ -58,7 +59,7 @@ def stream(
         if markers:
             markers.publish(event)
 
-    opened = open_source(source, device, speed)
+    opened = fitted(open_source(source, speed), device)
     run = Foreground(opened, embeddings, recogniser, tell, lambda sentence: typer.echo(sentence, err=True))
     with suppress(KeyboardInterrupt):
         run.run(seconds or float("inf"))

@@ -13,10 +13,8 @@ from threading import Event
 import numpy as np
 
 from cpep.data.readers.emg2pose import DEVICE, SAMPLE_RATE
-from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
-from cpep.live.sources.device import refuse_other
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.simulate.freeform import set_by_hand
 from cpep.simulate.gestures import GESTURES
@@ -33,19 +31,17 @@ class SimulatedHand:
     Takes are made ahead of time by a thread (0.2 s for each take of 20 s).
 
     Args:
-        device: of the checkpoint.
         seed: who the person is, and what they do.
         speed: 1 for real time, more for faster, 0 for as fast as possible.
 
     Raises:
-        UserError: the checkpoint is for another device than the simulated wristband.
+        UserError: a negative speed.
     """
 
-    def __init__(self, device: Device, seed: int = 0, speed: float = 1.0) -> None:
-        self.name, self.channels, self.rate = f"sim:{seed}", DEVICE.channels, DEVICE.emg_rate
-        refuse_other(device, self.name, self.channels, self.rate, DEVICE.emg_kind, DEVICE.emg_unit)
+    def __init__(self, seed: int = 0, speed: float = 1.0) -> None:
+        self.name, self.device = f"sim:{seed}", DEVICE
         self._closed = Event()
-        self._clock = PlaybackClock(self.rate, speed, self._closed)
+        self._clock = PlaybackClock(DEVICE.emg_rate, speed, self._closed)
         self._wearing = live_wearing(seed)
         self._takes = live_takes(self._wearing)
         self._maker = ThreadPoolExecutor(1)
@@ -120,8 +116,8 @@ def _faded(take: LiveTake, before_TC: FloatArray) -> LiveTake:
     return replace(take, emg_TC=emg_TC)
 
 
-def _open(text: str, device: Device, speed: float) -> SimulatedHand:
-    return SimulatedHand(device, int(text or 0), speed)
+def _open(text: str, speed: float) -> SimulatedHand:
+    return SimulatedHand(int(text or 0), speed)
 
 
 SOURCES.add("sim", SourceKind(("sim", "sim:SEED"), _open, takes=lambda text: not text or text.isdecimal()))
