@@ -40,7 +40,8 @@ class Screen:
         self.title, self.keys = title, keys
         console = Console(stderr=True, highlight=False)
         self.live = Live(console=console, auto_refresh=False) if sys.stderr.isatty() else None
-        self._at, self._line, self._lost, self._marks = 0.0, "", 0, ()
+        self._at, self._line, self._lost = 0.0, "", 0
+        self._marks: tuple[str, ...] = ()
 
     def show(self, taking: Taking) -> None:
         """Show a recording as it is now; called often."""

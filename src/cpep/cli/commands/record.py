@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,10 @@ import typer
 from cpep.types import UserError
 
 if TYPE_CHECKING:
-    from cpep.live.poses.source import PoseSource
-    from cpep.live.record.about import About
+    from cpep.live.record.about import About, PoseColumns
+    from cpep.live.record.leader import Cue
     from cpep.live.record.protocol import Protocol
-    from cpep.live.record.taking import Taking
+    from cpep.live.record.taking import PoseSource, Taking
     from cpep.live.signals import Source
 
 LAST = ".cpep_last.json"
@@ -22,16 +23,23 @@ LAST = ".cpep_last.json"
 
 
 def record(
-    folder: Annotated[Path, typer.Argument(help="EMG-BIDS data set that the recording is added to, or a new folder.")],
+    folder: Annotated[
+        Path, typer.Argument(help="EMG-BIDS data set that the recording is added to, or a new folder.")
+    ],
     source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "",
     pose: Annotated[
-        str, typer.Option(help="Where a pose comes from: lsl:NAME, camera, or follow (the drawn hand); none unless given.")
+        str,
+        typer.Option(
+            help="Where a pose comes from: lsl:NAME, camera, or follow (the drawn hand); none unless given."
+        ),
     ] = "",
     protocol: Annotated[
         str, typer.Option(help="What you are asked to do: free, gestures, follow, or a file of your own (.toml).")
     ] = "free",
     person: Annotated[str, typer.Option(help="Who wears the band.")] = "",
-    session: Annotated[str, typer.Option(help="A name of this wearing; a new one when the band is put on anew.")] = "",
+    session: Annotated[
+        str, typer.Option(help="A name of this wearing; a new one when the band is put on anew.")
+    ] = "",
     arm: Annotated[str, typer.Option(help="right or left.")] = "",
     notes: Annotated[str, typer.Option(help="Anything worth knowing.")] = "",
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 goes on to the end.")] = 0.0,
@@ -49,7 +57,9 @@ def record(
     if recover:
         return
     if not source:
-        raise UserError(f"cpep record {folder}: name the source of the EMG, such as --source lsl:band or --source sim")
+        raise UserError(
+            f"cpep record {folder}: name the source of the EMG, such as --source lsl:band or --source sim"
+        )
     asked = read_protocol(protocol)
     about = _about(folder, person, session, arm, notes)
     _record(folder, about, source, asked, pose, seconds or float("inf"))
@@ -109,13 +119,50 @@ def _record(folder: Path, about: About, text: str, protocol: Protocol, pose: str
     except BaseException:
         source.close()
         raise
-    taking = Taking(recorder, protocol, poses, _told(source))
+    taking = Taking(recorder, protocol, poses, _follower(source))
     try:
         _lead(source, taking, seconds)
     except KeyboardInterrupt:
-        pass
+        typer.echo("stopped", err=True)
     finally:
         source.close()
         taking.close()
         typer.echo("adding the recording to the data set, and reading it back", err=True)
         typer.echo(finish(recorder.folder).sentence)
+
+
+def _poses(text: str, protocol: Protocol) -> tuple[PoseSource | None, PoseColumns | None]:
+    """Return where the pose comes from, and its columns; the drawn hand has no source."""
+    from cpep.live.record.taking import DRAWN, FOLLOW
+
+    if text in ("", FOLLOW):
+        if text and not protocol.follows:
+            raise UserError(f"--pose follow: protocol {protocol.name} has no step in which a drawn hand is followed")
+        return None, DRAWN if protocol.follows else None
+    raise UserError(f"--pose {text}: not yet")
+
+
+def _lead(source: Source, taking: Taking, seconds: float) -> None:
+    """Lead through the recording until it is over, the source ends, or ``q`` is pressed."""
+    from contextlib import nullcontext
+
+    from cpep.cli.record_screen import Screen
+
+    device = taking.recorder.device
+    screen = Screen(f"{source.name}: {device.channels} channels at {device.emg_rate:g} Hz", keys=False)
+    with screen.live or nullcontext():
+        taking.run(source.chunks(), seconds, lambda: screen.show(taking))
+
+
+def _follower(source: Source) -> Callable[[Cue], None]:
+    """Return what has a simulated hand do what a person is asked to."""
+    from contextlib import suppress
+
+    make = getattr(source, "make", None)
+
+    def follow(cue: Cue) -> None:
+        if make and cue.phase == "hold" and cue.name:
+            with suppress(UserError):  # a gesture that the simulator does not know
+                make(cue.name)
+
+    return follow

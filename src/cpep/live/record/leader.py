@@ -15,6 +15,7 @@ from cpep.live.record.protocol import Follow, Free, Gestures, Protocol, Step
 from cpep.simulate.gestures import FREE
 from cpep.types import FloatArray
 
+
 @dataclass(frozen=True)
 class Cue:
     """A prompt that begins.
@@ -38,7 +39,7 @@ class Shown:
 
     Attributes:
         phase: ``ready`` (the countdown before a hold), ``hold``, ``rest``, ``free``, ``follow``, ``paused``, ``end``.
-        name: of the gesture that is made or comes next; empty where there is none.
+        name: of the gesture that is made, or got ready for; empty where there is none.
         repetition, repetitions: number of the hold, from 1, and of all of that gesture; 0 where there is none.
         left_s, phase_s: seconds until the phase ends, and its length; infinite where it goes on until it is stopped.
         share: of the protocol that is done, 0 to 1.
@@ -203,10 +204,12 @@ class _MakingGestures:
 
     def shown(self) -> Shown:
         now = self._guide.now
-        words = "Let go, and rest." if now.phase == "relax" else described(now.gesture)
-        phase = "rest" if now.phase == "relax" else now.phase
+        times = (now.left_s, now.phase_s, now.share)
+        if now.phase == "relax":
+            coming = f" Next: {now.gesture.replace('_', ' ')}." if now.gesture else ""
+            return Shown("rest", "", 0, 0, *times, f"Let go, and rest.{coming}")
         return Shown(
-            phase, now.gesture, now.repetition, now.repetitions, now.left_s, now.phase_s, now.share, words, now.note
+            now.phase, now.gesture, now.repetition, now.repetitions, *times, described(now.gesture), now.note
         )
 
     def _changed(self, before: GuidePhase) -> list[Cue]:

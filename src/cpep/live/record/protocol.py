@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,4 +198,4 @@ def _seed(keys: Keys) -> int:
     return seed or 0
 
 
-KINDS = {"free": _free, "gestures": _gestures, "follow": _follow}
+KINDS: dict[str, Callable[[Keys], Step]] = {"free": _free, "gestures": _gestures, "follow": _follow}

@@ -5,25 +5,51 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol as Interface
 
 import numpy as np
 
 from cpep.hand.joints import JOINTS
-from cpep.live.poses.source import PoseSource
 from cpep.live.record.about import PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
 from cpep.live.signals import Chunk
 from cpep.signal.quality import quality
-from cpep.types import UserError
+from cpep.types import FloatArray, UserError
 
 FOLLOW = "follow"
 DRAWN = PoseColumns(tuple(JOINTS), "rad", "", FOLLOW)
 """Columns of the drawn hand."""
 JUDGED_S = 2.0
 """Length of the EMG by which the quality of channels is judged, once a second."""
+
+
+class Frame(Interface):
+    """One frame of a pose."""
+
+    @property
+    def stamp_s(self) -> float:
+        """Its time on the monotonic clock, seconds."""
+        ...
+
+    @property
+    def pose_J(self) -> FloatArray | None:
+        """Its values; ``None`` where they are not known."""
+        ...
+
+
+class PoseSource(Interface):
+    """Where a pose comes from."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames as they come, until it is closed."""
+        ...
+
+    def close(self) -> None:
+        """End ``frames`` soon, from any thread."""
+        ...
 
 
 class Taking:
@@ -63,7 +89,9 @@ class Taking:
         """Whether the protocol is over."""
         return self.leader.done
 
-    def run(self, chunks: Iterable[Chunk], seconds: float = float("inf"), shown: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self, chunks: Iterable[Chunk], seconds: float = float("inf"), shown: Callable[[], None] = lambda: None
+    ) -> None:
         """Take chunks until there are no more, the protocol is over, or so many seconds are recorded.
 
         Args:
