@@ -41,7 +41,7 @@ class Screen:
         console = Console(stderr=True, highlight=False)
         self.live = Live(console=console, auto_refresh=False) if sys.stderr.isatty() else None
         self._at, self._line, self._lost = 0.0, "", 0
-        self._marks: tuple[str, ...] = ()
+        self._told: set[str] = set()
 
     def show(self, taking: Taking) -> None:
         """Show a recording as it is now; called often."""
@@ -59,9 +59,10 @@ class Screen:
         if lost > self._lost:
             lines.append(f"{lost - self._lost} samples lost")
             self._lost = lost
-        if taking.marks != self._marks:
-            lines.append(channels_in_words(taking.marks) or "all channels are good")
-            self._marks = taking.marks
+        words = channels_in_words(taking.marks)
+        if words and words not in self._told:
+            lines.append(words)
+            self._told.add(words)
         for line in lines:
             if line != self._line:
                 print(line, file=sys.stderr, flush=True)

@@ -89,11 +89,14 @@ class _Script:
     def wait(self, seconds: float) -> None:
         self.at = min(self.at + int(seconds * CONTROL_RATE), self.frames)
 
-    def gesture(self, label: int, gesture: Gesture, target_J: FloatArray, effort_J: FloatArray) -> None:
-        """Move to a gesture and hold it."""
+    def gesture(
+        self, label: int, gesture: Gesture, target_J: FloatArray, effort_J: FloatArray, hold_s: float | None = None
+    ) -> None:
+        """Move to a gesture and hold it, as long as is given or as it happens."""
         rng, tempo = self.rng, self.person.habits.tempo
         move_s = float(np.clip(rng.normal(0.38, 0.08 * self.repetition) * tempo, 0.18, 0.9))
-        span, t = self._frames(move_s + rng.uniform(*HOLD_S))
+        usual_s = rng.uniform(*HOLD_S)
+        span, t = self._frames(move_s + (usual_s if hold_s is None else hold_s))
         move = move_s * CONTROL_RATE
         lag_F = np.clip(rng.normal(0, 0.04 * self.repetition, 5), 0, 0.1) * CONTROL_RATE
         course_SJ = minimum_jerk((t[:, None] - np.r_[np.repeat(lag_F, 4), 0, 0]) / move)
@@ -177,20 +180,25 @@ def make_trajectory(person: Person, stage: str, seconds: float, rng: np.random.G
     return _with_tremor(person, script, rng)
 
 
-def make_sequence(person: Person, gestures: Sequence[tuple[str, Gesture]], rng: np.random.Generator) -> Trajectory:
+def make_sequence(
+    person: Person, gestures: Sequence[tuple[str, Gesture]], rng: np.random.Generator, hold_s: float | None = None
+) -> Trajectory:
     """Return gestures one after another, from rest to rest and with rests between.
 
     Args:
         person: who makes them.
         gestures: for each, the name (of ``GESTURES``, or ``FREE``) whose habits it follows, and the gesture.
         rng: random numbers of this movement.
+        hold_s: how long each is held, or the rest if there is none; as it happens where it is not given.
     """
-    longest_s = 1 + len(gestures) * (1.8 + HOLD_S[1] + person.variability.rest * REST_S[1])
+    longest_s = 1 + max(len(gestures), 1) * (1.8 + max(HOLD_S[1], hold_s or 0) + person.variability.rest * REST_S[1])
     script = _Script(person, round(longest_s * CONTROL_RATE), rng)
     script.wait(rng.uniform(0.3, 0.8))
     for name, gesture in gestures:
-        script.gesture(VOCABULARY.index(gesture.label), gesture, *_target(person, name, gesture, rng))
+        script.gesture(VOCABULARY.index(gesture.label), gesture, *_target(person, name, gesture, rng), hold_s)
         script.back_to_rest()
+    if not gestures:
+        script.wait(hold_s or 0)
     whole = _with_tremor(person, script, rng)
     return Trajectory(*(getattr(whole, field.name)[: script.at] for field in fields(Trajectory)))
 

@@ -23,6 +23,7 @@ GESTURES_PER_TAKE = 4
 """With its rests, a take lasts about 20 s."""
 OTHERS = 4
 """Unseen gestures and extras that come with the eight seen ones: most gestures are in the shipped book."""
+STILL_S = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ def live_takes(session: Session) -> Iterator[LiveTake]:
         yield _take(session, "live", number, [(name, GESTURES[name]) for name in names], VOCABULARY)
 
 
-def wished_take(session: Session, number: int, name: str, gesture: Gesture) -> LiveTake:
+def wished_take(session: Session, number: int, name: str, gesture: Gesture, hold_s: float | None = None) -> LiveTake:
     """Return a take of one gesture.
 
     Args:
@@ -76,16 +77,27 @@ def wished_take(session: Session, number: int, name: str, gesture: Gesture) -> L
         number: counts the wishes; each is another execution.
         name: what the labels call it.
         gesture: one of ``GESTURES``, or free.
+        hold_s: how long it is held; as it happens where it is not given.
     """
     names = tuple(name if label == gesture.label else label for label in VOCABULARY)
     habits = FREE if gesture.label == FREE else name
-    return _take(session, "wish", number, [(habits, gesture)], names)
+    return _take(session, "wish", number, [(habits, gesture)], names, hold_s)
+
+
+def still_take(session: Session, number: int) -> LiveTake:
+    """Return a take of nothing but rest; ``number`` counts them."""
+    return _take(session, "still", number, [], VOCABULARY, STILL_S)
 
 
 def _take(
-    session: Session, stage: str, number: int, gestures: Sequence[tuple[str, Gesture]], names: tuple[str, ...]
+    session: Session,
+    stage: str,
+    number: int,
+    gestures: Sequence[tuple[str, Gesture]],
+    names: tuple[str, ...],
+    hold_s: float | None = None,
 ) -> LiveTake:
-    return _enacted(session, stage, number, lambda rng: make_sequence(session.person, gestures, rng), names)
+    return _enacted(session, stage, number, lambda rng: make_sequence(session.person, gestures, rng, hold_s), names)
 
 
 def following_take(session: Session, number: int, script: Script, lag_s: float = 0.0) -> LiveTake:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,6 @@ from cpep.types import UserError
 
 if TYPE_CHECKING:
     from cpep.live.record.about import About, PoseColumns
-    from cpep.live.record.leader import Cue
     from cpep.live.record.protocol import Protocol
     from cpep.live.record.taking import PoseSource, Taking
     from cpep.live.signals import Source
@@ -109,7 +107,7 @@ def _about(folder: Path, person: str, session: str, arm: str, notes: str) -> Abo
 def _record(folder: Path, about: About, text: str, protocol: Protocol, pose: str, seconds: float) -> None:
     from cpep.live.record.finish import finish
     from cpep.live.record.recorder import Recorder
-    from cpep.live.record.taking import Taking
+    from cpep.live.record.taking import Taking, follower
     from cpep.live.sources.registry import open_source
 
     source = open_source(text)
@@ -119,7 +117,7 @@ def _record(folder: Path, about: About, text: str, protocol: Protocol, pose: str
     except BaseException:
         source.close()
         raise
-    taking = Taking(recorder, protocol, poses, _follower(source))
+    taking = Taking(recorder, protocol, poses, follower(source))
     try:
         _lead(source, taking, seconds)
     except KeyboardInterrupt:
@@ -146,23 +144,20 @@ def _lead(source: Source, taking: Taking, seconds: float) -> None:
     """Lead through the recording until it is over, the source ends, or ``q`` is pressed."""
     from contextlib import nullcontext
 
+    from cpep.cli.keys import Keys
     from cpep.cli.record_screen import Screen
+    from cpep.live.sources.device import described
 
-    device = taking.recorder.device
-    screen = Screen(f"{source.name}: {device.channels} channels at {device.emg_rate:g} Hz", keys=False)
-    with screen.live or nullcontext():
-        taking.run(source.chunks(), seconds, lambda: screen.show(taking))
+    with Keys() as keys:
+        screen = Screen(f"{source.name}: {described(source.device)}", keys.there)
 
+        def heard() -> None:
+            screen.show(taking)
+            pressed = keys.pressed()
+            if "r" in pressed:
+                taking.redo()
+            if "q" in pressed:
+                source.close()
 
-def _follower(source: Source) -> Callable[[Cue], None]:
-    """Return what has a simulated hand do what a person is asked to."""
-    from contextlib import suppress
-
-    make = getattr(source, "make", None)
-
-    def follow(cue: Cue) -> None:
-        if make and cue.phase == "hold" and cue.name:
-            with suppress(UserError):  # a gesture that the simulator does not know
-                make(cue.name)
-
-    return follow
+        with screen.live or nullcontext():
+            taking.run(source.chunks(), seconds, heard)

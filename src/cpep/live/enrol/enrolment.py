@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from cpep.data.recording import Device
 from cpep.live.book.entries import REST, checked
+from cpep.live.sources.device import described
 from cpep.runtime.files import atomic_path, refuse_special
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
@@ -94,18 +95,21 @@ class Enrolment:
         return replace(self, takes=tuple(take for take in self.takes if take.key in kept))
 
     def refuse_other(self, device: Device, name: str) -> None:
-        """Check that a source delivers what was enrolled.
+        """Check that a source measures what was enrolled; ``live.sources.fit.fitted`` sees to unit and rate.
 
         Args:
             device: of the source.
             name: of the source, for the sentence.
 
         Raises:
-            UserError: other channels, rate, kind or unit.
+            UserError: other channels, or another kind of EMG.
         """
-        mine, other = (_described(one) for one in (self.device, device))
-        if mine != other:
-            raise UserError(f"this enrolment was made with {mine}; {name} has {other}; enrol anew with `cpep enrol`")
+        mine = self.device
+        if (mine.channels, mine.emg_kind) != (device.channels, device.emg_kind):
+            raise UserError(
+                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; "
+                f"choose as many channels (--source {name}[1-{mine.channels}]), or enrol anew"
+            )
 
     def save(self, path: Path) -> None:
         """Write it as one file, whole or not at all."""
@@ -165,8 +169,3 @@ def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
         numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
         takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
     return Enrolment(device, tuple(takes))
-
-
-def _described(device: Device) -> str:
-    unit = f" in {device.emg_unit}" if device.emg_unit else ""
-    return f"{device.channels} channels of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol as Interface
 
 from cpep.live.book.entries import REST
@@ -14,6 +14,9 @@ from cpep.live.enrol.guide import Phase as GuidePhase
 from cpep.live.record.protocol import Follow, Free, Gestures, Protocol, Step
 from cpep.simulate.gestures import FREE
 from cpep.types import FloatArray
+
+COUNTED = ("ready", "hold")
+"""Phases of a guide that belong to a take."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,16 @@ class Cue:
         name: of the gesture; empty where there is none.
         repetition: its number, from 1; 0 where there is none.
         after: samples of what was told last that come before it.
+        hold_s: how long the hold lasts, for a simulated hand; 0 where it is none.
+        pose_J: pose that the drawn hand takes, for a simulated hand; ``None`` where it is not followed.
     """
 
     phase: str
     name: str = ""
     repetition: int = 0
     after: int = 0
+    hold_s: float = field(default=0.0, compare=False)
+    pose_J: FloatArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +231,8 @@ class _MakingGestures:
         now = self._guide.now
         if now.phase == "relax":
             return Cue("rest")
-        return Cue(now.phase, now.gesture, now.repetition) if now.phase in ("ready", "hold") else Cue("free")
+        hold_s = now.phase_s if now.phase == "hold" else 0.0
+        return Cue(now.phase, now.gesture, now.repetition, hold_s=hold_s) if now.phase in COUNTED else Cue("free")
 
 
 class _Following:
@@ -265,11 +273,15 @@ class _Following:
         )
 
     def _cue(self) -> Cue:
-        name = self._script.label_at((self._passed + 0.5) / self._rate)
-        if name in (REST, FREE):  # a free pose is another one each time, and has no name
-            return Cue("rest" if name == REST else "free")
-        self._made[name] += 1
-        return Cue("hold", name, self._made[name])
+        now_s = (self._passed + 0.5) / self._rate
+        step, until_s = self._script.step_at(now_s), now_s + self.left / self._rate
+        if step.name == REST:
+            return Cue("rest")
+        there = (max(until_s - step.begin_s - step.move_s, 0.1), self._script.pose_at(step.begin_s + step.move_s))
+        if step.name == FREE:  # another pose each time, which has no name
+            return Cue("free", hold_s=there[0], pose_J=there[1])
+        self._made[step.name] += 1
+        return Cue("hold", step.name, self._made[step.name], hold_s=there[0], pose_J=there[1])
 
 
 def _running(step: Step, rate: float) -> _Running:

@@ -11,12 +11,14 @@ from typing import Protocol as Interface
 import numpy as np
 
 from cpep.hand.joints import JOINTS
+from cpep.live.enrol.enroller import Hand
 from cpep.live.record.about import PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
-from cpep.live.signals import Chunk
+from cpep.live.signals import Chunk, Source
 from cpep.signal.quality import quality
+from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
 
 FOLLOW = "follow"
@@ -165,3 +167,23 @@ class Taking:
         if self._unjudged >= device.emg_rate and self._kept >= JUDGED_S * device.emg_rate:
             emg_TC = np.concatenate([one.emg_TC for one in self._recent])
             self.marks, self._unjudged = quality(emg_TC, device.emg_rate, device.emg_kind), 0
+
+
+def follower(source: Source) -> Callable[[Cue], None]:
+    """Return what has a simulated hand do what a person is asked to; a real one needs nothing."""
+    if not isinstance(source, Hand):
+        return lambda cue: None
+    hand, attends = source, False
+
+    def follow(cue: Cue) -> None:
+        nonlocal attends
+        alone = cue.phase in ("free", "end") and cue.pose_J is None
+        if attends == alone:
+            attends = not alone
+            hand.attend(attends)
+        if cue.pose_J is not None:
+            hand.make(cue.name or "free", cue.pose_J, cue.hold_s)
+        elif cue.phase == "hold" and cue.name in GESTURES:
+            hand.make(cue.name, hold_s=cue.hold_s)
+
+    return follow
