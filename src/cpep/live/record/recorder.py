@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Recorder:
     Args:
         home: folder of the data set; it is made where it is missing.
         about: who, which session, which arm.
-        device: of the EMG.
+        device: of the EMG; its anchor, if it has one, is left out.
         source: of the EMG, as a user writes it.
         protocol: name of what the person is asked to do.
         pose: columns of the pose; ``None`` where none is recorded.
@@ -58,11 +59,11 @@ class Recorder:
         pose: PoseColumns | None = None,
     ) -> None:
         refuse_foreign(home)
-        self.device, self.pose = device, pose
+        self.device, self.pose = replace(device, anchor_names=(), anchor_unit="", anchor_kind=""), pose
         now = datetime.now(UTC)
         self.said = Said(
             about,
-            device,
+            self.device,
             source,
             protocol,
             pose,
