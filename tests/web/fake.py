@@ -93,7 +93,10 @@ class FakeSession:
         )
         self.start = time.monotonic() - 16 * HOLD_S * len(self.order)  # the first of the order is made now
 
-    def make(self, name, pose_J=None):
+    def attend(self, prompts):
+        pass
+
+    def make(self, name, pose_J=None, hold_s=None):
         self.made = np.asarray(pose_J)
 
     def view(self):

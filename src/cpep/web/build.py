@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cpep.live.enrol.enroller import Hand
 from cpep.live.session import Session
 from cpep.web.book_list import BookPanel
 from cpep.web.book_store import BookStore
 from cpep.web.enrol import EnrolPanel
 from cpep.web.enrol_store import EnrolStore
 from cpep.web.frames import Live
-from cpep.web.maker import Maker
 from cpep.web.page import Page
 from cpep.web.panels import Panel
 from cpep.web.studio import Studio
@@ -18,20 +18,20 @@ from cpep.web.studio import Studio
 TODO = "Press Start and copy the hand that is drawn."
 
 
-def page_of(session: Session, book: Path, enrolment: Path) -> Page:
+def page_of(session: Session, book: Path, enrolment: Path, hand: Hand | None = None) -> Page:
     """Return the page of a session.
 
     Args:
         session: that is about to start.
         book: path of the checkpoint's book; where there is no checkpoint it is not looked at.
         enrolment: path of the person's gestures; the file is made where it is missing.
+        hand: a simulated one; ``None`` where the hand is a real one.
 
     Raises:
         UserError: the enrolment is damaged, of another band, or used by another program.
     """
     source = session.source
-    maker = source if isinstance(source, Maker) else None
-    enrolling = EnrolStore(session, enrolment, maker)
+    enrolling = EnrolStore(session, enrolment, hand)
     live = Live(session, _described(session), source.device.emg_unit, _no_hand(session), (enrolling,), TODO)
     enrol = Panel("Enrol", lambda: EnrolPanel(live, enrolling).show(), "Enrol gestures")
     if session.book is None:
@@ -42,7 +42,7 @@ def page_of(session: Session, book: Path, enrolment: Path) -> Page:
     else:
         shown = Panel(
             "Studio",
-            lambda: Studio(live, store, maker, card.frame_rate, card.window_s).show(),
+            lambda: Studio(live, store, hand, card.frame_rate, card.window_s).show(),
             "Gesture studio",
         )
     return Page(live, [shown, enrol])

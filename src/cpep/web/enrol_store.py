@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil, isnan
 from pathlib import Path
 
@@ -37,18 +38,18 @@ class EnrolStore:
     """
 
     def __init__(self, session: Session, path: Path, hand: Hand | None = None, plan: Plan | None = None) -> None:
-        self.session, self.path, self._hand = session, path, hand
-        enrolment = Enrolment.load(path) if path.exists() else None
-        plan = plan or Plan()
-        if enrolment is not None:
-            plan = Plan(
-                tuple(dict.fromkeys((*enrolment.names, *SUGGESTED))),
-                plan.repetitions, plan.hold_s, plan.ready_s, plan.relax_s,
-            )  # fmt: skip
-        self._enroller = Enroller(path, session.source.device, plan, enrolment, hand=hand, tell=session.enrolled)
-        self._enroller.pause()
-        if hand is not None:
-            hand.attend(False)
+        enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
+        names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *SUGGESTED)))
+        self.session = session
+        self._enroller = Enroller(
+            path,
+            session.source.device,
+            replace(plan or Plan(), gestures=names),
+            enrolment,
+            paused=True,
+            hand=hand,
+            tell=session.enrolled,
+        )
         self._refused = ""
         session.join(NAME, self)
 
@@ -80,7 +81,7 @@ class EnrolStore:
     def cards(self) -> tuple[Card, ...]:
         """Return the gestures, in the order in which they are asked for."""
         advice = {one.gesture: one for one in self._enroller.advice}
-        made = [take.name for take in self._enroller.enrolment.takes if take.session == self._enroller.session]
+        made = self._enroller.made
         found = []
         for name in self._enroller.plan.gestures:
             known = advice.get(name)
@@ -89,7 +90,7 @@ class EnrolStore:
             verdict = "" if isnan(share) else f"{100 * share:.0f} %"
             sentence = known.sentence if known else ""
             of = self._enroller.plan.repetitions
-            found.append(Card(name, made.count(name), of, mark, verdict, sentence, name != REST))
+            found.append(Card(name, made.get(name, 0), of, mark, verdict, sentence, name != REST))
         return tuple(found)
 
     def prompt(self) -> Prompt | None:
@@ -131,8 +132,6 @@ class EnrolStore:
             UserError: there is no gesture of that name.
         """
         self._refused = ""
-        if self._hand is not None:
-            self._hand.attend(True)
         self._enroller.resume()
         if name:
             self._enroller.redo(name)

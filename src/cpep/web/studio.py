@@ -8,6 +8,7 @@ from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
 from cpep.hand.joints import JOINTS
+from cpep.live.enrol.enroller import Hand
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
@@ -15,7 +16,6 @@ from cpep.web.book_list import BookList
 from cpep.web.book_store import LONGEST_NAME, BookStore
 from cpep.web.controls import Slider, button
 from cpep.web.frames import Live
-from cpep.web.maker import Maker
 from cpep.web.recorded import Recorded
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
@@ -57,7 +57,7 @@ class Studio:
         window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, book_store: BookStore, maker: Maker | None, rate: float, window_s: float) -> None:
+    def __init__(self, live: Live, book_store: BookStore, maker: Hand | None, rate: float, window_s: float) -> None:
         self.live, self.book_store, self.maker, self.rate = live, book_store, maker, rate
         self.window_s = window_s
         self.pose_J = REST_J[:20].copy()

@@ -13,6 +13,7 @@ from cpep.types import UserError
 if TYPE_CHECKING:
     from cpep.checkpoints.checkpoint import Model
     from cpep.data.recording import Device
+    from cpep.live.signals import Source
 
 
 def serve(
@@ -50,6 +51,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise UserError('cpep serve needs NiceGUI: `pip install "cpep[web]"`') from error
     from cpep.live.book.book import GestureBook
+    from cpep.live.enrol.enroller import Hand
     from cpep.live.session import Session
     from cpep.live.sources.registry import open_source
     from cpep.live.sources.replay import emg_of_person
@@ -67,8 +69,8 @@ def serve(
     if model is not None:
         known = GestureBook.load(_book_at(path, model), model)
         standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
-    session = Session(opened, known, standard)
-    page = page_of(session, path, enrolment)
+    session = Session(_as_enrolled(opened, enrolment), known, standard)
+    page = page_of(session, path, enrolment, opened if isinstance(opened, Hand) else None)
     session.start()
     try:
         serve_page(page, host, port, show)
@@ -90,6 +92,21 @@ def _model(checkpoint: Path | None, device: Device, asked: bool) -> Model | None
     mine, other = ((one.channels, one.emg_kind, one.emg_unit or DEVICE.emg_unit) for one in (device, DEVICE))
     known = mine == other and same_rate(device.emg_rate, DEVICE.emg_rate)
     return load(demo_paths()[0]) if asked or known else None
+
+
+def _as_enrolled(source: Source, path: Path) -> Source:
+    """Return the source in the unit and at the rate of an enrolment, if there is one."""
+    from cpep.live.enrol.enrolment import Enrolment
+    from cpep.live.sources.fit import fitted
+
+    if not path.exists():
+        return source
+    enrolment = Enrolment.load(path)
+    try:
+        enrolment.refuse_other(source.device, source.name)
+    except UserError as error:
+        raise UserError(f"{path}: {error}; or name another file with --enrolment") from error
+    return fitted(source, enrolment.device)
 
 
 def _book_at(path: Path, model: Model) -> Path:
