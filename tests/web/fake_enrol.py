@@ -156,7 +156,9 @@ class FakeRecording:
 def page():
     session = Bookless(FakeBook())
     enrolling, recording = FakeEnrolling(session), FakeRecording()
-    live = Live(session, "lsl:band, 8 channels at 500 Hz", "uV", "", (enrolling, recording), "Press Start and copy the hand.")
+    live = Live(
+        session, "lsl:band, 8 channels at 500 Hz", "uV", "", (recording, enrolling), "Press Start and copy the hand."
+    )
     panels = [
         Panel("Enrol", lambda: EnrolPanel(live, enrolling).show(), "Enrol gestures"),
         Panel("Record", lambda: RecordPanel(recording).show(), "Record"),

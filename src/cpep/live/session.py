@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol
 
 from cpep.data.statistics import CentreSpread
@@ -125,14 +126,12 @@ class Session:
         UserError: the source does not fit the checkpoint.
     """
 
-    def __init__(
-        self, source: Source, book: GestureBook | None = None, standard: CentreSpread | None = None
-    ) -> None:
+    def __init__(self, source: Source, book: GestureBook | None = None, standard: CentreSpread | None = None) -> None:
         self.source, self.book = source, book
         self.by: Side = "book" if book else "gestures"
         self.map: Map | None = None
         self._features = FeatureStream(source.device)
-        self._told = {"gestures": _Told(self._features, None)}
+        self._told: dict[Side, _Told] = {"gestures": _Told(self._features, None)}
         self._passing: Source = _Passing(self)
         if book is not None:
             self._passing = fitted(self._passing, book.model.card.device)
@@ -193,12 +192,12 @@ class Session:
 
     def hear(self, chunk: Chunk) -> None:
         """Take in a chunk of the source."""
-        self._safely("recognition by your gestures", lambda: self._told["gestures"].loop.take(chunk))
+        self._safely("recognition by your gestures", partial(self._told["gestures"].loop.take, chunk))
         with self._lock:
             self._shown.take(chunk, self._features.latest_TC)
             hearers = list(self._hearers.items())
         for name, hearer in hearers:
-            if not self._safely(name, lambda hearer=hearer: hearer.hear(chunk)):
+            if not self._safely(name, partial(hearer.hear, chunk)):
                 self.leave(name)
 
     def view(self) -> View:
@@ -233,7 +232,7 @@ class Session:
             what()
             return True
         except Exception as error:  # the stream goes on, and whoever looks is told
-            if not isinstance(error, UserError):
+            if not isinstance(error, UserError) and name not in self._notices:
                 traceback.print_exc()
             with self._lock:
                 self._notices[name] = f"{name} has stopped: {error}"

@@ -44,6 +44,7 @@ class BookStore:
     @property
     def book(self) -> GestureBook:
         """The book as it is used now."""
+        assert self.session.book is not None, "a session without a checkpoint has no book"
         return self.session.book
 
     def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ class BookStore:
     def _change(self, change: Callable[[GestureBook], T]) -> T:
         """Change a copy of the book, save it and use it; only one change at a time, from all tabs."""
         with self._lock:
-            book = self.session.book.copy()
+            book = self.book.copy()
             found = change(book)
             book.save(self.path)
             self.session.use(book)

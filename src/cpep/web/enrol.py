@@ -187,5 +187,3 @@ class EnrolPanel:
             return False
         self._follow()
         return True
-
-

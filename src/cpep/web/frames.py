@@ -17,7 +17,6 @@ from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
 from cpep.web.prompt import Prompt, Prompter, drawn
 
-
 MARKS = {
     "flat": ("flat", "no signal: press the electrode on"),
     "clipped": ("clipped", "beyond the band's range: lower its gain"),
@@ -37,7 +36,7 @@ class Live:
         source: name of the source of EMG.
         unit: of the EMG.
         no_hand: why no hand is shown, in a sentence; empty where one is.
-        prompters: what may ask the person for something.
+        prompters: what may ask the person for something; ``start`` goes to the last.
         todo: what to do where no gesture is known yet, in a sentence.
     """
 
@@ -126,7 +125,7 @@ class Live:
         if asking is not None:
             asking.act(what)
         elif what == "start" and self.prompters:
-            self.prompters[0].act(what)
+            self.prompters[-1].act(what)
 
     def _hand_of(self, view: View) -> list[float] | None:
         """Return the nearest pose, or the drawing of what is recognised where that is no pose."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from nicegui import ui
+from nicegui import run, ui
 from nicegui.element import Element
 
 from cpep.web.frames import Live
@@ -24,7 +24,7 @@ class LiveView(Element, component="static/live.js"):
         self._props["unit"] = UNITS.get(live.unit, live.unit)
         self._props["handless"] = live.no_hand
         self._props["mapless"] = mapless
-        self.on("act", lambda event: live.act(str(event.args)))
+        self.on("act", lambda event: run.io_bound(live.act, str(event.args)))
 
 
 class Page:
@@ -34,10 +34,13 @@ class Page:
         live: answers on the session.
         panels: what a person can do, a tab each; the first is seen.
         mapless: whether there is no book whose map could be shown.
+        close: ends what goes on, when the server ends.
     """
 
-    def __init__(self, live: Live, panels: Sequence[Panel], mapless: bool = False) -> None:
-        self.live, self.panels, self.mapless = live, tuple(panels), mapless
+    def __init__(
+        self, live: Live, panels: Sequence[Panel], mapless: bool = False, close: Callable[[], None] = lambda: None
+    ) -> None:
+        self.live, self.panels, self.mapless, self.close = live, tuple(panels), mapless, close
 
     def show(self) -> None:
         """Build the page for one browser tab."""

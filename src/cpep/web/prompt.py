@@ -13,6 +13,7 @@ from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray
 
+
 @dataclass(frozen=True, eq=False)
 class Prompt:
     """A prompt.

@@ -136,7 +136,12 @@ class RecordPanel:
 
     async def _start(self) -> None:
         answers = Answers(
-            self.person.value, self.session.value, self.arm.value, self.notes.value, self.protocol.value, self.pose.value
+            self.person.value,
+            self.session.value,
+            self.arm.value,
+            self.notes.value,
+            self.protocol.value,
+            self.pose.value,
         )
         try:
             await run.io_bound(self.recording.start, answers)

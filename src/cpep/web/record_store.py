@@ -8,6 +8,7 @@ from contextlib import suppress
 from math import ceil, isfinite, isinf
 from pathlib import Path
 
+from cpep.live.poses.source import open_pose
 from cpep.live.record.about import LAST, About, PoseColumns
 from cpep.live.record.finish import finish, recover
 from cpep.live.record.protocol import Protocol, read_protocol, shipped
@@ -48,7 +49,7 @@ class RecordStore:
         self.session, self.home, self._source, self._text, self._busy = session, home, source, text, busy
         self.said, self.version, self.answers = "", 0, _last(home)
         self._taking: Taking | None = None
-        self._lock, self._ended = threading.RLock(), threading.Event()
+        self._lock, self._turn, self._ended = threading.RLock(), threading.Lock(), threading.Event()
         self.protocols: Mapping[str, str] = {name: _words(read_protocol(name)) for name in sorted(shipped())}
         if home.is_dir():
             threading.Thread(target=self._recover, name="recover", daemon=True).start()
@@ -79,7 +80,7 @@ class RecordStore:
                 raise UserError(f"there is no protocol {answers.protocol!r}; choose {', '.join(self.protocols)}")
             about = About(*(one.strip() for one in (answers.person, answers.session, answers.arm, answers.notes)))
             protocol = read_protocol(answers.protocol)
-            pose, columns = _poses(answers.pose.strip(), protocol)
+            pose, columns = _poses(answers.pose.strip(), protocol, about.arm)
             device = self.session.source.device
             recorder = Recorder(self.home, about, device, source=self._text, protocol=protocol.name, pose=columns)
             self._taking = Taking(recorder, protocol, pose, follower(self._source))
@@ -96,7 +97,8 @@ class RecordStore:
         if taking is None or self._ended.is_set():
             return
         try:
-            taking.take(chunk)
+            with self._turn:
+                taking.take(chunk)
         except UserError as error:
             self._end(f"{error} ")
             return
@@ -134,7 +136,7 @@ class RecordStore:
         """Do what was pressed: ``redo`` or ``stop``; what fails is said."""
         taking = self._taking
         if what == "redo" and taking is not None:
-            with self.session.hearing:
+            with self._turn:
                 taking.redo()
         elif what == "stop":
             with suppress(UserError):  # ``said`` has it
@@ -194,10 +196,13 @@ def _words(protocol: Protocol) -> str:
     return f"{words} {ceil(protocol.seconds / 60)} minutes.".strip()
 
 
-def _poses(text: str, protocol: Protocol) -> tuple[PoseSource | None, PoseColumns | None]:
+def _poses(text: str, protocol: Protocol, arm: str) -> tuple[PoseSource | None, PoseColumns | None]:
     """Return where the pose comes from, and its columns; the drawn hand has no source."""
     if text in ("", FOLLOW):
         if text and not protocol.follows:
-            raise UserError(f"protocol {protocol.name} has no drawn hand to follow; choose follow, or leave out the pose")
+            raise UserError(f"protocol {protocol.name} has no drawn hand; choose follow, or leave out the pose")
         return None, DRAWN if protocol.follows else None
-    raise UserError(f"no pose comes from {text!r}")
+    if "model=" in text:  # whoever has the page may not have any file of this machine opened
+        raise UserError("a model of your own is named on the command line: cpep record --pose camera,model=PATH")
+    source = open_pose(text, arm)
+    return source, PoseColumns(source.anchor_names, source.unit, "", text)

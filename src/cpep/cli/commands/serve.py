@@ -35,6 +35,9 @@ def serve(
     enrolment: Annotated[
         Path, typer.Option(help="File of the gestures that you enrol; made where it is missing, and gone on with.")
     ] = Path("my.enrol"),
+    recordings: Annotated[
+        Path, typer.Option(help="Folder of the data set that recordings go into; made where it is missing.")
+    ] = Path("my_recordings"),
     host: Annotated[
         str, typer.Option(help="Address to listen on; on another than loopback a token is asked for.")
     ] = ("127.0.0.1"),
@@ -51,12 +54,11 @@ def serve(
     except ModuleNotFoundError as error:
         raise UserError('cpep serve needs NiceGUI: `pip install "cpep[web]"`') from error
     from cpep.live.book.book import GestureBook
-    from cpep.live.enrol.enroller import Hand
     from cpep.live.session import Session
     from cpep.live.sources.registry import open_source
     from cpep.live.sources.replay import emg_of_person
     from cpep.live.stream import on_one_core
-    from cpep.web.build import page_of
+    from cpep.web.build import Files, page_of
     from cpep.web.server import serve as serve_page
 
     path = book or Path("my.book")
@@ -70,13 +72,14 @@ def serve(
         known = GestureBook.load(_book_at(path, model), model)
         standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
     session = Session(_as_enrolled(opened, enrolment), known, standard)
-    page = page_of(session, path, enrolment, opened if isinstance(opened, Hand) else None)
+    page = page_of(session, opened, Files(source, path, enrolment, recordings))
     session.start()
     try:
         serve_page(page, host, port, show)
     except KeyboardInterrupt:  # the way to end it
         pass
     finally:
+        page.close()
         session.stop()
 
 

@@ -105,9 +105,6 @@ class SimulatedHand:
     def _still(self) -> LiveTake:
         return still_take(self._wearing, next(self._still_number))
 
-    def _still(self) -> LiveTake:
-        return still_take(self._wearing, next(self._still_number))
-
     def _next_take(self) -> LiveTake:
         if self._attends:
             quiet, self._quiet = self._quiet, self._maker.submit(self._still)
