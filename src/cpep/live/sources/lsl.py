@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from math import nan
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from cpep.data.recording import Device
-from cpep.live.lsl import UNSTATED, Finder, monotonic, pylsl_module
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.device import described
@@ -22,11 +22,13 @@ from cpep.types import UserError
 
 FIND_S = 5.0
 """A stream that has not been found for so long is not there."""
-AGAIN_S = 0.5
+AGAIN_S, FORGET_S = 0.5, 2.0
 WAIT_S = 0.1
 BUFFERED_S = 10
+UNSTATED = ("", "none", "unknown", "n/a")
 MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
 """Units as MNE-LSL writes them: a power of ten of a volt."""
+PROPERTIES = ("name", "type", "source_id")
 
 
 def open_lsl(what: str) -> Reconnecting:
@@ -38,12 +40,19 @@ def open_lsl(what: str) -> Reconnecting:
     Raises:
         UserError: no such stream within 5 s, one of something else than EMG, or pylsl is missing.
     """
-    finder = Finder(what)
-    found = finder.first(FIND_S)
+    pylsl = _pylsl()
+    key, value = _property(what)
+    # One that goes on looking: resolve_byprop now and then takes 5 s longer than it is given.
+    resolver = pylsl.ContinuousResolver(prop=key, value=value, forget_after=FORGET_S)
+    found = _newest(resolver, FIND_S)
+    if found is None:
+        raise UserError(
+            f"no LSL stream with {key} {value} within {FIND_S:g} s; there {_listed(pylsl.resolve_streams(1.0))}"
+        )
     name = f"lsl:{found.name()}"
 
     def connect() -> Inlet:
-        again = finder.newest(AGAIN_S)
+        again = _newest(resolver, AGAIN_S)
         if again is None:
             raise Lost
         inlet = Inlet(again, name, AGAIN_S)
@@ -59,6 +68,14 @@ def open_lsl(what: str) -> Reconnecting:
     except Lost as error:
         raise UserError(f"{name} was there and does not answer; start it again, and then this") from error
     return Reconnecting(name, first.device, first, connect)
+
+
+def _newest(resolver: Any, wait_s: float) -> Any | None:
+    """Return the stream that began last; one that has ended may still be listed for a while."""
+    until = time.monotonic() + wait_s
+    while not (found := resolver.results()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return max(found, key=lambda info: info.created_at(), default=None)
 
 
 class Inlet:
@@ -78,7 +95,7 @@ class Inlet:
     """
 
     def __init__(self, info: Any, name: str, wait_s: float) -> None:
-        pylsl = pylsl_module()
+        pylsl = _pylsl()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
         rate, channels = info.nominal_srate(), info.channel_count()
@@ -94,7 +111,7 @@ class Inlet:
             self.device = Device(channels, rate, "raw", _unit(self._inlet.info(timeout=wait_s), name))
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise Lost from error
-        self._late = (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._now, self._late = pylsl.local_clock, (pylsl.util.LostError, pylsl.util.TimeoutError)
         self._correction_s = nan
         self._correct()
 
@@ -113,7 +130,7 @@ class Inlet:
             return []
         found = self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T))
         self._correct()
-        later_s = monotonic(self._correction_s)
+        later_s = self._correction_s + time.monotonic() - self._now()  # liblsl's clock, and Python's
         return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
 
     def _correct(self) -> None:
@@ -140,7 +157,7 @@ class Markers:
     """
 
     def __init__(self, name: str) -> None:
-        pylsl = pylsl_module()
+        pylsl = _pylsl()
         info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"cpep-{name}")
         self._outlet = pylsl.StreamOutlet(info)
 
@@ -167,6 +184,33 @@ def _unit(info: Any, name: str) -> str:
     if len(stated) > 1:
         raise UserError(f"{name} has channels in {' and '.join(sorted(stated))}; send all of them in one unit")
     return stated.pop() if stated else ""
+
+
+def _property(what: str) -> tuple[str, str]:
+    key, equals, value = what.partition("=")
+    if not equals:
+        key, value = "name", what
+    if key not in PROPERTIES or not value:
+        raise UserError(f"lsl:{what}: write lsl:NAME, or lsl:type=EMG for any stream of a type")
+    return key, value
+
+
+def _listed(found: list[Any]) -> str:
+    if not found:
+        return "are no streams"
+    rows = [
+        f"{info.name()} ({info.type()}, {info.channel_count()} channels, {info.nominal_srate():g} Hz)"
+        for info in found
+    ]
+    return ("is " if len(rows) == 1 else "are ") + ", ".join(sorted(set(rows)))
+
+
+def _pylsl() -> Any:
+    try:
+        import pylsl
+    except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, the library is not
+        raise UserError('LSL needs pylsl; install it with pip install "cpep[live]"') from error
+    return pylsl
 
 
 SOURCES.add(
