@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
+from dataclasses import replace
+from math import nan
 from typing import Any
 
 import numpy as np
 
 from cpep.data.recording import Device
+from cpep.live.lsl import UNSTATED, Finder, monotonic, pylsl_module
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import refuse_other
+from cpep.live.sources.device import described
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -19,55 +22,43 @@ from cpep.types import UserError
 
 FIND_S = 5.0
 """A stream that has not been found for so long is not there."""
-AGAIN_S, FORGET_S = 0.5, 2.0
+AGAIN_S = 0.5
 WAIT_S = 0.1
 BUFFERED_S = 10
-UNSTATED = ("", "none", "unknown", "n/a")
 MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
 """Units as MNE-LSL writes them: a power of ten of a volt."""
-PROPERTIES = ("name", "type", "source_id")
 
 
-def open_lsl(what: str, device: Device) -> Reconnecting:
+def open_lsl(what: str) -> Reconnecting:
     """Connect to a stream.
 
     Args:
         what: its name, or ``type=EMG``.
-        device: of the checkpoint.
 
     Raises:
-        UserError: no such stream within 5 s, another device, or pylsl is missing.
+        UserError: no such stream within 5 s, one of something else than EMG, or pylsl is missing.
     """
-    pylsl = _pylsl()
-    key, value = _property(what)
-    # One that goes on looking: resolve_byprop now and then takes 5 s longer than it is given.
-    resolver = pylsl.ContinuousResolver(prop=key, value=value, forget_after=FORGET_S)
-    found = _newest(resolver, FIND_S)
-    if found is None:
-        raise UserError(
-            f"no LSL stream with {key} {value} within {FIND_S:g} s; there {_listed(pylsl.resolve_streams(1.0))}"
-        )
+    finder = Finder(what)
+    found = finder.first(FIND_S)
     name = f"lsl:{found.name()}"
 
     def connect() -> Inlet:
-        again = _newest(resolver, AGAIN_S)
+        again = finder.newest(AGAIN_S)
         if again is None:
             raise Lost
-        return Inlet(again, name, device, AGAIN_S)
+        inlet = Inlet(again, name, AGAIN_S)
+        if inlet.device != first.device:
+            inlet.close()
+            raise UserError(
+                f"{name} came back with {described(inlet.device)}; it had {described(first.device)}; start this again"
+            )
+        return inlet
 
     try:
-        first = Inlet(found, name, device, FIND_S)
+        first = Inlet(found, name, FIND_S)
     except Lost as error:
         raise UserError(f"{name} was there and does not answer; start it again, and then this") from error
-    return Reconnecting(name, device.channels, device.emg_rate, first, connect)
-
-
-def _newest(resolver: Any, wait_s: float) -> Any | None:
-    """Return the stream that began last; one that has ended may still be listed for a while."""
-    until = time.monotonic() + wait_s
-    while not (found := resolver.results()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return max(found, key=lambda info: info.created_at(), default=None)
+    return Reconnecting(name, first.device, first, connect)
 
 
 class Inlet:
@@ -76,30 +67,36 @@ class Inlet:
     Args:
         info: what pylsl found.
         name: of the source.
-        device: of the checkpoint.
         wait_s: for an answer; a stream that has just ended is still found for a moment.
 
+    Attributes:
+        device: what the stream says of itself; it is taken as raw EMG.
+
     Raises:
-        UserError: the stream is of another device, or holds no numbers.
+        UserError: the stream holds no numbers, has no regular rate, or says what is not understood.
         Lost: no answer.
     """
 
-    def __init__(self, info: Any, name: str, device: Device, wait_s: float) -> None:
-        pylsl = _pylsl()
+    def __init__(self, info: Any, name: str, wait_s: float) -> None:
+        pylsl = pylsl_module()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
-        refuse_other(device, name, info.channel_count(), info.nominal_srate())
-        self._finder = LossFinder(device.emg_rate, device.channels, name)
-        self._most = max(round(CHUNK_S * device.emg_rate), 1)
+        rate, channels = info.nominal_srate(), info.channel_count()
+        if not rate:
+            raise UserError(f"{name} has no regular rate; let the program that sends it state one")
+        self._finder = LossFinder(rate, channels, name)
+        self._most = max(round(CHUNK_S * rate), 1)
         # As the sender stamped them: smoothing by liblsl would hide what was lost.
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFERED_S, recover=False)
         self._lost = pylsl.util.LostError
         try:
             self._inlet.open_stream(timeout=wait_s)
-            unit = _unit(self._inlet.info(timeout=wait_s), name)
+            self.device = Device(channels, rate, "raw", _unit(self._inlet.info(timeout=wait_s), name))
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise Lost from error
-        self._times = refuse_other(device, name, info.channel_count(), info.nominal_srate(), unit=unit)
+        self._late = (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._correction_s = nan
+        self._correct()
 
     def read(self) -> list[Chunk]:
         """Return what has arrived within 0.1 s, about 20 ms of it.
@@ -112,7 +109,20 @@ class Inlet:
             emg_TC, stamp_T = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=self._most)
         except self._lost as error:
             raise Lost from error
-        return self._finder.add(np.array(emg_TC, np.float32) * self._times, np.array(stamp_T)) if stamp_T else []
+        if not stamp_T:
+            return []
+        found = self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T))
+        self._correct()
+        later_s = monotonic(self._correction_s)
+        return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
+
+    def _correct(self) -> None:
+        """Ask what leads from the clock of the sender to that of this machine.
+
+        liblsl measures it beside, at first for half a second; until then, and behind some firewalls, it is not known.
+        """
+        with suppress(*self._late):  # then the last one holds
+            self._correction_s = self._inlet.time_correction(timeout=0.0)
 
     def close(self) -> None:
         """Close the stream."""
@@ -130,7 +140,7 @@ class Markers:
     """
 
     def __init__(self, name: str) -> None:
-        pylsl = _pylsl()
+        pylsl = pylsl_module()
         info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"cpep-{name}")
         self._outlet = pylsl.StreamOutlet(info)
 
@@ -159,38 +169,11 @@ def _unit(info: Any, name: str) -> str:
     return stated.pop() if stated else ""
 
 
-def _property(what: str) -> tuple[str, str]:
-    key, equals, value = what.partition("=")
-    if not equals:
-        key, value = "name", what
-    if key not in PROPERTIES or not value:
-        raise UserError(f"lsl:{what}: write lsl:NAME, or lsl:type=EMG for any stream of a type")
-    return key, value
-
-
-def _listed(found: list[Any]) -> str:
-    if not found:
-        return "are no streams"
-    rows = [
-        f"{info.name()} ({info.type()}, {info.channel_count()} channels, {info.nominal_srate():g} Hz)"
-        for info in found
-    ]
-    return ("is " if len(rows) == 1 else "are ") + ", ".join(sorted(set(rows)))
-
-
-def _pylsl() -> Any:
-    try:
-        import pylsl
-    except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, the library is not
-        raise UserError('LSL needs pylsl; install it with pip install "cpep[live]"') from error
-    return pylsl
-
-
 SOURCES.add(
     "lsl",
     SourceKind(
         ("lsl:NAME", "lsl:type=EMG"),
-        lambda text, device, speed: open_lsl(text, device),
+        lambda text, speed: open_lsl(text),
         own_pace=True,
     ),
 )
