@@ -1,7 +1,7 @@
-"""A read-out that follows its person through a session without labels: slowly, within bounds, and from the past alone.
+"""A read-out that follows its person through a session without labels: within bounds, and from the past alone.
 
-People make a gesture a little differently each time, and skin and electrodes change. The mean of a name moves with the
-windows that surely show it. What cannot go wrong for long: a name moves within a bound about what was shown, no
+People make a gesture a little differently each time, and skin and electrodes change. The mean of a name moves with
+the windows that surely show it. What cannot go wrong for long: a name moves within a bound about what was shown, no
 name appears or goes, and a gesture that is held counts for its first seconds only, so that minutes of it teach no
 more than that.
 """
@@ -20,8 +20,8 @@ SHOWN, MOST = 60, 180
 HELD = 60
 """Windows of one name that move it, 3 s; then each sure window of another name allows one more."""
 BOUND, NEAR = 1.0, 0.3
-"""A mean moves so far, in SDs of a window (root mean square over the features); so far where it decides whether a window
-shows none of the names, which gestures that were never shown must not teach."""
+"""A mean moves so far, in SDs of a window (root mean square over the features). It moves less far where it decides
+whether a window shows none of the names, which gestures that were never shown must not teach."""
 
 
 class Adapting:
