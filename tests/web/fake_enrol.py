@@ -119,14 +119,14 @@ class Bookless(FakeSession):
 class FakeRecording:
     """Records nothing."""
 
-    protocols = {
-        "free": "Do as you like.",
-        "gestures": "The gestures of the list, three times each.",
-        "follow": "A hand is drawn that moves slowly; move yours with it.",
-    }
     place = "my_recordings"
 
     def __init__(self):
+        self.protocols = {
+            "free": "Do as you like.",
+            "gestures": "The gestures of the list, three times each.",
+            "follow": "A hand is drawn that moves slowly; move yours with it.",
+        }
         self.answers, self.version, self.said, self.since = Answers("anna", "2"), 0, "", None
 
     @property
@@ -156,9 +156,7 @@ class FakeRecording:
 def page():
     session = Bookless(FakeBook())
     enrolling, recording = FakeEnrolling(session), FakeRecording()
-    live = Live(
-        session, "lsl:band, 8 channels at 500 Hz", "uV", "", (recording, enrolling), "Press Start and copy the hand."
-    )
+    live = Live(session, "lsl:band", "uV", "", (recording, enrolling), "Press Start and copy the hand.")
     panels = [
         Panel("Enrol", lambda: EnrolPanel(live, enrolling).show(), "Enrol gestures"),
         Panel("Record", lambda: RecordPanel(recording).show(), "Record"),

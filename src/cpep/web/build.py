@@ -63,7 +63,7 @@ def page_of(session: Session, opened: Source, files: Files) -> Page:
     ]
     if session.book is not None:
         panels.insert(0, _of_book(live, BookStore(session, files.book), session.book.model.card, hand))
-    return Page(live, panels, mapless=session.book is None, close=recording.close)
+    return Page(live, panels, mapless=session.book is None, close=(recording.close, enrolling.close))
 
 
 def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Panel:

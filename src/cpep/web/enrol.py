@@ -127,7 +127,7 @@ class EnrolPanel:
             SmallHand(self.live.landmarks(pose_J))
         else:
             ui.element("div").classes("small-hand none").props('aria-hidden="true"')
-        ui.label(card.name.replace("_", " ")).classes("title")
+        ui.label(_spoken(card.name)).classes("title")
         with ui.element("div").classes("told"):
             if card.takes < card.of:
                 dots = ui.label("●" * card.takes + "○" * (card.of - card.takes)).classes("dots")
@@ -135,13 +135,13 @@ class EnrolPanel:
             if card.verdict:
                 ui.label(card.verdict).classes("verdict")
         with ui.element("div").classes("row"):
-            shown = card.name.replace("_", " ")
+            shown = _spoken(card.name)
             if card.takes:
                 icon_button("replay", f"Make {shown} again", partial(self._start, card.name))
             if card.removable:
                 icon_button("close", f"Remove {shown}", partial(self._remove, card))
         if card.mark == "poor":
-            ui.label(card.sentence).classes("sentence")
+            ui.label(_spoken(card.sentence)).classes("sentence")
 
     def _follow(self) -> None:
         """Show what has changed, in this tab or another."""
@@ -153,7 +153,7 @@ class EnrolPanel:
             self._cards = cards
             self.cards.refresh()
         self._shown = shown
-        self.asks.text, self.said.text = self.enrolling.asks, self.enrolling.said
+        self.asks.text, self.said.text = self.enrolling.asks, _spoken(self.enrolling.said)
         self.begin.text = "Go on" if any(card.takes for card in cards) else "Start"
         self.begin.set_enabled(not self.enrolling.running)
         self.begin.set_visibility(known and any(card.takes < card.of for card in cards))
@@ -168,7 +168,7 @@ class EnrolPanel:
     async def _remove(self, card: Card) -> None:
         if card.takes:
             with ui.dialog() as dialog, ui.card():
-                ui.label(f"Remove {card.name.replace('_', ' ')} and its {card.takes} repetitions?")
+                ui.label(f"Remove {_spoken(card.name)} and its {card.takes} repetitions?")
                 with ui.row():
                     button("Remove", lambda: dialog.submit(True), main=True)
                     button("Keep", dialog.close)
@@ -183,7 +183,12 @@ class EnrolPanel:
         try:
             await run.io_bound(what)
         except UserError as error:
-            self.said.text = str(error)
+            self.said.text = _spoken(str(error))
             return False
         self._follow()
         return True
+
+
+def _spoken(text: str) -> str:
+    """Return a text in which names are as people say them."""
+    return text.replace("_", " ")

@@ -34,13 +34,18 @@ class Page:
         live: answers on the session.
         panels: what a person can do, a tab each; the first is seen.
         mapless: whether there is no book whose map could be shown.
-        close: ends what goes on, when the server ends.
+        close: end what goes on, when the server ends.
     """
 
     def __init__(
-        self, live: Live, panels: Sequence[Panel], mapless: bool = False, close: Callable[[], None] = lambda: None
+        self, live: Live, panels: Sequence[Panel], mapless: bool = False, close: Sequence[Callable[[], None]] = ()
     ) -> None:
-        self.live, self.panels, self.mapless, self.close = live, tuple(panels), mapless, close
+        self.live, self.panels, self.mapless, self._close = live, tuple(panels), mapless, tuple(close)
+
+    def close(self) -> None:
+        """End what goes on."""
+        for close in self._close:
+            close()
 
     def show(self) -> None:
         """Build the page for one browser tab."""

@@ -1,4 +1,4 @@
-"""The recording of a running session, the same for all tabs: it goes on whoever looks, and is in the data set at its end."""
+"""The recording of a running session, the same for all tabs: it goes on whoever looks, and ends in the data set."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 // What runs by itself. The page asks for what is new when it has drawn what it has, so that a slow page asks less often
 // and the server never keeps anything for it.
 
-import { colours, Emg, fit, Plane, TimeLine } from "/static/draw.js";
+import { colours, Emg, fit, Plane, spoken, TimeLine } from "/static/draw.js";
 import { Hand } from "/static/hand.js";
-import PromptView, { spoken } from "/static/prompt.js";
+import PromptView from "/static/prompt.js";
 
 const FRAME_MS = 1000 / 30;
 const CALM_MS = 500; // between pictures for those who asked their system for less motion
@@ -255,6 +255,7 @@ export default {
         t: () => this.theme(themes[(themes.indexOf(this.$refs.theme.value) + 1) % 3]),
         "?": () => this.$refs.help.showModal(),
       };
+      if (this.$el.classList.contains("prompting")) keys.Escape = () => this.$emit("act", "stop");
       if (!keys[event.key]) return;
       event.preventDefault();
       keys[event.key]();

@@ -1,13 +1,11 @@
 // What a person is asked to do: the name in large letters, the drawn hand, a countdown, a bar and dots of repetitions.
 
-import { fit } from "/static/draw.js";
+import { fit, spoken } from "/static/draw.js";
 import { Hand } from "/static/hand.js";
-
-export const spoken = (name) => name.replaceAll("_", " ");
 
 export default {
   template: `
-    <section class="prompt" aria-label="Prompt" ref="all" hidden @keydown.esc="$emit('act', 'stop')">
+    <section class="prompt" aria-label="Prompt" ref="all" hidden>
       <p ref="place" class="hint"></p>
       <p ref="name" class="name"></p>
       <p ref="how" class="how"></p>
