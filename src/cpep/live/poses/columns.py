@@ -9,10 +9,10 @@ import numpy as np
 
 from cpep.hand.inverse import MOST_DEG, POINTS, SIDES, joint_angles
 from cpep.hand.joints import JOINTS
+from cpep.live.lsl import UNSTATED
 from cpep.signal.units import ANGLES, canonical
 from cpep.types import FloatArray, UserError
 
-UNSTATED = ("", "none", "unknown", "n/a")
 WRONG_SIDE = 60
 """So many frames that fit the other hand end a stream, if no more than a quarter of them fit this one."""
 
