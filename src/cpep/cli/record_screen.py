@@ -59,10 +59,9 @@ class Screen:
         if lost > self._lost:
             lines.append(f"{lost - self._lost} samples lost")
             self._lost = lost
-        words = channels_in_words(taking.marks)
-        if words and words not in self._told:
-            lines.append(words)
-            self._told.add(words)
+        new = [words for words in taking.troubles() if words not in self._told]
+        self._told |= set(new)
+        lines += new
         for line in lines:
             if line != self._line:
                 print(line, file=sys.stderr, flush=True)
@@ -88,22 +87,12 @@ def screen(title: str, taking: Taking, keys: bool) -> RenderableType:
             Text(),
         ]
     parts += [Text(f"! {shown.note}", style="bold red")] if shown.note else []
-    parts += [Text(f"! {words}", style="red")] if (words := channels_in_words(taking.marks)) else []
+    parts += [Text(f"! {words}", style="red") for words in taking.troubles()]
     lost = f"   {recorder.lost} samples lost" if recorder.lost else ""
     done = f"   {100 * shown.share:.0f} % done" if shown.share else ""
     pressed = "r make it again   q stop and keep all" if keys else "Ctrl-C stops and keeps all"
     parts.append(Text(f"recorded {clock(recorder.seconds)}{lost}{done}   {pressed}", style="dim"))
     return Panel(Group(*parts), title=title, width=WIDTH, border_style=colour)
-
-
-def channels_in_words(marks: tuple[str, ...]) -> str:
-    """Return what is wrong with which channels, from 1.
-
-    >>> channels_in_words(("", "hum", "flat", "hum")), channels_in_words(("",))
-    ('channels 2, 4: hum; channel 3: flat', '')
-    """
-    of = {mark: [str(c) for c, one in enumerate(marks, 1) if one == mark] for mark in dict.fromkeys(marks) if mark}
-    return "; ".join(f"channel{'s' * (len(which) > 1)} {', '.join(which)}: {mark}" for mark, which in of.items())
 
 
 def _named(shown: Shown) -> str:

@@ -11,9 +11,10 @@ import typer
 from cpep.types import UserError
 
 if TYPE_CHECKING:
+    from cpep.live.poses.source import PoseSource
     from cpep.live.record.about import About, PoseColumns
     from cpep.live.record.protocol import Protocol
-    from cpep.live.record.taking import PoseSource, Taking
+    from cpep.live.record.taking import Taking
     from cpep.live.signals import Source
 
 
@@ -46,8 +47,10 @@ def record(
 
     Example: `cpep record my_recordings --source lsl:band --protocol gestures`
     """
+    from cpep.data.bids.grow import refuse_foreign
     from cpep.live.record.protocol import read_protocol
 
+    refuse_foreign(folder)
     _recover(folder, all_of_it=recover)
     if recover:
         return
@@ -109,32 +112,40 @@ def _record(folder: Path, about: About, text: str, protocol: Protocol, pose: str
 
     source = open_source(text)
     try:
-        poses, columns = _poses(pose, protocol)
+        poses, columns = _poses(pose, protocol, about.arm)
         recorder = Recorder(folder, about, source.device, source=text, protocol=protocol.name, pose=columns)
     except BaseException:
         source.close()
         raise
     taking = Taking(recorder, protocol, poses, follower(source))
+    failed: UserError | None = None
     try:
         _lead(source, taking, seconds)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
+    except UserError as error:
+        failed = error
     finally:
         source.close()
         taking.close()
-        typer.echo("adding the recording to the data set, and reading it back", err=True)
-        typer.echo(finish(recorder.folder).sentence)
+    typer.echo("adding the recording to the data set, and reading it back", err=True)
+    typer.echo(finish(recorder.folder).sentence)
+    if failed:
+        raise failed
 
 
-def _poses(text: str, protocol: Protocol) -> tuple[PoseSource | None, PoseColumns | None]:
+def _poses(text: str, protocol: Protocol, side: str) -> tuple[PoseSource | None, PoseColumns | None]:
     """Return where the pose comes from, and its columns; the drawn hand has no source."""
+    from cpep.live.poses.source import open_pose
+    from cpep.live.record.about import PoseColumns
     from cpep.live.record.taking import DRAWN, FOLLOW
 
     if text in ("", FOLLOW):
         if text and not protocol.follows:
             raise UserError(f"--pose follow: protocol {protocol.name} has no step in which a drawn hand is followed")
         return None, DRAWN if protocol.follows else None
-    raise UserError(f"--pose {text}: not yet")
+    source = open_pose(text, side)
+    return source, PoseColumns(source.anchor_names, source.unit, source=text)
 
 
 def _lead(source: Source, taking: Taking, seconds: float) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol as Interface
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from cpep.hand.joints import JOINTS
 from cpep.live.enrol.enroller import Hand
+from cpep.live.poses.source import PoseSource
 from cpep.live.record.about import PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
@@ -19,7 +19,7 @@ from cpep.live.record.recorder import Recorder
 from cpep.live.signals import Chunk, Source
 from cpep.signal.quality import quality
 from cpep.simulate.gestures import GESTURES
-from cpep.types import FloatArray, UserError
+from cpep.types import UserError
 
 FOLLOW = "follow"
 DRAWN = PoseColumns(tuple(JOINTS), "rad", "", FOLLOW)
@@ -27,31 +27,8 @@ DRAWN = PoseColumns(tuple(JOINTS), "rad", "", FOLLOW)
 JUDGED_S = 2.0
 """Length of the EMG by which the quality of channels is judged, once a second."""
 
-
-class Frame(Interface):
-    """One frame of a pose."""
-
-    @property
-    def stamp_s(self) -> float:
-        """Its time on the monotonic clock, seconds."""
-        ...
-
-    @property
-    def pose_J(self) -> FloatArray | None:
-        """Its values; ``None`` where they are not known."""
-        ...
-
-
-class PoseSource(Interface):
-    """Where a pose comes from."""
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames as they come, until it is closed."""
-        ...
-
-    def close(self) -> None:
-        """End ``frames`` soon, from any thread."""
-        ...
+UNSEEN_S = 2.0
+"""A hand that was not seen for so long is told."""
 
 
 class Taking:
@@ -62,6 +39,7 @@ class Taking:
         protocol: what the person is asked to do.
         pose: where the pose comes from; ``None`` where it is the drawn hand's, or none is recorded.
         cue: is called with every prompt that begins, such as to have a simulated hand follow it.
+        now: the time on the monotonic clock.
 
     Attributes:
         leader: through the protocol.
@@ -74,10 +52,11 @@ class Taking:
         protocol: Protocol,
         pose: PoseSource | None = None,
         cue: Callable[[Cue], None] = lambda cue: None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.recorder, self.leader = recorder, Leader(protocol, recorder.device.emg_rate)
         self.marks: tuple[str, ...] = ()
-        self._cue, self._pose, self._error = cue, pose, ""
+        self._cue, self._pose, self._now, self._error = cue, pose, now, ""
         self._draws = pose is None and recorder.pose is not None and recorder.pose.source == FOLLOW
         self._recent: deque[Chunk] = deque()
         self._kept, self._unjudged = 0, 0
@@ -122,8 +101,16 @@ class Taking:
         self.recorder.take(chunk.emg_TC, chunk.lost, chunk.stamp_s)
         self._tell(self.leader.advance(len(chunk.emg_TC), chunk.lost), before)
         if self._draws and (pose_J := self.leader.shown().pose_J) is not None:
-            self.recorder.frame(time.monotonic(), pose_J)
+            self.recorder.frame(self._now(), pose_J)
         self._judge(chunk)
+
+    def troubles(self) -> list[str]:
+        """Return what is wrong with channels, from 1, and with the pose, in words."""
+        marks = {mark: [str(c) for c, one in enumerate(self.marks, 1) if one == mark] for mark in self.marks if mark}
+        words = [f"channel{'s' * (len(which) > 1)} {', '.join(which)}: {mark}" for mark, which in marks.items()]
+        if self._pose is not None and time.monotonic() - self.recorder.seen_s > UNSEEN_S:
+            words.append(self.recorder.odd or f"no pose from {self._pose.name}")
+        return words
 
     def redo(self) -> None:
         """Have the hold that is going on, or else the last one, made again."""
