@@ -4,13 +4,21 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import cpep.experiments.own as own_module
 from cpep.checkpoints.checkpoint import book_beside, load
+from cpep.config.presets import preset
+from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
-from cpep.experiments.own import LEFT_OUT, never_made, train_own
+from cpep.experiments.own import LEFT_OUT, SETTINGS, never_made, train_own
+from cpep.experiments.own_pose import begin_with_shipped
+from cpep.experiments.rows import stage_run
+from cpep.hand.joints import JOINTS
 from cpep.live.book.book import GestureBook
+from cpep.live.demo import demo_paths
 from cpep.runtime.files import read_json
+from cpep.train.stage import run
 from cpep.types import UserError
 
 RATE, NAMES = 100, ("rest", "fist", "ok", "point", "three", "claw", "gun")
@@ -112,3 +120,32 @@ def test_results_say_which_repetitions_they_are_of(tmp_path):
     train_own(write(tmp_path / "raw", 3, 4), out, lambda _: None, sizes="tiny", sets=FAST)
     rows = read_json(out / "fold0" / "seed0" / "rows" / "emg_mae.json")["rows"]
     assert {user for row in rows for user in row["per_user"]} == {"ann~test"}
+
+
+def hand_task(tmp_path, config):
+    """A fold of one person's recordings with the joints of a hand."""
+    columns = {"pose": {"field": "pose", "unit": "rad", "names": list(JOINTS)}}
+    raw = write(tmp_path / "raw", 3, 3, SIDECAR | columns)
+    with np.load(raw / "one.npz") as file:
+        arrays = dict(file)
+    np.savez(raw / "one.npz", **arrays | {"pose": np.tile(arrays["pose"] / 100, (1, 4))[:, :20]})
+    own = own_module.divided(prepare(raw, tmp_path / "store"), tmp_path, config)
+    return own_module.tasks_of(own, config, tmp_path)[0]
+
+
+def test_the_shipped_encoder_reads_the_poses_of_a_hand(tmp_path):
+    config = preset("small", SETTINGS, "best")
+    task = hand_task(tmp_path, config)
+    assert begin_with_shipped(task) and begin_with_shipped(task)
+    stage = stage_run("pose_mae", config)
+    path = run(stage.stage, task.task(stage))  # finished already: nothing is trained
+    weights, shipped = load(path).net.state_dict(), load(demo_paths()[0]).net.anchor.state_dict()
+    assert weights.keys() == shipped.keys()
+    assert all(torch.equal(tensor, shipped[name]) for name, tensor in weights.items())
+    assert load(path).card.held_out() == task.split
+
+
+def test_an_encoder_of_other_sizes_is_trained(tmp_path):
+    task = hand_task(tmp_path, preset("tiny", SETTINGS, "best"))
+    assert not begin_with_shipped(task)
+    assert not (task.folder / "pose_mae").exists()

@@ -19,7 +19,7 @@ from cpep.live.book.build import KEPT_BYTES, _few, background_of, grid_s, kept_o
 from cpep.live.book.entries import Kept
 from cpep.live.book.files import FEWEST_KEPT, kept_rate, thinned
 from cpep.live.book.poses import held
-from cpep.share.demo import demo_paths
+from cpep.live.demo import demo_paths
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 

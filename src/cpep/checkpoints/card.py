@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ class Card:
     split: dict[str, Any]
     config: dict[str, Any]
     provenance: dict[str, Any]
-    anchor_range: Sequence[Sequence[float]] = ()
+    anchor_range: list[list[float]] = field(default_factory=list)
 
     @property
     def samples(self) -> int:

@@ -24,6 +24,7 @@ from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
 from cpep.experiments.own_live import Told, own_book, told_in
+from cpep.experiments.own_pose import begin_with_shipped
 from cpep.experiments.own_report import report_text
 from cpep.experiments.own_time import minutes_of
 from cpep.experiments.pipeline import FoldTask, jobs_of
@@ -43,6 +44,11 @@ SETTINGS = (
 )
 """In what a live model of one person differs from the preset; as `make live-demo`, but for the steps."""
 REPORT = "report.txt"
+SHIPPED = (
+    "poses are read by the encoder that comes with cpep: it knows the hands of 80 simulated people, who made some of "
+    "these gestures, perhaps those of the second model, too"
+)
+TRAINED = "the encoder of poses is trained on these recordings: the one that comes with cpep reads other poses"
 LEFT_OUT, FEWEST_TO_LEAVE = 2, 6
 """Gestures that the second fold never sees, and how many a person must have made for that."""
 PAIRED_ROWS, BARE_ROWS = ("cpep", "features"), ("emg_mae", "features")
@@ -112,6 +118,9 @@ def train_own(
     own = divided(prepared(folder, out / "store", say), out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
+    shipped = own.paired and all([begin_with_shipped(task) for task in tasks])
+    if own.paired:
+        say(SHIPPED if shipped else TRAINED)
     scored = own.scored(config)
     jobs = jobs_of(tasks, own.rows, scored)
     workers = min(cores() // config.threads or 1, len(jobs))

@@ -8,8 +8,8 @@ from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.registry import make_card
 from cpep.experiments.pipeline import FoldTask
 from cpep.experiments.rows import stage_run
+from cpep.live.demo import demo_paths
 from cpep.models.cpep import Cpep
-from cpep.share.demo import demo_paths
 from cpep.train.schedule import History
 from cpep.train.task import save_stage
 
@@ -19,7 +19,7 @@ STAGE = "pose_mae"
 def begin_with_shipped(task: FoldTask) -> bool:
     """Put the shipped encoder of poses where the pose stage of a fold would be, if it reads these windows.
 
-    It was trained on the hands of 80 simulated people (docs/live.md), and knows more poses than minutes of one person.
+    It was trained on the hands of 80 simulated people (docs/live.md), more poses than minutes of one person have.
 
     Returns:
         whether the pose stage is the shipped encoder; else it is trained.

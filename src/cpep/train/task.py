@@ -151,7 +151,7 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         "gflop": round(gflop * history.step, 3),
         "stopped": stopped,
     }
-    found = anchor_range(task) if model.spec.reads_anchor else ()
+    found = anchor_range(task) if model.spec.reads_anchor else []
     model.card = dataclasses.replace(model.card, provenance=provenance, anchor_range=found)
 
     def write() -> None:

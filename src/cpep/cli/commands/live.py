@@ -121,7 +121,7 @@ def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path |
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:
     """Return checkpoint and book, those of the demo where none are given."""
     from cpep.checkpoints.checkpoint import book_beside
-    from cpep.share.demo import demo_paths
+    from cpep.live.demo import demo_paths
 
     if checkpoint is not None and book is None:
         book = book_beside(checkpoint)

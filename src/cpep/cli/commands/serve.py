@@ -90,7 +90,7 @@ def _model(checkpoint: Path | None, device: Device, asked: bool) -> Model | None
     """Return the checkpoint; without one, the shipped one where it is asked for or knows just this band."""
     from cpep.checkpoints.checkpoint import load
     from cpep.data.readers.emg2pose import DEVICE
-    from cpep.share.demo import demo_paths
+    from cpep.live.demo import demo_paths
     from cpep.signal.rate import same_rate
 
     if checkpoint is not None:
@@ -118,7 +118,7 @@ def _as_enrolled(source: Source, path: Path) -> Source:
 def _book_at(path: Path, model: Model) -> Path:
     """Return the path of a book, which is the shipped one where there was none."""
     from cpep.live.book.book import GestureBook
-    from cpep.share.demo import demo_paths
+    from cpep.live.demo import demo_paths
 
     if not path.exists():
         GestureBook.load(demo_paths()[1], model).save(path)
