@@ -32,7 +32,7 @@ def range_of(card: Card) -> FloatArray:
         )
     range_J2 = np.asarray(card.anchor_range, np.float64)
     more_J = np.maximum(np.ptp(range_J2, axis=1), 1e-6) / 8
-    return np.stack([range_J2[:, 0] - more_J, range_J2[:, 1] + more_J], axis=1)
+    return np.stack([range_J2[:, 0] - more_J, range_J2[:, 1] + more_J], axis=1).round(4)
 
 
 class ColumnStudio:
