@@ -13,8 +13,8 @@ from cpep.types import UserError
 FIND_S = 5.0
 """A stream that has not been found for so long is not there."""
 AGAIN_S, FORGET_S = 0.5, 2.0
-SETTLE_S = 0.15
-"""So much longer than the first stream, another one of the same name is waited for."""
+SETTLE_S = 0.7
+"""So much longer than the first stream, others are waited for: LSL asks the network twice a second."""
 PROPERTIES = ("name", "type", "source_id", "hostname")
 SAID = re.compile(r"(?P<before>.*),(?P<key>source_id|hostname|unit|kind|rate)=(?P<value>[^,]*)", re.DOTALL)
 """One thing that is said after the name; a name may hold commas before it."""
