@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
@@ -33,15 +33,20 @@ class Foreground(Observer):
         self.events = 0
         self._tell, self._say, self._away, self._end = tell, say, 0, float("inf")
 
-    def run(self, seconds: float = float("inf")) -> None:
+    def run(self, seconds: float = float("inf"), chunks: Iterable[Chunk] | None = None) -> None:
         """Read, for so many seconds of the stream.
+
+        Args:
+            seconds: until the source is closed.
+            chunks: of the source, where somebody has read part of them already.
 
         Raises:
             UserError: what is wrong with the source.
         """
         source, self._end = self.source, seconds * self.source.device.emg_rate
-        self._say(told(source))
-        self.loop.run(source.chunks())
+        if chunks is None:
+            self._say(told(source))
+        self.loop.run(source.chunks() if chunks is None else chunks)
 
     def summary(self) -> str:
         """Return one line: seconds of the stream, events, lost samples."""

@@ -59,13 +59,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StreamStep:
-    """One embedding of a stream, at the end of a hop.
+    """One embedding of a stream, or the features of one window, at the end of a hop.
 
     Attributes:
         sample: samples of the source up to the window's end, those lost among them.
         time_s: the same in seconds.
-        x_D: embedding; with queries (Q, D).
-        energy: standardised log energy of the last ``cpep.live.stream.ENERGY_S`` seconds, mean over channels.
+        x_D: embedding, with queries (Q, D); or features.
+        energy: log energy of the last ``cpep.live.runs.ENERGY_S`` seconds, mean over channels; of an embedding
+            standardised, of features in the unit of the EMG. ``Pace.idle`` is on the same scale.
     """
 
     sample: int

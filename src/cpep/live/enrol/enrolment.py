@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from cpep.data.recording import Device
 from cpep.live.book.entries import REST, checked
+from cpep.live.sources.device import described
 from cpep.runtime.files import atomic_path, refuse_special
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
@@ -55,6 +56,7 @@ class Enrolment:
     Attributes:
         device: without anchor.
         takes: in the order in which they were made.
+        planned: gestures that the person asked for, made or not; empty where they asked for none.
 
     Raises:
         UserError: a name that no gesture can have.
@@ -62,12 +64,13 @@ class Enrolment:
 
     device: Device
     takes: tuple[Take, ...] = ()
+    planned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         plain = {name: getattr(self.device, name) for name in OF_DEVICE}
         object.__setattr__(self, "device", Device(**plain))
-        for take in self.takes:
-            checked(take.name)
+        for name in (*(take.name for take in self.takes), *self.planned):
+            checked(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,24 +97,28 @@ class Enrolment:
         return replace(self, takes=tuple(take for take in self.takes if take.key in kept))
 
     def refuse_other(self, device: Device, name: str) -> None:
-        """Check that a source delivers what was enrolled.
+        """Check that a source measures what was enrolled; ``live.sources.fit.fitted`` sees to unit and rate.
 
         Args:
             device: of the source.
             name: of the source, for the sentence.
 
         Raises:
-            UserError: other channels, rate, kind or unit.
+            UserError: other channels, or another kind of EMG.
         """
-        mine, other = (_described(one) for one in (self.device, device))
-        if mine != other:
-            raise UserError(f"this enrolment was made with {mine}; {name} has {other}; enrol anew with `cpep enrol`")
+        mine = self.device
+        if (mine.channels, mine.emg_kind) != (device.channels, device.emg_kind):
+            raise UserError(
+                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; "
+                f"choose as many channels (--source {name}[1-{mine.channels}]), or enrol anew"
+            )
 
     def save(self, path: Path) -> None:
         """Write it as one file, whole or not at all."""
         note = {
             "format": FORMAT,
             "device": {name: value for name, value in asdict(self.device).items() if name in OF_DEVICE},
+            "planned": self.planned,
             "takes": [
                 {name: getattr(take, name) for name in ("name", "repetition", "session", "made_at", "lead")}
                 for take in self.takes
@@ -164,9 +171,4 @@ def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
             raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}")
         numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
         takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
-    return Enrolment(device, tuple(takes))
-
-
-def _described(device: Device) -> str:
-    unit = f" in {device.emg_unit}" if device.emg_unit else ""
-    return f"{device.channels} channels of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"
+    return Enrolment(device, tuple(takes), tuple(str(name) for name in note.get("planned", ())))
