@@ -25,33 +25,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import torch
-
-from cpep.data.readers.emg2pose import SAMPLE_RATE
-from cpep.hand.joints import JOINTS, LANDMARKS
-from cpep.hand.kinematics import Hand
 from cpep.live.lsl import pylsl_module
 from cpep.live.poses.follow import MOVES, FollowScript
-from cpep.signal.resampler import resampled
-from cpep.simulate.conductor import CHANNELS
+from cpep.simulate.band import COLUMNS, UNITS, Piece, PoseKind, Wearer
 from cpep.simulate.gestures import GESTURES
-from cpep.simulate.live import LiveTake, following_take
-from cpep.simulate.record import wear
 from cpep.simulate.script import AT_REST, REST_NAME, Script, Step
-from cpep.simulate.variability import CONTROL_RATE, Variability
-from cpep.types import FloatArray, UserError
+from cpep.simulate.variability import CONTROL_RATE
+from cpep.types import UserError
 
-UV_PER_NOISE_SD = 2.46
-"""Of the simulated wristband."""
 IDLE_S = 10.0
 """Rest is made in pieces of this length."""
-FADE_S = 0.15
-"""What was interrupted fades this fast: about as fast as muscles relax."""
 TICK_S = 0.01
-PoseKind = Literal["angles", "landmarks", "none"]
 
 
 @dataclass(frozen=True)
@@ -65,15 +51,6 @@ class Made:
 
     time_s: float
     gesture: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """A piece of the stream: EMG (T, C), uV, at the band's rate; columns of the pose and names at 100 Hz."""
-
-    emg_TC: FloatArray
-    pose_SX: FloatArray
-    name_S: list[str]
 
 
 class SimulatedBand:
@@ -114,20 +91,16 @@ class SimulatedBand:
         lag_s: float = 0.35,
         side: str = "right",
     ) -> None:
-        if not 1 <= channels <= CHANNELS or not 50 <= rate <= SAMPLE_RATE or not 1 <= pose_rate <= CONTROL_RATE:
-            raise UserError(
-                f"a simulated band of {channels} channels at {rate:g} Hz with {pose_rate:g} poses a second; it has 1 "
-                f"to {CHANNELS} channels at 50 to {SAMPLE_RATE:g} Hz, and 1 to {CONTROL_RATE} poses a second"
-            )
+        if not 1 <= pose_rate <= CONTROL_RATE:
+            raise UserError(f"{pose_rate:g} poses a second of a simulated hand; it has 1 to {CONTROL_RATE}")
         self._lsl = pylsl_module()
         self.name, self.rate, self.pose, self.pose_rate, self.side = name, float(rate), pose, float(pose_rate), side
         self.made: list[Made] = []
         self.script_begins_s = float("nan")
-        self._chosen = np.linspace(0, CHANNELS, channels, endpoint=False).astype(int)
+        self._channels, self._wearer = channels, Wearer(channels, rate, pose, seed, side)
         self._script, self._lag_s = script, lag_s
-        self._session = wear(seed, "band", "band_s0", side, Variability(wrong_prompts=0))
-        self._maker, self._count = ThreadPoolExecutor(1), 0
-        self._wishes: deque[Future[_Block]] = deque()
+        self._maker = ThreadPoolExecutor(1)
+        self._wishes: deque[Future[Piece]] = deque()
         self._over, self._mute_until = threading.Event(), 0.0
         self._heard: Callable[[Made], None] | None = None
         self._thread = threading.Thread(target=self._play, daemon=True)
@@ -144,16 +117,13 @@ class SimulatedBand:
     def start(self, heard: Callable[[Made], None] | None = None) -> None:
         """Publish the streams, and begin; ``heard`` is called when a gesture begins."""
         self._heard = heard
-        self._next = self._maker.submit(self._first)
+        script, lag_s = (self._script.script, self._lag_s) if self._script else (_still(1.0), 0.0)
+        self._first = self._wearer.piece(script, lag_s)
         self._idle = self._submit(_still(IDLE_S))
-        self._next.result()
-        self._emg = self._outlet(self.name, "EMG", [f"EMG{c + 1}" for c in range(len(self._chosen))], self.rate, "uV")
-        self._hand = None
-        if self.pose == "angles":
-            self._hand = self._outlet(f"{self.name}-pose", "MoCap", list(JOINTS), self.pose_rate, "rad")
-        elif self.pose == "landmarks":
-            columns = [f"{point}_{axis}" for point in ("WRIST", *LANDMARKS) for axis in "XYZ"]
-            self._hand = self._outlet(f"{self.name}-pose", "MoCap", columns, self.pose_rate, "mm")
+        self._emg = self._outlet(self.name, "EMG", [f"EMG{c + 1}" for c in range(self._channels)], self.rate, "uV")
+        columns = COLUMNS[self.pose]
+        named = f"{self.name}-pose", "MoCap", columns, self.pose_rate, UNITS[self.pose]
+        self._hand = self._outlet(*named) if columns else None
         self._thread.start()
 
     def make(self, gesture: str, seconds: float = 3.0) -> None:
@@ -186,20 +156,10 @@ class SimulatedBand:
         self._maker.shutdown(wait=True, cancel_futures=True)
         self._emg, self._hand = None, None
 
-    def _first(self) -> _Block:
-        return self._block(self._script.script, self._lag_s) if self._script else self._block(_still(1.0))
+    def _submit(self, script: Script) -> Future[Piece]:
+        return self._maker.submit(self._wearer.piece, script)
 
-    def _submit(self, script: Script) -> Future[_Block]:
-        return self._maker.submit(self._block, script)
-
-    def _block(self, script: Script, lag_s: float = 0.0) -> _Block:
-        self._count += 1
-        take: LiveTake = following_take(self._session, self._count, script, lag_s)
-        emg_TC = UV_PER_NOISE_SD * resampled(take.emg_TC[:, self._chosen], SAMPLE_RATE, self.rate)
-        names = [take.names[label] for label in take.label_S]
-        return _Block(emg_TC.astype(np.float32), self._columns(take.pose_SJ[:, : len(JOINTS)]), names)
-
-    def _outlet(self, name: str, kind: str, columns: list[str], rate: float, unit: str) -> Any:
+    def _outlet(self, name: str, kind: str, columns: Sequence[str], rate: float, unit: str) -> Any:
         info = self._lsl.StreamInfo(name, kind, len(columns), rate, "float32", f"cpep-{name}")
         described = info.desc().append_child("channels")
         for column in columns:
@@ -211,54 +171,44 @@ class SimulatedBand:
 
     def _play(self) -> None:
         """Send what is due, until the end."""
-        block, began_s = self._next.result(), self._lsl.local_clock()
+        piece, began_s = self._first, self._lsl.local_clock()
         self.script_begins_s = began_s if self._script else float("nan")
         told, sent_samples, sent_frames = "", 0, 0
         while not self._over.wait(TICK_S):
             passed_s = self._lsl.local_clock() - began_s
-            samples = min(int(passed_s * self.rate), len(block.emg_TC))
-            frames = min(int(passed_s * self.pose_rate), int(len(block.pose_SX) / CONTROL_RATE * self.pose_rate))
-            self._send(block, began_s, slice(sent_samples, samples), slice(sent_frames, frames))
+            samples = min(int(passed_s * self.rate), len(piece.emg_TC))
+            frames = min(int(passed_s * self.pose_rate), int(len(piece.pose_SX) / CONTROL_RATE * self.pose_rate))
+            self._send(piece, began_s, slice(sent_samples, samples), slice(sent_frames, frames))
             sent_samples, sent_frames = max(samples, sent_samples), max(frames, sent_frames)
-            now = block.name_S[min(int(passed_s * CONTROL_RATE), len(block.name_S) - 1)]
+            now = piece.name_S[min(int(passed_s * CONTROL_RATE), len(piece.name_S) - 1)]
             if now != told:
                 told = now
                 self._tell(Made(self._lsl.local_clock(), now))
             wished = bool(self._wishes) and self._wishes[0].done()
-            if wished or samples == len(block.emg_TC):
-                left_TC = block.emg_TC[samples:]
-                left_SX = block.pose_SX[int(samples / self.rate * CONTROL_RATE) :]
+            if wished or samples == len(piece.emg_TC):
+                left = Piece(piece.emg_TC[samples:], piece.pose_SX[int(samples / self.rate * CONTROL_RATE) :], [])
                 began_s += samples / self.rate
-                block = _faded(self._coming(wished), left_TC, left_SX, self.rate)
+                piece = self._wearer.faded(self._coming(wished), left)
                 sent_samples, sent_frames = 0, 0
 
-    def _coming(self, wished: bool) -> _Block:
+    def _coming(self, wished: bool) -> Piece:
         if wished:
             return self._wishes.popleft().result()
         idle, self._idle = self._idle.result(), self._submit(_still(IDLE_S))
         return idle
 
-    def _send(self, block: _Block, began_s: float, samples: slice, frames: slice) -> None:
+    def _send(self, piece: Piece, began_s: float, samples: slice, frames: slice) -> None:
         if time.monotonic() < self._mute_until:
             return
-        emg_TC = block.emg_TC[samples]
+        emg_TC = piece.emg_TC[samples]
         if len(emg_TC):
             self._emg.push_chunk(emg_TC.tolist(), began_s + (samples.stop - 1) / self.rate)
         if self._hand is None:
             return
         for frame in range(frames.start, frames.stop):
             at_s = frame / self.pose_rate
-            pose_X = block.pose_SX[min(round(at_s * CONTROL_RATE), len(block.pose_SX) - 1)]
+            pose_X = piece.pose_SX[min(round(at_s * CONTROL_RATE), len(piece.pose_SX) - 1)]
             self._hand.push_sample(pose_X.tolist(), began_s + at_s)
-
-    def _columns(self, pose_SJ: FloatArray) -> FloatArray:
-        if self.pose != "landmarks":
-            return pose_SJ
-        with torch.inference_mode():
-            landmark_SPC = Hand()(torch.from_numpy(pose_SJ)).numpy()
-        if self.side == "left":
-            landmark_SPC = landmark_SPC * np.array([-1, 1, 1])
-        return np.concatenate([np.zeros((len(pose_SJ), 3)), landmark_SPC.reshape(len(pose_SJ), -1)], axis=1)
 
     def _tell(self, made: Made) -> None:
         self.made.append(made)
@@ -268,16 +218,6 @@ class SimulatedBand:
 
 def _still(seconds: float) -> Script:
     return Script((Step(REST_NAME, AT_REST, 0.0, 0.4),), seconds)
-
-
-def _faded(block: _Block, left_TC: FloatArray, left_SX: FloatArray, rate: float) -> _Block:
-    """Let what was interrupted fade into a block."""
-    emg_TC, pose_SX = block.emg_TC.copy(), block.pose_SX.copy()
-    for new, left, per_s in ((emg_TC, left_TC, rate), (pose_SX, left_SX, CONTROL_RATE)):
-        count = min(round(FADE_S * per_s), len(left), len(new))
-        weight = np.linspace(0, 1, count)[:, None]
-        new[:count] = weight * new[:count] + (1 - weight) * left[:count]
-    return _Block(emg_TC, pose_SX, block.name_S)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from cpep.types import UserError
 
 FORGET_S = 2.0
+UNSTATED = ("", "none", "unknown", "n/a")
+"""What programs write where a unit is not known."""
 PROPERTIES = ("name", "type", "source_id")
 
 
