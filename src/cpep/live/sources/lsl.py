@@ -13,7 +13,7 @@ import numpy as np
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import described
+from cpep.live.sources.device import described, in_the_sender
 from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
@@ -107,8 +107,12 @@ class Inlet:
         if asked.unit and unit not in ("", asked.unit):
             raise UserError(f"{name} states {unit} as its unit; leave out unit={asked.unit}, or correct the stream")
         self.device = Device(channels, rate, "envelope" if asked.kind == "envelope" else "raw", unit or asked.unit)
-        remedy = f"correct the rate in the program that sends them, or write the real one, as {name},rate=500"
-        self._finder = LossFinder(rate, channels, name, remedy)
+        self._finder = LossFinder(
+            rate,
+            channels,
+            name,
+            lambda real: f"{in_the_sender(real)}, or write the real one, as {name},rate={real:.5g}",
+        )
         self._most = max(round(CHUNK_S * rate), 1)
         self._now, self._late = pylsl.local_clock, (pylsl.util.LostError, pylsl.util.TimeoutError)
         self._correction_s = nan
