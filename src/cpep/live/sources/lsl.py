@@ -14,7 +14,7 @@ from cpep.data.recording import Device
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.device import described, in_the_sender
-from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse
+from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse, way
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -69,6 +69,35 @@ def _assumed(asked: Asked, device: Device, name: str) -> str:
     if not device.emg_unit:
         taken.append(f"its unit is not known (write it, as {name},unit=uV)")
     return "; ".join(taken)
+
+
+def there(wait_s: float = 1.5) -> list[str]:
+    """Return a line for each stream of numbers on the network: what to write, and what the stream says of itself.
+
+    Raises:
+        UserError: pylsl is missing.
+    """
+    pylsl = _pylsl()
+    found = [info for info in pylsl.resolve_streams(wait_s) if info.channel_format() != pylsl.cf_string]
+    lines = []
+    for info in found:
+        same = [one for one in found if one.name() == info.name()]
+        written = f"lsl:{info.name()}" if len(same) == 1 else way(info.name(), info, same)
+        inlet = pylsl.StreamInlet(info, recover=False)
+        with suppress(pylsl.util.LostError, pylsl.util.TimeoutError):  # of one that has ended
+            lines.append(f"{written}: {_says(inlet.info(timeout=AGAIN_S))}")
+        inlet.close_stream()
+    return sorted(lines)
+
+
+def _says(info: Any) -> str:
+    """Return what a stream says of itself, in words."""
+    rate = f"{info.nominal_srate():g} Hz" if info.nominal_srate() else "no regular rate"
+    try:
+        unit = _unit(info, "the stream") or "no unit"
+    except UserError:
+        unit = "a unit that is not known"
+    return f"{info.type() or 'no type'}, {info.channel_count()} channels, {rate}, {unit}, on {info.hostname()}"
 
 
 class Inlet:
