@@ -227,7 +227,7 @@ def ask_libemg(out: dict[str, np.ndarray], key: str, streamed: Streamed, asked: 
             events.append(Event(streamed.steps[n].time_s, name, 1.0))
         last = name
     rejecting_NE = np.column_stack([share_NE, np.zeros(len(share_NE))])
-    voted_N = np.array(names)[out[f"{key}/voted"].astype(int)]
+    voted_N = np.array([*names, NONE])[out[f"{key}/voted"].astype(int)]
     return Answer(names, rejecting_NE, voted_N, 1 - share_NE.max(axis=1), events)
 
 
@@ -314,10 +314,8 @@ def scored(jobs: list[Job], peer: dict[str, np.ndarray]) -> list[Row]:
     found: dict[str, dict] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for n, job in enumerate(jobs):
         known = Following(job.enrolment)
-        answers = {
-            "cpep, not adapted": ask(Still(known), job.streamed, job.asked),
-            "cpep": ask(known, job.streamed, job.asked),
-        }
+        answers = {} if job.without else {"cpep, not adapted": ask(Still(known), job.streamed, job.asked)}
+        answers["cpep"] = ask(known, job.streamed, job.asked)
         if peer:
             answers["LibEMG"] = ask_libemg(peer, str(n), job.streamed, job.asked, sorted(set(job.names)))
         for system, answer in answers.items():
@@ -348,8 +346,9 @@ def main() -> None:
     for k, system in rows[0]:
         cells = []
         for column in columns:
-            values = np.array([row[k, system][column] for row in rows])
-            cells.append(f"{np.nanmean(values):.3f} ({np.nanstd(values):.3f})")
+            values = np.array([row[k, system].get(column, np.nan) for row in rows])
+            known = values[~np.isnan(values)]
+            cells.append(f"{known.mean():.3f} ({known.std():.3f})" if len(known) else "")
         print(f"| {k} | {system} | " + " | ".join(cells) + " |")
 
 
