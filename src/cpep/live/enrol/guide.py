@@ -81,7 +81,7 @@ class Now:
         left_s: seconds until the phase ends.
         phase_s: length of the phase, seconds.
         share: of all takes that is done, 0 to 1; it grows during a take.
-        note: why a take is made again, a sentence; empty where all is well.
+        note: why the take is made again, a sentence, until it is whole; empty where all is well.
     """
 
     phase: Phase
@@ -101,16 +101,20 @@ class Guide:
         plan: what is to be made.
         rate: samples per second of the stream.
         made: takes that are there already.
+        order: of the takes; gesture after gesture unless given.
 
     Attributes:
         sample: samples of the stream so far, those lost among them.
         made: takes that are whole, in the order in which they were made.
     """
 
-    def __init__(self, plan: Plan, rate: float, made: Sequence[Prompt] = ()) -> None:
+    def __init__(
+        self, plan: Plan, rate: float, made: Sequence[Prompt] = (), order: Sequence[Prompt] | None = None
+    ) -> None:
         self.plan, self.sample, self.made = plan, 0, list(made)
         self._rate, self._note = rate, ""
-        self._todo = [one for name in plan.gestures for one in self._prompts(name) if one not in self.made]
+        order = order or [one for name in plan.gestures for one in self._prompts(name)]
+        self._todo = [one for one in order if one not in self.made]
         self._begin("ready" if self._todo else "done")
 
     @property
@@ -173,7 +177,7 @@ class Guide:
 
         Args:
             gesture: whose takes are all made again.
-            note: why, to be shown with the countdown.
+            note: why, to be shown until it is made.
 
         Raises:
             UserError: there is no gesture of that name.
@@ -240,10 +244,9 @@ class Guide:
 
     def _next(self) -> Prompt | None:
         if self.phase == "ready":
-            self._note = ""
             self._begin("hold")
         elif self.phase == "hold":
-            prompt = self._todo.pop(0)
+            prompt, self._note = self._todo.pop(0), ""
             self.made.append(prompt)
             self._begin("relax")
             return prompt
