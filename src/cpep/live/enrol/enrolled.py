@@ -1,9 +1,10 @@
-"""A judge made of an enrolment: it tells the gestures that a person showed, and says how well."""
+"""A judge made of an enrolment: it tells the gestures that a person showed, follows the person, and says how well."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from cpep.evaluate.adapting import Adapting
 from cpep.evaluate.enrol_features import WINDOW_S
 from cpep.evaluate.readout import ReadOut
 from cpep.live.book.entries import REST
@@ -43,6 +44,7 @@ class Enrolled:
         self.enrolment = enrolment
         examples = examples_of(enrolment)
         self.read = ReadOut.fit(examples.x_NF, examples.name_N, examples.group_N)
+        self._following = Adapting(self.read)
         self.pace = pace_of(examples)
         self.examples = examples
 
@@ -62,8 +64,8 @@ class Enrolled:
         return self.read.threshold
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
-        """Return probabilities (E + 1,) of each entry and of none by the features of a window; and -1."""
-        return self.read.shares(x_D[None])[0], -1
+        """Return probabilities (E + 1,) of each entry and of none by the features of the next window; and -1."""
+        return self._following.shares(x_D), -1
 
     def pose_at(self, nearest: int) -> None:
         """Return ``None``: nothing is known of poses."""
