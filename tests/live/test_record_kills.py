@@ -55,8 +55,8 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     parent.communicate()
     left = len(unfinished(home))
     assert left > KILLS / 2  # others were killed before they began
-    done = recover(home)
-    assert len(done) == left and not unfinished(home) and not list(home.glob(".record*"))
+    done, failed = recover(home)
+    assert not failed and len(done) == left and not unfinished(home) and not list(home.glob(".record*"))
     ends: dict[int, int] = {}
     for source in find_recordings(home):
         (recording,) = source.parts()

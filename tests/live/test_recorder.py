@@ -172,7 +172,7 @@ def test_a_power_cut_while_a_recording_is_added_adds_it_once(tmp_path, monkeypat
                 finish(home / name)
             except Cut:
                 assert unfinished(home) == [home / name]
-        recover(home)
+        assert not recover(home)[1]
         assert [len(source.parts()[0].emg_TC) for source in find_recordings(home)] == [60, 50, 50]
         assert not list(home.glob(".record*"))
         if left[0]:  # it was not cut
@@ -194,7 +194,7 @@ def test_what_is_read_back_otherwise_is_kept(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="its EMG is another one; the recording is kept"):
             finish(folder)
     assert unfinished(tmp_path / "set") == [folder]
-    (done,) = recover(tmp_path / "set")
+    ((done,), _) = recover(tmp_path / "set")
     assert len(done.files) == 1 and "run-01" in done.files[0].name
 
 
@@ -237,7 +237,7 @@ def test_a_full_disk_is_told_and_loses_nothing_before_it(tmp_path):
             time.sleep(0.01)
     with pytest.raises(UserError, match="No space left"):
         recorder.close()
-    (done,) = recover(tmp_path / "set")
+    ((done,), _) = recover(tmp_path / "set")
     assert done.seconds == 0.5
 
 
@@ -284,7 +284,7 @@ def test_pose_lies_on_the_clock_of_the_samples(tmp_path):
 def test_labels_follow_prompts_half_a_second_later():
     prompts = [
         Prompt(100, 0, "rest"), Prompt(300, 0, "ready", "fist", 1), Prompt(400, 0, "hold", "fist", 1),
-        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo"),
+        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo", "point", 1),
         Prompt(1300, 0, "hold", "point", 1), Prompt(1500, 0, "end"),
     ]  # fmt: skip
     found = asked(prompts, 1600, 100.0)

@@ -38,7 +38,7 @@ class Usual:
         return 0.5 * ((value - self.mean) / self.sd) ** 2
 
 
-HEAT, MARGIN, SLOPE = Usual(-2.0, 0.6), Usual(0.4, 0.3), Usual(2.2, 0.5)
+HEAT, MARGIN, SLOPE = Usual(-2.0, 0.6), Usual(0.3, 0.12), Usual(2.5, 0.25)
 """Of the log of the temperature over the number of features, of the border less the median log distance of windows
 of a repetition that was left out, and of the log of the slope."""
 
@@ -79,9 +79,16 @@ class Confidence:
     border: float
     slope: float
 
-    def shares(self, square_NE: FloatArray, features: int) -> FloatArray:
-        """Return the probability of each name and, last, of none, (N, E + 1), of squared distances."""
-        none_N1 = expit(self.slope * (log_distance(square_NE, features) - self.border))[:, None]
+    def shares(self, square_NE: FloatArray, features: int, near_NE: FloatArray | None = None) -> FloatArray:
+        """Return the probability of each name and, last, of none, (N, E + 1).
+
+        Args:
+            square_NE: squared distances by which the names compete.
+            features: F of them.
+            near_NE: squared distances by which "none of them" is told; the same where they are not given.
+        """
+        distance_N = log_distance(square_NE if near_NE is None else near_NE, features)
+        none_N1 = expit(self.slope * (distance_N - self.border))[:, None]
         named_NE = softmax(-0.5 * square_NE / self.temperature, axis=1)
         return np.concatenate([(1 - none_N1) * named_NE, none_N1], axis=1)
 
@@ -128,12 +135,10 @@ class Discriminant:
 
     def squares(self, x_ND: FloatArray) -> FloatArray:
         """Return the squared Mahalanobis distance to the mean of each name, (N, E)."""
-        return self.squares_of(x_ND @ self.whitening_DF, self.mean_EF)
-
-    @staticmethod
-    def squares_of(z_NF: FloatArray, mean_EF: FloatArray) -> FloatArray:
-        """Return squared distances (N, E) of whitened windows to means."""
-        return np.asarray(np.square(z_NF[:, None] - mean_EF).sum(axis=2))
+        z_NF = x_ND @ self.whitening_DF - self.mean_EF[0]  # near zero, where sums of squares are exact
+        mean_EF = self.mean_EF - self.mean_EF[0]
+        square_NE = np.square(z_NF).sum(axis=1)[:, None] - 2 * z_NF @ mean_EF.T + np.square(mean_EF).sum(axis=1)
+        return np.maximum(square_NE, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,16 +101,20 @@ class Guide:
         plan: what is to be made.
         rate: samples per second of the stream.
         made: takes that are there already.
+        order: of the takes; gesture after gesture unless given.
 
     Attributes:
         sample: samples of the stream so far, those lost among them.
         made: takes that are whole, in the order in which they were made.
     """
 
-    def __init__(self, plan: Plan, rate: float, made: Sequence[Prompt] = ()) -> None:
+    def __init__(
+        self, plan: Plan, rate: float, made: Sequence[Prompt] = (), order: Sequence[Prompt] | None = None
+    ) -> None:
         self.plan, self.sample, self.made = plan, 0, list(made)
         self._rate, self._note = rate, ""
-        self._todo = [one for name in plan.gestures for one in self._prompts(name) if one not in self.made]
+        order = order or [one for name in plan.gestures for one in self._prompts(name)]
+        self._todo = [one for one in order if one not in self.made]
         self._begin("ready" if self._todo else "done")
 
     @property

@@ -82,15 +82,21 @@ def unfinished(home: Path) -> list[Path]:
     return sorted(found)
 
 
-def recover(home: Path) -> list[Finished]:
+def recover(home: Path) -> tuple[list[Finished], list[str]]:
     """Add to a data set all that a kill, a cut of the power or a full disk left beside it.
 
-    Raises:
-        UserError: as ``finish``; what was added before stays.
+    Returns:
+        what was added; and a sentence for each recording that could not be, which is kept as it is.
     """
     for left in home.glob(f"{DONE}*"):
         shutil.rmtree(left, ignore_errors=True)
-    return [finish(folder) for folder in unfinished(home)]
+    done, failed = [], []
+    for folder in unfinished(home):
+        try:
+            done.append(finish(folder))
+        except UserError as error:
+            failed.append(str(error))
+    return done, failed
 
 
 def _add(folder: Path, taken: Taken, pieces: list[Piece], shift: Shift | None) -> tuple[Path, ...]:

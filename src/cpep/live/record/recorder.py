@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from cpep.data.bids.grow import refuse_foreign
 from cpep.data.recording import Device
-from cpep.live.record.about import ABOUT, About, PoseColumns, Said
+from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
 from cpep.live.record.appending import Appending, make_safe
 from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, pose_row
 from cpep.runtime.locks import try_lock
@@ -33,7 +34,7 @@ class Recorder:
     Args:
         home: folder of the data set; it is made where it is missing.
         about: who, which session, which arm.
-        device: of the EMG.
+        device: of the EMG; its anchor, if it has one, is left out.
         source: of the EMG, as a user writes it.
         protocol: name of what the person is asked to do.
         pose: columns of the pose; ``None`` where none is recorded.
@@ -42,6 +43,8 @@ class Recorder:
         folder: of the files.
         samples: recorded so far, lost ones counted.
         lost: samples that were lost so far.
+        seen_s: when the last frame with a pose came, monotonic clock; before the first, when the recorder began.
+        odd: what is odd about the last frame, a sentence; empty where nothing is.
 
     Raises:
         UserError: the folder cannot be written, or holds something else than a data set of cpep.
@@ -58,11 +61,11 @@ class Recorder:
         pose: PoseColumns | None = None,
     ) -> None:
         refuse_foreign(home)
-        self.device, self.pose = device, pose
+        self.device, self.pose = replace(device, anchor_names=(), anchor_unit="", anchor_kind=""), pose
         now = datetime.now(UTC)
         self.said = Said(
             about,
-            device,
+            self.device,
             source,
             protocol,
             pose,
@@ -71,6 +74,7 @@ class Recorder:
             __version__,
         )
         self.samples = self.lost = 0
+        self.seen_s, self.odd = time.monotonic(), ""
         self._rest = threading.Lock()  # of prompts and chunks, which come from several threads
         self.folder = _own_folder(home.resolve(), f"{PREFIX}{now:%Y%m%dT%H%M%S}")
         self._lock = (self.folder / LOCK).open("wb")
@@ -136,6 +140,9 @@ class Recorder:
         if pose_J.shape != (columns,):
             raise UserError(f"a pose of shape {pose_J.shape}, expected ({columns} columns)")
         self._appending.add(pose=pose_row(stamp_s, pose_J))
+        self.odd = beyond(self.pose, pose_J)
+        if np.isfinite(pose_J).all() and not self.odd:
+            self.seen_s = time.monotonic()
 
     def close(self) -> None:
         """Write all that was recorded and let go of the files; ``finish`` takes the folder from here.

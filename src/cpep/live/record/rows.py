@@ -26,7 +26,7 @@ from cpep.types import FloatArray
 EMG, CHUNKS, POSE, PROMPTS = "emg.f32", "chunks.bin", "pose.bin", "prompts.jsonl"
 CHUNK = np.dtype([("samples", "<i8"), ("lost", "<i8"), ("stamp_s", "<f8"), ("heard_s", "<f8"), ("crc", "<u4")])
 PHASES = ("ready", "hold", "rest", "redo", "free", "end")
-"""Phases: get ready; hold it; rest; the last hold, or all of a gesture, do not count; do as you like; it is over."""
+"""Get ready; hold; rest; a hold, or all of a gesture (repetition 0), does not count; do as you like; it is over."""
 
 
 @dataclass(frozen=True)
