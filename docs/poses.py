@@ -46,7 +46,8 @@ def landmarks() -> None:
         away_NP = np.linalg.norm(points(angles.pose_NJ.astype(float)) - points(pose_NJ), axis=2)[angles.valid_N]
         print(
             f"{noise:9.0f}   {np.median(off_NJ):21.2g}, {np.sqrt((off_NJ**2).mean()):.2g}   "
-            f"{np.median(away_NP):24.2g}   {np.median(angles.error_N):22.2g}   {angles.valid_N.mean():5.3f}   {seconds:.2f}"
+            f"{np.median(away_NP):24.2g}   {np.median(angles.error_N):22.2g}   {angles.valid_N.mean():5.3f}   "
+            f"{seconds:.2f}"
         )
 
 
