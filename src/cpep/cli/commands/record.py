@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from cpep.live.record.taking import Taking
     from cpep.live.signals import Source
 
-LAST = ".cpep_last.json"
-"""In the folder of a data set: what was answered for the last recording."""
-
 
 def record(
     folder: Annotated[
@@ -87,7 +84,7 @@ def _recover(folder: Path, *, all_of_it: bool) -> None:
 
 def _about(folder: Path, person: str, session: str, arm: str, notes: str) -> About:
     """Return who is recorded; on a terminal ask for what was not given, with the last answers as the usual ones."""
-    from cpep.live.record.about import About
+    from cpep.live.record.about import LAST, About
     from cpep.runtime.files import read_json, write_json
 
     given = {"person": person, "session": session, "arm": arm, "notes": notes}

@@ -56,6 +56,7 @@ class Enrolment:
     Attributes:
         device: without anchor.
         takes: in the order in which they were made.
+        planned: gestures that the person asked for, made or not; empty where they asked for none.
 
     Raises:
         UserError: a name that no gesture can have.
@@ -63,12 +64,13 @@ class Enrolment:
 
     device: Device
     takes: tuple[Take, ...] = ()
+    planned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         plain = {name: getattr(self.device, name) for name in OF_DEVICE}
         object.__setattr__(self, "device", Device(**plain))
-        for take in self.takes:
-            checked(take.name)
+        for name in (*(take.name for take in self.takes), *self.planned):
+            checked(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ class Enrolment:
         note = {
             "format": FORMAT,
             "device": {name: value for name, value in asdict(self.device).items() if name in OF_DEVICE},
+            "planned": self.planned,
             "takes": [
                 {name: getattr(take, name) for name in ("name", "repetition", "session", "made_at", "lead")}
                 for take in self.takes
@@ -168,4 +171,4 @@ def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
             raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}")
         numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
         takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
-    return Enrolment(device, tuple(takes))
+    return Enrolment(device, tuple(takes), tuple(str(name) for name in note.get("planned", ())))

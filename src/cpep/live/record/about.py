@@ -15,6 +15,8 @@ from cpep.types import FloatArray, UserError
 
 FORMAT = 1
 ABOUT = "about.json"
+LAST = ".cpep_last.json"
+"""In the folder of a data set: what was answered for the last recording."""
 ARMS = ("right", "left")
 
 
