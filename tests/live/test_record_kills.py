@@ -57,7 +57,7 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     left = len(unfinished(home))
     assert left > KILLS / 2  # others were killed before they began
     done, failed = recover(home)
-    assert not failed and len(done) == left and not unfinished(home) and not list(home.glob(".record*"))
+    assert not failed and len(done) == left and not unfinished(home) and not list(home.glob(".record*/about.json"))
     ends: dict[int, int] = {}
     for source in find_recordings(home):
         (recording,) = source.parts()
@@ -121,5 +121,8 @@ def test_cpep_record_over_lsl_is_killed_twenty_times(tmp_path: Path) -> None:
             assert (np.diff(np.rint(one.emg_TC[:, 0])) == 1).all() and one.anchor_SJ is not None
         late[person] = (number - round(float(parts[-1].emg_TC[-1, 0]))) / RATE
         opened_by_mne_bids(place, misc=3)
-    print("\nbetween the last sample that was sent before the kill and the last that was kept, s:", sorted(late.values()))
+    print(
+        "\nbetween the last sample that was sent before the kill and the last that was kept, s:",
+        sorted(late.values()),
+    )
     assert max(late.values()) < 1.0
