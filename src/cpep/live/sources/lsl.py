@@ -77,7 +77,7 @@ def there(wait_s: float = 1.5) -> list[str]:
     Raises:
         UserError: pylsl is missing.
     """
-    pylsl = _pylsl()
+    pylsl = pylsl_module()
     found = [info for info in pylsl.resolve_streams(wait_s) if info.channel_format() != pylsl.cf_string]
     lines = []
     for info in found:
