@@ -1,7 +1,7 @@
 """Simulated people enrol six gestures, rest for a while, and then do as they like: what is told of it.
 
-``python -m benchmarks.enrolment [PEOPLE [REST_S [FREE_S]]]`` prints a line for each person and device: their band of 16
-channels at 2000 Hz, and every second channel of it at 500 Hz. Most of what they do freely was not enrolled.
+``python -m benchmarks.enrolment [PEOPLE [REST_S [FREE_S]]]`` prints a line for each person and device: their band of
+16 channels at 2000 Hz, and every second channel of it at 500 Hz. Most of what they do freely was not enrolled.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def line(name: str, all_matched: list[Matched], names: tuple[str, ...]) -> str:
     known = 2 * counts[0] / max(counts[1] + counts[2], 1)
     return (
         f"{name}: {counts[0]} of {counts[2]} enrolled gestures told, F1 of all events {known:.3f}, "
-        f"{rejected(all_matched, names):.2f} of others rejected, {false_per_minute(all_matched):.2f} false events a minute "
-        f"in {sum(one.rest_s for one in all_matched) / 60:.1f} minutes of rest"
+        f"{rejected(all_matched, names):.2f} of others rejected, {false_per_minute(all_matched):.2f} false events a "
+        f"minute in {sum(one.rest_s for one in all_matched) / 60:.1f} minutes of rest"
     )
 
 
