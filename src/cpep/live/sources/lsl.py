@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cpep.data.recording import Device
+from cpep.live.lsl import UNSTATED, monotonic, pylsl_module
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.device import described
@@ -25,7 +26,6 @@ WAIT_S = 0.1
 BUFFERED_S = 10
 MEASURE_S = 2.0
 """The rate of a stream that states none is measured for so long."""
-UNSTATED = ("", "none", "unknown", "n/a")
 MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
 """Units as MNE-LSL writes them: a power of ten of a volt."""
 
@@ -40,7 +40,7 @@ def open_lsl(what: str) -> Reconnecting:
         UserError: no such stream within 5 s, two of them, one of something else than EMG, or pylsl is missing.
     """
     asked = parse(what)
-    finder = Finder(_pylsl(), asked)
+    finder = Finder(pylsl_module(), asked)
     found = finder.first()
     name = f"lsl:{found.name()}"
 
@@ -90,7 +90,7 @@ class Inlet:
     """
 
     def __init__(self, info: Any, name: str, asked: Asked, wait_s: float) -> None:
-        pylsl = _pylsl()
+        pylsl = pylsl_module()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
         rate, channels = asked.rate or info.nominal_srate(), info.channel_count()
@@ -110,7 +110,7 @@ class Inlet:
         remedy = f"correct the rate in the program that sends them, or write the real one, as {name},rate=500"
         self._finder = LossFinder(rate, channels, name, remedy)
         self._most = max(round(CHUNK_S * rate), 1)
-        self._now, self._late = pylsl.local_clock, (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._late = (pylsl.util.LostError, pylsl.util.TimeoutError)
         self._correction_s = nan
         self._correct()
 
@@ -129,7 +129,7 @@ class Inlet:
             return []
         found = self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T))
         self._correct()
-        later_s = self._correction_s + time.monotonic() - self._now()  # liblsl's clock, and Python's
+        later_s = monotonic(self._correction_s)
         return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
 
     def _without_rate(self, name: str) -> str:
@@ -170,7 +170,7 @@ class Markers:
     """
 
     def __init__(self, name: str) -> None:
-        pylsl = _pylsl()
+        pylsl = pylsl_module()
         info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"cpep-{name}")
         self._outlet = pylsl.StreamOutlet(info)
 
@@ -197,14 +197,6 @@ def _unit(info: Any, name: str) -> str:
     if len(stated) > 1:
         raise UserError(f"{name} has channels in {' and '.join(sorted(stated))}; send all of them in one unit")
     return stated.pop() if stated else ""
-
-
-def _pylsl() -> Any:
-    try:
-        import pylsl
-    except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, the library is not
-        raise UserError('LSL needs pylsl; install it with pip install "cpep[live]"') from error
-    return pylsl
 
 
 SOURCES.add(
