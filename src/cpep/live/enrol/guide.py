@@ -265,7 +265,9 @@ class Guide:
 
     def _say(self, note: str) -> None:
         """Say why the next take is made again; nothing of it is lost so far."""
-        self._note, self._torn, self._missing = note, False, 0
+        self._note = note
+        self._torn: bool = False  # whether samples of a take itself are missing
+        self._missing: int = 0
 
     def _begin(self, phase: Phase) -> None:
         seconds = {"ready": self.plan.ready_s, "hold": self.plan.hold_s, "relax": self.plan.relax_s}.get(phase, 0.0)
