@@ -9,6 +9,7 @@ from cpep.checkpoints.card import Card
 from cpep.live.enrol.enroller import Hand
 from cpep.live.session import Session
 from cpep.live.signals import Source
+from cpep.live.sources.fit import origin
 from cpep.web.book_list import BookPanel
 from cpep.web.book_store import BookStore
 from cpep.web.columns import ColumnStudio
@@ -53,7 +54,7 @@ def page_of(session: Session, opened: Source, files: Files) -> Page:
     Raises:
         UserError: the enrolment is damaged, of another band, or used by another program.
     """
-    source, hand = session.source, opened if isinstance(opened, Hand) else None
+    source, hand = session.source, maker if isinstance(maker := origin(opened), Hand) else None
     enrolling = EnrolStore(session, files.enrolment, hand)
     recording = RecordStore(session, files.recordings, opened, files.source, lambda: _busy(enrolling))
     prompters = (recording, enrolling)

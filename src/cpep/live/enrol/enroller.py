@@ -94,6 +94,7 @@ class Enroller:
         self.enrolled: Enrolled | None = None
         self.advice: tuple[Advice, ...] = ()
         self.said, self.version, self._attends, self._prompted = "", 0, False, False
+        self._keep_plan()
         if paused:
             self._guide.pause()
         self._lead_hand()
@@ -146,13 +147,15 @@ class Enroller:
             self._guide.add(gesture)
             self._follow()
             self._keep_plan()
+            self.enrolment.save(self.path)
 
     def remove(self, gesture: str) -> None:
         """Take a gesture out, with its takes of all sessions; see ``Guide.remove``."""
         with self._lock:
             self._guide.remove(gesture)
             self._follow(gone=gesture)
-            self._keep_plan()
+            self._keep_plan(gone=gesture)
+            self.enrolment.save(self.path)
             self._fit()
 
     def pause(self) -> None:
@@ -264,10 +267,11 @@ class Enroller:
         self._lead_hand()
         self.version += 1
 
-    def _keep_plan(self) -> None:
-        """Write down what is asked for, so that it is asked for after a restart too."""
-        self.enrolment = replace(self.enrolment, planned=self.plan.gestures)
-        self.enrolment.save(self.path)
+    def _keep_plan(self, gone: str = "") -> None:
+        """Note what is asked for, so that it is asked for after a restart too."""
+        planned = dict.fromkeys((*self.enrolment.planned, *self.plan.gestures))
+        planned.pop(gone, None)
+        self.enrolment = replace(self.enrolment, planned=tuple(planned))
 
     def _fit(self) -> None:
         try:

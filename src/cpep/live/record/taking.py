@@ -12,16 +12,16 @@ import numpy as np
 from cpep.hand.joints import JOINTS
 from cpep.live.enrol.enroller import Hand
 from cpep.live.poses.source import PoseSource
-from cpep.live.record.about import PoseColumns
+from cpep.live.record.about import FOLLOW, PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
 from cpep.live.signals import Chunk, Source
+from cpep.live.sources.fit import origin
 from cpep.signal.quality import quality
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 
-FOLLOW = "follow"
 DRAWN = PoseColumns(tuple(JOINTS), "rad", "", FOLLOW)
 """Columns of the drawn hand."""
 JUDGED_S = 2.0
@@ -158,9 +158,9 @@ class Taking:
 
 def follower(source: Source) -> Callable[[Cue], None]:
     """Return what has a simulated hand do what a person is asked to; a real one needs nothing."""
-    if not isinstance(source, Hand):
+    hand, attends = origin(source), False
+    if not isinstance(hand, Hand):
         return lambda cue: None
-    hand, attends = source, False
 
     def follow(cue: Cue) -> None:
         nonlocal attends
