@@ -160,6 +160,16 @@ def test_runs_of_one_gesture_that_are_close_are_one_execution():
     assert [(one.start, one.stop, one.label) for one in found] == [(50, 150, 1), (230, 270, 1), (270, 310, 2)]
 
 
+def test_a_hold_that_was_made_again_is_no_repetition_and_goes_with_the_one_before():
+    prompt_M = np.repeat([0, 1] * 4 + [0], 100)
+    label_M = prompt_M.copy()
+    label_M[300:400] = -1  # the second of four
+    division = division_of(fake_store(label_M, prompt_M), GUARD_S)
+    assert [one.shown for one in division.made] == [True, False, True, True]
+    assert division.parts == ("train", "train", "val", "test")
+    assert division.count("train") == {1: 1}
+
+
 @pytest.mark.parametrize("count", range(1, 30))
 def test_every_repetition_has_a_part_and_three_are_enough_for_all(count):
     parts = parts_of(count)

@@ -12,7 +12,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -42,12 +42,21 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Made:
-    """One execution of a gesture: frames of the store from the first that shows or asks for it to after the last."""
+    """One execution of a gesture: frames of the store from the first that shows or asks for it to after the last.
+
+    Attributes:
+        entry: index of the recording.
+        start: first frame.
+        stop: after the last frame.
+        label: of the gesture.
+        shown: whether a frame is labelled so; else it was asked for alone, as a hold that was made again.
+    """
 
     entry: int
     start: int
     stop: int
     label: int
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,9 @@ class Division:
     guard_s: float
 
     def count(self, part: Part) -> Counter[int]:
-        """Return the number of executions of each gesture in a part."""
-        return Counter(one.label for one, its in zip(self.made, self.parts, strict=True) if its == part)
+        """Return the number of executions of each gesture in a part, without those that were asked for alone."""
+        pairs = zip(self.made, self.parts, strict=True)
+        return Counter(one.label for one, its in pairs if its == part and one.shown)
 
 
 def division_of(store: Store, guard_s: float) -> Division:
@@ -109,7 +119,9 @@ def division_of(store: Store, guard_s: float) -> Division:
             entry = store.entries[one.entry]
             groups[entry.user, entry.session, one.label].append(one)
     for group in groups.values():
-        part_of |= zip(group, parts_of(len(group)), strict=True)
+        parts = parts_of(sum(one.shown for one in group)) or ["train"]
+        before = np.cumsum([one.shown for one in group]) - 1  # what was asked for alone goes with the one before
+        part_of |= {one: parts[max(place, 0)] for one, place in zip(group, before.tolist(), strict=True)}
     guard = round(guard_s * store.frame_rate)
     spans: list[Span] = []
     for index, entry in enumerate(store.entries):
@@ -139,9 +151,10 @@ def made_in(store: Store, index: int, apart_s: float) -> list[Made]:
             continue
         start, last = entry.start + first, found[-1] if found else None
         if last and last.label == key_M[first] and start - last.stop < apart_s * store.frame_rate:
-            found[-1] = Made(index, last.start, entry.start + stop, last.label)
+            found[-1] = replace(last, stop=entry.start + stop)
         else:
             found.append(Made(index, start, entry.start + stop, int(key_M[first])))
+    found = [replace(one, shown=bool((store.label_M[one.start : one.stop] == one.label).any())) for one in found]
     return found
 
 
@@ -164,7 +177,7 @@ def _later(store: Store, made: Sequence[Made]) -> set[int]:
         labels[entry.user].setdefault(entry.session, set())
     for one in made:
         entry = store.entries[one.entry]
-        labels[entry.user][entry.session].add(one.label)
+        labels[entry.user][entry.session] |= {one.label} if one.shown else set()
     chosen = set()
     for user, sessions in labels.items():
         names = sorted(sessions, key=natural)
