@@ -121,6 +121,8 @@ class EnrolStore:
     def act(self, what: str) -> None:
         """Do what was pressed: ``start``, ``redo``, ``skip`` or ``stop``; what is refused is said."""
         acts = {"start": self.start, "redo": self._enroller.redo, "skip": self._skip, "stop": self._enroller.pause}
+        if what not in acts:
+            return
         try:
             self._refused = ""
             acts[what]()
@@ -134,6 +136,7 @@ class EnrolStore:
             UserError: there is no gesture of that name.
         """
         self._refused = ""
+        self.session.join(NAME, self)  # again, if something such as a full disk ended it
         self._enroller.resume()
         if name:
             self._enroller.redo(name)
