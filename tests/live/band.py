@@ -1,4 +1,4 @@
-"""A band of four channels on somebody who does what is asked: noise, louder on channels of its own for each gesture."""
+"""A band of four channels on somebody who does what is asked: noise, louder on other channels for each gesture."""
 
 import numpy as np
 

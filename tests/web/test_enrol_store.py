@@ -1,4 +1,4 @@
-"""Enrolment and recording of a session as the page has them, without a browser and without time: chunks are given by hand."""
+"""The enrolment of a session as the page has it, without a browser and without time: chunks are given by hand."""
 
 from __future__ import annotations
 

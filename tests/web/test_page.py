@@ -81,8 +81,8 @@ def page(chromium, server):
 
 
 @contextmanager
-def opened(chromium, address, **settings):
-    """Open a page; afterwards check that it complained of nothing and that nothing left its origin."""
+def opened(chromium, address, ready=".state .name[data-state=gesture]", **settings):
+    """Open a page, wait for ``ready``; afterwards check that nobody complained and that nothing left its origin."""
     context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | settings))
     page, complaints, asked = context.new_page(), [], []
     page.set_default_timeout(15_000)
@@ -91,7 +91,7 @@ def opened(chromium, address, **settings):
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.goto(address)
-    page.locator(".state .name[data-state=gesture]").wait_for()
+    page.locator(ready).wait_for()
     yield page
     context.close()
     origin = address.split("//")[1].split("/")[0]

@@ -244,9 +244,9 @@ class Guide:
 
     def _next(self) -> Prompt | None:
         if self.phase == "ready":
-            self._note = ""
             self._begin("hold")
         elif self.phase == "hold":
+            self._note = ""
             prompt = self._todo.pop(0)
             self.made.append(prompt)
             self._begin("relax")
