@@ -48,10 +48,13 @@ class Sender:
         first: number of the first sample.
         skips: numbers that are never sent.
         units: of the channels, in the description; none are stated unless given.
+        says: samples per second that the stream states; those that are sent unless given.
     """
 
-    def __init__(self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG", units=()):
-        info = pylsl.StreamInfo(name, kind, channels, rate, "float32", uid)
+    def __init__(
+        self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG", units=(), says=None
+    ):
+        info = pylsl.StreamInfo(name, kind, channels, rate if says is None else says, "float32", uid)
         described = info.desc().append_child("channels") if units else None
         for unit in units:
             described.append_child("channel").append_child_value("unit", unit)

@@ -129,7 +129,7 @@ def _gestures(now: Now, enroller: Enroller) -> Table:
         dots = "●" * count + "○" * max(enroller.plan.repetitions - count, 0)
         colour = {True: "green", False: "red", None: ""}[advice.good if advice else None]
         table.add_row(
-            Text(("> " if current else "  ") + name.replace("_", " "), style="bold" if current else ""),
+            Text(("> " if current else "  ") + name, style="bold" if current else ""),
             dots,
             Text(advice.sentence if advice and advice.good is not None else "", style=colour),
         )

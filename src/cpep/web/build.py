@@ -10,6 +10,7 @@ from cpep.live.enrol.enroller import Hand
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
 from cpep.live.signals import Source
+from cpep.live.sources.fit import origin
 from cpep.web.book_list import BookPanel
 from cpep.web.book_store import BookStore
 from cpep.web.enrol import EnrolPanel
@@ -54,7 +55,7 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
     Raises:
         UserError: the enrolment is damaged, of another band, or used by another program.
     """
-    source, hand = session.source, opened if isinstance(opened, Hand) else None
+    source, hand = session.source, maker if isinstance(maker := origin(opened), Hand) else None
     enrolling = EnrolStore(session, files.enrolment, hand, plan)
     recording = RecordStore(session, files.recordings, opened, files.source, lambda: _busy(enrolling))
     prompters = (recording, enrolling)

@@ -49,23 +49,20 @@ def enrol(
     from cpep.live.enrol.enroller import Enroller, Hand
     from cpep.live.enrol.enrolment import Enrolment
     from cpep.live.enrol.stream import FeatureStream
-    from cpep.live.sources.device import described
-    from cpep.live.sources.fit import fitted
+    from cpep.live.sources.fit import origin, told
     from cpep.live.sources.registry import open_source
 
     before = Enrolment.load(out) if out.exists() else None
     plan = _planned(gestures, repetitions, hold, ready, before)
     opened = open_source(source, speed)
-    hand = opened if isinstance(opened, Hand) else None
-    if before:
-        before.refuse_other(opened.device, opened.name)
-        opened = fitted(opened, before.device)
+    hand = maker if isinstance(maker := origin(opened), Hand) else None
+    opened = before.fitted(opened) if before else opened
     enroller = Enroller(out, opened.device, plan, before, again=again, hand=hand)
     if enroller.now.phase == "done":
         raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others to add")
     chunks = opened.chunks()
     with Keys() as keys:
-        screen = Screen(f"{opened.name}: {described(opened.device)}", keys.there)
+        screen = Screen(told(opened), keys.there)
         ended = _run(chunks, enroller, screen, keys)
     typer.echo(advice_table(enroller.advice))
     count = len(enroller.enrolment.takes)

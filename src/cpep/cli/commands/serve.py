@@ -100,16 +100,13 @@ def _model(checkpoint: Path | None, device: Device, asked: bool) -> Model | None
 def _as_enrolled(source: Source, path: Path) -> Source:
     """Return the source in the unit and at the rate of an enrolment, if there is one."""
     from cpep.live.enrol.enrolment import Enrolment
-    from cpep.live.sources.fit import fitted
 
     if not path.exists():
         return source
-    enrolment = Enrolment.load(path)
     try:
-        enrolment.refuse_other(source.device, source.name)
+        return Enrolment.load(path).fitted(source)
     except UserError as error:
         raise UserError(f"{path}: {error}; or name another file with --enrolment") from error
-    return fitted(source, enrolment.device)
 
 
 def _book_at(path: Path, model: Model) -> Path:

@@ -14,7 +14,10 @@ from safetensors.numpy import save_file
 
 from cpep.data.recording import Device
 from cpep.live.book.entries import REST, checked
+from cpep.live.enrol.guide import LEAST_HOLD_S
+from cpep.live.signals import Source
 from cpep.live.sources.device import described
+from cpep.live.sources.fit import fitted
 from cpep.runtime.files import atomic_path, refuse_special
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
@@ -96,22 +99,20 @@ class Enrolment:
         kept = {take.key for take in takes}
         return replace(self, takes=tuple(take for take in self.takes if take.key in kept))
 
-    def refuse_other(self, device: Device, name: str) -> None:
-        """Check that a source measures what was enrolled; ``live.sources.fit.fitted`` sees to unit and rate.
-
-        Args:
-            device: of the source.
-            name: of the source, for the sentence.
+    def fitted(self, source: Source) -> Source:
+        """Return a source as its takes were made: in their unit and at their rate. One that does not fit is closed.
 
         Raises:
-            UserError: other channels, or another kind of EMG.
+            UserError: other channels, another kind of EMG, or what ``live.sources.fit.fitted`` refuses.
         """
-        mine = self.device
-        if (mine.channels, mine.emg_kind) != (device.channels, device.emg_kind):
+        mine, other = self.device, source.device
+        if (mine.channels, mine.emg_kind) != (other.channels, other.emg_kind):
+            source.close()
             raise UserError(
-                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; "
-                f"choose as many channels (--source {name}[1-{mine.channels}]), or enrol anew"
+                f"this enrolment was made with {described(mine)}; {source.name} has {described(other)}; take the "
+                f"same device, or as many of its channels (--source NAME[1-{mine.channels}]), or enrol anew"
             )
+        return fitted(source, self.device)
 
     def save(self, path: Path) -> None:
         """Write it as one file, whole or not at all."""
@@ -167,8 +168,8 @@ def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
         emg_TC = tensors[f"emg.{i}"]
         if emg_TC.ndim != 2 or emg_TC.shape[1] != device.channels or not np.isfinite(emg_TC).all():
             raise ValueError(f"take {i + 1} has EMG of shape {emg_TC.shape}, or values that are not finite")
-        if not 0 <= int(one["lead"]) < len(emg_TC):
-            raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}")
+        if not 0 <= int(one["lead"]) <= len(emg_TC) - int(LEAST_HOLD_S * device.emg_rate):
+            raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}, and is too short")
         numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
         takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
     return Enrolment(device, tuple(takes), tuple(str(name) for name in note.get("planned", ())))

@@ -81,7 +81,7 @@ class Now:
         left_s: seconds until the phase ends.
         phase_s: length of the phase, seconds.
         share: of all takes that is done, 0 to 1; it grows during a take.
-        note: why a take is made again, a sentence; empty where all is well.
+        note: why the take is made again, a sentence, until it is whole; empty where all is well.
     """
 
     phase: Phase
@@ -177,7 +177,7 @@ class Guide:
 
         Args:
             gesture: whose takes are all made again.
-            note: why, to be shown with the countdown.
+            note: why, to be shown until it is made.
 
         Raises:
             UserError: there is no gesture of that name.
@@ -246,8 +246,7 @@ class Guide:
         if self.phase == "ready":
             self._begin("hold")
         elif self.phase == "hold":
-            self._note = ""
-            prompt = self._todo.pop(0)
+            prompt, self._note = self._todo.pop(0), ""
             self.made.append(prompt)
             self._begin("relax")
             return prompt

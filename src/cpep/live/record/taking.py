@@ -17,6 +17,7 @@ from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
 from cpep.live.signals import Chunk, Source
+from cpep.live.sources.fit import origin
 from cpep.signal.quality import quality
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
@@ -158,9 +159,9 @@ class Taking:
 
 def follower(source: Source) -> Callable[[Cue], None]:
     """Return what has a simulated hand do what a person is asked to; a real one needs nothing."""
-    if not isinstance(source, Hand):
+    hand, attends = origin(source), False
+    if not isinstance(hand, Hand):
         return lambda cue: None
-    hand, attends = source, False
 
     def follow(cue: Cue) -> None:
         nonlocal attends
