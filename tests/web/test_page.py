@@ -135,7 +135,7 @@ def test_everything_moves(page):
     before = name.inner_text()
     page.wait_for_function("(before) => document.querySelector('.state .name').textContent !== before", arg=before)
     assert page.locator(".meter").get_attribute("aria-valuenow") == "93"
-    assert "channel 2: no signal" in page.locator(".emg .advice").text_content()
+    assert "Channel 2: no signal" in page.locator(".emg .advice").text_content()
 
 
 def test_a_page_asks_thirty_times_a_second_and_draws_as_often(page):

@@ -152,13 +152,13 @@ def advice(quality_C: Sequence[str]) -> list[str]:
     """Return a sentence for each kind of mark.
 
     >>> advice(("", "flat", "hum", "flat"))[0]
-    'channels 2, 4: no signal: press the electrode on'
+    'Channels 2, 4: no signal: press the electrode on.'
     """
     found = []
     for mark in dict.fromkeys(filter(None, quality_C)):
         which = [str(channel + 1) for channel, other in enumerate(quality_C) if other == mark]
-        listed = f"channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
-        found.append(f"{listed}: {MARKS[mark][1]}" if mark in MARKS else f"{listed}: {mark}")
+        listed = f"Channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
+        found.append(f"{listed}: {MARKS[mark][1] if mark in MARKS else mark}.")
     return found[:MOST_TOLD]
 
 

@@ -112,7 +112,7 @@ class Guide:
         self, plan: Plan, rate: float, made: Sequence[Prompt] = (), order: Sequence[Prompt] | None = None
     ) -> None:
         self.plan, self.sample, self.made = plan, 0, list(made)
-        self._rate, self._note = rate, ""
+        self._rate, self._note, self._missing = rate, "", 0
         order = order or [one for name in plan.gestures for one in self._prompts(name)]
         self._todo = [one for one in order if one not in self.made]
         self._begin("ready" if self._todo else "done")
@@ -167,8 +167,9 @@ class Guide:
     def lose(self, samples: int) -> None:
         """Let samples be lost: a take that they are missing in is made again, after another countdown."""
         self.sample += samples
-        if self.phase == "hold":
-            self._note = f"{samples / self._rate:.2g} s of the EMG were lost; this take is made again"
+        if self.phase == "hold" or (self.phase == "ready" and self._missing):
+            self._missing = samples + (self._missing if self.phase == "ready" else 0)
+            self._note = f"{self._missing / self._rate:.2g} s of the EMG were lost; this take is made again"
         if self.phase in ("ready", "hold"):
             self._begin("ready")
 
@@ -244,6 +245,7 @@ class Guide:
 
     def _next(self) -> Prompt | None:
         if self.phase == "ready":
+            self._missing = 0
             self._begin("hold")
         elif self.phase == "hold":
             prompt, self._note = self._todo.pop(0), ""

@@ -189,7 +189,7 @@ export default {
       if (Math.floor(view.time) !== this.scaled) {
         this.scaled = Math.floor(view.time);
         text(this.$refs.scale, `channel height ±${+this.emg.scale().toPrecision(3)} ${this.unit}`);
-        text(this.$refs.quality, view.advice.join(". "));
+        text(this.$refs.quality, view.advice.join(" "));
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
       this.$refs.prompt.show(view.prompt, palette);
