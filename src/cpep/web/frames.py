@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cpep.hand.kinematics import Hand
+from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.session import Session, View
 from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
@@ -131,7 +132,7 @@ class Live:
         """Return the nearest pose, or the drawing of what is recognised where that is no pose."""
         pose_J = view.pose_J
         if pose_J is None and view.state is not None:
-            pose_J = drawn(view.state.name)
+            pose_J = drawn(REST if view.state.name == UNKNOWN else view.state.name)
         return None if pose_J is None or self.no_hand else self.landmarks(pose_J)
 
     def landmarks(self, pose_J: FloatArray) -> list[float]:
