@@ -113,6 +113,10 @@ def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):  # n
         assert page.locator(NEW).inner_text() == "no gestures yet"
         assert "channels at 500 Hz" in page.locator(".source").inner_text()
         page.get_by_role("button", name="Start").press("Enter")
+        page.wait_for_function("document.activeElement.textContent === 'Redo'")
+        page.keyboard.press("Escape")
+        page.locator(".live:not(.prompting)").wait_for()
+        page.get_by_role("button", name="Start").press("Enter")
         card = page.locator(".card", has_text="fist")
         hold = ["hold", "fist"]
         wear(page, band, lambda: page.evaluate(PROMPT) == hold, 60)

@@ -64,7 +64,8 @@ export default {
       <section class="seen" aria-label="Hand">
         <h2>{{ handless ? "No hand" : mapless ? "Gesture" : "Nearest pose" }} <span v-if="!handless" class="hint">drag to turn</span></h2>
         <p v-if="handless" class="hint">{{ handless }}</p>
-        <canvas v-else ref="hand" class="hand" tabindex="0" role="img" aria-label="The nearest pose. Arrow keys turn it."></canvas>
+        <canvas v-else ref="hand" class="hand" tabindex="0" role="img"
+          :aria-label="(mapless ? 'The gesture.' : 'The nearest pose.') + ' Arrow keys turn it.'"></canvas>
       </section>
       <section v-if="!mapless" class="seen" aria-label="Map">
         <h2>Map of the book <span class="hint">○ now</span></h2>
