@@ -4,7 +4,6 @@ import numpy as np
 
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk
-from cpep.live.sources.registry import SOURCES, SourceKind
 
 DEVICE = Device(4, 500.0, "raw", "uV")
 GAINS = {"rest": (1, 1, 1, 1), "fist": (8, 6, 2, 2), "point": (2, 2, 9, 3), "wave": (1, 7, 1, 8)}
@@ -78,6 +77,3 @@ class BandSource:
 
     def close(self):
         self.closed = True
-
-
-SOURCES.add("band", SourceKind(("band:SEED",), lambda text, speed: BandSource(int(text))))

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, isnan
 from pathlib import Path
-from typing import IO
 
 from cpep.live.book.entries import REST
 from cpep.live.enrol.enroller import Enroller, Hand
-from cpep.live.enrol.enrolment import Enrolment
+from cpep.live.enrol.enrolment import Enrolment, reserved
 from cpep.live.enrol.gestures import described
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
 from cpep.live.signals import Chunk
-from cpep.runtime.locks import try_lock
 from cpep.types import UserError
 from cpep.web.book_store import name_of
 from cpep.web.enrol import Card
@@ -43,7 +41,7 @@ class EnrolStore:
         enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
         plan = plan or Plan()
         names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *plan.gestures)))
-        self.session, self._file = session, _own(path)
+        self.session, self._file = session, reserved(path)
         self._enroller = Enroller(
             path,
             session.source.device,
@@ -177,16 +175,3 @@ class EnrolStore:
     def _forget(self) -> None:
         if self._enroller.enrolled is None:
             self.session.enrolled(None)
-
-
-def _own(path: Path) -> IO[bytes]:
-    """Return an open file beside the enrolment's that keeps others from using it until this process ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f".{path.name}.lock").open("ab")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file with --enrolment") from error
-    if not try_lock(file):
-        file.close()
-        raise UserError(f"{path} is used by another cpep; end that one, or name another file with --enrolment")
-    return file

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from cpep.data.recording import Device
+from cpep.live.lsl import UNSTATED, monotonic, pylsl_module
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import described
-from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse
+from cpep.live.sources.device import described, in_the_sender
+from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse, way
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -25,7 +26,6 @@ WAIT_S = 0.1
 BUFFERED_S = 10
 MEASURE_S = 2.0
 """The rate of a stream that states none is measured for so long."""
-UNSTATED = ("", "none", "unknown", "n/a")
 MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
 """Units as MNE-LSL writes them: a power of ten of a volt."""
 
@@ -40,7 +40,7 @@ def open_lsl(what: str) -> Reconnecting:
         UserError: no such stream within 5 s, two of them, one of something else than EMG, or pylsl is missing.
     """
     asked = parse(what)
-    finder = Finder(_pylsl(), asked)
+    finder = Finder(pylsl_module(), asked)
     found = finder.first()
     name = f"lsl:{found.name()}"
 
@@ -71,6 +71,35 @@ def _assumed(asked: Asked, device: Device, name: str) -> str:
     return "; ".join(taken)
 
 
+def there(wait_s: float = 1.5) -> list[str]:
+    """Return a line for each stream of numbers on the network: what to write, and what the stream says of itself.
+
+    Raises:
+        UserError: pylsl is missing.
+    """
+    pylsl = pylsl_module()
+    found = [info for info in pylsl.resolve_streams(wait_s) if info.channel_format() != pylsl.cf_string]
+    lines = []
+    for info in found:
+        same = [one for one in found if one.name() == info.name()]
+        written = f"lsl:{info.name()}" if len(same) == 1 else way(info.name(), info, same)
+        inlet = pylsl.StreamInlet(info, recover=False)
+        with suppress(pylsl.util.LostError, pylsl.util.TimeoutError):  # of one that has ended
+            lines.append(f"{written}: {_says(inlet.info(timeout=AGAIN_S))}")
+        inlet.close_stream()
+    return sorted(lines)
+
+
+def _says(info: Any) -> str:
+    """Return what a stream says of itself, in words."""
+    rate = f"{info.nominal_srate():g} Hz" if info.nominal_srate() else "no regular rate"
+    try:
+        unit = _unit(info, "the stream") or "no unit"
+    except UserError:
+        unit = "a unit that is not known"
+    return f"{info.type() or 'no type'}, {info.channel_count()} channels, {rate}, {unit}, on {info.hostname()}"
+
+
 class Inlet:
     """One connection to a stream.
 
@@ -90,7 +119,7 @@ class Inlet:
     """
 
     def __init__(self, info: Any, name: str, asked: Asked, wait_s: float) -> None:
-        pylsl = _pylsl()
+        pylsl = pylsl_module()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
         rate, channels = asked.rate or info.nominal_srate(), info.channel_count()
@@ -107,10 +136,14 @@ class Inlet:
         if asked.unit and unit not in ("", asked.unit):
             raise UserError(f"{name} states {unit} as its unit; leave out unit={asked.unit}, or correct the stream")
         self.device = Device(channels, rate, "envelope" if asked.kind == "envelope" else "raw", unit or asked.unit)
-        remedy = f"correct the rate in the program that sends them, or write the real one, as {name},rate=500"
-        self._finder = LossFinder(rate, channels, name, remedy)
+        self._finder = LossFinder(
+            rate,
+            channels,
+            name,
+            lambda real: f"{in_the_sender(real)}, or write the real one, as {name},rate={real:.5g}",
+        )
         self._most = max(round(CHUNK_S * rate), 1)
-        self._now, self._late = pylsl.local_clock, (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._late = (pylsl.util.LostError, pylsl.util.TimeoutError)
         self._correction_s = nan
         self._correct()
 
@@ -129,7 +162,7 @@ class Inlet:
             return []
         found = self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T))
         self._correct()
-        later_s = self._correction_s + time.monotonic() - self._now()  # liblsl's clock, and Python's
+        later_s = monotonic(self._correction_s)
         return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
 
     def _without_rate(self, name: str) -> str:
@@ -170,7 +203,7 @@ class Markers:
     """
 
     def __init__(self, name: str) -> None:
-        pylsl = _pylsl()
+        pylsl = pylsl_module()
         info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"cpep-{name}")
         self._outlet = pylsl.StreamOutlet(info)
 
@@ -197,14 +230,6 @@ def _unit(info: Any, name: str) -> str:
     if len(stated) > 1:
         raise UserError(f"{name} has channels in {' and '.join(sorted(stated))}; send all of them in one unit")
     return stated.pop() if stated else ""
-
-
-def _pylsl() -> Any:
-    try:
-        import pylsl
-    except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, the library is not
-        raise UserError('LSL needs pylsl; install it with pip install "cpep[live]"') from error
-    return pylsl
 
 
 SOURCES.add(
