@@ -112,8 +112,8 @@ class Guide:
         self, plan: Plan, rate: float, made: Sequence[Prompt] = (), order: Sequence[Prompt] | None = None
     ) -> None:
         self.plan, self.sample, self.made = plan, 0, list(made)
-        self._rate = rate
-        self._say("")
+        self._rate, self._note = rate, ""
+        self._torn, self._missing = False, 0  # whether samples of a take itself are missing, and how many are
         order = order or [one for name in plan.gestures for one in self._prompts(name)]
         self._todo = [one for one in order if one not in self.made]
         self._begin("ready" if self._todo else "done")
@@ -265,7 +265,8 @@ class Guide:
 
     def _say(self, note: str) -> None:
         """Say why the next take is made again; nothing of it is lost so far."""
-        self._note, self._torn, self._missing = note, False, 0
+        self._note = note
+        self._torn, self._missing = False, 0
 
     def _begin(self, phase: Phase) -> None:
         seconds = {"ready": self.plan.ready_s, "hold": self.plan.hold_s, "relax": self.plan.relax_s}.get(phase, 0.0)
