@@ -16,7 +16,7 @@ CHECKED = 200
 
 
 class Quick(EMGClassifier):
-    """LibEMG's classifier with its majority vote for all windows at once; the first are compared with LibEMG's own."""
+    """LibEMG's classifier with its vote for all windows at once; the first are compared with its own."""
 
     def _majority_vote_helper(self, predictions):
         labels = np.unique(predictions)
