@@ -49,6 +49,9 @@ class Sender:
         skips: numbers that are never sent.
         units: of the channels, in the description; none are stated unless given.
         says: samples per second that the stream states; those that are sent unless given.
+
+    Attributes:
+        sent: samples so far, those that are skipped counted.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Sender:
         self.outlet = pylsl.StreamOutlet(info)
         self._clock, self._rate, self._channels = pylsl.local_clock, rate, channels
         self._first, self._skips, self._over = first, frozenset(skips), threading.Event()
+        self.sent = 0
         self._thread = threading.Thread(target=self._send)
         self._thread.start()
 
@@ -76,6 +80,7 @@ class Sender:
                 value = np.full(self._channels, self._first + number, np.float32).tolist()
                 self.outlet.push_sample(value, due)
             number += 1
+            self.sent = number
 
     def stop(self):
         """End the stream, as a program does that ends."""

@@ -41,7 +41,7 @@ def test_the_protocols_that_are_shipped_can_be_made():
     assert shipped() == ("follow", "free", "gestures")
     free, gestures, follow = (read_protocol(name) for name in ("free", "gestures", "follow"))
     assert math.isinf(free.seconds) and not free.follows
-    assert gestures.seconds == 6 * 5 * 6.5 and follow.seconds == 180 and follow.follows
+    assert gestures.seconds == 6 * 5 * 7.5 and follow.seconds == 180 and follow.follows
     for protocol in (gestures, follow):
         leader, found = led(protocol, [(round(protocol.seconds * RATE) + 1, 0)])
         assert leader.done and found[-1] == (round(protocol.seconds * RATE), Cue("end"))
@@ -117,6 +117,7 @@ def test_steps_follow_on_each_other(tmp_path):
         ('kind = "free"\nseconds = -3', r"'steps\[1\].seconds' is -3; it must be a positive number"),
         ('kind = "gestures"', r"'steps\[1\].names' is missing; it must be a list of names"),
         ('kind = "gestures"\nnames = ["a", "a"]', r"my.toml: 'steps\[1\]': a is asked for twice"),
+        ('kind = "gestures"\nnames = ["n/a"]', r"'steps\[1\]': 'n/a' is no name of a gesture in BIDS"),
         ('kind = "gestures"\nnames = ["a"]\nhold_s = 0.1', r"'steps\[1\]': takes of 0.1 s; give 1 to 30 s"),
         ('kind = "gestures"\nnames = ["a"]\nseed = 1.5', r"'steps\[1\].seed' is 1.5; it must be a whole"),
         ('kind = "follow"\ngestures = ["kick"]', r"'steps\[1\]': the drawn hand cannot show kick"),
@@ -130,10 +131,10 @@ def test_a_mistake_in_a_file_is_told_with_its_place(tmp_path, text, sentence):
 
 
 def test_a_protocol_that_is_not_there_is_refused():
-    with pytest.raises(UserError, match=r"--protocol fre: write follow, free, gestures, or the path of a file"):
-        read_protocol("fre")
+    with pytest.raises(UserError, match=r"--protocol gym: write follow, free, gestures, or the path of a file"):
+        read_protocol("gym")
 
 
 def test_a_protocol_knows_its_length():
     one = Gestures(read_protocol("gestures").steps[0].plan, read_protocol("gestures").steps[0].order[:4])
-    assert Protocol("x", (one, Free(10.0, "a"))).seconds == 4 * 6.5 + 10
+    assert Protocol("x", (one, Free(10.0, "a"))).seconds == 4 * 7.5 + 10

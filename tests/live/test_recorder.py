@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import cpep.live.record.finish as finishing
@@ -15,11 +15,12 @@ from cpep.data.readers.bids import read_recording
 from cpep.data.readers.bids_text import read_json
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device, Recording
+from cpep.live.book.entries import checked
 from cpep.live.record.about import About, PoseColumns
 from cpep.live.record.finish import Finished, finish, recover, unfinished
 from cpep.live.record.labels import asked
 from cpep.live.record.recorder import PREFIX, Recorder
-from cpep.live.record.rows import CHUNK, CHUNKS, EMG, POSE, PROMPTS, Prompt, pose_dtype
+from cpep.live.record.rows import CHUNK, CHUNKS, EMG, POSE, PROMPTS, Prompt, plain, pose_dtype
 from cpep.live.record.taken import read_taken
 from cpep.runtime import files as runtime_files
 from cpep.runtime.files import atomic_path
@@ -203,7 +204,7 @@ def test_two_recorders_never_mix(tmp_path):
     assert one.folder != other.folder and not unfinished(tmp_path)
     one.take(noise(40))
     other.take(noise(60, seed=1))
-    with pytest.raises(UserError, match="still being recorded"):
+    with pytest.raises(UserError, match="still being recorded, or added by another"):
         finish(one.folder)
     one.close()
     other.close()
@@ -300,3 +301,22 @@ def test_labels_follow_prompts_half_a_second_later():
     assert np.array_equal(found.repetition_P, repetition)
     again = asked([*prompts[:4], Prompt(900, 0, "redo", "fist"), *prompts[4:]], 1600, 100.0)
     assert not (again.label_P == 1).any() and not again.repetition_P[:900].any()
+
+
+NAMES = st.text("aZ9 -_/.ä漢'\"#n", min_size=1, max_size=12)
+
+
+@settings(max_examples=10, deadline=None)
+@example(texts=(" 01", "n/a1 ", " a"), gesture=" fist ")
+@example(texts=("A", "1", ""), gesture="n/a")
+@given(texts=st.tuples(NAMES, NAMES, NAMES), gesture=NAMES)
+def test_whatever_may_be_said_comes_back(tmp_path_factory, texts, gesture):
+    try:
+        about, name = About(texts[0], texts[1], "right", texts[2]), plain(checked(gesture))
+    except UserError:
+        return
+    home = tmp_path_factory.mktemp("said") / "set"
+    (file,) = finish(recorded(home, in_chunks(noise(300)), about, prompts=[(0, ("hold", gesture, 1))])).files
+    found = read_recording(file)
+    assert isinstance(found, Recording) and found.vocabulary[found.label_T.max()].lower() == name.lower()
+    assert (found.user, found.session) == (about.person, about.session)

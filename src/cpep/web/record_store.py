@@ -8,12 +8,12 @@ from contextlib import suppress
 from math import ceil, isfinite, isinf
 from pathlib import Path
 
-from cpep.live.poses.source import open_pose
-from cpep.live.record.about import LAST, About, PoseColumns
+from cpep.live.poses.source import PoseSource, open_pose
+from cpep.live.record.about import FOLLOW, LAST, About, PoseColumns
 from cpep.live.record.finish import finish, recover
 from cpep.live.record.protocol import Protocol, read_protocol, shipped
 from cpep.live.record.recorder import Recorder
-from cpep.live.record.taking import DRAWN, FOLLOW, PoseSource, Taking, follower
+from cpep.live.record.taking import DRAWN, Taking, follower
 from cpep.live.session import Session
 from cpep.live.signals import Chunk, Source
 from cpep.runtime.files import clock, read_json, write_json

@@ -137,8 +137,8 @@ def _record(folder: Path, about: About, text: str, protocol: Protocol, pose: str
 def _poses(text: str, protocol: Protocol, side: str) -> tuple[PoseSource | None, PoseColumns | None]:
     """Return where the pose comes from, and its columns; the drawn hand has no source."""
     from cpep.live.poses.source import open_pose
-    from cpep.live.record.about import PoseColumns
-    from cpep.live.record.taking import DRAWN, FOLLOW
+    from cpep.live.record.about import FOLLOW, PoseColumns
+    from cpep.live.record.taking import DRAWN
 
     if text in ("", FOLLOW):
         if text and not protocol.follows:

@@ -18,6 +18,8 @@ ABOUT = "about.json"
 LAST = ".cpep_last.json"
 """In the folder of a data set: what was answered for the last recording."""
 ARMS = ("right", "left")
+FOLLOW = "follow"
+"""Source of a pose: the drawn hand, which the person follows."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class About:
     notes: str = ""
 
     def __post_init__(self) -> None:
+        for what in ("person", "session", "notes"):
+            object.__setattr__(self, what, getattr(self, what).strip())
         for what, text in (("person", self.person), ("session", self.session)):
-            if not any(letter.isalnum() for letter in text):
+            if not any(letter.isalnum() for letter in text) or text.lower() == "n/a":
                 raise UserError(f"the {what} is {text!r}; give a name or a number, such as 01")
         if self.arm not in ARMS:
             raise UserError(f"the arm is {self.arm!r}; it must be right or left")

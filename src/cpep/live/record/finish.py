@@ -14,11 +14,11 @@ from cpep.data.bids.files import RANGE
 from cpep.data.bids.grow import Place, add, alone, places_for
 from cpep.data.readers.bids import read_recording
 from cpep.data.recording import Recording
-from cpep.live.record.about import ABOUT, Said
+from cpep.live.record.about import ABOUT, FOLLOW, Said
 from cpep.live.record.appending import make_safe
 from cpep.live.record.assemble import Piece, pieces_of
 from cpep.live.record.follow import Shift, shift_of
-from cpep.live.record.recorder import PREFIX, is_open
+from cpep.live.record.recorder import PREFIX, held, is_open
 from cpep.live.record.taken import Taken, read_taken
 from cpep.runtime.files import parse_json, write_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError
@@ -60,13 +60,16 @@ def finish(folder: Path) -> Finished:
         UserError: a recorder still writes the folder, the data set cannot be written, or what is read back is
             something else; the recorder's files are kept then.
     """
-    if is_open(folder):
-        raise UserError(f"{folder} is still being recorded; stop that first")
-    taken = read_taken(folder)
-    pieces, shift = pieces_of(taken, folder.name.removeprefix(PREFIX)), None
-    if pieces and taken.said.pose and taken.said.pose.source == "follow":
+    with held(folder):
+        return _finish(folder)
+
+
+def _finish(folder: Path) -> Finished:
+    taken, name = read_taken(folder), folder.name.removeprefix(PREFIX)
+    pieces, shift = pieces_of(taken, name), None
+    if pieces and taken.said.pose and taken.said.pose.source == FOLLOW:
         shift = shift_of([piece.recording for piece in pieces])
-        pieces = pieces_of(taken, folder.name.removeprefix(PREFIX), shift.shifted_ms / 1000)
+        pieces = pieces_of(taken, name, shift.shifted_ms / 1000)
     files = _add(folder, taken, pieces, shift) if pieces else ()
     done = folder.with_name(folder.name.replace(PREFIX, DONE, 1))
     folder.replace(done)

@@ -28,6 +28,7 @@ import numpy as np
 from cpep.data.readers.keys import Keys
 from cpep.live.enrol.guide import Plan, Prompt
 from cpep.live.poses.follow import USUAL, FollowScript
+from cpep.live.record.rows import plain
 from cpep.types import UserError, refuse_interpolation
 
 SHIPPED = Path(__file__).parent / "protocols"
@@ -157,7 +158,7 @@ def _free(keys: Keys) -> Free:
 
 
 def _gestures(keys: Keys) -> Gestures:
-    names = keys.listed("names", str)
+    names = tuple(plain(name) for name in keys.listed("names", str))
     if not names:
         keys.wrong("names", 'a list of names, such as ["fist", "point"]')
     repetitions = keys.number("repetitions", 5)

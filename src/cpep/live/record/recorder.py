@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +16,14 @@ from cpep.data.bids.grow import refuse_foreign
 from cpep.data.recording import Device
 from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
 from cpep.live.record.appending import Appending, make_safe
-from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, pose_row
+from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, plain, pose_row
 from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError
 from cpep.version import __version__
 
 PREFIX = ".recording-"
 """Begins the name of the folder of a recording that is not yet in the data set."""
-LOCK = "lock"
+LOCK, WAIT_S = "lock", 0.5
 
 
 class Recorder:
@@ -117,11 +119,13 @@ class Recorder:
             sample: number of the first sample, lost ones counted; the next one unless given.
 
         Raises:
-            UserError: the disk is full.
+            UserError: a name that BIDS cannot hold, or the disk is full.
         """
         assert phase in PHASES, phase
         with self._rest:
-            prompt = Prompt(self.samples if sample is None else sample, time.monotonic(), phase, name, repetition)
+            prompt = Prompt(
+                self.samples if sample is None else sample, time.monotonic(), phase, plain(name), repetition
+            )
             self._appending.add(prompts=prompt.line())
 
     def frame(self, stamp_s: float, pose_J: FloatArray | None) -> None:
@@ -154,6 +158,27 @@ class Recorder:
             self._appending.close()
         finally:
             self._lock.close()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder of a recorder that is closed, so that no other process adds the recording to its data set, too.
+
+    Raises:
+        UserError: a recorder still writes it, or another process holds it, or is done with it.
+    """
+    try:
+        with (folder / LOCK).open("ab") as file:
+            until = time.monotonic() + WAIT_S  # ``is_open`` holds it for a moment
+            while not try_lock(file):
+                if time.monotonic() > until:
+                    raise UserError(f"{folder} is still being recorded, or added by another process")
+                time.sleep(0.01)
+            if not (folder / ABOUT).is_file():
+                raise UserError(f"{folder} is there no more; another process has added it")
+            yield
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is there no more; another process has added it") from error
 
 
 def is_open(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from cpep.hand.joints import JOINTS
 from cpep.live.enrol.enroller import Hand
 from cpep.live.poses.source import PoseSource
-from cpep.live.record.about import PoseColumns
+from cpep.live.record.about import FOLLOW, PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
@@ -22,7 +22,6 @@ from cpep.signal.quality import quality
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 
-FOLLOW = "follow"
 DRAWN = PoseColumns(tuple(JOINTS), "rad", "", FOLLOW)
 """Columns of the drawn hand."""
 JUDGED_S = 2.0
