@@ -7,6 +7,7 @@ from math import isnan
 import numpy as np
 import pytest
 
+from cpep.cli.main import main
 from cpep.data.recording import Device
 from cpep.live.signals import Event
 from cpep.live.sources.fit import fitted, told
@@ -226,6 +227,16 @@ def test_two_streams_of_one_name_are_asked_about(sender, name, several):
     assert source.device.channels == 4
     source.close()
     left.stop()
+
+
+def test_streams_that_are_there_are_listed(sender, name, monkeypatch, capsys):
+    sender(units=["mV"] * 4)
+    assert main(["sources"]) == 0
+    out = capsys.readouterr().out
+    assert "  replay:PATH\n" in out and f"  lsl:{name}: EMG, 4 channels, 200 Hz, mV, on " in out
+    monkeypatch.setitem(__import__("sys").modules, "pylsl", None)
+    assert main(["sources"]) == 0
+    assert 'not looked for: LSL needs pylsl; install it with pip install "cpep[live]".' in capsys.readouterr().out
 
 
 def test_a_stream_that_began_anew_is_one(sender, name, several):

@@ -89,10 +89,7 @@ def test_events_are_published_over_lsl(made, every_second, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (
-            ["--source", "serial:x"],
-            "--source serial:x: there is no source and no module serial; write brainflow:BOARD, ",
-        ),
+        (["--source", "serial:x"], "--source serial:x: there is no source and no module serial; write "),
         (["--source", "replay:nowhere"], "nowhere does not exist"),
         (["--speed", "-1"], "--speed -1"),
         (["--calibrate", "nowhere"], "nowhere does not exist"),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cpep.data.recording import Device
 from cpep.signal.rate import same_rate
 from cpep.types import UserError
 
-REMEDY = "correct the rate in the program that sends them"
+
+def in_the_sender(measured_rate: float) -> str:
+    """Return what to do where the real rate is another one than a source says."""
+    return "correct the rate in the program that sends them"
 
 
 def described(device: Device) -> str:
@@ -19,14 +24,16 @@ def described(device: Device) -> str:
     return f"{device.channels} channels of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"
 
 
-def refuse_other_pace(name: str, rate: float, measured_rate: float, remedy: str = REMEDY) -> None:
+def refuse_other_pace(
+    name: str, rate: float, measured_rate: float, remedy: Callable[[float], str] = in_the_sender
+) -> None:
     """Check that a source sends as many samples as it says.
 
     Args:
         name: of the source, for the sentence of an error.
         rate: what it says, samples per second.
         measured_rate: by the stamps of its samples.
-        remedy: what to do.
+        remedy: from the measured rate to what can be done.
 
     Raises:
         UserError: they differ by more than half a per cent.
@@ -34,5 +41,5 @@ def refuse_other_pace(name: str, rate: float, measured_rate: float, remedy: str 
     if not same_rate(rate, measured_rate):
         raise UserError(
             f"{name} says that it has {rate:g} samples a second, and its samples are stamped as {measured_rate:.5g} "
-            f"a second; {remedy}, or see why samples are lost on the way"
+            f"a second; {remedy(measured_rate)}, or see why samples are lost on the way"
         )

@@ -14,8 +14,8 @@ from cpep.data.recording import Device
 from cpep.live.lsl import UNSTATED, monotonic, pylsl_module
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import described
-from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse
+from cpep.live.sources.device import described, in_the_sender
+from cpep.live.sources.lsl_find import AGAIN_S, FIND_S, Asked, Finder, parse, way
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -71,6 +71,35 @@ def _assumed(asked: Asked, device: Device, name: str) -> str:
     return "; ".join(taken)
 
 
+def there(wait_s: float = 1.5) -> list[str]:
+    """Return a line for each stream of numbers on the network: what to write, and what the stream says of itself.
+
+    Raises:
+        UserError: pylsl is missing.
+    """
+    pylsl = pylsl_module()
+    found = [info for info in pylsl.resolve_streams(wait_s) if info.channel_format() != pylsl.cf_string]
+    lines = []
+    for info in found:
+        same = [one for one in found if one.name() == info.name()]
+        written = f"lsl:{info.name()}" if len(same) == 1 else way(info.name(), info, same)
+        inlet = pylsl.StreamInlet(info, recover=False)
+        with suppress(pylsl.util.LostError, pylsl.util.TimeoutError):  # of one that has ended
+            lines.append(f"{written}: {_says(inlet.info(timeout=AGAIN_S))}")
+        inlet.close_stream()
+    return sorted(lines)
+
+
+def _says(info: Any) -> str:
+    """Return what a stream says of itself, in words."""
+    rate = f"{info.nominal_srate():g} Hz" if info.nominal_srate() else "no regular rate"
+    try:
+        unit = _unit(info, "the stream") or "no unit"
+    except UserError:
+        unit = "a unit that is not known"
+    return f"{info.type() or 'no type'}, {info.channel_count()} channels, {rate}, {unit}, on {info.hostname()}"
+
+
 class Inlet:
     """One connection to a stream.
 
@@ -107,8 +136,12 @@ class Inlet:
         if asked.unit and unit not in ("", asked.unit):
             raise UserError(f"{name} states {unit} as its unit; leave out unit={asked.unit}, or correct the stream")
         self.device = Device(channels, rate, "envelope" if asked.kind == "envelope" else "raw", unit or asked.unit)
-        remedy = f"correct the rate in the program that sends them, or write the real one, as {name},rate=500"
-        self._finder = LossFinder(rate, channels, name, remedy)
+        self._finder = LossFinder(
+            rate,
+            channels,
+            name,
+            lambda real: f"{in_the_sender(real)}, or write the real one, as {name},rate={real:.5g}",
+        )
         self._most = max(round(CHUNK_S * rate), 1)
         self._late = (pylsl.util.LostError, pylsl.util.TimeoutError)
         self._correction_s = nan

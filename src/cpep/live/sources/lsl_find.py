@@ -162,17 +162,23 @@ def _question(asked: Asked, alive: list[Any]) -> str:
     listed = "; ".join(
         f"{_described(info)}, source_id {info.source_id() or '(none)'}, on {info.hostname()}" for info in infos
     )
-    ways = [_way(asked, info, infos) for info in infos]
+    ways = [way(asked.text, info, infos) for info in infos]
     do = f"write {' or '.join(ways)}" if all(ways) else "give them different names or source_ids, and ask for one"
     return f"{len(infos)} streams of LSL have {asked}: {listed}; {do}"
 
 
-def _way(asked: Asked, info: Any, all_of_them: list[Any]) -> str:
-    """Return what names one of several streams; empty where nothing does."""
+def way(text: str, info: Any, all_of_them: list[Any]) -> str:
+    """Return what to write for one of several streams; empty where nothing tells them apart.
+
+    Args:
+        text: what all of them fit, without ``lsl:``.
+        info: the one that is meant.
+        all_of_them: as pylsl found them.
+    """
     for key in ("source_id", "hostname", "name"):
         value = str(getattr(info, key)())
         if value and [str(getattr(one, key)()) for one in all_of_them].count(value) == 1:
-            return f"lsl:{asked.text},{key}={value}" if key != "name" else f"lsl:{value}"
+            return f"lsl:{text},{key}={value}" if key != "name" else f"lsl:{value}"
     return ""
 
 

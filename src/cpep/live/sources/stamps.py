@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cpep.live.signals import Chunk
-from cpep.live.sources.device import REMEDY, refuse_other_pace
+from cpep.live.sources.device import in_the_sender, refuse_other_pace
 from cpep.signal.timeline import Timeline
 from cpep.types import FloatArray, IntArray
 
@@ -20,10 +22,12 @@ class LossFinder:
         rate: nominal samples per second.
         channels: of the samples.
         name: of the source, for sentences.
-        remedy: what to do where the real rate is another one than the nominal.
+        remedy: from the measured rate to what can be done where it is another one than the nominal.
     """
 
-    def __init__(self, rate: float, channels: int, name: str = "the source", remedy: str = REMEDY) -> None:
+    def __init__(
+        self, rate: float, channels: int, name: str = "the source", remedy: Callable[[float], str] = in_the_sender
+    ) -> None:
         self.timeline, self._name, self._remedy, self._judged = Timeline(rate), name, remedy, False
         self._emg_TC, self._stamp_T = np.zeros((0, channels), np.float32), np.zeros(0)
 
