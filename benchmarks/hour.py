@@ -19,6 +19,7 @@ from cpep.live.book.book import GestureBook
 from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, State, StreamStep
+from cpep.live.sources.fit import fitted
 from cpep.live.sources.registry import open_source
 from cpep.live.stream import EmgStream
 from cpep.share.demo import demo_paths
@@ -70,8 +71,8 @@ class Hour(Observer):
 def main(speed: float = 20.0, seconds: float = 3600.0) -> None:
     checkpoint, book = demo_paths()
     model = load(checkpoint)
-    source = open_source("sim", model.card.device, speed)
-    hour = Hour(source.rate, seconds)
+    source = fitted(open_source("sim", speed), model.card.device)
+    hour = Hour(source.device.emg_rate, seconds)
     loop = Loop(EmgStream(model), Recogniser(GestureBook.load(book, model)), hour)
     for chunk in source.chunks():
         loop.take(chunk)

@@ -10,6 +10,7 @@ import pytest
 
 from cpep.data.recording import Device
 from cpep.live.sources.brainflow import Board, _brainflow
+from cpep.live.sources.fit import fitted
 from cpep.live.sources.registry import open_source
 from cpep.types import UserError
 
@@ -37,8 +38,8 @@ def read(source, samples, at=None):
 
 
 def test_the_synthetic_board_is_read_at_its_rate_without_a_loss():
-    source = open_source("brainflow:synthetic", DEVICE)
-    assert (source.name, source.channels, source.rate) == ("brainflow:synthetic", 16, 250.0)
+    source = open_source("brainflow:synthetic")
+    assert (source.name, source.device) == ("brainflow:synthetic", DEVICE)
     start = time.monotonic()
     chunks = read(source, 400)
     assert 1.2 < time.monotonic() - start < 2.2
@@ -48,7 +49,7 @@ def test_the_synthetic_board_is_read_at_its_rate_without_a_loss():
 
 
 def test_a_session_that_breaks_is_begun_again(board_shim):
-    source, broken = open_source("brainflow:synthetic", DEVICE), []
+    source, broken = open_source("brainflow:synthetic"), []
 
     def at(have):
         if have > 100 and not broken:
@@ -67,7 +68,7 @@ def test_a_session_that_breaks_is_begun_again(board_shim):
 @pytest.mark.parametrize("text", ["Synthetic", "-1", "synthetic,serial_port=x,ip_port=3,master_board=-1"])
 def test_a_board_by_name_or_number_is_released_when_the_source_is_closed(text):
     for _ in range(2):  # a second session of a board that is still open is refused
-        read(open_source(f"brainflow:{text}", DEVICE), 10)
+        read(open_source(f"brainflow:{text}"), 10)
 
 
 @pytest.mark.parametrize(
@@ -86,29 +87,31 @@ def test_a_board_by_name_or_number_is_released_when_the_source_is_closed(text):
 )
 def test_what_brainflow_does_not_know_is_refused(text, said):
     with pytest.raises(UserError, match=said):
-        open_source(f"brainflow:{text}", DEVICE)
+        open_source(f"brainflow:{text}")
 
 
 def test_another_device_and_one_that_does_not_answer_are_refused():
-    with pytest.raises(UserError, match=r"trained on 8 channels .*; brainflow:synthetic has 16 channels at 250 Hz"):
-        open_source("brainflow:synthetic", replace(DEVICE, channels=8))
+    with pytest.raises(
+        UserError, match=r"trained on 8 channels .*; brainflow:synthetic has 16 channels of raw EMG at 250 Hz"
+    ):
+        fitted(open_source("brainflow:synthetic"), replace(DEVICE, channels=8))
     with pytest.raises(UserError, match="brainflow:cyton does not answer"):
-        open_source("brainflow:cyton,serial_port=/dev/none", replace(DEVICE, channels=8))
+        open_source("brainflow:cyton,serial_port=/dev/none")
 
 
 def test_microvolts_of_a_board_are_converted_and_counts_refused():
-    first = read(open_source("brainflow:synthetic", DEVICE), 20)
-    millivolts = read(open_source("brainflow:synthetic", replace(DEVICE, emg_unit="mV")), 20)
+    first = read(open_source("brainflow:synthetic"), 20)
+    millivolts = read(fitted(open_source("brainflow:synthetic"), replace(DEVICE, emg_unit="mV")), 20)
     small, large = (np.concatenate([chunk.emg_TC for chunk in chunks]).std() for chunks in (millivolts, first))
     assert small < large / 100
     with pytest.raises(UserError, match="trained with EMG in count; brainflow:synthetic has EMG in uV"):
-        open_source("brainflow:synthetic", replace(DEVICE, emg_unit="count"))
+        fitted(open_source("brainflow:synthetic"), replace(DEVICE, emg_unit="count"))
 
 
 def test_without_the_package_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "brainflow", None)
     with pytest.raises(UserError, match=r'pip install "cpep\[brainflow\]"'):
-        open_source("brainflow:synthetic", DEVICE)
+        open_source("brainflow:synthetic")
 
 
 class Shim:

@@ -11,12 +11,14 @@ from cpep.checkpoints.embed import embed_emg
 from cpep.checkpoints.registry import make_card
 from cpep.config.presets import preset
 from cpep.data.readers.folder import find_recordings
+from cpep.data.recording import Device
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
 from cpep.live.book.book import GestureBook
 from cpep.live.session import Session
 from cpep.live.signals import Chunk
+from cpep.live.sources.fit import fitted
 from cpep.live.sources.registry import open_source
 from cpep.live.sources.replay import emg_of_person
 from cpep.live.store_stream import embed_streamed
@@ -127,7 +129,7 @@ def test_a_replay_in_another_unit_of_volts_is_converted(build, tmp_path, kind):
     millivolts = model.in_unit("mV")
     parts = {}
     for one in (model, millivolts):
-        source = open_source(f"replay:{folder / 'S1.npz'}", one.card.device, 0)
+        source = fitted(open_source(f"replay:{folder / 'S1.npz'}", 0), one.card.device)
         parts[one] = np.concatenate([chunk.emg_TC for chunk in source.chunks()])
     assert parts[millivolts].dtype == np.float32
     np.testing.assert_allclose(parts[millivolts], parts[model] / 1000, rtol=1e-6)
@@ -138,7 +140,7 @@ def test_a_replay_in_another_unit_of_volts_is_converted(build, tmp_path, kind):
 class Silent:
     """A source without a sample."""
 
-    name, channels, rate = "silent", CHANNELS, float(RATE)
+    name, device = "silent", Device(CHANNELS, float(RATE), "raw", "")
 
     def chunks(self):
         return iter(())
@@ -160,4 +162,4 @@ def test_what_is_drawn_is_conditioned_and_what_is_judged_is_not(build, raw):
 def test_a_replay_that_was_filtered_before_is_not_filtered_again(build, tmp_path):
     folder = write_raw_people(tmp_path, users=1, rounds=1, highpass=0)
     with pytest.raises(UserError, match=r"S1\.npz says that its EMG was filtered before.*; give EMG"):
-        open_source(f"replay:{folder / 'S1.npz'}", build(*ENERGIES).card.device, 0)
+        fitted(open_source(f"replay:{folder / 'S1.npz'}", 0), build(*ENERGIES).card.device)

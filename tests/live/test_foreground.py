@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cpep.data.recording import Device
 from cpep.live.foreground import Foreground
 from cpep.live.signals import Chunk, Event, State, StreamStep
 
@@ -12,7 +13,7 @@ RATE = 100.0
 class Source:
     """Plays given chunks; a number of samples each, or (samples, lost)."""
 
-    name, channels, rate = "lab", 2, RATE
+    name, device = "lab", Device(2, RATE, "raw", "")
 
     def __init__(self, *plan):
         self.plan, self.closed = [part if isinstance(part, tuple) else (part, 0) for part in plan], False
@@ -68,7 +69,7 @@ def run():
 def test_events_are_told_and_counted(run):
     made, told, said = run(100, 100, 100, 100)
     assert [event.time_s for event in told] == [2.0, 4.0]
-    assert said == ["lab: 2 channels at 100 Hz"]
+    assert said == ["lab: 2 channels of raw EMG at 100 Hz"]
     assert made.summary() == "4.0 s, 2 events, 0 samples lost"
 
 

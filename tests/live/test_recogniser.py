@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cpep.live.book.calibration import Calibration
 from cpep.live.recogniser import Pace, Recogniser
 from cpep.types import UserError
 
@@ -14,7 +13,7 @@ NAMES = ("rest", "fist", "ok")
 
 @pytest.fixture
 def book():
-    return SimpleNamespace(names=NAMES, entries=NAMES, rest=0, calibration=Calibration(threshold=0.4))
+    return SimpleNamespace(names=NAMES, rest=0, threshold=0.4, pace=None)
 
 
 def run(book, script, pace=None):
@@ -101,6 +100,6 @@ def test_a_flicker_of_energy_is_no_movement(book):
 
 
 def test_an_empty_book_is_refused(book):
-    book.entries = ()
+    book.names = ()
     with pytest.raises(UserError, match="the book is empty"):
         Recogniser(book)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from cpep.data.recording import Device
 from cpep.live.book.book import GestureBook
 from cpep.live.session import Session, map_of
 from cpep.live.signals import Chunk
@@ -18,7 +19,7 @@ from cpep.types import UserError
 class Recorded:
     """A source that delivers an array, and then waits to be closed."""
 
-    name, channels, rate = "recorded", 16, 2000.0
+    name, device = "recorded", Device(16, 2000.0, "raw", "")
 
     def __init__(self, emg_TC, error=""):
         self.emg_TC, self.error, self.closed = emg_TC, error, threading.Event()

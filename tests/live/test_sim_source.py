@@ -7,7 +7,6 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from cpep.data.readers.emg2pose import DEVICE
 from cpep.live.sources.registry import open_source
 from cpep.live.sources.sim import SimulatedHand
 from cpep.simulate.gestures import GESTURES
@@ -38,7 +37,7 @@ def play(source, seconds, asked):
 
 @pytest.fixture(scope="module")
 def played():
-    return play(open_source("sim:1", DEVICE, 0), 60, WISHES)
+    return play(open_source("sim:1", 0), 60, WISHES)
 
 
 def test_it_goes_on_over_takes_with_rests_in_between(played):
@@ -73,7 +72,7 @@ def test_an_interruption_does_not_tear_the_signal(played):
 
 
 def test_the_next_take_is_made_while_one_is_played():
-    source = SimulatedHand(DEVICE, 1, 1.0)
+    source = SimulatedHand(1, 1.0)
     chunks = source.chunks()
     next(chunks)
     ready, _ = wait([source._next], timeout=20)  # nobody asks for more of the stream meanwhile
@@ -83,7 +82,7 @@ def test_the_next_take_is_made_while_one_is_played():
 
 
 def test_its_thread_ends_with_it():
-    hand = SimulatedHand(DEVICE, 1, 0)
+    hand = SimulatedHand(1, 0)
     chunks = hand.chunks()
     next(chunks)
     (maker,) = hand._maker._threads
@@ -95,7 +94,7 @@ def test_its_thread_ends_with_it():
 
 
 def test_what_cannot_be_made_is_refused():
-    hand = SimulatedHand(DEVICE)
+    hand = SimulatedHand()
     for name, pose, said in (
         ("wave", None, "no gesture wave; it has fist, spread"),
         ("x", np.zeros(7), r"shape \(7,\); give 20"),

@@ -10,7 +10,7 @@ import pytest
 from cpep.data.readers.emg2pose import DEVICE, read_recording, write_recording
 from cpep.data.recording import Device
 from cpep.live.sources.clock import PlaybackClock
-from cpep.live.sources.device import refuse_other
+from cpep.live.sources.fit import Fitted, fitted
 from cpep.live.sources.registry import forms, open_source
 from cpep.live.sources.replay import Replay, emg_of_person
 from cpep.types import UserError
@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 
 def test_replay_plays_every_sample_of_one_person_with_a_gap_between_files(folder):
-    source = open_source(f"replay:{folder}", DEVICE, 0)
+    source = open_source(f"replay:{folder}", 0)
     chunks = list(source.chunks())
     first, second = read_recording(folder / "a.hdf5"), read_recording(folder / "c.hdf5")
     wanted_TC = np.concatenate([first.emg_TC, second.emg_TC[:, second.mirror]])
@@ -47,48 +47,51 @@ def test_replay_plays_every_sample_of_one_person_with_a_gap_between_files(folder
 
 
 def test_replay_of_a_named_person_and_of_one_file(folder):
-    (bob,) = {len(list(Replay(path, DEVICE, 0, user).chunks())) for path, user in (
+    (bob,) = {len(list(Replay(path, 0, user).chunks())) for path, user in (
         (folder, "bob"), (folder / "b.hdf5", ""),
     )}  # fmt: skip
     assert bob == 26
-    assert len(list(open_source(f"replay:{folder},user=bob", DEVICE, 0).chunks())) == 26
+    assert len(list(open_source(f"replay:{folder},user=bob", 0).chunks())) == 26
     with pytest.raises(UserError, match="no recording of eve"):
-        open_source(f"replay:{folder},user=eve", DEVICE)
+        open_source(f"replay:{folder},user=eve")
 
 
 def test_replay_of_any_layout(tmp_path):
     emg_TC = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     sidecar = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "u"}
     path = write_generic(tmp_path, sidecar, emg=emg_TC)
-    chunks = list(open_source(f"replay:{path}", SMALL, 0).chunks())
+    chunks = list(open_source(f"replay:{path}", 0).chunks())
     np.testing.assert_array_equal(np.concatenate([chunk.emg_TC for chunk in chunks]), emg_TC)
 
 
 @pytest.mark.parametrize(
     ("device", "said"),
     [
-        (SMALL, r"4 channels of raw EMG at 200 Hz; .*a\.hdf5 has 16 channels of raw EMG at 2000 Hz"),
-        (replace(DEVICE, emg_rate=1000.0), "16 channels of raw EMG at 1000 Hz; .* at 2000 Hz"),
+        (SMALL, r"4 channels of raw EMG at 200 Hz in uV; replay:.* has 16 channels of raw EMG at 2000 Hz"),
+        (replace(DEVICE, emg_rate=1000.0), "16 channels of raw EMG at 1000 Hz in noise_sd; .* at 2000 Hz"),
         (replace(DEVICE, emg_kind="envelope"), "envelope EMG .* raw EMG"),
     ],
 )
 def test_another_device_is_refused(folder, device, said):
     with pytest.raises(UserError, match=said):
-        open_source(f"replay:{folder}", device)
-    with pytest.raises(UserError, match=said.replace(r".*a\.hdf5", "sim:0")):
-        open_source("sim", device)
+        fitted(open_source(f"replay:{folder}"), device)
+    with pytest.raises(UserError, match=said.replace("replay:.*", "sim:0")):
+        fitted(open_source("sim"), device)
 
 
 def test_another_unit_is_refused_where_both_are_known(folder):
     microvolts = replace(DEVICE, emg_unit="uV")
     for source in (f"replay:{folder}", "sim"):
         with pytest.raises(UserError, match=r"EMG in uV; .* has EMG in noise_sd; convert to uV"):
-            open_source(source, microvolts)
+            fitted(open_source(source), microvolts)
     with pytest.raises(UserError, match="EMG in uV"):
         emg_of_person(folder, microvolts)
-    open_source(f"replay:{folder}", replace(DEVICE, emg_unit=""))
-    refuse_other(microvolts, "a source whose rate differs in the eighth digit", 16, 1999.9999)
-    refuse_other(microvolts, "a source that does not say its unit", 16, 2000.0)
+    source = open_source("sim")
+    assert fitted(source, replace(DEVICE, emg_unit="")) is source
+    source.device = replace(microvolts, emg_rate=1999.9999)  # a rate that differs in the eighth digit
+    assert fitted(source, microvolts).device == microvolts
+    source.device = replace(DEVICE, emg_unit="")
+    assert not isinstance(fitted(source, microvolts), Fitted)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +99,20 @@ def test_another_unit_is_refused_where_both_are_known(folder):
 )
 def test_a_wrong_text_is_told_what_can_be_written(text):
     with pytest.raises(UserError) as error:
-        open_source(text, DEVICE)
+        open_source(text)
     assert all(form in str(error.value) for form in forms())
 
 
 @pytest.mark.parametrize("text", ["lsl:x", "brainflow:synthetic"])
 def test_a_device_has_a_pace_of_its_own(text):
     with pytest.raises(UserError, match="pace of its own"):
-        open_source(text, DEVICE, 2.0)
+        open_source(text, 2.0)
 
 
 @pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
 def test_a_senseless_speed_is_refused(folder, speed):
     with pytest.raises(UserError, match="--speed"):
-        open_source(f"replay:{folder}", DEVICE, speed)
+        open_source(f"replay:{folder}", speed)
 
 
 class Clock:
@@ -149,19 +152,19 @@ def test_pace_makes_up_for_a_reader_who_was_late(monkeypatch):
 
 def test_real_time_is_real(folder):
     start = time.monotonic()
-    chunks = list(Replay(folder / "a.hdf5", DEVICE).chunks())
+    chunks = list(Replay(folder / "a.hdf5").chunks())
     assert len(chunks) == 26 and time.monotonic() - start == pytest.approx(0.505, abs=0.1)
 
 
 def test_close_ends_a_wait_at_once(folder):
-    source = Replay(folder, DEVICE, speed=0.01)
+    source = Replay(folder, speed=0.01)
     Timer(0.1, source.close).start()
     start = time.monotonic()
     assert list(source.chunks()) == [] and time.monotonic() - start < 1
 
 
 def test_close_ends_what_does_not_wait(folder):
-    source = Replay(folder, DEVICE, 0)
+    source = Replay(folder, 0)
     chunks = source.chunks()
     next(chunks)
     source.close()

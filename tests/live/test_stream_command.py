@@ -48,7 +48,7 @@ def test_events_are_printed_as_lines(made, every_second, capsys):
     assert main(["stream", *made, "--source", "sim:3", "--speed", "0", "--seconds", "3"]) == 0
     out, err = capsys.readouterr()
     assert out.split("\n") == ["     1.00 s  fist  0.91", "     2.00 s  fist  0.91", "     3.00 s  fist  0.91", ""]
-    assert err.split("\n") == ["sim:3: 16 channels at 2000 Hz", "3.0 s, 3 events, 0 samples lost", ""]
+    assert err.split("\n") == ["sim:3: 16 channels of raw EMG at 2000 Hz in noise_sd", "3.0 s, 3 events, 0 samples lost", ""]
 
 
 def test_json_holds_one_event_a_line(made, every_second, capsys):

@@ -8,16 +8,15 @@ import numpy as np
 
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk
-from cpep.live.sources.device import refuse_other
 from cpep.live.sources.registry import SOURCES, SourceKind
 
 
 class Tone:
     """Plays a tone of so many Hz for three seconds; a tenth of a second in the middle is lost."""
 
-    def __init__(self, text: str, device: Device, speed: float) -> None:
-        self.name, self.channels, self.rate = f"tone:{text}", 16, 2000.0
-        refuse_other(device, self.name, self.channels, self.rate, "raw")
+    def __init__(self, text: str, speed: float) -> None:
+        self.name = f"tone:{text}"
+        self.device = Device(channels=16, emg_rate=2000.0, emg_kind="raw", emg_unit="noise_sd")
         self.closed, self.hz = False, float(text)
 
     def chunks(self) -> Iterator[Chunk]:
@@ -26,8 +25,8 @@ class Tone:
                 return
             if 3000 <= first < 3200:
                 continue
-            time_T1 = np.arange(first, first + 40)[:, None] / self.rate
-            emg_TC = np.sin(2 * np.pi * self.hz * time_T1) * np.ones(self.channels)
+            time_T1 = np.arange(first, first + 40)[:, None] / self.device.emg_rate
+            emg_TC = np.sin(2 * np.pi * self.hz * time_T1) * np.ones(self.device.channels)
             yield Chunk(emg_TC.astype(np.float32), lost=200 if first == 3200 else 0)
 
     def close(self) -> None:

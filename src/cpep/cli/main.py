@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.cli.commands import baselines, books, export, live, push, recordings, serve, stages, submit, tables
+from cpep.cli.commands import baselines, books, enrol, export, live, push, recordings, serve, stages, submit, tables
 from cpep.cli.commands.options import TOGETHER
 from cpep.runtime import distributed
 from cpep.types import UserError, refuse_interpolation
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "evaluate": tables.evaluate,
     "embed": tables.embed,
     "serve": serve.serve,
+    "enrol": enrol.enrol,
     "stream": live.stream,
     "book": books.book,
     "evaluate-live": books.evaluate_live,

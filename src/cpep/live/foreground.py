@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from cpep.live.loop import Loop, Observer
+from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
-from cpep.live.stream import EmgStream
+from cpep.live.sources.device import described
 
 
 class Foreground(Observer):
@@ -15,8 +15,8 @@ class Foreground(Observer):
 
     Args:
         source: of EMG.
-        stream: of the checkpoint.
-        recogniser: of the book.
+        stream: makes steps of its chunks.
+        recogniser: of these steps.
         tell: called with every event.
         say: called with a sentence when the source is connected, lost or back, and when samples were lost.
     """
@@ -24,7 +24,7 @@ class Foreground(Observer):
     def __init__(
         self,
         source: Source,
-        stream: EmgStream,
+        stream: Steps,
         recogniser: Recogniser,
         tell: Callable[[Event], None],
         say: Callable[[str], None],
@@ -33,19 +33,24 @@ class Foreground(Observer):
         self.events = 0
         self._tell, self._say, self._away, self._end = tell, say, 0, float("inf")
 
-    def run(self, seconds: float = float("inf")) -> None:
+    def run(self, seconds: float = float("inf"), chunks: Iterable[Chunk] | None = None) -> None:
         """Read, for so many seconds of the stream.
+
+        Args:
+            seconds: until the source is closed.
+            chunks: of the source, where somebody has read part of them already.
 
         Raises:
             UserError: what is wrong with the source.
         """
-        source, self._end = self.source, seconds * self.source.rate
-        self._say(f"{source.name}: {source.channels} channels at {source.rate:g} Hz")
-        self.loop.run(source.chunks())
+        source, self._end = self.source, seconds * self.source.device.emg_rate
+        if chunks is None:
+            self._say(f"{source.name}: {described(source.device)}")
+        self.loop.run(source.chunks() if chunks is None else chunks)
 
     def summary(self) -> str:
         """Return one line: seconds of the stream, events, lost samples."""
-        seconds = self.loop.stream.sample / self.source.rate
+        seconds = self.loop.stream.sample / self.source.device.emg_rate
         return f"{seconds:.1f} s, {_counted(self.events, 'event')}, {_counted(self.loop.lost, 'sample')} lost"
 
     def on_chunk(self, chunk: Chunk) -> None:
@@ -69,7 +74,7 @@ class Foreground(Observer):
             self._tell(state.event)
 
     def _in_seconds(self, samples: int) -> str:
-        return f"{samples / self.source.rate:.3g} s"
+        return f"{samples / self.source.device.emg_rate:.3g} s"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Protocol
 
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, State, StreamStep
-from cpep.live.stream import EmgStream
+from cpep.types import FloatArray
+
+
+class Steps(Protocol):
+    """What makes steps of chunks: the embeddings of a checkpoint, or features.
+
+    Attributes:
+        sample: samples so far, those lost among them.
+        latest_TC: the samples of the last chunk, conditioned; those that are not finite as they came.
+    """
+
+    sample: int
+    latest_TC: FloatArray
+
+    def take(self, chunk: Chunk) -> list[StreamStep]:
+        """Take in a chunk and what was lost before it, and return a step for each hop that it completes.
+
+        Raises:
+            UserError: another number of channels.
+        """
+        ...
 
 
 class Observer:
@@ -24,8 +45,8 @@ class Loop:
     """Takes chunks of any length, with any gap between them.
 
     Args:
-        stream: of the checkpoint.
-        recogniser: of the book; another one may take its place at any time, under ``lock``.
+        stream: makes steps of chunks: ``EmgStream`` of a checkpoint, ``FeatureStream`` of an enrolment.
+        recogniser: of these steps; another one may take its place at any time, under ``lock``.
         observer: is told of everything, under ``lock``.
 
     Attributes:
@@ -33,7 +54,7 @@ class Loop:
         lost: samples that were lost so far.
     """
 
-    def __init__(self, stream: EmgStream, recogniser: Recogniser, observer: Observer) -> None:
+    def __init__(self, stream: Steps, recogniser: Recogniser, observer: Observer) -> None:
         self.stream, self.recogniser, self.observer = stream, recogniser, observer
         self.lock, self.lost = threading.Lock(), 0
 
@@ -50,7 +71,7 @@ class Loop:
         """Take one chunk.
 
         Raises:
-            UserError: another number of channels than the checkpoint's.
+            UserError: another number of channels than the stream's.
         """
         steps = self.stream.take(chunk)
         with self.lock:

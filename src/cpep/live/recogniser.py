@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from cpep.live.book.book import GestureBook
 from cpep.live.book.calibration import of_gestures
 from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.signals import Event, State, StreamStep
@@ -43,53 +43,84 @@ class Pace:
     idle: float = -0.55
 
 
+class Judge(Protocol):
+    """What tells the gestures of a window: a gesture book, or an enrolment.
+
+    Attributes:
+        names: of its entries, in the order of the probabilities.
+        rest: index of the entry of rest, or -1.
+        threshold: probability from which a gesture is accepted.
+        pace: of a recogniser of its steps; ``None`` for the usual one.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def rest(self) -> int: ...  # noqa: D102
+
+    @property
+    def threshold(self) -> float: ...  # noqa: D102
+
+    @property
+    def pace(self) -> Pace | None: ...  # noqa: D102
+
+    def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
+        """Return probabilities (E + 1,) of each entry and of none, and the index of the nearest vector, or -1."""
+        ...
+
+    def pose_at(self, nearest: int) -> FloatArray | None:
+        """Return the pose (J,) of a vector, rad; ``None`` where it is of EMG."""
+        ...
+
+
 class Recogniser:
     """Names what the hand makes at each step, and tells each gesture once.
 
-    The hand moves once the EMG's energy is high, until it is low or the book's entry ``rest`` is the likeliest.
-    Probabilities of the book are averaged over time. A gesture is told once the window holds enough of the movement
-    and the gesture's average has been the largest, and above the book's threshold, for ``hold_s``; and not
+    The hand moves once the EMG's energy is high, until it is low or the entry ``rest`` is the likeliest.
+    Probabilities are averaged over time. A gesture is told once the window holds enough of the movement
+    and the gesture's average has been the largest, and above the threshold, for ``hold_s``; and not
     again before rest or another gesture.
 
     Args:
-        book: of gestures.
-        pace: how quickly.
+        known: tells the gestures of a window: a book, or an enrolment.
+        pace: how quickly; without it, as ``known`` says.
 
     Raises:
-        UserError: the book is empty.
+        UserError: it knows no gesture.
     """
 
-    def __init__(self, book: GestureBook, pace: Pace | None = None) -> None:
-        if not book.entries:
+    def __init__(self, known: Judge, pace: Pace | None = None) -> None:
+        if not known.names:
             raise UserError("the book is empty; add a gesture first")
-        self.book, self.pace = book, pace or Pace()
+        self.known, self.pace = known, pace or known.pace or Pace()
         self._share_E: FloatArray | None = None
         self._time_s, self._leader, self._told = 0.0, -1, -1
         self._begin(0.0)
 
     def step(self, step: StreamStep) -> State:
         """Take in one embedding, and return the state after it."""
-        p_E, nearest = self.book.judge(step.x_D)
+        p_E, nearest = self.known.judge(step.x_D)
         return self.judge(step.time_s, p_E, step.energy, nearest)
 
     def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
         """Take in probabilities (E + 1,) of every entry and of none, energy and nearest vector; return the state."""
         share_E = self._averaged(time_s, p_E)
-        rest = self.book.rest
+        rest = self.known.rest
         loud_E = of_gestures(share_E, rest)
         leader = int(loud_E.argmax())
         self._feel(time_s, energy, rest >= 0 and share_E[rest] >= share_E.max())
         if not self._moving:
             sure = share_E[rest] if rest >= 0 else 1 - loud_E[leader]
             return State(time_s, REST, float(sure), share_E[:-1], nearest, None, p_E)
-        if loud_E[leader] > self.book.calibration.threshold:
+        if loud_E[leader] > self.known.threshold:
             if leader != self._leader:
                 self._leader, self._leads_s = leader, time_s
             event = self._tell(time_s, leader, float(loud_E[leader]))
         else:
             self._leader, event = -1, None
-        if leader == self._told and loud_E[leader] > KEPT * self.book.calibration.threshold:
-            return State(time_s, self.book.names[leader], float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
+        if leader == self._told and loud_E[leader] > KEPT * self.known.threshold:
+            return State(time_s, self.known.names[leader], float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
         return State(time_s, UNKNOWN, 1 - float(loud_E[leader]), share_E[:-1], nearest, event, p_E)
 
     def _feel(self, time_s: float, energy: float, rests: bool) -> None:
@@ -112,7 +143,7 @@ class Recogniser:
         if early or self._told == leader:
             return None
         self._told = leader
-        return Event(time_s, self.book.names[leader], confidence)
+        return Event(time_s, self.known.names[leader], confidence)
 
     def _averaged(self, time_s: float, p_E: FloatArray) -> FloatArray:
         passed_s = time_s - self._time_s

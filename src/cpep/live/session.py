@@ -104,7 +104,7 @@ class Session(Observer):
     """Runs until its source ends or ``stop``; looking at it never holds it up.
 
     Args:
-        source: of EMG; its channels and rate are the checkpoint's.
+        source: of EMG, of the checkpoint's device (``live.sources.fit.fitted``).
         model: checkpoint.
         book: gestures; ``use`` swaps it while the session runs.
         standard: see ``EmgStream``.
@@ -114,14 +114,14 @@ class Session(Observer):
         self.source, self.model, self.book = source, model, book
         self.map: Map | None = None
         self._loop = Loop(EmgStream(model, standard=standard), Recogniser(book), self)
-        self._span = max(1, round(source.rate / SHOWN_HZ))
-        self._shown = Ring(round(SHOWN_S * SHOWN_HZ), source.channels)
-        self._judged = Ring(round(JUDGED_S * source.rate), source.channels)
-        self._part_TC = np.zeros((0, source.channels), np.float32)
+        self._span = max(1, round(source.device.emg_rate / SHOWN_HZ))
+        self._shown = Ring(round(SHOWN_S * SHOWN_HZ), source.device.channels)
+        self._judged = Ring(round(JUDGED_S * source.device.emg_rate), source.device.channels)
+        self._part_TC = np.zeros((0, source.device.channels), np.float32)
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._state: State | None = None
         self._x_D: FloatArray | None = None
-        self._quality_C = ("",) * source.channels
+        self._quality_C = ("",) * source.device.channels
         self._judged_at = 0
         self._made = self._problem = ""
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -150,10 +150,10 @@ class Session(Observer):
         with self._loop.lock:
             x_D, book, known = self._x_D, self.book, self.map
             now = View(
-                time_s=self._loop.stream.sample / self.source.rate,
+                time_s=self._loop.stream.sample / self.source.device.emg_rate,
                 emg_TC=self._shown.last().copy(),
                 column=self._shown.rows,
-                column_s=self._span / self.source.rate,
+                column_s=self._span / self.source.device.emg_rate,
                 quality_C=self._quality_C,
                 state=self._state,
                 made=self._made,
@@ -194,11 +194,12 @@ class Session(Observer):
         self._made = chunk.made
         part_TC = np.concatenate([self._part_TC, self._loop.stream.latest_TC])
         spans = len(part_TC) // self._span
-        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.channels)
+        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.device.channels)
         furthest_KC = np.abs(cut_KSC).argmax(axis=1)
         self._shown.extend(np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0])
         self._part_TC = part_TC[spans * self._span :]
         self._judged.extend(chunk.emg_TC)
-        if self._judged.rows - self._judged_at >= self.source.rate and self._judged.rows >= self._judged.length:
+        device = self.source.device
+        if self._judged.rows - self._judged_at >= device.emg_rate and self._judged.rows >= self._judged.length:
             self._judged_at = self._judged.rows
-            self._quality_C = quality(self._judged.last(), self.source.rate, self.model.card.device.emg_kind)
+            self._quality_C = quality(self._judged.last(), device.emg_rate, device.emg_kind)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 from typing import Protocol
 
+from cpep.data.recording import Device
 from cpep.evaluate.events import Event
 from cpep.types import FloatArray
 
@@ -21,25 +23,26 @@ class Chunk:
             tell.
         lost: samples that were lost before the first of these.
         made: what the hand is known to make (replay and simulator), empty where that is not known.
+        stamp_s: when the last of these was measured, by ``time.monotonic`` of this machine; nan where the source does
+            not know it, or where there is no sample.
     """
 
     emg_TC: FloatArray
     lost: int = 0
     made: str = ""
+    stamp_s: float = nan
 
 
 class Source(Protocol):
-    """Where EMG comes from.
+    """Where EMG comes from. It knows nothing of a checkpoint; ``live.sources.fit.fitted`` makes it fit one.
 
     Attributes:
         name: what the user calls it.
-        channels: of the EMG.
-        rate: samples per second.
+        device: what it delivers: channels, rate, kind and unit of its EMG.
     """
 
     name: str
-    channels: int
-    rate: float
+    device: Device
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks as they arrive, at the source's own pace, until it ends or is closed.
@@ -56,13 +59,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StreamStep:
-    """One embedding of a stream, at the end of a hop.
+    """One embedding of a stream, or the features of one window, at the end of a hop.
 
     Attributes:
         sample: samples of the source up to the window's end, those lost among them.
         time_s: the same in seconds.
-        x_D: embedding; with queries (Q, D).
-        energy: standardised log energy of the last ``cpep.live.stream.ENERGY_S`` seconds, mean over channels.
+        x_D: embedding, with queries (Q, D); or features.
+        energy: log energy of the last ``cpep.live.runs.ENERGY_S`` seconds, mean over channels; of an embedding
+            standardised, of features in the unit of the EMG. ``Pace.idle`` is on the same scale.
     """
 
     sample: int

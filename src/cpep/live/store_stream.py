@@ -11,10 +11,11 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.data.normalise import sessions
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
+from cpep.live.runs import HOP_S
 from cpep.live.signals import Chunk, StreamStep
 from cpep.live.sources.clock import CHUNK_S
 from cpep.live.sources.replay import GAP_S
-from cpep.live.stream import HOP_S, EmgStream
+from cpep.live.stream import EmgStream
 from cpep.types import FloatArray
 
 

@@ -9,13 +9,10 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.data.frontend import standardised
 from cpep.data.statistics import CentreSpread, Running
 from cpep.data.store.frames import POWER_BLOCK_S, block_end
-from cpep.live.signals import Chunk, StreamStep
-from cpep.signal.conditioning import Conditioner, Conditioning
+from cpep.live.runs import ENERGY_S, HOP_S, Runs
+from cpep.live.signals import StreamStep
+from cpep.signal.conditioning import Conditioning
 from cpep.types import FloatArray, UserError
-
-HOP_S = 0.05
-ENERGY_S = 0.2
-"""Span of the energy of a step, s: it tells movement from rest sooner than a whole window."""
 
 
 def on_one_core() -> None:
@@ -51,7 +48,7 @@ class Ring:
         return self._twice[at : at + self.length]
 
 
-class EmgStream:
+class EmgStream(Runs):
     """Embeds a stream with a checkpoint's own conditioning and preprocessing.
 
     How the stream is cut into chunks does not matter. Windows end on a grid that counts from the first sample,
@@ -78,7 +75,9 @@ class EmgStream:
                 "this checkpoint was trained with data.normalisation=recording; it needs minutes of this session "
                 "to calibrate; give them, or train with --set data.normalisation=causal"
             )
-        self.model, self.rate, self.channels = model, device.emg_rate, device.channels
+        filtered = Conditioning() if conditioned else device.conditioning
+        super().__init__(filtered, device.emg_rate, device.channels, "this checkpoint")
+        self.model = model
         self._bin = frontend.bin_samples or 1
         self._hop = max(round(hop_s * self.rate / self._bin), 1)
         frames = round(model.card.window_s * model.card.frame_rate)
@@ -89,12 +88,6 @@ class EmgStream:
         self._signal = torch.zeros(1, rows, frontend.columns)
         self._recent = max(1, round(ENERGY_S * self.rate / self._bin))
         self._scale = _Scale(model, standard)
-        filtered = Conditioning() if conditioned else device.conditioning
-        self._conditioner = Conditioner(filtered, self.rate, self.channels)
-        self.sample = 0
-        """Samples so far, those lost among them."""
-        self.latest_TC = np.zeros((0, self.channels), np.float32)
-        """The samples of the last ``push``, conditioned; those that are not finite as they came."""
         self._solid = 0  # rows since the last loss
 
     @property
@@ -107,43 +100,8 @@ class EmgStream:
         """Time from embedding to embedding, seconds."""
         return self.hop_samples / self.rate
 
-    def take(self, chunk: Chunk) -> list[StreamStep]:
-        """Take in a chunk of a source and what was lost before it; see ``push``."""
-        if chunk.lost:
-            self.lose(chunk.lost)
-        return self.push(chunk.emg_TC)
-
-    def push(self, emg_TC: FloatArray) -> list[StreamStep]:
-        """Take in the next samples (T, C) and return an embedding for each hop that they complete.
-
-        Samples with a value that is not finite count as lost.
-
-        Raises:
-            UserError: another number of channels.
-        """
-        if emg_TC.ndim != 2 or emg_TC.shape[1] != self.channels:
-            raise UserError(f"a chunk of shape {emg_TC.shape}; this checkpoint takes (samples, {self.channels})")
-        steps: list[StreamStep] = []
-        parts: list[FloatArray] = []
-        good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))
-        edges = np.flatnonzero(np.diff(good_T)) + 1
-        for first, stop in zip([0, *edges], [*edges, len(good_T)], strict=True):
-            if first == stop:
-                continue
-            parts.append(emg_TC[first:stop])
-            if good_T[first]:
-                parts[-1] = self._conditioner.push(parts[-1])
-                self._add(parts[-1], steps)
-            else:
-                self.lose(int(stop - first))
-        self.latest_TC = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else emg_TC
-        return steps
-
-    def lose(self, samples: int) -> None:
-        """Declare that samples are missing: the clock goes on, and no window reaches over the gap."""
-        self.sample += samples
+    def _forget(self) -> None:
         self._solid = self._filled = 0
-        self._conditioner.reset()
 
     def _add(self, emg_TC: FloatArray, steps: list[StreamStep]) -> None:
         at = 0

@@ -102,9 +102,9 @@ def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | Non
     """
     if stamp_T is None:
         advance_T = np.ones(rows, np.int64) if number_T is None else _learned(number_T).advance(number_T)
-        return _parts(advance_T - 1, None, rate)
+        return parts_of(advance_T - 1, None, rate)
     timeline = Timeline(rate, Numbers() if number_T is None else _learned(number_T), live=False)
-    return _parts(np.concatenate([timeline.add(stamp_T, number_T), timeline.end()]), stamp_T, rate)
+    return parts_of(np.concatenate([timeline.add(stamp_T, number_T), timeline.end()]), stamp_T, rate)
 
 
 def _learned(number_T: FloatArray) -> Numbers:
@@ -114,8 +114,17 @@ def _learned(number_T: FloatArray) -> Numbers:
     return numbers
 
 
-def _parts(skip_T: IntArray, stamp_T: FloatArray | None, rate: float) -> list[Part]:
-    """Cut where more samples are missing than are filled, or the clock jumps back."""
+def parts_of(skip_T: IntArray, stamp_T: FloatArray | None, rate: float) -> list[Part]:
+    """Cut a recording where more samples are missing than are filled, or the clock jumps back.
+
+    Args:
+        skip_T: how many samples are missing before each, at least one; less than 0 where the clock jumps back.
+        stamp_T: the time of each sample, seconds; ``None`` without a clock.
+        rate: samples per second.
+
+    Returns:
+        parts in the order of the rows.
+    """
     cuts = np.flatnonzero((skip_T < 0) | (skip_T > FILL_S * rate + 1e-6))
     starts = np.union1d(cuts, [0]).astype(int).tolist()
     parts = []

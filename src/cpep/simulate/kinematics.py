@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.freeform import free_form
 from cpep.simulate.gestures import FREE, GESTURES, SEEN, STAGES, UNSEEN, VOCABULARY, Gesture
 from cpep.simulate.person import Person
+from cpep.simulate.script import REST_NAME, Script, Step
 from cpep.simulate.variability import CONTROL_RATE, minimum_jerk, smooth_noise
 from cpep.types import FloatArray, IntArray
 
@@ -22,6 +23,9 @@ RETURNS = 0.7
 """Share of gestures after which the hand returns to rest."""
 SKIN_SLIDE = 0.2
 """Turn of the band over the muscles per turn of the forearm: the skin follows the bones in part."""
+
+LAG_SD = 0.15
+"""By what share of it the lag of a person who follows a script comes and goes (SD)."""
 
 _KNUCKLES = (5, 9, 13, 17)
 _EXECUTION_SD_J = np.array([0.05] * 20 + [0.03, 0.07])
@@ -85,11 +89,14 @@ class _Script:
     def wait(self, seconds: float) -> None:
         self.at = min(self.at + int(seconds * CONTROL_RATE), self.frames)
 
-    def gesture(self, label: int, gesture: Gesture, target_J: FloatArray, effort_J: FloatArray) -> None:
-        """Move to a gesture and hold it."""
+    def gesture(
+        self, label: int, gesture: Gesture, target_J: FloatArray, effort_J: FloatArray, hold_s: float | None = None
+    ) -> None:
+        """Move to a gesture and hold it, as long as is given or as it happens."""
         rng, tempo = self.rng, self.person.habits.tempo
         move_s = float(np.clip(rng.normal(0.38, 0.08 * self.repetition) * tempo, 0.18, 0.9))
-        span, t = self._frames(move_s + rng.uniform(*HOLD_S))
+        usual_s = rng.uniform(*HOLD_S)
+        span, t = self._frames(move_s + (usual_s if hold_s is None else hold_s))
         move = move_s * CONTROL_RATE
         lag_F = np.clip(rng.normal(0, 0.04 * self.repetition, 5), 0, 0.1) * CONTROL_RATE
         course_SJ = minimum_jerk((t[:, None] - np.r_[np.repeat(lag_F, 4), 0, 0]) / move)
@@ -173,22 +180,56 @@ def make_trajectory(person: Person, stage: str, seconds: float, rng: np.random.G
     return _with_tremor(person, script, rng)
 
 
-def make_sequence(person: Person, gestures: Sequence[tuple[str, Gesture]], rng: np.random.Generator) -> Trajectory:
+def make_sequence(
+    person: Person, gestures: Sequence[tuple[str, Gesture]], rng: np.random.Generator, hold_s: float | None = None
+) -> Trajectory:
     """Return gestures one after another, from rest to rest and with rests between.
 
     Args:
         person: who makes them.
         gestures: for each, the name (of ``GESTURES``, or ``FREE``) whose habits it follows, and the gesture.
         rng: random numbers of this movement.
+        hold_s: how long each is held, or the rest if there is none; as it happens where it is not given.
     """
-    longest_s = 1 + len(gestures) * (1.8 + HOLD_S[1] + person.variability.rest * REST_S[1])
+    longest_s = 1 + max(len(gestures), 1) * (1.8 + max(HOLD_S[1], hold_s or 0) + person.variability.rest * REST_S[1])
     script = _Script(person, round(longest_s * CONTROL_RATE), rng)
     script.wait(rng.uniform(0.3, 0.8))
     for name, gesture in gestures:
-        script.gesture(VOCABULARY.index(gesture.label), gesture, *_target(person, name, gesture, rng))
+        script.gesture(VOCABULARY.index(gesture.label), gesture, *_target(person, name, gesture, rng), hold_s)
         script.back_to_rest()
+    if not gestures:
+        script.wait(hold_s or 0)
     whole = _with_tremor(person, script, rng)
     return Trajectory(*(getattr(whole, field.name)[: script.at] for field in fields(Trajectory)))
+
+
+def make_following(person: Person, script: Script, lag_s: float, rng: np.random.Generator) -> Trajectory:
+    """Return the movement of a person who follows a script in their own way; labels count ``script.names``.
+
+    Args:
+        person: who follows.
+        script: what is shown.
+        lag_s: how much later the person is, on average.
+        rng: random numbers of this movement.
+    """
+    made = _Script(person, round(script.seconds * CONTROL_RATE), rng)
+    own = script.own(tuple(_own_way(person, step, rng) for step in script.steps))
+    sooner_S = person.variability.repetition * smooth_noise(rng, made.frames, 0.2, 1)[:, 0]
+    time_S = np.arange(made.frames) / CONTROL_RATE - lag_s * np.clip(1 + LAG_SD * sooner_S, 0, 2)
+    made.pose_SJ[:], made.effort_SJ[:] = own.poses_at(time_S), own.efforts_at(time_S)
+    speed_S = CONTROL_RATE * np.abs(np.gradient(made.pose_SJ[:, :20], axis=0)).mean(axis=1)
+    made.co_contraction_S[:] = 0.3 * np.minimum(speed_S, 1)
+    made.label_S[:] = made.prompt_S[:] = script.labels_at(time_S)
+    made.at = made.frames
+    return _with_tremor(person, made, rng)
+
+
+def _own_way(person: Person, step: Step, rng: np.random.Generator) -> Gesture:
+    """Return how a person makes a step of a script."""
+    if step.name == REST_NAME:
+        return replace(step.gesture, pose_J=person.body.relaxed_J)
+    pose_J, effort_J = _target(person, step.name if step.name in GESTURES else FREE, step.gesture, rng)
+    return replace(step.gesture, pose_J=pose_J, effort_J=effort_J)
 
 
 def _is_unseen(name: str) -> bool:

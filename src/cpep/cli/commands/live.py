@@ -12,7 +12,12 @@ from cpep.cli.commands.options import CalibrateOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
-    from cpep.live.signals import Event
+    from collections.abc import Iterable
+
+    from cpep.data.recording import Device
+    from cpep.live.loop import Steps
+    from cpep.live.recogniser import Judge
+    from cpep.live.signals import Chunk, Event, Source
 
 
 def stream(
@@ -27,6 +32,9 @@ def stream(
         ),
     ] = "sim",
     book: Annotated[Path | None, typer.Option(help="Gesture book of the checkpoint; the demo's has one.")] = None,
+    enrolment: Annotated[
+        Path | None, typer.Option(help="Gestures that `cpep enrol` made; in place of checkpoint and book.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
     seconds: Annotated[float, typer.Option(min=0, help="Of the stream, then stop; 0 goes on to its end.")] = 0.0,
@@ -35,34 +43,76 @@ def stream(
 ) -> None:
     """Recognise gestures on a stream, and print each when it begins; Ctrl-C ends it.
 
-    Example: `cpep stream runs/cpep/checkpoint --source lsl:wristband --book my.book`
+    Example: `cpep stream --source lsl:wristband --enrolment me.enrol`
     """
-    from cpep.checkpoints.checkpoint import load
-    from cpep.live.book.book import GestureBook
+    from cpep.live.sources.fit import fitted
+    from cpep.live.sources.registry import open_source
+
+    if enrolment is not None and (checkpoint or book or calibrate):
+        raise UserError("--enrolment needs no checkpoint, book or calibration; leave them out, or leave it out")
+    known, steps, device = _of_enrolment(enrolment) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
+    opened = open_source(source, speed)
+    listen(fitted(opened, device), steps, known, seconds, as_json=as_json, publish=publish)
+
+
+def listen(
+    source: Source,
+    steps: Steps,
+    known: Judge,
+    seconds: float = 0.0,
+    chunks: Iterable[Chunk] | None = None,
+    *,
+    as_json: bool = False,
+    publish: str = "",
+) -> None:
+    """Print each gesture of a stream when it begins, until the source ends or Ctrl-C.
+
+    Args:
+        source: that is read.
+        steps: makes steps of its chunks.
+        known: tells the gestures of a step.
+        seconds: of the stream, then stop; 0 goes on.
+        chunks: see ``Foreground.run``.
+        as_json: one JSON object a line.
+        publish: name of an LSL stream of markers; empty for none.
+    """
     from cpep.live.foreground import Foreground
     from cpep.live.recogniser import Recogniser
     from cpep.live.sources.lsl import Markers
-    from cpep.live.sources.registry import open_source
-    from cpep.live.sources.replay import emg_of_person
-    from cpep.live.stream import EmgStream, on_one_core
 
-    on_one_core()
-    checkpoint, book = _with_demo(checkpoint, book)
-    model = load(checkpoint)
-    device, recogniser = model.card.device, Recogniser(GestureBook.load(book, model))
-    standard = model.calibrate(emg_of_person(calibrate, device).T) if calibrate else None
-    embeddings, markers = EmgStream(model, standard=standard), Markers(publish) if publish else None
+    markers = Markers(publish) if publish else None
 
     def tell(event: Event) -> None:
         typer.echo(_json(event) if as_json else f"{event.time_s:9.2f} s  {event.name}  {event.confidence:.2f}")
         if markers:
             markers.publish(event)
 
-    opened = open_source(source, device, speed)
-    run = Foreground(opened, embeddings, recogniser, tell, lambda sentence: typer.echo(sentence, err=True))
+    run = Foreground(source, steps, Recogniser(known), tell, lambda sentence: typer.echo(sentence, err=True))
     with suppress(KeyboardInterrupt):
-        run.run(seconds or float("inf"))
+        run.run(seconds or float("inf"), chunks)
     typer.echo(run.summary(), err=True)
+
+
+def _of_enrolment(path: Path) -> tuple[Judge, Steps, Device]:
+    from cpep.live.enrol.enrolled import Enrolled
+    from cpep.live.enrol.enrolment import Enrolment
+    from cpep.live.enrol.stream import FeatureStream
+
+    known = Enrolled(Enrolment.load(path))
+    return known, FeatureStream(known.enrolment.device), known.enrolment.device
+
+
+def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None) -> tuple[Judge, Steps, Device]:
+    from cpep.checkpoints.checkpoint import load
+    from cpep.live.book.book import GestureBook
+    from cpep.live.sources.replay import emg_of_person
+    from cpep.live.stream import EmgStream, on_one_core
+
+    on_one_core()
+    checkpoint, book = _with_demo(checkpoint, book)
+    model = load(checkpoint)
+    standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
+    return GestureBook.load(book, model), EmgStream(model, standard=standard), model.card.device
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:

@@ -37,6 +37,7 @@ def serve(
     from cpep.checkpoints.checkpoint import load
     from cpep.live.book.book import GestureBook
     from cpep.live.session import Session
+    from cpep.live.sources.fit import fitted
     from cpep.live.sources.registry import open_source
     from cpep.live.sources.replay import emg_of_person
     from cpep.live.stream import on_one_core
@@ -55,8 +56,8 @@ def serve(
     if not book.exists():
         GestureBook.load(shipped_book, model).save(book)
     standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
-    opened = open_source(source, model.card.device, 1.0)
-    session = Session(opened, model, GestureBook.load(book, model), standard)
+    opened = open_source(source)
+    session = Session(fitted(opened, model.card.device), model, GestureBook.load(book, model), standard)
     page = Page(
         Live(session, opened.name, model.card.device.emg_unit, model.card.device.anchor.no_hand),
         BookStore(session, book),

@@ -7,7 +7,6 @@ stopped goes on after the last line that still holds.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cpep.data.bids.files import UNFILTERED, number, tsv, write_files
+from cpep.data.bids.tables import BIDS_VERSION, COLUMNS, PEOPLE, SCANS, label
 from cpep.data.readers.folder import dataset_name, find_recordings
 from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
@@ -27,7 +27,6 @@ from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
 
-BIDS_VERSION = "1.11.1"
 JOURNAL = ".cpep_journal.jsonl"
 README = """{name}
 
@@ -38,26 +37,6 @@ channels of type MISC. The column `kind` of the events says what each is: a labe
 number of a repetition, or bad. BAD_IK marks what has no pose, BAD_ACQ_SKIP what fills the last data record and is no
 data.
 """
-COLUMNS = {
-    "kind": {
-        "Description": "What the event is.",
-        "Levels": {
-            "label": "what the hand does",
-            "prompt": "what the person was asked to do",
-            "repetition": "number of the repetition",
-            "bad": "no pose (BAD_IK), or no data (BAD_ACQ_SKIP)",
-        },
-    },
-    "trial_type": {"Description": "Name of the gesture, or what is bad."},
-}
-SCANS = {
-    "duration": {"Description": "Length without the filling of the last data record.", "Units": "s"},
-    "stage": {"Description": "What the recording is of."},
-    "side": {"Description": "Side of the body.", "Levels": {"left": "left", "right": "right"}},
-    "source_file": {"Description": "Name of the recording that it was exported from."},
-    "split": {"Description": "Role of the recording.", "Levels": {name: name for name in ("train", "val", "test")}},
-}
-PEOPLE = {"original_user": {"Description": "Name of the person in the recordings that were exported."}}
 
 
 @dataclass(frozen=True)
@@ -85,15 +64,6 @@ class _Labels:
                 free = f"{plain}x{number}"
             self.taken[name] = free
         return self.taken[name]
-
-
-def label(text: str) -> str:
-    """Return the letters and digits of a text.
-
-    >>> label("user_00"), label("2022-10@2"), label("_")
-    ('user00', '2022102', 'x')
-    """
-    return re.sub(r"[^0-9A-Za-z]", "", text) or "x"
 
 
 def export_bids(data: Path, out: Path, *, progress: Progress = no_progress) -> str:

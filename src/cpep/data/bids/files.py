@@ -8,7 +8,7 @@ for (the ring, the vocabulary, the session's own name) is in the key ``cpep`` of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FULL_SCALE = 2**23 - 1
 """The largest number of 24 bits; the range is symmetric, so that zero stays zero."""
+RANGE = (1e-4, 9_999_999.0)
+"""Ends of a channel's range that fit into the eight characters of a header with enough digits, least and most."""
 LONGEST_RECORD_S = 10
 BAD = "bad"
 UNFILTERED = Conditioning()
@@ -45,7 +47,13 @@ Table = Sequence[Sequence[str]]
 
 
 def write_files(
-    folder: Path, stem: str, recording: Recording, task: str, dataset: str, done: Conditioning = UNFILTERED
+    folder: Path,
+    stem: str,
+    recording: Recording,
+    task: str,
+    dataset: str,
+    done: Conditioning = UNFILTERED,
+    recorded: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the files of one recording, the signals last; each appears whole.
 
@@ -56,15 +64,19 @@ def write_files(
         task: name of the task.
         dataset: name of the data set that it is from.
         done: what cpep has filtered out of it.
+        recorded: how it was recorded, plain values; ``None`` where cpep did not record it.
 
     Raises:
-        UserError: edfio is missing, or the disk is full.
+        UserError: edfio is missing, the disk is full, or a value is too large for BDF.
     """
     rate, samples = recording.device.emg_rate, len(recording.emg_TC)
     per_record, record_s = record_of(rate)
     padding = -samples % per_record
     anchor_TJ, lost_T = _anchor(recording)
-    write_json(folder / f"{stem}_emg.json", _sidecar(recording, task, dataset, padding, done))
+    sidecar = _sidecar(recording, task, dataset, padding, done)
+    if recorded is not None:
+        sidecar[OURS]["recorded"] = dict(recorded)
+    write_json(folder / f"{stem}_emg.json", sidecar)
     write_text(folder / f"{stem}_channels.tsv", tsv(_channels(recording.device)))
     rows = _events(recording, lost_T, padding)
     write_text(folder / f"{stem}_events.tsv", tsv([("onset", "duration", "trial_type", "kind"), *rows]))
@@ -251,6 +263,9 @@ def _signal(label: str, dimension: str, values_T: FloatArray, rate: float) -> Bd
     from edfio import BdfSignal
 
     most = float(np.abs(values_T).max()) or 1.0
+    if most > RANGE[1]:
+        raise UserError(f"{label} reaches {most:.4g}, and a BDF file holds numbers up to {RANGE[1]:,.0f}")
+    most = max(most, RANGE[0])
     return BdfSignal(
         values_T.astype(np.float64, copy=False),
         rate,

@@ -24,6 +24,7 @@ KEYS = {
     "mirror": list,
     "repairs": list,
     "anchor": dict,
+    "recorded": dict,
 }
 """What is in it, and of which type."""
 

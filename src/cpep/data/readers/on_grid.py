@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -167,12 +167,28 @@ def on_grid(
                 f"declared rate of {rate:g}; check the clock's unit and the rate"
             )
     parts = find_parts(rows, time_T, number_T, measured or rate)
-    kept = [part for part in parts if len(part) >= frame_ratio(rate) or len(parts) == 1]
-    if not kept:
+    grids = grids_of(parts, rows, rate, measured)
+    if not grids:
         raise UserError(
             f"{path}: {clock or counter!r} jumps {len(parts) - 1} times in {rows} rows, so that no part is as long "
             "as a frame; sort the rows by their time, or leave it out if rows are regular"
         )
+    return grids
+
+
+def grids_of(parts: Sequence[Part], rows: int, rate: float, measured: float) -> list[OnGrid]:
+    """Put the parts of a recording on the grid of its declared rate.
+
+    Args:
+        parts: in the order of the rows, at the rate that was measured.
+        rows: of the recording.
+        rate: the declared rate, samples per second.
+        measured: samples per second by the clock; 0 without one.
+
+    Returns:
+        parts that are as long as a frame, or the only one; the first tells of what was left out.
+    """
+    kept = [part for part in parts if len(part) >= frame_ratio(rate) or len(parts) == 1]
     short = rows - sum(part.rows.stop - part.rows.start for part in kept)
     eras = np.cumsum([part.jump_s < 0 for part in parts])
     return [

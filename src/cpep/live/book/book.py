@@ -67,6 +67,16 @@ class GestureBook:
         """Index of the entry of rest, or -1."""
         return self.names.index(REST) if REST in self.names else -1
 
+    @property
+    def threshold(self) -> float:
+        """Probability from which a gesture is accepted."""
+        return self.calibration.threshold
+
+    @property
+    def pace(self) -> None:
+        """The usual pace of a recogniser, which was chosen for embeddings."""
+        return
+
     def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
         """Add a gesture by its pose, or other anchor; see ``pose_windows``. An entry of that name is replaced.
 

@@ -6,6 +6,7 @@ import difflib
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ import numpy as np
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import refuse_other
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -26,15 +26,14 @@ UNIT = "uV"
 """Unit of these rows, of all boards."""
 
 
-def open_board(what: str, device: Device) -> Reconnecting:
+def open_board(what: str) -> Reconnecting:
     """Connect to a board.
 
     Args:
         what: its name or number in BrainFlow, then its parameters: ``cyton,serial_port=/dev/ttyUSB0``.
-        device: of the checkpoint.
 
     Raises:
-        UserError: no such board, parameter or device, another device than the checkpoint's, or BrainFlow is missing.
+        UserError: no such board, parameter or device, or BrainFlow is missing.
     """
     brainflow = _brainflow()
     text, *rest = what.split(",")
@@ -44,16 +43,18 @@ def open_board(what: str, device: Device) -> Reconnecting:
     if "sampling_rate" not in description:
         raise UserError(f"{name} is no board that samples by itself; name the one that measures, such as cyton")
     rows: list[int] = next((description[kind] for kind in KINDS if kind in description), [])
-    times = refuse_other(device, name, len(rows), description["sampling_rate"], unit=UNIT)
+    if not rows:
+        raise UserError(f"{name} has no channel of EMG; name a board that has one")
+    device = Device(len(rows), float(description["sampling_rate"]), "raw", UNIT)
 
     def connect() -> Board:
-        return Board(brainflow, board, parameters, rows, times, name)
+        return Board(brainflow, board, parameters, rows, name)
 
     try:
         first = connect()
     except Lost as error:
         raise UserError(f"{name} does not answer ({error}); check its cable, power and parameters") from error
-    return Reconnecting(name, device.channels, device.emg_rate, first, connect)
+    return Reconnecting(name, device, first, connect)
 
 
 class Board:
@@ -64,23 +65,14 @@ class Board:
         board: BrainFlow's id.
         parameters: BrainFlow's parameters.
         rows: of BrainFlow's data that hold EMG.
-        times: factor from BrainFlow's unit to the checkpoint's.
         name: of the source.
 
     Raises:
         Lost: the board does not answer.
     """
 
-    def __init__(
-        self,
-        brainflow: Any,
-        board: int,
-        parameters: Any,
-        rows: list[int],
-        times: float = 1.0,
-        name: str = "the board",
-    ) -> None:
-        self._error, self._rows, self._times = brainflow.BrainFlowError, rows, times
+    def __init__(self, brainflow: Any, board: int, parameters: Any, rows: list[int], name: str = "the board") -> None:
+        self._error, self._rows = brainflow.BrainFlowError, rows
         self._numbers = brainflow.BoardShim.get_package_num_channel(board)
         self._stamps = brainflow.BoardShim.get_timestamp_channel(board)
         rate = brainflow.BoardShim.get_sampling_rate(board)
@@ -105,8 +97,10 @@ class Board:
             data = self._shim.get_board_data()
         except self._error as error:
             raise Lost(str(error)) from error
-        emg_TC = np.ascontiguousarray(data[self._rows].T * self._times, np.float32)
-        return self._finder.add(emg_TC, data[self._stamps], data[self._numbers])
+        emg_TC = np.ascontiguousarray(data[self._rows].T, np.float32)
+        found = self._finder.add(emg_TC, data[self._stamps], data[self._numbers])
+        later_s = time.monotonic() - time.time()  # BrainFlow stamps by the clock on the wall
+        return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
 
     def close(self) -> None:
         """End the session."""
@@ -163,7 +157,7 @@ SOURCES.add(
     "brainflow",
     SourceKind(
         ("brainflow:BOARD", "brainflow:cyton,serial_port=/dev/ttyUSB0"),
-        lambda text, device, speed: open_board(text, device),
+        lambda text, speed: open_board(text),
         own_pace=True,
     ),
 )

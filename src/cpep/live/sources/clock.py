@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from math import nan
 from threading import Event
 
 from cpep.live.signals import Chunk
@@ -49,7 +50,8 @@ class PlaybackClock:
             if not self._wait():
                 return
             label = label_T[first + len(part_TC) - 1]
-            yield Chunk(part_TC, lost, names[label] if label >= 0 else "")
+            stamp_s = self._start + self._sample / (self.rate * self.speed) if self.speed else nan
+            yield Chunk(part_TC, lost, names[label] if label >= 0 else "", stamp_s)
             lost = 0
 
     def _wait(self) -> bool:

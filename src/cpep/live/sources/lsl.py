@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from dataclasses import replace
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk, Event
 from cpep.live.sources.clock import CHUNK_S
-from cpep.live.sources.device import refuse_other
+from cpep.live.sources.device import described
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.live.sources.stamps import LossFinder
@@ -28,15 +31,14 @@ MNE_UNITS = {"0": "V", "-3": "mV", "-6": "uV"}
 PROPERTIES = ("name", "type", "source_id")
 
 
-def open_lsl(what: str, device: Device) -> Reconnecting:
+def open_lsl(what: str) -> Reconnecting:
     """Connect to a stream.
 
     Args:
         what: its name, or ``type=EMG``.
-        device: of the checkpoint.
 
     Raises:
-        UserError: no such stream within 5 s, another device, or pylsl is missing.
+        UserError: no such stream within 5 s, one of something else than EMG, or pylsl is missing.
     """
     pylsl = _pylsl()
     key, value = _property(what)
@@ -53,13 +55,19 @@ def open_lsl(what: str, device: Device) -> Reconnecting:
         again = _newest(resolver, AGAIN_S)
         if again is None:
             raise Lost
-        return Inlet(again, name, device, AGAIN_S)
+        inlet = Inlet(again, name, AGAIN_S)
+        if inlet.device != first.device:
+            inlet.close()
+            raise UserError(
+                f"{name} came back with {described(inlet.device)}; it had {described(first.device)}; start this again"
+            )
+        return inlet
 
     try:
-        first = Inlet(found, name, device, FIND_S)
+        first = Inlet(found, name, FIND_S)
     except Lost as error:
         raise UserError(f"{name} was there and does not answer; start it again, and then this") from error
-    return Reconnecting(name, device.channels, device.emg_rate, first, connect)
+    return Reconnecting(name, first.device, first, connect)
 
 
 def _newest(resolver: Any, wait_s: float) -> Any | None:
@@ -76,30 +84,36 @@ class Inlet:
     Args:
         info: what pylsl found.
         name: of the source.
-        device: of the checkpoint.
         wait_s: for an answer; a stream that has just ended is still found for a moment.
 
+    Attributes:
+        device: what the stream says of itself; it is taken as raw EMG.
+
     Raises:
-        UserError: the stream is of another device, or holds no numbers.
+        UserError: the stream holds no numbers, has no regular rate, or says what is not understood.
         Lost: no answer.
     """
 
-    def __init__(self, info: Any, name: str, device: Device, wait_s: float) -> None:
+    def __init__(self, info: Any, name: str, wait_s: float) -> None:
         pylsl = _pylsl()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of EMG; name another one")
-        refuse_other(device, name, info.channel_count(), info.nominal_srate())
-        self._finder = LossFinder(device.emg_rate, device.channels, name)
-        self._most = max(round(CHUNK_S * device.emg_rate), 1)
+        rate, channels = info.nominal_srate(), info.channel_count()
+        if not rate:
+            raise UserError(f"{name} has no regular rate; let the program that sends it state one")
+        self._finder = LossFinder(rate, channels, name)
+        self._most = max(round(CHUNK_S * rate), 1)
         # As the sender stamped them: smoothing by liblsl would hide what was lost.
         self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFERED_S, recover=False)
         self._lost = pylsl.util.LostError
         try:
             self._inlet.open_stream(timeout=wait_s)
-            unit = _unit(self._inlet.info(timeout=wait_s), name)
+            self.device = Device(channels, rate, "raw", _unit(self._inlet.info(timeout=wait_s), name))
         except (pylsl.util.LostError, pylsl.util.TimeoutError) as error:
             raise Lost from error
-        self._times = refuse_other(device, name, info.channel_count(), info.nominal_srate(), unit=unit)
+        self._now, self._late = pylsl.local_clock, (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._correction_s = nan
+        self._correct()
 
     def read(self) -> list[Chunk]:
         """Return what has arrived within 0.1 s, about 20 ms of it.
@@ -112,7 +126,20 @@ class Inlet:
             emg_TC, stamp_T = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=self._most)
         except self._lost as error:
             raise Lost from error
-        return self._finder.add(np.array(emg_TC, np.float32) * self._times, np.array(stamp_T)) if stamp_T else []
+        if not stamp_T:
+            return []
+        found = self._finder.add(np.array(emg_TC, np.float32), np.array(stamp_T))
+        self._correct()
+        later_s = self._correction_s + time.monotonic() - self._now()  # liblsl's clock, and Python's
+        return [replace(chunk, stamp_s=chunk.stamp_s + later_s) for chunk in found]
+
+    def _correct(self) -> None:
+        """Ask what leads from the clock of the sender to that of this machine.
+
+        liblsl measures it beside, at first for half a second; until then, and behind some firewalls, it is not known.
+        """
+        with suppress(*self._late):  # then the last one holds
+            self._correction_s = self._inlet.time_correction(timeout=0.0)
 
     def close(self) -> None:
         """Close the stream."""
@@ -190,7 +217,7 @@ SOURCES.add(
     "lsl",
     SourceKind(
         ("lsl:NAME", "lsl:type=EMG"),
-        lambda text, device, speed: open_lsl(text, device),
+        lambda text, speed: open_lsl(text),
         own_pace=True,
     ),
 )

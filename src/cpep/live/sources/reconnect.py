@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 
 SILENCE_S = 2.0
@@ -48,16 +49,13 @@ class Reconnecting:
 
     Args:
         name: what the user calls the source.
-        channels: of the EMG.
-        rate: samples per second.
+        device: what it delivers.
         connection: the first connection.
         connect: connects again, within a second or so; raises ``Lost`` where the device is not there.
     """
 
-    def __init__(
-        self, name: str, channels: int, rate: float, connection: Connection, connect: Callable[[], Connection]
-    ) -> None:
-        self.name, self.channels, self.rate = name, channels, rate
+    def __init__(self, name: str, device: Device, connection: Connection, connect: Callable[[], Connection]) -> None:
+        self.name, self.device = name, device
         self._connection: Connection | None = connection
         self._connect = connect
         self._closed = Event()
@@ -87,7 +85,7 @@ class Reconnecting:
         if found:
             if self._away:
                 samples = sum(len(chunk.emg_TC) + chunk.lost for chunk in found)
-                missed = max(round((now - self._accounted) * self.rate) - samples, 0)
+                missed = max(round((now - self._accounted) * self.device.emg_rate) - samples, 0)
                 found[0] = replace(found[0], lost=found[0].lost + missed)
             yield from found
             self._heard = self._accounted = now
@@ -96,7 +94,8 @@ class Reconnecting:
             self._drop()
             self._away = True
         if self._away and now - self._accounted > TELL_S:
-            yield Chunk(np.zeros((0, self.channels), np.float32), round((now - self._accounted) * self.rate))
+            lost = round((now - self._accounted) * self.device.emg_rate)
+            yield Chunk(np.zeros((0, self.device.channels), np.float32), lost)
             self._accounted = now
 
     def _read(self) -> list[Chunk]:

@@ -13,14 +13,12 @@ from threading import Event
 import numpy as np
 
 from cpep.data.readers.emg2pose import DEVICE, SAMPLE_RATE
-from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
-from cpep.live.sources.device import refuse_other
 from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.simulate.freeform import set_by_hand
 from cpep.simulate.gestures import GESTURES
-from cpep.simulate.live import LiveTake, live_takes, live_wearing, wished_take
+from cpep.simulate.live import LiveTake, live_takes, live_wearing, still_take, wished_take
 from cpep.types import FloatArray, UserError
 
 FADE_S = 0.15
@@ -33,32 +31,41 @@ class SimulatedHand:
     Takes are made ahead of time by a thread (0.2 s for each take of 20 s).
 
     Args:
-        device: of the checkpoint.
         seed: who the person is, and what they do.
         speed: 1 for real time, more for faster, 0 for as fast as possible.
 
     Raises:
-        UserError: the checkpoint is for another device than the simulated wristband.
+        UserError: a negative speed.
     """
 
-    def __init__(self, device: Device, seed: int = 0, speed: float = 1.0) -> None:
-        self.name, self.channels, self.rate = f"sim:{seed}", DEVICE.channels, DEVICE.emg_rate
-        refuse_other(device, self.name, self.channels, self.rate, DEVICE.emg_kind, DEVICE.emg_unit)
+    def __init__(self, seed: int = 0, speed: float = 1.0) -> None:
+        self.name, self.device = f"sim:{seed}", DEVICE
         self._closed = Event()
-        self._clock = PlaybackClock(self.rate, speed, self._closed)
+        self._clock = PlaybackClock(DEVICE.emg_rate, speed, self._closed)
         self._wearing = live_wearing(seed)
         self._takes = live_takes(self._wearing)
         self._maker = ThreadPoolExecutor(1)
         self._next = self._maker.submit(next, self._takes)
         self._wishes: deque[Future[LiveTake]] = deque()
-        self._wish_number = count()
+        self._wish_number, self._still_number = count(), count()
+        self._attends = False
+        self._quiet = self._next
 
-    def make(self, name: str, pose_J: FloatArray | None = None) -> None:
+    def attend(self, prompts: bool) -> None:
+        """Rest from now on but for what ``make`` asks for; or go on by itself again."""
+        if prompts:
+            with suppress(RuntimeError):  # chunks has ended
+                self._wishes.append(self._maker.submit(self._still))
+                self._quiet = self._maker.submit(self._still)
+        self._attends = prompts
+
+    def make(self, name: str, pose_J: FloatArray | None = None, hold_s: float | None = None) -> None:
         """Ask the hand to make a gesture now; it leaves what it is doing, and begins after a short rest.
 
         Args:
             name: of a simulated gesture, or what to call the pose.
             pose_J: 20 joint angles, or 22 with the wrist, rad; held with moderate effort.
+            hold_s: how long it is held; as it happens where it is not given.
 
         Raises:
             UserError: a gesture that the simulator does not know, or something else than a pose.
@@ -74,7 +81,7 @@ class SimulatedHand:
             gesture = set_by_hand(pose_J)
         number = next(self._wish_number)
         with suppress(RuntimeError):  # chunks has ended
-            self._wishes.append(self._maker.submit(wished_take, self._wearing, number, name, gesture))
+            self._wishes.append(self._maker.submit(wished_take, self._wearing, number, name, gesture, hold_s))
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of about 20 ms, each with what the hand makes, without end."""
@@ -93,9 +100,15 @@ class SimulatedHand:
         self._closed.set()
 
     def _wished(self) -> bool:
-        return bool(self._wishes) and self._wishes[0].done()
+        return bool(self._wishes) and (self._attends or self._wishes[0].done())
+
+    def _still(self) -> LiveTake:
+        return still_take(self._wearing, next(self._still_number))
 
     def _next_take(self) -> LiveTake:
+        if self._attends:
+            quiet, self._quiet = self._quiet, self._maker.submit(self._still)
+            return quiet.result()
         take = self._next.result()
         self._next = self._maker.submit(next, self._takes)
         return take
@@ -120,8 +133,8 @@ def _faded(take: LiveTake, before_TC: FloatArray) -> LiveTake:
     return replace(take, emg_TC=emg_TC)
 
 
-def _open(text: str, device: Device, speed: float) -> SimulatedHand:
-    return SimulatedHand(device, int(text or 0), speed)
+def _open(text: str, speed: float) -> SimulatedHand:
+    return SimulatedHand(int(text or 0), speed)
 
 
 SOURCES.add("sim", SourceKind(("sim", "sim:SEED"), _open, takes=lambda text: not text or text.isdecimal()))

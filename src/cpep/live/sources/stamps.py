@@ -24,18 +24,19 @@ class LossFinder:
 
     def __init__(self, rate: float, channels: int, name: str = "the source") -> None:
         self.timeline, self._name, self._judged = Timeline(rate), name, False
-        self._emg_TC = np.zeros((0, channels), np.float32)
+        self._emg_TC, self._stamp_T = np.zeros((0, channels), np.float32), np.zeros(0)
 
     def add(self, emg_TC: FloatArray, stamp_T: FloatArray, number_T: FloatArray | None = None) -> list[Chunk]:
         """Take in samples with their stamps (seconds) and their numbers (always or never).
 
         Returns:
-            the samples that can be let go, with what was lost before them.
+            the samples that can be let go, with what was lost before them; ``stamp_s`` is the stamp of the last one.
 
         Raises:
             UserError: after some seconds: the stamps tell another rate (``refuse_other_pace``).
         """
         self._emg_TC = np.concatenate([self._emg_TC, emg_TC])
+        self._stamp_T = np.concatenate([self._stamp_T, stamp_T])
         skip_T = self.timeline.add(np.asarray(stamp_T, np.float64), number_T)
         if not self._judged and self.timeline.measured_rate:
             self._judged = True  # once: later on, a while of many losses must not end a session
@@ -44,8 +45,12 @@ class LossFinder:
 
     def _chunks(self, skip_T: IntArray) -> list[Chunk]:
         emg_TC, self._emg_TC = self._emg_TC[: len(skip_T)], self._emg_TC[len(skip_T) :]
+        stamp_T, self._stamp_T = self._stamp_T[: len(skip_T)], self._stamp_T[len(skip_T) :]
         if not len(skip_T):
             return []
         starts = np.union1d(np.flatnonzero(skip_T > 0), [0]).astype(np.intp)
-        parts = np.split(emg_TC, starts[1:])
-        return [Chunk(part_TC, max(int(skip_T[start]), 0)) for start, part_TC in zip(starts, parts, strict=True)]
+        stops = [*starts[1:], len(skip_T)]
+        return [
+            Chunk(emg_TC[start:stop], max(int(skip_T[start]), 0), stamp_s=float(stamp_T[stop - 1]))
+            for start, stop in zip(starts, stops, strict=True)
+        ]

@@ -1,0 +1,114 @@
+"""Enrolment in the terminal: ``cpep enrol``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpep.types import UserError
+
+if TYPE_CHECKING:
+    from cpep.cli.enrol_screen import Screen
+    from cpep.cli.keys import Keys
+    from cpep.live.enrol.enroller import Enroller
+    from cpep.live.enrol.enrolment import Enrolment
+    from cpep.live.enrol.guide import Plan
+    from cpep.live.signals import Chunk
+
+
+def enrol(
+    out: Annotated[Path, typer.Argument(help="File of the enrolment; one that is there is gone on with.")],
+    source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "sim",
+    gestures: Annotated[
+        str, typer.Option(help="Names, separated by commas, any you like; rest is always among them.")
+    ] = "",
+    repetitions: Annotated[int, typer.Option(help="Times that each gesture is made.")] = 3,
+    hold: Annotated[float, typer.Option(help="Seconds that it is held each time.")] = 3.0,
+    ready: Annotated[float, typer.Option(help="Seconds of the countdown before each time.")] = 2.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="The band was put on anew: make all again, beside what is there.")
+    ] = False,
+    recognise: Annotated[
+        bool, typer.Option("--recognise", help="Go on at once: print each gesture when it begins.")
+    ] = False,
+    speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Of the stream, to recognise with --recognise; 0 goes on to its end.")
+    ] = 0.0,
+) -> None:
+    """Show your gestures a few times each, and be recognised from then on; no checkpoint is needed.
+
+    Example: `cpep enrol me.enrol --source lsl:wristband --gestures rest,fist,spread,point`
+    """
+    from cpep.cli.commands.live import listen
+    from cpep.cli.enrol_screen import Screen, advice_table
+    from cpep.cli.keys import Keys
+    from cpep.live.enrol.enroller import Enroller, Hand
+    from cpep.live.enrol.enrolment import Enrolment
+    from cpep.live.enrol.stream import FeatureStream
+    from cpep.live.sources.device import described
+    from cpep.live.sources.fit import fitted
+    from cpep.live.sources.registry import open_source
+
+    before = Enrolment.load(out) if out.exists() else None
+    plan = _planned(gestures, repetitions, hold, ready, before)
+    opened = open_source(source, speed)
+    hand = opened if isinstance(opened, Hand) else None
+    if before:
+        before.refuse_other(opened.device, opened.name)
+        opened = fitted(opened, before.device)
+    enroller = Enroller(out, opened.device, plan, before, again=again, hand=hand)
+    if enroller.now.phase == "done":
+        raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others to add")
+    chunks = opened.chunks()
+    with Keys() as keys:
+        screen = Screen(f"{opened.name}: {described(opened.device)}", keys.there)
+        ended = _run(chunks, enroller, screen, keys)
+    typer.echo(advice_table(enroller.advice))
+    count = len(enroller.enrolment.takes)
+    typer.echo(f"{out} holds {count} takes of {', '.join(enroller.enrolment.names) or 'nothing'}", err=True)
+    if ended:
+        raise UserError(f"{opened.name} has ended before all was made; the same command goes on from here")
+    if recognise and enroller.enrolled:
+        listen(opened, FeatureStream(opened.device), enroller.enrolled, seconds, chunks)
+    else:
+        opened.close()
+        typer.echo(f"now: cpep stream --source {source} --enrolment {out}", err=True)
+
+
+def _planned(gestures: str, repetitions: int, hold: float, ready: float, before: Enrolment | None) -> Plan:
+    """Return the plan: the gestures that are named, or those of the file, or the suggested ones."""
+    from cpep.live.enrol.gestures import SUGGESTED
+    from cpep.live.enrol.guide import Plan
+
+    named = tuple(name.strip() for name in gestures.split(",")) if gestures else ()
+    return Plan(named or (before.names if before else ()) or SUGGESTED, repetitions, hold, ready)
+
+
+def _run(chunks: Iterator[Chunk], enroller: Enroller, screen: Screen, keys: Keys) -> bool:
+    """Lead through the enrolment; tell whether the source ended before."""
+    from contextlib import nullcontext
+
+    with screen.live or nullcontext():
+        for chunk in chunks:
+            enroller.hear(chunk)
+            for key in keys.pressed():
+                if key == "q":
+                    return False
+                _act(enroller, key)
+            screen.show(enroller)
+            if enroller.now.phase == "done":
+                return False
+    return True
+
+
+def _act(enroller: Enroller, key: str) -> None:
+    paused = enroller.now.phase == "paused"
+    acts = {"r": enroller.redo, "s": enroller.skip, "p": enroller.resume if paused else enroller.pause}
+    try:
+        acts.get(key, lambda: None)()
+    except UserError as error:
+        enroller.say(str(error))

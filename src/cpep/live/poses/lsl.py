@@ -1,0 +1,168 @@
+"""Poses from a stream of Lab Streaming Layer: joint angles, 21 landmarks, or any glove."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from cpep.hand.inverse import SIDES
+from cpep.live.lsl import Finder, monotonic, pylsl_module
+from cpep.live.poses.columns import Columns, Landmarks, understood
+from cpep.live.poses.source import POSES, PoseFrame, PoseKind
+from cpep.live.sources.reconnect import PAUSE_S, SILENCE_S, TELL_S, Lost
+from cpep.types import UserError
+
+FIND_S, AGAIN_S = 5.0, 2.0
+"""So long is waited for a stream, and for one that comes back."""
+WAIT_S = 0.1
+BUFFERED_S = 10
+MOST = 100
+
+
+class LslPose:
+    """A stream of poses; it may go away and come back.
+
+    Args:
+        what: its name, or ``type=MoCap``.
+        side: of the hand, where the stream does not say it.
+        asked: whether the user said the side, which holds then.
+
+    Raises:
+        UserError: no such stream within 5 s, no answer, columns that are not understood, or pylsl is missing.
+    """
+
+    def __init__(self, what: str, side: str, asked: bool) -> None:
+        self._finder = Finder(what)
+        found = self._finder.first(FIND_S)
+        self.name = f"lsl:{found.name()}"
+        self._side, self._asked, self._closed = side, asked, Event()
+        try:
+            self._inlet: _Inlet | None = self._connect(found, FIND_S)
+        except Lost as error:
+            raise UserError(f"{self.name} was there and does not answer; start it again, and then this") from error
+        self.columns, self.rate = self._inlet.columns, self._inlet.rate
+        self.anchor_names, self.unit = self.columns.names, self.columns.unit
+
+    def frames(self) -> Iterator[PoseFrame]:
+        """Yield frames as they arrive; two a second without a pose while the stream is away.
+
+        Raises:
+            UserError: what came back has other columns, or landmarks are those of the other hand.
+        """
+        heard = told = time.monotonic()
+        try:
+            while not self._closed.is_set():
+                found = list(self._read())
+                yield from found
+                now = time.monotonic()
+                if found:
+                    heard = told = now
+                elif now - heard > SILENCE_S:
+                    self._drop()
+                if self._inlet is None and now - told > TELL_S:
+                    yield PoseFrame(now, None)
+                    told = now
+        finally:
+            self._drop()
+
+    def close(self) -> None:
+        """End ``frames``, which closes the stream."""
+        self._closed.set()
+
+    def _read(self) -> Iterator[PoseFrame]:
+        """Yield what has arrived within 0.1 s; connect where that is to be done first."""
+        try:
+            if self._inlet is None:
+                found = self._finder.newest(WAIT_S)
+                if found is None:
+                    raise Lost
+                self._inlet = self._connect(found, AGAIN_S)
+                if (self._inlet.columns.names, self._inlet.columns.unit) != (self.anchor_names, self.unit):
+                    raise UserError(f"{self.name} came back with other columns; stop, and open it anew")
+            stamp_N, value_NX = self._inlet.pull()
+        except Lost:
+            self._drop()
+            self._closed.wait(PAUSE_S)
+            return
+        if len(stamp_N):
+            for stamp_s, pose_J in zip(stamp_N, self.columns.poses(value_NX), strict=True):
+                yield PoseFrame(float(stamp_s), pose_J)
+
+    def _connect(self, info: Any, wait_s: float) -> _Inlet:
+        return _Inlet(info, self.name, self._side, self._asked, wait_s)
+
+    def _drop(self) -> None:
+        if self._inlet is not None:
+            self._inlet.close()
+        self._inlet = None
+
+
+class _Inlet:
+    """One connection to a stream.
+
+    Raises:
+        UserError: it holds texts, or columns that are not understood.
+        Lost: no answer within ``wait_s``.
+    """
+
+    def __init__(self, info: Any, name: str, side: str, asked: bool, wait_s: float) -> None:
+        pylsl = pylsl_module()
+        if info.channel_format() == pylsl.cf_string:
+            raise UserError(f"{name} is a stream of texts, not of poses; name another one")
+        self._gone = (pylsl.util.LostError, pylsl.util.TimeoutError)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=BUFFERED_S, recover=False)
+        try:
+            self._inlet.open_stream(timeout=wait_s)
+            whole = self._inlet.info(timeout=wait_s)
+            # A pose whose time is not known belongs to no EMG: the clocks are compared before the first frame.
+            self._correction_s = self._inlet.time_correction(timeout=wait_s)
+        except self._gone as error:
+            self.close()
+            raise Lost from error
+        stated = whole.desc().child_value("side").strip().lower()
+        side = stated if stated in SIDES and not asked else side
+        remedy = f"write {name},side={SIDES[1 - SIDES.index(side)]} for the other hand"
+        self.columns: Landmarks | Columns = understood(name, *_described(whole), side, remedy)
+        self.rate = float(whole.nominal_srate())
+
+    def pull(self) -> tuple[Any, Any]:
+        """Return stamps (N,), s by ``time.monotonic``, and values (N, X) of what has arrived within 0.1 s.
+
+        Raises:
+            Lost: the stream is gone.
+        """
+        try:
+            values, stamps = self._inlet.pull_chunk(timeout=WAIT_S, max_samples=MOST)
+        except self._gone as error:
+            raise Lost from error
+        with suppress(*self._gone):  # then the last one holds
+            self._correction_s = self._inlet.time_correction(timeout=0.0)
+        return np.array(stamps) + monotonic(self._correction_s), np.array(values, np.float32)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._inlet.close_stream()
+
+
+def _described(info: Any) -> tuple[list[str], list[str]]:
+    """Return labels and units of all columns, empty where the stream states none."""
+    labels, units = [""] * info.channel_count(), [""] * info.channel_count()
+    channel = info.desc().child("channels").child("channel")
+    for column in range(info.channel_count()):
+        if channel.empty():
+            break
+        labels[column], units[column] = channel.child_value("label"), channel.child_value("unit")
+        channel = channel.next_sibling("channel")
+    return labels, units
+
+
+def _open(what: str, options: Mapping[str, str], side: str) -> LslPose:
+    return LslPose(what, side, "side" in options)
+
+
+POSES.add("lsl", PoseKind(("lsl:NAME", "lsl:NAME,side=left"), _open, ("side",)))

@@ -1,0 +1,118 @@
+"""What is known of a recording before its first sample: who, what with, when."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cpep.data.recording import Device
+from cpep.runtime.files import read_json, write_json
+from cpep.types import UserError
+
+FORMAT = 1
+ABOUT = "about.json"
+ARMS = ("right", "left")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a person says of a recording.
+
+    Attributes:
+        person: who wears the device, such as a name or a number.
+        session: one wearing of it; a new one begins when the device is put on again.
+        arm: ``right`` or ``left``.
+        notes: anything worth knowing.
+
+    Raises:
+        UserError: no person, no session, another arm, or text on more than one line.
+    """
+
+    person: str
+    session: str
+    arm: str = "right"
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        for what, text in (("person", self.person), ("session", self.session)):
+            if not any(letter.isalnum() for letter in text):
+                raise UserError(f"the {what} is {text!r}; give a name or a number, such as 01")
+        if self.arm not in ARMS:
+            raise UserError(f"the arm is {self.arm!r}; it must be right or left")
+        for text in (self.person, self.session, self.notes):
+            if "${" in text or not text.isprintable():
+                raise UserError(f"{text!r} holds ${{ or what cannot be printed; write it in plain text on one line")
+
+
+@dataclass(frozen=True)
+class PoseColumns:
+    """What the frames of a pose hold.
+
+    Attributes:
+        names: of the columns.
+        unit: of the values, such as ``rad``; empty where it is not known.
+        kind: of the anchor; empty where the unit says it.
+        source: where the pose comes from, as a user writes it: ``lsl:hand``; ``follow`` for the drawn hand.
+    """
+
+    names: tuple[str, ...]
+    unit: str
+    kind: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """All that is known before the first sample; ``about.json`` holds it.
+
+    Attributes:
+        about: what the person says.
+        device: of the EMG, without an anchor.
+        source: of the EMG, as a user writes it: ``lsl:band``.
+        protocol: what the person was asked to do: ``free``, ``gestures``, ``follow``, or a name of their own.
+        pose: columns of the pose; ``None`` without one.
+        started_utc: date and time of the first moment, in ISO 8601.
+        started_s: the same moment on the monotonic clock, to which all other times belong.
+        version: of cpep.
+    """
+
+    about: About
+    device: Device
+    source: str
+    protocol: str
+    pose: PoseColumns | None
+    started_utc: str
+    started_s: float
+    version: str
+
+    def write(self, folder: Path) -> None:
+        """Write ``about.json``.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        write_json(folder / ABOUT, {"format": FORMAT, **asdict(self)})
+
+    @staticmethod
+    def read(folder: Path) -> Said:
+        """Read ``about.json``.
+
+        Raises:
+            UserError: it is missing, damaged, or of another version.
+        """
+        path = folder / ABOUT
+        value = read_json(path)
+        if not isinstance(value, dict) or value.pop("format", None) != FORMAT:
+            raise UserError(f"{path} is not of this version of cpep; finish the recording with the one that made it")
+        try:
+            device = Device(**{key: _plain(one) for key, one in value.pop("device").items()})
+            pose = value.pop("pose")
+            columns = PoseColumns(**{key: _plain(one) for key, one in pose.items()}) if pose else None
+            return Said(about=About(**value.pop("about")), device=device, pose=columns, **value)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} is damaged ({error}); the samples beside it are whole") from error
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

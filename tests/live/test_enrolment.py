@@ -1,0 +1,104 @@
+"""The file of an enrolment."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from cpep.data.recording import Device
+from cpep.live.enrol.enrolment import Enrolment, Take
+from cpep.types import UserError
+
+DEVICE = Device(3, 200.0, "raw", "uV", ring=(0, 1, 2), notch_hz=50.0)
+AT = "2026-11-30T08:00:00+00:00"
+
+
+def take(name, repetition=1, session=1, samples=40):
+    rng = np.random.default_rng(repetition)
+    return Take(name, repetition, session, AT, rng.normal(size=(samples, 3)).astype(np.float32), 10)
+
+
+@pytest.fixture
+def enrolment():
+    return Enrolment(DEVICE, (take("fist"), take("rest"), take("fist", 2), take("ok/√2", session=2)))
+
+
+def test_what_is_saved_is_what_is_opened(enrolment, tmp_path):
+    enrolment.save(tmp_path / "me.enrol")
+    found = Enrolment.load(tmp_path / "me.enrol")
+    assert found.device == DEVICE and found.names == ("rest", "fist", "ok/√2") and found.session == 2
+    for a, b in zip(found.takes, enrolment.takes, strict=True):
+        assert (a.key, a.made_at, a.lead) == (b.key, b.made_at, b.lead)
+        np.testing.assert_array_equal(a.emg_TC, b.emg_TC)
+    assert [path.name for path in tmp_path.iterdir()] == ["me.enrol"]
+
+
+def test_a_take_takes_the_place_of_the_same_one(enrolment):
+    more = enrolment.with_take(take("fist", 2, samples=50)).with_take(take("fist", 3))
+    assert [len(one.emg_TC) for one in more.of("fist")] == [40, 50, 40]
+    assert enrolment.keeping(enrolment.of("rest")).names == ("rest",)
+
+
+def test_an_anchor_is_no_part_of_it():
+    assert Enrolment(Device(3, 200.0, "raw", "uV", anchor_names=("a",), anchor_unit="rad")).device.anchor_names == ()
+
+
+@pytest.mark.parametrize("name", ["", "unknown", "${HOME}"])
+def test_bad_names_are_refused(name):
+    with pytest.raises(UserError):
+        Enrolment(DEVICE, (take(name),))
+
+
+def test_another_device_is_refused(enrolment):
+    enrolment.refuse_other(Device(3, 1000.0, "raw", ""), "lsl:band")  # its rate may be brought to the other
+    with pytest.raises(UserError, match=r"made with 3 channels of raw EMG at 200 Hz in uV; lsl:band has 8 channels"):
+        enrolment.refuse_other(Device(8, 200.0, "raw", "uV"), "lsl:band")
+    with pytest.raises(UserError, match="envelope"):
+        enrolment.refuse_other(Device(3, 200.0, "envelope", "uV"), "lsl:band")
+
+
+def rewritten(path, change):
+    """Save an enrolment anew with a note that is changed."""
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        note = json.loads(file.metadata()["cpep_enrolment"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(note, tensors)
+    save_file(tensors, path, {"cpep_enrolment": json.dumps(note)})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda note, tensors: note.update(format=2), "of format 2; this version of cpep reads format 1"),
+        (lambda note, tensors: note["takes"][0].update(name="${HOME}"), r"holds '\$\{HOME\}'"),
+        (lambda note, tensors: note["takes"][0].update(name="unknown"), "me.enrol: 'unknown' cannot be"),
+        (lambda note, tensors: note["takes"][0].update(lead=40), "take 1 of 40 samples begins at 40"),
+        (lambda note, tensors: note["takes"][0].pop("session"), "no enrolment, or damaged"),
+        (lambda note, tensors: note["device"].update(channels=4), "take 1 has EMG of shape"),
+        (lambda note, tensors: note["device"].update(notch_hz=13.0), "me.enrol: a notch at 13 Hz"),
+        (lambda note, tensors: tensors.pop("emg.2"), "no enrolment, or damaged"),
+        (lambda note, tensors: tensors["emg.0"].__setitem__((0, 0), np.nan), "not finite"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(enrolment, tmp_path, change, said):
+    path = tmp_path / "me.enrol"
+    enrolment.save(path)
+    rewritten(path, change)
+    with pytest.raises(UserError, match=said):
+        Enrolment.load(path)
+
+
+def test_other_files_are_refused(enrolment, tmp_path):
+    path = tmp_path / "me.enrol"
+    with pytest.raises(UserError, match="does not exist; make it with `cpep enrol"):
+        Enrolment.load(path)
+    enrolment.save(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"me\.enrol is no enrolment, or damaged"):
+        Enrolment.load(path)
+    path.write_text("hello")
+    with pytest.raises(UserError, match=r"me\.enrol is no enrolment, or damaged"):
+        Enrolment.load(path)
