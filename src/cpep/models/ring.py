@@ -31,7 +31,7 @@ class RingSizes:
     values: int
     places: int
     out: int
-    width: int = 96
+    width: int = 64
     depth: int = 3
     heads: int = 4
     dropout: float = 0.1

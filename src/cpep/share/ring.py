@@ -32,7 +32,7 @@ EVERY = 4
 """Bins from window to window."""
 BANDS_AT_ONCE, WINDOWS_OF_EACH = 8, 24
 """A batch: windows of so many people, so many of each."""
-MAE, ALIGN = OptimConfig(steps=400), OptimConfig(steps=1800)
+MAE, ALIGN = OptimConfig(steps=300), OptimConfig(steps=2000)
 SCALES, SCALED = 4, (0.35, 1.0)
 """Scales of a session from which one is drawn, each of a stretch of it that is so long, as in a live stream."""
 TURN_KNOWN, TURN_SD = 0.5, 0.15

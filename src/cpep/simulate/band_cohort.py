@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,7 @@ class Worn:
     def starts(self, length: int, every: int) -> IntArray:
         """Return the first bins of windows of that many bins, none of which reaches into another recording."""
         edges = np.concatenate([[0], np.cumsum(self.part_R)])
-        spans = zip(edges[:-1], edges[1:], strict=True)
-        return np.concatenate([np.arange(first, stop - length + 1, every) for first, stop in spans])
+        return np.concatenate([np.arange(first, stop - length + 1, every) for first, stop in pairwise(edges)])
 
 
 def make_worn(seed: int, number: int) -> Worn:
