@@ -1,6 +1,6 @@
 """Compare the encoder for any ring with features on real recordings: enrolment, and zero-shot by pose.
 
-python docs/ring.py ../shared/data runs/ring/checkpoint
+python docs/ring.py ../shared/data runs/ring/checkpoint            # or with names of sets: Myo FlexEMG DB1
 
 Windows of a second, every quarter of one, within a repetition. Enrolment: the read-out of ``cpep enrol`` learns one
 or a few repetitions of each gesture and names the windows of the others. Zero-shot: the nearest of the poses of the
@@ -189,11 +189,18 @@ def poses(of: dict[int, FloatArray]) -> tuple[IntArray, FloatArray]:
 
 
 def zero_shot(windows: Windows, encoder: RingEncoder, ring: Ring, label_G: IntArray, pose_GD: FloatArray) -> float:
-    """Return the balanced accuracy of the nearest pose."""
+    """Return the balanced accuracy of the nearest pose, both less their mean: no label is read."""
     asked_N = np.flatnonzero(np.isin(windows.label_N, label_G))[::EVERY]
     some = replace(windows, token_NSCV=windows.token_NSCV[asked_N])
-    told_N = label_G[(embedded(encoder, some, ring, pooled=False) @ pose_GD.T).argmax(axis=1)]
+    x_ND = centred(embedded(encoder, some, ring, pooled=False))
+    told_N = label_G[(x_ND @ centred(pose_GD).T).argmax(axis=1)]
     return balanced_accuracy(windows.label_N[asked_N], told_N)
+
+
+def centred(x_ND: FloatArray) -> FloatArray:
+    """Return vectors less their mean, of length 1."""
+    apart_ND = x_ND - x_ND.mean(axis=0)
+    return np.asarray(apart_ND / np.linalg.norm(apart_ND, axis=1, keepdims=True))
 
 
 def turned(windows: Windows, encoder: RingEncoder, label_G: IntArray, pose_GD: FloatArray) -> FloatArray:
@@ -213,12 +220,13 @@ def told(name: str, scores: list[float] | FloatArray) -> str:
     return f"  {name:<38}{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f}"
 
 
-def main(data: Path, checkpoint: Path) -> None:
-    """Print the comparison of every set."""
+def main(data: Path, checkpoint: Path, names: list[str]) -> None:
+    """Print the comparison of some sets."""
     trained = load_ring(checkpoint)
     torch.manual_seed(0)
     random = RingEncoder(trained.sizes).eval()
-    for name, (people, pose_of) in SETS.items():
+    for name in names:
+        people, pose_of = SETS[name]
         cuts = [cut(person) for person in people(data)]
         print(f"{name}: {len(cuts)} people, {sum(len(windows.label_N) for windows in cuts)} windows")
         rows: dict[str, list[FloatArray]] = {
@@ -246,4 +254,4 @@ def main(data: Path, checkpoint: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(SETS))

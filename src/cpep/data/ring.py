@@ -81,7 +81,7 @@ def ring_bins(emg_TC: FloatArray, rate: float, kind: EmgKind) -> FloatArray:
     mean_3KC = np.add.reduceat(moments_3TC, edges[:-1], axis=1) / np.diff(edges)[:, None]
     if kind == "envelope":
         mean_3KC[0] **= 2
-    return mean_3KC.transpose(1, 0, 2).astype(np.float32)
+    return np.asarray(mean_3KC.transpose(1, 0, 2), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +104,9 @@ class RingScale:
     def of(cls, bins_K3C: Tensor, kind: EmgKind) -> RingScale:
         """Return the scale of the bins of a session, at least a second."""
         level_C = bins_K3C[:, 0].mean(dim=0).sqrt().clamp_min(1e-12)
-        whole = len(bins_K3C) // WINDOW_BINS * WINDOW_BINS
-        value_XCV = _values(bins_K3C[:whole].unflatten(0, (-1, WINDOW_BINS)), level_C, kind).flatten(0, 1)
+        whole = len(bins_K3C) // WINDOW_BINS
+        bins_BN3C = bins_K3C[: whole * WINDOW_BINS].view(whole, WINDOW_BINS, 3, -1)
+        value_XCV = _values(bins_BN3C, level_C, kind).flatten(0, 1)
         centre_CV = value_XCV.mean(dim=0)
         centre_CV[:, :TOKEN_BINS] = centre_CV[:, :TOKEN_BINS].mean(dim=1, keepdim=True)
         variance_V = (value_XCV - centre_CV).square().mean(dim=(0, 1))
@@ -119,7 +120,7 @@ class RingScale:
 
 
 def _values(bins_BN3C: Tensor, level_C: Tensor, kind: EmgKind) -> Tensor:
-    power_BSKC, step_BSKC, cross_BSKC = bins_BN3C.unflatten(1, (TIMES, TOKEN_BINS)).unbind(3)
+    power_BSKC, step_BSKC, cross_BSKC = bins_BN3C.reshape(-1, TIMES, TOKEN_BINS, 3, len(level_C)).unbind(3)
     amplitude_BSKC = (power_BSKC.sqrt() / level_C + FLOOR[kind]).log()
     if kind == "envelope":
         further_BS2C = torch.zeros_like(amplitude_BSKC[:, :, :2])

@@ -28,11 +28,11 @@ from cpep.simulate.band_cohort import FRAMES, Worn, read_worn, simulate_bands
 from cpep.train.schedule import learning_rate
 
 SEED, BANDS = 18, 300
-EVERY = 4
+EVERY = 8
 """Bins from window to window."""
 BANDS_AT_ONCE, WINDOWS_OF_EACH = 8, 24
 """A batch: windows of so many people, so many of each."""
-MAE, ALIGN = OptimConfig(steps=300), OptimConfig(steps=2000)
+MAE, ALIGN = OptimConfig(steps=200), OptimConfig(steps=1200)
 SCALES, SCALED = 4, (0.35, 1.0)
 """Scales of a session from which one is drawn, each of a stretch of it that is so long, as in a live stream."""
 TURN_KNOWN, TURN_SD = 0.5, 0.15
@@ -149,7 +149,7 @@ def _run(name: str, config: OptimConfig, modules: list[nn.Module], loss_of: Call
             group["lr"] = learning_rate(config, step)
         optimiser.zero_grad()
         loss = loss_of()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, config.clip)
         optimiser.step()
         running.append(float(loss.detach()))

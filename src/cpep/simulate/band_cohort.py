@@ -14,7 +14,7 @@ from cpep.simulate.bands import delivered, random_band
 from cpep.simulate.gestures import FREE, STAGES, holds_unseen
 from cpep.simulate.record import measure, perform, wear
 from cpep.simulate.variability import CONTROL_RATE, Variability, generator
-from cpep.types import FloatArray, IntArray, Progress, no_progress
+from cpep.types import EmgKind, FloatArray, IntArray, Progress, no_progress
 
 FRAMES = round(BIN_S * CONTROL_RATE)
 """Frames of movement in a bin."""
@@ -102,6 +102,6 @@ def simulate_bands(out: Path, bands: int, seed: int, progress: Progress = no_pro
 def read_worn(path: Path) -> Worn:
     """Read a file of ``simulate_bands``."""
     with np.load(path) as file:
-        kind = "envelope" if file["envelope"] else "raw"
+        kind: EmgKind = "envelope" if file["envelope"] else "raw"
         ring = Ring(tuple(file["angle"].tolist()), kind, bool(file["pairs"]), turn_known=True)
         return Worn(ring, file["bins"], file["part"], file["pose"], file["drive"])

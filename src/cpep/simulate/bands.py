@@ -61,7 +61,7 @@ def delivered(band: AnyBand, emg_TC: FloatArray) -> FloatArray:
     smooth = signal.butter(2, band.smooth_hz, fs=SAMPLE_RATE, output="sos")
     power_TC = signal.sosfilt(smooth, np.square(emg_TC, dtype=np.float64), axis=0)
     every_T = np.arange(0, len(emg_TC), SAMPLE_RATE / band.rate).astype(int)
-    return np.sqrt(np.maximum(power_TC[every_T], 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(power_TC[every_T], 0)), np.float32)
 
 
 def _resampled(emg_TC: FloatArray, rate: float) -> FloatArray:
