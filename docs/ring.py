@@ -1,6 +1,6 @@
 """Compare the encoder for any ring with features on real recordings: enrolment, and zero-shot by pose.
 
-python docs/ring.py ../shared/data runs/ring/checkpoint            # or with names of sets: Myo FlexEMG DB1
+python docs/ring.py ../shared/data runs/ring/checkpoint            # or with names of sets: Myo FlexEMG DB1 simulator
 
 Windows of a second, every quarter of one, within a repetition. Enrolment: the read-out of ``cpep enrol`` learns one
 or a few repetitions of each gesture and names the windows of the others. Zero-shot: the nearest of the poses of the
@@ -18,25 +18,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.io import loadmat
+from torch import Tensor
 
 from cpep.checkpoints.checkpoint import load
 from cpep.data.recording import Device
-from cpep.data.ring import Ring, RingScale, ring_bins
+from cpep.data.ring import WINDOW_BINS, Ring, RingScale, ring_bins
 from cpep.evaluate.enrol_features import enrol_features
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.metrics import balanced_accuracy
 from cpep.evaluate.readout import Discriminant
 from cpep.models.ring import RingEncoder
 from cpep.share.demo import demo_paths
-from cpep.share.ring import load_ring
+from cpep.share.ring import BANDS, SEED, load_ring
 from cpep.signal.conditioning import Conditioning, conditioned, usual_highpass
-from cpep.simulate.gestures import EXTENDED, FLEXED, GESTURES, THUMB_RELAXED, Finger, Fingers, hand
+from cpep.simulate.band_cohort import make_worn
+from cpep.simulate.gestures import EXTENDED, FLEXED, GESTURES, SEEN, THUMB_RELAXED, VOCABULARY, Finger, Fingers, hand
 from cpep.types import FloatArray, IntArray
 
 HOP_S, ONSET_S = 0.25, 0.25
 DRAWS, SHOTS = 4, (1, 2, 4)
 TURNS, EVERY = 8, 4
 """Turns of the band that are tried in zero-shot, each in both directions; every so many windows are asked."""
+SIMULATOR, SIMULATED = "simulator", 16
+MADE = (*SEEN, "wrist_flex", "wrist_ext")
+"""What simulated people make, of what has a pose that stays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +96,7 @@ class Windows:
     person: Person
     enrol_NF: FloatArray
     classical_NF: FloatArray
-    token_NSCV: torch.Tensor
+    token_NSCV: Tensor
     label_N: IntArray
     repetition_N: IntArray
 
@@ -131,10 +136,10 @@ def cut(person: Person) -> Windows:
 
 
 @torch.inference_mode()
-def embedded(encoder: RingEncoder, windows: Windows, ring: Ring, *, pooled: bool) -> FloatArray:
+def embedded(encoder: RingEncoder, token_NSCV: Tensor, ring: Ring, *, pooled: bool) -> FloatArray:
     """Return an embedding of each window."""
     embed = encoder.pooled if pooled else encoder
-    return torch.cat([embed(part, ring.places()) for part in windows.token_NSCV.split(256)]).numpy()
+    return torch.cat([embed(part, ring.places()) for part in token_NSCV.split(256)]).numpy()
 
 
 def enrolled(windows: Windows, x_NF: FloatArray, shots: int) -> float:
@@ -188,13 +193,14 @@ def poses(of: dict[int, FloatArray]) -> tuple[IntArray, FloatArray]:
     return np.array(list(of)), model.encode_pose(pose_GJT.repeat(1, 1, frames)).numpy()
 
 
-def zero_shot(windows: Windows, encoder: RingEncoder, ring: Ring, label_G: IntArray, pose_GD: FloatArray) -> float:
+def zero_shot(
+    token_NSCV: Tensor, label_N: IntArray, encoder: RingEncoder, ring: Ring, label_G: IntArray, pose_GD: FloatArray
+) -> float:
     """Return the balanced accuracy of the nearest pose, both less their mean: no label is read."""
-    asked_N = np.flatnonzero(np.isin(windows.label_N, label_G))[::EVERY]
-    some = replace(windows, token_NSCV=windows.token_NSCV[asked_N])
-    x_ND = centred(embedded(encoder, some, ring, pooled=False))
+    asked_N = np.flatnonzero(np.isin(label_N, label_G))[::EVERY]
+    x_ND = centred(embedded(encoder, token_NSCV[asked_N], ring, pooled=False))
     told_N = label_G[(x_ND @ centred(pose_GD).T).argmax(axis=1)]
-    return balanced_accuracy(windows.label_N[asked_N], told_N)
+    return balanced_accuracy(label_N[asked_N], told_N)
 
 
 def centred(x_ND: FloatArray) -> FloatArray:
@@ -220,12 +226,36 @@ def told(name: str, scores: list[float] | FloatArray) -> str:
     return f"  {name:<38}{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f}"
 
 
+def in_the_simulator(encoders: dict[str, RingEncoder]) -> None:
+    """Print zero-shot on simulated people and bands that training did not meet, among what each of them makes."""
+    label_G, pose_GD = poses({VOCABULARY.index(name): GESTURES[name].pose_J for name in MADE})
+    scores: dict[str, list[float]] = {}
+    for number in range(BANDS, BANDS + SIMULATED):
+        worn = make_worn(SEED, number)
+        bins_K3C, start_N = torch.from_numpy(worn.bins_K3C), torch.from_numpy(worn.starts(WINDOW_BINS, 1))
+        bins_NK3C = bins_K3C[start_N[:, None] + torch.arange(WINDOW_BINS)]
+        token_NSCV = RingScale.of(bins_K3C, worn.ring.kind).tokens(bins_NK3C)
+        label_N = worn.label_K[start_N + WINDOW_BINS // 2]
+        made_G = np.isin(label_G, label_N)
+        scores.setdefault("chance", []).append(1 / made_G.sum())
+        for row, encoder in encoders.items():
+            for known in (False, True):
+                ring = replace(worn.ring, turn_known=known)
+                score = zero_shot(token_NSCV, label_N, encoder, ring, label_G[made_G], pose_GD[made_G])
+                scores.setdefault(f"{row}, turn {'told' if known else 'not told'}", []).append(score)
+    print(f"simulator: {SIMULATED} people, zero-shot among the poses that each makes")
+    for row, found in scores.items():
+        print(told(row, found))
+
+
 def main(data: Path, checkpoint: Path, names: list[str]) -> None:
     """Print the comparison of some sets."""
     trained = load_ring(checkpoint)
     torch.manual_seed(0)
     random = RingEncoder(trained.sizes).eval()
-    for name in names:
+    if SIMULATOR in names:
+        in_the_simulator({"pre-trained": trained, "random weights": random})
+    for name in [name for name in names if name != SIMULATOR]:
         people, pose_of = SETS[name]
         cuts = [cut(person) for person in people(data)]
         print(f"{name}: {len(cuts)} people, {sum(len(windows.label_N) for windows in cuts)} windows")
@@ -233,8 +263,8 @@ def main(data: Path, checkpoint: Path, names: list[str]) -> None:
             "features of cpep enrol": [windows.enrol_NF for windows in cuts],
             "classical features": [windows.classical_NF for windows in cuts],
             "tokens, without a network": [windows.token_NSCV.flatten(1).numpy() for windows in cuts],
-            "ring, pre-trained": [embedded(trained, windows, windows.ring, pooled=True) for windows in cuts],
-            "ring, random weights": [embedded(random, windows, windows.ring, pooled=True) for windows in cuts],
+            "ring, pre-trained": [embedded(trained, w.token_NSCV, w.ring, pooled=True) for w in cuts],
+            "ring, random weights": [embedded(random, w.token_NSCV, w.ring, pooled=True) for w in cuts],
         }
         for kind in ("pre-trained", "random weights"):
             pairs = zip(rows["features of cpep enrol"], rows[f"ring, {kind}"], strict=True)
@@ -246,7 +276,8 @@ def main(data: Path, checkpoint: Path, names: list[str]) -> None:
         label_G, pose_GD = poses(pose_of)
         print(f" zero-shot among {len(label_G)} poses")
         for row, encoder in (("pre-trained", trained), ("random weights", random)):
-            print(told(f"{row}, turn not told", [zero_shot(w, encoder, w.ring, label_G, pose_GD) for w in cuts]))
+            asked = [(w.token_NSCV, w.label_N, encoder, w.ring, label_G, pose_GD) for w in cuts]
+            print(told(f"{row}, turn not told", [zero_shot(*one) for one in asked]))
             score_UX = np.stack([turned(w, encoder, label_G, pose_GD) for w in cuts])
             others_UX = (score_UX.sum(axis=0) - score_UX) / (len(cuts) - 1)
             own_U = score_UX[np.arange(len(cuts)), others_UX.argmax(axis=1)]
@@ -254,4 +285,4 @@ def main(data: Path, checkpoint: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(SETS))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or [*SETS, SIMULATOR])

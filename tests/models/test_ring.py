@@ -51,8 +51,8 @@ def test_a_masked_autoencoder_learns_what_channels_share() -> None:
     encoder, decoder = RingEncoder(SIZES), RingMae(SIZES)
     optimiser = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], 3e-3)
     losses = []
-    for _ in range(60):
-        token_BSCV = torch.randn(32, 1, 1, 1).expand(32, TIMES, 8, VALUES)
+    for _ in range(50):
+        token_BSCV = torch.randn(16, 1, 1, 1).expand(16, TIMES, 8, VALUES)
         loss = decoder(encoder, token_BSCV, drawn(8)[1])
         optimiser.zero_grad()
         loss.backward()

@@ -10,7 +10,7 @@ import pytest
 from cpep.simulate.band_cohort import GESTURES, read_worn, simulate_bands
 from cpep.simulate.bands import FEWEST, MOST, AnyBand, delivered, random_band
 from cpep.simulate.conductor import WRIST, Band, make_bank
-from cpep.simulate.gestures import STAGES, UNSEEN
+from cpep.simulate.gestures import STAGES, UNSEEN, VOCABULARY
 from cpep.simulate.record import Session
 from cpep.simulate.variability import generator
 
@@ -67,13 +67,14 @@ def test_a_cohort_holds_no_unseen_gesture() -> None:
 
 def test_a_cohort_of_bands_is_written_once_and_read_as_it_was_made(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("cpep.simulate.band_cohort.SECONDS", (2.0, 2.0, 1.2, 2.0))
-    simulate_bands(tmp_path, 2, 5)
+    simulate_bands(tmp_path, 1, 5)
     before = (tmp_path / "0000.npz").stat().st_mtime_ns
-    simulate_bands(tmp_path, 2, 5)
+    simulate_bands(tmp_path, 1, 5)
     assert (tmp_path / "0000.npz").stat().st_mtime_ns == before
-    worn = read_worn(tmp_path / "0001.npz")
+    worn = read_worn(tmp_path / "0000.npz")
     bins, channels = worn.part_R.sum(), len(worn.ring.angles)
     assert worn.bins_K3C.shape == (bins, 3, channels) and worn.ring.turn_known
     assert worn.pose_SJ.shape == (5 * bins, 20) and worn.drive_KV.shape == (bins, 24)
+    assert worn.label_K.shape == (bins,) and VOCABULARY[worn.label_K[0]] == "rest" and worn.label_K.max() > 0
     assert worn.part_R.tolist() == [40, 40, 24, 40]
     assert worn.starts(20, 10).tolist() == [0, 10, 20, 40, 50, 60, 80, 104, 114, 124]

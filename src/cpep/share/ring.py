@@ -154,7 +154,8 @@ def _run(name: str, config: OptimConfig, modules: list[nn.Module], loss_of: Call
         optimiser.step()
         running.append(float(loss.detach()))
         progress(step + 1, config.steps)
-    print(f"{name}: loss {np.mean(running[:50]):.3f} at first, {np.mean(running[-50:]):.3f} at last")
+    tenth = -(-config.steps // 10)
+    print(f"{name}: loss {np.mean(running[:tenth]):.3f} at first, {np.mean(running[-tenth:]):.3f} at last")
 
 
 def save_ring(encoder: RingEncoder, folder: Path) -> None:

@@ -38,6 +38,7 @@ class Worn:
         part_R: bins of each recording.
         pose_SJ: 20 joint angles at 100 Hz, rad.
         drive_KV: of the muscles under the band, mean of each bin.
+        label_K: what the hand does at the start of each bin, index into ``VOCABULARY``.
     """
 
     ring: Ring
@@ -45,6 +46,7 @@ class Worn:
     part_R: IntArray
     pose_SJ: FloatArray
     drive_KV: FloatArray
+    label_K: IntArray
 
     def starts(self, length: int, every: int) -> IntArray:
         """Return the first bins of windows of that many bins, none of which reaches into another recording."""
@@ -63,12 +65,16 @@ def make_worn(seed: int, number: int) -> Worn:
     for stage, seconds in zip(_stages(rng), SECONDS, strict=True):
         done = perform(wearing, stage, 0, seconds)
         bins_K3C = ring_bins(delivered(band, measure(wearing, stage, 0, done)), band.rate, band.kind)
-        bins = min(len(bins_K3C), len(done.trajectory.pose_SJ) // FRAMES)
-        drive_KV = done.drive.drive_SV[: FRAMES * bins].reshape(bins, FRAMES, -1).mean(axis=1)
-        parts.append((bins_K3C[:bins], done.trajectory.pose_SJ[: FRAMES * bins, :20], drive_KV))
-    bins_K3C, pose_SJ, drive_KV = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
+        moved, bins = done.trajectory, min(len(bins_K3C), len(done.trajectory.pose_SJ) // FRAMES)
+        frames = FRAMES * bins
+        drive_KV = done.drive.drive_SV[:frames].reshape(bins, FRAMES, -1).mean(axis=1)
+        parts.append((bins_K3C[:bins], moved.pose_SJ[:frames, :20], drive_KV, moved.label_S[:frames:FRAMES]))
+    bins_K3C, pose_SJ, drive_KV = (
+        np.concatenate([part[column] for part in parts]).astype(np.float32) for column in range(3)
+    )
     ring = Ring(band.band.angles, band.kind, band.band.pair_mm > 0, turn_known=True)
-    return Worn(ring, bins_K3C, np.array([len(part[0]) for part in parts]), pose_SJ, drive_KV)
+    part_R, label_K = np.array([len(part[0]) for part in parts]), np.concatenate([part[3] for part in parts])
+    return Worn(ring, bins_K3C, part_R, pose_SJ, drive_KV, label_K)
 
 
 def _stages(rng: np.random.Generator) -> list[str]:
@@ -84,24 +90,29 @@ def simulate_bands(out: Path, bands: int, seed: int, progress: Progress = no_pro
     for number in range(bands):
         path = out / f"{number:04d}.npz"
         if not path.exists():
-            worn = make_worn(seed, number)
-            with atomic_path(path) as temporary, temporary.open("wb") as file:
-                np.savez(
-                    file,
-                    bins=worn.bins_K3C,
-                    pose=worn.pose_SJ,
-                    drive=worn.drive_KV,
-                    part=worn.part_R,
-                    angle=np.array(worn.ring.angles),
-                    pairs=worn.ring.pairs,
-                    envelope=worn.ring.kind == "envelope",
-                )
+            write_worn(make_worn(seed, number), path)
         progress(number + 1, bands)
 
 
+def write_worn(worn: Worn, path: Path) -> None:
+    """Write a file that appears whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            bins=worn.bins_K3C,
+            pose=worn.pose_SJ,
+            drive=worn.drive_KV,
+            label=worn.label_K,
+            part=worn.part_R,
+            angle=np.array(worn.ring.angles),
+            pairs=worn.ring.pairs,
+            envelope=worn.ring.kind == "envelope",
+        )
+
+
 def read_worn(path: Path) -> Worn:
-    """Read a file of ``simulate_bands``."""
+    """Read a file of ``write_worn``."""
     with np.load(path) as file:
         kind: EmgKind = "envelope" if file["envelope"] else "raw"
         ring = Ring(tuple(file["angle"].tolist()), kind, bool(file["pairs"]), turn_known=True)
-        return Worn(ring, file["bins"], file["part"], file["pose"], file["drive"])
+        return Worn(ring, file["bins"], file["part"], file["pose"], file["drive"], file["label"])
