@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # the live page in headless Chromium; Debian's where there is none
 test-browser: $(VENV)/.dev

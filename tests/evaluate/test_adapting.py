@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.evaluate.adapting import BOUND, HELD, MOST, NEAR, SHOWN, Adapting
+from cpep.evaluate.adapting import BOUND, HELD, MOST, NEAR, SHOWN, SURE, Adapting
 from cpep.evaluate.readout import ReadOut
 from tests.evaluate.test_readout import shown
 
@@ -49,7 +49,7 @@ def test_a_sure_window_moves_its_name_as_by_hand():
     mean_F, count = found.discriminant.mean_EF[e].copy(), SHOWN
     for x_D in x_ND:
         share = adapting.shares(x_D)
-        if share[e] >= 0.6:
+        if share[e] >= SURE:
             count = min(count + 1, MOST)
             mean_F = mean_F + (x_D @ found.discriminant.whitening_DF - mean_F) / count
     assert count > SHOWN
@@ -65,7 +65,7 @@ def test_minutes_of_one_gesture_teach_no_more_than_its_first_seconds(name):
     adapting, brief = Adapting(found), Adapting(found)
     p_NE = told(adapting, held)
     e = found.names.index(name)
-    sure = np.flatnonzero(p_NE[:, :-1].max(axis=1) >= 0.6)
+    sure = np.flatnonzero(p_NE[:, :-1].max(axis=1) >= SURE)
     strays = int((p_NE[sure, :-1].argmax(axis=1) != e).sum())  # windows that look like another gesture
     told(brief, held[: sure[HELD + 2 * strays] + 1])
     assert adapting.moved_E[e] == pytest.approx(brief.moved_E[e], abs=0.01 + 0.02 * strays)

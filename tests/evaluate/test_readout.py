@@ -82,7 +82,7 @@ def test_a_repetition_is_told_by_the_others_alone(monkeypatch):
     x_ND, name_N, group_N = shown()
     group_N = np.where(group_N == 0, 99, group_N)  # numbers need not follow each other
     fits, real = [], Discriminant.fit
-    monkeypatch.setattr(readout.Discriminant, "fit", lambda x, t: fits.append(x) or real(x, t))
+    monkeypatch.setattr(readout.Discriminant, "fit", lambda x, t, s=None: fits.append(x) or real(x, t, s))
     found = ReadOut.fit(x_ND, name_N, group_N)
     take_of = {x.tobytes(): g for x, g in zip(x_ND, group_N, strict=True)}
     folds = [{take_of[row.tobytes()] for row in x} for x in fits[1:4]]

@@ -1,4 +1,4 @@
-"""A band of four channels on somebody who does what is asked: noise, louder on channels of its own for each gesture."""
+"""A band of four channels on somebody who does what is asked: noise, louder on other channels for each gesture."""
 
 import numpy as np
 
@@ -43,3 +43,37 @@ def follow(enroller, wearer, most_s=1000.0, until=None, lazy=()):
             return
         asked = now.gesture if now.phase == "hold" and now.gesture not in lazy else "rest"
         enroller.hear(wearer.chunk(asked))
+
+
+class BandSource:
+    """A source whose hand does what an enrolment asks for, and then makes each gesture in turn, 2 s each.
+
+    Args:
+        seed: of the noise.
+    """
+
+    most_s, free = 1000.0, ("fist", "point")
+
+    def __init__(self, seed=0):
+        self.name, self.device = f"band:{seed}", DEVICE
+        self.wearer, self.closed = Wearer(seed), False
+        self.script = [name for one in self.free for name in ["rest"] * 100 + [one] * 100]
+        self.prompted, self.to_come = False, []
+
+    def attend(self, prompts):
+        self.prompted = prompts
+
+    def make(self, name, pose_J=None, hold_s=None):
+        self.to_come = [name] * round(hold_s * DEVICE.emg_rate / CHUNK)
+
+    def chunks(self):
+        for number in range(round(self.most_s * DEVICE.emg_rate / CHUNK)):
+            if self.closed:
+                return
+            if self.prompted or self.to_come:
+                yield self.wearer.chunk(self.to_come.pop() if self.to_come else "rest")
+            else:
+                yield self.wearer.chunk(self.script[number % len(self.script)])
+
+    def close(self):
+        self.closed = True

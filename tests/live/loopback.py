@@ -48,16 +48,23 @@ class Sender:
         first: number of the first sample.
         skips: numbers that are never sent.
         units: of the channels, in the description; none are stated unless given.
+        says: samples per second that the stream states; those that are sent unless given.
+
+    Attributes:
+        sent: samples so far, those that are skipped counted.
     """
 
-    def __init__(self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG", units=()):
-        info = pylsl.StreamInfo(name, kind, channels, rate, "float32", uid)
+    def __init__(
+        self, pylsl, name, rate=200, channels=4, first=0, skips=(), uid="lab", kind="EMG", units=(), says=None
+    ):
+        info = pylsl.StreamInfo(name, kind, channels, rate if says is None else says, "float32", uid)
         described = info.desc().append_child("channels") if units else None
         for unit in units:
             described.append_child("channel").append_child_value("unit", unit)
         self.outlet = pylsl.StreamOutlet(info)
         self._clock, self._rate, self._channels = pylsl.local_clock, rate, channels
         self._first, self._skips, self._over = first, frozenset(skips), threading.Event()
+        self.sent = 0
         self._thread = threading.Thread(target=self._send)
         self._thread.start()
 
@@ -73,6 +80,7 @@ class Sender:
                 value = np.full(self._channels, self._first + number, np.float32).tolist()
                 self.outlet.push_sample(value, due)
             number += 1
+            self.sent = number
 
     def stop(self):
         """End the stream, as a program does that ends."""

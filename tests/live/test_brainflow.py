@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.sources.brainflow import Board, _brainflow
+from cpep.live.sources.boards import Board
+from cpep.live.sources.brainflow import package
 from cpep.live.sources.fit import fitted
 from cpep.live.sources.registry import open_source
 from cpep.types import UserError
@@ -20,7 +21,7 @@ DEVICE = Device(channels=16, emg_rate=250.0, emg_kind="raw", emg_unit="uV")
 @pytest.fixture(autouse=True)
 def board_shim():
     pytest.importorskip("brainflow.exit_codes", reason="BrainFlow is not installed")
-    return _brainflow()
+    return package().shim
 
 
 def read(source, samples, at=None):
@@ -80,8 +81,8 @@ def test_a_board_by_name_or_number_is_released_when_the_source_is_closed(text):
         ("synthetic,ip_port=x", "ip_port=x is no parameter"),
         ("synthetic,to_json=3", "to_json=3 is no parameter"),
         ("--1", "no board --1"),
-        ("no", "brainflow:no is no board that samples by itself"),
-        ("playback_file", "brainflow:playback_file is no board that samples by itself"),
+        ("no", "brainflow:no is no board that samples EMG by itself"),
+        ("playback_file", "brainflow:playback_file is no board that samples EMG by itself"),
         ("streaming,master_board=-1", "brainflow:streaming is no board"),
     ],
 )
@@ -135,8 +136,8 @@ class Shim:
 
 def test_a_board_that_loses_a_tenth_tells_every_loss_at_its_place(monkeypatch):
     """From the first second on; numbers begin anew after 200, where a Ganglion does."""
-    monkeypatch.setattr("cpep.live.sources.brainflow.time.sleep", lambda seconds: None)
-    board = Board(SimpleNamespace(BoardShim=Shim, BrainFlowError=OSError), 0, None, [1, 2])
+    monkeypatch.setattr("cpep.live.sources.boards.time.sleep", lambda seconds: None)
+    board = Board(SimpleNamespace(shim=SimpleNamespace(BoardShim=Shim), error=OSError), 0, None, [1, 2])
     clock = first = None
     for _ in range(1500):
         for chunk in board.read():

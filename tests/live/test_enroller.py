@@ -142,7 +142,7 @@ def test_redo_and_remove_and_add(enrol):
     enroller, wearer = enrol(), Wearer()
     follow(enroller, wearer)
     enroller.redo("fist")
-    assert keys(Enrolment.load(enroller.path)) == [key for key in ALL if key[1] != "fist"]
+    assert keys(Enrolment.load(enroller.path)) == ALL and "fist" not in enroller.made  # until others take their place
     follow(enroller, wearer)
     assert sorted(keys(enroller.enrolment)) == sorted(ALL)
     enroller.add("wave")
@@ -196,7 +196,10 @@ def test_what_is_enrolled_is_recognised_and_nothing_else(enrol):
     enroller = enrol()
     follow(enroller, Wearer())
     enrolled = Enrolled(Enrolment.load(enroller.path))
-    ear, script = Ear(), [(5, "rest"), (2, "fist"), (3, "rest"), (2, "point"), (1.5, "fist"), (15, "rest"), (2, "wave")]
+    ear, script = (
+        Ear(),
+        [(5, "rest"), (2, "fist"), (3, "rest"), (2, "point"), (1.5, "fist"), (15, "rest"), (2, "wave")],
+    )
     Loop(FeatureStream(DEVICE), Recogniser(enrolled), ear).run(Wearer(7, offset=-50.0).chunks(script))
     begun = {"fist": 5.3, "point": 10.3}
     assert [name for name, _ in ear.events] == ["fist", "point", "fist"]

@@ -14,7 +14,7 @@ DEVICE = Device(3, 200.0, "raw", "uV", ring=(0, 1, 2), notch_hz=50.0)
 AT = "2026-11-30T08:00:00+00:00"
 
 
-def take(name, repetition=1, session=1, samples=40):
+def take(name, repetition=1, session=1, samples=240):
     rng = np.random.default_rng(repetition)
     return Take(name, repetition, session, AT, rng.normal(size=(samples, 3)).astype(np.float32), 10)
 
@@ -35,8 +35,8 @@ def test_what_is_saved_is_what_is_opened(enrolment, tmp_path):
 
 
 def test_a_take_takes_the_place_of_the_same_one(enrolment):
-    more = enrolment.with_take(take("fist", 2, samples=50)).with_take(take("fist", 3))
-    assert [len(one.emg_TC) for one in more.of("fist")] == [40, 50, 40]
+    more = enrolment.with_take(take("fist", 2, samples=250)).with_take(take("fist", 3))
+    assert [len(one.emg_TC) for one in more.of("fist")] == [240, 250, 240]
     assert enrolment.keeping(enrolment.of("rest")).names == ("rest",)
 
 
@@ -50,12 +50,26 @@ def test_bad_names_are_refused(name):
         Enrolment(DEVICE, (take(name),))
 
 
+class Band:
+    name, closed = "lsl:band", False
+
+    def __init__(self, *device):
+        self.device = Device(*device)
+
+    def close(self):
+        self.closed = True
+
+
 def test_another_device_is_refused(enrolment):
-    enrolment.refuse_other(Device(3, 1000.0, "raw", ""), "lsl:band")  # its rate may be brought to the other
+    same = Band(3, 200.0, "raw", "")
+    assert enrolment.fitted(same) is same
+    assert enrolment.fitted(Band(3, 200.0, "raw", "mV")).device == DEVICE
     with pytest.raises(UserError, match=r"made with 3 channels of raw EMG at 200 Hz in uV; lsl:band has 8 channels"):
-        enrolment.refuse_other(Device(8, 200.0, "raw", "uV"), "lsl:band")
+        enrolment.fitted(Band(8, 200.0, "raw", "uV"))
+    other = Band(3, 200.0, "envelope", "uV")
     with pytest.raises(UserError, match="envelope"):
-        enrolment.refuse_other(Device(3, 200.0, "envelope", "uV"), "lsl:band")
+        enrolment.fitted(other)
+    assert other.closed
 
 
 def rewritten(path, change):
@@ -75,7 +89,10 @@ def rewritten(path, change):
         (lambda note, tensors: note.update(format=2), "of format 2; this version of cpep reads format 1"),
         (lambda note, tensors: note["takes"][0].update(name="${HOME}"), r"holds '\$\{HOME\}'"),
         (lambda note, tensors: note["takes"][0].update(name="unknown"), "me.enrol: 'unknown' cannot be"),
-        (lambda note, tensors: note["takes"][0].update(lead=40), "take 1 of 40 samples begins at 40"),
+        (
+            lambda note, tensors: note["takes"][0].update(lead=41),
+            "take 1 of 240 .* is too short",
+        ),
         (lambda note, tensors: note["takes"][0].pop("session"), "no enrolment, or damaged"),
         (lambda note, tensors: note["device"].update(channels=4), "take 1 has EMG of shape"),
         (lambda note, tensors: note["device"].update(notch_hz=13.0), "me.enrol: a notch at 13 Hz"),

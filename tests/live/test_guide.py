@@ -57,11 +57,16 @@ def test_a_take_with_a_loss_is_made_again_and_that_is_said():
     guide.lose(20)
     assert guide.now.phase == "ready" and "0.2 s of the EMG were lost" in guide.now.note
     assert guide.now.left_s == 0.5 and guide.sample == 120
+    guide.lose(30)
+    assert "0.5 s of the EMG were lost; this take" in guide.now.note
     run(guide, 0.6)
-    assert guide.now.phase == "hold" and not guide.now.note
-    assert run(guide, 0.9) == [("rest", 1, 2.7)]
+    assert guide.now.phase == "hold" and "lost" in guide.now.note
+    assert run(guide, 0.9) == [("rest", 1, 3.0)] and not guide.now.note
     guide.lose(500)  # in the rest after it: the take is whole
     assert guide.made == [Prompt("rest", 1)] and not guide.now.note
+    run(guide, 0.35)
+    guide.lose(200)
+    assert guide.now.left_s == 0.5 and guide.now.note == "2 s of the EMG were lost; the countdown begins again"
 
 
 def test_redo_makes_the_take_that_goes_on_or_the_last_one_again():

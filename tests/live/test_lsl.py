@@ -7,9 +7,10 @@ from math import isnan
 import numpy as np
 import pytest
 
+from cpep.cli.main import main
 from cpep.data.recording import Device
 from cpep.live.signals import Event
-from cpep.live.sources.fit import fitted
+from cpep.live.sources.fit import fitted, told
 from cpep.live.sources.lsl import Markers
 from cpep.live.sources.registry import open_source
 from cpep.types import UserError
@@ -21,6 +22,17 @@ DEVICE = Device(channels=4, emg_rate=200.0, emg_kind="raw", emg_unit="uV")
 @pytest.fixture(scope="module")
 def pylsl():
     return pylsl_on_loopback()
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """Most tests have one stream of a name, and need not wait for others."""
+    monkeypatch.setattr("cpep.live.sources.lsl_find.SETTLE_S", 0.0)
+
+
+@pytest.fixture
+def several(monkeypatch, settled):
+    monkeypatch.setattr("cpep.live.sources.lsl_find.SETTLE_S", 0.7)
 
 
 @pytest.fixture
@@ -135,9 +147,8 @@ def test_a_stream_that_ends_and_comes_back_as_another_is_read_on(sender, name):
 
 def test_another_device_is_refused_also_when_it_comes_back(sender, name):
     first = sender()
-    said = rf"trained on 4 channels of raw EMG at 1000 Hz in uV; lsl:{name} has 4 channels of raw EMG at 200"
-    with pytest.raises(UserError, match=said):
-        fitted(open_source(f"lsl:{name}"), replace(DEVICE, emg_rate=1000.0))
+    with pytest.raises(UserError, match=rf"choose 2 of its 4 with lsl:{name}\[1-2\]"):
+        fitted(open_source(f"lsl:{name}"), replace(DEVICE, channels=2))
     source = open_source(f"lsl:{name}")
 
     def at(chunks):
@@ -152,13 +163,112 @@ def test_another_device_is_refused_also_when_it_comes_back(sender, name):
 def test_a_stream_by_type_and_what_is_there_where_it_is_not(sender, name, monkeypatch):
     sender(kind=f"type-{name}")
     assert open_source(f"lsl:type=type-{name}").name == f"lsl:{name}"
-    monkeypatch.setattr("cpep.live.sources.lsl.FIND_S", 0.3)
+    monkeypatch.setattr("cpep.live.sources.lsl_find.FIND_S", 0.3)
     with pytest.raises(
         UserError, match=rf"no LSL stream with type x-{name} within .* {name} \(type-{name}, 4 channels"
     ):
         open_source(f"lsl:type=x-{name}")
-    with pytest.raises(UserError, match="write lsl:NAME, or lsl:type=EMG"):
+    with pytest.raises(UserError, match="write lsl:NAME, lsl:type=EMG for any"):
         open_source("lsl:colour=red")
+
+
+@pytest.mark.parametrize("title", ["My band, left [2]", "it's = here", 'the "best"'])
+def test_any_name_can_be_asked_for(pylsl, title):
+    sender = Sender(pylsl, title, uid=title[:3])
+    try:
+        asked = f"name={title}" if "=" in title else title
+        source = open_source(f"lsl:{asked}[4,2],unit=mV,kind=envelope")
+        assert (source.name, source.device) == (f"lsl:{title}[4,2]", Device(2, 200.0, "envelope", "mV"))
+        assert not told(source).count(";")
+        source.close()
+    finally:
+        sender.stop()
+
+
+def test_what_a_stream_does_not_say_is_told_and_what_it_says_is_not_overruled(sender, name):
+    sender(units=["uV"] * 4)
+    source = open_source(f"lsl:{name}")
+    assert told(source).endswith(f"in uV; taken as raw EMG (if it is an envelope, write lsl:{name},kind=envelope)")
+    with pytest.raises(UserError, match=rf"; taken as raw EMG \(if .* write lsl:{name},kind=envelope\)"):
+        fitted(source, replace(DEVICE, emg_kind="envelope", highpass_hz=0))
+    with pytest.raises(UserError, match="states uV as its unit; leave out unit=mV"):
+        open_source(f"lsl:{name},unit=mV")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x,kind=rms", "kind=rms; write kind=raw or kind=envelope"),
+        ("x,unit=furlong", "the unit 'furlong' is not known"),
+        ("x,rate=0", "rate=0; write samples a second"),
+        ("x,rate=fast", "rate=fast; write"),
+        ("a'b\"c", "quotes of both kinds"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(pylsl, text, said):
+    with pytest.raises(UserError, match=said):
+        open_source(f"lsl:{text}")
+
+
+def test_two_streams_of_one_name_are_asked_about(sender, name, several):
+    left, right = sender(uid="left"), sender(uid="right", channels=5)
+    with pytest.raises(UserError) as error:
+        open_source(f"lsl:{name}")
+    said = str(error.value)
+    assert said.startswith(
+        f"2 streams of LSL have name {name}: {name} (EMG, 4 channels, 200 Hz), source_id left, on "
+    )
+    assert said.endswith(f"write lsl:{name},source_id=left or lsl:{name},source_id=right")
+    source = open_source(f"lsl:{name},source_id=right")
+    assert source.device.channels == 5
+    source.close()
+    right.stop()  # it is listed for a while
+    source = open_source(f"lsl:{name}")
+    assert source.device.channels == 4
+    source.close()
+    left.stop()
+
+
+def test_streams_that_are_there_are_listed(sender, name, monkeypatch, capsys):
+    sender(units=["mV"] * 4)
+    assert main(["sources"]) == 0
+    out = capsys.readouterr().out
+    assert "  replay:PATH\n" in out and f"  lsl:{name}: EMG, 4 channels, 200 Hz, mV, on " in out
+    monkeypatch.setitem(__import__("sys").modules, "pylsl", None)
+    assert main(["sources"]) == 0
+    assert 'not looked for: LSL needs pylsl; install it with pip install "cpep[live]".' in capsys.readouterr().out
+
+
+def test_a_stream_that_began_anew_is_one(sender, name, several):
+    sender(uid="lab").stop()
+    sender(uid="lab", channels=5)
+    source = open_source(f"lsl:{name}")
+    assert source.device.channels == 5
+    source.close()
+
+
+def test_streams_that_nothing_tells_apart_are_asked_to_differ(sender, name, several):
+    sender(uid="")
+    sender(uid="")
+    with pytest.raises(UserError, match=r"source_id \(none\).* give them different names or source_ids"):
+        open_source(f"lsl:{name}")
+
+
+def test_a_stream_without_a_rate_is_measured_and_asked_about(sender, name, monkeypatch):
+    monkeypatch.setattr("cpep.live.sources.lsl.MEASURE_S", 0.7)
+    sender(says=0)
+    with pytest.raises(UserError, match=r"states no regular rate; about (19[5-9]|20[0-5])[.\d]* samples a second"):
+        open_source(f"lsl:{name}")
+    source = open_source(f"lsl:{name},rate=200")
+    assert source.device.emg_rate == 200
+    assert samples(read(source, lambda chunks: samples(chunks) > 20)) > 20
+
+
+def test_the_real_rate_of_a_stream_can_be_told(sender, name):
+    sender(says=220)
+    assert open_source(f"lsl:{name}").device.emg_rate == 220  # refused after some seconds, see test_stamps
+    chunks = read(open_source(f"lsl:{name},rate=200"), lambda chunks: samples(chunks) > 20)
+    assert {chunk.lost for chunk in chunks} == {0}
 
 
 def test_events_are_published_as_markers(pylsl, name):

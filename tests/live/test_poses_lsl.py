@@ -133,13 +133,33 @@ def test_landmarks_of_a_side_that_the_stream_says(pylsl):
     frames.close()
 
 
+def test_joints_in_a_unit_that_the_user_says_of_one_of_two_streams(pylsl):
+    name = f"joints-{time.monotonic_ns()}"
+    outlets = []
+    for uid in ("one", "two"):
+        info = pylsl.StreamInfo(name, "MoCap", 20, 50, "float32", uid)
+        channels = info.desc().append_child("channels")
+        for joint in JOINTS:
+            channels.append_child("channel").append_child_value("label", joint)
+        outlets.append(pylsl.StreamOutlet(info))
+    with pytest.raises(UserError, match=f"2 streams of LSL have name {name}: .*write lsl:{name},source_id=one or"):
+        open_pose(f"lsl:{name}")
+    with pytest.raises(UserError, match=f"joint angles without a unit; .*write lsl:{name},unit=rad"):
+        open_pose(f"lsl:{name},source_id=two")
+    frames = open_pose(f"lsl:{name},source_id=two,unit=deg").frames()
+    for outlet, angle in zip(outlets, (90.0, 180.0), strict=True):
+        outlet.push_sample([angle] * 20)
+    np.testing.assert_allclose(next(frames).pose_J, np.pi, rtol=1e-6)
+    frames.close()
+
+
 def test_no_stream_and_a_stream_of_texts_are_refused(pylsl, monkeypatch):
-    monkeypatch.setattr("cpep.live.poses.lsl.FIND_S", 0.3)
+    monkeypatch.setattr("cpep.live.sources.lsl_find.FIND_S", 0.3)
     with pytest.raises(UserError, match=r"no LSL stream with name nobody within 0.3 s; there "):
         open_pose("lsl:nobody")
     name = f"texts-{time.monotonic_ns()}"
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Markers", 1, 0, "string", name))
-    monkeypatch.setattr("cpep.live.poses.lsl.FIND_S", 3.0)
+    monkeypatch.setattr("cpep.live.sources.lsl_find.FIND_S", 3.0)
     with pytest.raises(UserError, match="is a stream of texts, not of poses"):
         open_pose(f"lsl:{name}")
     del outlet

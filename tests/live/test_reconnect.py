@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.sources.reconnect import Lost, Reconnecting
 from cpep.types import UserError
@@ -17,7 +18,7 @@ class Lab:
         self.now, self.on, self.connections, self.open = 0.0, on, 0, 0
         self.refuses = refuses
         monkeypatch.setattr("cpep.live.sources.reconnect.time.monotonic", lambda: self.now)
-        self.source = Reconnecting("lab", 2, RATE, self.connect(), self.connect)
+        self.source = Reconnecting("lab", Device(2, RATE, "raw", ""), self.connect(), self.connect)
         monkeypatch.setattr(self.source._closed, "wait", self._wait)
 
     def _wait(self, seconds):

@@ -16,6 +16,7 @@ import cpep
 from cpep.data.readers.bids_text import read_json
 from cpep.data.readers.folder import find_recordings
 from cpep.live.record.finish import recover, unfinished
+from tests.live.loopback import Sender, pylsl_on_loopback
 from tests.live.record_until_killed import NOTE, RATE, emg_at
 
 KILLS, LONGEST_S, ALLOWED_S = 20, 1.8, 1.0
@@ -55,8 +56,8 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     parent.communicate()
     left = len(unfinished(home))
     assert left > KILLS / 2  # others were killed before they began
-    done = recover(home)
-    assert len(done) == left and not unfinished(home) and not list(home.glob(".record*"))
+    done, failed = recover(home)
+    assert not failed and len(done) == left and not unfinished(home) and not list(home.glob(".record*/about.json"))
     ends: dict[int, int] = {}
     for source in find_recordings(home):
         (recording,) = source.parts()
@@ -75,11 +76,53 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     opened_by_mne_bids(home)
 
 
-def opened_by_mne_bids(home: Path) -> None:
+def opened_by_mne_bids(home: Path, misc: int = 2) -> None:
     mne_bids = pytest.importorskip("mne_bids")
     paths = sorted(home.rglob("*_emg.bdf"))
-    for path in paths[:: len(paths) - 1]:
+    for path in paths[:: max(len(paths) - 1, 1)]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # MNE knows no column original_user
             raw = mne_bids.read_raw_bids(mne_bids.get_bids_path_from_fname(path), verbose="error")
-        assert raw.get_channel_types() == ["emg"] * 8 + ["misc"] * 2 and raw.info["sfreq"] == RATE
+        assert raw.get_channel_types() == ["emg"] * 8 + ["misc"] * misc and raw.info["sfreq"] == RATE
+
+
+@pytest.mark.slow
+def test_cpep_record_over_lsl_is_killed_twenty_times(tmp_path: Path) -> None:
+    """The whole command, over LSL with a pose, in four batches of five processes that record the same stream."""
+    pylsl = pylsl_on_loopback()
+    name, home, draw = f"band-{time.monotonic_ns()}", tmp_path / "set", random.Random(7)
+    band = Sender(pylsl, name, RATE, 8, uid=name, units=["uV"] * 8)
+    hand = Sender(pylsl, f"{name}-hand", 60, 3, uid=f"{name}-hand", kind="MoCap")
+    environment = {**os.environ, "PYTHONPATH": str(Path(cpep.__file__).parents[1])}
+    arguments = ["--source", f"lsl:{name}", "--pose", f"lsl:{name}-hand", "--session", "1", "--arm", "left"]
+    sent: dict[str, int] = {}
+    try:
+        for batch in range(4):
+            running = {}
+            for person in (f"{batch}{k}" for k in range(5)):
+                command = [sys.executable, "-m", "cpep", "record", f"{home}{person}", *arguments, "--person", person]
+                running[person] = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            while not all(list(Path(f"{home}{person}").glob(".recording-*/about.json")) for person in running):
+                time.sleep(0.1)
+            for person, process in running.items():
+                time.sleep(draw.uniform(0.2, 3.0))
+                sent[person] = band.sent
+                process.kill()
+                process.wait()
+    finally:
+        band.stop()
+        hand.stop()
+    late = {}
+    for person, number in sent.items():
+        place = Path(f"{home}{person}")
+        assert recover(place)[1] == []
+        parts = [part for source in find_recordings(place) for part in source.parts()]
+        for one in parts:
+            assert (np.diff(np.rint(one.emg_TC[:, 0])) == 1).all() and one.anchor_SJ is not None
+        late[person] = (number - round(float(parts[-1].emg_TC[-1, 0]))) / RATE
+        opened_by_mne_bids(place, misc=3)
+    print(
+        "\nbetween the last sample that was sent before the kill and the last that was kept, s:",
+        sorted(late.values()),
+    )
+    assert max(late.values()) < 1.0

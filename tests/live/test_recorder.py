@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import cpep.live.record.finish as finishing
@@ -15,11 +15,12 @@ from cpep.data.readers.bids import read_recording
 from cpep.data.readers.bids_text import read_json
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device, Recording
+from cpep.live.book.entries import checked
 from cpep.live.record.about import About, PoseColumns
 from cpep.live.record.finish import Finished, finish, recover, unfinished
 from cpep.live.record.labels import asked
 from cpep.live.record.recorder import PREFIX, Recorder
-from cpep.live.record.rows import CHUNK, CHUNKS, EMG, POSE, PROMPTS, Prompt, pose_dtype
+from cpep.live.record.rows import CHUNK, CHUNKS, EMG, POSE, PROMPTS, Prompt, plain, pose_dtype
 from cpep.live.record.taken import read_taken
 from cpep.runtime import files as runtime_files
 from cpep.runtime.files import atomic_path
@@ -147,6 +148,16 @@ def test_a_data_set_grows_and_nothing_in_it_changes(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_band_that_goes_away_and_comes_back_is_cut_there(tmp_path):
+    emg_TC, nothing = noise(200), (noise(0), 50, np.nan)  # a source that is away tells so in chunks without a sample
+    chunks = [(emg_TC[:100], 0, 10.0), nothing, nothing, (emg_TC[100:], 7, 11.04)]
+    done = finish(recorded(tmp_path / "set", chunks))
+    first, second = (read_recording(file) for file in done.files)
+    assert done.lost == 107 and isinstance(first, Recording) and isinstance(second, Recording)
+    np.testing.assert_allclose(np.concatenate([first.emg_TC, second.emg_TC]), emg_TC, atol=1e-3)
+    assert read_json([done.files[1].with_suffix(".json")])["cpep"]["recorded"]["first_sample"] == 207
+
+
 class Cut(BaseException):
     """The power."""
 
@@ -172,7 +183,7 @@ def test_a_power_cut_while_a_recording_is_added_adds_it_once(tmp_path, monkeypat
                 finish(home / name)
             except Cut:
                 assert unfinished(home) == [home / name]
-        recover(home)
+        assert not recover(home)[1]
         assert [len(source.parts()[0].emg_TC) for source in find_recordings(home)] == [60, 50, 50]
         assert not list(home.glob(".record*"))
         if left[0]:  # it was not cut
@@ -194,8 +205,21 @@ def test_what_is_read_back_otherwise_is_kept(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="its EMG is another one; the recording is kept"):
             finish(folder)
     assert unfinished(tmp_path / "set") == [folder]
-    (done,) = recover(tmp_path / "set")
+    ((done,), _) = recover(tmp_path / "set")
     assert len(done.files) == 1 and "run-01" in done.files[0].name
+
+
+def test_damage_amid_a_recording_is_told_and_nothing_is_removed(tmp_path):
+    folder = recorded(tmp_path / "set", in_chunks(noise(3000)))
+    with (folder / EMG).open("r+b") as file:
+        file.seek(500 * 12)
+        file.write(b"x")
+    done = finish(folder)
+    assert done.seconds == 2.5 and "12 s after that are damaged on the disk" in done.sentence
+    (kept,) = (tmp_path / "set").glob(".damaged-*")
+    assert (
+        (kept / EMG).stat().st_size == 3000 * 12 and str(kept) in done.sentence and not unfinished(tmp_path / "set")
+    )
 
 
 def test_two_recorders_never_mix(tmp_path):
@@ -203,7 +227,7 @@ def test_two_recorders_never_mix(tmp_path):
     assert one.folder != other.folder and not unfinished(tmp_path)
     one.take(noise(40))
     other.take(noise(60, seed=1))
-    with pytest.raises(UserError, match="still being recorded"):
+    with pytest.raises(UserError, match="still being recorded, or added by another"):
         finish(one.folder)
     one.close()
     other.close()
@@ -237,7 +261,7 @@ def test_a_full_disk_is_told_and_loses_nothing_before_it(tmp_path):
             time.sleep(0.01)
     with pytest.raises(UserError, match="No space left"):
         recorder.close()
-    (done,) = recover(tmp_path / "set")
+    ((done,), _) = recover(tmp_path / "set")
     assert done.seconds == 0.5
 
 
@@ -284,7 +308,7 @@ def test_pose_lies_on_the_clock_of_the_samples(tmp_path):
 def test_labels_follow_prompts_half_a_second_later():
     prompts = [
         Prompt(100, 0, "rest"), Prompt(300, 0, "ready", "fist", 1), Prompt(400, 0, "hold", "fist", 1),
-        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo"),
+        Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo", "point", 1),
         Prompt(1300, 0, "hold", "point", 1), Prompt(1500, 0, "end"),
     ]  # fmt: skip
     found = asked(prompts, 1600, 100.0)
@@ -300,3 +324,22 @@ def test_labels_follow_prompts_half_a_second_later():
     assert np.array_equal(found.repetition_P, repetition)
     again = asked([*prompts[:4], Prompt(900, 0, "redo", "fist"), *prompts[4:]], 1600, 100.0)
     assert not (again.label_P == 1).any() and not again.repetition_P[:900].any()
+
+
+NAMES = st.text("aZ9 -_/.ä漢'\"#n", min_size=1, max_size=12)
+
+
+@settings(max_examples=10, deadline=None)
+@example(texts=(" 01", "n/a1 ", " a"), gesture=" fist ")
+@example(texts=("A", "1", ""), gesture="n/a")
+@given(texts=st.tuples(NAMES, NAMES, NAMES), gesture=NAMES)
+def test_whatever_may_be_said_comes_back(tmp_path_factory, texts, gesture):
+    try:
+        about, name = About(texts[0], texts[1], "right", texts[2]), plain(checked(gesture))
+    except UserError:
+        return
+    home = tmp_path_factory.mktemp("said") / "set"
+    (file,) = finish(recorded(home, in_chunks(noise(300)), about, prompts=[(0, ("hold", gesture, 1))])).files
+    found = read_recording(file)
+    assert isinstance(found, Recording) and found.vocabulary[found.label_T.max()].lower() == name.lower()
+    assert (found.user, found.session) == (about.person, about.session)

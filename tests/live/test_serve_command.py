@@ -12,6 +12,7 @@ from cpep.checkpoints.checkpoint import save
 from cpep.cli.main import main
 from cpep.live.book.book import GestureBook
 from cpep.simulate.anatomy import REST_J
+from cpep.web.book_store import BookStore
 from tests.data.samples import write_emg2pose
 
 
@@ -34,6 +35,7 @@ def serve(untrained, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
         monkeypatch.setattr("cpep.web.server.serve", looks)
+        monkeypatch.chdir(tmp_path)
         return main(["serve", str(tmp_path / "checkpoint"), "--book", str(tmp_path / "my.book"), *more])
 
     return run
@@ -45,14 +47,15 @@ def test_a_page_shows_the_simulator_and_keeps_what_is_added(serve, untrained, tm
         while not (frame := page.live.frame(-1, -1.0))["name"] and time.monotonic() < stop:
             time.sleep(0.05)
         assert frame["channels"] == 16 and frame["name"] in ("rest", "unknown") and len(frame["hand"]) == 60
-        assert page.maker is not None and page.live.source.startswith("sim")
-        page.book_store.add("mine", np.full(20, 0.4))
-        assert page.live.map()["gestures"] == ["mine"]
+        assert [panel.name for panel in page.panels][:2] == ["Studio", "Enrol"] and not page.mapless
+        assert page.live.source == "sim:0: 16 channels at 2000 Hz"
+        BookStore(page.live.session, tmp_path / "my.book").add("mine", np.full(20, 0.4))
+        assert page.live.map()["known"] == ["mine"]
 
     assert serve(first) == 0
     assert GestureBook.load(tmp_path / "my.book", untrained()).names == ("rest", "mine")
     seen = []
-    assert serve(lambda page: seen.append(page.book_store.book.names)) == 0
+    assert serve(lambda page: seen.append(page.live.session.book.names)) == 0
     assert seen == [("rest", "mine")]
 
 
@@ -81,5 +84,5 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
     (recording,) = write_emg2pose(tmp_path / "raw", count=1, samples=5000)
     seen = []
     assert serve(lambda page: seen.append(page.live.session), "--calibrate", str(tmp_path / "raw")) == 0
-    known, used = model.calibrate(recording.emg_TC.T), seen[0]._loop.stream._scale.now()
+    known, used = model.calibrate(recording.emg_TC.T), seen[0]._told["book"].loop.stream._scale.now()
     assert np.allclose(used.centre_F, known.centre_F) and np.allclose(used.spread_F, known.spread_F)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cpep.data.recording import Device
 from cpep.live.book.book import GestureBook
-from cpep.live.session import Session, map_of
+from cpep.live.map import map_of
+from cpep.live.session import Session
 from cpep.live.signals import Chunk
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
@@ -19,7 +20,7 @@ from cpep.types import UserError
 class Recorded:
     """A source that delivers an array, and then waits to be closed."""
 
-    name, device = "recorded", Device(16, 2000.0, "raw", "")
+    name, device = "recorded", Device(16, 2000.0, "raw", "", highpass_hz=0.0)
 
     def __init__(self, emg_TC, error=""):
         self.emg_TC, self.error, self.closed = emg_TC, error, threading.Event()
@@ -55,7 +56,7 @@ def until(condition, seconds=20.0):
 def test_a_view_is_what_the_stream_has_come_to(book, longest):
     _, emg_TC = longest
     source = Recorded(emg_TC)
-    session = Session(source, book.model, book)
+    session = Session(source, book)
     assert session.view().state is None
     session.start()
     until(source.delivered.is_set)
@@ -101,7 +102,7 @@ def test_a_session_lives_through_chunks_of_any_length_and_any_gaps(book, cuts):
     cuts = [*cuts, (0, 0), (0, 3000), (3, 0), (2400, 10)]  # it ends with a source that goes and comes back
     count = sum(samples for samples, _ in cuts)
     emg_TC = np.random.default_rng(len(cuts)).standard_normal((count, 16)).astype(np.float32)
-    session = Session(Cut(emg_TC, cuts), book.model, book)
+    session = Session(Cut(emg_TC, cuts), book)
     session._run()  # as its thread does; without a map, which takes long
     view = session.view()
     assert view.problem == "recorded has ended"
@@ -118,7 +119,7 @@ def test_a_session_lives_through_chunks_of_any_length_and_any_gaps(book, cuts):
 
 def test_another_book_is_used_from_the_next_step_on(book, longest):
     source = Recorded(longest[1])
-    session = Session(source, book.model, book)
+    session = Session(source, book)
     session.start()
     until(source.delivered.is_set)
     more = book.copy()
@@ -131,7 +132,7 @@ def test_another_book_is_used_from_the_next_step_on(book, longest):
 
 
 def test_a_source_that_fails_says_so_and_the_session_can_be_looked_at(book, longest):
-    session = Session(Recorded(longest[1][:3000], "the wristband is asleep; wake it"), book.model, book)
+    session = Session(Recorded(longest[1][:3000], "the wristband is asleep; wake it"), book)
     session.start()
     until(lambda: session.view().problem)
     assert session.view().problem == "the wristband is asleep; wake it"
@@ -148,12 +149,12 @@ def test_looking_never_holds_up_the_stream(book, longest):
             drawn.wait(20)
             return 0.0, 0.0
 
-    session = Session(source, book.model, book)
-    session._mapping = threading.Thread(target=lambda: None)
+    session = Session(source, book)
+    session._map_anew = lambda book: None
     session.map = Slow()
     viewer = threading.Thread(target=lambda: [session.view() for _ in range(1000) if not looking.is_set()])
     session.start()
-    until(lambda: session._state is not None)
+    until(lambda: session._told["book"].state is not None)
     viewer.start()
     until(looking.is_set)
     until(source.delivered.is_set)
@@ -171,13 +172,13 @@ class Breaking(Recorded):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_source_that_breaks_or_ends_is_no_silence(book, longest):
-    session = Session(Breaking(longest[1]), book.model, book)
+    session = Session(Breaking(longest[1]), book)
     session.start()
     until(lambda: session.view().problem)
     assert session.view().problem == "recorded has failed: no such device"
     source = Recorded(longest[1][:400])
     source.close()
-    session = Session(source, book.model, book)
+    session = Session(source, book)
     session.start()
     until(lambda: session.view().problem)
     assert session.view().problem == "recorded has ended"
@@ -185,7 +186,7 @@ def test_a_source_that_breaks_or_ends_is_no_silence(book, longest):
 
 def test_another_book_forgets_what_the_old_one_said(book, longest):
     source = Recorded(longest[1])
-    session = Session(source, book.model, book)
+    session = Session(source, book)
     session.start()
     until(source.delivered.is_set)
     smaller = book.copy()

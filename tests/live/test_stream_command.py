@@ -48,7 +48,11 @@ def test_events_are_printed_as_lines(made, every_second, capsys):
     assert main(["stream", *made, "--source", "sim:3", "--speed", "0", "--seconds", "3"]) == 0
     out, err = capsys.readouterr()
     assert out.split("\n") == ["     1.00 s  fist  0.91", "     2.00 s  fist  0.91", "     3.00 s  fist  0.91", ""]
-    assert err.split("\n") == ["sim:3: 16 channels of raw EMG at 2000 Hz in noise_sd", "3.0 s, 3 events, 0 samples lost", ""]
+    assert err.split("\n") == [
+        "sim:3: 16 channels of raw EMG at 2000 Hz in noise_sd",
+        "3.0 s, 3 events, 0 samples lost",
+        "",
+    ]
 
 
 def test_json_holds_one_event_a_line(made, every_second, capsys):
@@ -85,7 +89,7 @@ def test_events_are_published_over_lsl(made, every_second, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--source", "serial:x"], "--source serial:x: write brainflow:BOARD, "),
+        (["--source", "serial:x"], "--source serial:x: there is no source and no module serial; write "),
         (["--source", "replay:nowhere"], "nowhere does not exist"),
         (["--speed", "-1"], "--speed -1"),
         (["--calibrate", "nowhere"], "nowhere does not exist"),

@@ -19,5 +19,5 @@ def test_a_source_from_outside_streams_like_any_other(capsys):
 
 
 def test_what_can_be_written_names_it_too():
-    with pytest.raises(UserError, match=r"replay:PATH,.* or tone:HZ"):
+    with pytest.raises(UserError, match=r"replay:PATH,.*, tone:HZ, FILE.py:CLASS or MODULE:CLASS"):
         open_source("tune:80")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.live.session import Map, View
+from cpep.live.map import Map
+from cpep.live.session import View
 from cpep.live.signals import Event, State
 from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES, SEEN
@@ -71,11 +72,17 @@ def map_of(book, each=60):
 class FakeSession:
     """The clock starts ``ahead`` seconds in, so that the window is full."""
 
+    by, sides = "book", ("book",)
+
     def __init__(self, book, ahead=10.0):
         self.book, self.map, self.made = book, map_of(book), None
         self.start = time.monotonic() - ahead
         self.emg_TC = np.random.default_rng(0).normal(size=(4 * COLUMNS, CHANNELS)).astype(np.float32)
         self.order = [*book.names]
+
+    @property
+    def known(self):
+        return self.book
 
     def use(self, book):
         new = [name for name in book.names if name not in self.book.names]
@@ -86,7 +93,10 @@ class FakeSession:
         )
         self.start = time.monotonic() - 16 * HOLD_S * len(self.order)  # the first of the order is made now
 
-    def make(self, name, pose_J=None):
+    def attend(self, prompts):
+        pass
+
+    def make(self, name, pose_J=None, hold_s=None):
         self.made = np.asarray(pose_J)
 
     def view(self):
@@ -110,21 +120,28 @@ class FakeSession:
             pose_J=pose_J,
             point=tuple(plane(pose_J)),
             lost=0,
+            notices=(),
             problem="",
         )
 
 
 def page(path, no_hand=""):
     """The page of a fake session whose book is at ``path``; ``no_hand`` says why no hand is shown."""
+    from cpep.web.book_list import BookPanel
     from cpep.web.book_store import BookStore
     from cpep.web.frames import Live
     from cpep.web.page import Page
+    from cpep.web.panels import Panel
+    from cpep.web.studio import Studio
 
     if not path.exists():
         FakeBook().save(path)
     session = FakeSession(FakeBook.load(path))
     live = Live(session, "fake", "noise_sd", no_hand)
-    return Page(live, BookStore(session, path), session, 100.0, 1.0)
+    store = BookStore(session, path)
+    if no_hand:
+        return Page(live, [Panel("Book", lambda: BookPanel(store).show(), "Book of gestures")])
+    return Page(live, [Panel("Studio", lambda: Studio(live, store, session, 100.0, 1.0).show(), "Gesture studio")])
 
 
 if __name__ == "__main__":

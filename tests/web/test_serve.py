@@ -235,9 +235,10 @@ def test_the_map_changes_with_the_book():
     live = Live(session, "fake", "uV")
     plane = live.map()
     assert plane["version"] == live.frame(-1, -1.0)["map"] == live.map()["version"]
-    assert plane["name"] == list(session.map.name_M) and "rest" not in plane["gestures"]
+    assert plane["name"] == list(session.map.name_M)
+    assert plane["gestures"] == plane["known"] and "rest" not in plane["known"]
     session.use(FakeBook({"rest": np.zeros(20), "new": np.ones(20)}))
-    assert live.frame(-1, -1.0)["map"] != plane["version"] and live.map()["gestures"] == ["new"]
+    assert live.frame(-1, -1.0)["map"] != plane["version"] and live.map()["known"] == ["new"]
     version, session.map = live.version(), None  # not laid out yet
     assert live.version() != version and live.map()["places"] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from math import ceil
 
 from rich.align import Align
 from rich.console import Console, Group, RenderableType
@@ -41,7 +42,7 @@ class Screen:
     """The prompts on a terminal, drawn in place; elsewhere a line for each.
 
     Args:
-        title: says what is measured.
+        title: says what is measured, in a sentence or two.
         keys: whether keys can be pressed.
     """
 
@@ -49,7 +50,7 @@ class Screen:
         self.title, self.keys = title, keys
         self.console = Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if sys.stderr.isatty() else None
-        self._at, self._line = 0.0, ""
+        self._at, self._line, self._said = 0.0, "", ""
 
     def show(self, enroller: Enroller) -> None:
         """Show an enrolment as it is now; called often."""
@@ -64,8 +65,9 @@ class Screen:
         line = f"{_named(now)}: {SAID[now.phase]}" if now.phase in ("ready", "hold") else ""
         if now.note:
             line += f" ({now.note})"
-        if now.phase == "relax" and said:
-            line = said
+        if said and said != self._said:
+            print(said, file=sys.stderr, flush=True)
+        self._said = said
         if line and line != self._line:
             print(line, file=sys.stderr, flush=True)
         self._line = line or self._line
@@ -76,6 +78,7 @@ def screen(title: str, now: Now, enroller: Enroller, keys: bool) -> RenderableTy
     colour = COLOURS[now.phase]
     name = now.gesture.replace("_", " ") or "all made"
     parts: list[RenderableType] = [
+        Text(title, style="dim"),
         Text(),
         Align.center(Text(f"  {' '.join(name.upper())}  ", style=f"bold reverse {colour}")),
         Align.center(Text(described(now.gesture) if now.gesture else "", style="dim")),
@@ -88,7 +91,7 @@ def screen(title: str, now: Now, enroller: Enroller, keys: bool) -> RenderableTy
     parts += [_gestures(now, enroller), Text()]
     parts += [Text(enroller.said)] if enroller.said else []
     parts.append(Text(f"{KEYS if keys else 'Ctrl-C stops'}   {100 * now.share:.0f} % done", style="dim"))
-    return Panel(Group(*parts), title=title, width=WIDTH, border_style=colour)
+    return Panel(Group(*parts), title="cpep enrol", width=WIDTH, border_style=colour)
 
 
 def advice_table(advice: tuple[Advice, ...]) -> str:
@@ -108,10 +111,7 @@ def _named(now: Now) -> str:
 def _countdown(now: Now) -> str:
     if now.phase in ("paused", "done"):
         return SAID[now.phase]
-    which = f"{now.repetition} of {now.repetitions}"
-    return (
-        f"{SAID[now.phase]}  {now.left_s:.0f}   ({which})" if now.left_s >= 0.5 else f"{SAID[now.phase]}   ({which})"
-    )
+    return f"{SAID[now.phase]}  {ceil(now.left_s)} s   ({now.repetition} of {now.repetitions})"
 
 
 def _bar(now: Now, colour: str) -> ProgressBar:
@@ -129,7 +129,7 @@ def _gestures(now: Now, enroller: Enroller) -> Table:
         dots = "●" * count + "○" * max(enroller.plan.repetitions - count, 0)
         colour = {True: "green", False: "red", None: ""}[advice.good if advice else None]
         table.add_row(
-            Text(("> " if current else "  ") + name.replace("_", " "), style="bold" if current else ""),
+            Text(("> " if current else "  ") + name, style="bold" if current else ""),
             dots,
             Text(advice.sentence if advice and advice.good is not None else "", style=colour),
         )

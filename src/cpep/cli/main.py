@@ -15,7 +15,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cpep.cli.commands import baselines, books, enrol, export, live, push, recordings, serve, stages, submit, tables
+from cpep.cli.commands import (
+    baselines,
+    books,
+    enrol,
+    export,
+    live,
+    push,
+    record,
+    recordings,
+    serve,
+    sources,
+    stages,
+    submit,
+    tables,
+)
 from cpep.cli.commands.options import TOGETHER
 from cpep.runtime import distributed
 from cpep.types import UserError, refuse_interpolation
@@ -35,6 +49,8 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "serve": serve.serve,
     "enrol": enrol.enrol,
     "stream": live.stream,
+    "sources": sources.sources,
+    "record": record.record,
     "book": books.book,
     "evaluate-live": books.evaluate_live,
     "export": export.export,

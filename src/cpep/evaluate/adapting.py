@@ -13,7 +13,7 @@ import numpy as np
 from cpep.evaluate.readout import ReadOut
 from cpep.types import FloatArray
 
-SURE = 0.6
+SURE = 0.8
 """Probability from which a window moves its name."""
 SHOWN, MOST = 60, 180
 """What was shown weighs as so many windows; with those met since, at most so many."""

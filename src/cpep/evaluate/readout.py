@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from cpep.types import FloatArray, IntArray, StrArray, UserError
@@ -89,7 +90,8 @@ class Confidence:
         """
         distance_N = log_distance(square_NE if near_NE is None else near_NE, features)
         none_N1 = expit(self.slope * (distance_N - self.border))[:, None]
-        named_NE = softmax(-0.5 * square_NE / self.temperature, axis=1)
+        named_NE = np.exp(-0.5 * (square_NE - square_NE.min(axis=1, keepdims=True)) / self.temperature)
+        named_NE /= named_NE.sum(axis=1, keepdims=True)
         return np.concatenate([(1 - none_N1) * named_NE, none_N1], axis=1)
 
 
@@ -107,15 +109,23 @@ class Discriminant:
             those that never vary within a name are left out.
         mean_EF: mean of each name in it.
         features: F, at least 1.
+        shrinkage: share of the identity in the covariance.
     """
 
     whitening_DF: FloatArray
     mean_EF: FloatArray
     features: int
+    shrinkage: float
 
     @classmethod
-    def fit(cls, x_ND: FloatArray, target_N: IntArray) -> Discriminant:
-        """Fit on windows of names 0 .. E - 1; every name weighs the same, however many windows it has."""
+    def fit(cls, x_ND: FloatArray, target_N: IntArray, shrinkage: float | None = None) -> Discriminant:
+        """Fit on windows of names 0 .. E - 1; every name weighs the same, however many windows it has.
+
+        Args:
+            x_ND: windows.
+            target_N: name of each.
+            shrinkage: share of the identity in the covariance; that of Ledoit and Wolf (2004) where none is given.
+        """
         count_E = np.bincount(target_N)
         mean_ED = np.stack([x_ND[target_N == e].mean(axis=0) for e in range(len(count_E))])
         weight_N = (len(target_N) / len(count_E) / count_E)[target_N]
@@ -125,20 +135,23 @@ class Discriminant:
         apart_NF = apart_ND[:, varies_D] / sd_D[varies_D]
         width = apart_NF.shape[1]
         whitening_DF = np.zeros((len(sd_D), width))
+        if shrinkage is None:
+            estimate = ledoit_wolf_shrinkage(apart_NF, True) if width else 1.0
+            shrinkage = float(np.clip(OVERLAP * estimate, LEAST_SHRINKAGE, 1))
         if width:
-            shrinkage = float(np.clip(OVERLAP * ledoit_wolf_shrinkage(apart_NF, True), LEAST_SHRINKAGE, 1))
             covariance_FF = (apart_NF * weight_N[:, None]).T @ apart_NF / len(x_ND)
             covariance_FF = (1 - shrinkage) * covariance_FF + shrinkage * np.eye(width)
-            whitening_FF = np.linalg.inv(np.linalg.cholesky(covariance_FF)).T
+            lower_FF = np.linalg.cholesky(covariance_FF)
+            whitening_FF = solve_triangular(lower_FF, np.eye(width), lower=True, check_finite=False).T
             whitening_DF[varies_D] = whitening_FF / sd_D[varies_D, None]
-        return cls(whitening_DF, mean_ED @ whitening_DF, max(width, 1))
+        return cls(whitening_DF, mean_ED @ whitening_DF, max(width, 1), shrinkage)
 
     def squares(self, x_ND: FloatArray) -> FloatArray:
         """Return the squared Mahalanobis distance to the mean of each name, (N, E)."""
         z_NF = x_ND @ self.whitening_DF - self.mean_EF[0]  # near zero, where sums of squares are exact
         mean_EF = self.mean_EF - self.mean_EF[0]
         square_NE = np.square(z_NF).sum(axis=1)[:, None] - 2 * z_NF @ mean_EF.T + np.square(mean_EF).sum(axis=1)
-        return np.maximum(square_NE, 0.0)
+        return np.asarray(np.maximum(square_NE, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,8 +192,8 @@ class ReadOut:
         discriminant = Discriminant.fit(x_ND, target_N)
         repeated = bool((fold_N > 0).any())
         shown_N = fold_N if repeated else _halves(group_N)
-        told = _left_out(x_ND, target_N, shown_N)
-        outside_N = _outside(x_ND, target_N, names)
+        told = _left_out(x_ND, target_N, shown_N, discriminant.shrinkage)
+        outside_N = _outside(x_ND, target_N, names, discriminant.shrinkage)
         confidence = _confidence(told, outside_N, discriminant.features, 0.0 if repeated else LATER)
         checked = _check(told, names) if repeated else None
         return cls(names, THRESHOLD, checked, discriminant, confidence)
@@ -228,7 +241,7 @@ def _halves(group_N: IntArray | Sequence[int]) -> IntArray:
     return half_N
 
 
-def _left_out(x_ND: FloatArray, target_N: IntArray, fold_N: IntArray) -> _Told:
+def _left_out(x_ND: FloatArray, target_N: IntArray, fold_N: IntArray, shrinkage: float) -> _Told:
     """Tell the windows of each fold by the others; a name that lies in one fold alone is not told."""
     entries = int(target_N.max()) + 1
     several_E = np.array([len(np.unique(fold_N[target_N == e])) > 1 for e in range(entries)])
@@ -236,12 +249,12 @@ def _left_out(x_ND: FloatArray, target_N: IntArray, fold_N: IntArray) -> _Told:
     for fold in np.unique(fold_N):
         asked_N = (fold_N == fold) & several_E[target_N]
         if asked_N.any():
-            fitted = Discriminant.fit(x_ND[~asked_N], target_N[~asked_N])
+            fitted = Discriminant.fit(x_ND[~asked_N], target_N[~asked_N], shrinkage)
             parts.append(_Told(fitted.squares(x_ND[asked_N]), target_N[asked_N]))
     return _Told(np.concatenate([p.square_NE for p in parts]), np.concatenate([p.target_N for p in parts]))
 
 
-def _outside(x_ND: FloatArray, target_N: IntArray, names: Sequence[str]) -> FloatArray:
+def _outside(x_ND: FloatArray, target_N: IntArray, names: Sequence[str], shrinkage: float) -> FloatArray:
     """Return the log distance of the windows of each gesture, left out, to the nearest of the other names."""
     parts: list[FloatArray] = [np.zeros(0)]
     for e, name in enumerate(names):
@@ -249,7 +262,7 @@ def _outside(x_ND: FloatArray, target_N: IntArray, names: Sequence[str]) -> Floa
             continue
         out_N = target_N == e
         others_N = target_N[~out_N]
-        fitted = Discriminant.fit(x_ND[~out_N], others_N - (others_N > e))
+        fitted = Discriminant.fit(x_ND[~out_N], others_N - (others_N > e), shrinkage)
         parts.append(log_distance(fitted.squares(x_ND[out_N]), fitted.features))
     return np.concatenate(parts)
 

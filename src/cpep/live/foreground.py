@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
-from cpep.live.sources.device import described
+from cpep.live.sources.fit import told
 
 
 class Foreground(Observer):
@@ -45,7 +45,7 @@ class Foreground(Observer):
         """
         source, self._end = self.source, seconds * self.source.device.emg_rate
         if chunks is None:
-            self._say(f"{source.name}: {described(source.device)}")
+            self._say(told(source))
         self.loop.run(source.chunks() if chunks is None else chunks)
 
     def summary(self) -> str:

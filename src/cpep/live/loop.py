@@ -46,7 +46,8 @@ class Loop:
 
     Args:
         stream: makes steps of chunks: ``EmgStream`` of a checkpoint, ``FeatureStream`` of an enrolment.
-        recogniser: of these steps; another one may take its place at any time, under ``lock``.
+        recogniser: of these steps; another one may take its place at any time, under ``lock``. ``None`` where no
+            gesture is known yet: then no step is told.
         observer: is told of everything, under ``lock``.
 
     Attributes:
@@ -54,7 +55,7 @@ class Loop:
         lost: samples that were lost so far.
     """
 
-    def __init__(self, stream: Steps, recogniser: Recogniser, observer: Observer) -> None:
+    def __init__(self, stream: Steps, recogniser: Recogniser | None, observer: Observer) -> None:
         self.stream, self.recogniser, self.observer = stream, recogniser, observer
         self.lock, self.lost = threading.Lock(), 0
 
@@ -79,4 +80,5 @@ class Loop:
             self.observer.on_chunk(chunk)
         for step in steps:
             with self.lock:
-                self.observer.on_step(step, self.recogniser.step(step))
+                if self.recogniser is not None:
+                    self.observer.on_step(step, self.recogniser.step(step))

@@ -1,69 +1,39 @@
-"""A live session: source, stream and recogniser in a thread of their own, and a view of it for a page."""
+"""A live session: a source, who hears it, and what is recognised in it, in a thread; and a view of it for a page."""
 
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, Protocol
 
-import numpy as np
-
-from cpep.checkpoints.checkpoint import Model
 from cpep.data.statistics import CentreSpread
-from cpep.evaluate.knn import nearest_columns, unit_rows
-from cpep.evaluate.plane import plane
 from cpep.live.book.book import GestureBook
-from cpep.live.loop import Loop, Observer
-from cpep.live.recogniser import Recogniser
+from cpep.live.enrol.stream import FeatureStream
+from cpep.live.loop import Loop, Observer, Steps
+from cpep.live.map import Map, map_of
+from cpep.live.recogniser import Judge, Recogniser
+from cpep.live.shown import Shown
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
-from cpep.live.stream import EmgStream, Ring
-from cpep.signal.quality import quality
+from cpep.live.sources.fit import fitted
+from cpep.live.stream import EmgStream
 from cpep.types import FloatArray, UserError
 
-SHOWN_S, SHOWN_HZ = 4.0, 250.0
-"""Length and rate of the EMG that is kept to be drawn."""
-
-JUDGED_S = 2.0
-"""Length of the EMG by which the quality of channels is judged, once a second."""
-
-MAPPED, AMID = 30, 5
-"""Vectors of an entry on the map; number of nearest vectors whose median place is the live point's."""
-
 KEPT_EVENTS = 50
-FEWEST_MAPPED = 5
+
+Side = Literal["gestures", "book"]
+"""By what is recognised: the gestures that the person enrolled, or a checkpoint's book."""
 
 
-@dataclass(frozen=True, eq=False)
-class Map:
-    """Some vectors of a book's gallery in a plane.
+class Hearer(Protocol):
+    """Who hears every chunk as the source gives it, in the session's thread: an enrolment, a recording."""
 
-    Attributes:
-        place_M2: where they lie.
-        name_M: their entries.
-        vector_MD: the vectors.
-    """
-
-    place_M2: FloatArray
-    name_M: tuple[str, ...]
-    vector_MD: FloatArray
-
-    def point(self, x_D: FloatArray) -> tuple[float, float]:
-        """Return the place of an embedding: the median place of the vectors that are nearest to it."""
-        cosine = unit_rows(x_D[None]) @ self.vector_MD.T
-        near_k = nearest_columns(cosine.reshape(-1, len(self.vector_MD)).max(axis=0)[None], AMID)[0]
-        x, y = np.median(self.place_M2[near_k], axis=0)
-        return float(x), float(y)
-
-
-def map_of(book: GestureBook) -> Map | None:
-    """Lay out a book's gallery; ``None`` where too few vectors differ."""
-    chosen = [np.flatnonzero(book.entry_G == entry)[:MAPPED] for entry in range(len(book.entries))]
-    index_M = np.concatenate([np.zeros(0, int), *chosen])
-    vector_MD = book.vector_GD[index_M]
-    if len(np.unique(vector_MD.round(6), axis=0)) < FEWEST_MAPPED:
-        return None
-    names = tuple(book.names[entry] for entry in book.entry_G[index_M])
-    return Map(plane(vector_MD.astype(np.float64), 0), names, vector_MD)
+    def hear(self, chunk: Chunk) -> None:
+        """Take in a chunk."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +42,18 @@ class View:
 
     Attributes:
         time_s: stream clock, seconds.
-        emg_TC: the last ``SHOWN_S`` at ``SHOWN_HZ``, conditioned, of each span the value furthest from zero.
-        column: number of the last of these spans since the start. Spans are cut from the samples that came, whatever
-            their chunks; lost samples are in no span.
-        column_s: length of a span, seconds.
+        emg_TC: the last seconds, conditioned; see ``Shown.columns``.
+        column: number of the last of these columns since the start. Columns are cut from the samples that came,
+            whatever their chunks; lost samples are in none.
+        column_s: length of a column, seconds.
         quality_C: for each channel ``""`` if it is good, else what is wrong with it.
-        state: what is recognised; ``None`` until the first window is full.
+        state: what is recognised; ``None`` until the first window is full, or where no gesture is known.
         made: what the hand is known to make, or empty.
         events: the last ones.
         pose_J: the nearest pose of the gallery, rad; ``None`` where the nearest vector is of EMG.
         point: place of the latest embedding on ``Session.map``; ``None`` without a map.
         lost: samples that were lost.
+        notices: sentences on what is odd, and goes on.
         problem: a sentence where the source has failed.
     """
 
@@ -97,39 +68,94 @@ class View:
     pose_J: FloatArray | None
     point: tuple[float, float] | None
     lost: int
+    notices: tuple[str, ...]
     problem: str
 
 
-class Session(Observer):
+class _Told(Observer):
+    """What one recogniser makes of a stream."""
+
+    def __init__(self, steps: Steps, known: Judge | None) -> None:
+        self.known = known
+        self.loop = Loop(steps, Recogniser(known) if known else None, self)
+        self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self.state: State | None = None
+        self.x_D: FloatArray | None = None
+
+    def use(self, known: Judge | None) -> None:
+        """Recognise by something else from the next step on."""
+        with self.loop.lock:
+            self.known, self.loop.recogniser = known, Recogniser(known) if known else None
+            self.state = self.x_D = None  # they speak of the other one
+
+    def on_step(self, step: StreamStep, state: State) -> None:
+        """Keep what is recognised."""
+        self.state, self.x_D = state, step.x_D
+        if state.event:
+            self.events.append(state.event)
+
+
+class _Passing:
+    """A source that lets somebody hear each chunk before it goes on."""
+
+    def __init__(self, session: Session) -> None:
+        self.name, self.device, self._session = session.source.name, session.source.device, session
+
+    def chunks(self) -> Iterator[Chunk]:
+        for chunk in self._session.source.chunks():
+            self._session.hear(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        self._session.source.close()
+
+
+class Session:
     """Runs until its source ends or ``stop``; looking at it never holds it up.
 
     Args:
-        source: of EMG, of the checkpoint's device (``live.sources.fit.fitted``).
-        model: checkpoint.
-        book: gestures; ``use`` swaps it while the session runs.
+        source: of EMG, of any device.
+        book: gestures of a checkpoint, if there is one that fits; ``use`` swaps it while the session runs.
         standard: see ``EmgStream``.
+
+    Attributes:
+        by: by what is recognised now.
+        map: of the book.
+
+    Raises:
+        UserError: the source does not fit the checkpoint.
     """
 
-    def __init__(self, source: Source, model: Model, book: GestureBook, standard: CentreSpread | None = None) -> None:
-        self.source, self.model, self.book = source, model, book
+    def __init__(self, source: Source, book: GestureBook | None = None, standard: CentreSpread | None = None) -> None:
+        self.source, self.book = source, book
+        self.by: Side = "book" if book else "gestures"
         self.map: Map | None = None
-        self._loop = Loop(EmgStream(model, standard=standard), Recogniser(book), self)
-        self._span = max(1, round(source.device.emg_rate / SHOWN_HZ))
-        self._shown = Ring(round(SHOWN_S * SHOWN_HZ), source.device.channels)
-        self._judged = Ring(round(JUDGED_S * source.device.emg_rate), source.device.channels)
-        self._part_TC = np.zeros((0, source.device.channels), np.float32)
-        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
-        self._state: State | None = None
-        self._x_D: FloatArray | None = None
-        self._quality_C = ("",) * source.device.channels
-        self._judged_at = 0
-        self._made = self._problem = ""
+        self._features = FeatureStream(source.device)
+        self._told: dict[Side, _Told] = {"gestures": _Told(self._features, None)}
+        self._passing: Source = _Passing(self)
+        if book is not None:
+            self._passing = fitted(self._passing, book.model.card.device)
+            self._told["book"] = _Told(EmgStream(book.model, standard=standard), book)
+        self._shown, self._lock = Shown(source.device), threading.Lock()
+        self._hearers: dict[str, Hearer] = {}
+        self._notices: dict[str, str] = {}
+        self._problem = ""
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
-        self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
+
+    @property
+    def known(self) -> Judge | None:
+        """What is recognised now; ``None`` where no gesture is known."""
+        return self._told[self.by].known
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """By what can be recognised."""
+        return tuple(side for side, told in self._told.items() if told.known is not None)
 
     def start(self) -> None:
         """Begin."""
-        self._mapping.start()
+        if self.book is not None:
+            self._map_anew(self.book)
         self._thread.start()
 
     def stop(self) -> None:
@@ -139,67 +165,98 @@ class Session(Observer):
 
     def use(self, book: GestureBook) -> None:
         """Recognise by another book from the next step on; the map follows when it is laid out."""
-        with self._loop.lock:
-            self.book, self._loop.recogniser = book, Recogniser(book)
-            self._state = self._x_D = None  # they speak of the other book
-        self._mapping = threading.Thread(target=self._lay_out, args=(book,), daemon=True)
-        self._mapping.start()
+        self.book = book
+        self._told["book"].use(book)
+        self._map_anew(book)
+
+    def enrolled(self, known: Judge | None) -> None:
+        """Recognise by what the person enrolled from the next step on; ``None`` where nothing is left of it."""
+        self._told["gestures"].use(known)
+        self.by = "gestures" if known is not None or self.book is None else "book"
+
+    def choose(self, side: Side) -> None:
+        """Recognise by one of ``sides``."""
+        if side in self.sides:
+            self.by = side
+
+    def join(self, name: str, hearer: Hearer) -> None:
+        """Let somebody hear every chunk from now on; one that fails hears no more, and a notice says so."""
+        with self._lock:
+            self._notices.pop(name, None)
+            self._hearers[name] = hearer
+
+    def leave(self, name: str) -> None:
+        """Let somebody hear no more."""
+        with self._lock:
+            self._hearers.pop(name, None)
+
+    def hear(self, chunk: Chunk) -> None:
+        """Take in a chunk of the source."""
+        self._safely("recognition by your gestures", partial(self._told["gestures"].loop.take, chunk))
+        with self._lock:
+            self._shown.take(chunk, self._features.latest_TC)
+            hearers = list(self._hearers.items())
+        for name, hearer in hearers:
+            if not self._safely(name, partial(hearer.hear, chunk)):
+                self.leave(name)
 
     def view(self) -> View:
         """Return the session as it is now."""
-        with self._loop.lock:
-            x_D, book, known = self._x_D, self.book, self.map
+        told = self._told[self.by]
+        with told.loop.lock:
+            state, x_D, known, events = told.state, told.x_D, told.known, tuple(told.events)
+        with self._lock:
+            shown, plane = self._shown, self.map if self.by == "book" else None
             now = View(
-                time_s=self._loop.stream.sample / self.source.device.emg_rate,
-                emg_TC=self._shown.last().copy(),
-                column=self._shown.rows,
-                column_s=self._span / self.source.device.emg_rate,
-                quality_C=self._quality_C,
-                state=self._state,
-                made=self._made,
-                events=tuple(self._events),
+                time_s=shown.sample / self.source.device.emg_rate,
+                emg_TC=shown.columns(),
+                column=shown.column,
+                column_s=shown.column_s,
+                quality_C=shown.quality_C,
+                state=state,
+                made=shown.made,
+                events=events,
                 pose_J=None,
                 point=None,
-                lost=self._loop.lost,
+                lost=shown.lost,
+                notices=tuple(filter(None, (shown.pace(), *self._notices.values()))),
                 problem=self._problem,
             )
-        if now.state is None or x_D is None:
+        if state is None or x_D is None or known is None:
             return now
-        return replace(now, pose_J=book.pose_at(now.state.nearest), point=known.point(x_D) if known else None)
+        return replace(now, pose_J=known.pose_at(state.nearest), point=plane.point(x_D) if plane else None)
+
+    def _safely(self, name: str, what: Callable[[], object]) -> bool:
+        """Do something whose failure must not end the stream; tell whether it went well."""
+        try:
+            what()
+            return True
+        except Exception as error:  # the stream goes on, and whoever looks is told
+            if not isinstance(error, UserError) and name not in self._notices:
+                traceback.print_exc()
+            with self._lock:
+                self._notices[name] = f"{name} has stopped: {error}"
+            return False
+
+    def _map_anew(self, book: GestureBook) -> None:
+        threading.Thread(target=self._lay_out, args=(book,), daemon=True).start()
 
     def _lay_out(self, book: GestureBook) -> None:
         found = map_of(book)
-        with self._loop.lock:
+        with self._lock:
             if book is self.book:
                 self.map = found
 
     def _run(self) -> None:
         try:
-            self._loop.run(self.source.chunks())
+            if "book" in self._told:
+                self._told["book"].loop.run(self._passing.chunks())
+            else:
+                for _ in self._passing.chunks():  # those who hear have heard it
+                    pass
             self._problem = f"{self.source.name} has ended"
         except UserError as error:
             self._problem = str(error)
         except Exception as error:  # whoever looks must be told that nothing comes any more
             self._problem = f"{self.source.name} has failed: {error}"
             raise
-
-    def on_step(self, step: StreamStep, state: State) -> None:
-        """Keep what is recognised."""
-        self._state, self._x_D = state, step.x_D
-        if state.event:
-            self._events.append(state.event)
-
-    def on_chunk(self, chunk: Chunk) -> None:
-        """Keep what is drawn, which is conditioned, and what is judged, which is not."""
-        self._made = chunk.made
-        part_TC = np.concatenate([self._part_TC, self._loop.stream.latest_TC])
-        spans = len(part_TC) // self._span
-        cut_KSC = part_TC[: spans * self._span].reshape(spans, self._span, self.source.device.channels)
-        furthest_KC = np.abs(cut_KSC).argmax(axis=1)
-        self._shown.extend(np.take_along_axis(cut_KSC, furthest_KC[:, None], axis=1)[:, 0])
-        self._part_TC = part_TC[spans * self._span :]
-        self._judged.extend(chunk.emg_TC)
-        device = self.source.device
-        if self._judged.rows - self._judged_at >= device.emg_rate and self._judged.rows >= self._judged.length:
-            self._judged_at = self._judged.rows
-            self._quality_C = quality(self._judged.last(), device.emg_rate, device.emg_kind)

@@ -149,7 +149,7 @@ class Conditioner:
     def __init__(self, conditioning: Conditioning, rate: float, channels: int) -> None:
         self.conditioning, self.channels = conditioning, channels
         self._sos = conditioning.sections(rate)
-        self._jumps = _Jumps(rate, channels) if conditioning.highpass_hz else None
+        self._jumps = Jumps(rate, channels) if conditioning.highpass_hz else None
         self._state: FloatArray | None = None
 
     def push(self, emg_TC: FloatArray) -> FloatArray:
@@ -208,7 +208,7 @@ class Conditioner:
         return np.asarray(sosfilt_zi(self._sos)) if len(self._sos) else np.zeros((0, 2))
 
 
-class _Jumps:
+class Jumps:
     """Takes jumps out of a signal as changes of its offset, such as of an electrode that is pressed on again.
 
     A step between two samples is a jump where it is far larger than the steps so far. In the first block nothing is
@@ -275,6 +275,6 @@ def without_jumps(emg_TC: FloatArray, rate: float) -> tuple[FloatArray, int]:
 
     What is resampled is freed of them before: a jump would ring, and could not be taken out any more.
     """
-    jumps = _Jumps(rate, emg_TC.shape[1])
+    jumps = Jumps(rate, emg_TC.shape[1])
     parts = [jumps.without(emg_TC[at : at + AT_ONCE].astype(np.float64)) for at in range(0, len(emg_TC), AT_ONCE)]
     return np.concatenate(parts), jumps.count

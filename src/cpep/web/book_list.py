@@ -82,3 +82,16 @@ class BookList:
         """Show what another tab has changed."""
         if self.book_store.book.names != self._shown:
             self.entries.refresh()
+
+
+class BookPanel:
+    """The book of a checkpoint whose anchor is no hand, in one browser tab: there is no pose to add."""
+
+    def __init__(self, book_store: BookStore) -> None:
+        self.book_store = book_store
+
+    def show(self) -> None:
+        """Build it."""
+        with ui.element("div").classes("studio"):
+            BookList(self.book_store, lambda sentence: said.set_text(sentence), None).show()
+            said = ui.label("Gestures come into this book by `cpep book`.").classes("said").props('role="status"')

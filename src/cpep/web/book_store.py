@@ -16,6 +16,18 @@ T = TypeVar("T")
 LONGEST_NAME = 40
 
 
+def name_of(text: str) -> str:
+    """Return the name that a text from the page gives a gesture.
+
+    Raises:
+        UserError: it is empty, long or unprintable.
+    """
+    name = " ".join(text.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+    return name
+
+
 class BookStore:
     """Adds gestures to the book that a session uses, and removes them.
 
@@ -32,6 +44,7 @@ class BookStore:
     @property
     def book(self) -> GestureBook:
         """The book as it is used now."""
+        assert self.session.book is not None, "a session without a checkpoint has no book"
         return self.session.book
 
     def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
@@ -40,9 +53,7 @@ class BookStore:
         Raises:
             UserError: an empty, long or unprintable name, a name that is there already, or as ``GestureBook.add``.
         """
-        name = " ".join(name.split())
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise UserError(f"give the gesture a name of 1 to {LONGEST_NAME} letters")
+        name = name_of(name)
 
         def add(book: GestureBook) -> tuple[str, ...]:
             if name in book.names:
@@ -68,7 +79,7 @@ class BookStore:
     def _change(self, change: Callable[[GestureBook], T]) -> T:
         """Change a copy of the book, save it and use it; only one change at a time, from all tabs."""
         with self._lock:
-            book = self.session.book.copy()
+            book = self.book.copy()
             found = change(book)
             book.save(self.path)
             self.session.use(book)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cpep.hand.kinematics import Hand
+from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.session import Session, View
+from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
+from cpep.web.prompt import Prompt, Prompter, drawn
+
+MARKS = {
+    "flat": ("flat", "no signal: press the electrode on"),
+    "clipped": ("clipped", "beyond the band's range: lower its gain"),
+    "hum": ("hum", "hum of the mains: press the electrode on, and keep away from chargers"),
+    "noisy": ("loose", "loose electrode: press it on"),
+}
+"""Marks of a channel: in one word, and what is wrong and to be done."""
+MOST_TOLD = 3
+"""So many kinds of marks are explained at once."""
 
 
 class Live:
@@ -21,10 +37,21 @@ class Live:
         source: name of the source of EMG.
         unit: of the EMG.
         no_hand: why no hand is shown, in a sentence; empty where one is.
+        prompters: what may ask the person for something; ``start`` goes to the last.
+        todo: what to do where no gesture is known yet, in a sentence.
     """
 
-    def __init__(self, session: Session, source: str, unit: str, no_hand: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        source: str,
+        unit: str,
+        no_hand: str = "",
+        prompters: Sequence[Prompter] = (),
+        todo: str = "",
+    ) -> None:
         self.session, self.source, self.unit, self.no_hand = session, source, unit, no_hand
+        self.prompters, self.todo = prompters, todo
         self._hand = Hand()
         self._seen: tuple[object, object] = (None, None)
         self._version = 0
@@ -41,7 +68,7 @@ class Live:
             number of the last one; ``hand`` the landmarks of the nearest pose, mm; ``map`` the version of the map.
         """
         view = self.session.view()
-        columns_TC, state = _newer(view, since), view.state
+        columns_TC, state, prompt = _newer(view, since), view.state, self.prompt()
         return {
             "time": round(view.time_s, 3),
             "column": view.column,
@@ -49,39 +76,91 @@ class Live:
             "seconds": len(view.emg_TC) * view.column_s,
             "channels": view.emg_TC.shape[1],
             "emg": base64.b64encode(columns_TC.astype("<f4").tobytes()).decode("ascii"),
-            "quality": view.quality_C,
+            "quality": [MARKS.get(mark, (mark,))[0] for mark in view.quality_C],
+            "advice": advice(view.quality_C),
             "name": state.name if state else "",
             "confidence": round(float(state.confidence), 3) if state else 0,
             "made": view.made,
             "events": [(e.time_s, e.name, round(float(e.confidence), 3)) for e in view.events if e.time_s > after],
-            "hand": None if view.pose_J is None or self.no_hand else self.landmarks(view.pose_J),
+            "hand": self._hand_of(view),
+            "prompt": None if prompt is None else prompt.json(self.landmarks),
+            "known": self.session.known is not None,
+            "todo": self.todo,
             "point": None if view.point is None else [float(place) for place in view.point],
             "lost": view.lost,
+            "notices": view.notices,
             "problem": view.problem,
+            "by": self.session.by,
+            "sides": self.session.sides,
             "map": self.version(),
         }
 
     def version(self) -> int:
         """Return a number that changes with the book, and again when its map is laid out."""
-        now = (self.session.book, self.session.map)
+        now = (self.session.known, self.session.map)
         if any(one is not other for one, other in zip(now, self._seen, strict=True)):
             self._seen, self._version = now, self._version + 1
         return self._version
 
     def map(self) -> dict[str, Any]:
         """Return the gallery in a plane, as JSON: the names of the gestures without rest, places and their names."""
-        version, plane = self.version(), self.session.map
+        version, plane, known = self.version(), self.session.map, self.session.known
         return {
             "version": version,
-            "gestures": gestures(self.session.book.names),
+            "known": gestures(known.names) if known else [],
+            "gestures": gestures(tuple(dict.fromkeys(plane.name_M))) if plane else [],
             "name": list(plane.name_M) if plane else [],
             "places": np.round(plane.place_M2, 4).tolist() if plane else [],
         }
 
+    def prompt(self) -> Prompt | None:
+        """Return what the person is asked now."""
+        return next((asked for one in self.prompters if (asked := one.prompt())), None)
+
+    def act(self, what: str) -> None:
+        """Do what was pressed: at the prompt; ``start`` where nothing is asked; ``by book`` or ``by gestures``."""
+        if what in ("by book", "by gestures"):
+            self.session.choose("book" if what == "by book" else "gestures")
+            return
+        asking = next((one for one in self.prompters if one.prompt()), None)
+        if asking is not None:
+            asking.act(what)
+        elif what == "start" and self.prompters:
+            self.prompters[-1].act(what)
+
+    def _hand_of(self, view: View) -> list[float] | None:
+        """Return the nearest pose, or the drawing of what is recognised where that is no pose."""
+        pose_J = view.pose_J
+        if pose_J is None and view.state is not None:
+            pose_J = drawn(REST if view.state.name == UNKNOWN else view.state.name)
+        return None if pose_J is None or self.no_hand else self.landmarks(pose_J)
+
     def landmarks(self, pose_J: FloatArray) -> list[float]:
-        """Return the landmarks of a pose in a row, mm, to a tenth."""
-        place_L3 = self._hand(torch.as_tensor(np.asarray(pose_J, np.float32)))
-        return [round(value, 1) for value in place_L3.flatten().tolist()]
+        """Return the landmarks of a pose (20,), or (22,) with the wrist, in a row, mm, to a tenth."""
+        place_LC = self._hand(torch.as_tensor(np.asarray(pose_J[:20], np.float32)))
+        if len(pose_J) == 22:
+            place_LC = place_LC @ _bent(float(pose_J[21] - REST_J[21])).T
+        return [round(value, 1) for value in place_LC.flatten().tolist()]
+
+
+def _bent(angle: float) -> Tensor:
+    """Return the turn (3, 3) of a hand whose wrist is flexed so far, rad."""
+    sin, cos = math.sin(angle), math.cos(angle)
+    return torch.tensor([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
+
+
+def advice(quality_C: Sequence[str]) -> list[str]:
+    """Return a sentence for each kind of mark.
+
+    >>> advice(("", "flat", "hum", "flat"))[0]
+    'Channels 2, 4: no signal: press the electrode on.'
+    """
+    found = []
+    for mark in dict.fromkeys(filter(None, quality_C)):
+        which = [str(channel + 1) for channel, other in enumerate(quality_C) if other == mark]
+        listed = f"Channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
+        found.append(f"{listed}: {MARKS[mark][1] if mark in MARKS else mark}.")
+    return found[:MOST_TOLD]
 
 
 def gestures(names: tuple[str, ...]) -> list[str]:

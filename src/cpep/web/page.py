@@ -1,14 +1,15 @@
-"""The page: what runs by itself (live.js), and the studio where the anchor is a hand."""
+"""The page: what runs by itself (live.js), and panels for what a person does: enrol, record, pose."""
 
 from __future__ import annotations
 
-from nicegui import ui
+from collections.abc import Callable, Sequence
+
+from nicegui import run, ui
 from nicegui.element import Element
 
-from cpep.web.book_list import BookList
-from cpep.web.book_store import BookStore
 from cpep.web.frames import Live
-from cpep.web.studio import Maker, Studio
+from cpep.web.panels import Panel
+from cpep.web.panels import panels as show_panels
 
 UNITS = {"noise_sd": "noise SD", "uV": "µV", "count": "counts"}
 """How units are written on the page, where not as in ``Device.emg_unit``."""
@@ -17,11 +18,13 @@ UNITS = {"noise_sd": "noise SD", "uV": "µV", "count": "counts"}
 class LiveView(Element, component="static/live.js"):
     """EMG, gesture, hand, map and time line; asks the server for what is new by itself."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, mapless: bool) -> None:
         super().__init__()
         self._props["source"] = live.source
         self._props["unit"] = UNITS.get(live.unit, live.unit)
         self._props["handless"] = live.no_hand
+        self._props["mapless"] = mapless
+        self.on("act", lambda event: run.io_bound(live.act, str(event.args)))
 
 
 class Page:
@@ -29,24 +32,23 @@ class Page:
 
     Args:
         live: answers on the session.
-        book_store: its book.
-        maker: makes a pose with the simulated hand; ``None`` where the hand is a real one.
-        rate: pose frames per second of the model.
-        window_s: length of its windows.
+        panels: what a person can do, a tab each; the first is seen.
+        mapless: whether there is no book whose map could be shown.
+        close: end what goes on, when the server ends.
     """
 
-    def __init__(self, live: Live, book_store: BookStore, maker: Maker | None, rate: float, window_s: float) -> None:
-        self.live, self.book_store, self.maker, self.rate = live, book_store, maker, rate
-        self.window_s = window_s
+    def __init__(
+        self, live: Live, panels: Sequence[Panel], mapless: bool = False, close: Sequence[Callable[[], None]] = ()
+    ) -> None:
+        self.live, self.panels, self.mapless, self._close = live, tuple(panels), mapless, tuple(close)
+
+    def close(self) -> None:
+        """End what goes on."""
+        for close in self._close:
+            close()
 
     def show(self) -> None:
         """Build the page for one browser tab."""
         ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
-        LiveView(self.live)
-        if not self.live.no_hand:
-            Studio(self.live, self.book_store, self.maker, self.rate, self.window_s).show()
-            return
-        with ui.element("section").classes("studio").props('aria-label="Book of gestures"'):
-            book = BookList(self.book_store, lambda sentence: said.set_text(sentence), None)
-            book.show()
-            said = ui.label("Gestures come into this book by `cpep book`.").classes("said").props('role="status"')
+        LiveView(self.live, self.mapless)
+        show_panels(self.panels)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 from nicegui import run, ui
 from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
 from cpep.hand.joints import JOINTS
+from cpep.live.enrol.enroller import Hand
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray, UserError
@@ -25,15 +24,6 @@ PRESETS: dict[str, FloatArray] = {"relaxed": REST_J[:20], "flat": np.zeros(20)} 
     name: gesture.pose_J[:20] for name, gesture in GESTURES.items() if not gesture.motion
 }
 """Poses to start from, rad."""
-
-
-@runtime_checkable
-class Maker(Protocol):
-    """A source whose hand can be told what to do."""
-
-    def make(self, name: str, pose_J: FloatArray | None = None) -> None:
-        """Make a pose (20,), rad, and call it that."""
-        ...
 
 
 class PosedHand(Element, component="static/posed_hand.js"):
@@ -67,7 +57,7 @@ class Studio:
         window_s: length of its windows.
     """
 
-    def __init__(self, live: Live, book_store: BookStore, maker: Maker | None, rate: float, window_s: float) -> None:
+    def __init__(self, live: Live, book_store: BookStore, maker: Hand | None, rate: float, window_s: float) -> None:
         self.live, self.book_store, self.maker, self.rate = live, book_store, maker, rate
         self.window_s = window_s
         self.pose_J = REST_J[:20].copy()
@@ -79,7 +69,7 @@ class Studio:
 
     def show(self) -> None:
         """Build it."""
-        with ui.element("section").classes("studio").props('aria-label="Gesture studio"'):
+        with ui.element("div").classes("studio"):
             with ui.element("div").classes("posed"):
                 ui.html("<h2>Gesture studio</h2>", sanitize=False)
                 self.hand = PosedHand()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cpep.live.enrol.enroller import Enroller
     from cpep.live.enrol.enrolment import Enrolment
     from cpep.live.enrol.guide import Plan
-    from cpep.live.signals import Chunk
+    from cpep.live.signals import Chunk, Source
 
 
 def enrol(
@@ -43,40 +44,49 @@ def enrol(
 
     Example: `cpep enrol me.enrol --source lsl:wristband --gestures rest,fist,spread,point`
     """
-    from cpep.cli.commands.live import listen
-    from cpep.cli.enrol_screen import Screen, advice_table
-    from cpep.cli.keys import Keys
     from cpep.live.enrol.enroller import Enroller, Hand
-    from cpep.live.enrol.enrolment import Enrolment
-    from cpep.live.enrol.stream import FeatureStream
-    from cpep.live.sources.device import described
-    from cpep.live.sources.fit import fitted
+    from cpep.live.enrol.enrolment import Enrolment, reserved
+    from cpep.live.sources.fit import origin
     from cpep.live.sources.registry import open_source
 
     before = Enrolment.load(out) if out.exists() else None
     plan = _planned(gestures, repetitions, hold, ready, before)
-    opened = open_source(source, speed)
-    hand = opened if isinstance(opened, Hand) else None
-    if before:
-        before.refuse_other(opened.device, opened.name)
-        opened = fitted(opened, before.device)
-    enroller = Enroller(out, opened.device, plan, before, again=again, hand=hand)
-    if enroller.now.phase == "done":
-        raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others to add")
-    chunks = opened.chunks()
-    with Keys() as keys:
-        screen = Screen(f"{opened.name}: {described(opened.device)}", keys.there)
-        ended = _run(chunks, enroller, screen, keys)
-    typer.echo(advice_table(enroller.advice))
-    count = len(enroller.enrolment.takes)
-    typer.echo(f"{out} holds {count} takes of {', '.join(enroller.enrolment.names) or 'nothing'}", err=True)
-    if ended:
-        raise UserError(f"{opened.name} has ended before all was made; the same command goes on from here")
-    if recognise and enroller.enrolled:
-        listen(opened, FeatureStream(opened.device), enroller.enrolled, seconds, chunks)
-    else:
-        opened.close()
+    with reserved(out):
+        opened = open_source(source, speed)
+        hand = maker if isinstance(maker := origin(opened), Hand) else None
+        opened = before.fitted(opened) if before else opened
+        with closing(opened):
+            enroller = Enroller(out, opened.device, plan, before, again=again, hand=hand)
+            if enroller.now.phase == "done":
+                raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others")
+            _lead(opened, enroller, recognise, seconds)
+    if not recognise:
         typer.echo(f"now: cpep stream --source {source} --enrolment {out}", err=True)
+
+
+def _lead(source: Source, enroller: Enroller, recognise: bool, seconds: float) -> None:
+    """Lead through an enrolment, say what it is worth, and go on to recognise where that is asked for.
+
+    Raises:
+        UserError: the source has ended before.
+    """
+    from cpep.cli.commands.live import listen
+    from cpep.cli.enrol_screen import Screen, advice_table
+    from cpep.cli.keys import Keys
+    from cpep.live.enrol.stream import FeatureStream
+    from cpep.live.sources.fit import told
+
+    chunks = source.chunks()
+    with Keys() as keys:
+        ended = _run(chunks, enroller, Screen(told(source), keys.there), keys)
+    typer.echo(advice_table(enroller.advice))
+    enrolment = enroller.enrolment
+    made = ", ".join(enrolment.names) or "nothing"
+    typer.echo(f"{enroller.path} holds {len(enrolment.takes)} takes of {made}", err=True)
+    if ended:
+        raise UserError(f"{source.name} has ended before all was made; the same command goes on from here")
+    if recognise and enroller.enrolled:
+        listen(source, FeatureStream(source.device), enroller.enrolled, seconds, chunks)
 
 
 def _planned(gestures: str, repetitions: int, hold: float, ready: float, before: Enrolment | None) -> Plan:
@@ -85,7 +95,7 @@ def _planned(gestures: str, repetitions: int, hold: float, ready: float, before:
     from cpep.live.enrol.guide import Plan
 
     named = tuple(name.strip() for name in gestures.split(",")) if gestures else ()
-    return Plan(named or (before.names if before else ()) or SUGGESTED, repetitions, hold, ready)
+    return Plan(named or ((before.planned or before.names) if before else ()) or SUGGESTED, repetitions, hold, ready)
 
 
 def _run(chunks: Iterator[Chunk], enroller: Enroller, screen: Screen, keys: Keys) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,8 @@ from cpep.cli.commands.options import CalibrateOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from cpep.data.recording import Device
     from cpep.live.loop import Steps
     from cpep.live.recogniser import Judge
     from cpep.live.signals import Chunk, Event, Source
@@ -45,14 +45,12 @@ def stream(
 
     Example: `cpep stream --source lsl:wristband --enrolment me.enrol`
     """
-    from cpep.live.sources.fit import fitted
     from cpep.live.sources.registry import open_source
 
     if enrolment is not None and (checkpoint or book or calibrate):
         raise UserError("--enrolment needs no checkpoint, book or calibration; leave them out, or leave it out")
-    known, steps, device = _of_enrolment(enrolment) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
-    opened = open_source(source, speed)
-    listen(fitted(opened, device), steps, known, seconds, as_json=as_json, publish=publish)
+    known, steps, fit = _of_enrolment(enrolment) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
+    listen(fit(open_source(source, speed)), steps, known, seconds, as_json=as_json, publish=publish)
 
 
 def listen(
@@ -93,26 +91,33 @@ def listen(
     typer.echo(run.summary(), err=True)
 
 
-def _of_enrolment(path: Path) -> tuple[Judge, Steps, Device]:
+Opening = tuple["Judge", "Steps", "Callable[[Source], Source]"]
+"""What tells gestures, of which steps, and what brings a source to them."""
+
+
+def _of_enrolment(path: Path) -> Opening:
     from cpep.live.enrol.enrolled import Enrolled
     from cpep.live.enrol.enrolment import Enrolment
     from cpep.live.enrol.stream import FeatureStream
 
-    known = Enrolled(Enrolment.load(path))
-    return known, FeatureStream(known.enrolment.device), known.enrolment.device
+    enrolment = Enrolment.load(path)
+    return Enrolled(enrolment), FeatureStream(enrolment.device), enrolment.fitted
 
 
-def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None) -> tuple[Judge, Steps, Device]:
+def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None) -> Opening:
     from cpep.checkpoints.checkpoint import load
     from cpep.live.book.book import GestureBook
+    from cpep.live.sources.fit import fitted
     from cpep.live.sources.replay import emg_of_person
     from cpep.live.stream import EmgStream, on_one_core
 
     on_one_core()
     checkpoint, book = _with_demo(checkpoint, book)
     model = load(checkpoint)
-    standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
-    return GestureBook.load(book, model), EmgStream(model, standard=standard), model.card.device
+    device = model.card.device
+    standard = model.calibrate(emg_of_person(calibrate, device).T) if calibrate else None
+    known = GestureBook.load(book, model)
+    return known, EmgStream(model, standard=standard), partial(fitted, device=device)
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:

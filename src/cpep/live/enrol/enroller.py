@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
@@ -29,6 +30,8 @@ SAME_SITTING = timedelta(hours=1)
 """Who goes on within this time still wears the band; later it was put on anew, which begins a new session."""
 ASKED_AGAIN = 2
 """A take without movement is asked for again so many times; then it is kept as it is."""
+LEAD_S = 1.0
+"""A simulated hand is asked so long before a take: it needs that to get there."""
 
 
 @runtime_checkable
@@ -55,6 +58,7 @@ class Enroller:
         plan: what to enrol.
         enrolment: to go on with; takes of this sitting are not asked for again.
         again: whether the band was put on anew, so that all of the plan is asked for.
+        paused: whether it waits for ``resume`` at first.
         hand: a simulated one, which is told what to make.
         tell: called with what is enrolled whenever a gesture has come in.
         now: the time.
@@ -75,6 +79,7 @@ class Enroller:
         enrolment: Enrolment | None = None,
         *,
         again: bool = False,
+        paused: bool = False,
         hand: Hand | None = None,
         tell: Callable[[Enrolled], None] = lambda enrolled: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -88,7 +93,10 @@ class Enroller:
         self._refused = 0
         self.enrolled: Enrolled | None = None
         self.advice: tuple[Advice, ...] = ()
-        self.said, self.version, self._attends = "", 0, False
+        self.said, self.version, self._attends, self._prompted = "", 0, False, False
+        self._keep_plan()
+        if paused:
+            self._guide.pause()
         self._lead_hand()
         self._fit()
 
@@ -121,9 +129,16 @@ class Enroller:
                     self._lose(len(part_TC))
 
     def redo(self, gesture: str = "") -> None:
-        """Make a gesture again, or the take that goes on, or the last one; see ``Guide.redo``."""
+        """Make a gesture again, or the take that goes on, or the last one; see ``Guide.redo``.
+
+        A last take is dropped at once. Those of a gesture that is made again stay until others take their places.
+        """
         with self._lock:
+            before = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
             self._guide.redo(gesture)
+            made = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
+            if not gesture:
+                self._drop([take for take in self.enrolment.takes if take.key in before - made])
             self._follow()
 
     def skip(self) -> None:
@@ -138,24 +153,31 @@ class Enroller:
         with self._lock:
             self._guide.add(gesture)
             self._follow()
+            self._keep_plan()
+            self.enrolment.save(self.path)
 
     def remove(self, gesture: str) -> None:
         """Take a gesture out, with its takes of all sessions; see ``Guide.remove``."""
         with self._lock:
             self._guide.remove(gesture)
-            self._follow(gone=gesture)
+            self._drop(self.enrolment.of(gesture))
+            self._follow()
+            self._keep_plan(gone=gesture)
+            self.enrolment.save(self.path)
             self._fit()
 
     def pause(self) -> None:
         """Wait until ``resume``."""
         with self._lock:
             self._guide.pause()
+            self._lead_hand()
             self.version += 1
 
     def resume(self) -> None:
         """Go on after a pause."""
         with self._lock:
             self._guide.resume()
+            self._lead_hand()
             self.version += 1
 
     def say(self, sentence: str) -> None:
@@ -188,24 +210,29 @@ class Enroller:
                 self._finish(done)
             elif self._guide.now.phase != phase:
                 self._entered()
+            self._lead_hand()
 
     def _entered(self) -> None:
         """Act on a phase that has begun."""
         now = self._guide.now
         if now.phase == "ready":
             self._kept.clear()
-        elif now.phase == "hold" and self._hand and now.gesture != REST:
-            pose_J = None if now.gesture in GESTURES else free_form(generator(0, now.gesture)).pose_J
-            self._hand.make(now.gesture, pose_J, self.plan.hold_s)
         self._lead_hand()
         self.version += 1
 
     def _lead_hand(self) -> None:
-        """Let a simulated hand attend to prompts while there are some."""
-        attends = self._guide.now.phase != "done"
+        """Let a simulated hand attend to prompts while there are some, and make what comes."""
+        now = self._guide.now
+        attends = now.phase not in ("done", "paused")
         if self._hand and attends != self._attends:
             self._hand.attend(attends)
         self._attends = attends
+        if now.phase != "ready":
+            self._prompted = False
+        elif self._hand and not self._prompted and now.left_s <= LEAD_S and now.gesture != REST:
+            self._prompted = True
+            pose_J = None if now.gesture in GESTURES else free_form(generator(0, now.gesture)).pose_J
+            self._hand.make(now.gesture, pose_J, self.plan.hold_s)
 
     def _finish(self, prompt: Prompt) -> None:
         """Keep a take, or ask for it again."""
@@ -231,22 +258,25 @@ class Enroller:
         rests = [part_of(one, device) for one in self._mine() if one.name == REST]
         return take.name == REST or not rests or moves(part_of(take, device), loudness_of_rest(rests))
 
-    def _follow(self, gone: str = "") -> None:
-        """Drop the takes that the guide asks for again, and those of a gesture that is gone."""
-        planned = self.plan.gestures
-        made = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
-        kept = [
-            take
-            for take in self.enrolment.takes
-            if take.name != gone and (take.session != self.session or take.key in made or take.name not in planned)
-        ]
-        if len(kept) < len(self.enrolment.takes):
-            self.enrolment = self.enrolment.keeping(kept)
+    def _drop(self, takes: Sequence[Take]) -> None:
+        """Keep all takes but these."""
+        gone = {take.key for take in takes}
+        if gone:
+            self.enrolment = self.enrolment.keeping([take for take in self.enrolment.takes if take.key not in gone])
             self.enrolment.save(self.path)
+
+    def _follow(self) -> None:
+        """Take note of what the guide asks for now."""
         self._kept.clear()
         self._refused, self.said = 0, ""
         self._lead_hand()
         self.version += 1
+
+    def _keep_plan(self, gone: str = "") -> None:
+        """Note what is asked for, so that it is asked for after a restart too."""
+        planned = dict.fromkeys((*self.enrolment.planned, *self.plan.gestures))
+        planned.pop(gone, None)
+        self.enrolment = replace(self.enrolment, planned=tuple(planned))
 
     def _fit(self) -> None:
         try:

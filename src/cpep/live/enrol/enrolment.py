@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -14,8 +14,12 @@ from safetensors.numpy import save_file
 
 from cpep.data.recording import Device
 from cpep.live.book.entries import REST, checked
+from cpep.live.enrol.guide import LEAST_HOLD_S
+from cpep.live.signals import Source
 from cpep.live.sources.device import described
+from cpep.live.sources.fit import fitted
 from cpep.runtime.files import atomic_path, refuse_special
+from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
 FORMAT = 1
@@ -56,6 +60,7 @@ class Enrolment:
     Attributes:
         device: without anchor.
         takes: in the order in which they were made.
+        planned: gestures that the person asked for, made or not; empty where they asked for none.
 
     Raises:
         UserError: a name that no gesture can have.
@@ -63,12 +68,13 @@ class Enrolment:
 
     device: Device
     takes: tuple[Take, ...] = ()
+    planned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         plain = {name: getattr(self.device, name) for name in OF_DEVICE}
         object.__setattr__(self, "device", Device(**plain))
-        for take in self.takes:
-            checked(take.name)
+        for name in (*(take.name for take in self.takes), *self.planned):
+            checked(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,28 +100,27 @@ class Enrolment:
         kept = {take.key for take in takes}
         return replace(self, takes=tuple(take for take in self.takes if take.key in kept))
 
-    def refuse_other(self, device: Device, name: str) -> None:
-        """Check that a source measures what was enrolled; ``live.sources.fit.fitted`` sees to unit and rate.
-
-        Args:
-            device: of the source.
-            name: of the source, for the sentence.
+    def fitted(self, source: Source) -> Source:
+        """Return a source as its takes were made: in their unit and at their rate. One that does not fit is closed.
 
         Raises:
-            UserError: other channels, or another kind of EMG.
+            UserError: other channels, another kind of EMG, or what ``live.sources.fit.fitted`` refuses.
         """
-        mine = self.device
-        if (mine.channels, mine.emg_kind) != (device.channels, device.emg_kind):
+        mine, other = self.device, source.device
+        if (mine.channels, mine.emg_kind) != (other.channels, other.emg_kind):
+            source.close()
             raise UserError(
-                f"this enrolment was made with {described(mine)}; {name} has {described(device)}; "
-                f"choose as many channels (--source {name}[1-{mine.channels}]), or enrol anew"
+                f"this enrolment was made with {described(mine)}; {source.name} has {described(other)}; take the "
+                f"same device, or as many of its channels (--source NAME[1-{mine.channels}]), or enrol anew"
             )
+        return fitted(source, self.device)
 
     def save(self, path: Path) -> None:
         """Write it as one file, whole or not at all."""
         note = {
             "format": FORMAT,
             "device": {name: value for name, value in asdict(self.device).items() if name in OF_DEVICE},
+            "planned": self.planned,
             "takes": [
                 {name: getattr(take, name) for name in ("name", "repetition", "session", "made_at", "lead")}
                 for take in self.takes
@@ -152,6 +157,23 @@ class Enrolment:
             raise UserError(f"{path} is no enrolment, or damaged: {reason}") from error
 
 
+def reserved(path: Path) -> IO[bytes]:
+    """Return an open file beside an enrolment's that keeps others from writing it until it is closed.
+
+    Raises:
+        UserError: another process has it, or nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f".{path.name}.lock").open("ab")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name another file for the enrolment") from error
+    if not try_lock(file):
+        file.close()
+        raise UserError(f"{path} is used by another cpep; end that one, or name another file for the enrolment")
+    return file
+
+
 def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
     """Return what a file holds.
 
@@ -164,8 +186,8 @@ def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
         emg_TC = tensors[f"emg.{i}"]
         if emg_TC.ndim != 2 or emg_TC.shape[1] != device.channels or not np.isfinite(emg_TC).all():
             raise ValueError(f"take {i + 1} has EMG of shape {emg_TC.shape}, or values that are not finite")
-        if not 0 <= int(one["lead"]) < len(emg_TC):
-            raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}")
+        if not 0 <= int(one["lead"]) <= len(emg_TC) - int(LEAST_HOLD_S * device.emg_rate):
+            raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}, and is too short")
         numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
         takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
-    return Enrolment(device, tuple(takes))
+    return Enrolment(device, tuple(takes), tuple(str(name) for name in note.get("planned", ())))

@@ -17,6 +17,8 @@ from cpep.types import BoolArray, FloatArray, IntArray, StrArray
 
 REACTION_S, SETTLE_S = 0.3, 0.2
 """Nobody moves sooner after a prompt; and so long after the first movement the gesture is reached."""
+SURELY_S = 0.5
+"""So long after a prompt nearly everybody has begun."""
 QUIET = 0.95
 """Share of the windows of rest that are as quiet as rest is."""
 LEAST_RISE = 0.1
@@ -86,21 +88,23 @@ def held(part: Part, loud: float, device: Device) -> BoolArray:
     """Tell in which windows (N,) of a take the gesture is held.
 
     Rest counts as a whole. A gesture counts from when it is reached, ``SETTLE_S`` after the energy leaves rest, until
-    the energy is back at rest for good. Where this leaves next to nothing, all counts.
+    the energy is back at rest for good. Where this leaves next to nothing, it counts from ``SURELY_S`` on.
 
     Args:
         part: of a take.
         loud: see ``loudness_of_rest``.
         device: of the EMG.
     """
-    loud_N = part.energy_N > loud
-    every_N = np.ones(len(loud_N), bool)
-    if part.take.name == REST or not loud_N.any():
-        return every_N
+    loud_N, begin_N = part.energy_N > loud, part.end_N - window_samples(device)
+    if part.take.name == REST:
+        return np.ones(len(loud_N), bool)
+    surely_N = begin_N >= part.take.lead + round(SURELY_S * device.emg_rate)
+    if not loud_N.any():
+        return np.asarray(surely_N)
     first, last = np.flatnonzero(loud_N)[[0, -1]]
-    moved = part.end_N[first] - round((ENERGY_S / 2 - SETTLE_S) * device.emg_rate) if first else 0
-    kept_N = (part.end_N - window_samples(device) >= moved) & (np.arange(len(loud_N)) <= last)
-    return np.asarray(kept_N if kept_N.sum() >= LEAST_WINDOWS else every_N)
+    reached = part.end_N[first] + round((SETTLE_S - ENERGY_S / 2) * device.emg_rate) if first else 0
+    held_N = (begin_N >= reached) & (np.arange(len(loud_N)) <= last)
+    return np.asarray(held_N if held_N.sum() >= LEAST_WINDOWS else surely_N)
 
 
 def examples_of(enrolment: Enrolment) -> Examples:

@@ -81,7 +81,7 @@ class Now:
         left_s: seconds until the phase ends.
         phase_s: length of the phase, seconds.
         share: of all takes that is done, 0 to 1; it grows during a take.
-        note: why a take is made again, a sentence; empty where all is well.
+        note: why the take is made again, a sentence, until it is whole; empty where all is well.
     """
 
     phase: Phase
@@ -101,16 +101,21 @@ class Guide:
         plan: what is to be made.
         rate: samples per second of the stream.
         made: takes that are there already.
+        order: of the takes; gesture after gesture unless given.
 
     Attributes:
         sample: samples of the stream so far, those lost among them.
         made: takes that are whole, in the order in which they were made.
     """
 
-    def __init__(self, plan: Plan, rate: float, made: Sequence[Prompt] = ()) -> None:
+    def __init__(
+        self, plan: Plan, rate: float, made: Sequence[Prompt] = (), order: Sequence[Prompt] | None = None
+    ) -> None:
         self.plan, self.sample, self.made = plan, 0, list(made)
         self._rate, self._note = rate, ""
-        self._todo = [one for name in plan.gestures for one in self._prompts(name) if one not in self.made]
+        self._torn, self._missing = False, 0  # whether samples of a take itself are missing, and how many are
+        order = order or [one for name in plan.gestures for one in self._prompts(name)]
+        self._todo = [one for one in order if one not in self.made]
         self._begin("ready" if self._todo else "done")
 
     @property
@@ -163,17 +168,20 @@ class Guide:
     def lose(self, samples: int) -> None:
         """Let samples be lost: a take that they are missing in is made again, after another countdown."""
         self.sample += samples
-        if self.phase == "hold":
-            self._note = f"{samples / self._rate:.2g} s of the EMG were lost; this take is made again"
-        if self.phase in ("ready", "hold"):
-            self._begin("ready")
+        if self.phase not in ("ready", "hold"):
+            return
+        again = self.phase == "hold" or self._torn
+        self._torn, self._missing = again, self._missing + samples
+        lost = f"{self._missing / self._rate:.2g} s of the EMG were lost"
+        self._note = f"{lost}; this take is made again" if again else f"{lost}; the countdown begins again"
+        self._begin("ready")
 
     def redo(self, gesture: str = "", note: str = "") -> None:
         """Make something again: all takes of a gesture, the take that is going on, or else the last one.
 
         Args:
             gesture: whose takes are all made again.
-            note: why, to be shown with the countdown.
+            note: why, to be shown until it is made.
 
         Raises:
             UserError: there is no gesture of that name.
@@ -184,7 +192,7 @@ class Guide:
             self._todo = self._prompts(gesture) + [one for one in self._todo if one.gesture != gesture]
         elif self.phase != "hold" and self.made:
             self._todo.insert(0, self.made.pop())
-        self._note = note
+        self._say(note)
         self._begin("ready" if self._todo else "done")
 
     def skip(self) -> None:
@@ -240,10 +248,10 @@ class Guide:
 
     def _next(self) -> Prompt | None:
         if self.phase == "ready":
-            self._note = ""
             self._begin("hold")
         elif self.phase == "hold":
             prompt = self._todo.pop(0)
+            self._say("")
             self.made.append(prompt)
             self._begin("relax")
             return prompt
@@ -252,8 +260,13 @@ class Guide:
         return None
 
     def _go_on(self) -> None:
-        self._note = ""
+        self._say("")
         self._begin("ready" if self._todo else "done")
+
+    def _say(self, note: str) -> None:
+        """Say why the next take is made again; nothing of it is lost so far."""
+        self._note = note
+        self._torn, self._missing = False, 0
 
     def _begin(self, phase: Phase) -> None:
         seconds = {"ready": self.plan.ready_s, "hold": self.plan.hold_s, "relax": self.plan.relax_s}.get(phase, 0.0)

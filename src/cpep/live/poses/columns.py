@@ -96,7 +96,10 @@ def understood(name: str, labels: Sequence[str], units: Sequence[str], side: str
     if set(JOINTS) <= set(upper):
         if unit not in ANGLES:
             stated = f"in {unit}" if unit else "without a unit"
-            raise UserError(f"{name} has joint angles {stated}; state rad or deg in the description of the stream")
+            raise UserError(
+                f"{name} has joint angles {stated}; state rad or deg in the description of the stream, or "
+                f"write {name},unit=rad"
+            )
         return Columns(JOINTS, "rad", tuple(upper.index(joint) for joint in JOINTS), ANGLES[unit])
     if len(set(named)) < len(named):
         twice = next(label for label in named if named.count(label) > 1)

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from cpep.hand.inverse import SIDES
-from cpep.live.lsl import Finder, monotonic, pylsl_module
+from cpep.live.lsl import UNSTATED, monotonic, pylsl_module
 from cpep.live.poses.columns import Columns, Landmarks, understood
 from cpep.live.poses.source import POSES, PoseFrame, PoseKind
+from cpep.live.sources.lsl_find import FIND_S, Finder, parse
 from cpep.live.sources.reconnect import PAUSE_S, SILENCE_S, TELL_S, Lost
 from cpep.types import UserError
 
-FIND_S, AGAIN_S = 5.0, 2.0
-"""So long is waited for a stream, and for one that comes back."""
+AGAIN_S = 2.0
+"""So long is waited for the answer of a stream that came back."""
 WAIT_S = 0.1
 BUFFERED_S = 10
 MOST = 100
@@ -28,21 +29,23 @@ class LslPose:
     """A stream of poses; it may go away and come back.
 
     Args:
-        what: its name, or ``type=MoCap``.
+        what: its name, or ``type=MoCap``, as for EMG.
         side: of the hand, where the stream does not say it.
         asked: whether the user said the side, which holds then.
+        unit: of all columns, where the stream states none; empty where that is not known either.
 
     Raises:
-        UserError: no such stream within 5 s, no answer, columns that are not understood, or pylsl is missing.
+        UserError: no such stream within 5 s, two of them, no answer, columns that are not understood, or pylsl is
+            missing.
     """
 
-    def __init__(self, what: str, side: str, asked: bool) -> None:
-        self._finder = Finder(what)
-        found = self._finder.first(FIND_S)
-        self.name = f"lsl:{found.name()}"
-        self._side, self._asked, self._closed = side, asked, Event()
+    def __init__(self, what: str, side: str, asked: bool, unit: str = "") -> None:
+        self._finder = Finder(pylsl_module(), parse(what))
+        self._found = self._finder.first()
+        self.name = f"lsl:{self._found.name()}"
+        self._side, self._asked, self._unit, self._closed = side, asked, unit, Event()
         try:
-            self._inlet: _Inlet | None = self._connect(found, FIND_S)
+            self._inlet: _Inlet | None = self._connect(self._found, FIND_S)
         except Lost as error:
             raise UserError(f"{self.name} was there and does not answer; start it again, and then this") from error
         self.columns, self.rate = self._inlet.columns, self._inlet.rate
@@ -78,7 +81,7 @@ class LslPose:
         """Yield what has arrived within 0.1 s; connect where that is to be done first."""
         try:
             if self._inlet is None:
-                found = self._finder.newest(WAIT_S)
+                found = self._finder.again(self._found)
                 if found is None:
                     raise Lost
                 self._inlet = self._connect(found, AGAIN_S)
@@ -94,7 +97,7 @@ class LslPose:
                 yield PoseFrame(float(stamp_s), pose_J)
 
     def _connect(self, info: Any, wait_s: float) -> _Inlet:
-        return _Inlet(info, self.name, self._side, self._asked, wait_s)
+        return _Inlet(info, self.name, self._side, self._asked, self._unit, wait_s)
 
     def _drop(self) -> None:
         if self._inlet is not None:
@@ -110,7 +113,7 @@ class _Inlet:
         Lost: no answer within ``wait_s``.
     """
 
-    def __init__(self, info: Any, name: str, side: str, asked: bool, wait_s: float) -> None:
+    def __init__(self, info: Any, name: str, side: str, asked: bool, unit: str, wait_s: float) -> None:
         pylsl = pylsl_module()
         if info.channel_format() == pylsl.cf_string:
             raise UserError(f"{name} is a stream of texts, not of poses; name another one")
@@ -127,7 +130,9 @@ class _Inlet:
         stated = whole.desc().child_value("side").strip().lower()
         side = stated if stated in SIDES and not asked else side
         remedy = f"write {name},side={SIDES[1 - SIDES.index(side)]} for the other hand"
-        self.columns: Landmarks | Columns = understood(name, *_described(whole), side, remedy)
+        labels, units = _described(whole)
+        units = units if any(one.strip().lower() not in UNSTATED for one in units) else [unit] * len(units)
+        self.columns: Landmarks | Columns = understood(name, labels, units, side, remedy)
         self.rate = float(whole.nominal_srate())
 
     def pull(self) -> tuple[Any, Any]:
@@ -162,7 +167,8 @@ def _described(info: Any) -> tuple[list[str], list[str]]:
 
 
 def _open(what: str, options: Mapping[str, str], side: str) -> LslPose:
-    return LslPose(what, side, "side" in options)
+    which = "".join(f",{key}={options[key]}" for key in ("source_id", "hostname") if key in options)
+    return LslPose(what + which, side, "side" in options, options.get("unit", ""))
 
 
-POSES.add("lsl", PoseKind(("lsl:NAME", "lsl:NAME,side=left"), _open, ("side",)))
+POSES.add("lsl", PoseKind(("lsl:NAME", "lsl:NAME,side=left"), _open, ("side", "unit", "source_id", "hostname")))

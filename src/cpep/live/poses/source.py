@@ -77,7 +77,8 @@ def open_pose(text: str, side: str = "right") -> PoseSource:
 
     Args:
         text: ``lsl:NAME``, ``camera`` or ``camera:1``, with options after commas: ``side=left`` of all of them,
-            ``model=PATH`` and ``mirrored=yes`` of a camera.
+            ``unit=rad``, ``source_id=ID`` and ``hostname=HOST`` of a stream, ``model=PATH`` and ``mirrored=yes`` of a
+            camera.
         side: of the hand, where neither the options nor the source say it.
 
     Raises:

@@ -6,13 +6,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cpep.data.readers.bids_pose import FULL_TURN
 from cpep.data.recording import Device
 from cpep.runtime.files import read_json, write_json
-from cpep.types import UserError
+from cpep.types import FloatArray, UserError
 
 FORMAT = 1
 ABOUT = "about.json"
+LAST = ".cpep_last.json"
+"""In the folder of a data set: what was answered for the last recording."""
 ARMS = ("right", "left")
+FOLLOW = "follow"
+"""Source of a pose: the drawn hand, which the person follows."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,10 @@ class About:
     notes: str = ""
 
     def __post_init__(self) -> None:
+        for what in ("person", "session", "notes"):
+            object.__setattr__(self, what, getattr(self, what).strip())
         for what, text in (("person", self.person), ("session", self.session)):
-            if not any(letter.isalnum() for letter in text):
+            if not any(letter.isalnum() for letter in text) or text.lower() == "n/a":
                 raise UserError(f"the {what} is {text!r}; give a name or a number, such as 01")
         if self.arm not in ARMS:
             raise UserError(f"the arm is {self.arm!r}; it must be right or left")
@@ -60,6 +69,14 @@ class PoseColumns:
     unit: str
     kind: str = ""
     source: str = ""
+
+
+def beyond(columns: PoseColumns, pose_J: FloatArray) -> str:
+    """Say in a sentence that a pose (J,), or one of several (S, J), is no angle; empty where it may be one."""
+    most = float(np.nanmax(np.abs(pose_J), initial=0.0))
+    if columns.unit != "rad" or most <= FULL_TURN:
+        return ""
+    return f"{columns.source} reaches {most:.3g} rad, more than a full turn: it is in another unit than it says"
 
 
 @dataclass(frozen=True)

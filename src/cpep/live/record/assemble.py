@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cpep.data.readers.bids_pose import FULL_TURN
 from cpep.data.readers.on_grid import FACTOR, ClockedRows, OnGrid, grids_of
 from cpep.data.recording import Device, Recording, Repair
 from cpep.data.resample import frame_ratio
+from cpep.live.record.about import beyond
 from cpep.live.record.labels import Asked, asked
 from cpep.live.record.taken import Taken
 from cpep.signal.parts import parts_of
@@ -136,13 +138,22 @@ def _anchor(taken: Taken, grid: OnGrid, later_s: float) -> tuple[FloatArray | No
     if not len(time_S):
         frames = -(-grid.samples // frame_ratio(emg_rate))
         return np.zeros((frames, len(taken.said.pose.names)), np.float32), rate, np.zeros(frames, bool)
+    pose_SJ = np.where(_angles(taken)[:, None], taken.pose_SJ, np.float32(np.nan))
     usual_s = float(np.median(np.diff(time_S))) if len(time_S) > 1 else 0.0
-    rows = ClockedRows(taken.pose_SJ, rate, emg_rate, [(slice(0, len(time_S)), time_S)])
+    rows = ClockedRows(pose_SJ, rate, emg_rate, [(slice(0, len(time_S)), time_S)])
     anchor_SJ, valid_S = rows.on(grid, max(GAP_S, GAP_FRAMES * usual_s))
     return anchor_SJ, rate, valid_S
+
+
+def _angles(taken: Taken) -> BoolArray:
+    """Return which frames (S,) can be: the angles of the others are more than a full turn."""
+    no_angle = taken.said.pose is None or taken.said.pose.unit != "rad"
+    return np.asarray(no_angle | ~(np.abs(taken.pose_SJ) > FULL_TURN).any(axis=1))
 
 
 def _notes(taken: Taken, grid: OnGrid) -> Iterator[str]:
     yield from grid.notes
     if taken.said.pose is not None and not len(taken.stamp_S):
         yield f"no frame of the pose came from {taken.said.pose.source}"
+    if taken.said.pose is not None and (odd := beyond(taken.said.pose, taken.pose_SJ)):
+        yield f"{odd}; {int((~_angles(taken)).sum())} of {len(taken.stamp_S)} frames are taken as no pose"

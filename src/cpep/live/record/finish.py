@@ -14,11 +14,11 @@ from cpep.data.bids.files import RANGE
 from cpep.data.bids.grow import Place, add, alone, places_for
 from cpep.data.readers.bids import read_recording
 from cpep.data.recording import Recording
-from cpep.live.record.about import ABOUT, Said
+from cpep.live.record.about import ABOUT, FOLLOW, Said
 from cpep.live.record.appending import make_safe
 from cpep.live.record.assemble import Piece, pieces_of
 from cpep.live.record.follow import Shift, shift_of
-from cpep.live.record.recorder import PREFIX, is_open
+from cpep.live.record.recorder import PREFIX, held, is_open
 from cpep.live.record.taken import Taken, read_taken
 from cpep.runtime.files import parse_json, write_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError
@@ -27,6 +27,8 @@ PLACED = "placed.json"
 """In a recorder's folder: the names that its recordings have in the data set."""
 DONE = ".recorded-"
 """Begins the name of a recorder's folder whose recordings are in the data set."""
+DAMAGED, TORN_S = ".damaged-", 5.0
+"""Begins the name of one of which more cannot be read than a kill or a cut of the power leaves, s."""
 ROUNDING = 2.0**-22
 """Share of a channel's largest value by which 24 bits, and a header of eight characters, may move its numbers."""
 
@@ -60,20 +62,31 @@ def finish(folder: Path) -> Finished:
         UserError: a recorder still writes the folder, the data set cannot be written, or what is read back is
             something else; the recorder's files are kept then.
     """
-    if is_open(folder):
-        raise UserError(f"{folder} is still being recorded; stop that first")
-    taken = read_taken(folder)
-    pieces, shift = pieces_of(taken, folder.name.removeprefix(PREFIX)), None
-    if pieces and taken.said.pose and taken.said.pose.source == "follow":
+    with held(folder):
+        return _finish(folder)
+
+
+def _finish(folder: Path) -> Finished:
+    taken, name = read_taken(folder), folder.name.removeprefix(PREFIX)
+    pieces, shift = pieces_of(taken, name), None
+    if pieces and taken.said.pose and taken.said.pose.source == FOLLOW:
         shift = shift_of([piece.recording for piece in pieces])
-        pieces = pieces_of(taken, folder.name.removeprefix(PREFIX), shift.shifted_ms / 1000)
+        pieces = pieces_of(taken, name, shift.shifted_ms / 1000)
     files = _add(folder, taken, pieces, shift) if pieces else ()
-    done = folder.with_name(folder.name.replace(PREFIX, DONE, 1))
+    damaged = taken.unread > TORN_S * taken.said.device.emg_rate
+    done = folder.with_name(folder.name.replace(PREFIX, DAMAGED if damaged else DONE, 1))
     folder.replace(done)
-    shutil.rmtree(done, ignore_errors=True)
+    if not damaged:
+        shutil.rmtree(done, ignore_errors=True)
     seconds = sum(piece.recording.seconds for piece in pieces)
     lost = int(taken.skip_T[1:].sum())
-    return Finished(files, seconds, lost, _sentence(folder.parent, files, seconds, lost))
+    sentence = _sentence(folder.parent, files, seconds, lost)
+    if damaged:
+        unread_s = taken.unread / taken.said.device.emg_rate
+        sentence += (
+            f"; {unread_s:.0f} s after that are damaged on the disk and were left out: they are kept in {done}"
+        )
+    return Finished(files, seconds, lost, sentence)
 
 
 def unfinished(home: Path) -> list[Path]:
@@ -82,15 +95,21 @@ def unfinished(home: Path) -> list[Path]:
     return sorted(found)
 
 
-def recover(home: Path) -> list[Finished]:
+def recover(home: Path) -> tuple[list[Finished], list[str]]:
     """Add to a data set all that a kill, a cut of the power or a full disk left beside it.
 
-    Raises:
-        UserError: as ``finish``; what was added before stays.
+    Returns:
+        what was added; and a sentence for each recording that could not be, which is kept as it is.
     """
     for left in home.glob(f"{DONE}*"):
         shutil.rmtree(left, ignore_errors=True)
-    return [finish(folder) for folder in unfinished(home)]
+    done, failed = [], []
+    for folder in unfinished(home):
+        try:
+            done.append(finish(folder))
+        except UserError as error:
+            failed.append(str(error))
+    return done, failed
 
 
 def _add(folder: Path, taken: Taken, pieces: list[Piece], shift: Shift | None) -> tuple[Path, ...]:

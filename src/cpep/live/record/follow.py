@@ -6,42 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cpep.data.recording import Recording
-from cpep.signal.lag import find_lag, pooled
+from cpep.live.poses.lag import EMG_FIRST_MS, lag_of
+from cpep.types import UserError
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How the drawn hand was moved in time to lie over the EMG of the person who follows it.
+    """How the drawn hand was moved in time to where the EMG tells that the person made it.
 
     Attributes:
-        lag_ms: the EMG changes so much later than the drawn hand moves, ms; 0 where there was no movement.
+        shifted_ms: the pose was moved later by so much; 0 where the EMG does not tell how far the person is behind.
+        emg_late_ms: the EMG changes so much later than the drawn hand moves.
         low_ms, high_ms: nine of ten draws of movements lie between.
-        movements: that the lag was estimated from.
-        shifted_ms: the pose was moved later by so much: by the lag where that is clear, else not.
+        movements: from which it was estimated.
+        unclear: why it could not be, a sentence; empty where it could.
     """
 
-    lag_ms: float
-    low_ms: float
-    high_ms: float
-    movements: int
-    shifted_ms: float
+    shifted_ms: float = 0.0
+    emg_late_ms: float = 0.0
+    low_ms: float = 0.0
+    high_ms: float = 0.0
+    movements: int = 0
+    unclear: str = ""
 
 
 def shift_of(recordings: Sequence[Recording]) -> Shift:
-    """Estimate the shift from recordings with the pose as it was drawn."""
-    found = [
-        lag
-        for one in recordings
-        if one.anchor_SJ is not None
-        and one.valid_S.any()
-        and (
-            lag := find_lag(
-                one.emg_TC, one.device.emg_rate, one.device.emg_kind, one.anchor_SJ, one.anchor_rate, one.valid_S
-            )
-        )
-    ]
-    if not found:
-        return Shift(0.0, 0.0, 0.0, 0, 0.0)
-    lag = pooled(found) if len(found) > 1 else found[0]
-    late_ms = round(-lag.ms, 1)
-    return Shift(late_ms, round(-lag.high, 1), round(-lag.low, 1), lag.movements, late_ms if lag.clear else 0.0)
+    """Estimate the shift from the longest of the recordings, which have the pose as it was drawn."""
+    try:
+        lag = lag_of(max(recordings, key=lambda one: int(one.valid_S.sum())))
+    except UserError as error:
+        return Shift(unclear=str(error))
+    return Shift(
+        round(EMG_FIRST_MS - lag.ms, 1), round(-lag.ms, 1), round(-lag.high, 1), round(-lag.low, 1), lag.movements
+    )

@@ -41,7 +41,7 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
     label_P = np.full(places, UNKNOWN, np.int16)
     prompt_P, repetition_P = label_P.copy(), np.zeros(places, np.int16)
     settle, before = round(SETTLE_S * rate), UNKNOWN
-    holds: list[tuple[str, slice]] = []
+    holds: list[tuple[str, int, slice]] = []
     ends = [later.sample for later in prompts[1:]] + [places]
     for one, end in zip(prompts, ends, strict=False):  # strict fails without prompts
         begin, settled = one.sample, one.sample + settle
@@ -55,10 +55,10 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
         if one.phase in ("hold", "rest"):
             label_P[settled:end] = wanted
         if one.phase == "hold":
-            holds.append((one.name, slice(begin, end)))
+            holds.append((one.name, one.repetition, slice(begin, end)))
             repetition_P[begin:end] = one.repetition
         if one.phase == "redo":
-            for name, hold in holds if one.name else holds[-1:]:
-                if name == one.name or not one.name:
+            for name, repetition, hold in holds:
+                if name == one.name and one.repetition in (0, repetition):
                     label_P[hold], repetition_P[hold] = UNKNOWN, 0
     return Asked(label_P, prompt_P, repetition_P, vocabulary)

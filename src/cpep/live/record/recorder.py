@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,16 +14,16 @@ import numpy as np
 
 from cpep.data.bids.grow import refuse_foreign
 from cpep.data.recording import Device
-from cpep.live.record.about import ABOUT, About, PoseColumns, Said
+from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
 from cpep.live.record.appending import Appending, make_safe
-from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, pose_row
+from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, plain, pose_row
 from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError
 from cpep.version import __version__
 
 PREFIX = ".recording-"
 """Begins the name of the folder of a recording that is not yet in the data set."""
-LOCK = "lock"
+LOCK, WAIT_S = "lock", 0.5
 
 
 class Recorder:
@@ -33,7 +36,7 @@ class Recorder:
     Args:
         home: folder of the data set; it is made where it is missing.
         about: who, which session, which arm.
-        device: of the EMG.
+        device: of the EMG; its anchor, if it has one, is left out.
         source: of the EMG, as a user writes it.
         protocol: name of what the person is asked to do.
         pose: columns of the pose; ``None`` where none is recorded.
@@ -42,6 +45,8 @@ class Recorder:
         folder: of the files.
         samples: recorded so far, lost ones counted.
         lost: samples that were lost so far.
+        seen_s: when the last frame with a pose came, monotonic clock; before the first, when the recorder began.
+        odd: what is odd about the last frame, a sentence; empty where nothing is.
 
     Raises:
         UserError: the folder cannot be written, or holds something else than a data set of cpep.
@@ -58,11 +63,11 @@ class Recorder:
         pose: PoseColumns | None = None,
     ) -> None:
         refuse_foreign(home)
-        self.device, self.pose = device, pose
+        self.device, self.pose = replace(device, anchor_names=(), anchor_unit="", anchor_kind=""), pose
         now = datetime.now(UTC)
         self.said = Said(
             about,
-            device,
+            self.device,
             source,
             protocol,
             pose,
@@ -71,6 +76,7 @@ class Recorder:
             __version__,
         )
         self.samples = self.lost = 0
+        self.seen_s, self.odd = time.monotonic(), ""
         self._rest = threading.Lock()  # of prompts and chunks, which come from several threads
         self.folder = _own_folder(home.resolve(), f"{PREFIX}{now:%Y%m%dT%H%M%S}")
         self._lock = (self.folder / LOCK).open("wb")
@@ -113,11 +119,13 @@ class Recorder:
             sample: number of the first sample, lost ones counted; the next one unless given.
 
         Raises:
-            UserError: the disk is full.
+            UserError: a name that BIDS cannot hold, or the disk is full.
         """
         assert phase in PHASES, phase
         with self._rest:
-            prompt = Prompt(self.samples if sample is None else sample, time.monotonic(), phase, name, repetition)
+            prompt = Prompt(
+                self.samples if sample is None else sample, time.monotonic(), phase, plain(name), repetition
+            )
             self._appending.add(prompts=prompt.line())
 
     def frame(self, stamp_s: float, pose_J: FloatArray | None) -> None:
@@ -136,6 +144,9 @@ class Recorder:
         if pose_J.shape != (columns,):
             raise UserError(f"a pose of shape {pose_J.shape}, expected ({columns} columns)")
         self._appending.add(pose=pose_row(stamp_s, pose_J))
+        self.odd = beyond(self.pose, pose_J)
+        if np.isfinite(pose_J).all() and not self.odd:
+            self.seen_s = time.monotonic()
 
     def close(self) -> None:
         """Write all that was recorded and let go of the files; ``finish`` takes the folder from here.
@@ -147,6 +158,27 @@ class Recorder:
             self._appending.close()
         finally:
             self._lock.close()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder of a recorder that is closed, so that no other process adds the recording to its data set, too.
+
+    Raises:
+        UserError: a recorder still writes it, or another process holds it, or is done with it.
+    """
+    try:
+        with (folder / LOCK).open("ab") as file:
+            until = time.monotonic() + WAIT_S  # ``is_open`` holds it for a moment
+            while not try_lock(file):
+                if time.monotonic() > until:
+                    raise UserError(f"{folder} is still being recorded, or added by another process")
+                time.sleep(0.01)
+            if not (folder / ABOUT).is_file():
+                raise UserError(f"{folder} is there no more; another process has added it")
+            yield
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is there no more; another process has added it") from error
 
 
 def is_open(folder: Path) -> bool:

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cpep.types import FloatArray
+from cpep.types import FloatArray, UserError
 
 EMG, CHUNKS, POSE, PROMPTS = "emg.f32", "chunks.bin", "pose.bin", "prompts.jsonl"
 CHUNK = np.dtype([("samples", "<i8"), ("lost", "<i8"), ("stamp_s", "<f8"), ("heard_s", "<f8"), ("crc", "<u4")])
 PHASES = ("ready", "hold", "rest", "redo", "free", "end")
-"""Phases: get ready; hold it; rest; the last hold, or all of a gesture, do not count; do as you like; it is over."""
+"""Get ready; hold; rest; a hold, or all of a gesture (repetition 0), does not count; do as you like; it is over."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,17 @@ class Prompt:
     def line(self) -> bytes:
         """Return it as a line of JSON."""
         return (json.dumps(asdict(self)) + "\n").encode()
+
+
+def plain(name: str) -> str:
+    """Return a name of a gesture as a table of BIDS can hold it: without spaces around it.
+
+    Raises:
+        UserError: no table can.
+    """
+    if name.strip().lower() == "n/a" or not name.isprintable():
+        raise UserError(f"{name!r} is no name of a gesture in BIDS; give it another one, on one line")
+    return name.strip()
 
 
 def chunk_row(emg_TC: FloatArray, lost: int, stamp_s: float, heard_s: float) -> tuple[bytes, bytes]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cpep.data.recording import Device
 from cpep.signal.rate import same_rate
 from cpep.types import UserError
+
+
+def in_the_sender(measured_rate: float) -> str:
+    """Return what to do where the real rate is another one than a source says."""
+    return "correct the rate in the program that sends them"
 
 
 def described(device: Device) -> str:
@@ -17,13 +24,16 @@ def described(device: Device) -> str:
     return f"{device.channels} channels of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"
 
 
-def refuse_other_pace(name: str, rate: float, measured_rate: float) -> None:
+def refuse_other_pace(
+    name: str, rate: float, measured_rate: float, remedy: Callable[[float], str] = in_the_sender
+) -> None:
     """Check that a source sends as many samples as it says.
 
     Args:
         name: of the source, for the sentence of an error.
         rate: what it says, samples per second.
         measured_rate: by the stamps of its samples.
+        remedy: from the measured rate to what can be done.
 
     Raises:
         UserError: they differ by more than half a per cent.
@@ -31,5 +41,5 @@ def refuse_other_pace(name: str, rate: float, measured_rate: float) -> None:
     if not same_rate(rate, measured_rate):
         raise UserError(
             f"{name} says that it has {rate:g} samples a second, and its samples are stamped as {measured_rate:.5g} "
-            "a second; correct the rate in the program that sends them, or see why samples are lost on the way"
+            f"a second; {remedy(measured_rate)}, or see why samples are lost on the way"
         )

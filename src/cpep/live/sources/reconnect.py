@@ -52,15 +52,18 @@ class Reconnecting:
         device: what it delivers.
         connection: the first connection.
         connect: connects again, within a second or so; raises ``Lost`` where the device is not there.
+        assumed: what the device does not say and is assumed, in words; empty for nothing.
     """
 
-    def __init__(self, name: str, device: Device, connection: Connection, connect: Callable[[], Connection]) -> None:
-        self.name, self.device = name, device
+    def __init__(
+        self, name: str, device: Device, connection: Connection, connect: Callable[[], Connection], assumed: str = ""
+    ) -> None:
+        self.name, self.device, self.assumed = name, device, assumed
         self._connection: Connection | None = connection
         self._connect = connect
         self._closed = Event()
         self._heard = self._accounted = 0.0  # when a sample came or a connection was made; up to when all is told
-        self._away = False
+        self._away = self._begun = False
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks as they arrive, until the source is closed.
@@ -69,6 +72,7 @@ class Reconnecting:
             UserError: what came back is another device.
         """
         self._heard = self._accounted = time.monotonic()
+        self._begun = True
         try:
             while not self._closed.is_set():
                 yield from self._step()
@@ -76,8 +80,10 @@ class Reconnecting:
             self._drop()
 
     def close(self) -> None:
-        """End ``chunks``, which lets go of the device."""
+        """End ``chunks``, which lets go of the device; it is let go at once where nobody reads it."""
         self._closed.set()
+        if not self._begun:
+            self._drop()
 
     def _step(self) -> Iterator[Chunk]:
         """Yield what there is: samples, or after a while without connection a loss."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cpep.live.signals import Chunk
-from cpep.live.sources.device import refuse_other_pace
+from cpep.live.sources.device import in_the_sender, refuse_other_pace
 from cpep.signal.timeline import Timeline
 from cpep.types import FloatArray, IntArray
 
@@ -20,10 +22,13 @@ class LossFinder:
         rate: nominal samples per second.
         channels: of the samples.
         name: of the source, for sentences.
+        remedy: from the measured rate to what can be done where it is another one than the nominal.
     """
 
-    def __init__(self, rate: float, channels: int, name: str = "the source") -> None:
-        self.timeline, self._name, self._judged = Timeline(rate), name, False
+    def __init__(
+        self, rate: float, channels: int, name: str = "the source", remedy: Callable[[float], str] = in_the_sender
+    ) -> None:
+        self.timeline, self._name, self._remedy, self._judged = Timeline(rate), name, remedy, False
         self._emg_TC, self._stamp_T = np.zeros((0, channels), np.float32), np.zeros(0)
 
     def add(self, emg_TC: FloatArray, stamp_T: FloatArray, number_T: FloatArray | None = None) -> list[Chunk]:
@@ -40,7 +45,7 @@ class LossFinder:
         skip_T = self.timeline.add(np.asarray(stamp_T, np.float64), number_T)
         if not self._judged and self.timeline.measured_rate:
             self._judged = True  # once: later on, a while of many losses must not end a session
-            refuse_other_pace(self._name, self.timeline.rate, self.timeline.measured_rate)
+            refuse_other_pace(self._name, self.timeline.rate, self.timeline.measured_rate, self._remedy)
         return self._chunks(skip_T)
 
     def _chunks(self, skip_T: IntArray) -> list[Chunk]:

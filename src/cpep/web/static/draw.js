@@ -23,6 +23,8 @@ export function colours() {
   return found;
 }
 
+export const spoken = (name) => name.replaceAll("_", " ");
+
 // Eight colours are as many as can be told apart: the next eight gestures are round, and names are written as well.
 const colourOf = (name, gestures, palette) =>
   gestures.includes(name) ? palette.gestures[gestures.indexOf(name) % 8] : palette["g-rest"];
@@ -151,7 +153,7 @@ export class Plane {
     new Set(this.name).forEach((name) => {
       const mine = this.places.filter((_, index) => this.name[index] === name);
       const median = (axis) => mine.map((place) => place[axis]).sort((a, b) => a - b)[mine.length >> 1];
-      const wide = context.measureText(name).width / 2 + 3;
+      const wide = context.measureText(spoken(name)).width / 2 + 3;
       let [x, y] = this.at([median(0), median(1)], width, height);
       x = Math.max(wide, Math.min(width - wide, x));
       while (taken.some((box) => Math.abs(box.x - x) < box.wide + wide && Math.abs(box.y - y) < 14)) y += 3;
@@ -159,9 +161,9 @@ export class Plane {
       taken.push({ x, y, wide });
       context.lineWidth = 4;
       context.strokeStyle = palette.panel;
-      context.strokeText(name, x, y);
+      context.strokeText(spoken(name), x, y);
       context.fillStyle = palette.ink;
-      context.fillText(name, x, y);
+      context.fillText(spoken(name), x, y);
     });
   }
 }
@@ -237,7 +239,7 @@ export class TimeLine {
       const place = x(time) + 4;
       const row = free.findIndex((end) => end <= place);
       if (row < 0) continue;
-      const text = `${name} ${Math.round(100 * confidence)} %`;
+      const text = `${spoken(name)} ${Math.round(100 * confidence)} %`;
       context.strokeText(text, place, 12 + 13 * row);
       context.fillText(text, place, 12 + 13 * row);
       free[row] = place + context.measureText(text).width + 10;

@@ -1,8 +1,9 @@
 // What runs by itself. The page asks for what is new when it has drawn what it has, so that a slow page asks less often
 // and the server never keeps anything for it.
 
-import { colours, Emg, fit, Plane, TimeLine } from "/static/draw.js";
+import { colours, Emg, fit, Plane, spoken, TimeLine } from "/static/draw.js";
 import { Hand } from "/static/hand.js";
+import PromptView from "/static/prompt.js";
 
 const FRAME_MS = 1000 / 30;
 const CALM_MS = 500; // between pictures for those who asked their system for less motion
@@ -11,7 +12,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export default {
   template: `
-    <main class="live">
+    <main class="live" :class="{ mapless }">
       <header>
         <div class="state">
           <strong ref="name" class="name">…</strong>
@@ -26,6 +27,11 @@ export default {
         </div>
         <div class="tools">
           <span class="hint source">{{ source }} <span ref="lost"></span></span>
+          <label ref="sides" hidden>Recognise by
+            <select ref="by" @change="$emit('act', 'by ' + $event.target.value)">
+              <option value="gestures">my gestures</option><option value="book">the book</option>
+            </select>
+          </label>
           <button ref="pause" type="button" aria-pressed="false" @click="pause">Pause</button>
           <label>Theme
             <select ref="theme" @change="theme($event.target.value)">
@@ -35,18 +41,33 @@ export default {
           <button type="button" @click="$refs.help.showModal()">Help</button>
         </div>
       </header>
-      <p ref="problem" class="problem" role="alert" hidden></p>
+      <div class="sentences">
+        <p ref="problem" class="problem" role="alert" hidden></p>
+        <p ref="notices" class="problem" role="status" hidden></p>
+      </div>
       <section class="emg" aria-label="EMG">
         <h2>EMG <span ref="scale" class="hint"></span></h2>
         <canvas ref="emg" role="img" aria-label="The last 4 seconds of every channel"></canvas>
-        <span ref="quality" class="unseen"></span>
+        <p ref="quality" class="advice"></p>
       </section>
-      <section aria-label="Hand">
-        <h2>{{ handless ? "No hand" : "Nearest pose" }} <span v-if="!handless" class="hint">drag to turn</span></h2>
+      <PromptView ref="prompt" @act="$emit('act', $event)" />
+      <section v-if="mapless" class="seen welcome" aria-label="How to begin">
+        <h2>In two minutes this page knows your gestures</h2>
+        <ol>
+          <li>Put the band on, tight enough not to slip.</li>
+          <li>Look at the EMG: each line lies still while the hand rests, and grows with a fist. A red line says what is
+            wrong with its channel.</li>
+          <li>Press Start and copy the hand that is drawn here.</li>
+        </ol>
+        <button type="button" class="begin" @click="$emit('act', 'start')">Start</button>
+      </section>
+      <section class="seen" aria-label="Hand">
+        <h2>{{ handless ? "No hand" : mapless ? "Gesture" : "Nearest pose" }} <span v-if="!handless" class="hint">drag to turn</span></h2>
         <p v-if="handless" class="hint">{{ handless }}</p>
-        <canvas v-else ref="hand" class="hand" tabindex="0" role="img" aria-label="The nearest pose. Arrow keys turn it."></canvas>
+        <canvas v-else ref="hand" class="hand" tabindex="0" role="img"
+          :aria-label="(mapless ? 'The gesture.' : 'The nearest pose.') + ' Arrow keys turn it.'"></canvas>
       </section>
-      <section aria-label="Map">
+      <section v-if="!mapless" class="seen" aria-label="Map">
         <h2>Map of the book <span class="hint">○ now</span></h2>
         <canvas ref="map" role="img" aria-label="The entries of the book in a plane, and where the EMG is among them"></canvas>
       </section>
@@ -57,13 +78,15 @@ export default {
       <dialog ref="help" aria-label="Help">
         <h2>Help</h2>
         <p>The large name is the gesture that is recognised, with the probability that it is right;
-          <em>unknown</em> is what no entry of the book holds. <span v-if="!handless">To add a gesture, pose the hand in
-          the studio, name it and add it: no EMG of it is needed.</span></p>
+          <em>unknown</em> is none of them. <em>Enrol</em> shows you gestures that you make three times each.
+          <span v-if="!handless && !mapless">To add a gesture without making it, pose the hand in the studio, name it
+          and add it: no EMG of it is needed.</span></p>
         <dl>
           <dt><kbd>Tab</kbd></dt><dd>next control</dd>
           <dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>move a slider; on a hand, turn it (also <kbd>↑</kbd> <kbd>↓</kbd>)</dd>
           <dt><kbd>p</kbd></dt><dd>pause, go on</dd>
           <dt><kbd>n</kbd></dt><dd>to the name of a new gesture; <kbd>Enter</kbd> there adds it</dd>
+          <dt><kbd>Esc</kbd></dt><dd>at a prompt, stop; what was made is kept</dd>
           <dt><kbd>t</kbd></dt><dd>next theme: system, light, dark</dd>
           <dt><kbd>?</kbd></dt><dd>this help; <kbd>Esc</kbd> closes it</dd>
         </dl>
@@ -71,7 +94,11 @@ export default {
       </dialog>
     </main>`,
 
-  props: { source: String, unit: String, handless: String },
+  components: { PromptView },
+
+  props: { source: String, unit: String, handless: String, mapless: Boolean },
+
+  emits: ["act"],
 
   mounted() {
     Object.assign(this, { column: -1, after: -1, trail: [], gestures: [], map: -1, asked: 0, frames: 0, line: new TimeLine() });
@@ -101,6 +128,7 @@ export default {
         try {
           await this.ask();
         } catch (error) {
+          console.log(error);
           this.problem("The server does not answer; trying again.");
           await new Promise((done) => setTimeout(done, 1000));
         }
@@ -119,7 +147,7 @@ export default {
       const view = await this.get(`/api/view?since=${this.column}&after=${this.after}`);
       if (view.map !== this.map) {
         const plane = await this.get("/api/map");
-        [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.gestures, plane.version, []];
+        [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.known, plane.version, []];
       }
       this.take(view);
       this.draw(view);
@@ -142,8 +170,13 @@ export default {
         this.report(event);
       }
       if (view.point) this.trail = [...this.trail, view.point].slice(calm.matches ? -1 : -TRAIL);
-      if (view.hand) this.shown = this.ease(view.hand);
+      this.shown = view.hand ? this.ease(view.hand) : this.mapless ? null : this.shown;
       this.problem(view.problem);
+      const { notices, sides, by } = this.$refs;
+      notices.hidden = !view.notices.length;
+      text(notices, view.notices.join(". "));
+      sides.hidden = view.sides.length < 2;
+      if (by.value !== view.by && document.activeElement !== by) by.value = view.by;
     },
 
     // The nearest pose jumps from one of the gallery to the next.
@@ -157,30 +190,37 @@ export default {
       if (Math.floor(view.time) !== this.scaled) {
         this.scaled = Math.floor(view.time);
         text(this.$refs.scale, `channel height ±${+this.emg.scale().toPrecision(3)} ${this.unit}`);
-        const bad = view.quality.flatMap((mark, channel) => (mark ? [`channel ${channel + 1} ${mark}`] : []));
-        text(this.$refs.quality, bad.join(", "));
+        text(this.$refs.quality, view.advice.join(" "));
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
+      this.$refs.prompt.show(view.prompt, palette);
+      if (view.prompt) return this.rest(view, palette); // which is where hand and map are else
       this.turned?.draw(...fit(this.$refs.hand), palette, this.shown);
-      this.plane.draw(...fit(this.$refs.map), palette, this.trail);
+      if (!this.mapless) this.plane.draw(...fit(this.$refs.map), palette, this.trail);
+      this.rest(view, palette);
+    },
+
+    rest(view, palette) {
       this.line.draw(...fit(this.$refs.time), palette, this.gestures, view.time);
       this.state(view);
     },
 
     state(view) {
+      this.$el.classList.toggle("unknowing", !view.known);
       const percent = Math.round(100 * view.confidence);
-      text(this.$refs.name, view.name || "listening…");
+      text(this.$refs.name, spoken(view.name) || (view.known ? "listening…" : "no gestures yet"));
       this.$refs.name.dataset.state = ["rest", "unknown"].includes(view.name) ? view.name : view.name ? "gesture" : "";
       this.$refs.bar.style.transform = `scaleX(${view.confidence})`;
       this.$refs.meter.setAttribute("aria-valuenow", percent);
       text(this.$refs.percent, view.name ? `${percent} %` : "");
-      const hints = { "": "the first window fills", unknown: "in no entry of the book", rest: "the hand rests" };
+      const nothing = view.known ? "the first window fills" : view.todo;
+      const hints = { "": nothing, unknown: "none of the gestures", rest: "the hand rests" };
       text(this.$refs.hint, hints[view.name] ?? "");
       text(this.$refs.lost, view.lost ? `· ${view.lost} samples lost` : "");
     },
 
     report([time, name, confidence]) {
-      const said = `${name}, ${Math.round(100 * confidence)} %`;
+      const said = `${spoken(name)}, ${Math.round(100 * confidence)} %`;
       text(this.$refs.said, said);
       const item = document.createElement("li");
       item.textContent = `${time.toFixed(1)} s: ${said}`;
@@ -212,10 +252,11 @@ export default {
       const themes = ["", "light", "dark"];
       const keys = {
         p: () => this.pause(),
-        n: () => document.querySelector(".studio .name input")?.focus(),
+        n: () => [...document.querySelectorAll(".panel .name input")].find((input) => input.offsetParent)?.focus(),
         t: () => this.theme(themes[(themes.indexOf(this.$refs.theme.value) + 1) % 3]),
         "?": () => this.$refs.help.showModal(),
       };
+      if (this.$el.classList.contains("prompting")) keys.Escape = () => this.$emit("act", "stop");
       if (!keys[event.key]) return;
       event.preventDefault();
       keys[event.key]();
