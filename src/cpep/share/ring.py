@@ -1,7 +1,8 @@
 """An encoder for any ring of electrodes, made from the simulator and the shipped encoder of poses (docs/ring.md).
 
 ``python -m cpep.share.ring simulate COHORT`` writes what random bands deliver of as many people;
-``python -m cpep.share.ring train COHORT CHECKPOINT`` trains on it.
+``python -m cpep.share.ring train COHORT CHECKPOINT [STEPS STEPS]`` trains on it: so many steps of the masked autoencoder
+and of the alignment, which may be none.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -154,8 +155,8 @@ def _run(name: str, config: OptimConfig, modules: list[nn.Module], loss_of: Call
         optimiser.step()
         running.append(float(loss.detach()))
         progress(step + 1, config.steps)
-    tenth = -(-config.steps // 10)
-    print(f"{name}: loss {np.mean(running[:tenth]):.3f} at first, {np.mean(running[-tenth:]):.3f} at last")
+    if tenth := -(-config.steps // 10):
+        print(f"{name}: loss {np.mean(running[:tenth]):.3f} at first, {np.mean(running[-tenth:]):.3f} at last")
 
 
 def save_ring(encoder: RingEncoder, folder: Path) -> None:
@@ -179,4 +180,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "simulate":
         simulate_bands(Path(sys.argv[2]), BANDS, SEED, progress_line("bands", "bands"))
     else:
-        train(Path(sys.argv[2]), Path(sys.argv[3]))
+        stages = (
+            [replace(MAE, steps=int(sys.argv[4])), replace(ALIGN, steps=int(sys.argv[5]))] if sys.argv[4:] else []
+        )
+        train(Path(sys.argv[2]), Path(sys.argv[3]), *stages)
