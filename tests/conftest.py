@@ -23,7 +23,7 @@ LONGEST = (
     "seams/test_protocol",
     "seams/test_readers",
 )
-"""Files whose tests take longest. They come first, so that no process works on one of them when the others are done."""
+"""Files whose tests take longest. They come first, so that none of them is left when all others are done."""
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

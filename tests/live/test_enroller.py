@@ -142,7 +142,7 @@ def test_redo_and_remove_and_add(enrol):
     enroller, wearer = enrol(), Wearer()
     follow(enroller, wearer)
     enroller.redo("fist")
-    assert keys(Enrolment.load(enroller.path)) == [key for key in ALL if key[1] != "fist"]
+    assert keys(Enrolment.load(enroller.path)) == ALL and "fist" not in enroller.made  # until others take their place
     follow(enroller, wearer)
     assert sorted(keys(enroller.enrolment)) == sorted(ALL)
     enroller.add("wave")

@@ -131,8 +131,8 @@ def test_a_mistake_in_a_file_is_told_with_its_place(tmp_path, text, sentence):
 
 
 def test_a_protocol_that_is_not_there_is_refused():
-    with pytest.raises(UserError, match=r"--protocol fre: write follow, free, gestures, or the path of a file"):
-        read_protocol("fre")
+    with pytest.raises(UserError, match=r"--protocol gym: write follow, free, gestures, or the path of a file"):
+        read_protocol("gym")
 
 
 def test_a_protocol_knows_its_length():

@@ -81,8 +81,8 @@ def page(chromium, server):
 
 
 @contextmanager
-def opened(chromium, address, **settings):
-    """Open a page; afterwards check that it complained of nothing and that nothing left its origin."""
+def opened(chromium, address, ready=".state .name[data-state=gesture]", **settings):
+    """Open a page, wait for ``ready``; afterwards check that nobody complained and that nothing left its origin."""
     context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | settings))
     page, complaints, asked = context.new_page(), [], []
     page.set_default_timeout(15_000)
@@ -91,7 +91,7 @@ def opened(chromium, address, **settings):
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.goto(address)
-    page.locator(".state .name[data-state=gesture]").wait_for()
+    page.locator(ready).wait_for()
     yield page
     context.close()
     origin = address.split("//")[1].split("/")[0]
@@ -135,7 +135,7 @@ def test_everything_moves(page):
     before = name.inner_text()
     page.wait_for_function("(before) => document.querySelector('.state .name').textContent !== before", arg=before)
     assert page.locator(".meter").get_attribute("aria-valuenow") == "93"
-    assert "channel 2: no signal" in page.locator(".emg .advice").text_content()
+    assert "Channel 2: no signal" in page.locator(".emg .advice").text_content()
 
 
 def test_a_page_asks_thirty_times_a_second_and_draws_as_often(page):

@@ -151,7 +151,7 @@ class Discriminant:
         z_NF = x_ND @ self.whitening_DF - self.mean_EF[0]  # near zero, where sums of squares are exact
         mean_EF = self.mean_EF - self.mean_EF[0]
         square_NE = np.square(z_NF).sum(axis=1)[:, None] - 2 * z_NF @ mean_EF.T + np.square(mean_EF).sum(axis=1)
-        return np.maximum(square_NE, 0.0)
+        return np.asarray(np.maximum(square_NE, 0.0))
 
 
 @dataclass(frozen=True, eq=False)

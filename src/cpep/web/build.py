@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cpep.checkpoints.card import Card
 from cpep.live.enrol.enroller import Hand
+from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
 from cpep.live.signals import Source
 from cpep.live.sources.fit import origin
@@ -42,19 +43,20 @@ class Files:
 TODO = "Press Start and copy the hand that is drawn."
 
 
-def page_of(session: Session, opened: Source, files: Files) -> Page:
+def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = None) -> Page:
     """Return the page of a session that is about to start.
 
     Args:
         session: it.
         opened: its source as the user opened it, such as a simulated hand that follows prompts.
         files: where its files are.
+        plan: how often and how long gestures are made in an enrolment; as usual unless it is given.
 
     Raises:
         UserError: the enrolment is damaged, of another band, or used by another program.
     """
     source, hand = session.source, maker if isinstance(maker := origin(opened), Hand) else None
-    enrolling = EnrolStore(session, files.enrolment, hand)
+    enrolling = EnrolStore(session, files.enrolment, hand, plan)
     recording = RecordStore(session, files.recordings, opened, files.source, lambda: _busy(enrolling))
     prompters = (recording, enrolling)
     live = Live(session, _described(session), source.device.emg_unit, _no_hand(session), prompters, TODO)

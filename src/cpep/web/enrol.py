@@ -105,7 +105,7 @@ class EnrolPanel:
             with ui.element("ul").classes("cards"):
                 self.cards()
                 with ui.element("li").classes("card adding"):
-                    self.name = ui.input("Another gesture").props(
+                    self.name = ui.input("Add a gesture").props(
                         f'dense outlined maxlength={LONGEST_NAME} autocomplete="off"'
                     )
                     self.name.classes("name").on("keydown.enter", self._add)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cpep.live.book.entries import REST
 from cpep.live.enrol.enroller import Enroller, Hand
 from cpep.live.enrol.enrolment import Enrolment, reserved
-from cpep.live.enrol.gestures import SUGGESTED, described
+from cpep.live.enrol.gestures import described
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
 from cpep.live.signals import Chunk
@@ -31,7 +31,7 @@ class EnrolStore:
         session: the recogniser that runs.
         path: of the enrolment's file; it goes on where it ended.
         hand: a simulated one, which follows the prompts; ``None`` where the hand is a real one.
-        plan: how often and how long gestures are made.
+        plan: which gestures, how often and how long; as usual unless it is given.
 
     Raises:
         UserError: the file is damaged, of another band, or used by another program.
@@ -39,12 +39,13 @@ class EnrolStore:
 
     def __init__(self, session: Session, path: Path, hand: Hand | None = None, plan: Plan | None = None) -> None:
         enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
-        names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *SUGGESTED)))
+        plan = plan or Plan()
+        names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *plan.gestures)))
         self.session, self._file = session, reserved(path)
         self._enroller = Enroller(
             path,
             session.source.device,
-            replace(plan or Plan(), gestures=names),
+            replace(plan, gestures=names),
             enrolment,
             paused=True,
             hand=hand,
@@ -119,6 +120,8 @@ class EnrolStore:
     def act(self, what: str) -> None:
         """Do what was pressed: ``start``, ``redo``, ``skip`` or ``stop``; what is refused is said."""
         acts = {"start": self.start, "redo": self._enroller.redo, "skip": self._skip, "stop": self._enroller.pause}
+        if what not in acts:
+            return
         try:
             self._refused = ""
             acts[what]()
@@ -132,6 +135,7 @@ class EnrolStore:
             UserError: there is no gesture of that name.
         """
         self._refused = ""
+        self.session.join(NAME, self)  # again, if something such as a full disk ended it
         self._enroller.resume()
         if name:
             self._enroller.redo(name)

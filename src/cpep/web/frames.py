@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cpep.hand.kinematics import Hand
+from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.session import Session, View
 from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
@@ -131,7 +132,7 @@ class Live:
         """Return the nearest pose, or the drawing of what is recognised where that is no pose."""
         pose_J = view.pose_J
         if pose_J is None and view.state is not None:
-            pose_J = drawn(view.state.name)
+            pose_J = drawn(REST if view.state.name == UNKNOWN else view.state.name)
         return None if pose_J is None or self.no_hand else self.landmarks(pose_J)
 
     def landmarks(self, pose_J: FloatArray) -> list[float]:
@@ -152,13 +153,13 @@ def advice(quality_C: Sequence[str]) -> list[str]:
     """Return a sentence for each kind of mark.
 
     >>> advice(("", "flat", "hum", "flat"))[0]
-    'channels 2, 4: no signal: press the electrode on'
+    'Channels 2, 4: no signal: press the electrode on.'
     """
     found = []
     for mark in dict.fromkeys(filter(None, quality_C)):
         which = [str(channel + 1) for channel, other in enumerate(quality_C) if other == mark]
-        listed = f"channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
-        found.append(f"{listed}: {MARKS[mark][1]}" if mark in MARKS else f"{listed}: {mark}")
+        listed = f"Channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
+        found.append(f"{listed}: {MARKS[mark][1] if mark in MARKS else mark}.")
     return found[:MOST_TOLD]
 
 

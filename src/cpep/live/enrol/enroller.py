@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,9 +129,16 @@ class Enroller:
                     self._lose(len(part_TC))
 
     def redo(self, gesture: str = "") -> None:
-        """Make a gesture again, or the take that goes on, or the last one; see ``Guide.redo``."""
+        """Make a gesture again, or the take that goes on, or the last one; see ``Guide.redo``.
+
+        A last take is dropped at once. Those of a gesture that is made again stay until others take their places.
+        """
         with self._lock:
+            before = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
             self._guide.redo(gesture)
+            made = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
+            if not gesture:
+                self._drop([take for take in self.enrolment.takes if take.key in before - made])
             self._follow()
 
     def skip(self) -> None:
@@ -153,7 +160,8 @@ class Enroller:
         """Take a gesture out, with its takes of all sessions; see ``Guide.remove``."""
         with self._lock:
             self._guide.remove(gesture)
-            self._follow(gone=gesture)
+            self._drop(self.enrolment.of(gesture))
+            self._follow()
             self._keep_plan(gone=gesture)
             self.enrolment.save(self.path)
             self._fit()
@@ -250,18 +258,15 @@ class Enroller:
         rests = [part_of(one, device) for one in self._mine() if one.name == REST]
         return take.name == REST or not rests or moves(part_of(take, device), loudness_of_rest(rests))
 
-    def _follow(self, gone: str = "") -> None:
-        """Drop the takes that the guide asks for again, and those of a gesture that is gone."""
-        planned = self.plan.gestures
-        made = {(self.session, one.gesture, one.repetition) for one in self._guide.made}
-        kept = [
-            take
-            for take in self.enrolment.takes
-            if take.name != gone and (take.session != self.session or take.key in made or take.name not in planned)
-        ]
-        if len(kept) < len(self.enrolment.takes):
-            self.enrolment = self.enrolment.keeping(kept)
+    def _drop(self, takes: Sequence[Take]) -> None:
+        """Keep all takes but these."""
+        gone = {take.key for take in takes}
+        if gone:
+            self.enrolment = self.enrolment.keeping([take for take in self.enrolment.takes if take.key not in gone])
             self.enrolment.save(self.path)
+
+    def _follow(self) -> None:
+        """Take note of what the guide asks for now."""
         self._kept.clear()
         self._refused, self.said = 0, ""
         self._lead_hand()

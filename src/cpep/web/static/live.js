@@ -64,7 +64,8 @@ export default {
       <section class="seen" aria-label="Hand">
         <h2>{{ handless ? "No hand" : mapless ? "Gesture" : "Nearest pose" }} <span v-if="!handless" class="hint">drag to turn</span></h2>
         <p v-if="handless" class="hint">{{ handless }}</p>
-        <canvas v-else ref="hand" class="hand" tabindex="0" role="img" aria-label="The nearest pose. Arrow keys turn it."></canvas>
+        <canvas v-else ref="hand" class="hand" tabindex="0" role="img"
+          :aria-label="(mapless ? 'The gesture.' : 'The nearest pose.') + ' Arrow keys turn it.'"></canvas>
       </section>
       <section v-if="!mapless" class="seen" aria-label="Map">
         <h2>Map of the book <span class="hint">○ now</span></h2>
@@ -189,7 +190,7 @@ export default {
       if (Math.floor(view.time) !== this.scaled) {
         this.scaled = Math.floor(view.time);
         text(this.$refs.scale, `channel height ±${+this.emg.scale().toPrecision(3)} ${this.unit}`);
-        text(this.$refs.quality, view.advice.join(". "));
+        text(this.$refs.quality, view.advice.join(" "));
       }
       this.emg.draw(...fit(this.$refs.emg), palette, view.quality, view.seconds);
       this.$refs.prompt.show(view.prompt, palette);

@@ -33,9 +33,9 @@ export default {
     // A prompt is a picture of one moment; null where nobody is asked for anything.
     show(prompt, palette) {
       const { all, place, name, how, hand, phase, left, bar, dots, next, note, said } = this.$refs;
-      if (all.hidden === Boolean(prompt)) this.toggle(Boolean(prompt));
+      if (prompt && JSON.stringify(prompt.acts) !== JSON.stringify(this.labels)) this.labels = prompt.acts;
+      if (all.hidden === Boolean(prompt)) this.toggle(Boolean(prompt)); // after its buttons, one of which gets the focus
       if (!prompt) return;
-      if (JSON.stringify(prompt.acts) !== JSON.stringify(this.labels)) this.labels = prompt.acts;
       all.dataset.phase = prompt.phase;
       write(place, prompt.place);
       write(name, spoken(prompt.name));

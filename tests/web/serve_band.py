@@ -1,0 +1,26 @@
+"""Serves the page of an LSL band with short takes: ``python -m tests.web.serve_band NAME FOLDER HOLD_S``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cpep.live.enrol.guide import Plan
+from cpep.live.session import Session
+from cpep.live.sources.registry import open_source
+from cpep.web.build import Files, page_of
+from cpep.web.server import serve
+
+if __name__ == "__main__":
+    name, folder, hold_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    source = open_source(f"lsl:{name}")
+    session = Session(source)
+    files = Files(f"lsl:{name}", folder / "my.book", folder / "my.enrol", folder / "recordings")
+    plan = Plan(repetitions=3, hold_s=3.0) if hold_s >= 3 else Plan(("rest", "fist"), 2, hold_s, 0.5, 0.1)
+    page = page_of(session, source, files, plan)
+    session.start()
+    try:
+        serve(page, "127.0.0.1", 0, show=False)
+    finally:
+        page.close()
+        session.stop()
