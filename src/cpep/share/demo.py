@@ -1,4 +1,4 @@
-"""The checkpoint and the gesture book that come with the package, made from the simulator alone (docs/live_reference.md).
+"""The checkpoint and the gesture book that come with the package, made from the simulator alone.
 
 ``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` runs
 all steps, from the simulated cohort on.
