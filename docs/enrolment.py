@@ -23,7 +23,6 @@ from scipy.io import loadmat
 from sklearn.metrics import roc_auc_score
 
 from cpep.data.recording import Device
-from cpep.evaluate.adapting import Adapting
 from cpep.evaluate.enrol_features import window_samples
 from cpep.evaluate.events import Event, Made, f1_table, false_per_minute, match, rejected, reliability
 from cpep.evaluate.metrics import balanced_accuracy
@@ -31,7 +30,7 @@ from cpep.live.enrol.enrolled import Enrolled
 from cpep.live.enrol.enrolment import Enrolment, Take
 from cpep.live.enrol.examples import held, loudness_of_rest, part_of
 from cpep.live.enrol.stream import FeatureStream
-from cpep.live.recogniser import Judge, Recogniser
+from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk
 from cpep.signal.conditioning import conditioned
 from cpep.types import FloatArray, IntArray
@@ -116,33 +115,6 @@ def runs_of(person: Person) -> list[tuple[int, int, int, int]]:
     return [(a, b, int(person.label_T[a]), int(person.repetition_T[a])) for a, b in itertools.pairwise(edges)]
 
 
-class Following(Enrolled):
-    """Follows the person."""
-
-    def __init__(self, enrolment: Enrolment) -> None:
-        super().__init__(enrolment)
-        self.follows = Adapting(self.read)
-
-    def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
-        """Return the shares of one window."""
-        return self.follows.shares(x_D), -1
-
-
-class Still:
-    """Tells by what was shown alone."""
-
-    def __init__(self, known: Enrolled) -> None:
-        self.names, self.rest, self.threshold, self.pace = known.names, known.rest, known.threshold, known.pace
-        self.read = known.read
-
-    def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
-        """Return the shares of one window."""
-        return self.read.shares(x_D[None])[0], -1
-
-    def pose_at(self, nearest: int) -> None:
-        """Return nothing."""
-
-
 class Streamed:
     """The steps of a person's recording, with what each window shows."""
 
@@ -207,7 +179,7 @@ class Answer:
     events: list[Event]
 
 
-def ask(known: Judge, streamed: Streamed, asked: IntArray) -> Answer:
+def ask(known: Enrolled, streamed: Streamed, asked: IntArray) -> Answer:
     """Stream the asked steps through a recogniser."""
     recogniser = Recogniser(known)
     states = [recogniser.step(streamed.steps[n]) for n in asked.tolist()]
@@ -313,9 +285,10 @@ def scored(jobs: list[Job], peer: dict[str, np.ndarray]) -> list[Row]:
     """Return the scores of each system for each number of repetitions, person by person."""
     found: dict[str, dict] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for n, job in enumerate(jobs):
-        known = Following(job.enrolment)
-        answers = {} if job.without else {"cpep, not adapted": ask(Still(known), job.streamed, job.asked)}
-        answers["cpep"] = ask(known, job.streamed, job.asked)
+        answers = {"cpep": ask(Enrolled(job.enrolment), job.streamed, job.asked)}
+        if not job.without:
+            still = Enrolled(job.enrolment, follows=False)
+            answers["cpep, not adapted"] = ask(still, job.streamed, job.asked)
         if peer:
             answers["LibEMG"] = ask_libemg(peer, str(n), job.streamed, job.asked, sorted(set(job.names)))
         for system, answer in answers.items():

@@ -12,6 +12,19 @@ from libemg.emg_predictor import EMGClassifier
 from libemg.feature_extractor import FeatureExtractor
 
 VOTES, REJECTION = 5, 0.9
+CHECKED = 200
+
+
+class Quick(EMGClassifier):
+    """LibEMG's classifier with its vote for all windows at once; the first are compared with its own."""
+
+    def _majority_vote_helper(self, predictions):
+        labels = np.unique(predictions)
+        total_NK = np.cumsum(predictions[:, None] == labels, axis=0)
+        total_NK[VOTES:] = total_NK[VOTES:] - total_NK[:-VOTES]
+        voted_N = labels[total_NK.argmax(axis=1)]  # of several the smallest, as scipy.stats.mode has it
+        assert (voted_N[:CHECKED] == super()._majority_vote_helper(predictions[:CHECKED])).all()
+        return voted_N
 
 
 def features(emg_NTC):
@@ -27,7 +40,7 @@ def main(source, target):
         people = [features(file[f"emg.{n}"]) for n in range(len(file.files) - 1)]
     out = {}
     for n, run in enumerate(runs):
-        x_NF, classifier = people[run["person"]], EMGClassifier("LDA")
+        x_NF, classifier = people[run["person"]], Quick("LDA")
         shown = {"training_features": x_NF[run["shown"]], "training_labels": np.array(run["label"])}
         classifier.fit(feature_dictionary=shown)
         asked_NF = x_NF[run["asked"]]

@@ -148,6 +148,16 @@ def test_a_data_set_grows_and_nothing_in_it_changes(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_band_that_goes_away_and_comes_back_is_cut_there(tmp_path):
+    emg_TC, nothing = noise(200), (noise(0), 50, np.nan)  # a source that is away tells so in chunks without a sample
+    chunks = [(emg_TC[:100], 0, 10.0), nothing, nothing, (emg_TC[100:], 7, 11.04)]
+    done = finish(recorded(tmp_path / "set", chunks))
+    first, second = (read_recording(file) for file in done.files)
+    assert done.lost == 107 and isinstance(first, Recording) and isinstance(second, Recording)
+    np.testing.assert_allclose(np.concatenate([first.emg_TC, second.emg_TC]), emg_TC, atol=1e-3)
+    assert read_json([done.files[1].with_suffix(".json")])["cpep"]["recorded"]["first_sample"] == 207
+
+
 class Cut(BaseException):
     """The power."""
 
@@ -197,6 +207,19 @@ def test_what_is_read_back_otherwise_is_kept(tmp_path, monkeypatch):
     assert unfinished(tmp_path / "set") == [folder]
     ((done,), _) = recover(tmp_path / "set")
     assert len(done.files) == 1 and "run-01" in done.files[0].name
+
+
+def test_damage_amid_a_recording_is_told_and_nothing_is_removed(tmp_path):
+    folder = recorded(tmp_path / "set", in_chunks(noise(3000)))
+    with (folder / EMG).open("r+b") as file:
+        file.seek(500 * 12)
+        file.write(b"x")
+    done = finish(folder)
+    assert done.seconds == 2.5 and "12 s after that are damaged on the disk" in done.sentence
+    (kept,) = (tmp_path / "set").glob(".damaged-*")
+    assert (
+        (kept / EMG).stat().st_size == 3000 * 12 and str(kept) in done.sentence and not unfinished(tmp_path / "set")
+    )
 
 
 def test_two_recorders_never_mix(tmp_path):

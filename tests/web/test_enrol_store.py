@@ -186,6 +186,14 @@ def test_a_wrong_rate_is_told_from_the_stamps(rate):
     assert any(said in notice for notice in session.view().notices) == (rate == 450)
 
 
+def test_an_offset_is_marked_and_needs_nothing_done():
+    session, wearer = Session(Band()), Wearer(offset=200.0)
+    for _ in range(150):
+        session.hear(wearer.chunk("rest"))
+    frame = Live(session, "band", "uV").frame(-1, -1.0)
+    assert frame["quality"] == ["offset"] * 4 and frame["advice"] == []
+
+
 @pytest.fixture
 def page(tmp_path):
     session = Session(Band())

@@ -90,7 +90,8 @@ def screen(title: str, taking: Taking, keys: bool) -> RenderableType:
     parts += [Text(f"! {words}", style="red") for words in taking.troubles()]
     lost = f"   {recorder.lost} samples lost" if recorder.lost else ""
     done = f"   {100 * shown.share:.0f} % done" if shown.share else ""
-    pressed = "r make it again   q stop and keep all" if keys else "Ctrl-C stops and keeps all"
+    again = "r make it again   " if SAID[shown.phase] else ""
+    pressed = f"{again}q stop and keep all" if keys else "Ctrl-C stops and keeps all"
     parts.append(Text(f"recorded {clock(recorder.seconds)}{lost}{done}   {pressed}", style="dim"))
     return Panel(Group(*parts), title=title, width=WIDTH, border_style=colour)
 

@@ -27,6 +27,8 @@ PLACED = "placed.json"
 """In a recorder's folder: the names that its recordings have in the data set."""
 DONE = ".recorded-"
 """Begins the name of a recorder's folder whose recordings are in the data set."""
+DAMAGED, TORN_S = ".damaged-", 5.0
+"""Begins the name of one of which more cannot be read than a kill or a cut of the power leaves, s."""
 ROUNDING = 2.0**-22
 """Share of a channel's largest value by which 24 bits, and a header of eight characters, may move its numbers."""
 
@@ -71,12 +73,20 @@ def _finish(folder: Path) -> Finished:
         shift = shift_of([piece.recording for piece in pieces])
         pieces = pieces_of(taken, name, shift.shifted_ms / 1000)
     files = _add(folder, taken, pieces, shift) if pieces else ()
-    done = folder.with_name(folder.name.replace(PREFIX, DONE, 1))
+    damaged = taken.unread > TORN_S * taken.said.device.emg_rate
+    done = folder.with_name(folder.name.replace(PREFIX, DAMAGED if damaged else DONE, 1))
     folder.replace(done)
-    shutil.rmtree(done, ignore_errors=True)
+    if not damaged:
+        shutil.rmtree(done, ignore_errors=True)
     seconds = sum(piece.recording.seconds for piece in pieces)
     lost = int(taken.skip_T[1:].sum())
-    return Finished(files, seconds, lost, _sentence(folder.parent, files, seconds, lost))
+    sentence = _sentence(folder.parent, files, seconds, lost)
+    if damaged:
+        unread_s = taken.unread / taken.said.device.emg_rate
+        sentence += (
+            f"; {unread_s:.0f} s after that are damaged on the disk and were left out: they are kept in {done}"
+        )
+    return Finished(files, seconds, lost, sentence)
 
 
 def unfinished(home: Path) -> list[Path]:

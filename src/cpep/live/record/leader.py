@@ -260,9 +260,10 @@ class _Following:
 
     def shown(self) -> Shown:
         now_s = self._passed / self._rate
+        name = self._script.label_at(now_s)
         return Shown(
             "follow",
-            self._script.label_at(now_s),
+            "" if name == FREE else name,
             0,
             0,
             self._script.seconds - now_s,

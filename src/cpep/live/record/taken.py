@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cpep.live.record.about import Said
-from cpep.live.record.rows import Prompt, read_chunks, read_pose, read_prompts
+from cpep.live.record.rows import EMG, Prompt, read_chunks, read_pose, read_prompts
 from cpep.types import FloatArray, IntArray
 
 
@@ -21,6 +21,7 @@ class Taken:
         emg_TC: every sample that came, float32; from the disk where there are many.
         skip_T: how many samples were lost before each.
         stamp_T: time of each sample on the monotonic clock, seconds.
+        unread: samples on the disk after the last whole chunk.
         prompts: what the person was asked, in order.
         stamp_S: time of each frame of the pose, seconds, in order.
         pose_SJ: frames, float32; not a number where invalid.
@@ -30,6 +31,7 @@ class Taken:
     emg_TC: FloatArray
     skip_T: IntArray
     stamp_T: FloatArray
+    unread: int
     prompts: tuple[Prompt, ...]
     stamp_S: FloatArray
     pose_SJ: FloatArray
@@ -56,6 +58,7 @@ def read_taken(folder: Path) -> Taken:
         emg_TC=emg_TC,
         skip_T=_skips(chunks["samples"], chunks["lost"]),
         stamp_T=_stamps(chunks["samples"], chunks["stamp_s"], chunks["heard_s"], said.device.emg_rate),
+        unread=(folder / EMG).stat().st_size // (4 * said.device.channels) - len(emg_TC),
         prompts=tuple(read_prompts(folder)),
         stamp_S=stamp_S[order],
         pose_SJ=pose_SJ[order],
