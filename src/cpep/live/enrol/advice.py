@@ -98,5 +98,7 @@ def of_marks(marks: Sequence[str]) -> tuple[str, ...]:
     """
     found = {mark: [str(c + 1) for c, other in enumerate(marks) if other == mark] for mark in REMEDIES}
     return tuple(
-        f"channel{'s' * (len(those) > 1)} {', '.join(those)}: {REMEDIES[mark]}" for mark, those in found.items() if those
+        f"channel{'s' * (len(those) > 1)} {', '.join(those)}: {REMEDIES[mark]}"
+        for mark, those in found.items()
+        if those
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -111,7 +112,7 @@ class Enrolment:
             source.close()
             raise UserError(
                 f"this enrolment was made with {described(mine)}; {source.name} has {described(other)}; take the "
-                f"same device, or as many of its channels (--source NAME[1-{mine.channels}]), or enrol anew"
+                f"same device, or as many of its channels (--source 'NAME[1-{mine.channels}]'), or enrol anew"
             )
         return fitted(source, self.device)
 
@@ -139,7 +140,7 @@ class Enrolment:
         """
         if not path.is_file():
             refuse_special(path)
-            raise UserError(f"{path} does not exist; make it with `cpep enrol {path}`")
+            raise UserError(f"{path} does not exist; make it with `cpep enrol {shlex.quote(str(path))}`")
         try:
             with safe_open(path, "numpy") as file:
                 note = json.loads(file.metadata()["cpep_enrolment"])

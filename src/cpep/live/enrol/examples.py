@@ -72,9 +72,7 @@ def part_of(take: Take, device: Device) -> Part:
     hop = max(round(HOP_S * device.emg_rate), 1)
     first = take.lead + round(REACTION_S * device.emg_rate) + window_samples(device)
     end_N = np.arange(first, len(clean_TC) + 1, hop)
-    return Part(
-        take, end_N, energies_at(clean_TC, end_N, device.emg_rate), features_at(clean_TC, end_N, device)
-    )
+    return Part(take, end_N, energies_at(clean_TC, end_N, device.emg_rate), features_at(clean_TC, end_N, device))
 
 
 def loudness_of_rest(parts: list[Part]) -> float:
