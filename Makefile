@@ -12,7 +12,7 @@ demo: $(VENV)/.cpep
 
 # the live page on the simulator, with the checkpoint that the repository ships
 live: $(VENV)/.web
-	$(BIN)/cpep serve --book runs/live/my.book
+	$(BIN)/cpep serve --book runs/live/my.book --enrolment runs/live/my.enrol --recordings runs/live/recordings
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
 LIVE := runs/live-demo

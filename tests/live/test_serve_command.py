@@ -10,7 +10,9 @@ import pytest
 
 from cpep.checkpoints.checkpoint import save
 from cpep.cli.main import main
+from cpep.data.recording import Device
 from cpep.live.book.book import GestureBook
+from cpep.live.enrol.enrolment import Enrolment
 from cpep.simulate.anatomy import REST_J
 from cpep.web.book_store import BookStore
 from tests.data.samples import write_emg2pose
@@ -86,3 +88,19 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
     assert serve(lambda page: seen.append(page.live.session), "--calibrate", str(tmp_path / "raw")) == 0
     known, used = model.calibrate(recording.emg_TC.T), seen[0]._told["book"].loop.stream._scale.now()
     assert np.allclose(used.centre_F, known.centre_F) and np.allclose(used.spread_F, known.spread_F)
+
+
+def test_a_band_that_no_checkpoint_knows_is_enrolled(tmp_path, monkeypatch, capsys):
+    """Any channels, without CHECKPOINT and without --book; the file of another band is refused in a sentence."""
+    seen = []
+    monkeypatch.setattr("cpep.web.server.serve", lambda page, *_: seen.append(page))
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--source", "sim[1-4]"]) == 0
+    (page,) = seen
+    assert page.mapless and [panel.name for panel in page.panels] == ["Enrol", "Record"]
+    assert page.live.session.known is None and page.live.source.endswith(": 4 channels at 2000 Hz")
+    assert not (tmp_path / "my.book").exists() and not (tmp_path / "my_recordings").exists()
+    Enrolment(Device(8, 500.0, "raw", "uV")).save(tmp_path / "my.enrol")
+    assert main(["serve", "--source", "sim[1-4]"]) == 2
+    said = capsys.readouterr().err
+    assert "my.enrol: this enrolment was made with 8 channels" in said and "--enrolment" in said and len(seen) == 1

@@ -8,6 +8,7 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from cpep.simulate.gestures import VOCABULARY
 from cpep.simulate.kinematics import make_trajectory
 from cpep.simulate.person import draw_person
 from cpep.types import UserError
+from cpep.web.columns import range_of
 from tests.data.samples import write_generic
 
 ROOT = Path(__file__).parents[2]
@@ -121,8 +123,17 @@ def books(model, checkpoint, store_path, folder, capsys):
     columns, frames = len(model.card.device.anchor_names), round(model.card.window_s * model.card.frame_rate)
     assert model.encode_anchor(torch.zeros(2, columns, frames)).shape == (2, 16)
     book = GestureBook.load(folder / "my.book", model)
-    with pytest.raises(UserError, match="20 joints in rad, and the anchor is"):
-        book.add("mine", np.zeros(columns))
+    low_J, high_J = np.array(model.card.anchor_range).T
+    book.add("set", (low_J + high_J) / 2)
+    spread_J = book.entries[-1].kept.pose_GSJ.mean(axis=1).std(axis=0)
+    np.testing.assert_allclose(spread_J / (high_J - low_J + 1e-9), 0.1 / 1.6, rtol=0.4)
+    sliders_J2 = range_of(model.card)
+    assert (sliders_J2[:, 0] < low_J).all() and (sliders_J2[:, 1] > high_J).all()
+    known, model.card = model.card, replace(model.card, anchor_range=[])
+    for older in (lambda: book.add("mine", np.zeros(columns)), lambda: range_of(model.card)):
+        with pytest.raises(UserError, match="older"):
+            older()
+    model.card = known
     book.add("mine", np.zeros((2 * frames, columns)))
     emg = embed_emg(model, store, windows)
     shots = GestureBook(model).fit(emg.x_ND, names)

@@ -51,6 +51,7 @@ def follow(session, store, wearer, until=lambda prompt: False, most_s=60):
         prompt = store.prompt()
         if prompt is None or until(prompt):
             return
+        assert 0 <= prompt.done <= prompt.of  # the page draws as many dots
         session.hear(wearer.chunk(prompt.name if prompt.phase == "hold" else "rest"))
     raise AssertionError("it never ended")
 
@@ -184,6 +185,14 @@ def test_a_wrong_rate_is_told_from_the_stamps(rate):
         session.hear(Chunk(np.zeros((10, 4), np.float32), stamp_s=number * 10 / rate))
     said = "450 samples a second arrive, and the band says 500"
     assert any(said in notice for notice in session.view().notices) == (rate == 450)
+
+
+def test_an_offset_is_marked_and_needs_nothing_done():
+    session, wearer = Session(Band()), Wearer(offset=200.0)
+    for _ in range(150):
+        session.hear(wearer.chunk("rest"))
+    frame = Live(session, "band", "uV").frame(-1, -1.0)
+    assert frame["quality"] == ["offset"] * 4 and frame["advice"] == []
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Card:
         split: held-out people and unseen gestures, as plain values; empty where they are not known.
         config: the run's settings, as plain values.
         provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss.
+        anchor_range: smallest and largest usual value of each column of the anchor in training, as encoders read
+            them; empty where the model reads none, and in older checkpoints.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Card:
     split: dict[str, Any]
     config: dict[str, Any]
     provenance: dict[str, Any]
+    anchor_range: list[list[float]] = field(default_factory=list)
 
     @property
     def samples(self) -> int:

@@ -35,6 +35,8 @@ MOST_OFFSET = 1.0
 """Largest offset of a window of high-passed EMG, over its SD; even a jump in it makes less."""
 WEIGHTS = "model.safetensors"
 """Name of the file of the weights in a checkpoint."""
+CHECKPOINT, BOOK = "checkpoint", "gestures.book"
+"""Names of the checkpoint and of its book of gestures in a folder that holds both, such as `cpep train` writes."""
 
 
 class Model(nn.Module):
@@ -267,12 +269,15 @@ def load(path: str | Path) -> Model:
     """Load a checkpoint, in evaluation mode.
 
     Args:
-        path: its folder, or ``hf://organisation/name`` or ``hf://organisation/name@revision`` (docs/sharing.md).
+        path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
+            ``hf://organisation/name@revision`` (docs/sharing.md).
 
     Raises:
         UserError: there is no checkpoint, it has another format, or files are damaged; see also ``hub.fetch``.
     """
     folder = local(path)
+    if (folder / CHECKPOINT / "config.json").is_file():
+        folder = folder / CHECKPOINT
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a checkpoint: it has no config.json")
     plain = read_json(folder / "config.json")
@@ -290,6 +295,12 @@ def load(path: str | Path) -> Model:
     except (SafetensorError, OSError, RuntimeError) as error:
         raise UserError(f"{folder}/{WEIGHTS} is damaged or of another model: {str(error).splitlines()[0]}") from error
     return model.eval()
+
+
+def book_beside(path: Path) -> Path | None:
+    """Return the book that lies with a checkpoint, or in the folder that holds both; ``None`` where there is none."""
+    places = [path / BOOK, *([path.parent / BOOK] if path.name == CHECKPOINT else [])]
+    return next((place for place in places if place.is_file()), None)
 
 
 def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ from cpep.cli.commands import (
     stages,
     submit,
     tables,
+    train,
 )
 from cpep.cli.commands.options import TOGETHER
 from cpep.runtime import distributed
@@ -37,6 +38,7 @@ from cpep.types import UserError, refuse_interpolation
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "train": train.train,
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,

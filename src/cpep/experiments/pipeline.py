@@ -63,8 +63,9 @@ class FoldTask:
         return row_of(name, self.config, self.costs)
 
     def costs(self, config: RunConfig) -> dict[str, float]:
-        """Return the operations of the stages of cpep under given settings, in 10^9."""
-        return compute("cpep", open_store(self.store), self.split, config)
+        """Return the operations of the stages of cpep in 10^9; without an anchor, of the EMG encoder alone."""
+        store = open_store(self.store)
+        return compute("cpep" if store.device.anchor_names else "emg_mae", store, self.split, config)
 
     @property
     def name(self) -> str:
@@ -176,8 +177,8 @@ def is_evaluated(task: FoldTask, row: RowRun, store: Store) -> bool:
     return evaluated(task.folder, row.name, row_key(task, row, store))
 
 
-def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
-    """Return jobs for the stages that rows need, each once, and for the evaluation of each row.
+def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str], scored: bool = True) -> list[Job]:
+    """Return jobs for the stages that rows need, each once, and, if ``scored``, for the evaluation of each row.
 
     They are ordered by row, then by fold, so that a run that is stopped has its first rows complete.
     """
@@ -195,6 +196,8 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str]) -> list[Job]:
         for task in tasks:
             row = task.row(name)
             needs = () if row.last is None else (add(task, row.last, name),)
+            if not scored:
+                continue
             shared = (row,) if row.last else tuple(task.row(other) for other in names if not ROWS.get(other).stage)
             text = f"{task.name} evaluation of {', '.join(one.name for one in shared)}"
             jobs.setdefault(text, Job(text, partial(evaluate_rows, task, shared), needs))

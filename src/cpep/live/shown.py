@@ -6,10 +6,11 @@ from collections import deque
 
 import numpy as np
 
+from cpep.data.marks import OFFSET
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk
 from cpep.live.stream import Ring
-from cpep.signal.quality import quality
+from cpep.signal.quality import quality, spread
 from cpep.types import FloatArray
 
 SHOWN_S, SHOWN_HZ = 4.0, 250.0
@@ -27,7 +28,8 @@ class Shown:
 
     Attributes:
         column_s: length of the span that a column stands for, s.
-        quality_C: for each channel ``""`` if it is good, else what is wrong with it.
+        quality_C: for each channel ``""`` if it is good, ``offset`` if it carries one, which is taken out, else what
+            is wrong with it.
         lost: samples that were lost so far.
         sample: samples so far, those lost among them.
         made: what the hand is known to make, or empty.
@@ -66,7 +68,7 @@ class Shown:
         self._judged.extend(chunk.emg_TC)
         if self._judged.rows - self._judged_at >= self.device.emg_rate and self._judged.rows >= self._judged.length:
             self._judged_at = self._judged.rows
-            self.quality_C = quality(self._judged.last(), self.device.emg_rate, self.device.emg_kind)
+            self.quality_C = _marks(self._judged.last(), self.device)
         self._time(chunk)
 
     def pace(self) -> str:
@@ -91,3 +93,12 @@ class Shown:
             self._stamps.append((chunk.stamp_s, self.sample))
             while self._stamps[-1][0] - self._stamps[0][0] > PACE_S:
                 self._stamps.popleft()
+
+
+def _marks(emg_TC: FloatArray, device: Device) -> tuple[str, ...]:
+    """Return the marks of ``signal.quality``, and ``offset`` where a good channel carries one."""
+    marks = quality(emg_TC, device.emg_rate, device.emg_kind)
+    if device.emg_kind != "raw":
+        return marks
+    away_C = np.abs(emg_TC.mean(axis=0)) > OFFSET * spread(emg_TC, device.emg_rate, device.emg_kind)
+    return tuple(mark or ("offset" if away else "") for mark, away in zip(marks, away_C.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The checkpoint and the gesture book that come with the package, made from the simulator alone (docs/live.md).
+"""The checkpoint and the gesture book that come with the package, made from the simulator alone.
 
 ``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` runs
 all steps, from the simulated cohort on.
@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import shutil
 import sys
-from importlib import resources
 from pathlib import Path
 
-from cpep.checkpoints.checkpoint import load, save
+from cpep.checkpoints.checkpoint import CHECKPOINT, load, save
 from cpep.data.licences import terms_of
 from cpep.data.store.store import open_store
 from cpep.live.book.build import book_of
+from cpep.live.demo import BOOK
+from cpep.live.demo import demo_paths as demo_paths
 from cpep.runtime.files import write_text
 from cpep.runtime.hub import README
 from cpep.share.modelcard import model_card, read_results
 
-CHECKPOINT, BOOK, RESULTS = "checkpoint", "demo.book", "results.json"
+RESULTS = "results.json"
 
 OPENING = "import cpep\nfrom cpep.share.demo import demo_paths\n\nmodel = cpep.load(demo_paths()[0])"
 NOTE = (
     "It comes with cpep, in half precision; the results are of the weights before rounding. What the live recogniser "
-    "makes of it, with its book of gestures, is in docs/live.md of cpep."
+    "makes of it, with its book of gestures, is in docs/live_reference.md of cpep."
 )
-
-
-def demo_paths() -> tuple[Path, Path]:
-    """Return the folder of the shipped checkpoint, and the file of its book."""
-    shipped = Path(str(resources.files("cpep.live"))) / "shipped"
-    return shipped / CHECKPOINT, shipped / BOOK
 
 
 def card_text(shipped: Path) -> str:

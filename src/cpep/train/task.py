@@ -32,6 +32,8 @@ TRAINING = 5
 STATISTICS_WINDOWS = 2048
 """Training windows that statistics are fitted on."""
 VALIDATION_WINDOWS = 2048
+RANGE_WINDOWS, RANGE = 512, (1, 99)
+"""Training windows, and percentiles of each column of their anchor, that a card gives as its range."""
 PAIRED: tuple[Role, ...] = ("train", "val")
 """Roles of the people whose EMG and anchors are paired."""
 PIECE_S = 10.0
@@ -149,7 +151,8 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         "gflop": round(gflop * history.step, 3),
         "stopped": stopped,
     }
-    model.card = dataclasses.replace(model.card, provenance=provenance)
+    found = anchor_range(task) if model.spec.reads_anchor else []
+    model.card = dataclasses.replace(model.card, provenance=provenance, anchor_range=found)
 
     def write() -> None:
         write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
@@ -157,6 +160,14 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         (task.folder / "state.safetensors").unlink(missing_ok=True)
 
     distributed.on_main_rank(write)
+
+
+def anchor_range(task: Task) -> list[list[float]]:
+    """Return low and high, the 1st and 99th percentile, of each column of the anchor, in windows that may train."""
+    some = subsample(task.windows("train", anchored=True), RANGE_WINDOWS)
+    anchor_BSJ = AnchorReader(task.store, some.frames)(some).numpy()
+    low_J, high_J = np.percentile(anchor_BSJ.reshape(-1, anchor_BSJ.shape[2]), RANGE, axis=0)
+    return [[round(float(low), 4), round(float(high), 4)] for low, high in zip(low_J, high_J, strict=True)]
 
 
 def build_model(task: Task, kind: str) -> Model:

@@ -13,6 +13,7 @@ from cpep.live.signals import Source
 from cpep.live.sources.fit import origin
 from cpep.web.book_list import BookPanel
 from cpep.web.book_store import BookStore
+from cpep.web.columns import ColumnStudio
 from cpep.web.enrol import EnrolPanel
 from cpep.web.enrol_store import EnrolStore
 from cpep.web.frames import Live
@@ -70,6 +71,8 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
 
 
 def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Panel:
+    if live.no_hand and len(card.anchor_range):
+        return Panel("Studio", lambda: ColumnStudio(live, store, card).show(), "Gesture studio")
     if live.no_hand:
         return Panel("Book", lambda: BookPanel(store).show(), "Book of gestures")
     return Panel("Studio", lambda: Studio(live, store, hand, card.frame_rate, card.window_s).show(), "Gesture studio")

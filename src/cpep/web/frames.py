@@ -150,13 +150,13 @@ def _bent(angle: float) -> Tensor:
 
 
 def advice(quality_C: Sequence[str]) -> list[str]:
-    """Return a sentence for each kind of mark.
+    """Return a sentence for each kind of mark but an offset, which is taken out and needs nothing done.
 
     >>> advice(("", "flat", "hum", "flat"))[0]
     'Channels 2, 4: no signal: press the electrode on.'
     """
     found = []
-    for mark in dict.fromkeys(filter(None, quality_C)):
+    for mark in dict.fromkeys(mark for mark in quality_C if mark not in ("", "offset")):
         which = [str(channel + 1) for channel, other in enumerate(quality_C) if other == mark]
         listed = f"Channel{'s' if len(which) > 1 else ''} {', '.join(which)}"
         found.append(f"{listed}: {MARKS[mark][1] if mark in MARKS else mark}.")

@@ -62,9 +62,9 @@ def evaluate_live(
     """
     from cpep.experiments.live_scoring import LiveRequest, evaluate_live
     from cpep.experiments.runs import quoted
+    from cpep.live.demo import demo_paths
     from cpep.live.stream import on_one_core
     from cpep.report.live import live_text
-    from cpep.share.demo import demo_paths
 
     if bool(shots) != bool(shown):
         raise UserError("--shots and --shown belong together: how many windows, and of which recordings")

@@ -117,13 +117,18 @@ def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path |
     device = model.card.device
     standard = model.calibrate(emg_of_person(calibrate, device).T) if calibrate else None
     known = GestureBook.load(book, model)
+    for note in known.notes:
+        typer.echo(note, err=True)
     return known, EmgStream(model, standard=standard), partial(fitted, device=device)
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:
     """Return checkpoint and book, those of the demo where none are given."""
-    from cpep.share.demo import demo_paths
+    from cpep.checkpoints.checkpoint import book_beside
+    from cpep.live.demo import demo_paths
 
+    if checkpoint is not None and book is None:
+        book = book_beside(checkpoint)
     if checkpoint is not None and book is None:
         raise UserError(f"{checkpoint} needs a gesture book; name one with --book, or leave both out for the demo's")
     demo_checkpoint, demo_book = demo_paths()

@@ -53,6 +53,7 @@ def serve(
         import nicegui  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError('cpep serve needs NiceGUI: `pip install "cpep[web]"`') from error
+    from cpep.checkpoints.checkpoint import book_beside
     from cpep.live.book.book import GestureBook
     from cpep.live.session import Session
     from cpep.live.sources.registry import open_source
@@ -61,7 +62,7 @@ def serve(
     from cpep.web.build import Files, page_of
     from cpep.web.server import serve as serve_page
 
-    path = book or Path("my.book")
+    path = book or (checkpoint and book_beside(checkpoint)) or Path("my.book")
     if checkpoint and not path.exists():
         raise UserError(f"{path} does not exist; make it with `cpep book {checkpoint} STORE {path}`")
     on_one_core()
@@ -70,6 +71,8 @@ def serve(
     known, standard = None, None
     if model is not None:
         known = GestureBook.load(_book_at(path, model), model)
+        for note in known.notes:
+            typer.echo(note)
         standard = model.calibrate(emg_of_person(calibrate, model.card.device).T) if calibrate else None
     session = Session(_as_enrolled(opened, enrolment), known, standard)
     page = page_of(session, opened, Files(source, path, enrolment, recordings))
@@ -87,7 +90,7 @@ def _model(checkpoint: Path | None, device: Device, asked: bool) -> Model | None
     """Return the checkpoint; without one, the shipped one where it is asked for or knows just this band."""
     from cpep.checkpoints.checkpoint import load
     from cpep.data.readers.emg2pose import DEVICE
-    from cpep.share.demo import demo_paths
+    from cpep.live.demo import demo_paths
     from cpep.signal.rate import same_rate
 
     if checkpoint is not None:
@@ -112,7 +115,7 @@ def _as_enrolled(source: Source, path: Path) -> Source:
 def _book_at(path: Path, model: Model) -> Path:
     """Return the path of a book, which is the shipped one where there was none."""
     from cpep.live.book.book import GestureBook
-    from cpep.share.demo import demo_paths
+    from cpep.live.demo import demo_paths
 
     if not path.exists():
         GestureBook.load(demo_paths()[1], model).save(path)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.evaluate.knn import unit_rows
@@ -27,18 +22,16 @@ from cpep.live.book.calibration import (
     told_right,
     usual,
 )
-from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, checked, some
+from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, Kept, checked, some
+from cpep.live.book.files import read_book, thinned, write_book
 from cpep.live.book.poses import pose_windows
-from cpep.runtime.files import atomic_path
-from cpep.types import FloatArray, IntArray, StrArray, UserError, refuse_interpolation
+from cpep.types import FloatArray, IntArray, StrArray, UserError
 
 FALSE_ALARMS = 0.4
 """Share of windows outside the book, of people on whom nothing was trained, that may pass for a gesture of it."""
 
 ALIKE = 0.65
 """Two entries are hard to tell apart if at most this share of their windows is told right."""
-
-FORMAT = 1
 
 
 class GestureBook:
@@ -55,6 +48,8 @@ class GestureBook:
     ) -> None:
         self.model, self.background, self.false_alarms = model, background, false_alarms
         self.entries: tuple[Entry, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        """Sentences on what was done to it when it was opened."""
         self._settle()
 
     @property
@@ -88,13 +83,21 @@ class GestureBook:
         """
         windows_NSJ = pose_windows(self.model.card, pose, checked(name))
         x_ND = self.model.encode_pose(torch.from_numpy(windows_NSJ).transpose(1, 2)).cpu().numpy()
-        return self._put(Entry(name, *some(unit_rows(x_ND), windows_NSJ[:, -1])))
+        kept = Kept(pose_GSJ=thinned(self.model.card, windows_NSJ))
+        return self._put(Entry(name, *some(unit_rows(x_ND), windows_NSJ[:, -1], kept)))
 
-    def add_emg(self, name: str, x_ND: FloatArray) -> tuple[str, ...]:
-        """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``."""
+    def add_emg(self, name: str, x_ND: FloatArray, kept: Kept | None = None) -> tuple[str, ...]:
+        """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``.
+
+        Args:
+            name: of the gesture.
+            x_ND: embeddings.
+            kept: the windows of EMG, without which another checkpoint cannot read the entry.
+        """
         if x_ND.ndim != 2 or not len(x_ND):
             raise UserError(f"{name}: embeddings of shape {x_ND.shape}; give (windows, values), at least one window")
-        return self._put(Entry(checked(name), *some(unit_rows(x_ND), np.zeros((len(x_ND), 0), np.float32))))
+        bare_G0 = np.zeros((len(x_ND), 0), np.float32)
+        return self._put(Entry(checked(name), *some(unit_rows(x_ND), bare_G0, kept or Kept())))
 
     def remove(self, name: str) -> None:
         """Remove a gesture.
@@ -168,50 +171,19 @@ class GestureBook:
 
     def save(self, path: Path) -> None:
         """Write the book as one file, whole or not at all."""
-        empty = np.zeros((0, 0), np.float32)
-        tensors = {f"vector.{i}": entry.vector_GD for i, entry in enumerate(self.entries)}
-        tensors |= {f"pose.{i}": entry.pose_GJ for i, entry in enumerate(self.entries)}
-        known = self.background or Background(empty, empty, np.zeros(0, np.str_))
-        tensors |= {"emg": known.emg_ND, "pose": known.pose_ND}
-        tensors = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
-        note = {
-            "format": FORMAT,
-            "model": fingerprint(self.model),
-            "names": self.names,
-            "background": known.name_N.tolist(),
-            "false_alarms": self.false_alarms,
-        }
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, {"cpep": json.dumps(note)})
+        write_book(path, self)
 
     @staticmethod
     def load(path: Path, model: Model) -> GestureBook:
-        """Open a book.
+        """Open a book. One of another checkpoint is embedded anew from the windows that it keeps; ``notes`` say so.
 
         Raises:
-            UserError: no book there, a damaged one, one of another checkpoint, or one with ``${`` in a name.
+            UserError: no book there, a damaged one, one with ``${`` in a name, or one of another checkpoint of which
+                an entry cannot be embedded anew.
         """
-        if not path.is_file():
-            raise UserError(f"{path} does not exist; make a book with `cpep book`")
-        try:
-            with safe_open(path, "numpy") as file:
-                note = json.loads(file.metadata()["cpep"])
-                tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-            raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
-        refuse_interpolation(note, path)
-        if note["format"] != FORMAT:
-            raise UserError(f"{path} has another format of books; this version of cpep reads format {FORMAT}")
-        if note["model"] != fingerprint(model):
-            raise UserError(
-                f"{path} was made with another checkpoint; make it again, or give the checkpoint it is of"
-            )
-        background = Background(unit_rows(tensors["emg"]), unit_rows(tensors["pose"]), np.array(note["background"]))
-        book = GestureBook(model, background if len(background) else None, note["false_alarms"])
-        book.entries = tuple(
-            Entry(name, unit_rows(tensors[f"vector.{i}"]), tensors[f"pose.{i}"])
-            for i, name in enumerate(note["names"])
-        )
+        read = read_book(path, model)
+        book = GestureBook(model, read.background, read.false_alarms)
+        book.entries, book.notes = read.entries, read.notes
         book._settle()
         return book
 
@@ -253,15 +225,3 @@ class GestureBook:
             if other != mine and min(by_emg, by_pose) <= ALIKE:
                 found.append(name)
         return tuple(found)
-
-
-def fingerprint(model: Model) -> str:
-    """Return a hash of a model's weights and statistics: which checkpoint a book is of.
-
-    Tensors are hashed under the names that they had in format 5 of checkpoints, as in existing books.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    named = {re.sub(r"^net\.anchor\.", "net.pose.", name): tensor for name, tensor in model.state_dict().items()}
-    for name, tensor in sorted(named.items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -8,17 +8,23 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor
+from cpep.data.normalise import sessions
 from cpep.data.store.store import Store
-from cpep.data.windows import AnchorReader, Windows, list_windows
+from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
-from cpep.live.book.entries import REST, Background
+from cpep.live.book.entries import REST, Background, Kept, no_windows
+from cpep.live.book.files import FEWEST_KEPT, KEPT_HZ, thinned
 from cpep.live.store_stream import embed_streamed
-from cpep.types import BoolArray, UserError
+from cpep.types import BoolArray, IntArray, UserError
 
 LONGEST_HOP_S = 0.25
 MOST = 3000
 """Largest number of windows of the background; of more, a random choice is kept."""
+
+KEPT_BYTES = 12_000_000
+"""Largest size of the background windows that a book keeps for another checkpoint; where that is less than
+``FEWEST_KEPT`` windows, it keeps none."""
 
 
 def book_of(
@@ -65,6 +71,8 @@ def book_of(
     train_N = np.isin(user_N, split.users_train)
     for name in dict.fromkeys((REST, *names)):
         mine = _some(windows, train_N & (windows.label_N == store.vocabulary.index(name)))
+        if not len(mine) and name == REST and REST not in names:
+            continue  # hands never rest, or nobody labelled it
         if not len(mine):
             raise UserError(f"{store.path}: no training user makes {name} for a whole window")
         book.add(name, read(mine).numpy())
@@ -85,8 +93,29 @@ def background_of(model: Model, store: Store, windows: Windows) -> Background:
     x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
     if model.spec.reads_anchor:
         pose_ND = embed_anchor(model, store, chosen).x_ND
-    names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N])
-    return Background(unit_rows(x_ND), pose_ND, names)
+    names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N], np.str_)
+    few = _few(model, len(chosen))
+    kept = kept_of(model, store, chosen.select(few)) if len(few) >= FEWEST_KEPT else Kept()
+    return Background(unit_rows(x_ND), pose_ND, names, kept, names[few] if len(few) >= FEWEST_KEPT else names[:0])
+
+
+def kept_of(model: Model, store: Store, windows: Windows) -> Kept:
+    """Return the windows of a store, and their anchors if the model reads any, as a book keeps them."""
+    emg_NTC = SampleReader(store, windows.frames, None)(windows).numpy()
+    session_E = np.zeros(len(store.entries), np.int16)
+    for number, files in enumerate(sessions(store)):
+        session_E[files] = number
+    pose_NSJ = no_windows()
+    if model.spec.reads_anchor:
+        pose_NSJ = thinned(model.card, AnchorReader(store, windows.frames)(windows).numpy())
+    return Kept(pose_NSJ, emg_NTC, session_E[windows.entry_N])
+
+
+def _few(model: Model, count: int) -> IntArray:
+    """Return the indices of the windows that fit into ``KEPT_BYTES``, at equal distances."""
+    card = model.card
+    size = 2 * (card.samples * card.device.channels + round(card.window_s * KEPT_HZ) * len(card.device.anchor_names))
+    return np.unique(np.linspace(0, count - 1, min(count, KEPT_BYTES // size)).round().astype(int))
 
 
 def _some(windows: Windows, mask_N: BoolArray, most: int = 400) -> Windows:

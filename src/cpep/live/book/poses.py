@@ -17,6 +17,9 @@ EXECUTION_SD = 0.10
 SWAY_SD = 0.01
 """How much a held joint sways, rad (SD); slower than 1 Hz."""
 
+HAND_RANGE = 1.6
+"""Usual range of a joint, rad: columns that are no joints in rad differ by the same share of their own range."""
+
 RECORDED_HOP_S = 0.25
 
 
@@ -31,7 +34,7 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
 
     Raises:
         UserError: another number of columns, a recording shorter than one window, values that are not finite, or a
-            single frame of an anchor that is no hand.
+            single frame of an anchor that is no hand and whose range the card does not give.
     """
     anchor, frames = card.device.anchor, round(card.window_s * card.frame_rate)
     pose = np.asarray(pose, np.float32)
@@ -42,9 +45,12 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
     if not np.isfinite(pose).all():
         raise UserError(f"{name}: a value is not finite; leave out frames that are NaN or infinite")
     if pose.ndim == 1:
-        if anchor.no_hand:
-            raise UserError(f"{name}: {anchor.no_hand}; show a recording (frames, {anchor.kind.columns}) instead")
-        return held(pose, frames, card.frame_rate)
+        if anchor.no_hand and not card.anchor_range:
+            raise UserError(
+                f"{name}: {anchor.no_hand}, of which this older checkpoint does not know the range; train it again, "
+                f"or show a recording (frames, {anchor.kind.columns}) instead"
+            )
+        return held(pose, frames, card.frame_rate, np.ptp(card.anchor_range, axis=1) if anchor.no_hand else None)
     if pose.ndim == 2:
         if len(pose) < frames:
             raise UserError(f"{name}: {len(pose)} frames; one window takes {frames}")
@@ -55,10 +61,18 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
     return pose
 
 
-def held(pose_J: FloatArray, frames: int, frame_rate: float) -> FloatArray:
-    """Return windows (VARIANTS, S, J) in which the pose is held, as different people would; the first as set."""
+def held(pose_J: FloatArray, frames: int, frame_rate: float, range_J: FloatArray | None = None) -> FloatArray:
+    """Return windows (VARIANTS, S, J) in which the pose is held, as different people would; the first as set.
+
+    Args:
+        pose_J: the pose.
+        frames: of a window.
+        frame_rate: frames per second.
+        range_J: usual range of each column; ``None`` for joints of a hand in rad.
+    """
     rng, joints = np.random.default_rng(0), len(pose_J)
-    shift_NJ = EXECUTION_SD * rng.standard_normal((VARIANTS, joints))
+    scale_J = np.ones(joints) if range_J is None else np.asarray(range_J) / HAND_RANGE
+    shift_NJ = EXECUTION_SD * scale_J * rng.standard_normal((VARIANTS, joints))
     shift_NJ[0] = 0
     sway_NSJ = np.stack([smooth_noise(rng, frames, 1.0, joints, frame_rate) for _ in range(VARIANTS)])
-    return (pose_J + shift_NJ[:, None] + SWAY_SD * sway_NSJ).astype(np.float32)
+    return (pose_J + shift_NJ[:, None] + SWAY_SD * scale_J * sway_NSJ).astype(np.float32)

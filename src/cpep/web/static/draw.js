@@ -76,9 +76,10 @@ export class Emg {
     context.textAlign = "left";
     for (let channel = 0; channel < this.channels; channel++) {
       const middle = (channel + 0.5) * row;
-      const bad = quality[channel];
+      const mark = quality[channel];
+      const bad = mark && mark !== "offset"; // which is taken out
       context.fillStyle = bad ? palette.bad : palette.muted;
-      context.fillText(bad ? `${channel + 1} ▲ ${bad}` : `${channel + 1}`, 0, middle + 4);
+      context.fillText(`${channel + 1} ${bad ? "▲ " : ""}${mark}`, 0, middle + 4);
       context.strokeStyle = bad ? palette.bad : palette.trace;
       this.trace(context, channel, left, step, middle, row / 2 / this.peak, row * 0.75);
     }
