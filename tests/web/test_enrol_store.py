@@ -52,6 +52,7 @@ def follow(session, store, wearer, until=lambda prompt: False, most_s=60):
         prompt = store.prompt()
         if prompt is None or until(prompt):
             return
+        assert 0 <= prompt.done <= prompt.of  # the page draws as many dots
         session.hear(wearer.chunk(prompt.name if prompt.phase == "hold" else "rest"))
     raise AssertionError("it never ended")
 

@@ -1,4 +1,4 @@
-"""The checkpoint and the gesture book that come with the package, made from the simulator alone (docs/live.md).
+"""The checkpoint and the gesture book that come with the package, made from the simulator alone.
 
 ``python -m cpep.share.demo CHECKPOINT STORE OUT RESULTS`` writes them as they are shipped; ``make live-demo`` runs
 all steps, from the simulated cohort on.
@@ -25,7 +25,7 @@ RESULTS = "results.json"
 OPENING = "import cpep\nfrom cpep.share.demo import demo_paths\n\nmodel = cpep.load(demo_paths()[0])"
 NOTE = (
     "It comes with cpep, in half precision; the results are of the weights before rounding. What the live recogniser "
-    "makes of it, with its book of gestures, is in docs/live.md of cpep."
+    "makes of it, with its book of gestures, is in docs/live_reference.md of cpep."
 )
 
 

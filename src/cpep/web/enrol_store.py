@@ -117,7 +117,7 @@ class EnrolStore:
             note=now.note,
             left_s=now.left_s,
             share=1 - now.left_s / max(now.phase_s, 1e-9),
-            done=now.repetition - 1,
+            done=now.repetition - 1 if now.gesture else now.repetitions,
             of=now.repetitions,
             place=f"gesture {plan.gestures.index(now.gesture) + 1} of {len(plan.gestures)}" if now.gesture else "",
             next=now.gesture if relaxed else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -61,7 +62,7 @@ def enrol(
                 raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others")
             _lead(opened, enroller, recognise, seconds)
     if not recognise:
-        typer.echo(f"now: cpep stream --source {source} --enrolment {out}", err=True)
+        typer.echo(f"now: {shlex.join(['cpep', 'stream', '--source', source, '--enrolment', str(out)])}", err=True)
 
 
 def _lead(source: Source, enroller: Enroller, recognise: bool, seconds: float) -> None:

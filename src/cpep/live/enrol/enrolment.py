@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from cpep.live.book.entries import REST, checked
 from cpep.live.enrol.guide import LEAST_HOLD_S
 from cpep.live.signals import Source
 from cpep.live.sources.device import described
-from cpep.live.sources.fit import fitted
+from cpep.live.sources.fit import fitted, origin
 from cpep.runtime.files import atomic_path, refuse_special
 from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError, refuse_interpolation
@@ -109,9 +110,12 @@ class Enrolment:
         mine, other = self.device, source.device
         if (mine.channels, mine.emg_kind) != (other.channels, other.emg_kind):
             source.close()
+            opened = origin(source)
+            more = mine.emg_kind == other.emg_kind and opened.device.channels > mine.channels
+            some = f", or {mine.channels} of its channels ({opened.name}[1-{mine.channels}])" if more else ""
             raise UserError(
                 f"this enrolment was made with {described(mine)}; {source.name} has {described(other)}; take the "
-                f"same device, or as many of its channels (--source NAME[1-{mine.channels}]), or enrol anew"
+                f"same device{some}, or enrol anew into another file"
             )
         return fitted(source, self.device)
 
@@ -139,7 +143,7 @@ class Enrolment:
         """
         if not path.is_file():
             refuse_special(path)
-            raise UserError(f"{path} does not exist; make it with `cpep enrol {path}`")
+            raise UserError(f"{path} does not exist; make it with `cpep enrol {shlex.quote(str(path))}`")
         try:
             with safe_open(path, "numpy") as file:
                 note = json.loads(file.metadata()["cpep_enrolment"])

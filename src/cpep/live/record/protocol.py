@@ -124,7 +124,10 @@ def read_protocol(text: str) -> Protocol:
     """
     path = SHIPPED / f"{text}.toml" if text in shipped() else Path(text)
     if not path.is_file():
-        raise UserError(f"--protocol {text}: write {', '.join(shipped())}, or the path of a file such as {SHIPPED}")
+        raise UserError(
+            f"--protocol {text}: write {', '.join(shipped())}, or the path of a file of your own; "
+            f"those of cpep are in {SHIPPED}"
+        )
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

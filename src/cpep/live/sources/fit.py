@@ -129,7 +129,9 @@ def _instead(source: Source, device: Device) -> str:
     if mine.emg_kind != device.emg_kind:
         assumed = opened.assumed if isinstance(opened, Assuming) else ""
         return assumed or f"take a device that sends {device.emg_kind} EMG, or a checkpoint of {mine.emg_kind} EMG"
-    if opened.device.channels >= device.channels:
+    if opened.device.channels == device.channels:
+        return f"take all of its channels: {opened.name}"
+    if opened.device.channels > device.channels:
         return f"choose {device.channels} of its {opened.device.channels} with {opened.name}[1-{device.channels}]"
     return (
         f"take a checkpoint of {mine.channels} channels, or enrol gestures without one, which any band can do "
