@@ -27,7 +27,7 @@ def broken(folder, out, say):
 def long(folder, out, say):
     say("goes on" if out.exists() else "begins")
     try:
-        time.sleep(60)
+        time.sleep(120)
     except KeyboardInterrupt:
         out.mkdir(exist_ok=True)
         raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from cpep.types import UserError
 from cpep.web.train_store import TrainStore
 from cpep.web.trainer import NICE
 from tests.web import fake_train
+from tests.web.test_page import ROOT
 from tests.web.test_record_store import until
 
 
@@ -77,3 +80,18 @@ def test_a_refusal_is_a_sentence_and_a_failure_is_told(stores, recorded, capfd):
         until(lambda store=store: not store.running)
         assert said in store.said and not store.command
     assert capfd.readouterr().err.count("Traceback") == 1
+
+
+def test_a_training_ends_with_a_server_that_is_killed(tmp_path):
+    code = (
+        "import multiprocessing, os, sys; from pathlib import Path; from cpep.web.trainer import work; "
+        "from tests.web.fake_train import long; context = multiprocessing.get_context('spawn'); "
+        "receive, send = context.Pipe(False); out = Path(sys.argv[1]); "
+        "context.Process(target=work, args=(long, out, out, send)).start(); print(receive.recv(), flush=True); "
+        "os.kill(os.getpid(), 9)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    # Its output ends only when the last process that writes there has ended.
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    assert done.stdout.strip() == "('said', 'begins')" and done.returncode == -9
