@@ -35,9 +35,10 @@ FAST = (
     "data.hop_s=0.5",
     "evaluate.protocols=[linear_probe,zero_shot,zero_shot_all]",
     "evaluate.bootstrap=5",
-    "emg_mae.optim.steps=4",
-    "pose_mae.optim.steps=4",
-    "align.optim.steps=4",
+    "emg_mae.optim.steps=2",
+    "pose_mae.optim.steps=2",
+    "align.optim.steps=2",
+    "align.optim.batch=64",
 )
 
 
@@ -62,7 +63,7 @@ def one_process(monkeypatch):
 
 def test_from_recordings_to_a_live_folder_with_a_report(tmp_path):
     said: list[str] = []
-    raw, out = write(tmp_path / "raw", 6, 4, SIDECAR | POSE), tmp_path / "live"
+    raw, out = write(tmp_path / "raw", 6, 3, SIDECAR | POSE), tmp_path / "live"
     train_own(raw, out, said.append, sizes="tiny", sets=FAST)
     model = load(out)
     book = GestureBook.load(book_beside(out), model)
@@ -93,7 +94,7 @@ def test_from_recordings_to_a_live_folder_with_a_report(tmp_path):
 def test_without_a_pose_what_can_be_done_is_done(tmp_path):
     out = tmp_path / "live"
     said: list[str] = []
-    train_own(write(tmp_path / "raw", 3, 4), out, said.append, sizes="tiny", sets=FAST)
+    train_own(write(tmp_path / "raw", 3, 3), out, said.append, sizes="tiny", sets=FAST)
     model = load(out)
     book = GestureBook.load(book_beside(out), model)
     assert model.card.kind == "emg_mae" and set(book.names) == {"rest", "fist", "ok", "point"}

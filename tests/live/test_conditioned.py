@@ -15,7 +15,6 @@ from cpep.data.recording import Device
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
-from cpep.live.book.book import GestureBook
 from cpep.live.session import Session
 from cpep.live.signals import Chunk
 from cpep.live.sources.fit import fitted
@@ -149,14 +148,11 @@ class Silent:
         pass
 
 
-def test_what_is_drawn_is_conditioned_and_what_is_judged_is_not(build, raw):
-    model = build(*ENERGIES)
-    book = GestureBook(model)
-    book.add_emg("fist", np.stack([step.x_D for step in EmgStream(model).push(raw[:1000])]))
-    session = Session(Silent(), model, book)
+def test_what_is_drawn_is_conditioned_and_what_is_judged_is_not(raw):
+    session = Session(Silent())
     for at in range(0, 2500, 25):
-        session._loop.take(Chunk(raw[at : at + 25]))
-    assert np.abs(session.view().emg_TC[-250:]).max() < 1500 < np.abs(session._judged.last()).max()
+        session.hear(Chunk(raw[at : at + 25]))
+    assert np.abs(session.view().emg_TC[-250:]).max() < 1500 < np.abs(session._shown._judged.last()).max()
 
 
 def test_a_replay_that_was_filtered_before_is_not_filtered_again(build, tmp_path):

@@ -103,7 +103,7 @@ def test_a_source_that_ends_is_said(out, capsys, monkeypatch):
         (["--gestures", "unknown"], "'unknown' cannot be the name"),
         (["--repetitions", "0"], "0 repetitions; give 1 to 20"),
         (["--hold", "0.1"], "takes of 0.1 s"),
-        (["--source", "serial:x"], "--source serial:x: there is no"),
+        (["--source", "no_band_of_ours:x"], "--source no_band_of_ours:x: there is no"),
     ],
 )
 def test_mistakes_get_a_sentence(out, arguments, said, capsys):
@@ -231,3 +231,9 @@ def test_from_nothing_to_recognised_over_lsl_with_a_loss_in_the_middle(out, caps
     assert all(np.isfinite(take.emg_TC).all() for take in enrolment.takes)
     told = [line.split()[2] for line in printed.splitlines()[3:]]
     assert told == ["spread", "fist", "spread"]
+
+
+def test_the_command_that_comes_next_is_quoted_for_a_shell(tmp_path, capsys):
+    out = tmp_path / "my own.enrol"
+    assert main(["enrol", str(out), "--source", "band:1[2,1,3-4]", "--gestures", "fist", *SHORT]) == 0
+    assert capsys.readouterr().err.endswith(f"now: cpep stream --source 'band:1[2,1,3-4]' --enrolment '{out}'\n")

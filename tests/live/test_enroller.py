@@ -14,7 +14,7 @@ from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk
 from cpep.types import UserError
-from tests.live.band import DEVICE, Wearer, follow
+from tests.live.band import DEVICE, GAINS, Wearer, follow
 
 PLAN = Plan(("fist", "point"), repetitions=2, hold_s=1.5, ready_s=0.5, relax_s=0.5)
 
@@ -215,3 +215,35 @@ def test_rest_alone_recognises_nothing(enrol):
     assert enroller.enrolled is None and enroller.advice == ()
     with pytest.raises(UserError, match="rest and a gesture are needed in one session, and rest was made"):
         Enrolled(enroller.enrolment)
+
+
+class DeadChannel(Wearer):
+    """Its first channel dies once the hand has made a fist."""
+
+    def chunk(self, name, lost=0):
+        chunk = super().chunk(name, lost)
+        if "fist" in self.asked:
+            chunk.emg_TC[:, 0] = 37
+        return chunk
+
+
+def test_a_channel_that_dies_is_said_and_the_rest_goes_on(enrol):
+    enroller, said, notes = enrol(), [], []
+
+    def until(enroller):
+        said.append(enroller.said)
+        notes.append(enroller.now.note)
+        return False
+
+    follow(enroller, DeadChannel(), until=until)
+    assert len(enroller.enrolment.takes) == 6 and not any(notes)
+    assert any(one.endswith("channel 1: no signal; press the electrode on, or leave it out") for one in said)
+
+
+def test_two_names_for_one_gesture_are_both_told_to_be_alike(enrol, monkeypatch):
+    monkeypatch.setitem(GAINS, "point", GAINS["fist"])
+    enroller = enrol()
+    follow(enroller, Wearer())
+    sentence = {one.gesture: one.sentence for one in enroller.advice}
+    assert "often taken for point; make the two more unlike, or drop one of them" in sentence["fist"]
+    assert "often taken for fist; make the two more unlike, or drop one of them" in sentence["point"]

@@ -71,3 +71,15 @@ def test_samples_that_are_not_finite_are_lost(emg_TC):
 def test_another_number_of_channels_is_refused(emg_TC):
     with pytest.raises(UserError, match=r"this stream takes \(samples, 4\)"):
         FeatureStream(BAND).push(emg_TC[:, :3])
+
+
+def test_a_channel_that_dies_hides_no_movement_and_makes_none():
+    rng = np.random.default_rng(1)
+    emg_TC = rng.normal(size=(3000, 8)) * np.where(np.arange(3000) >= 2000, 4, 1)[:, None]
+    emg_TC[1000:, 2] = 37.0
+    device = Device(8, 500.0, "raw", "uV")
+    _, steps = streamed(device, emg_TC.astype(np.float32), (50,))
+    alive, dead, moving = (
+        np.median([step.energy for step in steps if at + 500 < step.sample <= at + 1000]) for at in (0, 1000, 2000)
+    )
+    assert dead == pytest.approx(alive, abs=0.1) and moving == pytest.approx(alive + np.log(4), abs=0.1)

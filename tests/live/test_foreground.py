@@ -14,15 +14,20 @@ class Source:
     """Plays given chunks; a number of samples each, or (samples, lost)."""
 
     name, device = "lab", Device(2, RATE, "raw", "")
+    dead, heals = 0, False
 
     def __init__(self, *plan):
         self.plan, self.closed = [part if isinstance(part, tuple) else (part, 0) for part in plan], False
+        self.rng = np.random.default_rng(0)
 
     def chunks(self):
         for samples, lost in self.plan:
             if self.closed:
                 return
-            yield Chunk(np.zeros((samples, 2), np.float32), lost)
+            emg_TC = self.rng.normal(size=(samples, 2)).astype(np.float32)
+            emg_TC[:, : self.dead] = 37
+            self.dead = 0 if self.heals else self.dead
+            yield Chunk(emg_TC, lost)
 
     def close(self):
         self.closed = True
@@ -97,3 +102,14 @@ def test_a_chunk_of_nothing_is_no_news(run):
 def test_it_ends_after_the_seconds_that_were_asked_for(run):
     made, _, _ = run(*[10] * 100, seconds=2.05)
     assert made.loop.stream.sample == 210 and made.source.closed
+
+
+def test_channels_without_signal_are_said_once_and_when_they_are_back():
+    said = []
+    source = Source(300, 300, 300)
+    source.dead, source.heals = 1, True
+    Foreground(source, Stream(), Recogniser(), lambda event: None, said.append).run()
+    assert said[1:] == [
+        "channel 1: no signal; press the electrode on, or leave it out",
+        "all channels have a signal again",
+    ]

@@ -22,6 +22,6 @@ def test_poses_from_outside_come_like_any_others():
 
 def test_what_can_be_written_names_it_too():
     with pytest.raises(UserError, match=r"lsl:NAME.* still:RAD"):
-        open_pose("stil:0.3")
+        open_pose("quiet:0.3")
     with pytest.raises(UserError, match=r"still has no option unit; it has side"):
         open_pose("still:0.3,unit=deg")

@@ -51,14 +51,13 @@ class Checked:
     Attributes:
         names: in the order of the read-out.
         recall: share of the windows of each name that got it, nan where it has one repetition only.
-        confused: the name whose windows got another name most often, that name, and their share; ``None`` where
-            no window got another name.
+        taken: for each name the other one that its windows got most often, and their share; "" and 0 where none did.
         accuracy: mean of the recalls that are known.
     """
 
     names: tuple[str, ...]
     recall: tuple[float, ...]
-    confused: tuple[str, str, float] | None
+    taken: tuple[tuple[str, float], ...]
     accuracy: float
 
 
@@ -274,9 +273,12 @@ def _check(told: _Told, names: tuple[str, ...]) -> Checked:
     share_EE = np.divide(counts_EE, total_E[:, None], out=np.full_like(counts_EE, np.nan), where=total_E[:, None] > 0)
     recall_E = np.diag(share_EE)
     wrong_EE = np.nan_to_num(share_EE - np.diag(recall_E))
-    a, b = np.unravel_index(int(wrong_EE.argmax()), wrong_EE.shape)
-    confused = (names[a], names[b], float(wrong_EE[a, b])) if wrong_EE[a, b] > 0 else None
-    return Checked(names, tuple(recall_E.tolist()), confused, float(np.nanmean(recall_E)))
+    most_E = wrong_EE.argmax(axis=1)
+    taken = tuple(
+        (names[other], float(wrong_E[other])) if wrong_E[other] > 0 else ("", 0.0)
+        for other, wrong_E in zip(most_E.tolist(), wrong_EE, strict=True)
+    )
+    return Checked(names, tuple(recall_E.tolist()), taken, float(np.nanmean(recall_E)))
 
 
 def _confidence(told: _Told, outside_N: FloatArray, features: int, later: float) -> Confidence:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
+from cpep.live.enrol.advice import of_marks
 from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.sources.fit import told
+from cpep.signal.quality import quality
+from cpep.types import FloatArray
+
+LOOK_S = 2.0
+"""Channels without a signal are looked for in so much of the stream at a time."""
 
 
 class Foreground(Observer):
@@ -18,7 +26,8 @@ class Foreground(Observer):
         stream: makes steps of its chunks.
         recogniser: of these steps.
         tell: called with every event.
-        say: called with a sentence when the source is connected, lost or back, and when samples were lost.
+        say: called with a sentence when the source is connected, lost or back, when samples were lost, and when
+            channels have no signal, or have one again.
     """
 
     def __init__(
@@ -32,6 +41,8 @@ class Foreground(Observer):
         self.source, self.loop = source, Loop(stream, recogniser, self)
         self.events = 0
         self._tell, self._say, self._away, self._end = tell, say, 0, float("inf")
+        self._heard: list[FloatArray] = []
+        self._flat: tuple[str, ...] = ()
 
     def run(self, seconds: float = float("inf"), chunks: Iterable[Chunk] | None = None) -> None:
         """Read, for so many seconds of the stream.
@@ -64,6 +75,7 @@ class Foreground(Observer):
             self._away = 0
         elif chunk.lost:
             self._say(f"{_counted(chunk.lost, 'sample')} lost, {self._in_seconds(chunk.lost)}")
+        self._look(chunk.emg_TC)
         if self.loop.stream.sample >= self._end:
             self.source.close()
 
@@ -72,6 +84,19 @@ class Foreground(Observer):
         if state.event is not None:
             self.events += 1
             self._tell(state.event)
+
+    def _look(self, emg_TC: FloatArray) -> None:
+        """Say which channels have no signal where they are others than before."""
+        device = self.source.device
+        self._heard.append(emg_TC)
+        if sum(map(len, self._heard)) < LOOK_S * device.emg_rate:
+            return
+        marks = quality(np.concatenate(self._heard), device.emg_rate, device.emg_kind)
+        self._heard.clear()
+        flat = of_marks([mark if mark == "flat" else "" for mark in marks])
+        if flat != self._flat:
+            self._say(". ".join(flat) or "all channels have a signal again")
+        self._flat = flat
 
     def _in_seconds(self, samples: int) -> str:
         return f"{samples / self.source.device.emg_rate:.3g} s"

@@ -2,7 +2,7 @@
 
 Finite fibres; a tripole travels from the end-plate to both ends and vanishes there; its potential in an
 anisotropic medium falls with sqrt(dz^2 + 4.4 rho^2) (tripole: Merletti et al. 1999). The wrist is an ellipse
-with 16 bipolar electrodes around it.
+with electrodes around it: those of emg2pose, 16 pairs, or of any other band.
 """
 
 from __future__ import annotations
@@ -44,6 +44,24 @@ VOLUME = 190_000.0
 """Brings a usual contraction to the level of real recordings, in noise-floor units."""
 
 
+@dataclass(frozen=True)
+class Band:
+    """What is worn: channels round the arm.
+
+    Attributes:
+        angles: of the channels, from where the band usually begins, rad.
+        pair_mm: distance of the two electrodes of a channel along the arm; 0 for one electrode against the mean of
+            all.
+    """
+
+    angles: tuple[float, ...]
+    pair_mm: float
+
+
+WRIST = Band(tuple(PITCH * channel for channel in range(CHANNELS)), PAIR_MM)
+"""The band of emg2pose."""
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """How the band sits on the wrist.
@@ -59,6 +77,7 @@ class Placement:
         mains: powerline frequency, Hz.
         mains_C: its amplitude.
         fatigue: at the start, 0..1.
+        band: which band.
     """
 
     side: str
@@ -71,18 +90,20 @@ class Placement:
     mains: float
     mains_C: FloatArray
     fatigue: float
+    band: Band = WRIST
 
 
-def draw_placement(person: Person, session: str, side: str) -> Placement:
+def draw_placement(person: Person, session: str, side: str, band: Band = WRIST) -> Placement:
     """Return how the band sits on a person in one session, drawn from (seed, user, session, side)."""
+    channels = len(band.angles)
     rng = generator(person.seed, "placement", person.user, session, side)
     spread, noise, habits = person.variability.session, person.variability.noise, person.habits
     angle, shift = rng.standard_normal(2)
     tilt = 3 * spread * rng.standard_normal(2)
-    gain_C = np.exp(spread * (0.12 * rng.standard_normal() + 0.10 * rng.standard_normal(CHANNELS)))
-    noise_C = (1 + 0.25 * np.abs(rng.standard_normal(CHANNELS))) * np.exp(0.1 * rng.standard_normal())
-    bad = int(rng.integers(CHANNELS)) if rng.random() < 0.08 * noise else None
-    mains_C = 0.5 * noise * np.exp(0.7 * rng.standard_normal() + 0.5 * rng.standard_normal(CHANNELS))
+    gain_C = np.exp(spread * (0.12 * rng.standard_normal() + 0.10 * rng.standard_normal(channels)))
+    noise_C = (1 + 0.25 * np.abs(rng.standard_normal(channels))) * np.exp(0.1 * rng.standard_normal())
+    bad = int(rng.integers(channels)) if rng.random() < 0.08 * noise else None
+    mains_C = 0.5 * noise * np.exp(0.7 * rng.standard_normal() + 0.5 * rng.standard_normal(channels))
     return Placement(
         side=side,
         angle=habits.wear_angle + float(np.deg2rad(6.5 * spread * angle)),
@@ -94,6 +115,7 @@ def draw_placement(person: Person, session: str, side: str) -> Placement:
         mains=habits.mains,
         mains_C=mains_C,
         fatigue=float(rng.uniform(0, 0.5)),
+        band=band,
     )
 
 
@@ -175,8 +197,8 @@ def make_bank(person: Person, placement: Placement) -> Bank:
 def _potentials(person: Person, placement: Placement, fibres: _Fibres, shorter: float) -> FloatArray:
     """Return unit potentials (N, C, L), float32, of muscles that are ``shorter`` (0..1)."""
     wide, thick = _axes(person)
-    order = 1 if placement.side == "right" else -1
-    angle_C = order * PITCH * np.arange(CHANNELS) + placement.angle
+    order, pair_mm = 1 if placement.side == "right" else -1, placement.band.pair_mm
+    angle_C = order * np.array(placement.band.angles) + placement.angle
     sine_C, cosine_C = np.sin(angle_C), np.cos(angle_C)
     z_C = BAND_MM + placement.shift + placement.tilt[0] * sine_C + placement.tilt[1] * cosine_C
     across_NC = (fibres.x_N[:, None] - wide * sine_C) ** 2 + (fibres.y_N[:, None] - thick * cosine_C) ** 2
@@ -188,15 +210,17 @@ def _potentials(person: Person, placement: Placement, fibres: _Fibres, shorter: 
     passage_N = np.clip((plate_N - np.maximum(distal_N, BAND_MM + placement.shift)) / velocity_N, -12, 40)
     t_L = (np.arange(LENGTH) - BEFORE) * (1000 / SAMPLE_RATE)
     travelled_NL = velocity_N[:, None] * (t_L + passage_N[:, None])
-    phi_NCL = np.zeros((len(plate_N), CHANNELS, LENGTH), np.float32)
+    phi_NCL = np.zeros((len(plate_N), len(angle_C), LENGTH), np.float32)
     for strength, behind in TRIPOLE:
         to_wrist = plate_N[:, None] - np.clip(travelled_NL - behind, 0, (plate_N - distal_N)[:, None])
         to_elbow = plate_N[:, None] + np.clip(travelled_NL - behind, 0, (proximal_N - plate_N)[:, None])
         for pole_NL in (to_wrist, to_elbow):
-            for half, sign in ((PAIR_MM / 2, 1), (-PAIR_MM / 2, -1)):
+            for half, sign in ((pair_mm / 2, 1), (-pair_mm / 2, -1)) if pair_mm else ((0.0, 1),):
                 z2_NCL = ((z_C + half)[:, None] - pole_NL[:, None, :]).astype(np.float32) ** 2
                 z2_NCL += rho2_NC1
                 phi_NCL += np.float32(sign * strength) / np.sqrt(z2_NCL, out=z2_NCL)
+    if not pair_mm:
+        phi_NCL -= phi_NCL.mean(axis=1, keepdims=True)
     return _disperse(phi_NCL, fibres.scatter_N)
 
 
@@ -237,7 +261,7 @@ def surface_emg(
         ),
         shape=(samples, 3 * units),
     )
-    weight_XY = bank.weight_XCK.reshape(3 * units, CHANNELS * RANK)
+    weight_XY = bank.weight_XCK.reshape(3 * units, -1)
     return VOLUME * _convolve(impulses, weight_XY, _stretch(bank.basis_KL, 1 + 0.12 * fatigue)), len(time)
 
 
@@ -252,12 +276,12 @@ def _convolve(impulses_TX: sparse.csr_matrix, weight_XY: FloatArray, basis_KL: F
     Weights (X, Y = C x K) turn impulses into C x K trains; each is convolved with its time course.
     Blocks of them stay in the cache, and memory does not grow with C x K x T.
     """
-    samples, hop = impulses_TX.shape[0], BLOCK - LENGTH + 1
+    samples, hop, channels = impulses_TX.shape[0], BLOCK - LENGTH + 1, weight_XY.shape[1] // RANK
     basis_KF = fft.rfft(basis_KL, BLOCK, axis=1)
-    signal_CT = np.zeros((CHANNELS, samples + 2 * BLOCK), np.float32)
+    signal_CT = np.zeros((channels, samples + 2 * BLOCK), np.float32)
     for first in range(0, samples, hop):
         block_TY = impulses_TX[first : first + hop] @ weight_XY
-        block_CKT = np.ascontiguousarray(block_TY.T).reshape(CHANNELS, RANK, -1)
+        block_CKT = np.ascontiguousarray(block_TY.T).reshape(channels, RANK, -1)
         summed_CF = np.einsum("ckf,kf->cf", fft.rfft(block_CKT, BLOCK, axis=2), basis_KF)
         signal_CT[:, first : first + BLOCK] += fft.irfft(summed_CF, BLOCK, axis=1)
     return signal_CT[:, BEFORE : BEFORE + samples]

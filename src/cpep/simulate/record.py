@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from cpep.data.readers.emg2pose import DEVICE, SAMPLE_RATE
 from cpep.data.recording import Recording
-from cpep.simulate.conductor import CHANNELS, Bank, Placement, draw_placement, make_bank, surface_emg
+from cpep.simulate.conductor import CHANNELS, WRIST, Band, Bank, Placement, draw_placement, make_bank, surface_emg
 from cpep.simulate.gestures import VOCABULARY
 from cpep.simulate.kinematics import Trajectory, make_trajectory
 from cpep.simulate.muscles import Drive, neural_drive
@@ -57,11 +57,11 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def wear(seed: int, user: str, session: str, side: str, variability: Variability) -> Session:
-    """Return the person of (seed, user) with the band put on for a session."""
+def wear(seed: int, user: str, session: str, side: str, variability: Variability, band: Band = WRIST) -> Session:
+    """Return the person of (seed, user) with a band put on for a session."""
     with _libraries().limit(limits=1):  # the order of a sum depends on the number of threads, and bytes on it
         person = draw_person(seed, user, variability)
-        placement = draw_placement(person, session, side)
+        placement = draw_placement(person, session, side, band)
         return Session(person, session, placement, make_bank(person, placement))
 
 

@@ -7,7 +7,7 @@ from scipy import signal
 
 from cpep.data.readers.emg2pose import SAMPLE_RATE
 from cpep.hand.joints import JOINTS
-from cpep.simulate.conductor import CHANNELS, Placement
+from cpep.simulate.conductor import Placement
 from cpep.simulate.variability import CONTROL_RATE, smooth_noise
 from cpep.types import BoolArray, FloatArray
 
@@ -47,7 +47,7 @@ def measure_emg(
     emg_CT += placement.mains_C[:, None].astype(np.float32) * (swell_T * hum_T).astype(np.float32)
     speed_S = CONTROL_RATE * np.abs(np.gradient(pose_SJ, axis=0)).sum(axis=1)
     sway_S = smooth_noise(rng, frames, 6.0, 1)[:, 0] * (2 + 1.5 * np.minimum(speed_S, 8))
-    cable_C = (noise * rng.gamma(1.0, 0.8, CHANNELS)).astype(np.float32)
+    cable_C = (noise * rng.gamma(1.0, 0.8, len(emg_CT))).astype(np.float32)
     emg_CT += cable_C[:, None] * np.interp(second_T, frame_S, sway_S).astype(np.float32)
     _add_pops(emg_CT, noise, rng)
     filtered_CT = signal.sosfilt(_FILTERS, emg_CT, axis=1)

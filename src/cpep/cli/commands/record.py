@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +57,8 @@ def record(
         return
     if not source:
         raise UserError(
-            f"cpep record {folder}: name the source of the EMG, such as --source lsl:band or --source sim"
+            f"cpep record {shlex.quote(str(folder))}: name the source of the EMG, such as --source lsl:band or "
+            "--source sim"
         )
     asked = read_protocol(protocol)
     about = _about(folder, person, session, arm, notes)
@@ -92,8 +94,8 @@ def _about(folder: Path, person: str, session: str, arm: str, notes: str) -> Abo
     missing = [key for key in ("person", "session", "arm") if not given[key]]
     if missing and not sys.stdin.isatty():
         raise UserError(
-            f"cpep record {folder}: give --{missing[0]}; who is recorded, which wearing of the band (session) and "
-            "which arm must be known, and nobody can be asked here"
+            f"cpep record {shlex.quote(str(folder))}: give --{missing[0]}; who is recorded, which wearing "
+            "of the band (session) and which arm must be known, and nobody can be asked here"
         )
     for key in (*missing, *(("notes",) if missing and not notes else ())):
         usual = str(last.get(key, "")) if key != "notes" else ""

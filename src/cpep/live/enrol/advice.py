@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -22,10 +23,10 @@ TAKEN = 0.1
 SHORT_S = 3.0
 """A gesture that is held for less than this in all is held too shortly."""
 REMEDIES = {
-    "flat": "has no signal: press its electrode on, or leave it out",
-    "clipped": "is clipped: lower the gain of the device",
-    "hum": "hums of the mains: press its electrode on, and keep away from chargers",
-    "noisy": "is noisy: its electrode is loose; press it on",
+    "flat": "no signal; press the electrode on, or leave it out",
+    "clipped": "clipped; lower the gain of the device",
+    "hum": "hum of the mains; press the electrode on, and keep away from chargers",
+    "noisy": "noise; the electrode is loose, press it on",
 }
 
 
@@ -56,7 +57,7 @@ def advice_of(enrolled: Enrolled) -> tuple[Advice, ...]:
 
 def _of_gesture(name: str, checked: Checked | None, held_s: float) -> Advice:
     share = dict(zip(checked.names, checked.recall, strict=True)).get(name, nan) if checked else nan
-    if isnan(share):
+    if checked is None or isnan(share):
         return Advice(name, nan, None, "made once; make it again, and it can be said how well it is told")
     said = f"{100 * share:.0f} % of windows told right"
     if share >= GOOD:
@@ -71,12 +72,10 @@ def _of_gesture(name: str, checked: Checked | None, held_s: float) -> Advice:
     return Advice(name, share, share >= FAIR, said)
 
 
-def _taken_for(name: str, checked: Checked | None) -> str:
+def _taken_for(name: str, checked: Checked) -> str:
     """Return the gesture that a gesture is taken for most often, empty where that is rare."""
-    if checked is None or checked.confused is None:
-        return ""
-    one, other, share = checked.confused
-    return other if one == name and share >= TAKEN else ""
+    other, share = checked.taken[checked.names.index(name)]
+    return other if share >= TAKEN else ""
 
 
 def _apart(name: str, other: str) -> str:
@@ -87,6 +86,19 @@ def _apart(name: str, other: str) -> str:
 
 
 def of_band(take: Take, device: Device) -> tuple[str, ...]:
-    """Return a sentence for each channel that was bad in a take; channels count from 1."""
-    marks = quality(take.emg_TC, device.emg_rate, device.emg_kind)
-    return tuple(f"channel {c + 1} {REMEDIES[mark]}" for c, mark in enumerate(marks) if mark)
+    """Return a sentence for each thing that was wrong with channels in a take; channels count from 1."""
+    return of_marks(quality(take.emg_TC, device.emg_rate, device.emg_kind))
+
+
+def of_marks(marks: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence for each kind of mark (``signal.quality``) that channels have.
+
+    >>> of_marks(("", "flat", "", "flat"))
+    ('channels 2, 4: no signal; press the electrode on, or leave it out',)
+    """
+    found = {mark: [str(c + 1) for c, other in enumerate(marks) if other == mark] for mark in REMEDIES}
+    return tuple(
+        f"channel{'s' * (len(those) > 1)} {', '.join(those)}: {REMEDIES[mark]}"
+        for mark, those in found.items()
+        if those
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -142,7 +143,7 @@ class Enrolment:
         """
         if not path.is_file():
             refuse_special(path)
-            raise UserError(f"{path} does not exist; make it with `cpep enrol {path}`")
+            raise UserError(f"{path} does not exist; make it with `cpep enrol {shlex.quote(str(path))}`")
         try:
             with safe_open(path, "numpy") as file:
                 note = json.loads(file.metadata()["cpep_enrolment"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,13 +37,13 @@ class Part:
         take: whose they are.
         end_N: last sample of each, from the start of the take's EMG.
         energy_N: of each, as ``StreamStep.energy``.
-        clean_TC: EMG of the whole take, conditioned.
+        x_NF: features of each.
     """
 
     take: Take
     end_N: IntArray
     energy_N: FloatArray
-    clean_TC: FloatArray
+    x_NF: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +65,14 @@ class Examples:
     session_N: IntArray
 
 
+@lru_cache(maxsize=256)
 def part_of(take: Take, device: Device) -> Part:
-    """Return the windows of a take that lie behind its prompt, on the grid of a stream."""
+    """Return the windows of a take that lie behind its prompt, on the grid of a stream; each is computed once."""
     clean_TC = conditioned(take.emg_TC, device.conditioning, device.emg_rate)
     hop = max(round(HOP_S * device.emg_rate), 1)
     first = take.lead + round(REACTION_S * device.emg_rate) + window_samples(device)
     end_N = np.arange(first, len(clean_TC) + 1, hop)
-    return Part(take, end_N, energies_at(clean_TC, end_N, device.emg_rate), clean_TC)
+    return Part(take, end_N, energies_at(clean_TC, end_N, device.emg_rate), features_at(clean_TC, end_N, device))
 
 
 def loudness_of_rest(parts: list[Part]) -> float:
@@ -122,9 +124,7 @@ def examples_of(enrolment: Enrolment) -> Examples:
     kept = [held(part, loud[part.take.session], device) for part in parts]
     counts = [int(kept_N.sum()) for kept_N in kept]
     return Examples(
-        np.concatenate(
-            [features_at(p.clean_TC, p.end_N[kept_N], device) for p, kept_N in zip(parts, kept, strict=True)]
-        ),
+        np.concatenate([part.x_NF[kept_N] for part, kept_N in zip(parts, kept, strict=True)]),
         np.repeat([part.take.name for part in parts], counts),
         np.repeat(np.arange(len(parts)), counts),
         np.concatenate([part.energy_N[kept_N] for part, kept_N in zip(parts, kept, strict=True)]),

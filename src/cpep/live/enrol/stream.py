@@ -8,10 +8,13 @@ from cpep.data.recording import Device
 from cpep.evaluate.enrol_features import enrol_features, window_samples
 from cpep.live.runs import ENERGY_S, HOP_S, Runs
 from cpep.live.signals import StreamStep
+from cpep.signal.quality import FLAT
 from cpep.types import FloatArray, IntArray
 
 SILENT = 1e-30
 """Mean square, in any unit, below which a channel is silent."""
+USUAL = 0.75
+"""The usual channel is louder than this share of them: half of them may be dead."""
 
 
 class FeatureStream(Runs):
@@ -60,9 +63,13 @@ def features_at(emg_TC: FloatArray, end_N: IntArray, device: Device) -> FloatArr
 def energies_at(emg_TC: FloatArray, end_N: IntArray, rate: float) -> FloatArray:
     """Return the energy (N,) of conditioned EMG over the ``ENERGY_S`` before these samples.
 
-    It is the log of the root mean square in the unit of the EMG, mean over channels.
+    It is the log of the root mean square in the unit of the EMG, mean over the channels that have a signal. A channel
+    that dies, or comes back, would else outweigh any movement.
     """
     samples = max(round(ENERGY_S * rate), 1)
     parts_NTC = np.stack([emg_TC[max(end - samples, 0) : end] for end in end_N.tolist()])
     square_NC = np.square(parts_NTC, dtype=np.float64).mean(axis=1)
-    return np.asarray(0.5 * np.log(np.maximum(square_NC, SILENT)).mean(axis=1))
+    log_NC = 0.5 * np.log(np.maximum(square_NC, SILENT))
+    usual_N1 = np.quantile(log_NC, USUAL, axis=1)[:, None]
+    alive_NC = log_NC >= usual_N1 + np.log(FLAT)
+    return np.asarray(np.where(alive_NC, log_NC, 0).sum(axis=1) / alive_NC.sum(axis=1))

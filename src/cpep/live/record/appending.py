@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Sequence
@@ -97,7 +98,7 @@ class Appending:
     def _sentence(self, error: OSError) -> UserError:
         return UserError(
             f"cannot write {self.folder}: {error.strerror or error}; what was recorded before is kept there; make "
-            f"room and run `cpep record {self.folder.parent} --recover`"
+            f"room and run `cpep record {shlex.quote(str(self.folder.parent))} --recover`"
         )
 
 
