@@ -64,7 +64,7 @@ $(VENV)/.cpep: pyproject.toml
 	touch $@
 
 $(VENV)/.web: $(VENV)/.cpep
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[web]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[web,live,bids]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.cpep

@@ -285,10 +285,10 @@ def scored(jobs: list[Job], peer: dict[str, np.ndarray]) -> list[Row]:
     """Return the scores of each system for each number of repetitions, person by person."""
     found: dict[str, dict] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for n, job in enumerate(jobs):
-        answers = {"cpep": ask(Enrolled(job.enrolment), job.streamed, job.asked)}
-        if not job.without:
-            still = Enrolled(job.enrolment, follows=False)
-            answers["cpep, not adapted"] = ask(still, job.streamed, job.asked)
+        answers = {
+            system: ask(Enrolled(job.enrolment, adapts=adapts), job.streamed, job.asked)
+            for system, adapts in (("cpep, adapted", True), ("cpep", False))
+        }
         if peer:
             answers["LibEMG"] = ask_libemg(peer, str(n), job.streamed, job.asked, sorted(set(job.names)))
         for system, answer in answers.items():

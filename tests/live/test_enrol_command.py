@@ -101,6 +101,8 @@ def test_a_source_that_ends_is_said(out, capsys, monkeypatch):
         (["--gestures", "fist,fist"], "fist is asked for twice"),
         (["--gestures", "fist,,point"], "'' cannot be the name of a gesture"),
         (["--gestures", "unknown"], "'unknown' cannot be the name"),
+        (["--gestures", "fist,a\nb"], "give one line of at most 60 letters"),
+        (["--gestures", "x" * 200], "give one line of at most 60 letters"),
         (["--repetitions", "0"], "0 repetitions; give 1 to 20"),
         (["--hold", "0.1"], "takes of 0.1 s"),
         (["--source", "no_band_of_ours:x"], "--source no_band_of_ours:x: there is no"),
@@ -120,6 +122,7 @@ def test_what_does_not_fit_an_enrolment_is_refused(out, capsys):
         ),
         (["enrol", str(out), "--again"], "sim:0 has 16 channels of raw EMG at 2000 Hz"),
         (["stream", "some", "--enrolment", str(out)], "--enrolment needs no checkpoint"),
+        (["stream", "--adapt"], "--adapt is for an enrolment; name one with --enrolment"),
         (["stream", "--enrolment", f"{out}2"], "me.enrol2 does not exist; make it with `cpep enrol"),
     ):
         assert main(command) == 2

@@ -247,3 +247,17 @@ def test_two_names_for_one_gesture_are_both_told_to_be_alike(enrol, monkeypatch)
     sentence = {one.gesture: one.sentence for one in enroller.advice}
     assert "often taken for point; make the two more unlike, or drop one of them" in sentence["fist"]
     assert "often taken for fist; make the two more unlike, or drop one of them" in sentence["point"]
+
+
+def test_only_a_judge_that_is_asked_to_adapts_to_what_it_hears(enrol):
+    enroller = enrol()
+    follow(enroller, Wearer())
+    rng = np.random.default_rng(4)
+    x_NF = enroller.enrolled.examples.x_NF
+    other_NF = x_NF[rng.integers(len(x_NF), size=400)] + 0.3 * x_NF.std(axis=0)
+    for adapts in (False, True):
+        judge = Enrolled(enroller.enrolment, adapts=adapts)
+        before = judge.judge(x_NF[0])[0]
+        for x_F in other_NF:
+            judge.judge(x_F)
+        assert np.array_equal(judge.judge(x_NF[0])[0], before) != adapts

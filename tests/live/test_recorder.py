@@ -1,6 +1,7 @@
 """The recorder's files, what is read of them after any damage, and the data set that they become."""
 
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -189,6 +190,31 @@ def test_a_power_cut_while_a_recording_is_added_adds_it_once(tmp_path, monkeypat
         if left[0]:  # it was not cut
             break
     assert 8 < writes < 29
+
+
+@pytest.mark.parametrize("writes", [1, 3, 5, 7])
+def test_a_first_recording_that_was_cut_off_while_it_was_added_is_no_foreign_folder(tmp_path, monkeypatch, writes):
+    home, left = recorded(tmp_path / "set", in_chunks(noise(60))).parent, [writes]
+
+    def until_then(path):
+        if not left[0]:
+            raise Cut
+        left[0] -= 1
+        return atomic_path(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime_files, "atomic_path", until_then)
+        patched.setattr(bids_files, "atomic_path", until_then)
+        with pytest.raises(Cut):
+            finish(unfinished(home)[0])
+    Recorder(home, ANNA, DEVICE, source="x").close()  # as the next `cpep record` does
+    assert [done.seconds for done in recover(home)[0]].count(0.3) == 1
+
+
+def test_without_what_writes_the_data_set_nothing_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "edfio", None)
+    with pytest.raises(UserError, match=r'needs edfio; install it with pip install "cpep\[bids\]"'):
+        Recorder(tmp_path / "set", ANNA, DEVICE, source="x")
 
 
 def test_what_is_read_back_otherwise_is_kept(tmp_path, monkeypatch):

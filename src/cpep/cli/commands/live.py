@@ -35,6 +35,9 @@ def stream(
     enrolment: Annotated[
         Path | None, typer.Option(help="Gestures that `cpep enrol` made; in place of checkpoint and book.")
     ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Follow the person without labels; only with --enrolment.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
     seconds: Annotated[float, typer.Option(min=0, help="Of the stream, then stop; 0 goes on to its end.")] = 0.0,
@@ -49,7 +52,9 @@ def stream(
 
     if enrolment is not None and (checkpoint or book or calibrate):
         raise UserError("--enrolment needs no checkpoint, book or calibration; leave them out, or leave it out")
-    known, steps, fit = _of_enrolment(enrolment) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
+    if adapt and enrolment is None:
+        raise UserError("--adapt is for an enrolment; name one with --enrolment")
+    known, steps, fit = _of_enrolment(enrolment, adapt) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
     listen(fit(open_source(source, speed)), steps, known, seconds, as_json=as_json, publish=publish)
 
 
@@ -95,13 +100,13 @@ Opening = tuple["Judge", "Steps", "Callable[[Source], Source]"]
 """What tells gestures, of which steps, and what brings a source to them."""
 
 
-def _of_enrolment(path: Path) -> Opening:
+def _of_enrolment(path: Path, adapt: bool) -> Opening:
     from cpep.live.enrol.enrolled import Enrolled
     from cpep.live.enrol.enrolment import Enrolment
     from cpep.live.enrol.stream import FeatureStream
 
     enrolment = Enrolment.load(path)
-    return Enrolled(enrolment), FeatureStream(enrolment.device), enrolment.fitted
+    return Enrolled(enrolment, adapts=adapt), FeatureStream(enrolment.device), enrolment.fitted
 
 
 def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None) -> Opening:

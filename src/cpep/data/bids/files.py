@@ -246,13 +246,24 @@ def _signals(
         yield label, dimension, np.pad(values_T.astype(np.float64), (0, padding), mode="edge"), rate
 
 
+def refuse_without_edfio() -> None:
+    """Refuse where EMG-BIDS cannot be written.
+
+    Raises:
+        UserError: edfio is missing.
+    """
+    try:
+        import edfio  # noqa: F401
+    except ImportError as error:
+        raise UserError('writing EMG-BIDS needs edfio; install it with pip install "cpep[bids]"') from error
+
+
 def _write_bdf(
     path: Path, signals: Iterable[tuple[str, str, FloatArray, float]], bad: Sequence[tuple[str, ...]], record_s: float
 ) -> None:
-    try:
-        from edfio import Bdf, EdfAnnotation
-    except ImportError as error:
-        raise UserError('the export to EMG-BIDS needs edfio; install it with pip install "cpep[bids]"') from error
+    refuse_without_edfio()
+    from edfio import Bdf, EdfAnnotation
+
     marks = [EdfAnnotation(float(onset), float(duration), text) for onset, duration, text, _ in bad]
     file = Bdf([_signal(*signal) for signal in signals], annotations=marks, data_record_duration=record_s)
     with atomic_path(path) as temporary:

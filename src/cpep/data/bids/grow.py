@@ -139,6 +139,7 @@ def add(home: Path, place: Place, recording: Recording, begun_utc: str, recorded
         UserError: edfio is missing, or the disk is full.
     """
     task = label(recording.stage)
+    _write_missing(home, task)  # first: a folder that holds a part of a recording alone would be refused as foreign
     write_files(home / place.folder / "emg", place.stem, recording, task, home.name, recorded=recorded)
     row = {
         "filename": f"emg/{place.stem}_emg.bdf",
@@ -151,7 +152,6 @@ def add(home: Path, place: Place, recording: Recording, begun_utc: str, recorded
     }
     _put(home / place.folder / f"{place.folder.replace('/', '_')}_scans.tsv", row)
     _put(home / PARTICIPANTS, {"participant_id": f"sub-{place.person}", "original_user": recording.user})
-    _write_missing(home, task)
     return home / place.file
 
 
@@ -164,11 +164,11 @@ def _write_missing(home: Path, task: str) -> None:
         "GeneratedBy": [{"Name": "cpep", "Version": __version__}],
     }
     wanted: Iterable[tuple[str, Callable[[Path, Any], None], Any]] = (
+        (DESCRIPTION, write_json, description),
         ("participants.json", write_json, PEOPLE),
         ("scans.json", write_json, SCANS),
         (f"task-{task}_events.json", write_json, COLUMNS),
         ("README", write_text, README.format(name=home.name)),
-        (DESCRIPTION, write_json, description),
     )
     for name, write, value in wanted:
         if not (home / name).exists():

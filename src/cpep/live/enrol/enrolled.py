@@ -24,7 +24,7 @@ class Enrolled:
 
     Args:
         enrolment: with rest and at least one gesture.
-        follows: whether it follows the person without labels (``evaluate.adapting``). It then belongs to one stream.
+        adapts: whether it follows the person without labels (``evaluate.adapting``). It then belongs to one stream.
 
     Attributes:
         enrolment: what it was made of.
@@ -35,7 +35,7 @@ class Enrolled:
         UserError: rest or a gesture is missing.
     """
 
-    def __init__(self, enrolment: Enrolment, *, follows: bool = True) -> None:
+    def __init__(self, enrolment: Enrolment, *, adapts: bool = False) -> None:
         resting, moving = (
             {take.session for take in enrolment.takes if (take.name == REST) == rests} for rests in (True, False)
         )
@@ -46,7 +46,7 @@ class Enrolled:
         examples = examples_of(enrolment)
         self.read = ReadOut.fit(examples.x_NF, examples.name_N, examples.group_N)
         self.pace, self.examples = pace_of(examples), examples
-        self._following = Adapting(self.read) if follows else None
+        self._adapting = Adapting(self.read) if adapts else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class Enrolled:
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
         """Return probabilities (E + 1,) of each entry and of none by the features of a window; and -1."""
-        return (self._following.shares(x_D) if self._following else self.read.shares(x_D[None])[0]), -1
+        return (self._adapting.shares(x_D) if self._adapting else self.read.shares(x_D[None])[0]), -1
 
     def pose_at(self, nearest: int) -> None:
         """Return ``None``: nothing is known of poses."""

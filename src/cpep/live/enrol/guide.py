@@ -14,6 +14,8 @@ Phase = Literal["ready", "hold", "relax", "paused", "done"]
 
 LEAST_HOLD_S, MOST_HOLD_S = 1.0, 30.0
 MOST_REPETITIONS = 20
+LONGEST = 60
+"""Letters of a name, which stands on a screen and in a table."""
 LEAST_READY_S, LEAST_RELAX_S = 0.5, 0.1
 """The filters of raw EMG need about half a second before a take."""
 
@@ -41,6 +43,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         others = [checked(name) for name in self.gestures if name != REST]
+        for name in others:
+            if len(name) > LONGEST or not name.isprintable():
+                raise UserError(
+                    f"{name[:20]!r}... is no name for a gesture; give one line of at most {LONGEST} letters"
+                )
         twice = sorted({name for name in others if others.count(name) > 1})
         if twice:
             raise UserError(f"{', '.join(twice)} is asked for twice; name each gesture once")

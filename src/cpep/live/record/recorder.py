@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.data.bids.files import refuse_without_edfio
 from cpep.data.bids.grow import refuse_foreign
 from cpep.data.recording import Device
 from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
@@ -63,6 +64,7 @@ class Recorder:
         pose: PoseColumns | None = None,
     ) -> None:
         refuse_foreign(home)
+        refuse_without_edfio()
         self.device, self.pose = replace(device, anchor_names=(), anchor_unit="", anchor_kind=""), pose
         now = datetime.now(UTC)
         self.said = Said(
