@@ -101,7 +101,7 @@ def test_without_a_pose_what_can_be_done_is_done(tmp_path):
     assert all(len(entry.kept.emg_GTC) for entry in book.entries)
     text = (out / "report.txt").read_text()
     assert "alignment with poses, and gestures by pose: the recordings have no pose" in text
-    assert "a read-out on all training repetitions" in text and "Gesture studio" not in text
+    assert "a read-out on all training repetitions" in text and "under Studio" not in text
     assert any("there is no pose" in sentence for sentence in said)
     rows = read_json(out / "fold0" / "seed0" / "rows" / "emg_mae.json")["rows"]
     assert {user for row in rows for user in row["per_user"]} == {"ann~test"}

@@ -43,7 +43,7 @@ def report_text(own: Own, folds: Sequence[Fold], told: Told | None, out: Path) -
     lines += [f"left out: {text}" for text in _left_out(own)]
     lines += ["", f"live: cpep serve {out} --source ...   or: cpep stream {out} --source ..."]
     if own.paired:
-        lines.append("gestures can be added by their pose on the page, under Gesture studio")
+        lines.append("gestures can be added by their pose on the page, under Studio")
     return "\n".join(lines)
 
 
