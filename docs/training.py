@@ -146,7 +146,7 @@ def trained(recordings: Path, out: Path, poses: str) -> tuple[Model, GestureBook
     if poses == "shipped" and not begin_with_shipped(task):
         raise SystemExit("the shipped encoder does not read these poses")
     run_all(jobs_of([task], own.rows[:1], scored=False), workers=1, threads=1)
-    put_live(own, task, out)
+    put_live(own, task, out, print)
     model = load(out)
     return model, GestureBook.load(book_beside(out), model)
 
@@ -156,7 +156,7 @@ def measured(person: int, poses: str, model: Model, book: GestureBook, later: St
     book.add(NEW, GESTURES[NEW].pose_J[: len(JOINTS)].astype(np.float32))
     runs = replayed(model, lambda user: book, later, range(len(later.entries)))
     made = [
-        (one.name == NEW, event >= 0)
+        (one.name == NEW, bool(event >= 0))
         for run in runs
         for one, event in zip(run.matched.made, run.matched.event_M, strict=True)
     ]

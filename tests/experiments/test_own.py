@@ -11,7 +11,7 @@ from cpep.checkpoints.checkpoint import book_beside, load
 from cpep.config.presets import preset
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
-from cpep.experiments.own import LEFT_OUT, SETTINGS, never_made, train_own
+from cpep.experiments.own import LEFT_OUT, SETTINGS, forget_changed, never_made, train_own
 from cpep.experiments.own_pose import begin_with_shipped
 from cpep.experiments.rows import stage_run
 from cpep.hand.joints import JOINTS
@@ -83,10 +83,13 @@ def test_from_recordings_to_a_live_folder_with_a_report(tmp_path):
     assert len(without.unseen) == LEFT_OUT
     assert not {entry.user for entry in divided.entries} - {"ann~train", "ann~val", "ann~test"}
 
+    book.add("mine", np.zeros(6, np.float32))
+    book.save(out / "gestures.book")
     stages = {path: path.stat().st_mtime_ns for path in out.glob("fold*/seed0/*/stage.json")}
     train_own(raw, out, said.append, sizes="tiny", sets=FAST)
     assert len(stages) == 6
     assert stages == {path: path.stat().st_mtime_ns for path in out.glob("fold*/seed0/*/stage.json")}
+    assert set(GestureBook.load(book_beside(out), load(out)).names) == {*NAMES, "mine"}
     with pytest.raises(UserError, match="another run"):
         train_own(raw, out, said.append, sizes="tiny", sets=["align.optim.steps=5"])
 
@@ -122,6 +125,27 @@ def test_too_few_repetitions_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UserError, match="three times or more"):
         train_own(write(tmp_path / "raw", 6, 2, SIDECAR | POSE), tmp_path / "live", lambda _: None, sizes="tiny")
     assert not list((tmp_path / "live").glob("fold*"))
+
+
+def test_neither_labels_nor_a_pose_are_refused(tmp_path):
+    sidecar = {key: value for key, value in SIDECAR.items() if key != "label"}
+    with pytest.raises(UserError, match="nothing can be recognised; record with protocol gestures"):
+        train_own(write(tmp_path / "raw", 6, 4, sidecar), tmp_path / "live", lambda _: None, sizes="tiny")
+
+
+def test_what_was_made_of_other_recordings_is_forgotten_and_what_is_used_stays(tmp_path):
+    raw, out = write(tmp_path / "raw", 3, 3), tmp_path / "live"
+    prepare(raw, out / "store")
+    for name in ("fold0", "divided", "checkpoint"):
+        (out / name).mkdir()
+    said: list[str] = []
+    forget_changed(raw, out, said.append)
+    assert not said and (out / "fold0").exists()
+    write(tmp_path / "more", 3, 3)
+    for path in (tmp_path / "more").iterdir():
+        path.rename(raw / f"two{path.suffix}")
+    forget_changed(raw, out, said.append)
+    assert "all is trained anew" in said[0] and [path.name for path in out.iterdir()] == ["checkpoint"]
 
 
 def hand_task(tmp_path, config):

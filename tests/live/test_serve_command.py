@@ -97,7 +97,7 @@ def test_a_band_that_no_checkpoint_knows_is_enrolled(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     assert main(["serve", "--source", "sim[1-4]"]) == 0
     (page,) = seen
-    assert page.mapless and [panel.name for panel in page.panels] == ["Enrol", "Record"]
+    assert page.mapless and [panel.name for panel in page.panels] == ["Enrol", "Record", "Train"]
     assert page.live.session.known is None and page.live.source.endswith(": 4 channels at 2000 Hz")
     assert not (tmp_path / "my.book").exists() and not (tmp_path / "my_recordings").exists()
     Enrolment(Device(8, 500.0, "raw", "uV")).save(tmp_path / "my.enrol")

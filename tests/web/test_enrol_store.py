@@ -12,6 +12,7 @@ from cpep.types import UserError
 from cpep.web.build import Files, page_of
 from cpep.web.enrol_store import EnrolStore
 from cpep.web.frames import Live
+from cpep.web.record import Answers
 from tests.live.band import DEVICE, Wearer
 
 PLAN = Plan(repetitions=2, hold_s=1.0, ready_s=0.5, relax_s=0.1)
@@ -205,7 +206,7 @@ def page(tmp_path):
 
 
 def test_the_page_of_a_band_without_a_checkpoint(page):
-    assert [panel.name for panel in page.panels] == ["Enrol", "Record"] and page.mapless
+    assert [panel.name for panel in page.panels] == ["Enrol", "Record", "Train"] and page.mapless
     frame = page.live.frame(-1, -1.0)
     assert frame["known"] is False and frame["todo"] and frame["prompt"] is None and frame["name"] == ""
     assert page.live.source == "band: 4 channels at 500 Hz" and page.live.map()["known"] == []
@@ -215,6 +216,20 @@ def test_the_page_of_a_band_without_a_checkpoint(page):
     page.live.act("nonsense")
     page.live.act("stop")
     assert page.live.frame(-1, -1.0)["prompt"] is None
+
+
+def test_one_thing_is_asked_at_a_time(page):
+    recording, enrolling = page.live.prompters
+    recording.start(Answers("anna", "1", "left", "", "free"))
+    with pytest.raises(UserError, match="a recording goes on; stop it first"):
+        enrolling.start("fist")
+    enrolling.act("start")
+    assert enrolling.said == "a recording goes on; stop it first" and enrolling.prompt() is None
+    recording.stop()
+    enrolling.act("start")
+    assert enrolling.said == "" and enrolling.prompt().name == "rest"
+    with pytest.raises(UserError, match="an enrolment goes on"):
+        recording.start(Answers("anna", "1", "left", "", "free"))
 
 
 def test_a_wrist_that_is_bent_is_drawn_bent():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,22 @@ import numpy as np
 from cpep.checkpoints.checkpoint import BOOK, CHECKPOINT, load
 from cpep.config.presets import preset
 from cpep.config.schema import RunConfig
+from cpep.data.readers.folder import STORE_INDEX, find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
-from cpep.data.store.store import Store
+from cpep.data.store.prepare import stamp_of
+from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
 from cpep.experiments.own_live import Told, own_book, told_in
 from cpep.experiments.own_pose import begin_with_shipped
-from cpep.experiments.own_report import report_text
+from cpep.experiments.own_report import headline, report_text
 from cpep.experiments.own_time import minutes_of
 from cpep.experiments.pipeline import FoldTask, jobs_of
 from cpep.experiments.runs import Request, claim, prepared
-from cpep.runtime.files import atomic_path, write_text
+from cpep.live.book.book import GestureBook
+from cpep.runtime.files import atomic_path, parse_json, write_text
 from cpep.runtime.jobs import cores, run_all
 from cpep.types import UserError
 
@@ -94,10 +98,18 @@ class Own:
         return self.rows[0]
 
 
+def live_of(folder: Path) -> Path:
+    """Return where the model of a folder of recordings goes unless another place is asked for."""
+    place = folder.resolve()
+    return place.with_name(f"{place.name}.live")
+
+
 def train_own(
     folder: Path, out: Path, say: Callable[[str], None] = print, *, sizes: str = "small", sets: Sequence[str] = ()
-) -> Path:
+) -> str:
     """Train, evaluate and calibrate on one person's recordings; the same call goes on where it was stopped.
+
+    Where recordings came or changed since, all is trained anew; gestures that were added to the book stay in it.
 
     Args:
         folder: recordings in any layout that cpep reads, or a prepared store.
@@ -108,13 +120,14 @@ def train_own(
         sets: further settings, as ``field=value``.
 
     Returns:
-        ``out``.
+        what came out, in a sentence.
 
     Raises:
         UserError: there is too little to train on, or ``out`` holds another run.
     """
     config = preset(sizes, [*SETTINGS, *sets], "best")
     claim(Request(data=folder, out=out, config=config))
+    forget_changed(folder, out, say)
     own = divided(prepared(folder, out / "store", say), out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
@@ -125,13 +138,26 @@ def train_own(
     jobs = jobs_of(tasks, own.rows, scored)
     workers = min(cores() // config.threads or 1, len(jobs))
     say(f"this takes about {minutes_of(tasks, own.model, workers)} on this machine; stopped, it goes on from there")
-    run_all(jobs, workers, config.threads, note=lambda name: say(f"  done: {name}"))
-    told = put_live(own, tasks[0], out)
+    done = count(1)
+    run_all(jobs, workers, config.threads, note=lambda name: say(f"  step {next(done)} of {len(jobs)}: {name}"))
+    told = put_live(own, tasks[0], out, say)
     folds = [Fold.read(task.folder, task.fold, task.seed, own.rows if scored else ()) for task in tasks]
     text = report_text(own, folds, told, out)
     write_text(out / REPORT, text + "\n")
     say(text)
-    return out
+    return headline(told)
+
+
+def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
+    """Remove what a run made of recordings that changed since; checkpoint, book and report stay until the end."""
+    store = out / "store"
+    if is_store(folder) or not is_store(store):
+        return
+    if parse_json(store / STORE_INDEX).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
+        return
+    say(f"{folder} has other recordings than when it was trained on; all is trained anew")
+    for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def divided(store: Store, out: Path, config: RunConfig) -> Own:
@@ -147,6 +173,11 @@ def divided(store: Store, out: Path, config: RunConfig) -> Own:
         raise UserError(
             f"{store.path}: {len(often)} gestures were made three times or more in one session; make two or more "
             "gestures at least three times each: one repetition trains, one validates and one tests"
+        )
+    if not division.made and store.anchor_MJ is None:
+        raise UserError(
+            f"{store.path}: neither gestures are labelled nor is there a pose, so that nothing can be recognised; "
+            "record with protocol gestures or follow"
         )
     if not {"train", "val", "test"} <= parts and not {"train", "val", "later"} <= parts:
         raise UserError(f"{store.path}: too short to hold anything out; record some minutes")
@@ -206,15 +237,27 @@ def text_of(own: Own) -> str:
     return "\n".join(lines)
 
 
-def put_live(own: Own, task: FoldTask, out: Path) -> Told | None:
-    """Copy the trained checkpoint, make its book, and return what the live recogniser tells of what was held out."""
+def put_live(own: Own, task: FoldTask, out: Path, say: Callable[[str], None]) -> Told | None:
+    """Copy the trained checkpoint, make its book, and return what the live recogniser tells of what was held out.
+
+    Gestures of an earlier book that these recordings do not have, such as those added by pose, stay in the book.
+    """
     last = task.row(own.model).last
     assert last is not None
-    trained, place = task.at(last) / "checkpoint", out / CHECKPOINT
-    with atomic_path(place) as temporary:
+    trained, checkpoint = task.at(last) / "checkpoint", out / CHECKPOINT
+    with atomic_path(checkpoint) as temporary:
         shutil.copytree(trained, temporary)
-        shutil.rmtree(place, ignore_errors=True)
-    model = load(place)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    model = load(checkpoint)
     book = own_book(model, own.divided, own.live)
-    book.save(out / BOOK)
-    return told_in(model, book, own.divided, own.live) if book.names else None
+    told = told_in(model, book, own.divided, own.live) if book.names else None
+    place = out / BOOK
+    if place.exists():
+        try:
+            book.keep(GestureBook.load(place, model))
+        except UserError as error:
+            aside = place.with_name(f"before.{BOOK}")
+            place.replace(aside)
+            say(f"gestures of the book before this training are not in the new one, but in {aside}: {error}")
+    book.save(place)
+    return told

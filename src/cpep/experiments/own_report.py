@@ -47,6 +47,17 @@ def report_text(own: Own, folds: Sequence[Fold], told: Told | None, out: Path) -
     return "\n".join(lines)
 
 
+def headline(told: Told | None) -> str:
+    """Return what the live recogniser tells of what was held out, in a sentence."""
+    if told is None:
+        return "Nothing was held out that could test it"
+    return f"Of what was held out it told {told.right} of {told.made} gestures; {_wrong(told)}"
+
+
+def _wrong(told: Told) -> str:
+    return f"{told.told - told.right} of {told.told} events were wrong"
+
+
 def _figures(fold: Fold, asked: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     for protocol, gestures, words in asked:
         rows = [row for row in fold.rows if row["protocol"] == protocol and row["gestures"] == gestures]
@@ -70,8 +81,7 @@ def _live(told: Told | None) -> Iterator[str]:
     rest, calibration = told.events["false_events_per_minute_of_rest"]["mean"], told.events["calibration"]
     yield ""
     yield "As a live recogniser, on the same recordings:"
-    wrong = told.told - told.right
-    yield f"  {told.right} of {told.made} gestures were told; {wrong} of {told.told} events were wrong"
+    yield f"  {told.right} of {told.made} gestures were told; {_wrong(told)}"
     if rest is not None:
         yield f"  {rest:.1f} false events in a minute of rest"
     if calibration:

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType, TracebackType
@@ -134,6 +135,25 @@ def stopping() -> bool:
     return bool(_stop.is_set())
 
 
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Let a process that is started here be deaf to Ctrl-C until it calls ``hear_ctrl_c``."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_ctrl_c() -> None:
+    """End what ``deaf_to_ctrl_c`` began."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 class Pool:
     """Processes that leave no traceback at Ctrl-C and do not outlive this one; used in a ``with`` block.
 
@@ -160,13 +180,8 @@ class Pool:
 
         Else Ctrl-C would print a traceback of a worker that still imports its modules.
         """
-        if not hasattr(signal, "pthread_sigmask"):  # Windows
+        with deaf_to_ctrl_c():
             return self._pool.submit(_work, call, *arguments)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return self._pool.submit(_work, call, *arguments)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Pool:
         return self
@@ -209,9 +224,8 @@ def _begin_worker(stop: Any, interrupt: bool, begin: Callable[[], None] | None) 
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, _interrupt_call if interrupt else signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=follow_parent, daemon=True).start()
+    hear_ctrl_c()
     if begin:
         begin()
 
@@ -224,7 +238,8 @@ def _interrupt_call(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
+    """Wait for the parent process to end, and end this one then; for a thread of its own."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cpep.checkpoints.card import Card
+from cpep.experiments.own import live_of
 from cpep.live.enrol.enroller import Hand
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
@@ -22,6 +23,8 @@ from cpep.web.panels import Panel
 from cpep.web.record import RecordPanel
 from cpep.web.record_store import RecordStore
 from cpep.web.studio import Studio
+from cpep.web.train import TrainPanel
+from cpep.web.train_store import TrainStore
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,19 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
         UserError: the enrolment is damaged, of another band, or used by another program.
     """
     source, hand = session.source, maker if isinstance(maker := origin(opened), Hand) else None
-    enrolling = EnrolStore(session, files.enrolment, hand, plan)
+    enrolling = EnrolStore(session, files.enrolment, hand, plan, lambda: _recorded(recording))
     recording = RecordStore(session, files.recordings, opened, files.source, lambda: _busy(enrolling))
+    training = TrainStore(files.recordings, live_of(files.recordings), files.source, lambda: _recorded(recording))
     prompters = (recording, enrolling)
     live = Live(session, _described(session), source.device.emg_unit, _no_hand(session), prompters, TODO)
     panels = [
         Panel("Enrol", lambda: EnrolPanel(live, enrolling).show(), "Enrol gestures"),
         Panel("Record", lambda: RecordPanel(recording).show(), "Record"),
+        Panel("Train", lambda: TrainPanel(training).show(), "Train a model of your own"),
     ]
     if session.book is not None:
         panels.insert(0, _of_book(live, BookStore(session, files.book), session.book.model.card, hand))
-    return Page(live, panels, mapless=session.book is None, close=(recording.close, enrolling.close))
+    return Page(live, panels, mapless=session.book is None, close=(recording.close, training.close, enrolling.close))
 
 
 def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Panel:
@@ -80,6 +85,10 @@ def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Pan
 
 def _busy(enrolling: EnrolStore) -> str:
     return "an enrolment goes on; stop it, or let it end, before you record" if enrolling.running else ""
+
+
+def _recorded(recording: RecordStore) -> str:
+    return "a recording goes on; stop it first" if recording.seconds >= 0 else ""
 
 
 def _described(session: Session) -> str:

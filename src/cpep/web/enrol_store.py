@@ -32,16 +32,24 @@ class EnrolStore:
         path: of the enrolment's file; it goes on where it ended.
         hand: a simulated one, which follows the prompts; ``None`` where the hand is a real one.
         plan: which gestures, how often and how long; as usual unless it is given.
+        busy: says why nobody can be prompted now, or nothing.
 
     Raises:
         UserError: the file is damaged, of another band, or used by another program.
     """
 
-    def __init__(self, session: Session, path: Path, hand: Hand | None = None, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        hand: Hand | None = None,
+        plan: Plan | None = None,
+        busy: Callable[[], str] = lambda: "",
+    ) -> None:
         enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
         plan = plan or Plan()
         names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *plan.gestures)))
-        self.session, self._file = session, reserved(path)
+        self.session, self._busy, self._file = session, busy, reserved(path)
         self._enroller = Enroller(
             path,
             session.source.device,
@@ -132,8 +140,10 @@ class EnrolStore:
         """Ask for all that is missing, or for one gesture again.
 
         Raises:
-            UserError: there is no gesture of that name.
+            UserError: there is no gesture of that name, or a recording goes on, whose prompts are shown.
         """
+        if why := self._busy():
+            raise UserError(why)
         self._refused = ""
         self.session.join(NAME, self)  # again, if something such as a full disk ended it
         self._enroller.resume()

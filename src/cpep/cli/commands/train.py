@@ -27,7 +27,6 @@ def train(
 
     Example: `cpep train my_recordings && cpep serve my_recordings.live --source lsl:wristband`
     """
-    from cpep.experiments.own import train_own
+    from cpep.experiments.own import live_of, train_own
 
-    place = folder.resolve()
-    train_own(folder, out or place.with_name(f"{place.name}.live"), typer.echo, sizes=preset, sets=sets)
+    train_own(folder, out or live_of(folder), typer.echo, sizes=preset, sets=sets)

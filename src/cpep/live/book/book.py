@@ -110,6 +110,12 @@ class GestureBook:
         self.entries = tuple(entry for entry in self.entries if entry.name != name)
         self._settle()
 
+    def keep(self, other: GestureBook) -> None:
+        """Take in the gestures of another book of the same checkpoint whose names are not in this one."""
+        for entry in other.entries:
+            if entry.name not in self.names:
+                self._put(entry)
+
     def copy(self) -> GestureBook:
         """Return a book of the same entries that can be changed on its own."""
         return copy.copy(self)  # entries and arrays are replaced, never changed
