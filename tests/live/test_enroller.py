@@ -261,3 +261,19 @@ def test_only_a_judge_that_is_asked_to_adapts_to_what_it_hears(enrol):
         for x_F in other_NF:
             judge.judge(x_F)
         assert np.array_equal(judge.judge(x_NF[0])[0], before) != adapts
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_takes_of_a_band_that_sat_otherwise_are_left_out(enrol, monkeypatch, turned):
+    first = enrol()
+    follow(first, Wearer())
+    if turned:  # so that each looks as the other did
+        one, other = GAINS["fist"], GAINS["point"]
+        monkeypatch.setitem(GAINS, "fist", other)
+        monkeypatch.setitem(GAINS, "point", one)
+    second = enrol(again=True)
+    follow(second, Wearer(1))
+    assert len(second.enrolment.takes) == 12 and not first.enrolled.alone
+    assert second.enrolled.alone == turned
+    assert set(second.enrolled.examples.session_N.tolist()) == ({2} if turned else {1, 2})
+    assert min(one.share for one in second.advice) > 0.9

@@ -82,6 +82,8 @@ def _lead(source: Source, enroller: Enroller, recognise: bool, seconds: float) -
     with Keys() as keys:
         ended = _run(chunks, enroller, Screen(told(source), keys.there), keys)
     typer.echo(advice_table(enroller.advice))
+    if enroller.enrolled and enroller.enrolled.alone:
+        typer.echo("the band sits otherwise than before: what was made again is told by its new takes", err=True)
     enrolment = enroller.enrolment
     made = ", ".join(enrolment.names) or "nothing"
     typer.echo(f"{enroller.path} holds {len(enrolment.takes)} takes of {made}", err=True)

@@ -15,6 +15,9 @@ from cpep.types import FloatArray, UserError
 
 SMOOTH_S, HOLD_S, SWITCH_S = 0.2, 0.2, 0.5
 """Of ``Pace``: windows are shorter than those of a checkpoint, so that more of them are averaged."""
+LATER_ALONE = 0.1
+"""So much larger is the share of windows told right without earlier sessions where these do harm: the band sits in
+another way. Not chosen on people: no set at hand has two sessions of a person."""
 OF_REST, OF_GESTURES, BETWEEN = 0.95, 0.1, 0.3
 """The hand moves from this share of the way on from the loud windows of rest to the quiet ones of gestures."""
 
@@ -29,6 +32,8 @@ class Enrolled:
     Attributes:
         enrolment: what it was made of.
         read: the read-out.
+        examples: what it was fitted on.
+        alone: whether takes of a gesture are left out that was made again in a later session (``LATER_ALONE``).
         pace: of its recogniser; energies are those of its own takes.
 
     Raises:
@@ -44,8 +49,8 @@ class Enrolled:
             raise UserError(f"rest and a gesture are needed in one session, and {made} was made; enrol more of them")
         self.enrolment = enrolment
         examples = examples_of(enrolment)
-        self.read = ReadOut.fit(examples.x_NF, examples.name_N, examples.group_N)
-        self.pace, self.examples = pace_of(examples), examples
+        self.pace = pace_of(examples)
+        self.read, self.examples, self.alone = _of_wearings(examples)
         self._adapting = Adapting(self.read) if adapts else None
 
     @property
@@ -69,6 +74,20 @@ class Enrolled:
 
     def pose_at(self, nearest: int) -> None:
         """Return ``None``: nothing is known of poses."""
+
+
+def _of_wearings(examples: Examples) -> tuple[ReadOut, Examples, bool]:
+    """Return a read-out, what it was fitted on, and whether that is the last session of each gesture alone."""
+    whole = ReadOut.fit(examples.x_NF, examples.name_N, examples.group_N)
+    last = {name: examples.session_N[examples.name_N == name].max() for name in whole.names}
+    kept_N = examples.session_N == [last[name] for name in examples.name_N.tolist()]
+    if kept_N.all():
+        return whole, examples, False
+    later = Examples(**{name: value[kept_N] for name, value in vars(examples).items()})
+    read = ReadOut.fit(later.x_NF, later.name_N, later.group_N)
+    if read.checked is None or whole.checked is None or read.checked.accuracy < whole.checked.accuracy + LATER_ALONE:
+        return whole, examples, False
+    return read, later, True
 
 
 def pace_of(examples: Examples) -> Pace:
