@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,8 @@ def report_text(own: Own, folds: Sequence[Fold], told: Told | None, out: Path) -
     lines += _live(told)
     lines += ["", f"repetitions held out: {_counts(own)}"]
     lines += [f"left out: {text}" for text in _left_out(own)]
-    lines += ["", f"live: cpep serve {out} --source ...   or: cpep stream {out} --source ..."]
+    place = shlex.quote(str(out))
+    lines += ["", f"live: cpep serve {place} --source ...   or: cpep stream {place} --source ..."]
     if own.paired:
         lines.append("gestures can be added by their pose on the page, under Studio")
     return "\n".join(lines)
