@@ -82,6 +82,7 @@ def test_a_recording_comes_back_as_it_was(
         recording = replace(recording, anchor_rate=found.anchor_rate)
     same(found, recording)
     assert found.repairs[0] == Repair("lost samples", 3)
+    assert not any("though the file says" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("name", ["BAD_ACQ_SKIP", "boundary", "stage_start", "prompt/fist", "rest now"])

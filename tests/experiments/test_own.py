@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import cpep.experiments.own as own_module
+import cpep.experiments.runs as runs_module
 from cpep.checkpoints.checkpoint import book_beside, load
 from cpep.config.presets import preset
 from cpep.data.store.prepare import prepare
@@ -59,6 +60,7 @@ def write(folder, gestures, rounds, sidecar=SIDECAR):
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch):
     monkeypatch.setattr(own_module, "cores", lambda: 1)
+    monkeypatch.setattr(runs_module, "cores", lambda: 1)
 
 
 def test_from_recordings_to_a_live_folder_with_a_report(tmp_path):
@@ -104,7 +106,7 @@ def test_without_a_pose_what_can_be_done_is_done(tmp_path):
     assert all(len(entry.kept.emg_GTC) for entry in book.entries)
     text = (out / "report.txt").read_text()
     assert "alignment with poses, and gestures by pose: the recordings have no pose" in text
-    assert "a read-out on all training repetitions" in text and "Gesture studio" not in text
+    assert "a read-out on all training repetitions" in text and "under Studio" not in text
     assert any("there is no pose" in sentence for sentence in said)
     rows = read_json(out / "fold0" / "seed0" / "rows" / "emg_mae.json")["rows"]
     assert {user for row in rows for user in row["per_user"]} == {"ann~test"}
@@ -119,6 +121,23 @@ def test_poses_without_labels_give_a_model_to_add_gestures_to(tmp_path):
     book.add("flat", np.zeros(6, np.float32))
     assert book.names == ("flat",)
     assert "nothing can be scored" in (out / "report.txt").read_text()
+
+
+def test_recordings_without_a_pose_stand_beside_others(tmp_path):
+    unlabelled = {key: value for key, value in SIDECAR.items() if key != "label"} | POSE
+    raw = write(tmp_path / "raw", 3, 3)
+    for path in write(tmp_path / "followed", 6, 4, unlabelled).iterdir():
+        path.rename(raw / f"two{path.suffix}")
+    out, said = tmp_path / "live", []
+    train_own(raw, out, said.append, sizes="tiny", sets=FAST)
+    assert any("1 of 2 recordings have no pose" in sentence for sentence in said)
+    model = load(out)
+    book = GestureBook.load(book_beside(out), model)
+    assert model.card.kind == "cpep" and set(book.names) == {"rest", "fist", "ok", "point"}
+    assert not any(entry.shown for entry in book.entries)
+    assert all(len(entry.kept.emg_GTC) and not len(entry.kept.pose_GSJ) for entry in book.entries)
+    text = (out / "report.txt").read_text()
+    assert "no gesture has a label and a pose" in text and "under Studio" in text
 
 
 def test_too_few_repetitions_are_refused_before_anything_is_trained(tmp_path):

@@ -48,6 +48,8 @@ def test_from_nothing_to_recognised(out, capsys):
         for what in ("get ready", "hold")
     ]
     assert [line for line in err.splitlines() if line in prompts] == prompts
+    assert err.splitlines()[0].startswith("band:1: 4 channels of raw EMG at 500 Hz")
+    assert [line.split(":")[0] for line in err.splitlines() if "windows told right" in line] == ["fist", "point"]
     assert f"{out} holds 6 takes of rest, fist, point" in err
     assert err.splitlines()[-1] == f"now: cpep stream --source band:1 --enrolment {out}"
     stream = ["stream", "--source", "band:2", "--enrolment", str(out), "--json", "--seconds", "14"]

@@ -148,7 +148,7 @@ def test_what_is_done_to_a_source_is_told():
         ({"emg_rate": 200.0}, {}, "reads EMG up to 450 Hz; lab at 200 Hz holds only what is below 92 Hz.*489 Hz"),
         ({"emg_rate": 125.0}, {"emg_rate": 400.0}, "reads EMG up to 200 Hz; lab at 125 Hz"),
         ({"channels": 32}, {"channels": 16}, r"choose 16 of its 32 with lab\[1-16\]"),
-        ({"channels": 1}, {}, "take a checkpoint of 1 channels, or enrol gestures without one"),
+        ({"channels": 1}, {}, "take a checkpoint of 1 channel, or enrol gestures without one"),
         ({"emg_kind": "envelope", "highpass_hz": 0}, {}, "lab has .* envelope EMG.*; take a device that sends raw"),
         ({"emg_unit": "count"}, {}, "EMG in uV; lab has EMG in count"),
         ({"highpass_hz": 0}, {}, r"filtered before \(highpass 0\)"),

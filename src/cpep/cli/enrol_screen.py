@@ -50,6 +50,8 @@ class Screen:
         self.title, self.keys = title, keys
         self.console = Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False) if sys.stderr.isatty() else None
+        if self.live is None:
+            print(title, file=sys.stderr, flush=True)
         self._at, self._line, self._said = 0.0, "", ""
 
     def show(self, enroller: Enroller) -> None:

@@ -40,6 +40,8 @@ class Screen:
         self.title, self.keys = title, keys
         console = Console(stderr=True, highlight=False)
         self.live = Live(console=console, auto_refresh=False) if sys.stderr.isatty() else None
+        if self.live is None:
+            print(title, file=sys.stderr, flush=True)
         self._at, self._line, self._lost = 0.0, "", 0
         self._told: set[str] = set()
 

@@ -64,6 +64,11 @@ class Device:
         wanted = asked.of(self.conditioning)
         return replace(self, highpass_hz=wanted.highpass_hz, notch_hz=wanted.notch_hz)
 
+    def with_anchor_of(self, other: Device) -> Device:
+        """Return the device with the anchor of another one."""
+        names, unit, kind = other.anchor_names, other.anchor_unit, other.anchor_kind
+        return replace(self, anchor_names=names, anchor_unit=unit, anchor_kind=kind)
+
     @property
     def anchor(self) -> Anchor:
         """The anchor, which EMG is aligned to.

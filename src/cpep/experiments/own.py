@@ -22,7 +22,7 @@ from cpep.data.readers.folder import STORE_INDEX, find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
 from cpep.data.store.prepare import stamp_of
-from cpep.data.store.store import Store, is_store
+from cpep.data.store.store import Entry, Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
@@ -80,7 +80,8 @@ class Own:
     @property
     def paired(self) -> bool:
         """Whether there is an anchor, to which EMG can be aligned."""
-        return self.store.anchor_MJ is not None and bool(np.asarray(self.divided.valid_M).any())
+        parts = {entry.user.rpartition(MARK)[2] for entry in measured(self.divided)}
+        return self.store.anchor_MJ is not None and {"train", "val"} <= parts
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -128,7 +129,7 @@ def train_own(
     config = preset(sizes, [*SETTINGS, *sets], "best")
     claim(Request(data=folder, out=out, config=config))
     forget_changed(folder, out, say)
-    own = divided(prepared(folder, out / "store", say), out, config)
+    own = divided(prepared(folder, out / "store", say, mixed=True), out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
     shipped = own.paired and all([begin_with_shipped(task) for task in tasks])
@@ -186,12 +187,22 @@ def divided(store: Store, out: Path, config: RunConfig) -> Own:
     users = tuple(people["train"]), tuple(people["val"]), (*people["test"], *people["later"])
     seen = tuple(sorted(division.count("train")))
     live = Split(*users, seen, (), config.data.guard_s, by_column=True)
-    held = never_made([store.vocabulary[label] for label in sorted(often)])
+    held = never_made([store.vocabulary[label] for label in sorted(often) if label in posed(store)])
     unseen = tuple(label for label in seen if store.vocabulary[label] in held)
     rest = tuple(label for label in seen if label not in unseen)
     never = Split(*users, rest, unseen, config.data.guard_s, by_column=True) if unseen else None
     own = Own(store, made, division, live, never)
     return own if own.paired else Own(store, made, division, live, None)
+
+
+def measured(store: Store) -> list[Entry]:
+    """Return the recordings that have a valid anchor somewhere."""
+    return [entry for entry in store.entries if store.valid_M[entry.start : entry.start + entry.frames].any()]
+
+
+def posed(store: Store) -> set[int]:
+    """Return the labels that are made with a valid pose."""
+    return set(np.unique(store.label_M[store.valid_M]).tolist())
 
 
 def never_made(names: Sequence[str]) -> tuple[str, ...]:
@@ -228,7 +239,15 @@ def text_of(own: Own) -> str:
             "how well gestures that were never made are told by their pose"
         )
     elif own.paired:
-        lines.append(f"zero-shot is not scored: it takes {FEWEST_TO_LEAVE} gestures made three times each")
+        lines.append(
+            f"zero-shot is not scored: it takes {FEWEST_TO_LEAVE} gestures with a pose, made three times each"
+        )
+    bare = len(store.entries) - len(measured(store))
+    if own.paired and bare:
+        lines.append(
+            f"{bare} of {len(store.entries)} recordings have no pose: they train the EMG encoder alone, and what was "
+            "made in them only is told by its EMG"
+        )
     if not own.paired:
         lines.append(
             "there is no pose: the EMG encoder is pre-trained and reads gestures that were made; gestures cannot be "

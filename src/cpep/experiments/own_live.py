@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cpep.data.windows import Windows, list_windows
 from cpep.experiments.live import names_of, replayed, scores, window_scores
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import background_of, book_of, grid_s, kept_of
-from cpep.live.book.entries import REST
+from cpep.live.book.entries import REST, no_windows
 from cpep.live.store_stream import embed_streamed
 
 SHOWN = 200
@@ -43,7 +43,9 @@ class Told:
 
 
 def own_book(model: Model, store: Store, split: Split) -> GestureBook:
-    """Return the book of what a person made: by pose where there is a pose, else by EMG; calibrated on validation.
+    """Return the book of what a person made: each gesture by pose where it has one, else by EMG.
+
+    It is calibrated on validation windows with a pose, or on all where no recording has one.
 
     It is empty, but calibrated, where recordings have no labels.
 
@@ -53,15 +55,18 @@ def own_book(model: Model, store: Store, split: Split) -> GestureBook:
         split: of the training; its seen gestures come into the book.
     """
     windows = list_windows(store, model.card.window_s, grid_s(model))
-    trained = windows.select(np.isin(windows.users(store), split.users_train) & windows.valid_N)
+    trained = windows.select(np.isin(windows.users(store), split.users_train))
     names = [store.vocabulary[label] for label in split.seen if (trained.label_N == label).any()]
-    if model.spec.reads_anchor and names:
-        return book_of(model, store, names)
-    known = split.allowed(store, windows.select(windows.valid_N), "val")
-    book = GestureBook(model, background_of(model, store, known))
+    posed = set(trained.label_N[trained.valid_N].tolist()) if model.spec.reads_anchor else set()
+    if by_pose := [name for name in names if store.vocabulary.index(name) in posed]:
+        book = book_of(model, store, by_pose)
+    else:
+        usable = windows.select(windows.valid_N) if model.spec.reads_anchor else windows
+        known = split.allowed(store, usable, "val")
+        book = GestureBook(model, background_of(model, store, known))
     for name in (REST, *names) if names else ():
         mine = trained.select(trained.label_N == store.vocabulary.index(name))
-        if len(mine):
+        if len(mine) and name not in book.names:
             add_shown(book, store, name, mine)
     return book
 
@@ -70,7 +75,7 @@ def add_shown(book: GestureBook, store: Store, name: str, mine: Windows) -> None
     """Add a gesture to a book by EMG windows of a store."""
     some = mine.select(np.unique(np.linspace(0, len(mine) - 1, SHOWN).round().astype(int)))
     found = embed_streamed(book.model, store, some, grid_s(book.model))
-    book.add_emg(name, found, kept_of(book.model, store, some))
+    book.add_emg(name, found, replace(kept_of(book.model, store, some), pose_GSJ=no_windows()))
 
 
 def told_in(model: Model, book: GestureBook, store: Store, split: Split) -> Told | None:

@@ -38,14 +38,15 @@ def report_text(own: Own, folds: Sequence[Fold], told: Told | None, out: Path) -
     if own.never:
         held = " and ".join(names[label] for label in own.never.unseen)
         found += [f"  {line.strip()} ({held})" for line in _figures(folds[1], NEVER)]
-    lines += found or ["  nothing can be scored: no gesture has a label in what was held out"]
+    and_pose = " and a pose" if own.paired else ""
+    lines += found or [f"  nothing can be scored: no gesture has a label{and_pose} in what was held out"]
     lines += _live(told)
     lines += ["", f"repetitions held out: {_counts(own)}"]
     lines += [f"left out: {text}" for text in _left_out(own)]
     place = shlex.quote(str(out))
     lines += ["", f"live: cpep serve {place} --source ...   or: cpep stream {place} --source ..."]
     if own.paired:
-        lines.append("gestures can be added by their pose on the page, under Gesture studio")
+        lines.append("gestures can be added by their pose on the page, under Studio")
     return "\n".join(lines)
 
 

@@ -97,14 +97,17 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         write_json(note, {"asked": asked})
 
 
-def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
-    """Return a prepared store, or prepare the recordings of a folder at ``out``; over ranks, rank 0 prepares."""
+def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None, *, mixed: bool = False) -> Store:
+    """Return a prepared store, or prepare the recordings of a folder at ``out``; over ranks, rank 0 prepares.
+
+    ``mixed`` lets recordings without an anchor stand among others; see ``prepare``.
+    """
     if is_store(data):
         return open_store(data)
     if not is_store(out):
         say(f"preparing {data}")
     progress = progress_line("prepare", "files")
-    return distributed.main_rank_first(lambda: prepare(data, out, workers=cores(), progress=progress))
+    return distributed.main_rank_first(lambda: prepare(data, out, workers=cores(), mixed=mixed, progress=progress))
 
 
 def worked_seconds(out: Path, seconds: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpep.cli.commands.options import SourceOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def enrol(
     out: Annotated[Path, typer.Argument(help="File of the enrolment; one that is there is gone on with.")],
-    source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "sim",
+    source: SourceOption = "sim",
     gestures: Annotated[
         str, typer.Option(help="Names, separated by commas, any you like; rest is always among them.")
     ] = "",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpep.cli.commands.options import CalibrateOption
+from cpep.cli.commands.options import CalibrateOption, SourceOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -24,13 +24,7 @@ def stream(
     checkpoint: Annotated[
         Path | None, typer.Argument(help="Aligned checkpoint; without one the demo's, of simulated people.")
     ] = None,
-    source: Annotated[
-        str,
-        typer.Option(
-            help="Where EMG comes from: replay:PATH, sim, sim:SEED, lsl:NAME, lsl:type=EMG, brainflow:BOARD, or "
-            "brainflow:cyton,serial_port=/dev/ttyUSB0."
-        ),
-    ] = "sim",
+    source: SourceOption = "sim",
     book: Annotated[Path | None, typer.Option(help="Gesture book of the checkpoint; the demo's has one.")] = None,
     enrolment: Annotated[
         Path | None, typer.Option(help="Gestures that `cpep enrol` made; in place of checkpoint and book.")

@@ -52,6 +52,15 @@ DryRunOption = Annotated[
 GpusOption = Annotated[
     int | None, typer.Option("--gpus", help="GPUs that train a stage together, for --dry-run; 4 unless given.")
 ]
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        help="Where the EMG comes from: sim, sim:SEED, replay:PATH, lsl:NAME, lsl:type=EMG, brainflow:BOARD, "
+        "mindrove, myo, or your own FILE.py:CLASS. Brackets choose channels: lsl:NAME[1-8]. `cpep sources` lists "
+        "what is there.",
+    ),
+]
 CalibrateOption = Annotated[
     Path | None,
     typer.Option("--calibrate", help="Recording of this session, for a checkpoint that is not causal."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpep.cli.commands.options import SourceOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def record(
     folder: Annotated[
         Path, typer.Argument(help="EMG-BIDS data set that the recording is added to, or a new folder.")
     ],
-    source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "",
+    source: SourceOption = "",
     pose: Annotated[
         str,
         typer.Option(
@@ -156,10 +157,10 @@ def _lead(source: Source, taking: Taking, seconds: float) -> None:
 
     from cpep.cli.keys import Keys
     from cpep.cli.record_screen import Screen
-    from cpep.live.sources.device import described
+    from cpep.live.sources.fit import told
 
     with Keys() as keys:
-        screen = Screen(f"{source.name}: {described(source.device)}", keys.there)
+        screen = Screen(told(source), keys.there)
 
         def heard() -> None:
             screen.show(taking)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpep.cli.commands.options import CalibrateOption
+from cpep.cli.commands.options import CalibrateOption, SourceOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def serve(
             "(sim, 16 channels at 2000 Hz); else none, and gestures are enrolled."
         ),
     ] = None,
-    source: Annotated[str, typer.Option(help="Where the EMG comes from, as for `cpep stream`.")] = "sim",
+    source: SourceOption = "sim",
     book: Annotated[
         Path | None,
         typer.Option(

@@ -99,7 +99,8 @@ def read_recording(path: Path, *sidecars: Path) -> Recording | tuple[Recording, 
     marks = marks_of(events, samples, rate, settings, stage if like else "", said.ours.get("vocabulary", ()))
     spans = _kept(marks, samples)
     stated = said.ours.get("device", {}).get("emg_unit", "") or ("noise_sd" if like else told_unit(said.json))
-    emg_TC, unit, about = emg_of(edf, opened.emg, settings_unit(settings.unit, path) or stated)
+    wanted = settings_unit(settings.unit, path) or stated
+    emg_TC, unit, about = emg_of(edf, opened.emg, wanted, ours=bool(said.ours))
     whole = any(begin for begin, _ in spans)
     pose, other = pose_of(edf, opened.channels, rate, said.ours, emg2pose=like, whole=whole)
     if pose is None:

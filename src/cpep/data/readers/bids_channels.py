@@ -131,13 +131,16 @@ def emg_rate(edf: Edf, channels: Sequence[Channel], said: Mapping[str, Any]) -> 
     return float(stated)
 
 
-def emg_of(edf: Edf, channels: Sequence[Channel], unit: str) -> tuple[FloatArray, str, list[str]]:
+def emg_of(
+    edf: Edf, channels: Sequence[Channel], unit: str, *, ours: bool = False
+) -> tuple[FloatArray, str, list[str]]:
     """Return the EMG (T, C), float32, its unit, and what is odd about it.
 
     Args:
         edf: the file.
         channels: its EMG channels.
         unit: of the numbers as they stand in the file, whatever its header says; empty to go by the header.
+        ours: whether cpep wrote the file: it labels SD of noise as uV, as emg2pose's conversion does.
 
     Raises:
         UserError: the channels have units that do not fit each other, or numbers that the unit excludes.
@@ -154,8 +157,9 @@ def emg_of(edf: Edf, channels: Sequence[Channel], unit: str) -> tuple[FloatArray
     if unit == "noise_sd" and (rms := float(np.sqrt(np.square(emg_TC).mean()))) < WEAKEST_NOISE:
         raise UserError(f"{edf.path}: EMG in SD of its noise has an RMS of {rms:.2g}; its scale is another one")
     if unit:
-        other = [f"its numbers are in {unit}, though the file says {target}"] if target not in ("", unit) else []
-        return emg_TC, unit, [*notes, *other]
+        usual = ours and (unit, target) == ("noise_sd", "uV")
+        odd = target not in ("", unit) and not usual
+        return emg_TC, unit, [*notes, *([f"its numbers are in {unit}, though the file says {target}"] if odd else [])]
     if not target:
         notes.append("nothing says the unit of its EMG")
     notes += _conflicts(channels)

@@ -40,15 +40,22 @@ class StoreWriter:
         stamps: of all sources, in order; the journal of an earlier run counts as far as it agrees with them.
         asked: conditioning that is asked for; a journal under another one does not count.
         keep_skipped: whether recordings that an earlier run skipped stay skipped.
+        mixed: whether recordings without an anchor may stand among others; their anchor is invalid everywhere.
 
     Raises:
         UserError: the folder cannot be written.
     """
 
     def __init__(
-        self, partial: Path, stamps: list[Stamp], asked: Asked = NOTHING_ASKED, *, keep_skipped: bool
+        self,
+        partial: Path,
+        stamps: list[Stamp],
+        asked: Asked = NOTHING_ASKED,
+        *,
+        keep_skipped: bool,
+        mixed: bool = False,
     ) -> None:
-        self.partial, self.stamps, self.asked = partial, stamps, asdict(asked)
+        self.partial, self.stamps, self.asked, self.mixed = partial, stamps, asdict(asked), mixed
         self.entries: list[Entry] = []
         self.skipped: list[list[str]] = []
         self.vocabulary = ["rest"]
@@ -66,8 +73,8 @@ class StoreWriter:
             self._open(self.device)
             for name, array in self._arrays.items():
                 array.cut(self._rows(name, self.device))
-        else:  # processes that read may have placed something before the first line was written
-            for path in partial.glob("*.npy"):
+        for path in partial.glob("*.npy"):  # what processes that read placed before its line was written
+            if path.stem not in self._arrays:
                 os.truncate(path, 0)
 
     @property
@@ -85,17 +92,21 @@ class StoreWriter:
         stamp, first = self.stamps[self.done], parts[0]
         assert (first.start, first.power_start) == (self.frames, self.blocks), f"{stamp[0]} is in a wrong place"
         device = self.device or first.frames.device
-        if self.device is None:
-            self._open(device)
         for placed in parts:
-            if placed.frames.device != device:
+            mine = placed.frames.device
+            if self.mixed and not device.anchor_names:
+                device = device.with_anchor_of(mine)
+            bare = self.mixed and not mine.anchor_names
+            if (mine.with_anchor_of(device) if bare else mine) != device:
                 other = self.entries[0].name if self.entries else first.frames.name
-                raise UserError(_difference(placed.frames.name, placed.frames.device, other, device))
+                raise UserError(_difference(placed.frames.name, mine, other, device))
+        if self.device != device:
+            self._open(device)
         labels = dict.fromkeys(label for placed in parts for label in placed.frames.vocabulary)
         new = [label for label in labels if label not in self.vocabulary]
         vocabulary = [*self.vocabulary, *new]
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
-        known = {} if self.device else {"device": asdict(device)}
+        known = {} if self.device == device else {"device": asdict(device)}
         self._log({"source": stamp, **known, "labels": new, "entries": [asdict(entry) for entry in entries]})
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
@@ -143,6 +154,7 @@ class StoreWriter:
         if self.device is None:
             raise UserError(f"none of the {self.done} recordings is readable; the first: {self.skipped[0][1]}")
         for column, array in self._arrays.items():
+            array.cut(self._rows(column, self.device))  # zeros where the last recordings have no anchor
             array.write_header(self._rows(column, self.device))
         self.close()
         entries = [replace(entry, split=splits.get(entry.source, "")) for entry in self.entries]
@@ -197,10 +209,10 @@ class StoreWriter:
             "repetition": (np.int16, None),
             "power": (np.float32, device.channels),
         }
-        self._arrays = {
+        self._arrays |= {
             name: GrowingArray(self.partial / f"{name}.npy", np.dtype(dtype), columns)
             for name, (dtype, columns) in layout.items()
-            if columns != 0
+            if columns != 0 and name not in self._arrays
         }
 
     def _rows(self, name: str, device: Device) -> int:
@@ -242,7 +254,16 @@ def _difference(name: str, device: Device, first_name: str, first: Device) -> st
     """Say in a sentence how two devices differ."""
     differing = [field.name for field in fields(Device) if getattr(device, field.name) != getattr(first, field.name)]
     what = differing[0]
+    mine, others = (_short(getattr(one, what)) for one in (device, first))
     return (
-        f"{name} comes from another device than {first_name}: {what} {getattr(device, what)} instead of "
-        f"{getattr(first, what)}; prepare them in separate folders"
+        f"{name} comes from another device than {first_name}: {what} {mine} instead of {others}; prepare them in "
+        "separate folders"
     )
+
+
+def _short(value: Any) -> str:
+    """Return a field as text; of names, the first and their number."""
+    if not isinstance(value, tuple):
+        return str(value)
+    more = f" and {len(value) - 2} more" if len(value) > 2 else ""
+    return (", ".join(map(str, value[:2])) or "none") + more

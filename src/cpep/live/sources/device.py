@@ -14,14 +14,21 @@ def in_the_sender(measured_rate: float) -> str:
     return "correct the rate in the program that sends them"
 
 
+def channels(number: int) -> str:
+    """Return a number of channels in words: ``1 channel``, ``8 channels``."""
+    return f"{number} channel{'' if number == 1 else 's'}"
+
+
 def described(device: Device) -> str:
     """Return what EMG a device delivers, in words.
 
     >>> described(Device(8, 200.0, "raw", "uV"))
     '8 channels of raw EMG at 200 Hz in uV'
+    >>> described(Device(1, 200.0, "raw", ""))
+    '1 channel of raw EMG at 200 Hz'
     """
     unit = f" in {device.emg_unit}" if device.emg_unit else ""
-    return f"{device.channels} channels of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"
+    return f"{channels(device.channels)} of {device.emg_kind} EMG at {device.emg_rate:g} Hz{unit}"
 
 
 def refuse_other_pace(

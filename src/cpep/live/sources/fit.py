@@ -11,7 +11,7 @@ import numpy as np
 from cpep.checkpoints.card import refuse_other_unit
 from cpep.data.recording import Device
 from cpep.live.signals import Chunk, Source
-from cpep.live.sources.device import described
+from cpep.live.sources.device import channels, described
 from cpep.live.sources.pace import Pace, refuse_narrow
 from cpep.signal.rate import same_rate
 from cpep.signal.units import factor
@@ -134,6 +134,6 @@ def _instead(source: Source, device: Device) -> str:
     if opened.device.channels > device.channels:
         return f"choose {device.channels} of its {opened.device.channels} with {opened.name}[1-{device.channels}]"
     return (
-        f"take a checkpoint of {mine.channels} channels, or enrol gestures without one, which any band can do "
+        f"take a checkpoint of {channels(mine.channels)}, or enrol gestures without one, which any band can do "
         "(cpep enrol)"
     )
