@@ -119,7 +119,7 @@ def test_what_is_missing_is_said(monkeypatch, model, tmp_path):
         ("camera,side=both", "side both; write right or left"),
         ("camera,colour=red", "camera has no option colour; it has side, model, mirrored"),
         ("camera,mirrored=", "'mirrored=' is no option"),
-        ("kinect", "write .*lsl:NAME.* or camera"),
+        ("kinect", "write .*lsl:NAME.*camera"),
         ("lsl", "write .*lsl:NAME"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from cpep.data.recording import Device
 from cpep.evaluate.enrol_features import enrol_features, window_samples
-from cpep.live.enrol.stream import FeatureStream
+from cpep.live.enrol.stream import FeatureStream, energies_at
 from cpep.live.signals import Chunk
 from cpep.signal.conditioning import conditioned
 from cpep.types import UserError
@@ -83,3 +83,10 @@ def test_a_channel_that_dies_hides_no_movement_and_makes_none():
         np.median([step.energy for step in steps if at + 500 < step.sample <= at + 1000]) for at in (0, 1000, 2000)
     )
     assert dead == pytest.approx(alive, abs=0.1) and moving == pytest.approx(alive + np.log(4), abs=0.1)
+
+
+def test_channels_that_are_quiet_beside_strong_ones_count():
+    level_C = np.array([0.0024, 0.0024, 0.003, 0.01, 0.1, 0.5, 0.8, 0.9])
+    emg_TC = np.tile(level_C, (100, 1)).astype(np.float32)
+    (energy,) = energies_at(emg_TC, np.array([100]), 100.0)
+    assert energy == pytest.approx(np.log(level_C).mean(), abs=1e-5)

@@ -8,13 +8,13 @@ from cpep.data.recording import Device
 from cpep.evaluate.enrol_features import enrol_features, window_samples
 from cpep.live.runs import ENERGY_S, HOP_S, Runs
 from cpep.live.signals import StreamStep
-from cpep.signal.quality import FLAT
 from cpep.types import FloatArray, IntArray
 
 SILENT = 1e-30
 """Mean square, in any unit, below which a channel is silent."""
-USUAL = 0.75
-"""The usual channel is louder than this share of them: half of them may be dead."""
+DEAD, USUAL = 1e-3, 0.75
+"""A channel has no signal below this share of the usual one, which is louder than so many of them. Envelopes, and the
+noise of a channel at rest beside strong muscles, go down to some thousandths."""
 
 
 class FeatureStream(Runs):
@@ -71,5 +71,5 @@ def energies_at(emg_TC: FloatArray, end_N: IntArray, rate: float) -> FloatArray:
     square_NC = np.square(parts_NTC, dtype=np.float64).mean(axis=1)
     log_NC = 0.5 * np.log(np.maximum(square_NC, SILENT))
     usual_N1 = np.quantile(log_NC, USUAL, axis=1)[:, None]
-    alive_NC = log_NC >= usual_N1 + np.log(FLAT)
+    alive_NC = log_NC >= usual_N1 + np.log(DEAD)
     return np.asarray(np.where(alive_NC, log_NC, 0).sum(axis=1) / alive_NC.sum(axis=1))
