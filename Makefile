@@ -38,7 +38,7 @@ test: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m "browser and not slow"
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev

@@ -135,6 +135,7 @@ def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):  # n
     ):
         assert page.locator(".card", has_text="fist").locator(".dots").inner_text().count("●") == 1
         page.get_by_role("button", name="Go on").click()
+        page.locator(".prompt .name").wait_for()
         seen = wear(page, band, lambda: page.locator(".prompt").is_hidden(), 240)
         assert ["hold", "rest"] not in seen and seen[0][1] == "fist"
         page.locator(".card.good").nth(len(gestures)).wait_for()
