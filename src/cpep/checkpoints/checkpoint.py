@@ -270,7 +270,7 @@ def load(path: str | Path) -> Model:
 
     Args:
         path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
-            ``hf://organisation/name@revision`` (docs/sharing.md).
+            ``hf://organisation/name@revision`` (docs/how-to/sharing.md).
 
     Raises:
         UserError: there is no checkpoint, it has another format, or files are damaged; see also ``hub.fetch``.
