@@ -14,6 +14,7 @@ from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
+from cpep.live.demo import demo_paths
 from cpep.types import UserError
 from tests.synthetic import write_db1
 
