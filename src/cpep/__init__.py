@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 from cpep.runtime.lazy import exported
 from cpep.version import __version__ as __version__
 
-PUBLIC = ("cpep", "cpep.data", "cpep.evaluate", "cpep.hand", "cpep.live", "cpep.plugins", "cpep.simulate")
+PUBLIC = (
+    "cpep",
+    "cpep.data",
+    "cpep.evaluate",
+    "cpep.hand",
+    "cpep.live",
+    "cpep.plugins",
+    "cpep.simulate",
+    "cpep.sklearn",
+)
 """The public modules."""
 
 if TYPE_CHECKING:
