@@ -270,7 +270,7 @@ def load(path: str | Path, *, revision: str | None = None) -> Model:
 
     Args:
         path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
-            ``hf://organisation/name@revision`` (docs/sharing.md).
+            ``hf://organisation/name@revision`` (docs/how-to/sharing.md).
         revision: of an address, in place of ``@revision``.
 
     Raises:
