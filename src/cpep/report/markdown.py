@@ -1,4 +1,4 @@
-"""Tables of results as Markdown, for pages such as docs/results.md: accuracies with intervals over people."""
+"""Tables of results as Markdown, for pages such as docs/results/tables.md: accuracies with intervals over people."""
 
 from __future__ import annotations
 

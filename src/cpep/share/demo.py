@@ -25,7 +25,7 @@ RESULTS = "results.json"
 OPENING = "import cpep\nfrom cpep.share.demo import demo_paths\n\nmodel = cpep.load(demo_paths()[0])"
 NOTE = (
     "It comes with cpep, in half precision; the results are of the weights before rounding. What the live recogniser "
-    "makes of it, with its book of gestures, is in docs/live_reference.md of cpep."
+    "makes of it, with its book of gestures, is in docs/results/live.md of cpep."
 )
 
 
