@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cpep.checkpoints.card import Card, refuse_other_unit
 from cpep.checkpoints.inputs import offset_in, recording_in, standard_in, tensor_in, windows_in
+from cpep.checkpoints.on_hub import OnHub
 from cpep.checkpoints.registry import MODELS
 from cpep.data.dataset import WindowDataset
 from cpep.data.frontend import Frontend
@@ -24,7 +25,7 @@ from cpep.types import FloatArray, UserError
 WEIGHT_DECAY = 0.05
 
 
-class Model(nn.Module):
+class Model(OnHub, nn.Module):
     """A checkpoint in use: front end, network, and the card.
 
     It is called as any PyTorch module, ``model(emg_BCT, standard)``, and gradients reach what requires them. Methods

@@ -42,9 +42,8 @@ def pose_windows(card: Card, pose: Any, name: str) -> FloatArray:
     anchor, frames = card.device.anchor, round(card.window_s * card.frame_rate)
     pose_XJ = floats_in(pose, name)
     if pose_XJ.ndim not in (1, 2, 3) or pose_XJ.shape[-1] != len(anchor.names):
-        raise UserError(
-            f"{name}: an array of shape {pose_XJ.shape}; this checkpoint takes {len(anchor.names)} {anchor.kind.columns}"
-        )
+        takes = f"this checkpoint takes {len(anchor.names)} {anchor.kind.columns}"
+        raise UserError(f"{name}: an array of shape {pose_XJ.shape}; {takes}")
     if not np.isfinite(pose_XJ).all():
         raise UserError(f"{name}: a value is not finite; leave out frames that are NaN or infinite")
     if pose_XJ.ndim == 1:
