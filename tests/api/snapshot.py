@@ -1,4 +1,4 @@
-"""The public names with their signatures, as text. ``python -m tests.api.snapshot`` writes ``tests/api/public.txt``.
+"""The public names with their signatures, as text. `make public` writes ``tests/api/public.txt``.
 
 A difference in that file is a change of the public API: it belongs into CHANGELOG.md and, where users have to change
 their code, into the next version's number (CONTRIBUTING.md).
