@@ -1,3 +1,3 @@
-"""The version of cpep, which checkpoints and reports name."""
+"""The version of cpep, which checkpoints, reports and the package itself name."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
