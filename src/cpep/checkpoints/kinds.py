@@ -98,6 +98,13 @@ class AlignedSpec(ModelSpec[Cpep]):
         """Return L2-normalised embeddings of EMG."""
         return net.embed_emg(signal_BNF)
 
+    def unfreeze(self, net: Cpep) -> None:
+        """Let gradients change the EMG encoder, the queries and the projection, and not where poses are."""
+        net.freeze_emg = False
+        for part in (net.emg, net.former, net.projection):
+            if part is not None:
+                part.requires_grad_(True)
+
     def anchor_encoder(self, net: Cpep) -> Encoder:
         """Return the encoder of the anchor."""
         return net.anchor

@@ -1,7 +1,8 @@
 """Recordings in, windows out.
 
-A folder of recordings becomes a store (``prepare``), a store is opened (``open_store``), people and gestures are
-held out (``make_splits``), and windows are listed (``list_windows``).
+A folder of recordings becomes a store (``prepare``), and so do arrays (``from_arrays``). A store is opened
+(``open_store``), people and gestures are held out (``make_splits``), and windows are listed (``list_windows``), or
+given to PyTorch (``WindowDataset``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from cpep.runtime.lazy import exported
 
 if TYPE_CHECKING:
     from cpep.data.anchor import Anchor as Anchor
+    from cpep.data.arrays import from_arrays as from_arrays
+    from cpep.data.dataset import WindowDataset as WindowDataset
     from cpep.data.inspect import Inspection as Inspection
     from cpep.data.inspect import inspect_folder as inspect_folder
     from cpep.data.readers.folder import find_recordings as find_recordings
@@ -32,6 +35,8 @@ else:
         __name__,
         {
             "cpep.data.anchor": "Anchor",
+            "cpep.data.arrays": "from_arrays",
+            "cpep.data.dataset": "WindowDataset",
             "cpep.data.inspect": "Inspection inspect_folder",
             "cpep.data.readers.folder": "find_recordings",
             "cpep.data.recording": "Device Recording Repair",

@@ -76,7 +76,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """Memory-mapped recordings of one device; nothing is read until it is used.
+    """Memory-mapped recordings of one device; nothing is read until it is used. A pickle of it holds its path.
 
     Attributes:
         path: the folder of the store.
@@ -107,6 +107,10 @@ class Store:
     power_KC: FloatArray
     power_block_s: float
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place of the store alone: another process maps its arrays anew."""
+        return open_store, (self.path.resolve(),)
 
     @cached_property
     def users(self) -> tuple[str, ...]:
