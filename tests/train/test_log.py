@@ -104,7 +104,7 @@ def test_a_run_and_a_resumed_one_have_the_same_log_but_for_seconds(tmp_path):
 def test_the_log_opens_in_a_spreadsheet(tmp_path):
     log = Log(tmp_path, 0)
     log.add(5, 0.123456789, 1e-7, 0.001, kept=True)
-    (row,) = csv.DictReader((tmp_path / NAME).open())
+    (row,) = csv.DictReader((tmp_path / NAME).read_text().splitlines())
     assert list(row) == HEAD.strip().split(",")
     assert (row["step"], row["training_loss"], row["validation_loss"], row["kept"]) == ("5", "0.123457", "1e-07", "1")
     Log(tmp_path, 0)  # another run from its beginning

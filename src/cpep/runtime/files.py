@@ -152,12 +152,8 @@ class ProgressLine:
 
     def narrow(self, text: str) -> str:
         """Return a line that fits the terminal, since one that is wrapped cannot be rewritten."""
-        columns = shutil.get_terminal_size().columns
-        return (
-            text
-            if len(text) < columns
-            else " ".join(text.split()).replace(self.title, f"  {self.title}")[: columns - 1]
-        )
+        room = shutil.get_terminal_size().columns - 1
+        return text if len(text) <= room else f"  {' '.join(text.split())}"[:room]
 
     def text(self, done: int, total: int, elapsed: float) -> str:
         """Return the line."""

@@ -1,7 +1,7 @@
 """Files of TensorBoard, written without it: numbers over steps.
 
 A file is a row of records: length, checksum, content, checksum (TensorFlow, ``core/lib/io/record_writer.h``). Each
-content is an ``Event`` in the wire format of protocol buffers (``core/util/event.proto``, ``core/framework/summary.proto``).
+content is an ``Event`` in the wire format of protocol buffers (``event.proto`` and ``summary.proto`` of TensorFlow).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The log of a stage: one row for each validation, as CSV for spreadsheets and as events for TensorBoard.
 
-Both lie beside the checkpoint and grow while the stage trains. A stage that goes on keeps the rows up to the step from
-which it goes on.
+Both lie beside the checkpoint and grow while the stage trains. A stage that goes on from a step keeps the rows up to
+that step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Row:
         training_loss: mean over the steps since the last row.
         validation_loss: of the weights as they are now.
         learning_rate: of the last step.
-        kept: 1 where these weights took the place of those that were kept before, else 0. The last 1 is the checkpoint.
+        kept: 1 where these weights took the place of those kept before, else 0; the last 1 is the checkpoint.
     """
 
     step: int

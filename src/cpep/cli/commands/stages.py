@@ -50,9 +50,7 @@ def _tell(checkpoint: Path) -> None:
     from cpep.train.log import NAME
 
     found, log = read_json(checkpoint.with_name("stage.json")), checkpoint.with_name(NAME)
-    typer.echo(
-        f"validation: {found['validation']:.4g}, of step {found['kept_step']} of {found['steps']}, which is kept"
-    )
+    typer.echo(f"kept: step {found['kept_step']} of {found['steps']}, validation {found['validation']:.4g}")
     if log.is_file():
         typer.echo(f"log: {log} (or: tensorboard --logdir {checkpoint.parent})")
     typer.echo(f"checkpoint: {checkpoint}")
