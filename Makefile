@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo live docs linkcheck test test-browser golden bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test test-browser golden public bench bench-live live-demo format clean
 
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
@@ -52,6 +52,10 @@ test-browser: $(VENV)/.dev
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.train.regenerate_golden
+
+# after a deliberate change of the public API
+public: $(VENV)/.dev
+	$(BIN)/python -m tests.api.snapshot
 
 # speed, as ratios against references in the same run: runs/bench/bench.json
 bench: $(VENV)/.dev
