@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo live docs linkcheck test test-browser golden public bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test test-browser golden public wheel bench bench-live live-demo format clean
 
 # said where commands of cpep come next: they are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
@@ -21,11 +21,7 @@ live: $(VENV)/.web
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
 LIVE := runs/live-demo
-live-# said where commands of cpep come next: they are in the environment that make built
-TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
-
-demo: $(VENV)/.cpep
-	$(TELL)
+live-demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate $(LIVE)/cohort --users 100 --minutes 4 --seed 2 --rest 4
 	$(BIN)/cpep reproduce --data $(LIVE)/cohort --out $(LIVE)/run --models cpep,pose \
 		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \
@@ -65,6 +61,13 @@ golden: $(VENV)/.dev
 # after a deliberate change of the public API
 public: $(VENV)/.dev
 	$(BIN)/python -m tests.api.snapshot
+
+# wheel and source distribution in dist/, installed alone in a new environment that makes a tour; CPEP_PYTHONS, CPEP_TORCH
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	CPEP_TORCH="$(TORCH)" $(BIN)/python -m pytest -m slow tests/packaging
 
 # speed, as ratios against references in the same run: runs/bench/bench.json
 bench: $(VENV)/.dev

@@ -24,7 +24,6 @@ TOUR = [
     "cpep simulate cohort --users 6 --minutes 1 --seed 0",
     "cpep reproduce --data cohort --out run --preset tiny --models cpep",
     "cpep table run --markdown",
-    "cpep data describe --help",
 ]
 CODE = """
 from pathlib import Path
@@ -33,7 +32,6 @@ model = cpep.load()
 print(model.encode_emg(np.random.default_rng(0).standard_normal((2, 16, 2000))).shape)
 print(cpep.results("run").groupby(["model", "protocol", "gestures"])["value"].mean())
 print(len(cpep.live.GestureBook.load(Path(cpep.__file__).parent / "live/shipped/demo.book", model).names))
-from cpep.live.record.protocol import builtin_names
 """
 
 pytestmark = pytest.mark.slow
@@ -74,8 +72,7 @@ def test_the_source_distribution_holds_tests_and_pages(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as file:
         held = {name.partition("/")[2] for name in file.getnames()}
-    wanted = {name for folder in ("src", "tests", "docs", "benchmarks") for name in tracked(ROOT / folder)}
-    assert wanted and {f"{folder}/{name}" for folder in ("src", "tests", "docs") for name in tracked(ROOT / folder)} <= held
+    assert {f"{folder}/{name}" for folder in ("src", "tests", "docs") for name in tracked(ROOT / folder)} <= held
     assert {"README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "NOTICE"} <= held
 
 
@@ -89,6 +86,6 @@ def test_it_installs_alone_and_makes_the_tour(dist, tmp_path, python):
     run(*pip, str(wheel), cwd=tmp_path)
     run(str(folder / "python"), "-m", "pip", "check", cwd=tmp_path)
     said = [run(str(folder / command.split()[0]), *command.split()[1:], cwd=tmp_path) for command in TOUR]
-    assert said[0].strip() == f"cpep {cpep.__version__}" and "zero-shot" in said[4]
+    assert said[0].startswith(f"cpep {cpep.__version__}, torch ") and "zero-shot" in said[4]
     shape, *_, gestures = run(str(folder / "python"), "-c", CODE, cwd=tmp_path).strip().splitlines()
     assert shape == "torch.Size([2, 128])" and int(gestures) > 5
