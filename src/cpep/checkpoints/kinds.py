@@ -10,6 +10,7 @@ from torch import Tensor
 from cpep.checkpoints.card import Card, encoder_arguments
 from cpep.checkpoints.registry import MODELS, ModelSpec, Parts
 from cpep.config.ranges import divisor
+from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.data.frontend import Frontend
 from cpep.data.store.store import Store
@@ -37,6 +38,11 @@ ALIGNMENT = (
 
 class EmgEncoderSpec(ModelSpec[Encoder]):
     """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The model itself and, where the table has such a row, the model adapted to each person."""
+        return tuple(name for name in (self.name, f"{self.name}/adapted") if name == self.name or name in ROWS)
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
         """Return the arguments of front end and encoder."""
