@@ -4,19 +4,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo live test test-browser golden bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test test-browser golden public bench bench-live live-demo format clean
+
+# said where commands of cpep come next: they are in the environment that make built
+TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
 
 demo: $(VENV)/.cpep
+	$(TELL)
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
 	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
 # the live page on the simulator, with the checkpoint that the repository ships
 live: $(VENV)/.web
+	$(TELL)
 	$(BIN)/cpep serve --book runs/live/my.book --enrolment runs/live/my.enrol --recordings runs/live/recordings
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
 LIVE := runs/live-demo
-live-demo: $(VENV)/.cpep
+live-# said where commands of cpep come next: they are in the environment that make built
+TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
+
+demo: $(VENV)/.cpep
+	$(TELL)
 	$(BIN)/cpep simulate $(LIVE)/cohort --users 100 --minutes 4 --seed 2 --rest 4
 	$(BIN)/cpep reproduce --data $(LIVE)/cohort --out $(LIVE)/run --models cpep,pose \
 		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \
@@ -25,6 +34,15 @@ live-demo: $(VENV)/.cpep
 	$(BIN)/python -m cpep.share.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo \
 		$(LIVE)/run/results.json
 	@echo "$(LIVE)/demo is what src/cpep/live/shipped holds"
+
+# the documentation: build/docs/index.html. The tutorials are run; those that did not change keep their pictures
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
+# links that lead to other sites; needs the internet
+linkcheck: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees -D plot_gallery=0 docs build/linkcheck
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -43,6 +61,10 @@ test-browser: $(VENV)/.dev
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.train.regenerate_golden
+
+# after a deliberate change of the public API
+public: $(VENV)/.dev
+	$(BIN)/python -m tests.api.snapshot
 
 # speed, as ratios against references in the same run: runs/bench/bench.json
 bench: $(VENV)/.dev
@@ -72,4 +94,4 @@ $(VENV)/.dev: $(VENV)/.cpep
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist docs/gallery src/*.egg-info

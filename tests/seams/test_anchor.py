@@ -17,6 +17,7 @@ import torch
 
 import cpep
 from cpep.checkpoints.embed import embed_emg
+from cpep.checkpoints.modelcard import model_card
 from cpep.cli.main import main
 from cpep.data.anchor import ANCHORS
 from cpep.data.licences import Terms
@@ -25,7 +26,6 @@ from cpep.data.store.store import open_store
 from cpep.data.windows import AnchorReader, list_windows
 from cpep.hand.joints import JOINTS
 from cpep.live.book.book import GestureBook
-from cpep.share.modelcard import model_card
 from cpep.simulate import Variability
 from cpep.simulate.gestures import VOCABULARY
 from cpep.simulate.kinematics import make_trajectory
@@ -71,7 +71,7 @@ def hands():
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("experiments.pipeline", "experiments.runs", "experiments.single", "runtime.jobs"):
+    for module in ("experiments.pipeline", "experiments.runs", "runtime.jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 
