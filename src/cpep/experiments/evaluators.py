@@ -12,7 +12,7 @@ from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.data.windows import Windows
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
-from cpep.evaluate.pose_error import PoseError, pose_error
+from cpep.evaluate.pose_errors import PoseError, pose_error
 from cpep.evaluate.projection import Map, maps_of
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed

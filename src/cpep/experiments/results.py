@@ -9,8 +9,7 @@ from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.experiments.compare import comparisons, summaries
 from cpep.experiments.fold import Fold
-
-SCHEMA = 1
+from cpep.report.names import SCHEMA
 
 
 def results_of(

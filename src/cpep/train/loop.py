@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cpep.config.schema import OptimConfig
+from cpep.models.parameters import by_shape
 from cpep.runtime import distributed
 from cpep.runtime.files import atomic_path
 from cpep.train.rng import seed_step
@@ -43,11 +44,11 @@ def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) 
     The scalars are the logarithm of the temperature and the bias of a sigmoid loss. The temperature must move from
     0.02 to its optimum within a few hundred steps; at the rate of the matrices it would hardly move.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors, scalars = by_shape(model)
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "rate": 1.0},
-        {"params": [p for p in trained if p.ndim == 1], "weight_decay": 0.0, "rate": 1.0},
-        {"params": [p for p in trained if p.ndim == 0], "weight_decay": 0.0, "rate": scalar_rate},
+        {"params": matrices, "weight_decay": weight_decay, "rate": 1.0},
+        {"params": vectors, "weight_decay": 0.0, "rate": 1.0},
+        {"params": scalars, "weight_decay": 0.0, "rate": scalar_rate},
     ]
 
 

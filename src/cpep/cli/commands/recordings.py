@@ -34,10 +34,11 @@ def simulate(
     from cpep import simulate as simulator
     from cpep.runtime.files import progress_line
     from cpep.runtime.jobs import cores
+    from cpep.simulate.properties import table_text
 
     if check:
         table = simulator.check(seed=seed, progress=progress_line("check", "sessions"))
-        typer.echo(simulator.table_text(table))
+        typer.echo(table_text(table))
         if not all(row.ok for row in table):
             raise UserError("a property of the simulator is outside its tolerance (marked above)")
         return
