@@ -6,17 +6,26 @@ TORCH ?= torch==2.13.0
 
 .PHONY: demo live docs linkcheck test test-browser golden public bench bench-live live-demo format clean
 
+# said where commands of cpep come next: they are in the environment that make built
+TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
+
 demo: $(VENV)/.cpep
+	$(TELL)
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
 	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
 # the live page on the simulator, with the checkpoint that the repository ships
 live: $(VENV)/.web
+	$(TELL)
 	$(BIN)/cpep serve --book runs/live/my.book --enrolment runs/live/my.enrol --recordings runs/live/recordings
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
 LIVE := runs/live-demo
-live-demo: $(VENV)/.cpep
+live-# said where commands of cpep come next: they are in the environment that make built
+TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
+
+demo: $(VENV)/.cpep
+	$(TELL)
 	$(BIN)/cpep simulate $(LIVE)/cohort --users 100 --minutes 4 --seed 2 --rest 4
 	$(BIN)/cpep reproduce --data $(LIVE)/cohort --out $(LIVE)/run --models cpep,pose \
 		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \

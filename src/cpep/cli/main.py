@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -33,8 +33,11 @@ from cpep.cli.commands import (
     train,
 )
 from cpep.cli.commands.options import TOGETHER
+from cpep.cli.out import Command
 from cpep.runtime import distributed
+from cpep.runtime.jobs import wait_asleep
 from cpep.types import UserError, refuse_interpolation
+from cpep.version import version_text
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
@@ -109,9 +112,29 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     if isinstance(_command, typer.Typer):
+        for _one in _command.registered_commands:
+            _one.cls = Command
         app.add_typer(_command, name=_name, cls=Group)
     else:
-        app.command(_name)(_command)
+        app.command(_name, cls=Command)(_command)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_text())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of cpep, torch and Python.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options of all commands."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -180,6 +203,7 @@ def _complain(sentence: str) -> int:
 
 def run() -> None:
     """Entry point of the ``cpep`` script."""
+    wait_asleep()
     status = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C: the workers are ending already
     sys.exit(status)
