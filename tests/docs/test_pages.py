@@ -99,6 +99,19 @@ def test_every_tutorial_has_its_place():
     assert {path.name for path in (DOCS / "tutorials").glob("plot_*.py")} <= set(order)
 
 
+def test_a_tutorial_that_takes_too_long_ends_the_build(monkeypatch):
+    pytest.importorskip("sphinx_gallery")
+    tutorials = extension("tutorials")
+    monkeypatch.setattr(tutorials, "CORE_S", 0.05)
+    try:
+        with pytest.raises(TimeoutError, match=r"plot_x\.py took too long"):
+            tutorials.limit({}, "plot_x.py", "before")
+            while True:
+                pass
+    finally:
+        tutorials.limit({}, "plot_x.py", "after")
+
+
 def test_tutorials_import_public_names_alone():
     for path in (DOCS / "tutorials").glob("plot_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

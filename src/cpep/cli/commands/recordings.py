@@ -13,8 +13,7 @@ from cpep.cli.commands.options import SeedOption
 from cpep.types import UserError
 
 data_app = typer.Typer(
-    help="Look at recordings and prepare them for training.\n\n"
-    "Example: `cpep data inspect data/ninapro_db1`",
+    help="Look at recordings and prepare them for training.\n\nExample: `cpep data inspect data/ninapro_db1`",
 )
 data_app.command("download")(download)
 
