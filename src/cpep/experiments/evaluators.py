@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor, embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
+from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.data.windows import Windows
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
-from cpep.evaluate.plane import map_of
 from cpep.evaluate.pose_errors import PoseError, pose_error
+from cpep.evaluate.projection import Map, maps_of
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.protocol import SplitData, mean_parts
@@ -25,8 +24,6 @@ from cpep.types import EmbeddingSet, FloatArray, Normalisation, Progress, no_pro
 
 PAIRS = 6000
 """A linear map from EMG to pose is fitted on about this many windows, and fewer than twice as many."""
-MAP_POINTS = 500
-"""Largest number of EMG windows, and of poses, in the map of embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +58,12 @@ class Evaluation:
     Attributes:
         outcomes: answers under every protocol.
         errors: errors of predicted poses.
-        points: EMG and pose embeddings in two dimensions with gesture names.
+        maps: embeddings of EMG and of poses in a plane, for each set of gestures.
     """
 
     outcomes: list[Outcome]
     errors: list[PoseError] = field(default_factory=list)
-    points: dict[str, list[list[Any]]] = field(default_factory=dict)
+    maps: list[Map] = field(default_factory=list)
 
 
 Evaluator = Callable[[SplitData, Subject], Evaluation]
@@ -99,24 +96,33 @@ def features(data: SplitData, subject: Subject) -> Evaluation:
 def encoder(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate an EMG encoder without a pose encoder: its vectors are [CLS] and the mean token."""
     model = subject.model
-    pooled = data.of_session(model, lambda windows: pooled_emg(model, data.store, windows).x_ND)
+
+    def vectors(windows: Windows) -> FloatArray:
+        return pooled_emg(model, data.store, windows).x_ND
+
+    if data.config.adapt:
+        windows, causal = needed(data), model.emg_frontend.normalisation == "causal"
+        return Evaluation(Adaptation(data, windows, data.of_session(model, vectors, windows), causal).labelled())
+    pooled = data.of_session(model, vectors)
     return Evaluation(data.outcomes(vectors=pooled, emg=pooled))
 
 
 def aligned(data: SplitData, subject: Subject) -> Evaluation:
-    """Evaluate an aligned model: its embeddings of EMG, and of poses."""
+    """Evaluate an aligned model: its embeddings of EMG and, where the recordings have an anchor, of poses."""
     if data.config.adapt:
         return Evaluation(adapted(data, subject))
     model = subject.model
-    points = map_points(data, model) if subject.name == "cpep" else {}
     emg = embed_emg(model, data.store, data.windows, subject.progress)
 
     def vectors(windows: Windows) -> FloatArray:
         return (emg if windows is data.windows else embed_emg(model, data.store, windows)).averaged().x_ND
 
     of_session = data.of_session(model, vectors)
-    outcomes = data.outcomes(vectors=of_session, emg=of_session, query=emg, gallery=data.pose(model))
-    return Evaluation(outcomes, points=points)
+    if data.store.anchor_MJ is None:
+        return Evaluation(data.outcomes(vectors=of_session, emg=of_session))
+    pose = data.pose(model)
+    outcomes = data.outcomes(vectors=of_session, emg=of_session, query=emg, gallery=pose)
+    return Evaluation(outcomes, maps=mapped(data, emg.averaged(), pose) if subject.name == "cpep" else [])
 
 
 def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
@@ -129,12 +135,14 @@ def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
 
     causal = model.emg_frontend.normalisation == "causal"
     adaptation = Adaptation(data, windows, data.of_session(model, vectors, windows), causal)
-    return [*adaptation.labelled(), *adaptation.zero_shot(emg, data.pose(model))]
+    zero_shot = adaptation.zero_shot(emg, data.pose(model)) if data.store.anchor_MJ is not None else []
+    return [*adaptation.labelled(), *zero_shot]
 
 
 def regression(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate a model that predicts poses: the features of its decoder, zero-shot by predicted poses, and errors.
 
+    Where the recordings have no anchor, the features alone are evaluated.
     For zero-shot, a pose is ``POSE_PARTS`` mean poses at the times that the model predicts, each joint standardised
     by training people. Predicted and measured poses are compared by cosine, as for every other row.
     """
@@ -142,6 +150,8 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
     net, anchor = model.net, data.store.device.anchor
     assert isinstance(net, PoseRegressor)
     probed = data.of_session(model, lambda windows: embed_emg(model, data.store, windows, subject.progress).x_ND)
+    if data.store.anchor_MJ is None:
+        return Evaluation(data.outcomes(vectors=probed, emg=probed))
     tested, trainers = data.of_role("test"), data.of_role("train")
     predicted_NSJ = predict_pose(model, data.store, tested)
     measured_NSJ, gallery_NSJ = (measured_pose(data.store, own, net.times_S) for own in (tested, trainers))
@@ -205,15 +215,11 @@ def linear_to_pose(
     return Evaluation(data.outcomes(query=query, gallery=gallery))
 
 
-def map_points(data: SplitData, model: Model) -> dict[str, list[list[Any]]]:
-    """Return the places in one plane of some poses of the gallery and some EMG windows of test people."""
-    rng = np.random.default_rng(data.seed)
-    tested, gallery = (
-        own.select(rng.permutation(len(own))[:MAP_POINTS]) for own in (data.of_role("test"), data.of_role("train"))
-    )
-    emg, pose = embed_emg(model, data.store, tested).averaged(), embed_anchor(model, data.store, gallery)
-    sets = tuple(data.gestures.values())
-    return map_of(emg, pose, sets, data.store.vocabulary, data.config.neighbours, data.seed)
+def mapped(data: SplitData, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Map]:
+    """Return the maps of test people's EMG and training people's poses: those that zero-shot compares."""
+    tested = emg.select(np.isin(emg.user_N, data.split.users("test")))
+    trainers = pose.select(np.isin(pose.user_N, data.split.users("train")))
+    return maps_of(tested, trainers, data.gestures, data.store.vocabulary, data.seed)
 
 
 _EVALUATORS: dict[str, Evaluator] = {
