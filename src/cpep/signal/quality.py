@@ -16,7 +16,8 @@ CLIPPED = 0.01
 """A channel is clipped if more than this share of its samples lies at an end where they pile up."""
 
 HUM = 0.5
-"""A channel hums where powerline frequencies hold more than this share of its power."""
+"""A channel hums where powerline frequencies hold more than this share of its power, and more than the usual channel
+has without hum: a hand at rest has little EMG, and hum that is as small as that does no harm."""
 
 NOISY = 20.0
 """A channel is noisy with more than this many times the usual channel's SD; one muscle at work has less."""
@@ -53,7 +54,7 @@ def quality(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[str, ...]:
             marks.append("flat")
         elif clipped_C[c] > CLIPPED:
             marks.append("clipped")
-        elif hum_C[c] > HUM:
+        elif hum_C[c] > HUM and whole_C[c] * np.sqrt(hum_C[c]) > usual:
             marks.append("hum")
         else:
             marks.append("noisy" if spread_C[c] > NOISY * usual else "")
