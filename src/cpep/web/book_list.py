@@ -51,7 +51,6 @@ class BookList:
                         icon_button("close", f"Remove {name}", partial(self._remove, name))
         if self._lit:
             ui.run_javascript("document.querySelector('.book .lit')?.scrollIntoView({block: 'nearest'})")
-            self._lit = ""  # once
 
     def light(self, name: str) -> None:
         """Build the entries anew; scroll to one of them, and light it up."""
@@ -76,6 +75,7 @@ class BookList:
         try:
             await run.io_bound(self.book_store.remove, name)
             self.say(f"{name} is no longer in the book")
+            self._lit = ""
         except UserError as error:
             self.say(str(error))
         self.entries.refresh()

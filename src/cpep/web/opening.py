@@ -27,7 +27,7 @@ class Wanted:
     Attributes:
         checkpoint: an aligned one; ``None`` for the shipped one, where it knows the band.
         book: of the checkpoint's gestures.
-        asked: whether a checkpoint is needed, since its book was named.
+        asked: whether a checkpoint is needed at the start, since its book was named.
         enrolment: of the person's gestures.
         recordings: folder of the data set.
         calibrate: recording of this session, for a checkpoint that is not causal.
@@ -64,18 +64,20 @@ def open_session(wanted: Wanted, text: str, beside: bool = False) -> Opened:
     Args:
         wanted: files and checkpoint.
         text: the source, as the user wrote it.
-        beside: whether gestures of another band than the enrolment's go into a file beside it; else they are refused.
+        beside: whether another band takes the place of the one that the files were named for: then its gestures may
+            go into a file beside the enrolment, and the shipped checkpoint is left out where it does not fit.
 
     Raises:
         UserError: there is no such source, or something does not fit it; the source is closed then.
     """
     source = open_source(text)
     try:
-        model = _model(wanted.checkpoint, source.device, wanted.asked or wanted.calibrate is not None)
+        asked = not beside and (wanted.asked or wanted.calibrate is not None)
+        model = _model(wanted.checkpoint, source.device, asked)
         known, standard = None, None
         if model is not None:
             known = GestureBook.load(_book_at(wanted.book, model), model)
-            if wanted.calibrate:
+            if wanted.calibrate is not None:
                 standard = model.calibrate(emg_of_person(wanted.calibrate, model.card.device).T)
         enrolment = _beside(wanted.enrolment, source.device) if beside else wanted.enrolment
         session = Session(_as_enrolled(source, enrolment), known, standard)

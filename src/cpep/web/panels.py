@@ -51,6 +51,6 @@ def panels(some: Sequence[Panel]) -> None:
 def _body(one: Panel) -> Element:
     body = ui.element("div").classes("panel").props(f'role=tabpanel aria-label="{one.label}"')
     with body:
-        ui.html(f"<h2>{one.label}</h2>", sanitize=False)
+        ui.html(one.label, sanitize=False, tag="h2")
         one.show()
     return body

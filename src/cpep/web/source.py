@@ -63,7 +63,9 @@ class SourcePanel:
                 self.text = ui.input("Another source").props(f'dense outlined maxlength={LONGEST} autocomplete="off"')
                 self.text.classes("written").on("keydown.enter", self._written)
                 button("Take it", self._written, main=True)
-            ui.label(f"You can write {', '.join(form for form in forms() if not form.startswith(FILES))}.").classes("hint")
+            ui.label(f"You can write {', '.join(form for form in forms() if not form.startswith(FILES))}.").classes(
+                "hint"
+            )
             ui.label(
                 "A recording or a source of your own is a file. It is taken on the command line: "
                 "cpep serve --source replay:PATH, or cpep serve --source FILE.py:CLASS."

@@ -17,6 +17,11 @@ pytestmark = pytest.mark.browser
 OUTLINE = (
     "getComputedStyle(document.activeElement.closest('.q-field__control') ?? document.activeElement).outlineStyle"
 )
+INSIDE = """(() => {
+  const entry = document.querySelector(".book li.lit").getBoundingClientRect();
+  const list = document.querySelector(".book ul").getBoundingClientRect();
+  return list.top - 1 <= entry.top && entry.bottom <= list.bottom + 1;
+})()"""
 COUNT = """new Promise((done) => {
   let frames = 0;
   const start = performance.now();
@@ -56,6 +61,7 @@ def test_everything_moves(page):
     before = name.inner_text()
     page.wait_for_function("(before) => document.querySelector('.state .name').textContent !== before", arg=before)
     assert page.locator(".meter").get_attribute("aria-valuenow") == "93"
+    assert page.get_by_text("made: fist → recognised: point; fist so far: 3 of 4 right").count() == 1
     assert "Channel 2: no signal" in page.locator(".emg .advice").text_content()
 
 
@@ -74,10 +80,15 @@ def test_a_gesture_made_with_sliders_is_recognised_kept_and_removed(page, server
     slider = page.get_by_role("slider", name="index knuckle")
     box = slider.bounding_box()
     page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    shown = page.locator(".slider", has=slider).locator(".value")
+    assert shown.inner_text() == f"{slider.input_value()}°"  # a number without brackets
     page.get_by_label("Name").fill("hook")
     page.get_by_role("button", name="Add to the book").click()
     page.get_by_text("hook is in the book").wait_for()
     assert "hook" in entries(page)
+    lit = page.locator(".book li.lit")
+    assert lit.inner_text().startswith("hook") and page.get_by_label("Name").input_value() == ""
+    assert page.evaluate(INSIDE)
     page.locator(".state .name", has_text="hook").wait_for()
     assert FakeBook.load(server.book).pose_of("hook")[5] > 1.2
     page.reload()
@@ -100,6 +111,13 @@ def test_what_cannot_be_told_apart_and_what_has_no_name_is_said(page):
     page.get_by_role("button", name="Pose the hand as fist").click()
     page.get_by_role("button", name="Add to the book").click()
     page.get_by_text("give the gesture a name").wait_for()
+    page.get_by_role("button", name="Add to the book").click()
+    page.get_by_text("working").wait_for(state="hidden")  # the same sentence once more
+    page.get_by_text("give the gesture a name").wait_for()
+    page.get_by_label("Name").fill("fist")
+    page.get_by_role("button", name="Add to the book").click()
+    page.get_by_text("there is a gesture fist already").wait_for()
+    assert page.get_by_label("Name").input_value() == "fist"
     page.get_by_label("Name").fill("fist again")
     page.get_by_role("button", name="Add to the book").click()
     page.get_by_text("fist again is in the book, but cannot be told from fist").wait_for()
@@ -155,8 +173,9 @@ def test_a_pose_is_taken_from_a_recording(page, server, tmp_path):
 
 
 def test_the_simulated_hand_can_be_told(page):
+    page.get_by_role("button", name="Pose the hand as fist").click()
     page.get_by_role("button", name="Let the simulated hand make it").click()
-    page.get_by_text("the simulated hand makes it").wait_for()
+    page.get_by_text("the simulated hand makes fist").wait_for()
 
 
 def test_the_keyboard_alone_adds_a_gesture(page, server):
@@ -192,6 +211,10 @@ def test_shortcuts(page):
     page.get_by_role("dialog", name="Help").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog", name="Help").wait_for(state="hidden")
+    for what in ("What the percentage is of", "What the EMG shows", "What the map shows", "Help (?)"):
+        page.get_by_role("button", name=what).click()
+        page.get_by_role("dialog", name="Help").get_by_text("Noise SD is the unit").wait_for()
+        page.keyboard.press("Escape")
     page.keyboard.press("p")
     page.wait_for_timeout(300)
     still = picture(page, ".emg canvas")

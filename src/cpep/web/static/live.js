@@ -94,7 +94,7 @@ export default {
         <p v-if="unit === 'noise SD'"><strong>Noise SD</strong> is the unit of this EMG: 1 is the standard deviation of what
           the electrode measures when the muscle is at rest. A line that reaches 20 is twenty times as large as that noise.</p>
         <p><strong>Hum</strong> marks a channel of which more than half of the power is at 50 or 60 Hz, the frequency of the
-          mains, and more than the noise of the usual channel. Its electrode has poor contact: press it on, and go away from
+          mains, and louder than twice the usual channel. Its electrode has poor contact: press it on, and go away from
           chargers. <strong>Flat</strong>: no signal. <strong>Loose</strong>: much
           noisier than the other channels. <strong>Clipped</strong>: beyond what the band can measure.
           <strong>Offset</strong>: a constant part, which is taken out.</p>
