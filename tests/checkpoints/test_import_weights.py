@@ -20,12 +20,12 @@ from cpep.data.store.prepare import prepare
 from cpep.experiments.single import split_for
 from cpep.types import UNKNOWN, UserError
 
-DOCS = Path(__file__).parents[2] / "docs" / "baselines.md"
+DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "baselines.md"
 
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("experiments.pipeline", "experiments.single", "runtime.jobs"):
+    for module in ("experiments.pipeline", "runtime.jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 

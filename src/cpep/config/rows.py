@@ -22,7 +22,7 @@ class Row:
     """One row of the table.
 
     Attributes:
-        name: as docs/results.md has it; a variant has the name of its model before a slash.
+        name: as docs/results/tables.md has it; a variant has the name of its model before a slash.
         words: what the row is, for readers of tables.
         changes: settings in which the row differs from its run, written as for ``--set``; or a function that returns
             them, given the settings of the run and the costs of stages.
@@ -230,7 +230,10 @@ for row in (
         for name, words, stage, changes in SYSTEMS
     ),
     Row(
-        CONTROL, "poses dealt to EMG at random: zero-shot must be at chance", ("align.shuffled=true",), role="control"
+        CONTROL,
+        "CPEP trained with poses paired at random: its zero-shot knows no gesture",
+        ("align.shuffled=true",),
+        role="control",
     ),
     *(Row(f"cpep/{name}", words, changes, group="objectives") for name, words, changes in OBJECTIVES),
     *(Row(f"cpep/{name}", words, changes, group="ablations") for name, words, changes in ABLATIONS),

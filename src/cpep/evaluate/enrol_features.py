@@ -1,7 +1,7 @@
 """Features of short windows, from which a person's own gestures are told: small, and free of any scale.
 
-They were chosen on development people of a Myo armband and of NinaPro DB1 (docs/enrolment.md). No statistic of
-a session enters: a window alone gives its features, so that what is enrolled stays what it was.
+They were chosen on development people of a Myo armband and of NinaPro DB1 (docs/results/enrolment.md). No statistic
+of a session enters: a window alone gives its features, so that what is enrolled stays what it was.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from cpep.data.recording import Device
-from cpep.types import FloatArray
+from cpep.types import FloatArray, UserError
 
 WINDOW_S = 0.3
 """Length of a window."""
@@ -39,7 +39,7 @@ def enrol_features(emg_NTC: FloatArray, device: Device) -> FloatArray:
         is too low for four bands, and 2 C of envelopes.
 
     Raises:
-        ValueError: windows are not finite.
+        ValueError: windows are not finite, or too short.
     """
     if not np.isfinite(emg_NTC).all():
         raise ValueError("EMG windows are not finite")
@@ -49,6 +49,25 @@ def enrol_features(emg_NTC: FloatArray, device: Device) -> FloatArray:
     starts = range(0, max(windows, 1), block)  # no windows give no rows, of the right width
     parts = [of_block(emg_NTC[at : at + block].astype(np.float64), device.emg_rate) for at in starts]
     return np.concatenate(parts).astype(np.float32)
+
+
+def enrol_feature_names(samples: int, device: Device) -> list[str]:
+    """Return the names of the columns of ``enrol_features``, such as ``log_cov_ch0_ch1``.
+
+    A band is named by its first and last line of the spectrum in Hz.
+
+    Args:
+        samples: of a window.
+        device: what the windows were recorded with.
+    """
+    channels = [f"ch{channel}" for channel in range(device.channels)]
+    if device.emg_kind == "envelope":
+        return [f"{value}_{channel}" for value in ("root_mean", "log_share") for channel in channels]
+    line_hz = device.emg_rate / samples
+    spans = [(first * line_hz, (stop - 1) * line_hz) for first, stop in _bands(samples, device.emg_rate)]
+    powers = [f"log_power_{low:.4g}_{high:.4g}hz_{channel}" for low, high in spans for channel in channels]
+    pairs = zip(*np.triu_indices(device.channels), strict=True)
+    return powers + [f"log_cov_{channels[row]}_{channels[column]}" for row, column in pairs]
 
 
 def window_samples(device: Device) -> int:
@@ -64,12 +83,28 @@ def _band_powers(emg_NTC: FloatArray, rate: float) -> FloatArray:
     """Return the log power (N, bands x C) of each channel in each band that holds a line of the spectrum."""
     samples = emg_NTC.shape[1]
     power_NLC = np.abs(np.fft.rfft(emg_NTC * np.hanning(samples)[:, None], axis=1)) ** 2
+    bands = [power_NLC[:, first:stop].mean(axis=1) for first, stop in _bands(samples, rate)]
+    return np.log(np.concatenate(bands, axis=1) + _SILENT)
+
+
+def _bands(samples: int, rate: float) -> list[tuple[int, int]]:
+    """Return the first line of the spectrum of each band, and the one after its last.
+
+    Raises:
+        UserError: windows are so short that no line lies in a band.
+    """
     top_hz = min(BAND_HZ[1], rate / 2)
     edge_B = np.geomspace(min(BAND_HZ[0], top_hz / 2), top_hz, BANDS + 1)
-    line_B = np.unique(np.searchsorted(np.fft.rfftfreq(samples, 1 / rate), edge_B * (1 - 1e-9)))
+    hertz_L = np.fft.rfftfreq(samples, 1 / rate)
+    line_B = np.searchsorted(hertz_L, edge_B * (1 - 1e-9))
     line_B[-1] += rate / 2 <= BAND_HZ[1]  # the last band holds half the rate itself
-    bands = [power_NLC[:, first:stop].mean(axis=1) for first, stop in pairwise(line_B)]
-    return np.log(np.concatenate(bands, axis=1) + _SILENT)
+    spans = list(pairwise(np.unique(np.minimum(line_B, len(hertz_L))).tolist()))
+    if not spans:
+        raise UserError(
+            f"windows of {samples} samples at {rate:g} samples per second are too short for features: no frequency "
+            f"of their spectrum lies between {edge_B[0]:g} and {edge_B[-1]:g} Hz"
+        )
+    return spans
 
 
 def _log_covariance(emg_NTC: FloatArray) -> FloatArray:

@@ -57,6 +57,21 @@ def classical_features(emg_NTC: FloatArray, rate: float, kind: EmgKind) -> Float
     return x_NF
 
 
+def classical_feature_names(channels: int, kind: EmgKind) -> list[str]:
+    """Return the names of the columns of ``classical_features``, such as ``log_rms_ch0`` or ``log_cov_ch0_ch1``."""
+    quarters = [str(part + 1) for part in range(PARTS)]
+    if kind == "raw":
+        of_channel = [
+            *("log_rms", *(f"log_rms_part{part}" for part in quarters), "log_length", "zero_crossings_hz"),
+            *("slope_changes_hz", "mean_hz", "sd_hz", "median_hz", "sd_log_envelope"),
+        ]
+    else:
+        of_channel = ["log_mean", *(f"mean_root_part{part}" for part in quarters), "sd_root"]
+    pairs = zip(*np.triu_indices(channels), strict=True)
+    single = [f"{value}_ch{channel}" for value in of_channel for channel in range(channels)]
+    return single + [f"log_cov_ch{row}_ch{column}" for row, column in pairs]
+
+
 def _raw(emg_NTC: FloatArray, rate: float) -> FloatArray:
     centred_NTC = emg_NTC - emg_NTC.mean(1, keepdims=True)
     slope_NTC = np.diff(centred_NTC, axis=1)

@@ -10,9 +10,30 @@ K time courses that span all potentials.
 
 from __future__ import annotations
 
-from cpep.simulate.cohort import simulate_cohort
-from cpep.simulate.plan import Cohort
-from cpep.simulate.properties import Property, check, table_text
-from cpep.simulate.variability import Variability
+from typing import TYPE_CHECKING
 
-__all__ = ["Cohort", "Property", "Variability", "check", "simulate_cohort", "table_text"]
+from cpep.runtime.lazy import exported
+
+if TYPE_CHECKING:
+    from cpep.simulate.cohort import simulate_cohort as simulate_cohort
+    from cpep.simulate.gestures import GESTURES as GESTURES
+    from cpep.simulate.gestures import SEEN as SEEN
+    from cpep.simulate.gestures import UNSEEN as UNSEEN
+    from cpep.simulate.gestures import VOCABULARY as VOCABULARY
+    from cpep.simulate.gestures import Gesture as Gesture
+    from cpep.simulate.gestures import hand as hand
+    from cpep.simulate.plan import Cohort as Cohort
+    from cpep.simulate.properties import Property as Property
+    from cpep.simulate.properties import check as check
+    from cpep.simulate.variability import Variability as Variability
+else:
+    __all__, __getattr__, __dir__ = exported(
+        __name__,
+        {
+            "cpep.simulate.cohort": "simulate_cohort",
+            "cpep.simulate.gestures": "GESTURES Gesture SEEN UNSEEN VOCABULARY hand",
+            "cpep.simulate.plan": "Cohort",
+            "cpep.simulate.properties": "Property check",
+            "cpep.simulate.variability": "Variability",
+        },
+    )

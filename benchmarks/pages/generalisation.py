@@ -1,0 +1,129 @@
+"""Print the table of docs/results/generalisation.md and draw its figure, from the runs that are given.
+
+    .venv/bin/python benchmarks/pages/generalisation.py runs/set1 runs/set2 runs/set3
+
+A person's figure is the mean over runs, one of each set of unseen gestures, with seed 0; the table has the mean over
+people and its 95 % interval (bootstrap over people).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.report.table import number
+
+PANELS = (
+    ("linear probe, seen", "linear_probe", "seen", 0.125),
+    ("linear probe, unseen", "linear_probe", "unseen", 0.25),
+    ("one repetition shown, all 12", "few_shot_rep", "all", 1 / 12),
+    ("zero-shot, seen", "zero_shot", "seen", 0.125),
+    ("zero-shot, unseen", "zero_shot", "unseen", 0.25),
+    ("zero-shot among all 12, unseen", "zero_shot_all", "unseen", 1 / 12),
+)
+STEPS = (
+    (("features", "features"), ("features/lda", "LDA"), ("features/adapted", "adapted")),
+    (("cpep", "cpep"), ("cpep/adapted", "adapted")),
+)
+ROWS = ("cpep", "cpep/adapted", "features", "features/lda", "features/adapted", "ridge")
+WIDTH, HEIGHT, LEFT, TOP, STEP = 400, 268, 42, 34, 62
+STYLE = """
+svg { background: #fff; font: 11px system-ui, sans-serif; fill: #333 }
+.grid { stroke: #ddd } .chance { stroke: #999; stroke-dasharray: 3 3 }
+.person { fill: none; stroke-width: 1; opacity: .35 } .mean { fill: none; stroke-width: 3 }
+.s0 { stroke: #b3541e } .s1 { stroke: #1e6fb3 } .title { font-weight: 600; font-size: 12px }
+.faint { fill: #888 } .value { font-weight: 600; stroke: #fff; stroke-width: 3; paint-order: stroke }
+.end { text-anchor: end } .middle { text-anchor: middle }
+"""
+
+
+def by_person(runs: list[dict[str, Any]], model: str, protocol: str, gestures: str) -> dict[str, float]:
+    """Return every person's balanced accuracy with seed 0, mean over runs."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for row in run["rows"]:
+            if (row["model"], row["protocol"], row["gestures"], row["seed"]) == (model, protocol, gestures, 0):
+                for user, value in row["per_user"].items():
+                    found.setdefault(user, []).append(value)
+    return {user: sum(values) / len(values) for user, values in found.items() if len(values) == len(runs)}
+
+
+def panel(runs: list[dict[str, Any]], title: str, protocol: str, gestures: str, chance: float) -> list[str]:
+    """Draw one read-out: a thin line a person, a thick one for the mean, its values in figures."""
+    bottom = HEIGHT - 44
+
+    def y_of(value: float) -> float:
+        return bottom - (bottom - TOP) * value
+
+    parts = [f'<text class="title" x="{LEFT}" y="18">{title}: balanced accuracy</text>']
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y_of(tick):.1f}" y2="{y_of(tick):.1f}"/>')
+        parts.append(f'<text class="end" x="{LEFT - 6}" y="{y_of(tick) + 4:.1f}">{tick:g}</text>')
+    y = y_of(chance)
+    parts.append(f'<line class="chance" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
+    parts.append(f'<text class="faint end" x="{WIDTH - 8}" y="{y - 4:.1f}">chance</text>')
+    x = LEFT + 24
+    for index, steps in enumerate(STEPS):
+        columns = [(label, by_person(runs, model, protocol, gestures)) for model, label in steps]
+        columns = [(label, values) for label, values in columns if values]
+        if not columns:
+            continue
+        xs = [x + STEP * place for place in range(len(columns))]
+        for user in sorted(set.intersection(*(set(values) for _, values in columns))):
+            points = " ".join(f"{at},{y_of(values[user]):.1f}" for at, (_, values) in zip(xs, columns, strict=True))
+            parts.append(f'<polyline class="person s{index}" points="{points}"/>')
+        means = [sum(values.values()) / len(values) for _, values in columns]
+        points = " ".join(f"{at},{y_of(mean):.1f}" for at, mean in zip(xs, means, strict=True))
+        parts.append(f'<polyline class="mean s{index}" points="{points}"/>')
+        for at, mean, (label, _) in zip(xs, means, columns, strict=True):
+            text = number(mean, 2)
+            parts.append(f'<text class="value middle" x="{at}" y="{y_of(mean) - 8:.1f}">{text}</text>')
+            for line, word in enumerate(label.split(" ", 1)):
+                parts.append(f'<text class="middle" x="{at}" y="{bottom + 16 + 12 * line}">{word}</text>')
+        x = xs[-1] + STEP
+    return parts
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """Return the means over people and their intervals as Markdown."""
+    lines = ["| | " + " | ".join(title for title, *_ in PANELS) + " |", "|---" * (len(PANELS) + 1) + "|"]
+    lines.append("| chance | " + " | ".join(number(chance) for *_, chance in PANELS) + " |")
+    for model in ROWS:
+        cells = []
+        for _, protocol, gestures, _ in PANELS:
+            values = np.array(list(by_person(runs, model, protocol, gestures).values()))
+            if not len(values):
+                cells.append("")
+                continue
+            drawn = np.random.default_rng(0).choice(values, (10_000, len(values))).mean(axis=1)
+            low, high = np.percentile(drawn, [2.5, 97.5])
+            cells.append(f"{number(values.mean())} ({number(low, 2)} to {number(high, 2)})")
+        if any(cells):
+            lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(folders: list[str]) -> None:
+    """Read the runs and write the figure."""
+    runs = [json.loads((Path(folder) / "results.json").read_text(encoding="utf-8")) for folder in folders]
+    size = f'width="{3 * WIDTH}" height="{2 * HEIGHT}" viewBox="0 0 {3 * WIDTH} {2 * HEIGHT}"'
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{STYLE}</style>"]
+    lines.append("<title>Balanced accuracy of every person, step by step</title>")
+    lines.append(f'<rect width="{3 * WIDTH}" height="{2 * HEIGHT}" fill="#fff"/>')
+    for index, (title, protocol, gestures, chance) in enumerate(PANELS):
+        place = f"translate({index % 3 * WIDTH} {index // 3 * HEIGHT})"
+        lines += [f'<g transform="{place}">', *panel(runs, title, protocol, gestures, chance), "</g>"]
+    out = Path(__file__).parents[2] / "docs" / "pictures" / "generalisation.svg"
+    out.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
+    people = len(by_person(runs, "cpep", "linear_probe", "seen"))
+    for name, some in (("all", runs), *zip(folders, ([run] for run in runs), strict=True)):
+        print(f"\n{name}\n\n{table(some)}")
+    print(f"{out}: {len(runs)} runs, {people} people")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
