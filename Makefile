@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo live test test-browser golden bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test test-browser golden bench bench-live live-demo format clean
 
 demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
@@ -25,6 +25,15 @@ live-demo: $(VENV)/.cpep
 	$(BIN)/python -m cpep.share.demo $(LIVE)/run/fold0/seed0/cpep/checkpoint $(LIVE)/run/store $(LIVE)/demo \
 		$(LIVE)/run/results.json
 	@echo "$(LIVE)/demo is what src/cpep/live/shipped holds"
+
+# the documentation: build/docs/index.html. The tutorials are run; those that did not change keep their pictures
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
+# links that lead to other sites; needs the internet
+linkcheck: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees -D plot_gallery=0 docs build/linkcheck
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -72,4 +81,4 @@ $(VENV)/.dev: $(VENV)/.cpep
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist docs/gallery src/*.egg-info

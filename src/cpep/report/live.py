@@ -65,8 +65,11 @@ def live_lines(results: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("rejected", _interval(events["rejected"]), "of gestures that the book lacks, those that raised no event"),
     ]
     if book["false_alarms"] is not None:
-        said = f"{book['false_alarms']:.3f}; {_share(book['accepted'])} of the book's own are accepted"
-        lines.append(("stated false alarms", said, "single windows of validation people outside the book"))
+        stated, of_the_book = "windows accepted, outside", "windows accepted, inside"
+        lines += [
+            (stated, _share(book["false_alarms"]), "validation people's windows of no gesture of the book"),
+            (of_the_book, _share(book["accepted"]), "validation people's windows that show a gesture of the book"),
+        ]
     return lines
 
 
