@@ -36,7 +36,12 @@ ALIGNMENT = (
 
 
 class EmgEncoderSpec(ModelSpec[Encoder]):
-    """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token."""
+    """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token.
+
+    Args:
+        name: name in cards and on the command line.
+        words: description of a checkpoint of this kind, for its model card.
+    """
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
         """Return the arguments of front end and encoder."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cpep.data.splits import make_splits as make_splits
     from cpep.data.statistics import CentreSpread as CentreSpread
     from cpep.data.store.prepare import prepare as prepare
-    from cpep.data.store.store import Entry as Entry
     from cpep.data.store.store import Store as Store
     from cpep.data.store.store import open_store as open_store
     from cpep.data.windows import Windows as Windows
@@ -43,7 +42,7 @@ else:
             "cpep.data.splits": "Split make_splits",
             "cpep.data.statistics": "CentreSpread",
             "cpep.data.store.prepare": "prepare",
-            "cpep.data.store.store": "Entry Store open_store",
+            "cpep.data.store.store": "Store open_store",
             "cpep.data.windows": "Windows list_windows",
         },
     )

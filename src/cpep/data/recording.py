@@ -109,6 +109,11 @@ class Recording:
 
     Attributes:
         name: unique in its folder (the file's stem).
+        user: the person.
+        session: one wearing of the device; a name that is unique among those of the person.
+        stage: part of the protocol of recording, such as an exercise of NinaPro.
+        side: arm: ``left`` or ``right``.
+        device: channels, rate, kind and unit of the EMG; columns of the anchor.
         emg_TC: float32, finite.
         anchor_SJ: float32, first frame at the first EMG sample; ``None`` without an anchor.
         anchor_rate: frames of the anchor per second.

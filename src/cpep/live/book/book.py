@@ -95,6 +95,9 @@ class GestureBook:
             name: of the gesture.
             x_ND: embeddings.
             kept: the windows of EMG, without which another checkpoint cannot read the entry.
+
+        Raises:
+            UserError: embeddings of another shape, or a name that no entry can have.
         """
         x_ND = floats_in(x_ND, name)
         if x_ND.ndim != 2 or not len(x_ND):
@@ -135,7 +138,15 @@ class GestureBook:
         return entry.pose_GJ[nearest - first] if entry.shown else None
 
     def fit(self, x_ND: Any, y_N: Sequence[str] | StrArray) -> GestureBook:
-        """Take EMG embeddings with their names as entries, in place of all that was there."""
+        """Take EMG embeddings with their names as entries, in place of all that was there.
+
+        Args:
+            x_ND: embeddings.
+            y_N: the name of each.
+
+        Raises:
+            UserError: another number of names than of embeddings; or as ``add_emg``.
+        """
         x_ND, y_N = floats_in(x_ND, "x_ND"), np.asarray(y_N, dtype=np.str_)
         if len(x_ND) != len(y_N):
             raise UserError(f"{len(x_ND)} embeddings for {len(y_N)} names")
@@ -145,7 +156,11 @@ class GestureBook:
         return self
 
     def similarity(self, x_ND: Any) -> FloatArray:
-        """Return the similarity (N, E) of embeddings to each entry: ``by_entry`` less its mean and over its SD."""
+        """Return the similarity (N, E) of embeddings to each entry: ``by_entry`` less its mean and over its SD.
+
+        Raises:
+            UserError: embeddings of another shape than the book's.
+        """
         x_ND, width = floats_in(x_ND, "x_ND"), self.vector_GD.shape[1]
         if x_ND.ndim != 2 or x_ND.shape[1] != width:
             raise UserError(f"embeddings of shape {x_ND.shape}; this book takes (windows, {width})")
