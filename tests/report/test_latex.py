@@ -36,7 +36,7 @@ def test_every_cell_of_the_table_is_there_with_its_digits(folds: int) -> None:
             bounds = "--".join(number(bound, 2) for bound in cell.ci95)
             spread = f"$\\pm$ {number(cell.sd)}" if folds > 1 else bounds
             assert re.search(rf"{re.escape(number(cell.mean))}}}? ({{\\scriptsize )?{re.escape(spread)}", said), line
-    assert ("4 folds over people" in text) == (folds == 4) and "people tested" in text
+    assert ("over 4 folds" in text) == (folds == 4) and "people tested" in text
     best = max(line.cells[0].mean for line in table.lines if line.cells[0] and not line.role)
     assert f"\\textbf{{{number(best)}}}" in text
 

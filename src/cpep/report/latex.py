@@ -48,10 +48,8 @@ def tables_latex(results: dict[str, Any]) -> str:
 
 
 def _caption(results: dict[str, Any], table: Table) -> str:
-    folds = len(results["data"].get("folds", []))
-    tested = f" {folds} folds over people." if folds > 1 else ""
     marked = any(line.under_trained for line in (*table.lines, *table.ablations))
-    return f"{legend(results, table)}{tested}" + (f" {DAGGER} {UNDER_TRAINED}." if marked else "")
+    return legend(results, table) + (f" {DAGGER} {UNDER_TRAINED}." if marked else "")
 
 
 def _floating(caption: str, label: str, tabulars: Sequence[str]) -> str:
