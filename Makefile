@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+# without --no-compile pip compiles thousands of modules that nobody imports, on one core
+QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live docs linkcheck test test-browser golden public bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test lint pytest test-browser golden public bench bench-live live-demo format clean
 
-# said where commands of cpep come next: they are in the environment that make built
+# commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
 
 demo: $(VENV)/.cpep
@@ -21,11 +23,7 @@ live: $(VENV)/.web
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
 LIVE := runs/live-demo
-live-# said where commands of cpep come next: they are in the environment that make built
-TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
-
-demo: $(VENV)/.cpep
-	$(TELL)
+live-demo: $(VENV)/.cpep
 	$(BIN)/cpep simulate $(LIVE)/cohort --users 100 --minutes 4 --seed 2 --rest 4
 	$(BIN)/cpep reproduce --data $(LIVE)/cohort --out $(LIVE)/run --models cpep,pose \
 		--test-users $(shell seq -s, -f user_%02g 0 9) --val-users $(shell seq -s, -f user_%02g 10 19) \
@@ -44,19 +42,25 @@ docs: $(VENV)/.dev
 linkcheck: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees -D plot_gallery=0 docs build/linkcheck
 
+# the checks beside the tests, since one of them keeps one core alone
 test: $(VENV)/.dev
+	$(MAKE) --no-print-directory -j2 lint pytest
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # the live page in headless Chromium; Debian's where there is none
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
-	$(BIN)/python -m pytest -m "browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
@@ -81,16 +85,16 @@ format: $(VENV)/.dev
 # torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux.
 $(VENV)/.cpep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
+	$(BIN)/python -m pip install $(QUIET) --editable .
 	touch $@
 
 $(VENV)/.web: $(VENV)/.cpep
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[web,live,bids]"
+	$(BIN)/python -m pip install $(QUIET) --editable ".[web,live,bids]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.cpep
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
 	touch $@
 
 clean:

@@ -105,7 +105,7 @@ def test_the_pose_is_the_ceiling_and_learns_from_the_synthetic_hands(run):
 def test_the_report_stands_alone(run):
     page = (run / "report.html").read_text()
     assert "cpep" in page and "<svg" in page
-    assert "Windows, repetition" in page and ".../adapted" in page
+    assert "Few-shot, 1 repetition" in page and ".../adapted" in page
     for outside in ("http://", "https://", "src=", "@import"):
         assert outside not in page.replace("http://www.w3.org/2000/svg", "")
 

@@ -21,6 +21,7 @@ from cpep.cli.commands import (
     doctor,
     enrol,
     export,
+    figures,
     live,
     push,
     record,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,
+    "figures": figures.figures,
     "simulate": recordings.simulate,
     "data": recordings.data_app,
     "pretrain": stages.pretrain_app,
@@ -104,7 +106,7 @@ app = typer.Typer(
     name="cpep",
     cls=InOrder,
     help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
-    "Example: cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1",
+    "Example: cpep reproduce --data data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 110},  # of terminals that are as wide

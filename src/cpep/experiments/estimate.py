@@ -237,7 +237,7 @@ def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
 
 
 def _windows(run: StageRun, basis: Basis) -> tuple[int, int]:
-    """Return how many windows a stage may draw (0 if not known), and how many a step draws: fewer of a small store."""
+    """Return how many windows a stage may draw (0 if not known), and how many a step draws."""
     batch = run.stage.optim(run.config).batch
     if not basis.store.entries:
         return int(basis.known_s / run.config.data.hop_s), batch

@@ -35,7 +35,7 @@ from cpep.train.stage import compute, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 7
+EVALUATION = 8
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 

@@ -201,7 +201,8 @@ def text_width() -> int:
 def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[str]:
     """Write some columns of the table."""
     columns = table.columns[part]
-    texts = ["".ljust(names) + gap + titles_over([column.title for column in columns], width + len(gap))]
+    heads = zip(*(column.title.partition(", ")[::2] for column in columns), strict=True)
+    texts = ["".ljust(names) + gap + titles_over(head, width + len(gap)) for head in heads if any(head)]
     texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
     texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
     rule = names + len(columns) * (width + len(gap))
@@ -287,7 +288,7 @@ def legend(results: dict[str, Any], table: Table) -> str:
     tested = ((kind, _people([row for row in results["rows"] if row["gestures"] == kind])) for kind in GESTURES)
     fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
     tried = f"{people} people tested" + (f" ({' and '.join(fewer)})" if fewer else "")
-    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval"
+    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval (bootstrap over people)"
     return (
         f"Balanced accuracy, {kind}; {tried}, each absent from training; "
         f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."

@@ -46,7 +46,7 @@ def reproduce(
 ) -> None:
     """Run all stages and print the paper's table for your recordings.
 
-    Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
+    Example: `cpep reproduce --data data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
     """
     _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets, dry_run, gpus)
 
