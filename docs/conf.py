@@ -62,6 +62,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": True,
 }
 
