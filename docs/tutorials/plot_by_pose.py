@@ -78,6 +78,8 @@ for chunk in source.chunks():
         states.append(recogniser.step(step))
         made.append(chunk.made)
     now_s = states[-1].time_s if states else 0
+    if asked == 0 and now_s >= begin_s:
+        source.attend(True)  # from now on it rests, but for what it is asked to make
     if asked < len(wanted) and now_s >= begin_s + each_s * asked:
         source.make(wanted[asked])
         asked += 1
