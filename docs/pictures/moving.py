@@ -20,7 +20,8 @@ from playwright.sync_api import Page, sync_playwright
 OUT = Path(__file__).with_name("live.webp")
 SIZE, WIDTH = {"width": 1280, "height": 900}, 860
 FRAME_S, WARM_S, MOST_BYTES = 0.25, 60, 1_500_000
-ATTEMPTS, TURN_S = 4, 6
+ATTEMPTS, TURN_S = 4, 7
+RIGHT = re.compile("made: gun → recognised: gun;")
 
 
 class Film:
