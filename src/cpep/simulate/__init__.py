@@ -10,9 +10,21 @@ K time courses that span all potentials.
 
 from __future__ import annotations
 
+from cpep.simulate.arrays import People, people
 from cpep.simulate.cohort import simulate_cohort
+from cpep.simulate.gestures import GESTURES
 from cpep.simulate.plan import Cohort
 from cpep.simulate.properties import Property, check, table_text
 from cpep.simulate.variability import Variability
 
-__all__ = ["Cohort", "Property", "Variability", "check", "simulate_cohort", "table_text"]
+__all__ = [
+    "GESTURES",
+    "Cohort",
+    "People",
+    "Property",
+    "Variability",
+    "check",
+    "people",
+    "simulate_cohort",
+    "table_text",
+]
