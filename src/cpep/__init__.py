@@ -1,7 +1,11 @@
 """cpep: Contrastive Pose-EMG Pre-training.
 
-``cpep.load(path)`` opens a checkpoint, a folder or ``hf://organisation/name``; everything else is imported from its
-module.
+    >>> import cpep  # doctest: +SKIP
+    >>> model = cpep.load()  # the model that comes with cpep  # doctest: +SKIP
+
+What is public is listed in ``__all__`` of the modules in ``PUBLIC``. It changes by the rules of semantic versions
+(CONTRIBUTING.md). Any other name, and any other module, may change in any release. ``tests/api/public.txt`` holds the
+public names with their signatures.
 """
 
 from __future__ import annotations
@@ -9,17 +13,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cpep.version import __version__
+from cpep.runtime.lazy import exported
+from cpep.version import __version__ as __version__
 
-__all__ = ["__version__", "load"]
+PUBLIC = (
+    "cpep",
+    "cpep.data",
+    "cpep.evaluate",
+    "cpep.hand",
+    "cpep.live",
+    "cpep.plugins",
+    "cpep.simulate",
+    "cpep.sklearn",
+)
+"""The public modules."""
 
 if TYPE_CHECKING:
-    from cpep.checkpoints.checkpoint import Model
+    from cpep.checkpoints.checkpoint import Model as Model
+    from cpep.types import UserError as UserError
+else:
+    __all__, __getattr__, __dir__ = exported(
+        __name__,
+        {"cpep.checkpoints.checkpoint": "Model", "cpep.types": "UserError"},
+        modules=PUBLIC[1:],
+        here=["PUBLIC", "__version__", "load"],
+    )
 
 
-def load(path: str | Path) -> Model:
-    """Load a checkpoint, from a folder or from ``hf://organisation/name`` (``cpep.checkpoints``)."""
+def load(path: str | Path | None = None, *, revision: str | None = None) -> Model:
+    """Open a checkpoint, in evaluation mode.
+
+    Args:
+        path: its folder, the folder of ``cpep train`` that holds it, or ``hf://organisation/name``. Without it, the
+            model that comes with cpep: trained on simulated people, for a band of 16 channels at 2000 Hz.
+        revision: branch, tag or commit of the repository on the hub; so does ``hf://organisation/name@revision``.
+
+    Raises:
+        UserError: there is no checkpoint, it has another format, or files are damaged; the hub does not have it.
+    """
     # torch takes a second to import, which `cpep --help` need not wait for
     from cpep.checkpoints.checkpoint import load as load_checkpoint
+    from cpep.live.demo import demo_paths
 
-    return load_checkpoint(path)
+    return load_checkpoint(demo_paths()[0] if path is None else path, revision=revision)

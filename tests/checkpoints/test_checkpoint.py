@@ -14,6 +14,7 @@ from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
+from cpep.live.demo import demo_paths
 from cpep.types import UserError
 from tests.synthetic import write_db1
 
@@ -150,3 +151,9 @@ def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):
     with pytest.raises(UserError, match="is no checkpoint"):
         save(model, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_without_a_path_the_shipped_model_is_opened():
+    model, shipped = cpep.load(), cpep.load(demo_paths()[0])
+    assert isinstance(model, cpep.Model) and not model.training and model.card == shipped.card
+    assert model.card.device.channels == 16 and model.card.device.emg_rate == 2000

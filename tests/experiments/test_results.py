@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cpep.evaluate.metrics import score
-from cpep.evaluate.pose_error import PoseError
+from cpep.evaluate.pose_errors import PoseError
 from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.compare import comparisons
 from cpep.experiments.evaluators import Evaluation

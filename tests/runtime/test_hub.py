@@ -61,6 +61,15 @@ def test_a_revision_is_what_is_fetched(hub):
         fetch(Address("org/name", "v9"))
 
 
+def test_a_revision_may_stand_beside_the_address(hub, tmp_path):
+    hub.repositories["org/name"] = found = Repository(commits=[CHECKPOINT, {**CHECKPOINT, **NEW}])
+    first, last = found.names
+    assert local("hf://org/name", first).name == first and local(f"hf://org/name@{first}", first).name == first
+    for path in (tmp_path, f"hf://org/name@{last}"):
+        with pytest.raises(UserError, match=f"with revision {first}: a revision belongs to hf://"):
+            local(path, first)
+
+
 def test_a_checkpoint_that_asks_for_the_environment_is_fetched_and_refused_as_what_it_is(hub, monkeypatch):
     monkeypatch.setenv("CPEP_SECRET", "hunter2")
     asking = json.dumps({"format": 5, "kind": "cpep", "provenance": {"data": "${oc.env:CPEP_SECRET}"}}).encode()

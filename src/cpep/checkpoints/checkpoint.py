@@ -265,17 +265,19 @@ def save(model: Model, folder: Path, *, half: bool = False) -> None:
             shutil.rmtree(folder)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, revision: str | None = None) -> Model:
     """Load a checkpoint, in evaluation mode.
 
     Args:
         path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
             ``hf://organisation/name@revision`` (docs/sharing.md).
+        revision: of an address, in place of ``@revision``.
 
     Raises:
-        UserError: there is no checkpoint, it has another format, or files are damaged; see also ``hub.fetch``.
+        UserError: there is no checkpoint, it has another format, or files are damaged; a folder with a revision; see
+            also ``hub.fetch``.
     """
-    folder = local(path)
+    folder = local(path, revision)
     if (folder / CHECKPOINT / "config.json").is_file():
         folder = folder / CHECKPOINT
     if not (folder / "config.json").is_file():

@@ -14,7 +14,7 @@ from cpep.checkpoints.embed import embed_anchor, embed_emg, embedding_set, measu
 from cpep.data.windows import Windows
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
 from cpep.evaluate.plane import map_of
-from cpep.evaluate.pose_error import PoseError, pose_error
+from cpep.evaluate.pose_errors import PoseError, pose_error
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.protocol import SplitData, mean_parts

@@ -1,1 +1,52 @@
-"""Gesture recognition on a stream: sources, embeddings, the gesture book, events."""
+"""Gesture recognition on a stream: sources, embeddings, the gesture book, events.
+
+A source gives chunks of EMG (``open_source``). A checkpoint embeds them (``EmgStream``) and a book names gestures by
+their pose (``GestureBook``); or an enrolment names those that a person showed (``Enrolment``, ``Enrolled``,
+``FeatureStream``). ``Recogniser`` turns either into states and events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpep.runtime.lazy import exported
+
+if TYPE_CHECKING:
+    from cpep.live.book.book import GestureBook as GestureBook
+    from cpep.live.book.build import book_of as book_of
+    from cpep.live.enrol.enrolled import Enrolled as Enrolled
+    from cpep.live.enrol.enrolment import Enrolment as Enrolment
+    from cpep.live.enrol.enrolment import Take as Take
+    from cpep.live.enrol.stream import FeatureStream as FeatureStream
+    from cpep.live.loop import Loop as Loop
+    from cpep.live.loop import Observer as Observer
+    from cpep.live.poses.source import PoseFrame as PoseFrame
+    from cpep.live.poses.source import PoseSource as PoseSource
+    from cpep.live.poses.source import open_pose as open_pose
+    from cpep.live.recogniser import Judge as Judge
+    from cpep.live.recogniser import Recogniser as Recogniser
+    from cpep.live.signals import Chunk as Chunk
+    from cpep.live.signals import Source as Source
+    from cpep.live.signals import State as State
+    from cpep.live.signals import StreamStep as StreamStep
+    from cpep.live.sources.fit import fitted as fitted
+    from cpep.live.sources.registry import open_source as open_source
+    from cpep.live.stream import EmgStream as EmgStream
+else:
+    __all__, __getattr__, __dir__ = exported(
+        __name__,
+        {
+            "cpep.live.book.book": "GestureBook",
+            "cpep.live.book.build": "book_of",
+            "cpep.live.enrol.enrolled": "Enrolled",
+            "cpep.live.enrol.enrolment": "Enrolment Take",
+            "cpep.live.enrol.stream": "FeatureStream",
+            "cpep.live.loop": "Loop Observer",
+            "cpep.live.poses.source": "PoseFrame PoseSource open_pose",
+            "cpep.live.recogniser": "Judge Recogniser",
+            "cpep.live.signals": "Chunk Source State StreamStep",
+            "cpep.live.sources.fit": "fitted",
+            "cpep.live.sources.registry": "open_source",
+            "cpep.live.stream": "EmgStream",
+        },
+    )

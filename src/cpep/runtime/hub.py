@@ -61,9 +61,19 @@ def address_of(path: str | Path) -> Address | None:
     return Address(found["name"], found["revision"])
 
 
-def local(path: str | Path) -> Path:
-    """Return a path as it is, and for an address the folder of its files on this machine; see ``fetch``."""
+def local(path: str | Path, revision: str | None = None) -> Path:
+    """Return a path as it is, and for an address the folder of its files on this machine; see ``fetch``.
+
+    Raises:
+        UserError: a revision of a path, or two revisions of an address.
+    """
     address = address_of(path)
+    if revision is not None:
+        if address is None or address.revision not in (None, revision):
+            raise UserError(
+                f"{path} with revision {revision}: a revision belongs to hf://organisation/name, which has one"
+            )
+        address = Address(address.name, revision)
     return fetch(address) if address else Path(path)
 
 

@@ -10,21 +10,34 @@ K time courses that span all potentials.
 
 from __future__ import annotations
 
-from cpep.simulate.arrays import People, people
-from cpep.simulate.cohort import simulate_cohort
-from cpep.simulate.gestures import GESTURES
-from cpep.simulate.plan import Cohort
-from cpep.simulate.properties import Property, check, table_text
-from cpep.simulate.variability import Variability
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "GESTURES",
-    "Cohort",
-    "People",
-    "Property",
-    "Variability",
-    "check",
-    "people",
-    "simulate_cohort",
-    "table_text",
-]
+from cpep.runtime.lazy import exported
+
+if TYPE_CHECKING:
+    from cpep.simulate.arrays import People as People
+    from cpep.simulate.arrays import people as people
+    from cpep.simulate.cohort import simulate_cohort as simulate_cohort
+    from cpep.simulate.gestures import GESTURES as GESTURES
+    from cpep.simulate.gestures import SEEN as SEEN
+    from cpep.simulate.gestures import UNSEEN as UNSEEN
+    from cpep.simulate.gestures import VOCABULARY as VOCABULARY
+    from cpep.simulate.gestures import Gesture as Gesture
+    from cpep.simulate.gestures import hand as hand
+    from cpep.simulate.plan import Cohort as Cohort
+    from cpep.simulate.properties import Property as Property
+    from cpep.simulate.properties import check as check
+    from cpep.simulate.properties import table_text as table_text
+    from cpep.simulate.variability import Variability as Variability
+else:
+    __all__, __getattr__, __dir__ = exported(
+        __name__,
+        {
+            "cpep.simulate.arrays": "People people",
+            "cpep.simulate.cohort": "simulate_cohort",
+            "cpep.simulate.gestures": "GESTURES Gesture SEEN UNSEEN VOCABULARY hand",
+            "cpep.simulate.plan": "Cohort",
+            "cpep.simulate.properties": "Property check table_text",
+            "cpep.simulate.variability": "Variability",
+        },
+    )

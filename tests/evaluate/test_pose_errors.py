@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpep.evaluate.pose_error import angular_error_deg, landmark_mm, normalised_rmse, pose_error
+from cpep.evaluate.pose_errors import angular_error_deg, landmark_mm, normalised_rmse, pose_error
 from cpep.hand.kinematics import Hand
 
 USERS = np.array(["a", "a", "b", "b", "b"])

@@ -1,0 +1,58 @@
+"""The public names: that they are there, lazily, the same for Python and for type checkers, and written down."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import cpep
+
+SOURCE = Path(cpep.__file__).parent
+LAZY = [name for name in cpep.PUBLIC if name != "cpep.sklearn"]  # whoever imports that wants scikit-learn
+
+
+def _exported_for_type_checkers(module):
+    """Return module -> names of the imports under ``if TYPE_CHECKING`` that are exported by ``as``."""
+    tree, found = ast.parse(Path(module.__file__).read_text()), {}
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for line in node.body:
+                assert isinstance(line, ast.ImportFrom)
+                found |= {name.asname: line.module for name in line.names}
+    return found
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_python_and_type_checkers_see_the_same_names(name):
+    module = import_module(name)
+    listed, here = _exported_for_type_checkers(module), {"PUBLIC", "__version__", "load"} if name == "cpep" else set()
+    assert listed.keys() | here == set(module.__all__), "the two lists of names differ"
+    for export, home in listed.items():
+        assert getattr(module, export) is getattr(import_module(home), export)
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Nothing'"):
+        _ = module.Nothing
+
+
+@pytest.mark.parametrize("name", cpep.PUBLIC)
+def test_no_public_name_is_also_a_module(name):
+    """Importing the module would put it in the place of the name."""
+    folder = SOURCE.joinpath(*name.split(".")[1:])
+    below = {path.stem for path in folder.glob("*")} if folder.is_dir() else set()
+    assert not below & set(import_module(name).__all__)
+
+
+def test_the_import_of_the_public_modules_is_light():
+    heavy = ("torch", "numpy", "sklearn", "pandas", "scipy", "typer")
+    code = f"import sys, cpep\nfor one in {LAZY}: __import__(one)\nprint({{*{heavy}}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_public_modules_are_attributes_without_an_import():
+    code = "import cpep; print(cpep.data.open_store.__name__, cpep.hand.JOINTS[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "open_store"
