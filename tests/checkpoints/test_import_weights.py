@@ -20,7 +20,7 @@ from cpep.data.store.prepare import prepare
 from cpep.experiments.single import split_for
 from cpep.types import UNKNOWN, UserError
 
-DOCS = Path(__file__).parents[2] / "docs" / "baselines.md"
+DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "baselines.md"
 
 
 @pytest.fixture(autouse=True)

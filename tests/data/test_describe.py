@@ -77,12 +77,12 @@ def test_a_plain_table(tmp_path: Path) -> None:
 def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, _, _ = table(Path("S1.csv"))
-    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    docs = (Path(__file__).parents[2] / "docs" / "how-to" / "data.md").read_text()
     assert f"```\n{look(path)[1]}\n```" in docs
 
 
 def test_the_commands_of_the_docs_are_understood() -> None:
-    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    docs = (Path(__file__).parents[2] / "docs" / "how-to" / "data.md").read_text()
     found = re.findall(r"cpep data (describe|inspect|prepare) ([^`\n#]+)", docs)
     group: Any = typer.main.get_command(data_app)
     for name, words in found:

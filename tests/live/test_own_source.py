@@ -1,4 +1,4 @@
-"""A source of somebody's own, in a file: the example of docs/sources.md, and what is said of wrong ones."""
+"""A source of somebody's own, in a file: the example of docs/how-to/sources.md, and what is said of wrong ones."""
 
 import re
 import socket
@@ -15,7 +15,7 @@ from cpep.live.sources import channels, lsl_find, own
 from cpep.live.sources.registry import SOURCES, open_source
 from cpep.types import UserError
 
-PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sources.md"
 START = "import numpy as np\nfrom cpep.data.recording import Device\nfrom cpep.live.signals import Chunk\n"
 WHOLE = START + (
     "class Band:\n"

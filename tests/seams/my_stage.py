@@ -1,4 +1,4 @@
-"""A stage, a term of the objective and two rows from outside the package: what docs/extending.md shows."""
+"""A stage, a term of the objective and two rows from outside the package: what docs/how-to/extending.md shows."""
 
 import torch
 import torch.nn.functional as F

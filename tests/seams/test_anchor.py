@@ -17,6 +17,7 @@ import torch
 
 import cpep
 from cpep.checkpoints.embed import embed_emg
+from cpep.checkpoints.modelcard import model_card
 from cpep.cli.main import main
 from cpep.data.anchor import ANCHORS
 from cpep.data.licences import Terms
@@ -25,7 +26,6 @@ from cpep.data.store.store import open_store
 from cpep.data.windows import AnchorReader, list_windows
 from cpep.hand.joints import JOINTS
 from cpep.live.book.book import GestureBook
-from cpep.share.modelcard import model_card
 from cpep.simulate import Variability
 from cpep.simulate.gestures import VOCABULARY
 from cpep.simulate.kinematics import make_trajectory
@@ -82,7 +82,7 @@ def says_nothing_of_joints(text):
 @pytest.mark.parametrize("which", WORDS)
 def test_any_anchor_goes_all_the_way(which, tmp_path, capsys, monkeypatch):
     raw, store, run = tmp_path / "raw", tmp_path / "store", tmp_path / "run"
-    write = runpy.run_path(str(ROOT / "docs/anchors.py"))["write"]
+    write = runpy.run_path(str(ROOT / "benchmarks/pages/anchors.py"))["write"]
     for recording in hands():
         write(recording, raw, which)
     assert main(["data", "inspect", str(raw)]) == 0
@@ -160,8 +160,8 @@ def streams(checkpoint, folder, raw, monkeypatch):
 
 @pytest.fixture
 def forces(tmp_path, monkeypatch):
-    """A module of another person: the example of docs/anchors.md."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/anchors.md").read_text(), re.DOTALL)
+    """A module of another person: the example of docs/explanation/anchors.md."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/explanation/anchors.md").read_text(), re.DOTALL)
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules/forces.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path / "modules")

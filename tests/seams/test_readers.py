@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 
 HEADED = '''
 """A .csv without names of columns, with a header beside each that gives the gain; and a table of splits."""

@@ -77,7 +77,7 @@ def test_a_command_takes_an_address(hub, tmp_path, monkeypatch, capsys):
     assert b"license: cc-by-4.0" in hub.repositories["org/mine"].commits[-1]["README.md"]
 
 
-@pytest.mark.parametrize("to", ["org/name", "hf://org/name@v1", "hf://name", "https://huggingface.co/org/name"])
+@pytest.mark.parametrize("to", ["hf://org/name@v1", "hf://name", "https://huggingface.co/org/name"])
 def test_where_to_push_must_be_an_address(hub, to):
     with pytest.raises(UserError, match="hf://organisation/name"):
         push(SHIPPED, to)

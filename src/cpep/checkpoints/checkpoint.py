@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cpep.checkpoints.card import Card, refuse_other_unit
+from cpep.checkpoints.on_hub import OnHub
 from cpep.checkpoints.registry import MODELS
 from cpep.data.frontend import Frontend
 from cpep.data.statistics import CentreSpread
@@ -39,7 +40,7 @@ CHECKPOINT, BOOK = "checkpoint", "gestures.book"
 """Names of the checkpoint and of its book of gestures in a folder that holds both, such as `cpep train` writes."""
 
 
-class Model(nn.Module):
+class Model(OnHub, nn.Module):
     """A checkpoint in use: front end, network, and the card.
 
     Args:
@@ -270,7 +271,7 @@ def load(path: str | Path, *, revision: str | None = None) -> Model:
 
     Args:
         path: its folder, or the folder of `cpep train` that holds it; or ``hf://organisation/name`` or
-            ``hf://organisation/name@revision`` (docs/sharing.md).
+            ``hf://organisation/name@revision`` (docs/how-to/sharing.md).
         revision: of an address, in place of ``@revision``.
 
     Raises:

@@ -1,7 +1,7 @@
 """Imports published weights of the emg2pose benchmark's models as checkpoints of cpep.
 
 We never read the reference code, so the names of tensors in a published file are not known here: the user maps them
-to our names (docs/baselines.md).
+to our names (docs/explanation/baselines.md).
 """
 
 from __future__ import annotations

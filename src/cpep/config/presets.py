@@ -2,7 +2,7 @@
 
 ``small()`` builds a complete run; ``override(small(), ["align.optim.lr=3e-4"])`` changes a field and refuses an
 unknown one by naming the nearest. A preset sets sizes, a recipe sets the objective: ``paper`` is hard InfoNCE as
-published, ``best`` is ours (docs/generalisation.md) and the default of the commands.
+published, ``best`` is ours (docs/results/generalisation.md) and the default of the commands.
 """
 
 from __future__ import annotations

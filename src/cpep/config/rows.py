@@ -22,7 +22,7 @@ class Row:
     """One row of the table.
 
     Attributes:
-        name: as docs/results.md has it; a variant has the name of its model before a slash.
+        name: as docs/results/tables.md has it; a variant has the name of its model before a slash.
         words: what the row is, for readers of tables.
         changes: settings in which the row differs from its run, written as for ``--set``; or a function that returns
             them, given the settings of the run and the costs of stages.

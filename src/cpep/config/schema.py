@@ -75,7 +75,7 @@ class Targets(Enum):
 
 
 class Readout(Enum):
-    """Linear classifier on frozen vectors: logistic regression (docs/results.md), or linear discriminant analysis."""
+    """Linear classifier on frozen vectors (docs/results/tables.md): logistic regression, or linear discriminant."""
 
     logistic = "logistic"
     lda = "lda"
@@ -197,7 +197,7 @@ class BaselineConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Read-outs of frozen embeddings (docs/results.md)."""
+    """Read-outs of frozen embeddings (docs/results/tables.md)."""
 
     neighbours: int = 10
     bootstrap: int = 1000

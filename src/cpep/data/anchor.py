@@ -1,7 +1,7 @@
 """The anchor of a recording: the strong modality that EMG, the weak one, is aligned to.
 
 An anchor is a named set of columns with a unit, a rate and validity. Its kind says what the columns are and how
-they are normalised. Joint angles of a hand are one kind; docs/anchors.md shows how to bring another.
+they are normalised. Joint angles of a hand are one kind; docs/explanation/anchors.md shows how to bring another.
 """
 
 from __future__ import annotations

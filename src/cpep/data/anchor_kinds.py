@@ -1,4 +1,4 @@
-"""The kinds of anchor that cpep brings; docs/anchors.md says why each is normalised as it is."""
+"""The kinds of anchor that cpep brings; docs/explanation/anchors.md says why each is normalised as it is."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def terms_of(dataset: str, told: str = "") -> Terms:
     if not told:
         raise UserError(
             f"cpep does not know the licence of {dataset or 'the data'} that this checkpoint was trained on; say it "
-            'with --data-licence, for example --data-licence CC-BY-4.0, or "own recordings, all rights reserved"'
+            "with --data-licence, in Python data_licence=, for example --data-licence CC-BY-4.0, or "
+            '"own recordings, all rights reserved"'
         )
     weights = told.lower() if told.lower() in HUB else "other"
     return Terms(told, weights, bool(RESTRICTED.search(told)))

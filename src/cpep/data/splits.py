@@ -163,7 +163,7 @@ def make_splits(
     unseen: Sequence[str] = (),
     guard_s: float = 0.5,
 ) -> list[Split]:
-    """Divide people as docs/results.md says: K folds, given test users, the metadata's split, or a quarter.
+    """Divide people as docs/results/tables.md says: K folds, given test users, the metadata's split, or a quarter.
 
     Arguments win: with ``folds`` or ``test_users`` the metadata's split is not looked at. Without them it
     says who is tested and which recordings are held out, and ``val_users`` and ``unseen`` say who else validates and

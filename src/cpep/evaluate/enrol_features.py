@@ -1,7 +1,7 @@
 """Features of short windows, from which a person's own gestures are told: small, and free of any scale.
 
-They were chosen on development people of a Myo armband and of NinaPro DB1 (docs/enrolment.md). No statistic of
-a session enters: a window alone gives its features, so that what is enrolled stays what it was.
+They were chosen on development people of a Myo armband and of NinaPro DB1 (docs/results/enrolment.md). No statistic
+of a session enters: a window alone gives its features, so that what is enrolled stays what it was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Few-shot: a new person shows each gesture once or a few times, with labels, and is recognised from then on.
 
-Protocols ``few_shot_k`` and ``few_shot_rep`` of docs/results.md: each person alone, among all gestures; mean over
-five random choices of the windows that are shown.
+Protocols ``few_shot_k`` and ``few_shot_rep`` of docs/results/tables.md: each person alone, among all gestures; mean
+over five random choices of the windows that are shown.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Usual:
-    """What development people had of a value: mean and SD over people (docs/enrolment.md)."""
+    """What development people had of a value: mean and SD over people (docs/results/enrolment.md)."""
 
     mean: float
     sd: float

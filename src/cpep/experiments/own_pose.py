@@ -19,7 +19,7 @@ STAGE = "pose_mae"
 def begin_with_shipped(task: FoldTask) -> bool:
     """Put the shipped encoder of poses where the pose stage of a fold would be, if it reads these windows.
 
-    It was trained on the hands of 80 simulated people (docs/live.md), more poses than minutes of one person have.
+    It was trained on the hands of 80 simulated people: more poses than minutes of one person have.
 
     Returns:
         whether the pose stage is the shipped encoder; else it is trained.

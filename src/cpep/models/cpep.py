@@ -18,7 +18,7 @@ class Cpep(nn.Module):
 
     The pose embedding is the frozen encoder's [CLS] without a projection; the one-layer projection is on the EMG
     side. The settings can depart from the paper: another pooling or projection, the EMG encoder frozen, the pose
-    encoder trained too, the temperature fixed (the ablations of docs/results.md); or queries that read the EMG
+    encoder trained too, the temperature fixed (the ablations of docs/results/tables.md); or queries that read the EMG
     encoder's tokens in place of pooling (EMBridge).
 
     Args:

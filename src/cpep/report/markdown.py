@@ -1,8 +1,8 @@
-"""Tables of results as Markdown, for pages such as docs/results.md: accuracies with intervals over people."""
+"""Tables of results as Markdown, for pages such as docs/results/tables.md: accuracies with intervals over people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from cpep.config.rows import is_ablation
@@ -18,6 +18,7 @@ from cpep.report.names import (
 from cpep.report.pose_errors import errors_of
 from cpep.report.published import published
 from cpep.report.table import number
+from cpep.runtime.markdown import table
 
 Pick = Callable[[str], bool]
 
@@ -38,22 +39,6 @@ def tables_markdown(results: dict[str, Any]) -> str:
     ]
     note = f"{DAGGER} {UNDER_TRAINED}." if under_trained(results.get("training", [])) else ""
     return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table, or ``""`` where there are no rows.
-
-    >>> print(table(["model", "score"], [["cpep", ".5"]]))
-    | model | score |
-    |---|---|
-    | cpep | .5 |
-    """
-    lines = [list(row) for row in rows]
-    if not lines:
-        return ""
-    return "\n".join(
-        f"| {' | '.join(row)} |" if row else "|---" * len(head) + "|" for row in [list(head), [], *lines]
-    )
 
 
 def _accuracies(results: dict[str, Any], pick: Pick) -> str:

@@ -61,7 +61,22 @@ def address_of(path: str | Path) -> Address | None:
     return Address(found["name"], found["revision"])
 
 
-def local(path: str | Path, revision: str | None = None) -> Path:
+def target_of(text: str) -> Address:
+    """Return the address of a repository that is pushed to, written with ``hf://`` or as huggingface_hub writes it.
+
+    >>> target_of("org/name") == target_of("hf://org/name")
+    True
+
+    Raises:
+        UserError: it is none, or has a revision.
+    """
+    found = ADDRESS.fullmatch(text) or ADDRESS.fullmatch(f"hf://{text}")
+    if not found or found["revision"]:
+        raise UserError(f"{text} cannot be pushed to; write hf://organisation/name, without a revision")
+    return Address(found["name"])
+
+
+def local(path: str | Path, revision: str | None = None, **how: Any) -> Path:
     """Return a path as it is, and for an address the folder of its files on this machine; see ``fetch``.
 
     Raises:
@@ -74,20 +89,34 @@ def local(path: str | Path, revision: str | None = None) -> Path:
                 f"{path} with revision {revision}: a revision belongs to hf://organisation/name, which has one"
             )
         address = Address(address.name, revision)
-    return fetch(address) if address else Path(path)
+    return fetch(address, **how) if address else Path(path)
 
 
-def fetch(address: Address) -> Path:
+def pretrained(name: str | Path) -> str | Path:
+    """Return what ``from_pretrained`` is given as a path or an address; what is there on disk comes before the hub.
+
+    >>> pretrained("org/name"), pretrained("hf://org/name@v1"), pretrained("runs/cpep/checkpoint")
+    ('hf://org/name', 'hf://org/name@v1', 'runs/cpep/checkpoint')
+    """
+    named = isinstance(name, str) and ADDRESS.fullmatch(f"hf://{name}") and not Path(name).exists()
+    return f"hf://{name}" if named else name
+
+
+def fetch(address: Address, **how: Any) -> Path:
     """Download a checkpoint where the cache of huggingface_hub lacks it, and return its folder there.
 
     Three files at most are fetched (``FILES``), the weights only after ``config.json`` is known to be of a
     checkpoint. Without network the cache is enough. The folder's name is the commit.
 
+    Args:
+        address: what is fetched.
+        how: for huggingface_hub: ``token``, ``cache_dir``, ``local_files_only``, ``force_download``.
+
     Raises:
         UserError: the repository or revision does not exist, may not be read, or holds no checkpoint; there is no
             network and nothing in the cache; or the extra ``hub`` is missing.
     """
-    hub, theirs = _library(), {"library_name": "cpep", "library_version": __version__}
+    hub, theirs = _library(), {"library_name": "cpep", "library_version": __version__, **how}
     with _said(address):
         config = Path(hub.hf_hub_download(address.name, CONFIG, revision=address.revision, **theirs))
         if not _is_config(config):
@@ -96,7 +125,15 @@ def fetch(address: Address) -> Path:
         return Path(hub.snapshot_download(address.name, revision=commit, allow_patterns=list(FILES), **theirs))
 
 
-def upload(address: Address, files: Mapping[str, Path | bytes], *, private: bool, replace: bool) -> str:
+def upload(
+    address: Address,
+    files: Mapping[str, Path | bytes],
+    *,
+    private: bool,
+    replace: bool,
+    message: str = "",
+    token: str | None = None,
+) -> str:
     """Write files to a repository in one commit and return its web address; a missing repository is made.
 
     Args:
@@ -104,17 +141,19 @@ def upload(address: Address, files: Mapping[str, Path | bytes], *, private: bool
         files: name in the repository -> file, or its content.
         private: whether a new repository is private; an existing public one is then refused.
         replace: whether a checkpoint may be there already; the hub keeps it in the history.
+        message: of the commit.
+        token: in place of that of `hf auth login`.
 
     Raises:
         UserError: the repository holds something else, or a checkpoint without ``replace``; it may not be written, or
             is public where it should be private; there is no network, or the extra ``hub`` is missing.
     """
     hub = _library()
-    api = hub.HfApi(library_name="cpep", library_version=__version__)
+    api = hub.HfApi(library_name="cpep", library_version=__version__, token=token)
     with _said(address):
         parent = _claim(hub, api, address, private, replace)
         operations = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in files.items()]
-        message = f"Checkpoint by cpep {__version__}"
+        message = message or f"Checkpoint by cpep {__version__}"
         # with a parent the hub refuses the commit if somebody else wrote in between
         made = api.create_commit(address.name, operations, commit_message=message, parent_commit=parent)
     return str(made.commit_url)
@@ -143,7 +182,8 @@ def _claim(hub: Any, api: Any, address: Address, private: bool, replace: bool) -
     if names and not replace:
         raise UserError(
             f"{address} holds {'a checkpoint' if CONFIG in names else 'a model card'} already; choose another "
-            "name, or push with --replace: the hub keeps what is there in the history of the repository"
+            "name, or push with --replace, in Python replace=True: the hub keeps what is there in the "
+            "history of the repository"
         )
     return str(info.sha)
 

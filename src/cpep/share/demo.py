@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from cpep.checkpoints.checkpoint import CHECKPOINT, load, save
+from cpep.checkpoints.modelcard import model_card
 from cpep.data.licences import terms_of
 from cpep.data.store.store import open_store
 from cpep.live.book.build import book_of
@@ -18,21 +19,22 @@ from cpep.live.demo import BOOK
 from cpep.live.demo import demo_paths as demo_paths
 from cpep.runtime.files import write_text
 from cpep.runtime.hub import README
-from cpep.share.modelcard import model_card, read_results
+from cpep.share.card_results import read_results, results_text
 
 RESULTS = "results.json"
 
-OPENING = "import cpep\nfrom cpep.share.demo import demo_paths\n\nmodel = cpep.load(demo_paths()[0])"
+OPENING = "import cpep\n\nmodel = cpep.load()"
 NOTE = (
     "It comes with cpep, in half precision; the results are of the weights before rounding. What the live recogniser "
-    "makes of it, with its book of gestures, is in docs/live_reference.md of cpep."
+    "makes of it, with its book of gestures, is in docs/results/live.md of cpep."
 )
 
 
 def card_text(shipped: Path) -> str:
     """Return the model card of the checkpoint in a folder such as ``shipped``, with the results beside it."""
     model = load(shipped / CHECKPOINT)
-    terms, results = terms_of(model.card.provenance["data"]), read_results(shipped / RESULTS, model.card)
+    terms = terms_of(model.card.provenance["data"])
+    results = results_text(read_results(shipped / RESULTS, model.card))
     title = "The live checkpoint of cpep"
     return model_card(title, OPENING, model.card, model.parameter_count, terms, results, NOTE)
 

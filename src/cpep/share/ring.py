@@ -1,4 +1,4 @@
-"""An encoder for any ring of electrodes, made from the simulator and the shipped encoder of poses (docs/ring.md).
+"""An encoder for any ring of electrodes, from the simulator and the shipped encoder of poses (docs/results/ring.md).
 
 ``python -m cpep.share.ring simulate COHORT`` writes what random bands deliver of as many people;
 ``python -m cpep.share.ring train COHORT CHECKPOINT [STEPS STEPS]`` trains on it: so many steps of the masked

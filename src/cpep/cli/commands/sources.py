@@ -15,7 +15,7 @@ def sources() -> None:
     from cpep.live.sources.lsl import there
     from cpep.live.sources.registry import forms
 
-    typer.echo("Write after --source (docs/sources.md has more):")
+    typer.echo("Write after --source (docs/how-to/sources.md has more):")
     for form in forms():
         typer.echo(f"  {form}")
     try:

@@ -36,8 +36,8 @@ Keys (those in brackets are optional):
 - [``pose``]: as ``emg``, with ``unit`` (``rad``; ``deg``, read as rad; ``ratio``, ``count``), [``rate``] (of the EMG
   unless given) and [``names``].
 - [``anchor``]: in place of ``pose``, another modality that EMG is aligned to: as ``pose``, with [``kind``]
-  (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or one of your own: docs/anchors.md). The
-  kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
+  (``joint_angles``, ``glove``, ``landmarks``, ``features``, ``values``, or your own: docs/explanation/anchors.md).
+  The kinds ``features`` and ``values`` need no ``unit``. Lengths are read as mm.
 - [``label``]: ``field`` and ``names``, from the values in the file to names. A value without a name is unknown, and
   counted. Values are the same where they are the same text or number: 1, 1.0 and 1e0 are one, 1_1 and 11 two. Any of
   the words in ``cpep.data.readers.labels.REST_WORDS`` is rest: Rest, No Motion, idle, Ruhe, repos, ...

@@ -37,7 +37,7 @@ class Own:
     def __init__(self, source: Source, name: str) -> None:
         for what in ("device", "chunks", "close"):
             if not hasattr(source, what):
-                raise UserError(f"{name} has no {what}; a source has device, chunks() and close() (docs/sources.md)")
+                raise UserError(f"{name} has no {what}; a source has device, chunks() and close()")
         if not isinstance(source.device, Device):
             raise UserError(f"{name}: its device is {source.device!r}; make it a cpep.data.recording.Device")
         self.name, self.device, self.own = name, source.device, source

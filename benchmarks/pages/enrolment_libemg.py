@@ -1,4 +1,4 @@
-"""LibEMG on the windows of docs/enrolment.py, which calls this in an environment of its own.
+"""LibEMG on the windows of benchmarks/pages/enrolment.py, which calls this in an environment of its own.
 
 LibEMG as its documentation has it: Hudgins' time-domain features (group HTD), its LDA, a majority vote over five
 windows, rejection below a confidence of .9. It gets the same conditioned EMG, the same windows and the same labels.

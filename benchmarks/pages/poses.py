@@ -1,6 +1,6 @@
-"""Print the figures of docs/poses.md: how exact joint angles from landmarks are, and lags of simulated people.
+"""Print the figures of docs/how-to/poses.md: how exact joint angles from landmarks are, and lags of simulated people.
 
-python docs/poses.py    a minute and a half on one core
+python benchmarks/pages/poses.py    a minute and a half on one core
 """
 
 import time

@@ -1,6 +1,6 @@
 """Record simulated people, train on each recording, add *gun* by its pose, and see in a later session if it is told.
 
-python docs/training.py 21 22 23 24 --out runs/training
+python benchmarks/pages/training.py 21 22 23 24 --out runs/training
 
 A number is the seed of a person. Everything is kept in the folder: a stopped run goes on, and numbers of people that
 are done are read. The recording has seven rounds of eight gestures and six minutes of free movement; *gun* is not in

@@ -1,8 +1,8 @@
 """Write simulated recordings as .npz files whose anchor is no set of joint angles.
 
 cpep simulate runs/cohort --users 8 --minutes 3
-python docs/anchors.py runs/cohort runs/fingertips fingertips     # or: features
-python docs/anchors.py compare runs/fingertips.store              # after `cpep data prepare`: ways to normalise
+python benchmarks/pages/anchors.py runs/cohort runs/fingertips fingertips     # or: features
+python benchmarks/pages/anchors.py compare runs/fingertips.store    # after `cpep data prepare`: normalisations
 
 ``fingertips``: places of the five finger tips in mm, of a hand whose size is the person's and whose origin is where
 the markers of the session sit. ``features``: what a video encoder might give, 64 numbers 25 times a second: a fixed

@@ -1,6 +1,6 @@
-"""Print the table of docs/generalisation.md and draw its figure, from the runs that are given.
+"""Print the table of docs/results/generalisation.md and draw its figure, from the runs that are given.
 
-    .venv/bin/python docs/generalisation.py runs/set1 runs/set2 runs/set3
+    .venv/bin/python benchmarks/pages/generalisation.py runs/set1 runs/set2 runs/set3
 
 A person's figure is the mean over runs, one of each set of unseen gestures, with seed 0; the table has the mean over
 people and its 95 % interval (bootstrap over people).
@@ -117,7 +117,7 @@ def main(folders: list[str]) -> None:
     for index, (title, protocol, gestures, chance) in enumerate(PANELS):
         place = f"translate({index % 3 * WIDTH} {index // 3 * HEIGHT})"
         lines += [f'<g transform="{place}">', *panel(runs, title, protocol, gestures, chance), "</g>"]
-    out = Path(__file__).with_suffix(".svg")
+    out = Path(__file__).parents[2] / "docs" / "pictures" / "generalisation.svg"
     out.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
     people = len(by_person(runs, "cpep", "linear_probe", "seen"))
     for name, some in (("all", runs), *zip(folders, ([run] for run in runs), strict=True)):

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.registry import MODELS
 from cpep.data.readers.registry import Terms, data_set
-from cpep.experiments.results import SCHEMA
-from cpep.report.markdown import table, tables_markdown
-from cpep.runtime.files import read_json
-from cpep.types import UserError
+from cpep.runtime.markdown import table
 
 PAPER = "Contrastive Pose-EMG Pre-training, [arXiv:2509.04699](https://arxiv.org/abs/2509.04699)"
 TAGS = ("emg", "semg", "gesture-recognition")
@@ -26,9 +19,6 @@ LIMITS = (
     "- Research software; it is no medical device, and nothing that can do harm should hang on what it recognises."
 )
 
-PEOPLE = ("--test-users", "--val-users", "--users")
-"""Options that name people; a public card leaves the names out."""
-
 
 def model_card(
     title: str,
@@ -36,7 +26,7 @@ def model_card(
     card: Card,
     parameters: int,
     terms: Terms,
-    results: dict[str, Any] | None = None,
+    results: str = "",
     note: str = "",
 ) -> str:
     """Return a model card as Markdown with the front matter that the hub reads.
@@ -47,7 +37,7 @@ def model_card(
         card: of the checkpoint.
         parameters: of its network.
         terms: of the data that it was trained on.
-        results: content of results.json of the checkpoint's run; see ``read_results``.
+        results: Markdown of the section of results; ``share.card_results`` makes it from results.json.
         note: a paragraph on this checkpoint.
     """
     hub = " and its extra `hub`" if "hf://" in opening else ""
@@ -61,30 +51,11 @@ def model_card(
         f"## Training data\n\n{_training(card, terms)}",
         f"## Use\n\n```python\n{_use(opening, card)}\n```",
         f"It needs cpep{hub}. The weights are safetensors: nothing is unpickled.",
-        f"## Results\n\n{_results(results) if results else 'None are given with these weights.'}",
+        f"## Results\n\n{results or 'None are given with these weights.'}",
         f"## Limits\n\n{LIMITS}",
         f"## Citation\n\n{PAPER}; and the data: {_dataset(card)}.",
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
-
-
-def read_results(path: Path, card: Card) -> dict[str, Any]:
-    """Read results.json of the run that a checkpoint is from, or of its evaluation.
-
-    Raises:
-        UserError: another file, or results of a model that was trained on other people or gestures.
-    """
-    results = read_json(path) if path.suffix == ".json" else None
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA or "summary" not in results:
-        raise UserError(f"{path} is no results.json of `cpep reproduce` or `cpep evaluate`; give one that is")
-    if card.split:
-        data, mine = results["data"], set(card.split["users_train"])
-        people = any(set(fold["users_train"]) == mine for fold in data["folds"])
-        if not people or data["gestures_seen"] != _names(card, "seen"):
-            raise UserError(
-                f"{path} is of models trained on other people or gestures than this checkpoint; leave it out"
-            )
-    return results
 
 
 def _front(card: Card, terms: Terms) -> str:
@@ -152,14 +123,15 @@ def _training(card: Card, terms: Terms) -> str:
             f"Trained on {train} people; {chosen} others served for choices such as when to stop, and {test} were "
             "held out from both."
         )
-        lines.append(f"Gestures in training: {', '.join(_names(card, 'seen')) or 'none by name'}.")
-        lines.append(f"Withheld from every stage of training: {', '.join(_names(card, 'unseen')) or 'none'}.")
+        lines.append(f"Gestures in training: {', '.join(names(card, 'seen')) or 'none by name'}.")
+        lines.append(f"Withheld from every stage of training: {', '.join(names(card, 'unseen')) or 'none'}.")
     else:
         lines.append("On which people and gestures is not known: cpep imported these weights.")
     return "\n".join(lines)
 
 
-def _names(card: Card, which: str) -> list[str]:
+def names(card: Card, which: str) -> list[str]:
+    """Return the gestures of a card that are ``seen`` or ``unseen``."""
     return [card.vocabulary[label] for label in card.split[which]]
 
 
@@ -190,48 +162,3 @@ def _use(opening: str, card: Card) -> str:
     if MODELS.get(card.kind).reads_anchor and not card.config["align"]["queries"]:
         lines.append(f"similarity_BB = x_BD @ y_BD.T  # which {name} the EMG is nearest to")
     return "\n".join(lines)
-
-
-def _results(results: dict[str, Any]) -> str:
-    run, folds = results["run"], results["data"]["folds"]
-    people = {user for fold in folds for user in fold["users_test"]}
-    seeds = sorted({row["seed"] for row in results["rows"]})
-    tables, several = tables_markdown(results), len(folds) * len(seeds) > 1
-    words = [
-        f"On {results['data']['name']}: {len(people)} people, each absent from the training of what is tested "
-        f"on them; {len(folds)} fold(s), seed(s) {', '.join(map(str, seeds))}."
-    ]
-    if several:
-        words.append("The weights here are of one fold and one seed of these.")
-    words.append("Accuracies are balanced, with 95 % intervals over people.")
-    if "; paper " in tables:
-        words.append("`paper` is what the paper reports, on emg2pose.")
-    made = f"Preset {run['preset']}, recipe {run['recipe']}, cpep {run['version']} {run['git']}".rstrip()
-    return "\n\n".join(
-        [
-            " ".join(words),
-            f"```\n{without_people(run['command'])}\n```",
-            f"{made}; {run['machine']}; {run['seconds'] / 60:.0f} minutes.",
-            tables,
-        ]
-    )
-
-
-def without_people(command: str) -> str:
-    """Return a command with a count in place of the people that it names.
-
-    >>> without_people("cpep evaluate here there --test-users ann,bob")
-    'cpep evaluate here there --test-users <2 people>'
-    """
-    parts = shlex.split(command)
-    for before, part in pairwise(["", *parts]):
-        option, sign, value = part.partition("=")
-        if before in PEOPLE:
-            command = command.replace(f"{before} {shlex.quote(part)}", f"{before} {_count(part)}")
-        elif option in PEOPLE and sign:
-            command = command.replace(shlex.quote(part), f"{option}={_count(value)}")
-    return command
-
-
-def _count(listed: str) -> str:
-    return f"<{len([name for name in listed.split(',') if name.strip()])} people>"

@@ -1,6 +1,6 @@
 """Write recordings of made-up people, clean and disturbed: what offsets, hum and re-seated electrodes cost.
 
-python docs/conditioning.py runs/conditioning
+python benchmarks/pages/conditioning.py runs/conditioning
 
 Eight people make six gestures with eight channels at 250 Hz; a pose of 14 columns goes with each. Every folder holds
 the same EMG: ``plain``; ``offset`` (+-100 mV, drifting); ``jumps`` (100 mV in one channel every eight seconds);
