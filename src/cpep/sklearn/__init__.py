@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from cpep.sklearn.classifier import CpepClassifier
 from cpep.sklearn.features import EmgFeatures
+from cpep.sklearn.zero_shot import ZeroShotClassifier
 
-__all__ = ["CpepClassifier", "EmgFeatures"]
+__all__ = ["CpepClassifier", "EmgFeatures", "ZeroShotClassifier"]

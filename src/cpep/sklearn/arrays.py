@@ -50,8 +50,9 @@ def _windows(estimator: BaseEstimator, emg: FloatArray, reset: bool) -> FloatArr
         )
     emg_NCT = emg[:, None] if emg.ndim == 2 else emg
     shape = emg_NCT.shape[1:]
-    if not shape[1]:
-        raise UserError(f"X of shape {emg.shape} has windows without samples")
+    if shape[1] < 2:
+        which = "one sample (n_features=1)" if shape[1] else "no samples"
+        raise UserError(f"X of shape {emg.shape} has windows of {which}; give (windows, channels, samples)")
     if reset:
         estimator.n_chans_, estimator.n_times_ = shape
     elif shape != (estimator.n_chans_, estimator.n_times_):

@@ -12,10 +12,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from cpep.checkpoints.checkpoint import Model, load
-from cpep.live.demo import demo_paths
+from cpep.checkpoints.checkpoint import Model
 from cpep.sklearn.arrays import examples_in, frames_of, people_in, poses_in, windows_in
 from cpep.sklearn.encoding import middle, ready, refuse_other, standards_of, torch_as_asked, vectors_of
+from cpep.sklearn.opening import background_of, opened
 from cpep.sklearn.posed import book_of, half, shares
 from cpep.sklearn.readout import ReadOut
 from cpep.sklearn.training import FEWEST_PEOPLE, Examples, Wish, trained, validating
@@ -23,16 +23,6 @@ from cpep.types import EmgKind, FloatArray, StrArray, UserError
 
 TINY = 1e-12
 """Added to a probability before its logarithm."""
-SHIPPED = "shipped"
-"""Stands for the checkpoint that comes with cpep."""
-
-
-def opened(checkpoint: str | Path | Model) -> Model:
-    """Return a model: as it is, the one that comes with cpep (``shipped``), or from a folder or the hub."""
-    if isinstance(checkpoint, Model):
-        return checkpoint.eval()
-    return load(demo_paths()[0] if checkpoint == SHIPPED else checkpoint)
-
 
 class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator):
     """Recognises gestures in EMG windows by a linear read-out of an encoder.
@@ -158,8 +148,7 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         if self.checkpoint is not None:
             if pose is not None:
                 raise UserError("a checkpoint is taken as it is, so that pose trains nothing; leave out pose")
-            model = opened(self.checkpoint)
-            model = model.in_unit(self.unit) if self.unit else model
+            model = opened(self.checkpoint, self.unit)
             refuse_other(model, emg_NCT, self.sfreq)
             self.validation_ = self.validated_by_ = None
             return model
@@ -214,7 +203,8 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
 
     def predict(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return the class of each window; arguments as ``transform``."""
-        return np.asarray(self.classes_[self._log_shares(X, groups).argmax(axis=1)])
+        best_N = self._log_shares(X, groups).argmax(axis=1)
+        return np.asarray(self.classes_[best_N])
 
     def score(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> float:
         """Return the share of windows whose class is predicted."""
@@ -247,7 +237,10 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
             raise UserError(f"the name {name!r} is not of the type of the classes, such as {of_fit[0].item()!r}")
         card = self.model_.card
         windows = frames_of(pose, round(card.window_s * card.frame_rate))
-        book = book_of(self.model_, *self._shown) if self.book_ is None else self.book_
+        book = self.book_
+        if book is None:
+            known = None if self.checkpoint is None else background_of(self.checkpoint, self.model_)
+            book = book_of(self.model_, *self._shown, known)
         alike = book.add(str(name), windows)
         self.book_ = book
         if name not in self.classes_.tolist():

@@ -25,19 +25,29 @@ def half(name_N: StrArray, group_N: StrArray) -> BoolArray:
     return later_N
 
 
-def book_of(model: Model, x_ND: FloatArray, name_N: StrArray, aside_N: BoolArray) -> GestureBook:
-    """Return a book that knows classes by their EMG, calibrated on windows that are in no entry.
+def book_of(
+    model: Model, x_ND: FloatArray, name_N: StrArray, aside_N: BoolArray, known: Background | None
+) -> GestureBook:
+    """Return a book that knows classes by their EMG.
+
+    Its confidence is calibrated, once an entry is added, on the EMG that the checkpoint's own book is calibrated on.
+    Where there is none, it is calibrated on some of the windows, which are then in no entry.
 
     Args:
         model: an aligned checkpoint.
         x_ND: embeddings of windows.
         name_N: name of each.
-        aside_N: windows to calibrate on; the others become entries.
+        aside_N: windows to calibrate on where it has to be.
+        known: the EMG of the checkpoint's own book.
     """
-    no_poses = np.zeros((int(aside_N.sum()), 0), np.float32)
-    book = GestureBook(model, Background(unit_rows(x_ND[aside_N]), no_poses, name_N[aside_N]))
-    for name in np.unique(name_N[~aside_N]).tolist():
-        book.add_emg(name, x_ND[~aside_N & (name_N == name)])
+    if known is None:
+        no_poses = np.zeros((int(aside_N.sum()), 0), np.float32)
+        known = Background(unit_rows(x_ND[aside_N]), no_poses, name_N[aside_N])
+        x_ND, name_N = x_ND[~aside_N], name_N[~aside_N]
+    book = GestureBook(model)
+    for name in np.unique(name_N).tolist():
+        book.add_emg(name, x_ND[name_N == name])
+    book.background = known
     return book
 
 

@@ -14,8 +14,8 @@ from cpep.types import BoolArray, FloatArray, IntArray, StrArray
 
 FOLDS = 5
 """Most parts of the windows that are told by the others."""
-COLDEST, HOTTEST = -2.0, 4.0
-"""Bounds of the logarithm of the temperature."""
+HOTTEST = 4.0
+"""Largest logarithm of a temperature. The smallest is 0: a few windows that are all told right prove no certainty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def _temperature(x_ND: FloatArray, target_N: IntArray, group_N: StrArray, streng
         parts = [log_softmax(log_NK / scale, axis=1)[np.arange(len(right)), right] for log_NK, right in told]
         return -float(np.concatenate(parts).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(COLDEST, HOTTEST), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(0.0, HOTTEST), method="bounded").x))
 
 
 def left_out(target_N: IntArray, group_N: StrArray) -> Iterator[BoolArray]:
