@@ -3,15 +3,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+# without --no-compile pip compiles thousands of modules that nobody imports, on one core
+QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live test test-browser golden bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test lint pytest test-browser golden public bench bench-live live-demo format clean
+
+# said where commands of cpep come next: they are in the environment that make built
+TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
 
 demo: $(VENV)/.cpep
+	$(TELL)
 	$(BIN)/cpep simulate runs/demo/cohort --users 24 --minutes 6 --seed 0
 	$(BIN)/cpep reproduce --data runs/demo/cohort --out runs/demo/run --seeds 0
 
 # the live page on the simulator, with the checkpoint that the repository ships
 live: $(VENV)/.web
+	$(TELL)
 	$(BIN)/cpep serve --book runs/live/my.book --enrolment runs/live/my.enrol --recordings runs/live/recordings
 
 # the shipped checkpoint and book again, from the simulator alone: 20 minutes on two cores
@@ -26,23 +33,42 @@ live-demo: $(VENV)/.cpep
 		$(LIVE)/run/results.json
 	@echo "$(LIVE)/demo is what src/cpep/live/shipped holds"
 
+# the documentation: build/docs/index.html. The tutorials are run; those that did not change keep their pictures
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
+# links that lead to other sites; needs the internet
+linkcheck: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees -D plot_gallery=0 docs build/linkcheck
+
+# the checks beside the tests, since one of them keeps one core alone
 test: $(VENV)/.dev
+	$(MAKE) --no-print-directory -j2 lint pytest
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # the live page in headless Chromium; Debian's where there is none
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
-	$(BIN)/python -m pytest -m "browser and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.train.regenerate_golden
+
+# after a deliberate change of the public API
+public: $(VENV)/.dev
+	$(BIN)/python -m tests.api.snapshot
 
 # speed, as ratios against references in the same run: runs/bench/bench.json
 bench: $(VENV)/.dev
@@ -59,17 +85,17 @@ format: $(VENV)/.dev
 # torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux.
 $(VENV)/.cpep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
+	$(BIN)/python -m pip install $(QUIET) --editable .
 	touch $@
 
 $(VENV)/.web: $(VENV)/.cpep
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[web,live,bids]"
+	$(BIN)/python -m pip install $(QUIET) --editable ".[web,live,bids]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.cpep
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist docs/gallery src/*.egg-info

@@ -1,6 +1,6 @@
 """Enrol real people with a few repetitions, stream the rest of their recordings, and score what is told.
 
-python benchmarks/pages/enrolment.py myo ../shared/data/myo_coteallard --libemg venv-libemg/bin/python
+python benchmarks/pages/enrolment.py myo data/myo_coteallard --libemg venv-libemg/bin/python
 
 Sets: myo, flexemg, db1. With --people dev it scores the people on whom everything was chosen (myo PreTraining_*,
 every third of db1); without it the others. --libemg names a Python that has LibEMG, which gets the same windows.

@@ -1,6 +1,6 @@
-"""Write the FlexEMG recordings of ../shared/data as .npz files that the bring-your-own reader takes.
+"""Write the FlexEMG recordings of data/flexemg_1khz as .npz files that the bring-your-own reader takes.
 
-python benchmarks/pages/flexemg.py ../shared/data/flexemg_1khz runs/flexemg/recordings
+python benchmarks/pages/flexemg.py data/flexemg_1khz runs/flexemg/recordings
 
 Each trial becomes one recording. The files hold differences of a 16-bit counter; the signal is their sum, modulo
 2^16, times ``lsb_mV``, less its mean.

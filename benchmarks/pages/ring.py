@@ -1,6 +1,6 @@
 """Compare the encoder for any ring with features on real recordings: enrolment, and zero-shot by pose.
 
-python benchmarks/pages/ring.py ../shared/data runs/ring/checkpoint    # or names of sets: Myo FlexEMG DB1 simulator
+python benchmarks/pages/ring.py data runs/ring/checkpoint    # or names of sets: Myo FlexEMG DB1 simulator
 
 Windows of a second, every quarter of one, within a repetition. Enrolment: the read-out of ``cpep enrol`` learns one
 or a few repetitions of each gesture and names the windows of the others. Zero-shot: the nearest of the poses of the

@@ -1,6 +1,6 @@
 """How much of the EMG's power a slower band still holds: the rule of ``cpep.live.sources.pace`` on real recordings.
 
-python benchmarks/pages/flexemg.py ../shared/data/flexemg_1khz runs/flexemg/recordings
+python benchmarks/pages/flexemg.py data/flexemg_1khz runs/flexemg/recordings
 python benchmarks/pages/slow_bands.py runs/flexemg/recordings
 """
 

@@ -80,6 +80,14 @@ def no_progress(done: int, total: int) -> None:
     """Report nothing."""
 
 
+Note = Callable[[str], None]
+"""Called with a short text on the latest state, beside ``Progress``."""
+
+
+def no_note(text: str) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class EmbeddingSet:
     """Vectors of windows with what is known of each window.

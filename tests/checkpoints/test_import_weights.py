@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "baselines.md"
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("experiments.pipeline", "experiments.single", "runtime.jobs"):
+    for module in ("experiments.pipeline", "runtime.jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 

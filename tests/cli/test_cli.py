@@ -40,7 +40,7 @@ def run(raw, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("experiments.pipeline", "experiments.runs", "experiments.single", "runtime.jobs"):
+    for module in ("experiments.pipeline", "experiments.runs", "runtime.jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 
@@ -105,7 +105,7 @@ def test_the_pose_is_the_ceiling_and_learns_from_the_synthetic_hands(run):
 def test_the_report_stands_alone(run):
     page = (run / "report.html").read_text()
     assert "cpep" in page and "<svg" in page
-    assert "Windows, repetition" in page and ".../adapted" in page
+    assert "Few-shot, 1 repetition" in page and ".../adapted" in page
     for outside in ("http://", "https://", "src=", "@import"):
         assert outside not in page.replace("http://www.w3.org/2000/svg", "")
 
@@ -212,7 +212,7 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
         assert set(file["vocabulary"][file["label"]]) > {"index_flexion"}
     trained = json.loads(at("cpep", "checkpoint", "config.json").read_text())["split"]["users_train"][0]
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--set", "data.window_s=1")
-    assert "only evaluate.* and data.hop_s" in said
+    assert "only evaluate.*, data.hop_s and threads" in said
     assert "takes one that reads EMG" in sentence(capsys, "evaluate", at("pose") / "checkpoint", store, at("other"))
     said = sentence(capsys, "evaluate", checkpoint, store, at("other"), "--test-users", trained)
     assert f"user {trained} took part in the training" in said

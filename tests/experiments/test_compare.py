@@ -33,7 +33,7 @@ def fold(
                 of_row = {"label": label, "predicted": predicted, "user": np.repeat(users, windows)}
                 arrays |= {f"{len(rows) - 1}/{name}": array for name, array in of_row.items()}
     training = [{"model": model, "stopped": "compute"} for model in stopped]
-    return Fold(number, seed, rows, [], [], training, {}, arrays)
+    return Fold(number, seed, rows, [], [], training, [], arrays)
 
 
 def answers(folds: Sequence[Fold], model: str, protocol: str) -> Answers:

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -56,17 +55,12 @@ def test_what_test_users_are_like_reaches_nobody_else(split_data, kind):
     assert np.allclose(plain, other, atol=1e-5)
 
 
-def test_the_map_shows_emg_of_test_users_and_poses_of_training_users(split_data, monkeypatch):
-    shown = {}
-
-    def embed(name, model, store, windows):
-        shown[name] = set(windows.users(store))
-        return embedding_set(store, windows, vectors(windows))
-
-    for name in ("embed_emg", "embed_anchor"):
-        monkeypatch.setattr(f"cpep.experiments.evaluators.{name}", partial(embed, name))
-    evaluators.map_points(split_data, None)
-    assert shown == {"embed_emg": set(split_data.split.users_test), "embed_anchor": set(split_data.split.users_train)}
+def test_the_maps_hold_emg_of_test_users_and_poses_of_training_users(split_data, monkeypatch):
+    shown = []
+    monkeypatch.setattr(evaluators, "maps_of", lambda *given: shown.extend(set(one.user_N) for one in given[:2]))
+    every = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
+    evaluators.mapped(split_data, every, every)
+    assert shown == [set(split_data.split.users_test), set(split_data.split.users_train)]
 
 
 def test_poses_are_embedded_once_for_each_frozen_encoder(split_data, monkeypatch):

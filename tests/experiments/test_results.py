@@ -10,6 +10,7 @@ import numpy as np
 
 from cpep.evaluate.metrics import score
 from cpep.evaluate.pose_errors import PoseError
+from cpep.evaluate.projection import Map
 from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.compare import comparisons
 from cpep.experiments.evaluators import Evaluation
@@ -25,7 +26,8 @@ def found(predicted: list[int]) -> Evaluation:
     test = EmbeddingSet(np.zeros((2, 1), np.float32), label, user, user, np.zeros(2), user)
     outcome = Outcome("zero_shot", "seen", answer, test, (1, 2), score(label, answer, user, (1, 2), draws=10))
     error = PoseError("seen", {"pose_nrmse": 0.5}, {"pose_nrmse": 1.0}, {"7": 0.5, "8": 0.5}, 2)
-    return Evaluation([outcome], [error], {"emg": [[0.0, 1.0, "fist"]], "pose": []})
+    drawn = Map("seen", [[0.0, 1.0, "fist"]], [], 1.0, 0.25, 0.5, windows=2, poses=0, people=2, pose_people=0)
+    return Evaluation([outcome], [error], [drawn])
 
 
 def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> None:
@@ -43,6 +45,7 @@ def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> N
     assert read.arrays["0/predicted"].tolist() == [1, 1] and read.arrays["2/predicted"].tolist() == [1, 2]
     assert [item["row"] for item in read.confusion] == [0, 2] and read.losses == [curve]
     assert read.rows[1]["pose_nrmse"] == 0.5 and "balanced_accuracy" not in read.rows[1]
+    assert [(one["gap"], one["emg"]) for one in read.maps] == [(0.25, [[0.0, 1.0, "fist"]])] * 2
     assert [item["model"] for item in read.training] == ["cpep/window_0.5s", "cpep"]
     assert evaluated(tmp_path, "cpep", "key of cpep") and not evaluated(tmp_path, "cpep", "another key")
     assert not evaluated(tmp_path, "ridge", "key of cpep")
@@ -53,6 +56,7 @@ def test_results_and_details_hold_what_the_folds_left() -> None:
     for one in folds:
         one.confusion.append({"row": 2, "classes": [], "matrix": []})
         one.losses.append({"stage": "cpep", "fold": one.fold})
+        one.maps.append({"gestures": "seen"})
     store: Any = SimpleNamespace(name="made up", vocabulary=["rest", "fist", "point"])
     split: Any = SimpleNamespace(seen=(1,), unseen=(2,), users_train=("5",), users_val=("6",), users_test=("1", "2"))
     run: dict[str, Any] = {"command": "cpep reproduce"}
@@ -67,3 +71,4 @@ def test_results_and_details_hold_what_the_folds_left() -> None:
     assert details["comparisons"] == [comparison.sentence() for comparison in found]
     assert [item["row"] for item in details["confusion"]] == [2, 20]  # rows are counted over all folds
     assert [curve["fold"] for curve in details["losses"]] == [0, 1]
+    assert details["maps"] == [{"gestures": "seen", "fold": 0, "seed": 0}]  # of the first fold alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def evaluation(
     details: dict[str, Any] = {
         "confusion": [],
         "losses": [],
-        "map": _map(rng, names),
+        "maps": [_map(rng, kind, [names[k] for k in own]) for kind, own in sets.items()],
         "notes": ["Poses are glove counts."],
     }
     for fold in range(folds):
@@ -209,17 +210,22 @@ def _losses(rng: np.random.Generator, stage: str, fold: int, seed: int) -> dict[
     return {"stage": stage, "fold": fold, "seed": seed, "points": points, "kept_step": 2000}
 
 
-def _map(rng: np.random.Generator, names: tuple[str, ...]) -> dict[str, Any]:
-    emg, pose = [], []
+def _map(rng: np.random.Generator, gestures: str, names: Sequence[str]) -> dict[str, Any]:
+    points: dict[str, list[list[Any]]] = {"emg": [], "pose": []}
     for number, name in enumerate(names):
-        middle = (
-            30
-            * np.array([np.cos(number * 6.28 / len(names)), np.sin(number * 6.28 / len(names))])
-            * (1 + 0.3 * (number % 2))
-        )
-        for _ in range(40):
-            near = middle + rng.normal(size=2) * 3
-            far = near + rng.normal(size=2) * 6
-            emg.append([round(float(far[0]), 2), round(float(far[1]), 2), name])
-            pose.append([round(float(near[0]), 2), round(float(near[1]), 2), name])
-    return {"emg": emg, "pose": pose}
+        turn = number * 6.28 / len(names)
+        middle = 0.8 * np.array([np.cos(turn), np.sin(turn)]) * (1 + 0.3 * (number % 2))
+        for kind, share in (("pose", 1.0), ("emg", 0.4)):
+            places = share * middle + 0.1 * rng.normal(size=(30, 2))
+            points[kind] += [[round(float(x), 4), round(float(y), 4), name] for x, y in places]
+    counts = {"windows": 900, "poses": len(points["pose"]), "people": 4, "pose_people": 10}
+    return {
+        "gestures": gestures,
+        **points,
+        "shown": 0.7312,
+        "gap": 0.41,
+        "apart": 1.2,
+        **counts,
+        "fold": 0,
+        "seed": 0,
+    }

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cpep.report import plots
+from cpep.report import plots, scatter
 from cpep.report.html import _natural, table_text, write_report
 from cpep.report.svg import round_ticks
 from cpep.report.table import number, table_of
@@ -178,7 +178,7 @@ def test_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
 
 def test_page_opens_with_the_table_and_keeps_the_order(page: str) -> None:
     heads = re.findall(r"<h2 id=\"(\w+)\"", page)
-    assert heads == ["table", "people", "confusion", "losses", "map", "run"]
+    assert heads == ["table", "people", "confusion", "losses", "map", "run", "files"]
     text = " ".join(Page(page).texts)
     for words in (
         "balanced accuracy",
@@ -199,7 +199,7 @@ def test_page_survives_missing_details_and_strange_names(tmp_path: Path) -> None
     results, _ = evaluation(folds=1, unseen=(), windows=5)
     write_report(results, {}, tmp_path / "bare.html")
     heads = re.findall(r"<h2 id=\"(\w+)\"", (tmp_path / "bare.html").read_text())
-    assert heads == ["table", "people", "run"]
+    assert heads == ["table", "people", "run", "files"]
     evil = '<img src=x onerror="a">&'
     results, details = evaluation(folds=1, windows=5, seen=("fist", evil), models={"cpep": 0.4, evil: 0.4})
     details["notes"] = [evil]
@@ -216,7 +216,7 @@ def test_page_of_several_seeds_of_one_fold(tmp_path: Path) -> None:
     details["losses"].reverse()
     write_report(results, details, tmp_path / "report.html")
     text = " ".join(" ".join(Page((tmp_path / "report.html").read_text()).texts).split())
-    assert "mean ± SD over 2 seeds;" in text and "each seed trains from another start." in text
+    assert "mean ± SD over 2 seeds;" in text and "Each seed trains from other random weights." in text
     assert "Grey models are pose (ceiling)." in text
     titles = ("EMG masked autoencoder", "Pose masked autoencoder", "Alignment of EMG to pose")
     assert sorted(titles, key=text.index) == list(titles)  # the order in which they were trained
@@ -256,8 +256,9 @@ def test_heat_draws_every_cell_and_marks_right_answers() -> None:
     tree = ElementTree.fromstring(svg)
     cells = [(rect.get("class"), rect.get("style")) for rect in tree.iter("rect")]
     right, wrong = "cell right", "cell"
-    assert cells[:3] == [(right, "--share:0.750"), (wrong, "--share:0.250"), (wrong, "--share:0.000")]
-    assert cells[3:] == [(wrong, "--share:0.000"), (wrong, "--share:0.000"), (right, "--share:1.000")]
+    shade = ["fill-opacity:0.060", "fill-opacity:0.295", "fill-opacity:0.765", "fill-opacity:1.000"]
+    assert cells[:3] == [(right, shade[2]), (wrong, shade[1]), (wrong, shade[0])]
+    assert cells[3:] == [(wrong, shade[0]), (wrong, shade[0]), (right, shade[3])]
     assert [text.text for text in tree.iter("text")] == [
         *("answer →", "made ↓", "a b", "other", "c"),
         *("a b", "75", "25", "c", "100"),
@@ -305,30 +306,31 @@ def test_ticks_are_round_and_hold_the_data(low: float, high: float) -> None:
     assert ticks[0] <= low and ticks[-1] >= high and 2 <= len(ticks) <= 8
 
 
-def test_scatter_colours_only_the_gestures_shown() -> None:
+def test_scatter_colours_only_the_gestures_shown_and_draws_its_scale_and_key() -> None:
     points = [(0.0, 0.0, SEEN[0]), (1.0, 2.0, UNSEEN[0]), (-1.0, 1.0, SEEN[0])]
-    tree = ElementTree.fromstring(plots.scatter(points, points, [SEEN[0]], "t"))
-    paths = {(p.get("class"), p.get("style")): p.get("d", "").count("M") for p in tree.iter("path")}
-    assert paths == {
-        ("emg other", None): 1,
-        ("pose other", None): 1,
-        ("emg", "--colour:var(--c0)"): 2,
-        ("pose", "--colour:var(--c0)"): 2,
-    }
-    assert [text.text for text in tree.iter("text")] == ["index flexion"]
+    tree = ElementTree.fromstring(scatter.scatter(points, points, [SEEN[0]], "t"))
+    paths = {(p.get("class"), p.get("style")): p.get("d", "").count("M") for p in tree.findall("path")}
+    assert paths == {("emg", "--colour:var(--c0)"): 2, ("pose", "--colour:var(--c0)"): 2}
+    texts = [text.text for text in tree.iter("text")]
+    assert texts == ["index flexion", "0.6", "EMG", "pose", "index flexion"]
+    bar = next(tree.iter("line"))
+    length = float(bar.get("x2", "")) - float(bar.get("x1", ""))
+    places = re.findall(r"M([-\d.]+) ([-\d.]+)", next(p for p in tree.iter("path")).get("d", ""))
+    (x0, y0), (x1, y1) = ((float(x), float(y)) for x, y in places)
+    assert np.hypot(x1 - x0, y1 - y0) / length == pytest.approx(2**0.5 / 0.6, rel=0.01)  # one scale in x and y
 
 
 def test_gestures_that_reuse_a_colour_have_another_mark() -> None:
     names = [f"g{k}" for k in range(16)]
     points = [(float(k % 4), float(k // 4), name) for k, name in enumerate(names)]
-    tree = ElementTree.fromstring(plots.scatter(points, points, names, "t"))
-    marks = [(p.get("class"), p.get("style"), p.get("d", "")) for p in tree.iter("path") if p.get("style")]
+    tree = ElementTree.fromstring(scatter.scatter(points, points, names, "t"))
+    marks = [(p.get("class"), p.get("style"), p.get("d", "")) for p in tree.findall("path")]
     looks = [(kind, colour, re.sub(r"M[\d.]+ [\d.]+", "", path)) for kind, colour, path in marks]
     assert len(looks) == 32 and len(set(looks)) == 32
 
 
 def test_labels_of_a_map_cover_none_and_stay_inside() -> None:
-    placed = plots._spread([(f"gesture {k}", (100.0 + k, 50.0 + k % 3)) for k in range(8)], 300, 160)
+    placed = scatter._spread([(f"gesture {k}", (100.0 + k, 50.0 + k % 3)) for k in range(8)], 300, 160)
     heights = sorted(y for _, (_, y) in placed)
     assert all(b - a >= 15 for a, b in pairwise(heights))
     assert heights[0] >= 12 and heights[-1] <= 160

@@ -19,6 +19,7 @@ from tests.report.fake_evaluation import evaluation, everything
 from tests.report.test_html import Page
 
 MINUS = "\u2212"
+HINT = "Wider than this screen: scroll the table sideways →"
 
 
 @pytest.mark.parametrize("folds", [1, 4])
@@ -84,7 +85,7 @@ def test_page_of_every_model_is_well_formed_and_small(full: str) -> None:
     Page(full)
     assert len(full.encode()) < 3e6
     assert re.findall(r"<h2 id=\"(\w+)\"", full) == [
-        *("table", "errors", "people", "confusion", "losses", "map", "run")
+        *("table", "errors", "people", "confusion", "losses", "map", "run", "files")
     ]
     assert not re.search(r"https?://|url\(|@import|<script", full)
     for svg in re.findall(r"<svg.*?</svg>", full, flags=re.S):
@@ -138,10 +139,10 @@ def test_differences_are_a_table_with_bold_where_they_hold(tmp_path: Path) -> No
     html = part((tmp_path / "report.html").read_text(), "differences", "errors")
     assert re.findall(r"<strong>(.*?)</strong>", html) == ["+.081", f"{MINUS}.100"]
     said = words(html)
-    assert "Other models (23\u201324 people) Zero-shot cpep minus … unseen ridge +.081 +.035 to +.120" in said
+    assert f"Other models (23\u201324 people) {HINT} Zero-shot cpep minus … unseen ridge +.081 +.035 to +.120" in said
     assert f"cca {MINUS}.020 {MINUS}.050 to +.012" in said
     lost = f"{MINUS}.100 {MINUS}.150 to {MINUS}.050"
-    assert f"Ablations (24 people) Zero-shot cpep minus … unseen cpep/ avg_ pool {lost}" in said
+    assert f"Ablations (24 people) {HINT} Zero-shot cpep minus … unseen cpep/ avg_ pool {lost}" in said
     assert "too narrow" not in said
     for comparison in results["comparisons"]:
         comparison["people"] = 5
@@ -176,12 +177,16 @@ def test_training_says_what_it_cost_and_why_it_stopped(full: str) -> None:
     assert "avg_ pool" in ablations and "avg_ pool" not in main and "shuffled_ pairs" in main
 
 
+def _runs(one: figures.Figure) -> int:
+    return one.svg.count('class="curve train"') - 1  # the key has a line too
+
+
 def test_curves_of_ablations_are_left_out() -> None:
     stages = ["emg2pose", "cpep/avg_pool", "emg_mae-1a2b3c", "cpep", "cpep/shuffled_pairs", "pose_mae", "emg_mae"]
     stages += ["emg_mae", "supervised", "vemg2pose"]
     losses = [{"stage": s, "fold": 0, "seed": 0, "points": [[1, 2.0, 2.0]], "kept_step": 1} for s in stages]
     losses.append({"stage": "pose_t", "fold": 0, "seed": 0, "points": [], "kept_step": 1})
-    found = {group: [(title, runs) for title, runs, _ in drawn] for group, drawn in figures.curves(losses)}
+    found = {group: [(one.title, _runs(one)) for one in drawn] for group, drawn in figures.curves(losses)}
     assert found == {
         "Stages of cpep": [
             ("EMG masked autoencoder", 2),
@@ -191,5 +196,5 @@ def test_curves_of_ablations_are_left_out() -> None:
         ],
         "Other models": [("supervised", 1), ("vemg2pose", 1), ("emg2pose", 1)],
     }
-    (drawn,) = (svg for group, many in figures.curves(losses) for title, _, svg in many if title == "vemg2pose")
-    assert "loss (L1)" in drawn and set(BENCHMARK) <= set(figures.STAGES)
+    (drawn,) = (one for _, many in figures.curves(losses) for one in many if one.title == "vemg2pose")
+    assert "loss (L1)" in drawn.svg and drawn.name == "loss-vemg2pose" and set(BENCHMARK) <= set(figures.STAGES)

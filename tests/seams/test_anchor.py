@@ -71,7 +71,7 @@ def hands():
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    for module in ("experiments.pipeline", "experiments.runs", "experiments.single", "runtime.jobs"):
+    for module in ("experiments.pipeline", "experiments.runs", "runtime.jobs"):
         monkeypatch.setattr(f"cpep.{module}.cores", lambda: 1)
 
 

@@ -5,7 +5,8 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
-from cpep.simulate import Property, Variability, check, classify, measures, table_text
+from cpep.simulate import Property, Variability, check, classify, measures
+from cpep.simulate.properties import table_text
 from cpep.simulate.record import Session, record
 
 

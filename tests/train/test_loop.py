@@ -36,8 +36,8 @@ class Toy:
     def validate(self):
         return float((self.model(self.x) - self.y).square().mean())
 
-    def fit(self, state, key="run", config=CONFIG):
-        return fit(self.model, self.loss_at, self.validate, config, seed=3, state=state, key=key)
+    def fit(self, state, key="run", config=CONFIG, **more):
+        return fit(self.model, self.loss_at, self.validate, config, seed=3, state=state, key=key, **more)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,12 @@ ALIGNMENT = (
 
 
 class EmgEncoderSpec(ModelSpec[Encoder]):
-    """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token."""
+    """An EMG encoder alone: its embedding is [CLS]; a probe reads [CLS] and the mean token.
+
+    Args:
+        name: name in cards and on the command line.
+        words: description of a checkpoint of this kind, for its model card.
+    """
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
         """Return the arguments of front end and encoder."""
@@ -97,6 +102,13 @@ class AlignedSpec(ModelSpec[Cpep]):
     def embed(self, net: Cpep, signal_BNF: Tensor) -> Tensor:
         """Return L2-normalised embeddings of EMG."""
         return net.embed_emg(signal_BNF)
+
+    def unfreeze(self, net: Cpep) -> None:
+        """Let gradients change the EMG encoder, the queries and the projection, and not where poses are."""
+        net.freeze_emg = False
+        for part in (net.emg, net.former, net.projection):
+            if part is not None:
+                part.requires_grad_(True)
 
     def anchor_encoder(self, net: Cpep) -> Encoder:
         """Return the encoder of the anchor."""

@@ -75,6 +75,10 @@ class ModelSpec(ABC, Generic[N]):
         """Return embeddings (B, D), or (B, Q, D) with queries, of the output of the EMG front end."""
         raise UserError(f"a {self.name} checkpoint has no EMG encoder")
 
+    def unfreeze(self, net: N) -> None:
+        """Let gradients change what embeds EMG: the whole network, unless a kind overrides it."""
+        net.requires_grad_(True)
+
     def probed(self, net: N, signal_BNF: Tensor) -> Tensor:
         """Return the vectors (B, D) that a linear probe reads: the embeddings, unless a kind overrides it."""
         return self.embed(net, signal_BNF)

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,6 +20,7 @@ from cpep.cli.commands import (
     books,
     enrol,
     export,
+    figures,
     live,
     push,
     record,
@@ -32,8 +33,11 @@ from cpep.cli.commands import (
     train,
 )
 from cpep.cli.commands.options import TOGETHER
+from cpep.cli.out import Command
 from cpep.runtime import distributed
+from cpep.runtime.jobs import wait_asleep
 from cpep.types import UserError, refuse_interpolation
+from cpep.version import version_text
 
 INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
@@ -42,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,
+    "figures": figures.figures,
     "simulate": recordings.simulate,
     "data": recordings.data_app,
     "pretrain": stages.pretrain_app,
@@ -99,7 +104,7 @@ app = typer.Typer(
     name="cpep",
     cls=InOrder,
     help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
-    "Example: cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1",
+    "Example: cpep reproduce --data data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 110},  # of terminals that are as wide
@@ -107,9 +112,29 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     if isinstance(_command, typer.Typer):
+        for _one in _command.registered_commands:
+            _one.cls = Command
         app.add_typer(_command, name=_name, cls=Group)
     else:
-        app.command(_name)(_command)
+        app.command(_name, cls=Command)(_command)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_text())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of cpep, torch and Python.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options of all commands."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -178,6 +203,7 @@ def _complain(sentence: str) -> int:
 
 def run() -> None:
     """Entry point of the ``cpep`` script."""
+    wait_asleep()
     status = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C: the workers are ending already
     sys.exit(status)

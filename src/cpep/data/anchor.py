@@ -56,6 +56,7 @@ class AnchorKind:
 
 
 ANCHORS: Registry[AnchorKind] = Registry("kind of anchor", ("cpep.data.anchor_kinds",))
+"""Kinds of anchors by the name that ``kind`` has in a sidecar."""
 
 BY_UNIT = {"rad": "joint_angles", "count": "glove"}
 """Kind by unit of an anchor whose kind is not given, as of ``pose`` in a sidecar; by any other unit: ``values``."""

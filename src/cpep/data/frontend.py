@@ -118,10 +118,15 @@ class Frontend(nn.Module):
         """Return what is normalised next: values of each whole bin (..., bins, F), or the samples (..., T, C)."""
         return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
 
-    def normaliser(self, store: Store) -> Normaliser:
-        """Return the ``Normaliser`` of a store, which gives centre and spread of any window."""
+    def normaliser(self, store: Store, kind: Normalisation | None = None) -> Normaliser:
+        """Return the ``Normaliser`` of a store, which gives centre and spread of any window.
+
+        Args:
+            store: prepared recordings.
+            kind: see ``Normaliser``; that of the front end unless given.
+        """
         rows = self._rows_of(store) if self.bin_samples else power_rows(store)
-        return Normaliser(rows, self.normalisation, self.typical())
+        return Normaliser(rows, kind or self.normalisation, self.typical())
 
     def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
         """Return a function that reads the signal of windows of that many frames from a store."""
@@ -144,8 +149,8 @@ class Frontend(nn.Module):
     def typical(self) -> CentreSpread:
         """Return centre and spread (F,) that are typical of training users: a causal stream starts from them."""
         if self.bin_samples:
-            return CentreSpread(self.centre_F.numpy(), self.spread_F.numpy())
-        return CentreSpread(np.zeros(self.columns), self.level_C.numpy())
+            return CentreSpread(self.centre_F.cpu().numpy(), self.spread_F.cpu().numpy())
+        return CentreSpread(np.zeros(self.columns), self.level_C.cpu().numpy())
 
     def _rows_of(self, store: Store) -> Rows:
         bins, row_s = bins_of(store, self.bin_samples), self.bin_samples // store.ratio / store.frame_rate
@@ -153,12 +158,15 @@ class Frontend(nn.Module):
 
     def _values(self, bins_N3C: Tensor) -> Tensor:
         """Return the log RMS of bins, and their rates where ``rates`` is set: (..., bins, F)."""
-        energy_NC = (bins_N3C[..., 0, :].sqrt() + self.floor * self.level_C).log()
+        level_C = self.level_C.to(bins_N3C.device)
+        energy_NC = (bins_N3C[..., 0, :].sqrt() + self.floor * level_C).log()
         return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
 
 
 def standardised(values_BNF: Tensor, standard: CentreSpread) -> Tensor:
     """Return values minus their centre, divided by their spread."""
-    centre = torch.as_tensor(standard.centre_F, dtype=torch.float32)[..., None, :]
-    spread = torch.as_tensor(standard.spread_F, dtype=torch.float32)[..., None, :]
+    centre, spread = (
+        torch.as_tensor(part, dtype=torch.float32, device=values_BNF.device)[..., None, :]
+        for part in (standard.centre_F, standard.spread_F)
+    )
     return (values_BNF - centre) / spread

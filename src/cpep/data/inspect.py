@@ -28,6 +28,7 @@ class Inspection:
     """What a folder holds.
 
     Attributes:
+        folder: that was inspected.
         name: of the data set.
         recordings: the recordings that can be read.
         unreadable: name and reason of each other one.
@@ -89,6 +90,11 @@ class Inspection:
 
 def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: int = 1) -> Inspection:
     """Read every recording of a folder and sum up what is there.
+
+    Args:
+        folder: of recordings.
+        progress: called with the recordings that are done, and with all.
+        workers: processes that read.
 
     Raises:
         UserError: the folder does not exist or holds no recording.

@@ -29,7 +29,7 @@ class Device:
         notch_hz: mains, Hz, whose hum cpep takes out; 0 for none.
 
     Raises:
-        UserError: EMG of this kind and rate cannot be filtered so.
+        UserError: EMG of this kind and rate cannot be filtered so, or the ring names channels that do not exist.
     """
 
     channels: int
@@ -49,6 +49,8 @@ class Device:
         if self.emg_kind == "envelope" and self.conditioning:
             raise UserError("an envelope has neither offset nor hum to filter out; leave out high-pass and notch")
         self.conditioning.check(self.emg_rate)
+        if set(self.ring) - set(range(self.channels)) or len(set(self.ring)) != len(self.ring):
+            raise UserError(f"ring {list(self.ring)} does not fit {self.channels} channels")
 
     @property
     def conditioning(self) -> Conditioning:
@@ -107,6 +109,11 @@ class Recording:
 
     Attributes:
         name: unique in its folder (the file's stem).
+        user: the person.
+        session: one wearing of the device; a name that is unique among those of the person.
+        stage: part of the protocol of recording, such as an exercise of NinaPro.
+        side: arm: ``left`` or ``right``.
+        device: channels, rate, kind and unit of the EMG; columns of the anchor.
         emg_TC: float32, finite.
         anchor_SJ: float32, first frame at the first EMG sample; ``None`` without an anchor.
         anchor_rate: frames of the anchor per second.

@@ -170,6 +170,14 @@ def make_splits(
     which gestures are unseen. A gesture that only held-out recordings have is then neither seen nor unseen, unless
     it is named.
 
+    Args:
+        store: whose people and gestures are divided.
+        folds: number of folds over people; each person is tested in one of them.
+        test_users: people who are tested, in place of folds.
+        val_users: people who serve for choices such as when to stop.
+        unseen: gestures that are kept from every stage of training; those that the data set has by default if empty.
+        guard_s: seconds around an unseen gesture that are kept from training as well.
+
     Raises:
         UserError: an unknown user or gesture, or too few users.
     """

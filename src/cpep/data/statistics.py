@@ -30,7 +30,12 @@ LEAST_LEVEL = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class CentreSpread:
-    """The centre, which is subtracted, and the spread, which divides then: (F,), or (N, F) of windows."""
+    """Centre and spread of the signal of one session, or of each window.
+
+    Attributes:
+        centre_F: what is subtracted: (F,), or (N, F) of N windows.
+        spread_F: what divides then, of the same shape.
+    """
 
     centre_F: FloatArray
     spread_F: FloatArray

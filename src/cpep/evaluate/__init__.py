@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 from cpep.runtime.lazy import exported
 
 if TYPE_CHECKING:
-    from cpep.evaluate.events import Event as Event
-    from cpep.evaluate.events import Made as Made
-    from cpep.evaluate.events import Matched as Matched
-    from cpep.evaluate.events import confusion as confusion
-    from cpep.evaluate.events import f1_table as f1_table
-    from cpep.evaluate.events import false_per_minute as false_per_minute
-    from cpep.evaluate.events import latencies as latencies
-    from cpep.evaluate.events import match as match
-    from cpep.evaluate.events import rejected as rejected
     from cpep.evaluate.features import classical_features as classical_features
     from cpep.evaluate.knn import knn_vote as knn_vote
     from cpep.evaluate.linear import CcaToPose as CcaToPose
     from cpep.evaluate.linear import RidgeToPose as RidgeToPose
+    from cpep.evaluate.metrics import Answers as Answers
     from cpep.evaluate.metrics import Difference as Difference
     from cpep.evaluate.metrics import Score as Score
     from cpep.evaluate.metrics import balanced_accuracy as balanced_accuracy
@@ -36,14 +28,11 @@ else:
     __all__, __getattr__, __dir__ = exported(
         __name__,
         {
-            "cpep.evaluate.events": (
-                "Event Made Matched confusion f1_table false_per_minute latencies match rejected"
-            ),
             "cpep.evaluate.features": "classical_features",
             "cpep.evaluate.knn": "knn_vote",
             "cpep.evaluate.linear": "CcaToPose RidgeToPose",
             "cpep.evaluate.metrics": (
-                "Difference Score balanced_accuracy cluster_bootstrap confusion_matrix paired_bootstrap score"
+                "Answers Difference Score balanced_accuracy cluster_bootstrap confusion_matrix paired_bootstrap score"
             ),
             "cpep.evaluate.pose_errors": "PoseError pose_error",
             "cpep.evaluate.probe": "Lda LinearProbe choose_probe",

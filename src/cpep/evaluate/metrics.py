@@ -18,7 +18,13 @@ from cpep.types import FloatArray, IntArray, StrArray
 
 @dataclass(frozen=True)
 class Difference:
-    """Balanced accuracy of ``a`` minus balanced accuracy of ``b``, with a 95 % interval over people."""
+    """Balanced accuracy of ``a`` minus balanced accuracy of ``b``, with a 95 % interval over people.
+
+    Attributes:
+        mean: the difference.
+        low: lower end of the interval.
+        high: upper end.
+    """
 
     mean: float
     low: float
@@ -208,7 +214,12 @@ def _people_drawn(users: int, draws: int, seed: int) -> tuple[npt.NDArray[np.int
 
 
 def confusion_matrix(label_N: IntArray, predicted_N: IntArray, classes: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Count windows by true (row) and predicted (column) class.
+    """Count windows by true (row) and predicted (column) class, (K, K).
+
+    Args:
+        label_N: true labels.
+        predicted_N: predicted labels.
+        classes: the K labels, in the order of rows and columns.
 
     Raises:
         ValueError: a label or a prediction is not among ``classes``.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor, embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
+from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.data.windows import Windows
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
-from cpep.evaluate.plane import map_of
 from cpep.evaluate.pose_errors import PoseError, pose_error
+from cpep.evaluate.projection import Map, maps_of
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.protocol import SplitData, mean_parts
@@ -25,8 +24,6 @@ from cpep.types import EmbeddingSet, FloatArray, Normalisation, Progress, no_pro
 
 PAIRS = 6000
 """A linear map from EMG to pose is fitted on about this many windows, and fewer than twice as many."""
-MAP_POINTS = 500
-"""Largest number of EMG windows, and of poses, in the map of embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +58,12 @@ class Evaluation:
     Attributes:
         outcomes: answers under every protocol.
         errors: errors of predicted poses.
-        points: EMG and pose embeddings in two dimensions with gesture names.
+        maps: embeddings of EMG and of poses in a plane, for each set of gestures.
     """
 
     outcomes: list[Outcome]
     errors: list[PoseError] = field(default_factory=list)
-    points: dict[str, list[list[Any]]] = field(default_factory=dict)
+    maps: list[Map] = field(default_factory=list)
 
 
 Evaluator = Callable[[SplitData, Subject], Evaluation]
@@ -108,15 +105,14 @@ def aligned(data: SplitData, subject: Subject) -> Evaluation:
     if data.config.adapt:
         return Evaluation(adapted(data, subject))
     model = subject.model
-    points = map_points(data, model) if subject.name == "cpep" else {}
     emg = embed_emg(model, data.store, data.windows, subject.progress)
 
     def vectors(windows: Windows) -> FloatArray:
         return (emg if windows is data.windows else embed_emg(model, data.store, windows)).averaged().x_ND
 
-    of_session = data.of_session(model, vectors)
-    outcomes = data.outcomes(vectors=of_session, emg=of_session, query=emg, gallery=data.pose(model))
-    return Evaluation(outcomes, points=points)
+    of_session, pose = data.of_session(model, vectors), data.pose(model)
+    outcomes = data.outcomes(vectors=of_session, emg=of_session, query=emg, gallery=pose)
+    return Evaluation(outcomes, maps=mapped(data, emg.averaged(), pose) if subject.name == "cpep" else [])
 
 
 def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
@@ -205,15 +201,11 @@ def linear_to_pose(
     return Evaluation(data.outcomes(query=query, gallery=gallery))
 
 
-def map_points(data: SplitData, model: Model) -> dict[str, list[list[Any]]]:
-    """Return the places in one plane of some poses of the gallery and some EMG windows of test people."""
-    rng = np.random.default_rng(data.seed)
-    tested, gallery = (
-        own.select(rng.permutation(len(own))[:MAP_POINTS]) for own in (data.of_role("test"), data.of_role("train"))
-    )
-    emg, pose = embed_emg(model, data.store, tested).averaged(), embed_anchor(model, data.store, gallery)
-    sets = tuple(data.gestures.values())
-    return map_of(emg, pose, sets, data.store.vocabulary, data.config.neighbours, data.seed)
+def mapped(data: SplitData, emg: EmbeddingSet, pose: EmbeddingSet) -> list[Map]:
+    """Return the maps of test people's EMG and training people's poses: those that zero-shot compares."""
+    tested = emg.select(np.isin(emg.user_N, data.split.users("test")))
+    trainers = pose.select(np.isin(pose.user_N, data.split.users("train")))
+    return maps_of(tested, trainers, data.gestures, data.store.vocabulary, data.seed)
 
 
 _EVALUATORS: dict[str, Evaluator] = {

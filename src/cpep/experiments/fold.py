@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Fold:
         confusion: number of the row, classes and matrix, for each row that classifies.
         losses: loss curves of the stages, each once.
         training: cost of training, for each model with a network.
-        points: EMG and pose embeddings in two dimensions with gesture names.
+        maps: embeddings of EMG and of poses in a plane, for each set of gestures (`cpep.evaluate.projection.Map`).
         arrays: labels, users and predictions of every row that classifies, for paired comparisons.
     """
 
@@ -35,14 +35,14 @@ class Fold:
     confusion: list[dict[str, Any]]
     losses: list[dict[str, Any]]
     training: list[dict[str, Any]]
-    points: dict[str, list[list[Any]]]
+    maps: list[dict[str, Any]]
     arrays: dict[str, Any]
 
     @classmethod
     def read(cls, folder: Path, fold: int, seed: int, models: Sequence[str]) -> Fold:
         """Read the files that ``save_row`` wrote for the given models."""
         run = {"fold": fold, "seed": seed}
-        made = cls(fold, seed, [], [], [], [], {"emg": [], "pose": []}, {})
+        made = cls(fold, seed, [], [], [], [], [], {})
         curves: dict[str, dict[str, Any]] = {}
         for model in models:
             path, offset = _files(folder, model), len(made.rows)
@@ -56,8 +56,7 @@ class Fold:
             curves |= {curve["stage"]: curve for curve in plain["losses"]}
             if plain["training"]:
                 made.training.append({"model": model, **run, **plain["training"]})
-            for kind, points in plain["points"].items():
-                made.points[kind].extend(points)
+            made.maps.extend(plain["maps"])
         made.losses.extend(curves.values())
         return made
 
@@ -104,7 +103,8 @@ def save_row(
     path = _files(folder, model)
     with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    plain = {"rows": rows, "confusion": confusion, "losses": losses, "training": training, "points": found.points}
+    maps = [asdict(one) for one in found.maps]
+    plain = {"rows": rows, "confusion": confusion, "losses": losses, "training": training, "maps": maps}
     write_json(path.with_suffix(".json"), {"key": key, **plain})
 
 

@@ -29,13 +29,13 @@ from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import RowRun, StageRun, names_of, row_of
 from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.runtime import distributed
-from cpep.runtime.files import progress_line, read_json
+from cpep.runtime.files import progress_line, read_json, training_line
 from cpep.runtime.jobs import Job, cores, run_all
 from cpep.train.stage import compute, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 7
+EVALUATION = 8
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
@@ -207,7 +207,7 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str], scored: bool = True
 def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
     """Train one stage of one fold; ``name`` is in its progress line."""
     checkpoints = {start.name: task.at(start) / "checkpoint" for start in stage.starts}
-    run(stage.stage, task.task(stage), checkpoints, progress_line(f"{task.name} {name}", "windows"))
+    run(stage.stage, task.task(stage), checkpoints, *training_line(f"{task.name} {name}"))
 
 
 def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:

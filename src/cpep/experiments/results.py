@@ -9,8 +9,7 @@ from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.experiments.compare import comparisons, summaries
 from cpep.experiments.fold import Fold
-
-SCHEMA = 1
+from cpep.report.names import SCHEMA
 
 
 def results_of(
@@ -46,7 +45,7 @@ def results_of(
 
 
 def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Return the details of the report beside its table: confusions, loss curves, map and comparisons."""
+    """Return the details of the report beside its table: confusions, loss curves, maps and comparisons."""
     confusion, offset = [], 0
     for fold in folds:
         confusion += [{**item, "row": item["row"] + offset} for item in fold.confusion]
@@ -54,6 +53,6 @@ def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
     return {
         "confusion": confusion,
         "losses": [curve for fold in folds for curve in fold.losses],
-        "map": folds[0].points,
+        "maps": [{**one, "fold": folds[0].fold, "seed": folds[0].seed} for one in folds[0].maps],
         "comparisons": [comparison.sentence() for comparison in comparisons(folds)],
     }

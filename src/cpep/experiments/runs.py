@@ -6,7 +6,7 @@ import json
 import platform
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,9 @@ class Request:
         require_encoders(self.config)
 
 
+OTHER = "choose another output folder (--out)"
+
+
 def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     """Write into the output folder which run it holds; more rows and more seeds may be added later.
 
@@ -78,7 +81,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         "test_users": list(request.test_users),
         "val_users": list(request.val_users),
         "unseen": list(request.unseen),
-        "config": as_dict(request.config),
+        "config": as_dict(replace(request.config, threads=1)),  # a run may go on with another number of threads
         **(more or {}),
     }
     note = request.out / "run.json"
@@ -88,11 +91,11 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
         made = [path for name in ("fold*", "rows", "live.json") for path in request.out.glob(name)]
         if differ and (made or ("data" in differ and (request.out / "store").exists())):
-            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); choose another --out")
+            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); {OTHER}")
         if differ:
             write_json(note, {"asked": asked})
     elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
-        raise UserError(f"{request.out} exists and holds no run of cpep; choose another --out")
+        raise UserError(f"{request.out} exists and holds no run of cpep; {OTHER}")
     else:
         write_json(note, {"asked": asked})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.embed import embed_emg
@@ -36,7 +37,7 @@ from cpep.live.book.calibration import NEIGHBOURS
 from cpep.runtime import distributed
 from cpep.runtime.files import atomic_path, progress_line
 from cpep.runtime.hub import local
-from cpep.runtime.jobs import cores
+from cpep.runtime.jobs import threads_alone
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import UserError
 
@@ -52,7 +53,7 @@ def single_task(
     seed: int,
 ) -> Task:
     """Return the task of one pre-training stage outside ``reproduce``."""
-    config = preset(preset_name, [f"threads={cores()}", *overrides])
+    config = preset(preset_name, [f"threads={threads_alone()}", *overrides])
     store = open_store(store_path)
     guard_s = config.data.guard_s
     (split,) = make_splits(store, test_users=test_users, val_users=val_users, unseen=unseen, guard_s=guard_s)
@@ -63,7 +64,7 @@ def aligned_task(
     store_path: Path, out: Path, preset_name: str, recipe: str, overrides: Sequence[str], emg: Path, seed: int
 ) -> Task:
     """Return the task of an alignment, under the split of its EMG checkpoint."""
-    config = preset(preset_name, [f"threads={cores()}", *overrides], recipe)
+    config = preset(preset_name, [f"threads={threads_alone()}", *overrides], recipe)
     return Task(open_store(store_path), load(emg).card.held_out(), config, seed, out)
 
 
@@ -85,12 +86,13 @@ def evaluate_checkpoint(
     model = load(checkpoint)
     if model.frontend is None:
         raise UserError(f"{checkpoint} is a {model.card.kind} checkpoint; evaluate takes one that reads EMG")
-    fixed = [text for text in overrides if not text.startswith(("evaluate.", "data.hop_s"))]
+    fixed = [text for text in overrides if not text.startswith(("evaluate.", "data.hop_s", "threads="))]
     if fixed:
         raise UserError(
-            f"--set {fixed[0]}: a trained model stays as it is; only evaluate.* and data.hop_s can be set"
+            f"--set {fixed[0]}: a trained model stays as it is; only evaluate.*, data.hop_s and threads can be set"
         )
-    config = override(from_dict(model.card.config), overrides)
+    config = override(from_dict(model.card.config), [f"threads={threads_alone()}", *overrides])
+    torch.set_num_threads(distributed.threads(config.threads))
     chosen(config.evaluate.protocols)
     request = Request(data, out, config, test_users=test_users, command=command)
     distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))

@@ -14,6 +14,7 @@ from cpep.runtime.lazy import exported
 if TYPE_CHECKING:
     from cpep.live.book.book import GestureBook as GestureBook
     from cpep.live.book.build import book_of as book_of
+    from cpep.live.demo import demo_paths as demo_paths
     from cpep.live.enrol.enrolled import Enrolled as Enrolled
     from cpep.live.enrol.enrolment import Enrolment as Enrolment
     from cpep.live.enrol.enrolment import Take as Take
@@ -38,6 +39,7 @@ else:
         {
             "cpep.live.book.book": "GestureBook",
             "cpep.live.book.build": "book_of",
+            "cpep.live.demo": "demo_paths",
             "cpep.live.enrol.enrolled": "Enrolled",
             "cpep.live.enrol.enrolment": "Enrolment Take",
             "cpep.live.enrol.stream": "FeatureStream",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from cpep.live.signals import Chunk, StreamStep
 from cpep.signal.conditioning import Conditioner, Conditioning
+from cpep.signal.given import array_in
 from cpep.types import FloatArray, UserError
 
 HOP_S = 0.05
@@ -41,14 +43,15 @@ class Runs:
             self.lose(chunk.lost)
         return self.push(chunk.emg_TC)
 
-    def push(self, emg_TC: FloatArray) -> list[StreamStep]:
+    def push(self, emg_TC: Any) -> list[StreamStep]:
         """Take in the next samples (T, C) and return a step for each hop that they complete.
 
-        Samples with a value that is not finite count as lost.
+        Samples with a value that is not finite count as lost. Lists, arrays and tensors of any numbers are taken.
 
         Raises:
             UserError: another number of channels.
         """
+        emg_TC = array_in(emg_TC, "a chunk")
         if emg_TC.ndim != 2 or emg_TC.shape[1] != self.channels:
             raise UserError(f"a chunk of shape {emg_TC.shape}; {self._whose} takes (samples, {self.channels})")
         steps: list[StreamStep] = []

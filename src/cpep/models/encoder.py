@@ -262,7 +262,12 @@ def transformer_of(encoder: Encoder) -> TransformerEncoder:
 
 
 def take(x_BND: Tensor, index_BK: Tensor) -> Tensor:
-    """Return the tokens (B, K, D) at given positions; a flat ``index_select`` is faster than a 3-D gather."""
+    """Return the tokens (B, K, D) at given positions; a flat ``index_select`` is faster than a 3-D gather.
+
+    Args:
+        x_BND: tokens.
+        index_BK: positions among the N of each window.
+    """
     B, N, D = x_BND.shape
     flat = (index_BK + N * torch.arange(B, device=x_BND.device)[:, None]).reshape(-1)
     return x_BND.reshape(B * N, D).index_select(0, flat).view(B, -1, D)

@@ -1,9 +1,10 @@
-"""The figures of the report: takes results and details, and draws them with ``cpep.report.plots``."""
+"""The named figures of the report: each with its caption, drawn with ``cpep.report.plots``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +13,8 @@ from markupsafe import Markup
 
 from cpep.report import plots
 from cpep.report.names import BENCHMARK
-from cpep.report.table import Column, Table
+from cpep.report.scatter import scatter
+from cpep.report.table import Column, Table, number, table_of
 
 STAGES = {
     "emg_mae": ("EMG masked autoencoder", "mean squared error"),
@@ -33,6 +35,45 @@ ABLATION = re.compile(r"/|-[0-9a-f]{6,}$")
 """Finds in the name of a stage's folder a variant, or a hash of settings that differ from the run's."""
 
 
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        name: of its file, without suffix.
+        kind: what kind of figure it is, and of what model.
+        title: its heading among figures of its kind.
+        caption: what is drawn, of how many people, windows and runs.
+        svg: the drawing; `cpep.report.plots` escapes every name in it.
+    """
+
+    name: str
+    kind: str
+    title: str
+    caption: str
+    svg: Markup
+
+    @property
+    def whole(self) -> str:
+        """The title for a list of all figures."""
+        return f"{self.kind}: {self.title}"
+
+
+def every(results: dict[str, Any], details: dict[str, Any]) -> list[Figure]:
+    """Return all figures of the report, in its order.
+
+    Args:
+        results: content of results.json.
+        details: content of details.json.
+    """
+    table = table_of(results)
+    found = [one for column in range(len(table.columns)) if (one := dots(results, table, column))]
+    for groups in matrices(results, details.get("confusion", []), table).values():
+        found += [one for _, drawn in groups for one in drawn]
+    found += [one for _, drawn in curves(details.get("losses", [])) for one in drawn]
+    return [*found, *maps(results["data"], details.get("maps", []))]
+
+
 def places(table: Table) -> list[tuple[Column, str]]:
     """Return the columns of the table, each with its place on a wide page: seen gestures above unseen ones.
 
@@ -47,7 +88,7 @@ def places(table: Table) -> list[tuple[Column, str]]:
     ]
 
 
-def dots(results: dict[str, Any], table: Table, column: int) -> Markup | None:
+def dots(results: dict[str, Any], table: Table, column: int) -> Figure | None:
     """Draw every person's score of one column, averaged over the runs that tested them.
 
     Ablations have no dots. Returns ``None`` where no model has a score in this column.
@@ -63,45 +104,58 @@ def dots(results: dict[str, Any], table: Table, column: int) -> Markup | None:
     if not rows:
         return None
     about = table.columns[column]
-    return _figure(plots.dots(rows, about.chance, f"Score of every person, {about.title}, {about.gestures} gestures"))
+    title = f"{_capital(about.title)}, {about.gestures} gestures"
+    people = len({user for _, _, values in rows for user in values})
+    seeds = len({row["seed"] for row in results["rows"]})
+    averaged = f", each the mean of {seeds} seeds" if seeds > 1 else ""
+    caption = (
+        f"{people} people (dots{averaged}), their mean (bar) and chance (dashed, {number(about.chance)})."
+        " Balanced accuracy of each person over the gestures that the person made."
+    )
+    svg = plots.dots(rows, about.chance, f"Score of every person, {about.title}, {about.gestures} gestures")
+    return Figure(_file("people", about.protocol, about.gestures), "Every person", title, caption, Markup(svg))
 
 
 def matrices(
     results: dict[str, Any], confusion: Sequence[dict[str, Any]], table: Table
-) -> dict[str, list[tuple[str, list[tuple[str, Markup]]]]]:
-    """Draw confusion matrices, summed over folds and seeds: per model (protocol, list of (gestures, figure)).
+) -> dict[str, list[tuple[str, list[Figure]]]]:
+    """Draw confusion matrices, summed over folds and seeds: per model (protocol, its figures).
 
     Where seen and unseen gestures are offered the same answers, they are rows of one matrix. Ablations have
     none.
     """
     of_row = {item["row"]: item for item in confusion}
     unseen = set(results["data"]["gestures_unseen"])
-    drawn: dict[str, list[tuple[str, list[tuple[str, Markup]]]]] = {}
+    drawn: dict[str, list[tuple[str, list[Figure]]]] = {}
     for line in table.lines:
         cells = zip(table.columns, line.cells, strict=True)
         for title, group in groupby(cells, key=lambda pair: pair[0].title):
-            totals: dict[tuple[str, ...], tuple[list[str], Any]] = {}
+            totals: dict[tuple[str, ...], tuple[list[str], list[int], Any]] = {}
             for column, cell in group:
-                items = [of_row[position] for position in (cell.rows if cell else ()) if position in of_row]
-                if items:
-                    classes = tuple(sorted(items[0]["classes"], key=lambda name: name in unseen))
-                    kinds, total = totals.get(classes, ([], 0))
-                    total = total + sum(_ordered(item, classes) for item in items)
-                    totals[classes] = ([*kinds, column.gestures], total)
+                protocol = column.protocol
+                found = [position for position in (cell.rows if cell else ()) if position in of_row]
+                if found:
+                    classes = tuple(sorted(of_row[found[0]]["classes"], key=lambda name: name in unseen))
+                    kinds, positions, total = totals.get(classes, ([], [], 0))
+                    total = total + sum(_ordered(of_row[position], classes) for position in found)
+                    totals[classes] = ([*kinds, column.gestures], [*positions, *found], total)
             figures = [
-                (
-                    what := f"{' and '.join(kinds)} gestures",
-                    _heat(f"{line.name}, {title}, {what}", classes, total, unseen),
+                Figure(
+                    _file("confusion", line.name, protocol, *kinds),
+                    f"Confusion matrix of {line.name}, {title}",
+                    f"{' and '.join(kinds)} gestures",
+                    _counted(results, positions, total),
+                    _heat(f"{line.name}, {title}, {' and '.join(kinds)} gestures", classes, total, unseen),
                 )
-                for classes, (kinds, total) in totals.items()
+                for classes, (kinds, positions, total) in totals.items()
             ]
             if figures:
                 drawn.setdefault(line.name, []).append((title, figures))
     return drawn
 
 
-def curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, list[tuple[str, int, Markup]]]]:
-    """Draw one figure of loss curves a stage, all its folds and seeds in it: per group (title, runs, figure).
+def curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, list[Figure]]]:
+    """Draw one figure of loss curves a stage, all its folds and seeds in it: per group (title, its figures).
 
     Stages of ablations (a slash or a hash in the name of their folder) are left out; the control is shown.
     """
@@ -111,34 +165,65 @@ def curves(losses: Sequence[dict[str, Any]]) -> list[tuple[str, list[tuple[str, 
         stage = CONTROL if "shuffled_pairs" in curve["stage"] else curve["stage"]
         if curve["points"] and (stage == CONTROL or not ABLATION.search(stage)):
             stages.setdefault(stage, []).append(curve)
-    groups: dict[str, list[tuple[str, int, Markup]]] = {}
+    groups: dict[str, list[Figure]] = {}
     for stage in sorted(stages, key=lambda name: order.index(name) if name in order else len(order)):
         runs = stages[stage]
         title, unit = STAGES.get(stage, (stage, ""))
         points, kept = [run["points"] for run in runs], [run["kept_step"] for run in runs]
         svg = plots.curves(points, kept, runs[0].get("unit", unit), f"Loss curves, {title}")
         group = "Stages of cpep" if stage in OF_CPEP else "Other models"
-        groups.setdefault(group, []).append((title, len(runs), _figure(svg)))
+        of_runs = f"One pair of lines for each of {len(runs)} runs" if len(runs) > 1 else "One run"
+        named = ", ".join(f"fold {run['fold']} seed {run['seed']}" for run in runs[:1])
+        caption = f"{of_runs}{'' if len(runs) > 1 else f' ({named})'}. The ring is at the weights that were kept."
+        groups.setdefault(group, []).append(Figure(_file("loss", stage), "Loss", title, caption, Markup(svg)))
     return list(groups.items())
 
 
-def maps(data: dict[str, Any], points: dict[str, Any]) -> list[tuple[str, list[str], Markup]]:
-    """Draw the map once for seen and once for unseen gestures: (title, names in colour order, figure)."""
-    emg, pose = ([tuple(point) for point in points.get(kind, [])] for kind in ("emg", "pose"))
-    if not emg or not pose:
-        return []
+def maps(data: dict[str, Any], found: Sequence[dict[str, Any]]) -> list[Figure]:
+    """Draw the map of each set of gestures.
+
+    Args:
+        data: the ``data`` of results.json.
+        found: the fields of ``cpep.evaluate.projection.Map``, with fold and seed.
+    """
     drawn = []
-    for kind in ("seen", "unseen"):
-        names = [name for name in data[f"gestures_{kind}"] if any(p[2] == name for p in (*emg, *pose))]
-        if names:
-            title = f"{kind.capitalize()} gestures"
-            drawn.append((title, names, _figure(plots.scatter(emg, pose, names, f"Map of embeddings, {title}"))))
+    for one in found:
+        emg, pose = ([tuple(point) for point in one[kind]] for kind in ("emg", "pose"))
+        names = [name for name in data[f"gestures_{one['gestures']}"] if any(p[2] == name for p in (*emg, *pose))]
+        title = f"{_capital(one['gestures'])} gestures"
+        svg = scatter(emg, pose, names, f"Map of embeddings, {title}")
+        drawn.append(Figure(_file("map", one["gestures"]), "Map of EMG and poses", title, _mapped(one), Markup(svg)))
     return drawn
 
 
-def _figure(svg: str) -> Markup:
-    """Mark a figure as safe: `cpep.report.plots` escapes every name that it draws."""
-    return Markup(svg)
+def _mapped(one: dict[str, Any]) -> str:
+    """Say what a map shows, and how far EMG is from the poses in the whole space."""
+
+    def drawn(kind: str, total: str, noun: str) -> str:
+        count, every_one = len(one[kind]), one[total]
+        return f"{count:,} of {every_one:,} {noun}" if count < every_one else f"{count:,} {noun}"
+
+    text = (
+        f"Fold {one['fold']}, seed {one['seed']}: {drawn('emg', 'windows', 'windows of EMG')} of"
+        f" {_people(one['people'], 'tested')} and {drawn('pose', 'poses', 'poses')} of"
+        f" {_people(one['pose_people'], 'training')}, projected by one matrix. The axes are the two directions in"
+        f" which the mean poses of the gestures differ most ({100 * one['shown']:.0f} % of their variance)."
+        f" In the whole space, the centre of EMG is {one['gap']:.2f} from the centre of the poses"
+    )
+    return text + (f"; two gestures' mean poses are {one['apart']:.2f} apart on average." if one["apart"] else ".")
+
+
+def _people(count: int, kind: str) -> str:
+    return f"{count} {kind} {'people' if count != 1 else 'person'}"
+
+
+def _counted(results: dict[str, Any], positions: Sequence[int], total_KK: Any) -> str:
+    """Say how many windows, people and runs a matrix counts."""
+    rows = [results["rows"][position] for position in positions]
+    people = len({user for row in rows for user in row["per_user"]})
+    runs = len({(row["fold"], row["seed"]) for row in rows})
+    text = f"{int(total_KK.sum()):,} answers for windows of {_people(people, 'tested')}"
+    return f"{text}, in {runs} runs (folds and seeds)." if runs > 1 else f"{text}."
 
 
 def _heat(what: str, classes: Sequence[str], total_KK: Any, unseen: set[str]) -> Markup:
@@ -146,9 +231,22 @@ def _heat(what: str, classes: Sequence[str], total_KK: Any, unseen: set[str]) ->
     present_K = total_KK.sum(1) > 0
     rows = [name for name, present in zip(classes, present_K, strict=True) if present]
     split = sum(name not in unseen for name in classes) % len(classes)
-    return _figure(plots.heat(total_KK[present_K], rows, classes, split, f"Confusion matrix of {what}"))
+    return Markup(plots.heat(total_KK[present_K], rows, classes, split, f"Confusion matrix of {what}"))
 
 
 def _ordered(item: dict[str, Any], classes: Sequence[str]) -> Any:
     position = [item["classes"].index(name) for name in classes]
     return np.array(item["matrix"], dtype=float)[np.ix_(position, position)]
+
+
+def _file(*parts: str) -> str:
+    """Return the name of a figure's file.
+
+    >>> _file("confusion", "cpep/shuffled_pairs", "zero_shot", "seen")
+    'confusion-cpep_shuffled_pairs-zero_shot-seen'
+    """
+    return "-".join(re.sub(r"[^\w.]+", "_", part).strip("_") for part in parts)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -10,10 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from cpep.config.rows import is_ablation
-from cpep.report import figures, plots
+from cpep.report import figures
+from cpep.report.control import FEW_PEOPLE, control_sentences
 from cpep.report.names import (
     UNDER_TRAINED,
     columns_of,
@@ -23,10 +22,10 @@ from cpep.report.names import (
     trainings,
     under_trained,
 )
+from cpep.report.page import write_page
 from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import UNLIKE, published, ratios, sources
-from cpep.report.table import legend, number, table_of, table_text
-from cpep.runtime.files import write_text
+from cpep.report.table import TEXT_COLUMNS, Column, Table, legend, number, table_of, table_text
 
 __all__ = ["table_text", "write_report"]
 
@@ -43,9 +42,6 @@ STOPPED = {
 }
 """Why a training ended, in words."""
 
-FEW_PEOPLE = 6
-"""With fewer test people, a bootstrap interval over people is too narrow."""
-
 
 def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -> None:
     """Write one HTML page that needs nothing else.
@@ -53,25 +49,22 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
     Args:
         results: content of results.json.
         details: what figures need; every key may be missing: ``confusion`` (list of row, classes, matrix),
-            ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``map`` (lists of x, y, label under emg
-            and under pose), ``notes`` (list of sentences), ``config`` (any JSON).
+            ``losses`` (list of stage, fold, seed, points, kept_step, unit), ``maps`` (list of the fields of
+            ``cpep.evaluate.projection.Map``, fold and seed), ``notes`` (list of sentences), ``config`` (any JSON).
         path: file to write, atomically.
     """
-    environment = Environment(
-        loader=PackageLoader("cpep", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     table, rows = table_of(results), results["rows"]
     papers = sources(results)
     marked = under_trained(results.get("training", []))
     matrices = figures.matrices(results, details.get("confusion", []), table)
-    page = environment.get_template("report.html.jinja").render(
+    write_page(
+        "report.html.jinja",
+        path,
         run=results["run"],
         data=results["data"],
         table=table,
+        blocks=blocks_of(table),
+        control=control_sentences(results, details.get("confusion", [])),
         legend=legend(results, table),
         explained=explained(column.protocol for column in table.columns),
         adapts=any(row["model"].endswith("/adapted") for row in rows),
@@ -98,9 +91,8 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         main=next((name for name in ("cpep", *matrices) if name in matrices), ""),
         matrices=matrices,
         curves=figures.curves(details.get("losses", [])),
-        maps=figures.maps(results["data"], details.get("map", {})),
-        palette=plots.PALETTE,
-        marks=plots.MARKS,
+        maps=figures.maps(results["data"], details.get("maps", [])),
+        files=figures.every(results, details),
         config=json.dumps(details.get("config", {}), indent=1) if details.get("config") else "",
         windows=details.get("config", {}).get("data", {}),
         normalisations=[NORMALISATIONS.get(n, n) for n in sorted({row["normalisation"] for row in rows})],
@@ -108,7 +100,6 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         natural=_natural,
         duration=duration(results["run"]["seconds"]),
     )
-    write_text(path, page)
 
 
 def duration(seconds: float) -> str:
@@ -131,6 +122,51 @@ def signed(value: float) -> str:
     """
     sign = {1: "+", -1: "\u2212"}.get((round(value, 3) > 0) - (round(value, 3) < 0), "")
     return sign + number(abs(value))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of the table that stand beside each other on a page.
+
+    Attributes:
+        title: their protocols, in words.
+        start: number of the first column.
+        columns: the columns.
+    """
+
+    title: str
+    start: int
+    columns: tuple[Column, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Protocols in words, with the number of their columns."""
+        return [(title, len(list(group))) for title, group in groupby(column.title for column in self.columns)]
+
+    def shows(self, cells: Sequence[Any]) -> bool:
+        """Tell whether a line of the table has a number in these columns."""
+        return any(cells[self.start : self.start + len(self.columns)])
+
+
+def blocks_of(table: Table) -> list[Block]:
+    """Cut the columns of a table into blocks that fit a page; few-shot and its like stay together.
+
+    Protocols whose titles agree up to a comma are in one block; a block has at most ``TEXT_COLUMNS`` columns
+    unless these alone are more.
+    """
+    parts: list[tuple[list[str], list[Column]]] = []
+    for family, group in groupby(table.columns, key=lambda column: column.title.partition(", ")[0]):
+        own = list(group)
+        if not parts or len(parts[-1][1]) + len(own) > TEXT_COLUMNS:
+            parts.append(([], []))
+        parts[-1][0].append(family)
+        parts[-1][1].extend(own)
+    blocks, start = [], 0
+    for families, columns in parts:
+        title = " and ".join(filter(None, [", ".join(families[:-1]), families[-1]]))
+        blocks.append(Block(title[:1].upper() + title[1:], start, tuple(columns)))
+        start += len(columns)
+    return blocks
 
 
 @dataclass(frozen=True)
@@ -178,14 +214,20 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
             for one in results.get("comparisons", [])
             if is_ablation(one["other"]) == kind
         }
-        columns = columns_of({key[1:] for key in found})
-        lines = []
-        for other in dict.fromkeys(key[0] for key in found):
-            cells = tuple(found.get((other, *column)) for column in columns)
-            lines.append(GridLine(other, any(cell["under_trained"] for cell in cells if cell), cells))
-        if lines:
+        for columns in _cut(columns_of({key[1:] for key in found})):
+            lines = []
+            for other in dict.fromkeys(key[0] for key in found):
+                cells = tuple(found.get((other, *column)) for column in columns)
+                marked = any(cell["under_trained"] for cell in cells if cell)
+                lines += [GridLine(other, marked, cells)] if any(cells) else []
             grids.append(Grid(title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
     return grids
+
+
+def _cut(columns: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Cut the columns of comparisons, protocol and gestures, as those of the table are cut."""
+    table = Table(tuple(Column(protocol, gestures, 0.0) for protocol, gestures in columns), (), ())
+    return [[(one.protocol, one.gestures) for one in block.columns] for block in blocks_of(table)]
 
 
 def _training(results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,31 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cpep.evaluate.events import NOTHING
+from cpep.report.page import write_page
 from cpep.report.plots import heat, reliability_diagram
-from cpep.runtime.files import write_text
 
 STARRED = "* In recordings whose gestures are all in the book."
 
 
 def write_live_report(results: dict[str, Any], path: Path) -> None:
     """Write ``live.html``: figures, confusion matrix and reliability diagram; nothing is loaded from elsewhere."""
-    environment = Environment(
-        loader=PackageLoader("cpep", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     events = results["events"]
     names = events["confusion"]["names"]
     counts_KA = np.array(events["confusion"]["counts"], float).reshape(len(names), len(names) + 1)
-    page = environment.get_template("live.html.jinja").render(
+    write_page(
+        "live.html.jinja",
+        path,
         results=results,
         lines=live_lines(results),
         starred=STARRED,
         confusion=heat(counts_KA, names, [*names, NOTHING], 0, "Gestures made, and what was told", "gestures"),
         reliability=reliability_diagram(events["calibration"]) if events["calibration"] else "",
     )
-    write_text(path, page)
 
 
 def live_lines(results: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -65,8 +62,11 @@ def live_lines(results: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("rejected", _interval(events["rejected"]), "of gestures that the book lacks, those that raised no event"),
     ]
     if book["false_alarms"] is not None:
-        said = f"{book['false_alarms']:.3f}; {_share(book['accepted'])} of the book's own are accepted"
-        lines.append(("stated false alarms", said, "single windows of validation people outside the book"))
+        stated, of_the_book = "windows accepted, outside", "windows accepted, inside"
+        lines += [
+            (stated, _share(book["false_alarms"]), "validation people's windows of no gesture of the book"),
+            (of_the_book, _share(book["accepted"]), "validation people's windows that show a gesture of the book"),
+        ]
     return lines
 
 

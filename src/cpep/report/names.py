@@ -8,6 +8,9 @@ from typing import Any
 from cpep.config.rows import is_ablation
 from cpep.evaluate.protocols.base import PROTOCOLS
 
+SCHEMA = 1
+"""Version of results.json that is written and read."""
+
 GESTURES = ("seen", "unseen")
 SETS = (*GESTURES, "all")
 """Sets of gestures on which a protocol tests; a column each."""

@@ -6,30 +6,19 @@ serves light and dark pages and needs nothing from outside. Every function retur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from cpep.report.svg import figure, round_ticks, stroke, write
+from cpep.report.svg import CHARACTER, Point, figure, key_of, round_ticks, stroke, words, write
 from cpep.types import FloatArray
-
-Point = tuple[float, float]
-
-PALETTE = 8
-"""Number of colours, ``--c0`` to ``--c7`` of the style sheet; further gestures use them again."""
-
-MARKS = ("h0", "m0-3.6l3.2 5.8h-6.4z"), ("m-2.4-2.4l4.8 4.8m0-4.8l-4.8 4.8", "m0 3.6l3.2-5.8h-6.4z")
-"""Marks of EMG and pose in a map: of the first gestures, and of gestures that use the colours again."""
-
-_CHARACTER = 6.1  # width of a character of 11 px text, on average
-_HALO, _HALO_ROW = 8.2, 15.0  # width and height of one of the bold labels in a map, 13 px
 
 
 def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, title: str) -> str:
     """Draw one dot a person: rows of (name, role, value by user) on an axis from 0 to 1."""
-    left = 14 + _CHARACTER * max(len(name) for name, _, _ in rows)
+    left = 14 + CHARACTER * max(len(name) for name, _, _ in rows)
     crowded = max(len(values) for _, _, values in rows) > 20
     width, row, top = left + 240.0, 36.0 if crowded else 26.0, 18.0
     bottom = top + row * len(rows)
@@ -74,10 +63,10 @@ def heat(
         title: what the figure is, for screen readers.
         counted: noun for what the matrix counts, in the tips.
     """
-    rows, columns = [_words(name) for name in rows], [_words(name) for name in columns]
+    rows, columns = [words(name) for name in rows], [words(name) for name in columns]
     cell = 23.0 if len(columns) <= 16 else 19.0
-    left = 8 + max(_CHARACTER * max(map(len, rows)), 60.0)
-    top = 10 + max(_CHARACTER * max(map(len, columns)), 30.0)
+    left = 8 + max(CHARACTER * max(map(len, rows)), 60.0)
+    top = 10 + max(CHARACTER * max(map(len, columns)), 30.0)
     share_RK = matrix_RK / np.maximum(matrix_RK.sum(1, keepdims=True), 1)
     parts = [
         write(left - 6, top - 22, "answer \u2192", "tick end"),
@@ -95,7 +84,7 @@ def heat(
             tip = f"<title>{escape(said)}</title>" if share >= 0.005 else ""  # a page of many models stays small
             parts.append(
                 f'<rect class="cell{right}" x="{x + 0.5:.1f}" y="{y + 0.5:.1f}" width="{cell - 1:g}" '
-                f'height="{cell - 1:g}" style="--share:{share:.3f}">{tip}</rect>'
+                f'height="{cell - 1:g}" style="fill-opacity:{0.06 + 0.94 * share:.3f}">{tip}</rect>'
             )
             if share >= 0.01:
                 tone = "number strong" if share > 0.6 else "number"
@@ -140,13 +129,15 @@ def reliability_diagram(calibration: Mapping[str, Any]) -> str:
 def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int], unit: str, title: str) -> str:
     """Draw training and validation loss against steps, one pair of lines a run; a ring marks the weights kept.
 
+    A key below the axis names the lines.
+
     Args:
         runs: per run, points of (step, training loss, validation loss or nothing).
         kept: per run, the step whose weights were kept.
         unit: of the loss.
         title: what the figure is, for screen readers.
     """
-    width, height, left, top = 272.0, 196.0, 38.0, 24.0
+    width, height, left, top = 272.0, 196.0, 38.0, 24.0  # without the key
     lines = {name: [_defined(run, column) for run in runs] for name, column in (("validation", 2), ("train", 1))}
     points = [point for group in lines.values() for line in group for point in line]
     last = max((x for x, _ in points), default=1.0)
@@ -176,58 +167,10 @@ def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int]
     for line, step in zip(lines["validation"], kept, strict=True):
         for x, y in (place(point) for point in line if point[0] == step):
             parts.append(f'<circle class="kept" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
-    return figure(width, height, title, parts)
-
-
-def scatter(
-    emg: Sequence[tuple[float, float, str]],
-    pose: Sequence[tuple[float, float, str]],
-    shown: Sequence[str],
-    title: str,
-) -> str:
-    """Draw EMG (dots) over pose (triangles) in one plane; gestures of ``shown`` coloured, all others grey.
-
-    After ``PALETTE`` gestures the colours come again, with crosses and with triangles that stand on their tip.
-    """
-    side, rim = 440.0, 16.0
-    at_N2 = np.array([point[:2] for point in (*emg, *pose)], dtype=float)
-    low, high = at_N2.min(0), at_N2.max(0)
-    scale = (side - 2 * rim) / max(float((high - low).max()), 1e-9)
-    width, height = (float(length) for length in np.maximum(scale * (high - low) + 2 * rim, side / 2))
-    middle = (low + high) / 2
-
-    def place(point: tuple[float, float, str]) -> Point:
-        return width / 2 + scale * (point[0] - middle[0]), height / 2 - scale * (point[1] - middle[1])
-
-    def drawn(points: Iterable[tuple[float, float, str]], shape: str, style: str) -> str:
-        path = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in map(place, points))
-        return f'<path {style} d="{path}"/>'
-
-    dot, triangle = MARKS[0]
-    parts = [
-        drawn((p for p in pose if p[2] not in shown), triangle, 'class="pose other"'),
-        drawn((p for p in emg if p[2] not in shown), dot, 'class="emg other"'),
-    ]
-    labels, dots = [], []
-    for number, name in enumerate(shown):
-        again = number // PALETTE % 2
-        dot, triangle = MARKS[again]
-        colour = f'style="--colour:var(--c{number % PALETTE})"'
-        dots.append(drawn((p for p in emg if p[2] == name), dot, f'class="emg{" cross" * again}" {colour}'))
-        own = [p for p in pose if p[2] == name]
-        parts.append(drawn(own, triangle, f'class="pose" {colour}'))
-        if own:
-            # So many names would hide the points: the page's key explains the numbers.
-            label = _words(name) if len(shown) <= PALETTE else str(number + 1)
-            labels.append((label, _crest([place(p) for p in own])))
-    parts += dots
-    for name, (x, y) in _spread(labels, width, height):
-        parts.append(write(x, y, name, "halo middle"))
-    return figure(width, height, title, parts)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    names = (("train", "training"), ("validation", "validation"))
+    entries = [(f'<line class="curve {name}" x1="-6" y1="0" x2="6" y2="0"/>', text) for name, text in names]
+    key, below = key_of(entries, left, width, height + 12)
+    return figure(width, below, title, [*parts, *key])
 
 
 def _defined(run: Sequence[Sequence[float | None]], column: int) -> list[Point]:
@@ -249,22 +192,3 @@ def _swarm(places: Sequence[float], radius: float, reach: float) -> list[Point]:
         room = [min((np.hypot(x - a, dy - b) for a, b in taken), default=np.inf) for dy in steps]
         taken.append((x, steps[int(np.argmax(np.minimum(room, 2 * radius)))]))
     return taken
-
-
-def _crest(points: Sequence[Point]) -> Point:
-    """Return the median x of points, and the y above which a tenth of them lie."""
-    x_N, y_N = np.array(points).T
-    return float(np.median(x_N)), float(np.quantile(y_N, 0.1))
-
-
-def _spread(labels: Sequence[tuple[str, Point]], width: float, height: float) -> list[tuple[str, Point]]:
-    """Place labels inside the figure, each at the nearest height where it covers no earlier one."""
-    placed: list[tuple[str, Point]] = []
-    for name, (x, y) in sorted(labels, key=lambda label: label[1][1]):
-        half = _HALO * len(name) / 2 + 3
-        x, y = min(max(x, half), width - half), y - 8
-        near = [b for other, (a, b) in placed if abs(x - a) < half + _HALO * len(other) / 2]
-        heights = [12 + k for k in range(max(1, int(height) - 16))]
-        free = [h for h in heights if all(abs(h - b) >= _HALO_ROW for b in near)] or heights
-        placed.append((name, (x, min(free, key=lambda h: abs(h - y)))))
-    return placed

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cpep.data import inspect_text
@@ -18,8 +17,8 @@ from cpep.data.readers.folder import PART, Source, natural
 from cpep.data.summary import Summary
 from cpep.data.window_facts import usage_of
 from cpep.report import quality_plots as plots
+from cpep.report.page import write_page
 from cpep.report.session import MOST_CHANNELS, MOST_POSE, Session, session_of
-from cpep.runtime.files import write_text
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
@@ -89,15 +88,10 @@ def write_quality(
     for done, panel in enumerate(in_order(_panel, orders, workers), start=1):
         panels += [panel] if isinstance(panel, Panel) else []
         progress(done, len(orders))
-    environment = Environment(
-        loader=PackageLoader("cpep", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     unusable, odd = inspect_text.verdict(inspection)
-    page = environment.get_template("quality.html.jinja").render(
+    write_page(
+        "quality.html.jinja",
+        path,
         name=inspection.name,
         folder=str(inspection.folder),
         facts=list(inspect_text.facts(inspection)),
@@ -115,7 +109,6 @@ def write_quality(
         most_pose=MOST_POSE,
         version=__version__,
     )
-    write_text(path, page)
 
 
 def _chosen(inspection: Inspection, everything: bool) -> list[_Order]:

@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from cpep.report.plots import PALETTE
 from cpep.report.session import ZOOM_S, Session, Zoom, ranges
+from cpep.report.style import PALETTE
 from cpep.report.svg import figure, round_ticks, stroke, write
 from cpep.signal.lag import Lag, pooled
 from cpep.types import FloatArray

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from math import ceil, floor, log10
+
+Point = tuple[float, float]
+
+CHARACTER = 6.1
+"""Width of a character of text of 11 px, on average."""
+
+
+def words(name: str) -> str:
+    """Write the name of a gesture as words."""
+    return name.replace("_", " ")
 
 
 def figure(width: float, height: float, title: str, parts: Iterable[str], fixed: bool = False) -> str:
@@ -25,6 +35,25 @@ def write(x: float, y: float, text: str, style: str, turn: str = "") -> str:
     """Return a text, escaped."""
     turned = f' transform="{turn}"' if turn else ""
     return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{turned}>{escape(text)}</text>'
+
+
+def key_of(entries: Sequence[tuple[str, str]], left: float, width: float, y: float) -> tuple[list[str], float]:
+    """Return a key in rows from ``y`` down, and where it ends.
+
+    Args:
+        entries: mark, drawn about the origin, and text.
+        left: where the rows begin.
+        width: where they end.
+        y: middle of the first row.
+    """
+    parts, x = [], left
+    for mark, text in entries:
+        need = 16 + CHARACTER * len(text)
+        if x > left and x + need > width:
+            x, y = left, y + 16
+        parts += [f'<g transform="translate({x + 6:.1f} {y:.1f})">{mark}</g>', write(x + 16, y + 4, text, "tick")]
+        x += need + 12
+    return parts, y + 10
 
 
 def round_ticks(low: float, high: float, most: int = 5) -> list[float]:

@@ -201,7 +201,8 @@ def text_width() -> int:
 def _block(table: Table, part: slice, names: int, width: int, gap: str) -> list[str]:
     """Write some columns of the table."""
     columns = table.columns[part]
-    texts = ["".ljust(names) + gap + titles_over([column.title for column in columns], width + len(gap))]
+    heads = zip(*(column.title.partition(", ")[::2] for column in columns), strict=True)
+    texts = ["".ljust(names) + gap + titles_over(head, width + len(gap)) for head in heads if any(head)]
     texts.append(gap.join(["".ljust(names), *(c.gestures.ljust(width) for c in columns)]))
     texts.append(gap.join(["chance".ljust(names), *(number(c.chance).ljust(width) for c in columns)]))
     rule = names + len(columns) * (width + len(gap))

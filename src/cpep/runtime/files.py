@@ -18,7 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from cpep.runtime import distributed
-from cpep.types import Progress, UserError, no_progress, refuse_interpolation
+from cpep.types import Note, Progress, UserError, no_note, no_progress, refuse_interpolation
 
 
 @contextmanager
@@ -125,6 +125,11 @@ class ProgressLine:
         self.started = self.last = time.monotonic()
         self.first: int | None = None
         self.shown = False
+        self.latest = ""
+
+    def note(self, text: str) -> None:
+        """Set what the line ends with from now on."""
+        self.latest = text
 
     def __call__(self, done: int, total: int) -> None:
         """Print a line if it is time for one."""
@@ -139,8 +144,16 @@ class ProgressLine:
         self.last, self.shown = now, True
         text = self.text(done, total, elapsed)
         if self.in_place:
-            text = f"\r{text}\x1b[K" + ("\n" if done >= total else "")
-        print(text, file=sys.stderr, flush=True, end="" if self.in_place else "\n")
+            text = f"\r{self.narrow(text)}\x1b[K" + ("\n" if done >= total else "")
+        else:
+            text += "\n"
+        sys.stderr.write(text)  # in one piece, since several processes write lines into one log
+        sys.stderr.flush()
+
+    def narrow(self, text: str) -> str:
+        """Return a line that fits the terminal, since one that is wrapped cannot be rewritten."""
+        room = shutil.get_terminal_size().columns - 1
+        return text if len(text) <= room else f"  {' '.join(text.split())}"[:room]
 
     def text(self, done: int, total: int, elapsed: float) -> str:
         """Return the line."""
@@ -149,7 +162,8 @@ class ProgressLine:
         tail = f"{left} left" if done < total else f"done in {clock(elapsed)}"
         shown = rate * self.scale
         pace = f"{shown:,.0f}" if shown >= 10 else f"{shown:.2g}"
-        return f"  {self.title:<34} {100 * done / max(total, 1):3.0f} %  {pace} {self.unit}/s  {tail}"
+        latest = f"  {self.latest}" if self.latest else ""
+        return f"  {self.title:<34} {100 * done / max(total, 1):3.0f} %  {pace} {self.unit}/s  {tail}{latest}"
 
 
 def clock(seconds: float) -> str:
@@ -166,3 +180,11 @@ def clock(seconds: float) -> str:
 def progress_line(title: str, unit: str, scale: float = 1.0) -> Progress:
     """Return a progress callback that prints a line with rate and time left; of several ranks, the first alone."""
     return ProgressLine(title, unit, scale) if distributed.is_main_rank() else no_progress
+
+
+def training_line(title: str) -> tuple[Progress, Note]:
+    """Return a progress line of training, and the function that puts the latest losses at its end."""
+    if not distributed.is_main_rank():
+        return no_progress, no_note
+    line = ProgressLine(title, "windows")
+    return line, line.note

@@ -50,6 +50,28 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_alone() -> int:
+    """Return the threads of a stage that no other runs beside: ``OMP_NUM_THREADS``, else one for each core.
+
+    Raises:
+        UserError: the variable holds no number.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2" is for nested regions
+    if given and not (given.isdecimal() and int(given)):
+        raise UserError(f"OMP_NUM_THREADS={given}: give a whole number from 1 on, or unset it")
+    return int(given) if given else cores()
+
+
+def wait_asleep() -> None:
+    """Let threads sleep while they wait for each other, unless ``OMP_WAIT_POLICY`` is set; to be called before torch.
+
+    By default they spin for milliseconds after every operation. Where other programs use the cores too, each such
+    wait lasts as long as the scheduler keeps the other thread off its core: a stage took 13 times as long with two
+    threads as with one. Sleeping costs nothing that can be measured on idle cores (docs/results/performance.md).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def run_all(jobs: Sequence[Job], workers: int, threads: int, note: Callable[[str], None] = lambda name: None) -> None:
     """Run every job, each in a process of ``threads`` threads, ``workers`` at a time; one worker is this process.
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.modelcard import names
-from cpep.experiments.results import SCHEMA
 from cpep.report.markdown import tables_markdown
+from cpep.report.names import SCHEMA
 from cpep.runtime.files import read_json
 from cpep.types import UserError
 

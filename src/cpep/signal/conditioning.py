@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -94,12 +94,23 @@ class Conditioning:
         Args:
             rate: of the EMG, samples per second.
         """
-        parts: list[FloatArray] = [np.zeros((0, 6))]
-        if self.highpass_hz:
-            parts.append(butter(ORDER, self.highpass_hz, "highpass", fs=rate, output="sos"))
-        for centre in self.harmonics(rate):
-            parts += [np.concatenate(iirnotch(centre, centre / NOTCH_WIDTH_HZ, fs=rate))[None]] * NOTCHES
-        return np.concatenate(parts)
+        return _designed(self, rate)[0]
+
+    def steady(self, rate: float) -> FloatArray:
+        """Return the state of the sections (sections, 2) after an endless past of ones."""
+        return _designed(self, rate)[1]
+
+
+@lru_cache(maxsize=64)
+def _designed(filtered: Conditioning, rate: float) -> tuple[FloatArray, FloatArray]:
+    """Return sections and steady state of a filter, which takes longer to design than to put over a window."""
+    parts: list[FloatArray] = [np.zeros((0, 6))]
+    if filtered.highpass_hz:
+        parts.append(butter(ORDER, filtered.highpass_hz, "highpass", fs=rate, output="sos"))
+    for centre in filtered.harmonics(rate):
+        parts += [np.concatenate(iirnotch(centre, centre / NOTCH_WIDTH_HZ, fs=rate))[None]] * NOTCHES
+    sections = np.concatenate(parts)
+    return sections, np.asarray(sosfilt_zi(sections)) if len(sections) else np.zeros((0, 2))
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,8 @@ def usual_highpass(kind: EmgKind, rate: float) -> float:
 class Conditioner:
     """Filters a stream; how it is cut into chunks changes no value.
 
-    A constant offset gives no transient: the state is that after an endless past of the first sample.
+    A constant offset gives no transient: the state is that after an endless past of the first sample, or of what
+    ``begin`` was given.
 
     Args:
         conditioning: what is filtered.
@@ -148,9 +160,14 @@ class Conditioner:
 
     def __init__(self, conditioning: Conditioning, rate: float, channels: int) -> None:
         self.conditioning, self.channels = conditioning, channels
-        self._sos = conditioning.sections(rate)
+        self._sos, self._steady = conditioning.sections(rate), conditioning.steady(rate)
         self._jumps = Jumps(rate, channels) if conditioning.highpass_hz else None
         self._state: FloatArray | None = None
+
+    def begin(self, level_C: FloatArray) -> None:
+        """Begin anew, after an endless past of a level (C,)."""
+        self.reset()
+        self._state = self._steady[:, :, None] * level_C
 
     def push(self, emg_TC: FloatArray) -> FloatArray:
         """Return the next samples (T, C) filtered, float32.
@@ -201,11 +218,6 @@ class Conditioner:
                 "clipped": CLIPPED,
             },
         }
-
-    @cached_property
-    def _steady(self) -> FloatArray:
-        """State of the sections (sections, 2) after an endless past of ones."""
-        return np.asarray(sosfilt_zi(self._sos)) if len(self._sos) else np.zeros((0, 2))
 
 
 class Jumps:

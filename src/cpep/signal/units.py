@@ -88,6 +88,24 @@ def factor(given: str, wanted: str) -> float | None:
     return None
 
 
+def converted(text: str, known: Sequence[str], *wanted: str) -> tuple[str, float]:
+    """Return the unit that values will have, and the factor to it from the unit that somebody wrote.
+
+    >>> converted("mV", OF_EMG, "uV"), converted("counts", OF_EMG, "uV")
+    (('uV', 1000.0), ('count', 1.0))
+
+    Args:
+        text: as somebody wrote it.
+        known: units that the signal can have.
+        wanted: units that values are converted to, where that is possible.
+
+    Raises:
+        UserError: as ``canonical``.
+    """
+    unit = canonical(text, known)
+    return next(((to, times) for to in wanted if (times := factor(unit, to)) is not None), (unit, 1.0))
+
+
 def _ratio(given: float, wanted: float) -> float:
     """Return their ratio, without the last bits that are wrong where it is a power of ten."""
     found = given / wanted

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cpep.simulate.plan import Cohort as Cohort
     from cpep.simulate.properties import Property as Property
     from cpep.simulate.properties import check as check
-    from cpep.simulate.properties import table_text as table_text
     from cpep.simulate.variability import Variability as Variability
 else:
     __all__, __getattr__, __dir__ = exported(
@@ -37,7 +36,7 @@ else:
             "cpep.simulate.cohort": "simulate_cohort",
             "cpep.simulate.gestures": "GESTURES Gesture SEEN UNSEEN VOCABULARY hand",
             "cpep.simulate.plan": "Cohort",
-            "cpep.simulate.properties": "Property check table_text",
+            "cpep.simulate.properties": "Property check",
             "cpep.simulate.variability": "Variability",
         },
     )

@@ -64,7 +64,17 @@ def hand(
     spread: Fingers = (0, 0, 0, 0),
     wrist: tuple[float, float] = (0, -0.15),
 ) -> FloatArray:
-    """Return the pose (22,) of a hand: thumb joints, then fingers with their spread, then the wrist; rad."""
+    """Return the pose (22,) of a hand: thumb joints, then fingers with their spread, then the wrist; rad.
+
+    Args:
+        thumb: its four joint angles.
+        index: flexion of the three joints of the finger.
+        middle: likewise.
+        ring: likewise.
+        pinky: likewise.
+        spread: abduction of the four fingers.
+        wrist: its two joint angles.
+    """
     fingers = zip(spread, (index, middle, ring, pinky), strict=True)
     return np.array([*thumb, *(angle for aa, flexion in fingers for angle in (aa, *flexion)), *wrist])
 
@@ -91,7 +101,9 @@ def extend(index: float, middle: float, ring: float, pinky: float) -> FloatArray
 
 
 SEEN = ("fist", "spread", "pinch_index", "pinch_middle", "point", "three", "thumb_up", "claw")
+"""Gestures of the simulated cohort that training may see."""
 UNSEEN = ("peace", "shaka", "vulcan", "horns", "ok", "pinch_ring", "four", "gun")
+"""Gestures that are unseen by default."""
 EXTRA = ("pinch_pinky", "thumb_swipe", "thumb_rotate", "wiggle", "wrist_flex", "wrist_ext")
 FREE = "free"
 VOCABULARY = ("rest", *SEEN, *UNSEEN, *EXTRA, FREE)
@@ -231,6 +243,7 @@ GESTURES: dict[str, Gesture] = {name: Gesture(name, pose_J, effort_J) for name, 
         0.14,
     ),
 }
+"""All gestures by their label."""
 
 STAGES: dict[str, tuple[str, ...]] = {
     "AllFingerPinchesThumbSwipeThumbRotate": ("pinch_ring", "pinch_pinky", "thumb_swipe", "thumb_rotate"),

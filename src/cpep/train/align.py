@@ -37,7 +37,7 @@ from cpep.train.task import (
 )
 from cpep.train.terms.objective import Objective
 from cpep.train.terms.term import Known
-from cpep.types import IntArray, Progress, no_progress
+from cpep.types import IntArray, Note, Progress, no_note, no_progress
 
 CLUSTERED = 20_000
 """Communities are found among at most this many anchors, at equal distances in the list of windows."""
@@ -129,7 +129,9 @@ class AlignStage(Stage):
 STAGES.add("cpep", AlignStage("cpep"))
 
 
-def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = no_progress) -> Path:
+def align(
+    task: Task, emg: Path | None, pose: Path | None, progress: Progress = no_progress, note: Note = no_note
+) -> Path:
     """Align the EMG encoder to the anchor's encoder and return the checkpoint; see ``stage.run``.
 
     Args:
@@ -138,9 +140,10 @@ def align(task: Task, emg: Path | None, pose: Path | None, progress: Progress = 
             starts from random weights.
         pose: checkpoint of the anchor's masked autoencoder, likewise.
         progress: called with windows done and in all.
+        note: called with the losses at every check.
     """
     starts = {name: path for name, path in (("emg_mae", emg), ("pose_mae", pose)) if path}
-    return run(STAGES.get("cpep"), task, starts, progress)
+    return run(STAGES.get("cpep"), task, starts, progress, note)
 
 
 def costed(objective: Objective) -> Trained:

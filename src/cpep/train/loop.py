@@ -21,11 +21,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cpep.config.schema import OptimConfig
+from cpep.models.parameters import by_shape
 from cpep.runtime import distributed
 from cpep.runtime.files import atomic_path
+from cpep.train.log import Log
 from cpep.train.rng import seed_step
 from cpep.train.schedule import History, is_flat, last_step, rate_of
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import Note, Progress, UserError, no_note, no_progress
 
 SAVE_EVERY_S = 30.0
 KEPT_WITHIN = 0.02
@@ -43,11 +45,11 @@ def parameter_groups(model: nn.Module, weight_decay: float, scalar_rate: float) 
     The scalars are the logarithm of the temperature and the bias of a sigmoid loss. The temperature must move from
     0.02 to its optimum within a few hundred steps; at the rate of the matrices it would hardly move.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors, scalars = by_shape(model)
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay, "rate": 1.0},
-        {"params": [p for p in trained if p.ndim == 1], "weight_decay": 0.0, "rate": 1.0},
-        {"params": [p for p in trained if p.ndim == 0], "weight_decay": 0.0, "rate": scalar_rate},
+        {"params": matrices, "weight_decay": weight_decay, "rate": 1.0},
+        {"params": vectors, "weight_decay": 0.0, "rate": 1.0},
+        {"params": scalars, "weight_decay": 0.0, "rate": scalar_rate},
     ]
 
 
@@ -62,6 +64,7 @@ def fit(
     key: str,
     chance_loss: float = math.inf,
     progress: Progress = no_progress,
+    note: Note = no_note,
 ) -> History:
     """Train ``model``, and leave in it the latest weights with about the lowest validation loss (``KEPT_WITHIN``).
 
@@ -72,10 +75,11 @@ def fit(
         validate: positive validation loss of the model as it is, lower is better; the same on all ranks.
         config: optimiser settings.
         seed: of the run.
-        state: file to resume from, kept until the caller removes it.
+        state: file to resume from, kept until the caller removes it; the log of the stage lies beside it.
         key: fingerprint of the run; a state of another run is refused.
         chance_loss: validation loss of a model that knows nothing; a plateau counts only below it.
         progress: called with windows done and in all.
+        note: called with the losses at every check.
 
     Returns:
         The steps, losses and kept step of the stage.
@@ -90,6 +94,7 @@ def fit(
     distributed.same(model.state_dict().values())
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
+    log = Log(state.parent, history.step) if distributed.is_main_rank() else None
     try:
         with distributed.Steps() as together:
             while history.step < (end := last_step(history, config)):
@@ -100,6 +105,8 @@ def fit(
                 history.step += 1
                 if history.step % check == 0 or history.step == end:
                     kept = _check(model, validate, history, kept, seed)
+                    if log:
+                        note(log.add(*history.points[-1], rate, kept=history.kept_step == history.step).text)
                     if not history.flat_at and is_flat(history, config, chance_loss):
                         history.flat_at = history.step
                 if together.stop:

@@ -32,7 +32,7 @@ from cpep.train.task import (
     emg_signals,
     subsample,
 )
-from cpep.types import Progress, no_progress
+from cpep.types import Note, Progress, no_note, no_progress
 
 
 class MaskedStage(Stage):
@@ -146,9 +146,9 @@ STAGES.add("emg_mae", MaskedEmg("emg_mae"))
 STAGES.add("pose_mae", MaskedAnchor("pose_mae"))
 
 
-def pretrain(task: Task, modality: str, progress: Progress = no_progress) -> Path:
+def pretrain(task: Task, modality: str, progress: Progress = no_progress, note: Note = no_note) -> Path:
     """Train the masked autoencoder of ``emg`` or ``pose`` and return its checkpoint; see ``stage.run``."""
-    return run(STAGES.get(f"{modality}_mae"), task, progress=progress)
+    return run(STAGES.get(f"{modality}_mae"), task, progress=progress, note=note)
 
 
 def autoencoder(encoder: Encoder, sizes: EncoderConfig, settings: MaeConfig) -> MaskedAutoencoder:

@@ -25,7 +25,7 @@ from cpep.train.flops import step_gflop
 from cpep.train.loop import fit
 from cpep.train.schedule import History, is_past_its_best
 from cpep.train.task import Task, build_model, save_stage
-from cpep.types import Progress, UserError, no_progress
+from cpep.types import Note, Progress, UserError, no_note, no_progress
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,18 @@ class Stage(ABC):
     """
 
     sections: ClassVar[tuple[str, ...]]
-    """Sections of the settings on which its result depends, beside ``data``, ``threads`` and ``precision``."""
+    """Sections of the settings on which its result depends, beside ``data`` and ``precision``."""
 
     def __init__(self, name: str, model: str = "") -> None:
         self.name, self.model = name, model or name
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
-        """Return the settings on which its result depends: rows of a table with the same ones share the stage."""
-        plain = as_dict(config)
+        """Return the settings on which its result depends: rows of a table with the same ones share the stage.
+
+        The number of threads is none of them: it changes no more than the order of sums, so that a stage goes on
+        with another number. It stands there as 1, as in the folders of all runs before.
+        """
+        plain = as_dict(dataclasses.replace(config, threads=1))
         return {name: plain[name] for name in ("threads", "precision", "data", *self.sections)}
 
     def applied(self, config: RunConfig) -> RunConfig:
@@ -156,7 +160,13 @@ STAGES: Registry[Stage] = Registry(
 """All stages."""
 
 
-def run(stage: Stage, task: Task, starts: Mapping[str, Path] | None = None, progress: Progress = no_progress) -> Path:
+def run(
+    stage: Stage,
+    task: Task,
+    starts: Mapping[str, Path] | None = None,
+    progress: Progress = no_progress,
+    note: Note = no_note,
+) -> Path:
     """Train a stage and return its checkpoint.
 
     Resumes an unfinished run; returns at once where the stage is complete.
@@ -167,6 +177,7 @@ def run(stage: Stage, task: Task, starts: Mapping[str, Path] | None = None, prog
         starts: checkpoints that it may start from, by the name of their stage; a part without one starts from random
             weights.
         progress: called with windows done and in all.
+        note: called with the losses at every check.
 
     Raises:
         UserError: see ``Task``; or a checkpoint has another kind, device, split or sizes.
@@ -191,6 +202,7 @@ def run(stage: Stage, task: Task, starts: Mapping[str, Path] | None = None, prog
         key=key,
         chance_loss=lesson.chance_loss,
         progress=progress,
+        note=note,
     )
     save_stage(task, key, model, history, gflop=gflop, stopped=_stopped(history, optim, most, lesson.chance_loss))
     return task.folder / "checkpoint"

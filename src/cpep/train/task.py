@@ -208,7 +208,12 @@ def autocast(config: RunConfig) -> torch.autocast:
 
 
 def augmentation(task: Task, frontend: Frontend) -> Augmentation:
-    """Return the EMG augmentation for the output of a front end."""
+    """Return the EMG augmentation for the output of a front end.
+
+    Args:
+        task: whose settings and device it follows.
+        frontend: of the model that is trained.
+    """
     settings, device = as_dict(task.config.augment), task.store.device
     return Augmentation(**settings, ring=device.ring, raw=not frontend.bin_samples, channels=device.channels)
 
@@ -219,7 +224,12 @@ def subsample(windows: Windows, count: int) -> Windows:
 
 
 def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
-    """Return a function that reads the input of the EMG network, on its device."""
+    """Return a function that reads the input of the EMG network, on its device.
+
+    Args:
+        task: whose store is read.
+        model: whose front end reads it.
+    """
     read, device = model.emg_frontend.reader(task.store, frames(task)), model.device
     return lambda windows: read(windows).to(device)
 

@@ -13,8 +13,7 @@ from cpep.cli.commands.options import SeedOption
 from cpep.types import UserError
 
 data_app = typer.Typer(
-    help="Look at recordings and prepare them for training.\n\n"
-    "Example: `cpep data inspect ../shared/data/ninapro_db1`",
+    help="Look at recordings and prepare them for training.\n\nExample: `cpep data inspect data/ninapro_db1`",
 )
 data_app.command("download")(download)
 
@@ -34,10 +33,11 @@ def simulate(
     from cpep import simulate as simulator
     from cpep.runtime.files import progress_line
     from cpep.runtime.jobs import cores
+    from cpep.simulate.properties import table_text
 
     if check:
         table = simulator.check(seed=seed, progress=progress_line("check", "sessions"))
-        typer.echo(simulator.table_text(table))
+        typer.echo(table_text(table))
         if not all(row.ok for row in table):
             raise UserError("a property of the simulator is outside its tolerance (marked above)")
         return
@@ -63,7 +63,7 @@ def inspect(
 
     It ends with exit code 1 where no recording can be read.
 
-    Example: `cpep data inspect ../shared/data/ninapro_db1 --html quality.html`
+    Example: `cpep data inspect data/ninapro_db1 --html quality.html`
     """
     from cpep.data.inspect import inspect_folder
     from cpep.report.quality import write_quality

@@ -36,12 +36,24 @@ def _pretrain(
 ) -> None:
     from cpep.experiments.plan import describe
     from cpep.experiments.single import single_task
-    from cpep.runtime.files import progress_line
+    from cpep.runtime.files import training_line
     from cpep.train.pretrain import pretrain as train
 
     task = single_task(store, out, preset, sets, listed(unseen), listed(test), listed(val), seed)
     typer.echo(describe(task.store, [task.split], task.config))
-    typer.echo(f"checkpoint: {train(task, modality, progress_line(f'{modality} MAE', 'windows'))}")
+    _tell(train(task, modality, *training_line(f"{modality} MAE")))
+
+
+def _tell(checkpoint: Path) -> None:
+    """Say where the checkpoint is, how good it was in validation, and where the log is."""
+    from cpep.runtime.files import read_json
+    from cpep.train.log import NAME
+
+    found, log = read_json(checkpoint.with_name("stage.json")), checkpoint.with_name(NAME)
+    typer.echo(f"kept: step {found['kept_step']} of {found['steps']}, validation {found['validation']:.4g}")
+    if log.is_file():
+        typer.echo(f"log: {log} (or: tensorboard --logdir {checkpoint.parent})")
+    typer.echo(f"checkpoint: {checkpoint}")
 
 
 @pretrain_app.command("emg")
@@ -96,9 +108,9 @@ def align(
     """
     from cpep.experiments.plan import describe
     from cpep.experiments.single import aligned_task
-    from cpep.runtime.files import progress_line
+    from cpep.runtime.files import training_line
     from cpep.train.align import align as train
 
     task = aligned_task(store, out, preset, recipe, sets, emg, seed)
     typer.echo(describe(task.store, [task.split], task.config))
-    typer.echo(f"checkpoint: {train(task, emg, pose, progress=progress_line('align', 'windows'))}")
+    _tell(train(task, emg, pose, *training_line("align")))

@@ -46,7 +46,7 @@ def reproduce(
 ) -> None:
     """Run all stages and print the paper's table for your recordings.
 
-    Example: `cpep reproduce --data ../shared/data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
+    Example: `cpep reproduce --data data/ninapro_db1 --out runs/db1 --folds 4 --unseen 3,6,9,12`
     """
     _tabulate(data, out, preset, recipe, models, seeds, folds, test_users, val_users, unseen, sets, dry_run, gpus)
 
@@ -135,7 +135,7 @@ def _show(results: dict[str, Any], out: Path) -> None:
 
 
 def table(
-    out: Annotated[Path, typer.Argument(help="Output folder of reproduce, ablate or evaluate.")],
+    run: Annotated[Path, typer.Argument(help="Output folder of reproduce, ablate or evaluate.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, with intervals over people.")] = False,
 ) -> None:
     """Print the tables of a finished run again.
@@ -145,13 +145,13 @@ def table(
     from cpep.report.markdown import tables_markdown
     from cpep.runtime.files import read_json
 
-    if not (out / "results.json").is_file():
-        raise UserError(f"{out} holds no results.json; give the output folder of a finished run")
-    results = read_json(out / "results.json")
+    if not (run / "results.json").is_file():
+        raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
+    results = read_json(run / "results.json")
     if markdown:
         typer.echo(tables_markdown(results))
     else:
-        _show(results, out)
+        _show(results, run)
 
 
 def evaluate(

@@ -149,6 +149,9 @@ def list_folder(folder: Path) -> Listing:
 def find_recordings(folder: Path) -> list[Source]:
     """Return the recordings of a folder, sorted by name with numbers in their order (S2 before S10).
 
+    Args:
+        folder: with files of any format that cpep reads, at any depth.
+
     Raises:
         UserError: the folder does not exist or holds no recording.
     """

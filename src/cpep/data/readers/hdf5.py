@@ -35,6 +35,9 @@ Link = tuple[bytes, int]
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Yield a file that refers to no other one; turn every damage, also one found while reading, into a sentence.
 
+    Args:
+        path: of the file.
+
     Raises:
         UserError: the file is missing, a device or a pipe, no HDF5, damaged, of more than ``MOST`` links, or refers
             to another file. None of the files that it names has been opened by then.

@@ -151,7 +151,9 @@ class Reader:
 
 
 READERS: Registry[Reader] = Registry("reader of recordings", MODULES)
+"""Readers by the name of their format."""
 DATASETS: Registry[DataSet] = Registry("data set", MODULES)
+"""Data sets by the name that ``Reader.dataset`` returns."""
 
 
 def readers() -> list[Reader]:

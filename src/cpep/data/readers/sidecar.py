@@ -11,7 +11,7 @@ from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.keys import Keys, read_keys
 from cpep.data.readers.labels import LabelNames, read_names
 from cpep.data.recording import Device
-from cpep.signal.units import KNOWN, OF_EMG, canonical, factor, known_unit
+from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, UserError
 
 LOWEST_RATE = 10.0
@@ -117,8 +117,6 @@ class Sidecar:
         Raises:
             UserError: the ring names channels that do not exist, or the EMG cannot be filtered as it is asked for.
         """
-        if set(self.ring) - set(range(channels)) or len(set(self.ring)) != len(self.ring):
-            raise UserError(f"{self.path}: ring {list(self.ring)} does not fit {channels} channels")
         anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ((), "", "")
         filtered = (self.highpass_hz, self.notch_hz)
         try:
@@ -224,10 +222,9 @@ def _unit(reader: Keys, known: Sequence[str], *wanted: str) -> tuple[str, float]
     """
     text = reader.text("unit")
     try:
-        unit = canonical(text, known)
+        return converted(text, known, *wanted)
     except UserError as error:
         raise UserError(f"{reader.path}: '{reader.where}unit': {error}") from error
-    return next(((to, times) for to in wanted if (times := factor(unit, to)) is not None), (unit, 1.0))
 
 
 def _kind_and_unit(reader: Keys) -> tuple[str, str, float]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +19,9 @@ from typing import Literal
 import numpy as np
 
 from cpep.data.readers.folder import STORE_INDEX, natural
-from cpep.data.store.arrays import place
+from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, block_power
 from cpep.data.store.store import Entry, Store, is_store, open_store
-from cpep.data.store.writer import JOURNAL, StoreWriter
 from cpep.runtime.files import parse_json
 from cpep.types import BoolArray, IntArray
 
@@ -259,19 +257,11 @@ def divide(store: Store, division: Division, out: Path) -> Store:
     of = {"divided": {"of": store.fingerprint, "guard_s": division.guard_s, "version": VERSION}}
     if is_store(out) and parse_json(out / STORE_INDEX).get("divided") == of["divided"]:
         return open_store(out)
-    growing = out.with_name(f".{out.name}.partial")
-    for folder in (growing, out):  # it is derived: nothing of a user's is in it
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)  # it is derived: nothing of a user's is in it
     spans = sorted(division.spans, key=lambda span: (PARTS.index(span.part), span.start))
     pieces = [_frames_of(store, span, number) for number, span in enumerate(spans)]
-    with closing(StoreWriter(growing, [[piece.name] for piece in pieces], keep_skipped=False)) as writer:
-        for piece in pieces:
-            writer.add(place(growing, [piece], writer.frames, writer.blocks))
-        splits = {piece.name: SPLITS[span.part] for piece, span in zip(pieces, spans, strict=True)}
-        writer.finish(store.name, splits, of)
-    growing.replace(out)
-    (out / JOURNAL).unlink()
-    return open_store(out)
+    splits = {piece.name: SPLITS[span.part] for piece, span in zip(pieces, spans, strict=True)}
+    return build(out, store.name, [piece.name for piece in pieces], pieces, splits, of)
 
 
 def _frames_of(store: Store, span: Span, number: int) -> Frames:

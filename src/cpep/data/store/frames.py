@@ -51,7 +51,7 @@ class Frames:
     repairs: tuple[Repair, ...]
 
 
-def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED) -> Frames:
+def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED, *, from_mean: bool = False) -> Frames:
     """Condition, cut, mirror and resample a recording.
 
     The EMG is conditioned from its first sample on, as a stream of it is, before anything is measured.
@@ -59,6 +59,8 @@ def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED) -> Frames:
     Args:
         recording: as its reader gives it.
         asked: conditioning in place of what the recording says.
+        from_mean: whether the filter begins after an endless past of the recording's mean, in place of its first
+            sample: a window that was cut from a recording begins amid movement.
 
     Raises:
         UserError: the recording is shorter than one frame, or cannot be filtered as it is asked for.
@@ -70,6 +72,8 @@ def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED) -> Frames:
         raise UserError(f"{recording.name} is shorter than one frame of {ratio} samples; remove it")
     samples = frames * ratio
     conditioner = Conditioner(device.conditioning, device.emg_rate, device.channels)
+    if from_mean:
+        conditioner.begin(recording.emg_TC[:samples].mean(axis=0, dtype=np.float64))
     emg_TC = conditioner.whole(recording.emg_TC[:samples])
     mended = (Repair(JUMPS, conditioner.jumps),) if conditioner.jumps else ()
     if recording.mirror:

@@ -76,17 +76,23 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """Memory-mapped recordings of one device; nothing is read until it is used.
+    """Memory-mapped recordings of one device; nothing is read until it is used. A pickle of it holds its path.
 
     Attributes:
         path: the folder of the store.
         name: of the data set.
+        device: channels, rate, kind and unit of the EMG; columns of the anchor.
         vocabulary: names of the labels; entry 0 is ``rest``.
         frame_rate: frames per second of anchor and labels.
         ratio: EMG samples of a frame.
         entries: the recordings, in the order of the arrays.
         emg_TC: float32; pages that are written to are private, the file never changes.
         anchor_MJ: float32, zero where invalid; ``None`` where the device has no anchor.
+        valid_M: whether the anchor was measured in a frame.
+        label_M: what the hand does in a frame, index into ``vocabulary``, or UNKNOWN.
+        prompt_M: what the person was asked to do, likewise.
+        repetition_M: number of the repetition, 0 where none.
+        power_KC: mean power of the channels in blocks of time.
         power_block_s: length of a power block, seconds.
         skipped: names of the recordings that could not be read, with the reason.
     """
@@ -107,6 +113,10 @@ class Store:
     power_KC: FloatArray
     power_block_s: float
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place of the store alone: another process maps its arrays anew."""
+        return open_store, (self.path.resolve(),)
 
     @cached_property
     def users(self) -> tuple[str, ...]:
@@ -155,6 +165,9 @@ def is_store(path: Path) -> bool:
 
 def open_store(path: Path) -> Store:
     """Open a prepared store; no array is read.
+
+    Args:
+        path: folder that ``prepare`` or `cpep data prepare` wrote.
 
     Raises:
         UserError: there is no store, it was written by another version, or a file of it is damaged.

@@ -100,7 +100,7 @@ class Protocol(ABC):
 
     Attributes:
         name: in results.json and in ``evaluate.protocols``.
-        title: title in words, over the columns of tables.
+        title: title in words, over the columns of tables; a comma parts what several protocols share from the rest.
         sets: sets of gestures that are asked, one column each: ``seen``, ``unseen``, ``all``.
         needs: kinds of embeddings that it needs; rows without one of them have no answer.
         default: whether it is run unless ``evaluate.protocols`` says otherwise.

@@ -24,16 +24,18 @@ class FewShot(Protocol):
 
     sets = ("all",)
     default = True
-    term = "Windows, repetition"
+    term = "Few-shot"
     words = (
-        "Few-shot: the tested person shows that many windows, or one repetition, of each gesture with its label; the"
-        " person's other repetitions are asked. Mean of five draws."
+        "A classifier is given labelled EMG of the tested person: so many windows, or one repetition, of each"
+        " gesture. It names the windows of the person's other repetitions. The number is the mean of five random"
+        " choices of what is given."
     )
 
     def __init__(self, shots: int | None) -> None:
         self.shots = shots
         self.name = f"few_shot_{shots or 'rep'}"
-        self.title = "1 repetition" if shots is None else f"{shots} window" + "s" * (shots > 1)
+        shown = "1 repetition" if shots is None else f"{shots} window" + "s" * (shots > 1)
+        self.title = f"few-shot, {shown}"
 
     def run(self, given: Given) -> Iterator[Outcome]:
         """Answer the windows that test people did not show."""

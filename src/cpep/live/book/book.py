@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from cpep.live.book.calibration import (
 from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, Kept, checked, some
 from cpep.live.book.files import read_book, thinned, write_book
 from cpep.live.book.poses import pose_windows
+from cpep.signal.given import floats_in
 from cpep.types import FloatArray, IntArray, StrArray, UserError
 
 FALSE_ALARMS = 0.4
@@ -72,7 +74,7 @@ class GestureBook:
         """The usual pace of a recogniser, which was chosen for embeddings."""
         return
 
-    def add(self, name: str, pose: FloatArray) -> tuple[str, ...]:
+    def add(self, name: str, pose: Any) -> tuple[str, ...]:
         """Add a gesture by its pose, or other anchor; see ``pose_windows``. An entry of that name is replaced.
 
         Returns:
@@ -86,14 +88,18 @@ class GestureBook:
         kept = Kept(pose_GSJ=thinned(self.model.card, windows_NSJ))
         return self._put(Entry(name, *some(unit_rows(x_ND), windows_NSJ[:, -1], kept)))
 
-    def add_emg(self, name: str, x_ND: FloatArray, kept: Kept | None = None) -> tuple[str, ...]:
+    def add_emg(self, name: str, x_ND: Any, kept: Kept | None = None) -> tuple[str, ...]:
         """Add a gesture by EMG embeddings of a few of its windows; returns as ``add``.
 
         Args:
             name: of the gesture.
             x_ND: embeddings.
             kept: the windows of EMG, without which another checkpoint cannot read the entry.
+
+        Raises:
+            UserError: embeddings of another shape, or a name that no entry can have.
         """
+        x_ND = floats_in(x_ND, name)
         if x_ND.ndim != 2 or not len(x_ND):
             raise UserError(f"{name}: embeddings of shape {x_ND.shape}; give (windows, values), at least one window")
         bare_G0 = np.zeros((len(x_ND), 0), np.float32)
@@ -131,9 +137,17 @@ class GestureBook:
         first = int(np.searchsorted(self.entry_G, self.entry_G[nearest]))
         return entry.pose_GJ[nearest - first] if entry.shown else None
 
-    def fit(self, x_ND: FloatArray, y_N: Sequence[str] | StrArray) -> GestureBook:
-        """Take EMG embeddings with their names as entries, in place of all that was there."""
-        y_N = np.asarray(y_N, dtype=np.str_)
+    def fit(self, x_ND: Any, y_N: Sequence[str] | StrArray) -> GestureBook:
+        """Take EMG embeddings with their names as entries, in place of all that was there.
+
+        Args:
+            x_ND: embeddings.
+            y_N: the name of each.
+
+        Raises:
+            UserError: another number of names than of embeddings; or as ``add_emg``.
+        """
+        x_ND, y_N = floats_in(x_ND, "x_ND"), np.asarray(y_N, dtype=np.str_)
         if len(x_ND) != len(y_N):
             raise UserError(f"{len(x_ND)} embeddings for {len(y_N)} names")
         self.entries = ()
@@ -141,8 +155,15 @@ class GestureBook:
             self.add_emg(name, x_ND[y_N == name])
         return self
 
-    def similarity(self, x_ND: FloatArray) -> FloatArray:
-        """Return the similarity (N, E) of embeddings to each entry: ``by_entry`` less its mean and over its SD."""
+    def similarity(self, x_ND: Any) -> FloatArray:
+        """Return the similarity (N, E) of embeddings to each entry: ``by_entry`` less its mean and over its SD.
+
+        Raises:
+            UserError: embeddings of another shape than the book's.
+        """
+        x_ND, width = floats_in(x_ND, "x_ND"), self.vector_GD.shape[1]
+        if x_ND.ndim != 2 or x_ND.shape[1] != width:
+            raise UserError(f"embeddings of shape {x_ND.shape}; this book takes (windows, {width})")
         return (self._nearness(x_ND) - self.usual_E) / self.spread_E
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
@@ -155,7 +176,7 @@ class GestureBook:
     def _nearness(self, x_ND: FloatArray) -> FloatArray:
         return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
 
-    def predict_proba(self, x_ND: FloatArray) -> FloatArray:
+    def predict_proba(self, x_ND: Any) -> FloatArray:
         """Return the probability of each entry, and in the last column of none of them, (N, E + 1).
 
         Raises:
@@ -165,7 +186,7 @@ class GestureBook:
             raise UserError("the book is empty; add a gesture first")
         return self.calibration.probabilities(self.similarity(x_ND))
 
-    def predict(self, x_ND: FloatArray) -> StrArray:
+    def predict(self, x_ND: Any) -> StrArray:
         """Return the name of each embedding, or ``unknown``."""
         return np.array([self.answer(p_E) for p_E in self.predict_proba(x_ND)])
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cpep.checkpoints.card import Card
+from cpep.signal.given import floats_in
 from cpep.simulate.variability import smooth_noise
 from cpep.types import FloatArray, UserError
 
@@ -23,7 +26,7 @@ HAND_RANGE = 1.6
 RECORDED_HOP_S = 0.25
 
 
-def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
+def pose_windows(card: Card, pose: Any, name: str) -> FloatArray:
     """Return windows (N, S, J) of a pose, or of another anchor.
 
     Args:
@@ -37,28 +40,27 @@ def pose_windows(card: Card, pose: FloatArray, name: str) -> FloatArray:
             single frame of an anchor that is no hand and whose range the card does not give.
     """
     anchor, frames = card.device.anchor, round(card.window_s * card.frame_rate)
-    pose = np.asarray(pose, np.float32)
-    if pose.ndim not in (1, 2, 3) or pose.shape[-1] != len(anchor.names):
-        raise UserError(
-            f"{name}: an array of shape {pose.shape}; this checkpoint takes {len(anchor.names)} {anchor.kind.columns}"
-        )
-    if not np.isfinite(pose).all():
+    pose_XJ = floats_in(pose, name)
+    if pose_XJ.ndim not in (1, 2, 3) or pose_XJ.shape[-1] != len(anchor.names):
+        takes = f"this checkpoint takes {len(anchor.names)} {anchor.kind.columns}"
+        raise UserError(f"{name}: an array of shape {pose_XJ.shape}; {takes}")
+    if not np.isfinite(pose_XJ).all():
         raise UserError(f"{name}: a value is not finite; leave out frames that are NaN or infinite")
-    if pose.ndim == 1:
+    if pose_XJ.ndim == 1:
         if anchor.no_hand and not card.anchor_range:
             raise UserError(
                 f"{name}: {anchor.no_hand}, of which this older checkpoint does not know the range; train it again, "
                 f"or show a recording (frames, {anchor.kind.columns}) instead"
             )
-        return held(pose, frames, card.frame_rate, np.ptp(card.anchor_range, axis=1) if anchor.no_hand else None)
-    if pose.ndim == 2:
-        if len(pose) < frames:
-            raise UserError(f"{name}: {len(pose)} frames; one window takes {frames}")
-        firsts = range(0, len(pose) - frames + 1, max(1, round(RECORDED_HOP_S * card.frame_rate)))
-        return np.stack([pose[first : first + frames] for first in firsts])
-    if pose.shape[1] != frames:
-        raise UserError(f"{name}: windows of {pose.shape[1]} frames; this checkpoint takes {frames}")
-    return pose
+        return held(pose_XJ, frames, card.frame_rate, np.ptp(card.anchor_range, axis=1) if anchor.no_hand else None)
+    if pose_XJ.ndim == 2:
+        if len(pose_XJ) < frames:
+            raise UserError(f"{name}: {len(pose_XJ)} frames; one window takes {frames}")
+        firsts = range(0, len(pose_XJ) - frames + 1, max(1, round(RECORDED_HOP_S * card.frame_rate)))
+        return np.stack([pose_XJ[first : first + frames] for first in firsts])
+    if pose_XJ.shape[1] != frames:
+        raise UserError(f"{name}: windows of {pose_XJ.shape[1]} frames; this checkpoint takes {frames}")
+    return pose_XJ
 
 
 def held(pose_J: FloatArray, frames: int, frame_rate: float, range_J: FloatArray | None = None) -> FloatArray:

@@ -70,6 +70,7 @@ class PoseKind:
 
 
 POSES: Registry[PoseKind] = Registry("source of poses", ("cpep.live.poses.lsl", "cpep.live.poses.camera"))
+"""Sources of poses by the word before the colon of ``--pose``."""
 
 
 def open_pose(text: str, side: str = "right") -> PoseSource:

@@ -40,6 +40,7 @@ SOURCES: Registry[SourceKind] = Registry(
         "cpep.live.sources.myo",
     ),
 )
+"""Live sources by the word before the colon of ``--source``."""
 
 
 def forms() -> tuple[str, ...]:

@@ -140,7 +140,11 @@ def weights_of(settings: ObjectiveConfig) -> dict[str, float]:
 
 
 def whole(emg: Tensor) -> Tensor:
-    """Return one embedding a window (B, D): the mean of its queries where there are queries."""
+    """Return one embedding a window (B, D): the mean of its queries where there are queries.
+
+    Args:
+        emg: embeddings (B, D), or of queries (B, Q, D).
+    """
     return emg if emg.ndim == 2 else emg.mean(dim=1)
 
 

@@ -1,0 +1,57 @@
+"""What the reference takes from the code: a page says ``{{ cli }}``, and here is what comes in its place."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+
+import api_pages
+import cli_pages
+import joint_pages
+import setting_pages
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+
+MAKERS: dict[str, Callable[[], str]] = {
+    "cli": cli_pages.commands,
+    "settings": setting_pages.settings,
+    "joints": joint_pages.joints,
+    "landmarks": joint_pages.landmarks,
+    "gestures": joint_pages.gestures,
+}
+
+
+def docstring(module: str) -> str:
+    """Return the docstring of a module, which is reStructuredText, for a page in Markdown."""
+    text = inspect.getdoc(importlib.import_module(module)) or ""
+    first, _, rest = text.partition("\n\n")
+    return f"{first.replace('``', '`')}\n\n```{{eval-rst}}\n{rest}\n```\n"
+
+
+def fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put what is made from the code into a page, before it is read as Markdown."""
+    lines = source[0].split("\n")
+    for at, line in enumerate(lines):
+        if not (line.startswith("{{ ") and line.endswith(" }}")):
+            continue
+        name, _, argument = line[3:-3].partition(" ")
+        if name == "docstring":
+            lines[at] = docstring(argument)
+        elif name == "api":
+            lines[at] = api_pages.module(argument)
+        elif name in MAKERS:
+            lines[at] = MAKERS[name]()
+        else:
+            raise SphinxError(f"{docname}: {line} is none of {', '.join(MAKERS)}, api and docstring")
+    source[0] = "\n".join(lines)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx; pages of the reference are read anew each time, since the code may have changed."""
+    app.connect("source-read", fill)
+    app.connect(
+        "env-get-outdated",
+        lambda app, env, added, changed, removed: [
+            name for name in env.found_docs if name.startswith("reference/") and name not in added
+        ],
+    )
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,46 @@
+"""Writes a store of recordings that are in memory already."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from cpep.data.store.arrays import place
+from cpep.data.store.frames import Frames
+from cpep.data.store.store import Store, open_store
+from cpep.data.store.writer import JOURNAL, StoreWriter
+
+
+def build(
+    out: Path,
+    name: str,
+    names: Sequence[str],
+    pieces: Iterable[Frames],
+    splits: Mapping[str, str],
+    extra: dict[str, Any],
+) -> Store:
+    """Write recordings as a store, which appears whole or not at all.
+
+    Args:
+        out: the store; nothing may be there.
+        name: of the data set.
+        names: of the recordings.
+        pieces: the recordings, in the same order.
+        splits: split of a recording by its name.
+        extra: further fields of the index.
+
+    Raises:
+        OSError: no space.
+    """
+    growing = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(growing, ignore_errors=True)
+    with closing(StoreWriter(growing, [[name] for name in names], keep_skipped=False)) as writer:
+        for piece in pieces:
+            writer.add(place(growing, [piece], writer.frames, writer.blocks))
+        writer.finish(name, dict(splits), extra)
+    growing.replace(out)
+    (out / JOURNAL).unlink()
+    return open_store(out)

@@ -1,0 +1,93 @@
+"""Results of a run as a pandas DataFrame, a row a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpep.report.names import SCHEMA
+from cpep.runtime.files import read_json
+from cpep.types import UserError
+
+KEYS = ("model", "normalisation", "protocol", "gestures", "metric", "fold", "seed")
+POOLED = (*KEYS, "value", "low", "high", "baseline", "people", "windows")
+OF_PEOPLE = (*KEYS, "user", "value")
+ACCURACIES = ("balanced_accuracy", "macro_f1")
+ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse")
+"""Errors of a predicted pose; a person's error is the first of these that a row has."""
+
+
+def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
+    """Return the results of a run as a tidy table: one number a row, and what it is of in the other columns.
+
+    The tables that cpep prints are means of it::
+
+        cpep.results("runs/demo/run").pivot_table("value", "model", ["metric", "protocol", "gestures"])
+
+    ============== =================================================================================================
+    column         what it holds
+    ============== =================================================================================================
+    model          row of the table: ``cpep``, ``features``, ``cpep/adapted``, ...
+    normalisation  where centre and spread of a session come from: ``recording``, ``causal`` or ``none``
+    protocol       ``linear_probe``, ``zero_shot``, ``few_shot_1``, ..., or ``pose_error``
+    gestures       the set that is asked: ``seen``, ``unseen``, ``all``, ...
+    metric         ``balanced_accuracy`` or ``macro_f1``, between 0 and 1; for ``pose_error`` ``angular_error_deg``
+                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (over the range of training people)
+    fold, seed     of the training
+    user           with ``people``: the test person
+    value          the number
+    low, high      its 95 % interval, over the people of the fold; NaN where it has none
+    baseline       what is reached without EMG: chance, or the error of the mean pose; NaN for ``macro_f1``
+    people         test people whose windows are in the value
+    windows        windows in it
+    ============== =================================================================================================
+
+    Args:
+        run: output folder of `cpep reproduce`, `ablate` or `evaluate`, or the ``results.json`` in it.
+        people: whether there is a row for each test person, with the person's ``balanced_accuracy`` or pose error,
+            in place of a row for all test people of a fold; ``low`` to ``windows`` are left out then.
+
+    Raises:
+        UserError: there is no ``results.json``, or another version of cpep wrote it.
+    """
+    rows = [line for row in read_results(Path(run))["rows"] for line in (_people(row) if people else _pooled(row))]
+    return pd.DataFrame(rows, columns=list(OF_PEOPLE if people else POOLED))
+
+
+def read_results(run: Path) -> dict[str, Any]:
+    """Return the content of the results.json of a run.
+
+    Raises:
+        UserError: as ``results``.
+    """
+    path = run / "results.json" if run.is_dir() else run
+    if path.name != "results.json" or not path.is_file():
+        raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
+    found = read_json(path)
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA or "rows" not in found:
+        raise UserError(f"{path} is of another version of cpep; run the command that made it again")
+    return found
+
+
+def _pooled(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    low, high = row.get("ci95", (np.nan, np.nan))
+    many = {"people": row["n_users"], "windows": row["n_windows"]}
+    for metric in (name for name in (*ACCURACIES, *ERRORS) if name in row):
+        line = {**_keys(row, metric), "value": row[metric], "low": np.nan, "high": np.nan, **many}
+        line["baseline"] = row.get("mean_pose", {}).get(metric, np.nan)
+        if metric == "balanced_accuracy":
+            line |= {"low": low, "high": high, "baseline": row["chance"]}
+        yield line
+
+
+def _people(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    metric = next(name for name in (*ACCURACIES, *ERRORS) if name in row)
+    return ({**_keys(row, metric), "user": user, "value": value} for user, value in row["per_user"].items())
+
+
+def _keys(row: dict[str, Any], metric: str) -> dict[str, Any]:
+    return {**{name: row[name] for name in KEYS if name != "metric"}, "metric": metric}
