@@ -62,7 +62,9 @@ def people(
         UserError: a number is too small, or there is no gesture of a name.
     """
     if users < 1 or window_s < 0.1 or hop_s < 0.01 or not gestures:
-        raise UserError("give at least one user and one gesture, windows of 0.1 s or more, and a hop of 0.01 s or more")
+        raise UserError(
+            "give at least one user and one gesture, windows of 0.1 s or more, and a hop of 0.01 s or more"
+        )
     if unknown := sorted(set(gestures) - set(GESTURES)):
         raise UserError(f"no gesture {unknown[0]!r}; there are {', '.join(GESTURES)}")
     rounds = max(1, round(minutes * 60 / GESTURE_S / len(gestures)))
@@ -87,5 +89,7 @@ def _person(user: str, seed: int, rounds: int, gestures: Sequence[str], window_s
         np.stack([emg_TC[first * per_frame : (first + frames) * per_frame].T for first in held_N]),
         np.array(VOCABULARY)[label_N[label_N != UNKNOWN]],
         np.full(len(held_N), user),
-        np.stack([done.trajectory.pose_SJ[first : first + frames, : len(JOINTS)].T for first in held_N]).astype(np.float32),
+        np.stack([done.trajectory.pose_SJ[first : first + frames, : len(JOINTS)].T for first in held_N]).astype(
+            np.float32
+        ),
     )

@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from cpep.checkpoints.checkpoint import Model
+from cpep.live.book.book import GestureBook
 from cpep.sklearn.arrays import examples_in, frames_of, people_in, poses_in, windows_in
 from cpep.sklearn.encoding import middle, ready, refuse_other, standards_of, torch_as_asked, vectors_of
 from cpep.sklearn.opening import background_of, opened
@@ -24,25 +25,28 @@ from cpep.types import EmgKind, FloatArray, StrArray, UserError
 TINY = 1e-12
 """Added to a probability before its logarithm."""
 
+
 class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator):
     """Recognises gestures in EMG windows by a linear read-out of an encoder.
 
-    With a checkpoint the encoder is taken as it is, and ``fit`` takes seconds. Without one ``fit`` trains it on X by
-    the stages of `cpep train`: a masked autoencoder of EMG, and, where poses are given, one of poses, to which the EMG
-    encoder is then aligned. This takes minutes.
+    With a checkpoint the encoder is taken as it is, and ``fit`` takes seconds. Without one ``fit`` trains it on X,
+    which takes minutes, by the stages of `cpep train`: a masked autoencoder of EMG; where poses are given, also one
+    of poses, to which the EMG encoder is then aligned.
 
     *Centre and spread.* People, and two wearings of one band, differ in level. Where ``groups`` say who made each
     window, in ``fit`` or later, the windows of one person are centred and scaled by the statistics of that person's
-    windows in the same call. No label is read. The statistics start from those of the people of ``fit``, which count
-    like ten seconds of EMG. Without ``groups``, ``fit`` takes all windows to be of one person, and ``predict`` takes
-    the statistics of the people of ``fit`` (the median), so that the answer to a window never depends on the windows
-    beside it. New people are recognised much better with ``groups``: in ``cross_validate`` set
+    windows in the same call. No label is read. The statistics start from what is usual, which counts like ten seconds
+    of EMG: the median over the people of the encoder's training in ``fit``, and over those of ``fit`` later.
+
+    Without ``groups``, ``fit`` takes all windows to be of one person, and ``predict`` takes the median over the
+    people of ``fit``, so that the answer to a window never depends on the windows beside it. New people are
+    recognised much better with ``groups``: in ``cross_validate`` set
     ``sklearn.set_config(enable_metadata_routing=True)`` and pass ``params={"groups": people}``, which reaches the
     splitter, ``fit`` and ``score``.
 
-    *Validation.* Where the encoder is trained, windows of a fifth of the people of ``fit`` (at least one) validate it.
-    Of fewer than three people, the last fifth of each person's windows of each class validate; windows that overlap
-    may then lie on both sides. ``validation_`` says which. The read-out is fitted on all windows.
+    *Validation.* Where the encoder is trained, the windows of a fifth of the people of ``fit`` validate it, at least
+    those of one person. Of fewer than three people, the last fifth of each person's windows of each class validate;
+    windows that overlap may then lie on both sides. ``validation_`` says which. All windows fit the read-out.
 
     Args:
         checkpoint: ``"shipped"`` for the one that comes with cpep (16 channels at 2000 samples per second, windows
@@ -136,7 +140,8 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         self._n_features_out = x_ND.shape[1]
         self._read = ReadOut.fit(x_ND, target_N, person_N, self.strength)
         self.temperature_ = self._read.temperature
-        self._of_fit, self.book_ = len(self.classes_), None
+        self.book_: GestureBook | None = None
+        self._of_fit = len(self.classes_)
         aside_N = half(name_N, person_N) if self.validation_ is None else self.validation_
         self._shown = x_ND, name_N, aside_N
         return self

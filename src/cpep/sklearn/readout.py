@@ -1,4 +1,4 @@
-"""The linear read-out of embeddings, with probabilities as sure as it is right on people that it was not fitted on."""
+"""The linear read-out of embeddings; it is as sure of an answer as it was right on people left out."""
 
 from __future__ import annotations
 

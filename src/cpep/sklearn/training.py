@@ -111,9 +111,7 @@ def settings_of(wish: Wish, window_s: float) -> RunConfig:
     return override(config, [f"{stage}.optim.steps={count}" for stage, count in counts.items()])
 
 
-def trained(
-    examples: Examples, validates_N: BoolArray, wish: Wish, say: Callable[[str], None]
-) -> Model:
+def trained(examples: Examples, validates_N: BoolArray, wish: Wish, say: Callable[[str], None]) -> Model:
     """Train an EMG encoder and, where there are poses, align it to an encoder of poses.
 
     Args:
@@ -127,8 +125,8 @@ def trained(
     """
     if not 2 <= validates_N.sum() <= len(validates_N) - 2:
         raise UserError(
-            f"{len(validates_N)} windows, of which {int(validates_N.sum())} validate: too few to train an encoder; give "
-            "more windows, or a checkpoint"
+            f"{len(validates_N)} windows, of which {int(validates_N.sum())} validate, are too few to train an "
+            "encoder; give more windows, or a checkpoint"
         )
     with TemporaryDirectory(prefix="cpep-sklearn-") as folder:
         store = _store(examples, validates_N)
@@ -146,7 +144,7 @@ def trained(
 def _store(examples: Examples, validates_N: BoolArray) -> Store:
     """Return the windows as a store in which the name of a person says whether the windows validate."""
     pose_NJF = examples.pose_NJF
-    joints = {} if pose_NJF is None else {"anchor_names": JOINTS if pose_NJF.shape[1] == len(JOINTS) else None}
+    joints = JOINTS if pose_NJF is not None and pose_NJF.shape[1] == len(JOINTS) else None
     window_s = examples.emg_NCT.shape[2] / examples.rate
     return from_arrays(
         examples.emg_NCT,
@@ -158,12 +156,10 @@ def _store(examples: Examples, validates_N: BoolArray) -> Store:
         pose_rate=None if pose_NJF is None else pose_NJF.shape[2] / window_s,
         kind=examples.kind,
         unit=examples.unit,
-        **joints,
+        anchor_names=joints,
     )
 
 
 def _split(store: Store) -> Split:
-    train, val = (
-        tuple(user for user in store.users if user.endswith(ending)) for ending in (_TRAIN, _VALIDATE)
-    )
+    train, val = (tuple(user for user in store.users if user.endswith(ending)) for ending in (_TRAIN, _VALIDATE))
     return Split(train, val, (NOBODY,), tuple(range(1, len(store.vocabulary))), (), 0.0)

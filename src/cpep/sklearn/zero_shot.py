@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from cpep.checkpoints.checkpoint import Model
 from cpep.live.book.book import FALSE_ALARMS, GestureBook
 from cpep.live.book.entries import UNKNOWN
+from cpep.signal.given import floats_in
 from cpep.sklearn.arrays import frames_of, people_in, windows_in
 from cpep.sklearn.encoding import ready, refuse_other, standards_of, torch_as_asked, vectors_of
 from cpep.sklearn.opening import SHIPPED, background_of, opened
-from cpep.signal.given import floats_in
 from cpep.types import FloatArray, StrArray, UserError
 
 
@@ -173,4 +173,3 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array, tags.input_tags.two_d_array = True, False
         return tags
-

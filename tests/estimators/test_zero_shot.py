@@ -50,9 +50,7 @@ def test_probabilities_answers_and_unknown_agree(fitted, person):
     assert wary.classes_.tolist() == [*NAMES, "unknown"]
     q_NE = wary.predict_proba(X, "somebody")
     np.testing.assert_allclose(q_NE[:, :3] / q_NE[:, :3].sum(axis=1, keepdims=True), p_NE, rtol=1e-4)
-    wanted = [
-        NAMES[p[:3].argmax()] if p[:3].max() > wary.book_.threshold else "unknown" for p in q_NE
-    ]
+    wanted = [NAMES[p[:3].argmax()] if p[:3].max() > wary.book_.threshold else "unknown" for p in q_NE]
     assert wary.predict(X, "somebody").tolist() == wanted
 
 
