@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cpep.report import plots, scatter
+from cpep.report.confusion import added
 from cpep.report.html import _natural, table_text, write_report
 from cpep.report.svg import round_ticks
 from cpep.report.table import number, table_of
@@ -147,8 +148,8 @@ def test_text_of_a_small_case() -> None:
         "--------------------\n"
         "cpep    .457 .40-.52\n"
         "\n"
-        "Balanced accuracy, with 95 % interval; 2 people tested, each absent from training; 8 seen and 0\n"
-        "unseen gestures."
+        "Balanced accuracy, with 95 % interval (bootstrap over people); 2 people tested, each absent from\n"
+        "training; 8 seen and 0 unseen gestures."
     )
     causal = {**row, "normalisation": "causal", "balanced_accuracy": 0.3}
     both = table_text({**results, "rows": [row, causal]}, 100).splitlines()
@@ -249,6 +250,27 @@ def test_matrices_are_summed_over_folds(tmp_path: Path) -> None:
     text = (tmp_path / "report.html").read_text()
     expected = f"{SEEN[0]} answered as {SEEN[1]}: {share:.0f} % of {total[0].sum():.0f} windows".replace("_", " ")
     assert expected in text
+
+
+def test_matrices_of_folds_that_offer_other_answers_are_added_by_name() -> None:
+    """Training people of a fold may lack a gesture, which then is no answer there."""
+    first = {"classes": ["fist", "point", "ok"], "matrix": [[3, 1, 0], [0, 2, 0], [0, 0, 1]]}
+    second = {"classes": ["ok", "fist"], "matrix": [[5, 0], [1, 4]]}
+    for items in ([first, second], [second, first]):
+        classes, total_KK = added(items)
+        found = {(a, b): total_KK[i, j] for i, a in enumerate(classes) for j, b in enumerate(classes)}
+        assert {pair: count for pair, count in found.items() if count} == {
+            **{("fist", "fist"): 7, ("fist", "point"): 1, ("point", "point"): 2, ("ok", "ok"): 6, ("fist", "ok"): 1}
+        }
+
+
+def test_the_page_of_folds_that_offer_other_answers_is_written(tmp_path: Path) -> None:
+    results, details = evaluation(folds=2, windows=5, models={"cpep": 0.4, "cpep/shuffled_pairs": 0.0})
+    for item in details["confusion"]:
+        if results["rows"][item["row"]]["fold"] == 1:
+            item["classes"], item["matrix"] = item["classes"][1:], [row[1:] for row in item["matrix"][1:]]
+    write_report(results, details, tmp_path / "report.html")
+    Page((tmp_path / "report.html").read_text())
 
 
 def test_heat_draws_every_cell_and_marks_right_answers() -> None:

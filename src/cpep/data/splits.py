@@ -118,7 +118,7 @@ class Split:
                 raise LeakError(f"windows that touch unseen gestures reached a training stage: {names}")
 
     def evaluated(self, store: Store, windows: Windows, role: Role, labels: tuple[int, ...]) -> Windows:
-        """Return labelled windows with valid pose of a role's people, for the given gestures."""
+        """Return labelled windows of a role's people, for the given gestures, with valid pose where there is pose."""
         mine = np.array([entry.user in self.users(role) for entry in store.entries])[windows.entry_N]
         return windows.select(mine & windows.valid_N & np.isin(windows.label_N, labels))
 

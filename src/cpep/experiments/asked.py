@@ -1,6 +1,7 @@
 """Which gestures can be asked of whom, known from the labels before anything is trained.
 
-A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose.
+A person has a gesture if the person has a window that is labelled with the gesture throughout and, where
+recordings have a pose, has a valid one.
 A gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than
 two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person
 without any of them is left out of the set.
@@ -130,7 +131,8 @@ def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
         UserError: training or validation people have fewer than two seen gestures; the test people of a fold have no
             gesture at all; or no test person of any fold has a gesture of a set that can be answered.
     """
-    path, of_windows = folds[0].store.path, f"windows of {window_s:g} s that are labelled throughout, with valid pose"
+    path, posed = folds[0].store.path, "" if folds[0].store.anchor_MJ is None else ", with valid pose"
+    of_windows = f"windows of {window_s:g} s that are labelled throughout{posed}"
     for number, one in enumerate(folds):
         if lack := _fatal(one, f" of fold {number}" if len(folds) > 1 else "", of_windows):
             raise UserError(f"{path}: {lack}")

@@ -15,6 +15,7 @@ import numpy as np
 from cpep.config.schema import RunConfig
 from cpep.data.inspect_text import aligned
 from cpep.experiments.estimate import Basis, Cost, basis_of, bytes_a_second, costs_of
+from cpep.experiments.rows import left_out, rows_for
 from cpep.experiments.runs import Request
 from cpep.train.stage import chain
 
@@ -58,7 +59,8 @@ def dry_run(request: Request, data: Path | None, gpus: int) -> str:
     basis = basis_of(request, data)
     costs = costs_of(request, basis)
     head = f"preset {request.config.preset}, recipe {request.config.recipe}: nothing is trained or written"
-    parts = [f"{head}\n{basis.text}\n{_disk(basis)}"]
+    bare = left_out(rows_for(request.models, basis.store, request.config)[1])
+    parts = ["\n".join([head, basis.text, *bare, _disk(basis)])]
     if not costs:
         return f"{parts[0]}\n\nthe rows asked for train no network"
     parts += [_sizes(costs, gpus), _times(costs, gpus)]

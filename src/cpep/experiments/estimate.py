@@ -20,10 +20,10 @@ from cpep.data.splits import Split, make_splits
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.experiments.plan import describe, refuse_impossible_data
-from cpep.experiments.rows import StageRun, names_of, row_of
+from cpep.experiments.rows import StageRun, row_of, rows_for
 from cpep.experiments.runs import Request
 from cpep.train.flops import saved_bytes, step_kernels
-from cpep.train.stage import Trained, compute
+from cpep.train.stage import Trained, budget
 from cpep.train.task import Task
 
 WHOLE_S, TRAIN_S = 370.3 * 3600, 250.9 * 3600
@@ -152,7 +152,7 @@ def _without_recordings(path: Path, device: Device) -> Store:
         ratio=ratio,
         entries=(),
         emg_TC=np.zeros((0, device.channels), np.float32),
-        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32),
+        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32) if device.anchor_names else None,
         valid_M=truth,
         label_M=number,
         prompt_M=number,
@@ -177,11 +177,12 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
     """
 
     def costs(config: RunConfig) -> dict[str, float]:
-        return compute("cpep", basis.store, basis.split, config)
+        return budget(basis.store, basis.split, config)
 
     found: dict[str, Cost] = {}
     times = len(request.seeds) * max(1, request.folds)
-    rows = [row_of(name, request.config, costs) for name in names_of(request.models)]
+    names, _ = rows_for(request.models, basis.store, request.config)
+    rows = [row_of(name, request.config, costs) for name in names]
     if basis.store.entries:
         refuse_impossible_data(basis.store, basis.splits, request.config, rows)
     for row in rows:

@@ -17,6 +17,7 @@ import torch
 from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.embed import embed_emg
 from cpep.config.presets import from_dict, override, preset
+from cpep.config.rows import ROWS
 from cpep.config.rows import classical as classical_rows
 from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
@@ -103,7 +104,8 @@ def evaluate_checkpoint(
     split = split_for(model, store, test_users)
     split.refuse_single()
     say(describe(store, [split], config))
-    asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
+    able = (*model.spec.rows, *classical_rows())
+    asked = [row_of(name, config) for name in able if store.anchor_MJ is not None or not ROWS.get(name).needs_anchor]
     refuse_impossible_data(store, [split], config, [one for one in asked if not one.row.stage])
     windows = windows_of(store, config.data)
     evaluated = SplitData(store, split, windows, config.evaluate, 0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpep.config.rows import CONTROL
 from cpep.evaluate.protocols.base import PROTOCOLS, QUERY
+from cpep.report.confusion import added
 from cpep.report.table import Column, Table, number, table_of
 
 FEW_PEOPLE = 6
@@ -67,9 +68,9 @@ def _sentence(
     text = f"{where}. This is {side} chance ({number(column.chance)}; {spread})."
     if not items:
         return text
-    matrix_KK = np.sum([item["matrix"] for item in items], axis=0)
+    classes, matrix_KK = added(items)
     expected = regardless(matrix_KK)
-    text += f" {_preferred(matrix_KK, items[0]['classes'])} Such answers, given without regard to the window, are"
+    text += f" {_preferred(matrix_KK, classes)} Such answers, given without regard to the window, are"
     text += f" expected to score {number(expected)}"
     if low - 0.005 <= expected <= high + 0.005:  # intervals are written with two digits
         return f"{text}, so that the control knows nothing of the gesture."

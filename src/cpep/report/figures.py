@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cpep.report import plots
+from cpep.report.confusion import added
 from cpep.report.names import BENCHMARK
 from cpep.report.scatter import scatter
 from cpep.report.table import Column, Table, number, table_of
@@ -130,24 +131,27 @@ def matrices(
     for line in table.lines:
         cells = zip(table.columns, line.cells, strict=True)
         for title, group in groupby(cells, key=lambda pair: pair[0].title):
-            totals: dict[tuple[str, ...], tuple[list[str], list[int], Any]] = {}
+            together: dict[frozenset[str], tuple[list[str], list[int]]] = {}
             for column, cell in group:
                 protocol = column.protocol
                 found = [position for position in (cell.rows if cell else ()) if position in of_row]
                 if found:
-                    classes = tuple(sorted(of_row[found[0]]["classes"], key=lambda name: name in unseen))
-                    kinds, positions, total = totals.get(classes, ([], [], 0))
-                    total = total + sum(_ordered(of_row[position], classes) for position in found)
-                    totals[classes] = ([*kinds, column.gestures], [*positions, *found], total)
+                    offered = frozenset(name for position in found for name in of_row[position]["classes"])
+                    kinds, positions = together.get(offered, ([], []))
+                    together[offered] = ([*kinds, column.gestures], [*positions, *found])
             figures = [
                 Figure(
                     _file("confusion", line.name, protocol, *kinds),
                     f"Confusion matrix of {line.name}, {title}",
                     f"{' and '.join(kinds)} gestures",
-                    _counted(results, positions, total),
-                    _heat(f"{line.name}, {title}, {' and '.join(kinds)} gestures", classes, total, unseen),
+                    _counted(results, positions, [of_row[position] for position in positions]),
+                    _heat(
+                        f"{line.name}, {title}, {' and '.join(kinds)} gestures",
+                        [of_row[position] for position in positions],
+                        unseen,
+                    ),
                 )
-                for classes, (kinds, positions, total) in totals.items()
+                for kinds, positions in together.values()
             ]
             if figures:
                 drawn.setdefault(line.name, []).append((title, figures))
@@ -217,26 +221,25 @@ def _people(count: int, kind: str) -> str:
     return f"{count} {kind} {'people' if count != 1 else 'person'}"
 
 
-def _counted(results: dict[str, Any], positions: Sequence[int], total_KK: Any) -> str:
+def _counted(results: dict[str, Any], positions: Sequence[int], items: Sequence[dict[str, Any]]) -> str:
     """Say how many windows, people and runs a matrix counts."""
     rows = [results["rows"][position] for position in positions]
     people = len({user for row in rows for user in row["per_user"]})
     runs = len({(row["fold"], row["seed"]) for row in rows})
+    total_KK = added(items)[1]
     text = f"{int(total_KK.sum()):,} answers for windows of {_people(people, 'tested')}"
     return f"{text}, in {runs} runs (folds and seeds)." if runs > 1 else f"{text}."
 
 
-def _heat(what: str, classes: Sequence[str], total_KK: Any, unseen: set[str]) -> Markup:
+def _heat(what: str, items: Sequence[dict[str, Any]], unseen: set[str]) -> Markup:
     """Draw the rows that have windows, seen gestures before unseen ones."""
+    names, total_KK = added(items)
+    order_K = sorted(range(len(names)), key=lambda k: names[k] in unseen)
+    classes, total_KK = [names[k] for k in order_K], total_KK[np.ix_(order_K, order_K)]
     present_K = total_KK.sum(1) > 0
     rows = [name for name, present in zip(classes, present_K, strict=True) if present]
     split = sum(name not in unseen for name in classes) % len(classes)
     return Markup(plots.heat(total_KK[present_K], rows, classes, split, f"Confusion matrix of {what}"))
-
-
-def _ordered(item: dict[str, Any], classes: Sequence[str]) -> Any:
-    position = [item["classes"].index(name) for name in classes]
-    return np.array(item["matrix"], dtype=float)[np.ix_(position, position)]
 
 
 def _file(*parts: str) -> str:

@@ -184,11 +184,13 @@ class Grid:
     """Comparisons of results.json as a table.
 
     Attributes:
+        one: the model that the others are compared with.
         title: what the rows are.
         columns: protocol in words, and gestures.
         lines: other models.
     """
 
+    one: str
     title: str
     columns: tuple[tuple[str, str], ...]
     lines: tuple[GridLine, ...]
@@ -220,7 +222,8 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
                 cells = tuple(found.get((other, *column)) for column in columns)
                 marked = any(cell["under_trained"] for cell in cells if cell)
                 lines += [GridLine(other, marked, cells)] if any(cells) else []
-            grids.append(Grid(title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
+            one = next(iter(found.values()))["one"]
+            grids.append(Grid(one, title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
     return grids
 
 

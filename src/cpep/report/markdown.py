@@ -32,7 +32,7 @@ def tables_markdown(results: dict[str, Any]) -> str:
     tables = [
         ("Models", _accuracies(results, lambda model: not is_ablation(model))),
         ("Ablations", _accuracies(results, is_ablation)),
-        ("cpep minus the others", _differences(results, lambda model: not is_ablation(model))),
+        (f"{_one(results)} minus the others", _differences(results, lambda model: not is_ablation(model))),
         ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
         ("Pose errors", _errors(results)),
         ("Training", _training(results)),
@@ -58,6 +58,11 @@ def _accuracies(results: dict[str, Any], pick: Pick) -> str:
     models = [model for model in main_first(key[0] for key in found) if pick(model)]
     rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
     return table(["", *(f"{title_of(p)}, {g}" for p, g in columns)], rows)
+
+
+def _one(results: dict[str, Any]) -> str:
+    """Return the model that all others are compared with."""
+    return next((str(row["one"]) for row in results.get("comparisons", [])), "")
 
 
 def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:

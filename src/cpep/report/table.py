@@ -273,16 +273,15 @@ def titles_over(titles: Sequence[str], width: int) -> str:
 
 
 def legend(results: dict[str, Any], table: Table) -> str:
-    """Say what the numbers of a table are, in one sentence."""
+    """Say what the numbers of a table are, in a sentence, and in another what the recordings lack."""
     people, data = _people(results["rows"]), results["data"]
     tested = ((kind, _people([row for row in results["rows"] if row["gestures"] == kind])) for kind in GESTURES)
     fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
     tried = f"{people} people tested" + (f" ({' and '.join(fewer)})" if fewer else "")
-    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval"
-    return (
-        f"Balanced accuracy, {kind}; {tried}, each absent from training; "
-        f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."
-    )
+    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval (bootstrap over people)"
+    gestures = f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures"
+    posed = "" if data.get("pose", True) else " The recordings have no pose, so that there is no zero-shot."
+    return f"Balanced accuracy, {kind}; {tried}, each absent from training; {gestures}.{posed}"
 
 
 def _people(rows: Sequence[dict[str, Any]]) -> int:

@@ -109,8 +109,9 @@ def enough(store: Store, windows: Windows, role: Role) -> Windows:
         UserError: there are fewer than two.
     """
     if len(windows) < 2:
+        with_pose = "" if store.anchor_MJ is None else " and with valid pose"
         raise UserError(
-            f"{store.path}: no {role} windows are left without unseen gestures and with valid pose; name other "
+            f"{store.path}: no {role} windows are left without unseen gestures{with_pose}; name other "
             "people (--test-users, --val-users), or fewer unseen gestures (--unseen)"
         )
     return windows

@@ -119,8 +119,9 @@ def usual(near_NE: FloatArray, rest: int) -> tuple[FloatArray, FloatArray]:
 def shown(near_NE: FloatArray, own_GE: FloatArray, entry_G: IntArray) -> IntArray:
     """Return the entry (N,) that the pose of each window shows, or ``OUTSIDE``.
 
-    A pose shows the nearest entry, if it is as near to it as nineteen of twenty of the entry's own vectors are. In an
-    entry of few vectors these are no neighbours of each other: it takes at least the median border of the others.
+    A pose shows the nearest entry if it is at least as near as the border of the entry: 95 % of the entry's own
+    vectors are nearer to the other vectors of the entry than the border. The vectors of an entry that has few are far
+    from each other, so its border is at least the median border of the other entries.
 
     Args:
         near_NE: ``by_entry`` of the poses.
