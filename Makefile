@@ -8,7 +8,7 @@ QUIET := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo live docs linkcheck test lint pytest test-browser golden public bench bench-live live-demo format clean
 
-# said where commands of cpep come next: they are in the environment that make built
+# commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
 
 demo: $(VENV)/.cpep

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LOOPS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "loops"
-SMALL = {"count": 4, "minutes": 0.5}
+SMALL = {"count": 3, "minutes": 0.5}
 
 
 @pytest.fixture(scope="module")

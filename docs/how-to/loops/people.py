@@ -5,7 +5,7 @@ from tempfile import gettempdir
 
 import numpy as np
 
-from cpep.data import Store, find_recordings, from_arrays
+from cpep.data import Split, Store, find_recordings, from_arrays, make_splits
 from cpep.simulate import SEEN, UNSEEN, simulate_cohort
 
 GESTURES = (*SEEN, *UNSEEN)
@@ -32,3 +32,9 @@ def people(count: int, minutes: float) -> Store:
     return from_arrays(
         emg, labels, rate=2000, people=persons, sessions=sessions, unit="noise_sd", ring=range(16), highpass_hz=0
     )
+
+
+def divided(store: Store) -> Split:
+    """Return who trains, who validates (one person), and who tests (a quarter)."""
+    tested = max(1, len(store.users) // 4)
+    return make_splits(store, test_users=store.users[-tested:], val_users=store.users[-tested - 1 : -tested])[0]

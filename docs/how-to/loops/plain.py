@@ -7,12 +7,11 @@ people whom neither has met. ``cpep finetune`` does this for you where you need 
 import argparse
 
 import torch
-from people import GESTURES, people
+from people import GESTURES, divided, people
 from torch import nn
 from torch.utils.data import DataLoader
 
 import cpep
-from cpep.data import make_splits
 
 
 def target(batch, dataset):
@@ -53,7 +52,7 @@ def main(steps=120, count=8, minutes=1.5):
     """Train, and return the losses and the held-out accuracy before and after."""
     torch.manual_seed(0)
     store = people(count, minutes)
-    split = make_splits(store, test_users=store.users[-2:], val_users=store.users[-3:-2])[0]
+    split = divided(store)
     model = cpep.load()
     train, val, test = (
         model.dataset(store, split=split, role=role, gestures=[g for g in GESTURES if g in store.vocabulary])

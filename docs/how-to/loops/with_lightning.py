@@ -4,12 +4,11 @@ import argparse
 
 import pytorch_lightning as pl
 import torch
-from people import GESTURES, people
+from people import GESTURES, divided, people
 from torch import nn
 from torch.utils.data import DataLoader
 
 import cpep
-from cpep.data import make_splits
 
 
 class Tuned(pl.LightningModule):
@@ -59,7 +58,7 @@ def main(steps=120, count=8, minutes=1.5):
     """Train, and return the losses, and the accuracy on the validation person after."""
     pl.seed_everything(0, verbose=False)
     store = people(count, minutes)
-    split = make_splits(store, test_users=store.users[-2:], val_users=store.users[-3:-2])[0]
+    split = divided(store)
     tuned = Tuned(store.vocabulary)
     known = [name for name in GESTURES if name in store.vocabulary]
     train, val = (tuned.model.dataset(store, split=split, role=role, gestures=known) for role in ("train", "val"))

@@ -8,13 +8,12 @@ weights.
 import argparse
 
 import torch
-from people import GESTURES, people
+from people import GESTURES, divided, people
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader
 
 import cpep
-from cpep.data import make_splits
 
 
 class Tuned(nn.Module):
@@ -69,7 +68,7 @@ def main(net="cpep", epochs=15, count=8, minutes=1.5):
     """Train, and return the loss of each epoch, and the accuracy on held-out people."""
     torch.manual_seed(0)
     store, model = people(count, minutes), cpep.load()
-    split = make_splits(store, test_users=store.users[-2:], val_users=store.users[-3:-2])[0]
+    split = divided(store)
     known = [name for name in GESTURES if name in store.vocabulary]
     train, test = (arrays(model.dataset(store, split=split, role=role, gestures=known)) for role in ("train", "test"))
     estimator = network(net, model)
