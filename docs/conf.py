@@ -33,7 +33,8 @@ extensions = [
     "offline",
 ]
 exclude_patterns = ["_ext", "tutorials"]
-suppress_warnings = ["config.cache"]
+# toc.empty_glob: pages that are named in an order, and then "all others", of which there may be none
+suppress_warnings = ["config.cache", "toc.empty_glob"]
 nitpicky = True
 # types of other libraries, whose inventories would have to be fetched, and names that are no part of the public API
 nitpick_ignore_regex = [("py:.*", r"(?!cpep\.).*"), ("py:.*", r"cpep\.\w+\.\w+.*")]
@@ -62,6 +63,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": True,
 }
 
