@@ -33,14 +33,15 @@ extensions = [
     "offline",
 ]
 exclude_patterns = ["_ext", "tutorials"]
-# toc.empty_glob: pages that are named in an order, and then "all others", of which there may be none
-suppress_warnings = ["config.cache", "toc.empty_glob"]
+suppress_warnings = ["config.cache"]
 nitpicky = True
 # types of other libraries, whose inventories would have to be fetched, and names that are no part of the public API
 nitpick_ignore_regex = [("py:.*", r"(?!cpep\.).*"), ("py:.*", r"cpep\.\w+\.\w+.*")]
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
+smartquotes = False  # which would make one dash of the two of an option
+highlight_language = "none"  # blocks without a language are commands and what they print
 copybutton_exclude = ".linenos, .gp, .go"
 
 autodoc_member_order = "bysource"

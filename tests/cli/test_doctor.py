@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr("cpep.live.sources.lsl.there", lambda: ["lsl:band: EMG, 8 channels, 500 Hz, uV, on lab"])
+    monkeypatch.setattr("cpep.live.sources.lsl.there", lambda: [("lsl:band", "EMG, 8 channels, 500 Hz, uV, on lab")])
 
 
 def test_it_knows_every_extra_of_the_package():

@@ -162,7 +162,12 @@ def test_the_hours_of_this_machine_are_steps_times_their_seconds(monkeypatch):
     monkeypatch.setattr(pace, "cores", lambda: 5)
     text = pace.here_text([("a", 4, 3000, 0.5), ("b", 4, 500, 0.2)], asked.config)
     assert re.search(r"^a +500 +3,000 +4 +1.7 h$", text, re.MULTILINE)
-    assert re.search(r"^total +53 min$", text, re.MULTILINE) and "threads=2; total: 2 at a time" in text
+    assert (
+        re.search(r"^total +53 min$", text, re.MULTILINE)
+        and "threads=2; total: the stages of a fold one after another, 2 at a time" in text
+    )
+    text = pace.here_text([("a", 1, 3000, 1.0), ("b", 1, 3000, 1.0)], asked.config)  # b starts from a
+    assert re.search(r"^total +1.7 h$", text, re.MULTILINE)
 
 
 def test_a_step_that_takes_long_is_measured_on_fewer_windows(store, monkeypatch):

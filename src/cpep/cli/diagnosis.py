@@ -68,6 +68,7 @@ EXTRAS = (
     Extra("hub", ("huggingface_hub",), "models on the Hugging Face hub"),
     Extra("sim", ("myo-sim", "mujoco"), "moment arms of the simulator, computed again"),
     Extra("cluster", ("submitit",), "jobs of Slurm (cpep submit)"),
+    Extra("loops", ("pytorch-lightning", "skorch"), "training loops of Lightning and skorch"),
 )
 
 
@@ -187,7 +188,7 @@ def _devices() -> Check:
     if not _version("pylsl"):
         return Check("Devices", "LSL", f"not looked for{serial}")
     try:
-        streams = there()
+        streams = [f"{written}: {says}" for written, says in there()]
     except (UserError, OSError, RuntimeError) as error:
         mend = "install liblsl (https://github.com/sccn/liblsl/releases)"
         return Check("Devices", "LSL", f"cannot be used: {error}", "live EMG by Lab Streaming Layer", mend)

@@ -75,7 +75,7 @@ def here_text(stages: Sequence[tuple[str, int, int, float]], config: RunConfig) 
         stages: name of a stage, how often it is trained, its steps, and seconds of a step.
         config: settings of the run.
     """
-    together = max(1, min(cores() // config.threads, sum(times for _, times, _, _ in stages)))
+    together = max(1, min(cores() // config.threads, max(times for _, times, _, _ in stages)))
     rows = [
         (name, f"{1e3 * step_s:,.0f}", f"{steps:,}", f"{times}", _hours(times * steps * step_s))
         for name, times, steps, step_s in stages
@@ -86,7 +86,7 @@ def here_text(stages: Sequence[tuple[str, int, int, float]], config: RunConfig) 
     device = torch.cuda.get_device_name() if device_of(config.device).type == "cuda" else f"{cores()} x {processor()}"
     notes = [
         f"measured now on this machine ({device}): {STEPS} steps of each stage on noise, threads={config.threads}; "
-        f"total: {together} at a time.",
+        f"total: the stages of a fold one after another, {together} at a time.",
         "Reading, validation and evaluation come on top; docs/results/performance.md compares this with real runs.",
     ]
     if busy > 1.5:
