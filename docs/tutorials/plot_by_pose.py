@@ -6,7 +6,7 @@ A classifier of EMG knows the gestures of which somebody recorded EMG. A model o
 which pose of the hand, so a pose is enough to add a gesture. Here the gesture *gun* is added to the model that comes
 with cpep, and a simulated hand makes it. No EMG of *gun* was in the training of this model.
 
-You need cpep with the simulator: ``pip install "cpep[sim]"``.
+You need cpep alone: the simulator comes with it.
 """
 
 # %%

@@ -11,7 +11,8 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["cpep.web.build", "cpep.web.server", "cpep.web.studio", "tests.web.fake"])
 
 
-def _work(send, run, arguments):
+def _work(send, environment, run, arguments):
+    os.environ.update(environment)  # as it is now, not as it was when the first server started
     os.dup2(send.fileno(), 1)
     sys.stdout = os.fdopen(1, "w", buffering=1)
     run(*arguments)
@@ -27,7 +28,7 @@ class Server:
 
     def __init__(self, run, *arguments):
         receive, send = CONTEXT.Pipe(duplex=False)
-        self.process = CONTEXT.Process(target=_work, args=(send, run, arguments))
+        self.process = CONTEXT.Process(target=_work, args=(send, dict(os.environ), run, arguments))
         self.process.start()
         send.close()
         said = b""

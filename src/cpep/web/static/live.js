@@ -84,17 +84,17 @@ export default {
           <span v-if="!handless && !mapless"><em>Studio</em> adds a gesture that nobody has made: pose the hand with the
           sliders, name it, press <em>Add to the book</em>.</span></p>
         <h3 ref="percent-help">The percentage</h3>
-        <p>How sure cpep is of the large name, at this moment: the probability that it gives to this gesture, out of 100 %
-          for all gestures that it knows and "none of them" together. It is worked out from the last second of EMG or less.
-          Beside <em>unknown</em> it is the probability that the hand makes anything else than the likeliest gesture. It is
-          not the share of right answers; <em>Tally</em> counts that.</p>
+        <p>The percentage says how sure cpep is of the large name at this moment. All gestures that it knows and "none of
+          them" share 100 %, and this is the share of the gesture that is named: a probability, from the last second of EMG
+          or less. Beside <em>unknown</em> it is the probability that the hand makes anything but the likeliest gesture. It
+          is not the share of right answers. <em>Tally</em> counts those.</p>
         <h3 ref="emg-help">The EMG</h3>
         <p>One line is one channel, the last four seconds. All lines have one scale: "channel height ±20" says how far a
           line may go up or down before it leaves its row.</p>
         <p v-if="unit === 'noise SD'"><strong>Noise SD</strong> is the unit of this EMG: 1 is the standard deviation of what
           the electrode measures when the muscle is at rest. A line that reaches 20 is twenty times as large as that noise.</p>
         <p><strong>Hum</strong> marks a channel of which more than half of the power is at 50 or 60 Hz, the frequency of the
-          mains, and louder than twice the usual channel. Its electrode has poor contact: press it on, and go away from
+          mains, while the hum is more than twice as large as the EMG of the usual channel. Its electrode has poor contact: press it on, and go away from
           chargers. <strong>Flat</strong>: no signal. <strong>Loose</strong>: much
           noisier than the other channels. <strong>Clipped</strong>: beyond what the band can measure.
           <strong>Offset</strong>: a constant part, which is taken out.</p>
