@@ -114,7 +114,7 @@ def from_arrays(
     device = Device(
         *(len(blocks[0]), float(rate), kind, emg_unit, tuple(ring or ())),
         *(names, anchor_unit, pose_kind if names else "", highpass_hz, notch_hz),
-    )
+    ).check_ring()
     what = "window" if windows else "recording"
     titles = [f"{what}_{index}" for index in range(count)]
 

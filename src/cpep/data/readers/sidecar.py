@@ -120,7 +120,7 @@ class Sidecar:
         anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ((), "", "")
         filtered = (self.highpass_hz, self.notch_hz)
         try:
-            return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor, *filtered)
+            return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor, *filtered).check_ring()
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
 
