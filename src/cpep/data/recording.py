@@ -50,16 +50,6 @@ class Device:
             raise UserError("an envelope has neither offset nor hum to filter out; leave out high-pass and notch")
         self.conditioning.check(self.emg_rate)
 
-    def check_ring(self) -> Device:
-        """Return the device, of whose ring all channels exist.
-
-        Raises:
-            UserError: the ring names a channel twice, or one that does not exist.
-        """
-        if set(self.ring) - set(range(self.channels)) or len(set(self.ring)) != len(self.ring):
-            raise UserError(f"ring {list(self.ring)} does not fit {self.channels} channels")
-        return self
-
     @property
     def conditioning(self) -> Conditioning:
         """What cpep filters out of the EMG."""
@@ -88,6 +78,17 @@ class Device:
         """
         kind = ANCHORS.get(self.anchor_kind or BY_UNIT.get(self.anchor_unit, "values"))
         return Anchor(kind, self.anchor_names, self.anchor_unit)
+
+
+def check_ring(device: Device) -> Device:
+    """Return the device, of whose ring all channels exist.
+
+    Raises:
+        UserError: the ring names a channel twice, or one that does not exist.
+    """
+    if set(device.ring) - set(range(device.channels)) or len(set(device.ring)) != len(device.ring):
+        raise UserError(f"ring {list(device.ring)} does not fit {device.channels} channels")
+    return device
 
 
 JUMPS = "jumps of the offset of a channel taken out"
