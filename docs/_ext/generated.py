@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "landmarks": joint_pages.landmarks,
     "gestures": joint_pages.gestures,
 }
+
+REQUEST = re.compile(r"set_\w+_request")
 
 
 def docstring(module: str) -> str:
@@ -56,12 +59,18 @@ def fill(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = "\n".join(lines)
 
 
+def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator; its docstring refers to pages of scikit-learn."""
+    return True if REQUEST.fullmatch(name) else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx; pages of the reference are read anew each time, since the code may have changed."""
     for field in PyObject.doc_field_types:  # as docstrings call them
         if field.name == "variable":
             field.label = "Attributes"
     app.connect("source-read", fill)
+    app.connect("autodoc-skip-member", skip)
     app.connect(
         "env-get-outdated",
         lambda app, env, added, changed, removed: [

@@ -53,6 +53,7 @@ def network(name, model):
         "batch_size": 64,
         "train_split": None,
         "iterator_train__shuffle": True,
+        "iterator_train__drop_last": False,
         "classes": range(len(GESTURES)),
     }
     if name == "cpep":

@@ -89,7 +89,7 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         *,
         kind: EmgKind = "raw",
         unit: str = "",
-        strength: float = 0.01,
+        strength: float = 0.1,
         preset: str = "small",
         settings: tuple[str, ...] = (),
         max_steps: int | None = None,
