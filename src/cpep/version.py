@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __version__ = "0.2.0"
+"""The version of the cpep that is installed."""
 
 
 def version_text() -> str:
