@@ -40,6 +40,8 @@ nitpick_ignore_regex = [("py:.*", r"(?!cpep\.).*"), ("py:.*", r"cpep\.\w+\.\w+.*
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
+smartquotes = False  # which would make one dash of the two of an option
+highlight_language = "none"  # blocks without a language are commands and what they print
 copybutton_exclude = ".linenos, .gp, .go"
 
 autodoc_member_order = "bysource"
@@ -62,6 +64,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": True,
 }
 

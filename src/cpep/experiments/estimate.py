@@ -16,9 +16,11 @@ from cpep.data.readers import emg2pose
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
+from cpep.data.sampler import Batches
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
+from cpep.experiments.pace import seconds_of_step
 from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.rows import StageRun, row_of, rows_for
 from cpep.experiments.runs import Request
@@ -73,6 +75,7 @@ class Cost:
         windows: number of different windows that it may draw; 0 if not known.
         cached_bytes: bytes of the pose embeddings of all windows that are kept.
         share: number of windows without overlap over number of windows (hop over length).
+        step_s: seconds of a step on this machine.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Cost:
     windows: int
     cached_bytes: int
     share: float
+    step_s: float
 
     def memory(self, gpus: int) -> float:
         """Return bytes a GPU: weights and their best copy, gradients and two moments in fp32, casts, activations."""
@@ -205,7 +209,7 @@ def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision is not Precision.fp32):
             kept, kernels = saved_bytes(trained.total_of), step_kernels(trained.total_of)
         gflop = trained.gflop(optim.batch)
-    windows = _windows(run, basis)
+    windows, drawn = _windows(run, basis)
     return Cost(
         name=name,
         times=times,
@@ -221,6 +225,7 @@ def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
         windows=windows,
         cached_bytes=4 * windows * trained.kept_values,
         share=config.data.hop_s / config.data.window_s,
+        step_s=seconds_of_step(run, basis.store, basis.split, drawn),
     )
 
 
@@ -232,9 +237,11 @@ def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
     return round(4 * config.data.window_s * (emg + anchor))
 
 
-def _windows(run: StageRun, basis: Basis) -> int:
-    """Return how many windows a stage may draw; 0 if not known."""
+def _windows(run: StageRun, basis: Basis) -> tuple[int, int]:
+    """Return how many windows a stage may draw (0 if not known), and how many a step draws."""
+    batch = run.stage.optim(run.config).batch
     if not basis.store.entries:
-        return int(basis.known_s / run.config.data.hop_s)
+        return int(basis.known_s / run.config.data.hop_s), batch
     task = Task(basis.store, basis.split, run.stage.applied(run.config), 0, Path())
-    return len(run.stage.windows(task, "train"))
+    windows = run.stage.windows(task, "train")
+    return len(windows), len(Batches(windows, windows.users(basis.store), batch, 0).at(0))

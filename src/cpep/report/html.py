@@ -25,7 +25,7 @@ from cpep.report.names import (
 from cpep.report.page import write_page
 from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import UNLIKE, published, ratios, sources
-from cpep.report.table import TEXT_COLUMNS, Column, Table, legend, number, table_of, table_text
+from cpep.report.table import TEXT_COLUMNS, Column, Table, legend, number, signed, table_of, table_text
 
 __all__ = ["table_text", "write_report"]
 
@@ -112,16 +112,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def signed(value: float) -> str:
-    """Write a difference of shares with its sign, without the zero that all shares have.
-
-    >>> signed(0.0812), signed(-0.0349), signed(0.0)
-    ('+.081', '\u2212.035', '.000')
-    """
-    sign = {1: "+", -1: "\u2212"}.get((round(value, 3) > 0) - (round(value, 3) < 0), "")
-    return sign + number(abs(value))
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,16 @@ def number(value: float, digits: int = 3) -> str:
     return text.removeprefix("0") if text.startswith("0") else text[:-1]
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference of shares with its sign, without the zero that all shares have.
+
+    >>> signed(0.0812), signed(-0.0349), signed(0.0)
+    ('+.081', '\u2212.035', '.000')
+    """
+    sign = {1: "+", -1: "\u2212"}.get((round(value, digits) > 0) - (round(value, digits) < 0), "")
+    return sign + number(abs(value), digits)
+
+
 def spoken(cell: Cell | None) -> str:
     """Write a cell as text: mean ± SD, or mean and interval of a single run."""
     if cell is None:

@@ -137,19 +137,25 @@ def _show(results: dict[str, Any], out: Path) -> None:
 def table(
     run: Annotated[Path, typer.Argument(help="Output folder of reproduce, ablate or evaluate.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, with intervals over people.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="As LaTeX with booktabs, for a paper.")] = False,
 ) -> None:
     """Print the tables of a finished run again.
 
     Example: `cpep table runs/db1 --markdown`
     """
+    from cpep.report.latex import tables_latex
     from cpep.report.markdown import tables_markdown
     from cpep.runtime.files import read_json
 
+    if markdown and latex:
+        raise UserError("--markdown and --latex are two forms of one table; give one of them")
     if not (run / "results.json").is_file():
         raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
     results = read_json(run / "results.json")
     if markdown:
         typer.echo(tables_markdown(results))
+    elif latex:
+        typer.echo(tables_latex(results))
     else:
         _show(results, run)
 

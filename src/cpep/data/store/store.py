@@ -1,6 +1,6 @@
 """Prepared store: all recordings of a folder as memory-mapped arrays with an index.
 
-A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``:
+A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``::
 
     emg.npy         float32 (T, C)    T = M * ratio; right-handed channel order
     anchor.npy      float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no anchor
