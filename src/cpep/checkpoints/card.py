@@ -31,7 +31,8 @@ class Card:
         vocabulary: names of the labels of the training data; empty where they are not known.
         split: held-out people and unseen gestures, as plain values; empty where they are not known.
         config: the run's settings, as plain values.
-        provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss.
+        provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss;
+            hashes of some recordings of training and validation people (``cpep.data.store.noted``).
         anchor_range: smallest and largest usual value of each column of the anchor in training, as encoders read
             them; empty where the model reads none, and in older checkpoints.
     """

@@ -138,7 +138,7 @@ def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
             raise UserError(f"{path}: {lack}")
     for name in ("seen", "unseen"):
         labels = getattr(folds[0].split, name)
-        if labels and not any(name in one.gestures for one in folds):
+        if len(labels) > 1 and not any(name in one.gestures for one in folds):
             raise UserError(f"{path}: {_nobody(folds, name)} in {of_windows}; {_instead(name)}")
 
 
@@ -146,12 +146,13 @@ def _fatal(one: Asked, where: str, of_windows: str) -> str:
     """Return a sentence on what makes a fold impossible, or ``""``."""
     roles: tuple[Role, ...] = ("train", "val")
     for role in roles:
-        found = [label for label in one.taught["seen"] if one.windows_of(role)[label]]
+        choosing, taught = one.split.choosing, one.taught["seen"] + one.taught["unseen"]
+        found = [label for label in choosing if label in taught and one.windows_of(role)[label]]
         if len(found) < 2 or (role == "train" and not one.enough(found)):
-            users = one.split.users(role)
+            users, kind = one.split.users(role), "seen " if choosing == one.split.seen else ""
             return (
-                f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(one.split.seen)} "
-                f"seen gestures in {of_windows}, where two are needed with a few windows each; name other people "
+                f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(choosing)} "
+                f"{kind}gestures in {of_windows}, where two are needed with a few windows each; name other people "
                 "with --test-users and --val-users"
             )
     if one.gestures:

@@ -156,10 +156,10 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
     predicted_NSJ = predict_pose(model, data.store, tested)
     measured_NSJ, gallery_NSJ = (measured_pose(data.store, own, net.times_S) for own in (tested, trainers))
     gallery = embedding_set(data.store, trainers, mean_parts(gallery_NSJ))
-    standard = ColumnStandard(part(gallery, data.split, "train", data.split.seen).x_ND)
+    standard = ColumnStandard(part(gallery, data.split, "train", data.split.choosing).x_ND)
     query = embedding_set(data.store, tested, standard(mean_parts(predicted_NSJ)))
     gallery = gallery.with_x(standard(gallery.x_ND))
-    mean_J = gallery_NSJ[np.isin(trainers.label_N, data.split.seen)].mean(axis=(0, 1))
+    mean_J = gallery_NSJ[np.isin(trainers.label_N, data.split.choosing)].mean(axis=(0, 1))
     hand = Hand() if anchor.is_hand else None
     errors = []
     for gestures, labels in data.gestures.items():

@@ -97,7 +97,7 @@ def refuse_impossible_data(store: Store, splits: Sequence[Split], config: RunCon
     Raises:
         UserError: a role has no windows, or too few gestures; see ``refuse_unanswerable``.
     """
-    alike: dict[DataConfig, list[RowRun]] = {}
+    alike: dict[DataConfig, list[RowRun]] = {config.data: []}
     for row in rows:
         alike.setdefault(row.config.data, []).append(row)
     for data, some in alike.items():
@@ -113,7 +113,7 @@ def _refuse(store: Store, splits: Sequence[Split], data: DataConfig, rows: Seque
     """Check rows that have the same windows."""
     windows = windows_of(store, data)
     refuse_unanswerable([Asked.of(store, split, windows) for split in splits], data.window_s)
-    for split in splits:
+    for split in splits if rows else ():
         for role in PAIRED:
             own = split.allowed(store, windows, role)
             enough(store, own.select(own.valid_N), role)
