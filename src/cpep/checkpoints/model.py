@@ -250,6 +250,7 @@ class Model(OnHub, nn.Module):
         axes = f"{anchor.kind.columns} x frames"
         with self._gradients(grad):
             found_BJS = windows_in(anchor_BJT, (encoder.columns, encoder.steps), anchor.kind.words, axes)
+            anchor.refuse_degrees(found_BJS.detach().cpu().numpy(), "the pose", "give radians: numpy.deg2rad(pose)")
             return self.spec.embed_anchor(self.net, found_BJS.transpose(1, 2).contiguous().to(self.device))
 
     def encode_pose(self, pose_BJT: Any, *, grad: bool | None = None) -> Tensor:
@@ -293,6 +294,8 @@ class Model(OnHub, nn.Module):
             head_lr: learning rate of the head; ``lr`` unless given.
             weight_decay: of matrices.
         """
+        if head is None and not any(p.requires_grad for p in self.net.parameters()):
+            raise UserError("nothing in this model learns; call unfreeze(), or give the head that learns on it")
         parts = [("encoder", self.net, lr)]
         if head is not None:
             parts.append(("head", head, lr if head_lr is None else head_lr))

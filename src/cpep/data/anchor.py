@@ -6,8 +6,11 @@ they are normalised. Joint angles of a hand are one kind; docs/explanation/ancho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from cpep.hand.joints import understands
 from cpep.runtime.registry import Registry
@@ -57,6 +60,9 @@ class AnchorKind:
 
 ANCHORS: Registry[AnchorKind] = Registry("kind of anchor", ("cpep.data.anchor_kinds",))
 """Kinds of anchors by the name that ``kind`` has in a sidecar."""
+
+FULL_TURN = 2 * math.pi
+"""No joint turns so far, rad."""
 
 BY_UNIT = {"rad": "joint_angles", "count": "glove"}
 """Kind by unit of an anchor whose kind is not given, as of ``pose`` in a sidecar; by any other unit: ``values``."""
@@ -113,6 +119,24 @@ class Anchor:
         """Sentences on it for a report."""
         what = f"What is called pose here is the anchor: {self}." if not self.kind.pose else ""
         return [note for note in (what, self.kind.note) if note]
+
+    def refuse_degrees(self, values: FloatArray, name: str, remedy: str) -> None:
+        """Check that angles in rad are no degrees.
+
+        Args:
+            values: of the columns, of any shape; what is not finite is not looked at.
+            name: how the user calls them, for the sentence.
+            remedy: what to do, for the sentence.
+
+        Raises:
+            UserError: an angle is more than a full turn.
+        """
+        if self.unit == "rad" and self.kind.hand and np.size(values):
+            largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros(np.shape(values))).max())
+            if largest > FULL_TURN:
+                raise UserError(
+                    f"{name} reaches {largest:.3g} rad, more than a full turn; where it is in degrees, {remedy}"
+                )
 
     def refuse_other(self, other: Anchor, name: str) -> None:
         """Check that an anchor is the one that a model was trained with. An anchor without columns fits all.
