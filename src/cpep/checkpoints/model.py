@@ -293,6 +293,9 @@ class Model(OnHub, nn.Module):
             head: what is trained on its embeddings.
             head_lr: learning rate of the head; ``lr`` unless given.
             weight_decay: of matrices.
+
+        Raises:
+            UserError: the model is frozen, and there is no head.
         """
         if head is None and not any(p.requires_grad for p in self.net.parameters()):
             raise UserError("nothing in this model learns; call unfreeze(), or give the head that learns on it")
