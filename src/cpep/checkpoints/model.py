@@ -13,6 +13,7 @@ from cpep.checkpoints.card import Card, refuse_other_unit
 from cpep.checkpoints.inputs import offset_in, recording_in, standard_in, tensor_in, windows_in
 from cpep.checkpoints.on_hub import OnHub
 from cpep.checkpoints.registry import MODELS
+from cpep.data.anchor import refuse_degrees
 from cpep.data.dataset import WindowDataset
 from cpep.data.frontend import Frontend
 from cpep.data.statistics import CentreSpread
@@ -250,7 +251,7 @@ class Model(OnHub, nn.Module):
         axes = f"{anchor.kind.columns} x frames"
         with self._gradients(grad):
             found_BJS = windows_in(anchor_BJT, (encoder.columns, encoder.steps), anchor.kind.words, axes)
-            anchor.refuse_degrees(found_BJS.detach().cpu().numpy(), "the pose", "give radians: numpy.deg2rad(pose)")
+            refuse_degrees(anchor, found_BJS.detach().cpu().numpy(), "the pose", "give radians: numpy.deg2rad(pose)")
             return self.spec.embed_anchor(self.net, found_BJS.transpose(1, 2).contiguous().to(self.device))
 
     def encode_pose(self, pose_BJT: Any, *, grad: bool | None = None) -> Tensor:

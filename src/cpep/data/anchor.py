@@ -120,24 +120,6 @@ class Anchor:
         what = f"What is called pose here is the anchor: {self}." if not self.kind.pose else ""
         return [note for note in (what, self.kind.note) if note]
 
-    def refuse_degrees(self, values: FloatArray, name: str, remedy: str) -> None:
-        """Check that angles in rad are no degrees.
-
-        Args:
-            values: of the columns, of any shape; what is not finite is not looked at.
-            name: how the user calls them, for the sentence.
-            remedy: what to do, for the sentence.
-
-        Raises:
-            UserError: an angle is more than a full turn.
-        """
-        if self.unit == "rad" and self.kind.hand and np.size(values):
-            largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros(np.shape(values))).max())
-            if largest > FULL_TURN:
-                raise UserError(
-                    f"{name} reaches {largest:.3g} rad, more than a full turn; where it is in degrees, {remedy}"
-                )
-
     def refuse_other(self, other: Anchor, name: str) -> None:
         """Check that an anchor is the one that a model was trained with. An anchor without columns fits all.
 
@@ -162,4 +144,24 @@ class Anchor:
             raise UserError(
                 f"the checkpoint was trained with other {self.kind.columns} than {name} has: "
                 f"the first that differs is {mine[first]} in the checkpoint and {theirs[first]} there"
+            )
+
+
+def refuse_degrees(anchor: Anchor, values: FloatArray, name: str, remedy: str) -> None:
+    """Check that angles in rad are no degrees.
+
+    Args:
+        anchor: what the values are.
+        values: of the columns, of any shape; what is not finite is not looked at.
+        name: how the user calls them, for the sentence.
+        remedy: what to do, for the sentence.
+
+    Raises:
+        UserError: an angle is more than a full turn.
+    """
+    if anchor.unit == "rad" and anchor.kind.hand and np.size(values):
+        largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros(np.shape(values))).max())
+        if largest > FULL_TURN:
+            raise UserError(
+                f"{name} reaches {largest:.3g} rad, more than a full turn; where it is in degrees, {remedy}"
             )

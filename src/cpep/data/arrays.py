@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.data.anchor import ANCHORS
+from cpep.data.anchor import ANCHORS, refuse_degrees
 from cpep.data.array_labels import labels_of, named
 from cpep.data.rates import at_even_rate
 from cpep.data.readers.folder import STORE_INDEX
@@ -122,7 +122,7 @@ def from_arrays(
     )
     check_ring(device)
     for index, joints in enumerate(poses if names else ()):
-        device.anchor.refuse_degrees(joints * np.float32(anchor_times), f"pose[{index}]", "give pose_unit='deg'")
+        refuse_degrees(device.anchor, joints * np.float32(anchor_times), f"pose[{index}]", "give pose_unit='deg'")
     what = "window" if windows else "recording"
     titles = [f"{what}_{index}" for index in range(count)]
 
