@@ -6,9 +6,9 @@ TORCH ?= torch==2.13.0
 # without --no-compile pip compiles thousands of modules that nobody imports, on one core
 QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live docs linkcheck test lint pytest test-browser golden public bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test lint pytest test-browser golden public wheel bench bench-live live-demo format clean
 
-# said where commands of cpep come next: they are in the environment that make built
+# commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
 
 demo: $(VENV)/.cpep
@@ -69,6 +69,13 @@ golden: $(VENV)/.dev
 # after a deliberate change of the public API
 public: $(VENV)/.dev
 	$(BIN)/python -m tests.api.snapshot
+
+# wheel and source distribution in dist/, installed alone in a new environment that makes a tour; CPEP_PYTHONS, CPEP_TORCH
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	CPEP_TORCH="$(TORCH)" $(BIN)/python -m pytest -m slow tests/packaging
 
 # speed, as ratios against references in the same run: runs/bench/bench.json
 bench: $(VENV)/.dev

@@ -40,8 +40,11 @@ nitpick_ignore_regex = [("py:.*", r"(?!cpep\.).*"), ("py:.*", r"cpep\.\w+\.\w+.*
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
+highlight_language = "none"  # blocks without a language are commands and what they print
 copybutton_exclude = ".linenos, .gp, .go"
 
+default_role = "literal"  # docstrings write commands in single backquotes
+strip_signature_backslash = True  # attributes such as classes_ keep their last character
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -62,6 +65,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": True,
 }
 

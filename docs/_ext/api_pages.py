@@ -40,7 +40,7 @@ def directive(module: str, name: str, thing: Any) -> list[str]:
 def public(name: str) -> dict[str, Any]:
     """Return what a module makes public, by name; no modules."""
     code = importlib.import_module(name)
-    things = {one: getattr(code, one) for one in sorted(code.__all__)}
+    things = {one: getattr(code, one) for one in sorted(code.__all__) if not one.startswith("__")}
     return {one: thing for one, thing in things.items() if not isinstance(thing, ModuleType)}
 
 

@@ -2,13 +2,16 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import api_pages
 import cli_pages
 import joint_pages
 import setting_pages
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
 from sphinx.errors import SphinxError
 
 MAKERS: dict[str, Callable[[], str]] = {
@@ -19,12 +22,21 @@ MAKERS: dict[str, Callable[[], str]] = {
     "gestures": joint_pages.gestures,
 }
 
+REQUEST = re.compile(r"set_\w+_request")
+
 
 def docstring(module: str) -> str:
     """Return the docstring of a module, which is reStructuredText, for a page in Markdown."""
     text = inspect.getdoc(importlib.import_module(module)) or ""
     first, _, rest = text.partition("\n\n")
     return f"{first.replace('``', '`')}\n\n```{{eval-rst}}\n{rest}\n```\n"
+
+
+def others(app: Sphinx, folder: str, text: str) -> str:
+    """Return the pages of a folder that a text does not name, one a line: so a new page finds its place by itself."""
+    pages = sorted(Path(app.srcdir, folder).rglob("*.md"))
+    names = [str(page.relative_to(app.srcdir).with_suffix("")) for page in pages]
+    return "\n".join(name for name in names if name not in text.splitlines())
 
 
 def fill(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -34,20 +46,31 @@ def fill(app: Sphinx, docname: str, source: list[str]) -> None:
         if not (line.startswith("{{ ") and line.endswith(" }}")):
             continue
         name, _, argument = line[3:-3].partition(" ")
-        if name == "docstring":
+        if name == "others":
+            lines[at] = others(app, argument, source[0])
+        elif name == "docstring":
             lines[at] = docstring(argument)
         elif name == "api":
             lines[at] = api_pages.module(argument)
         elif name in MAKERS:
             lines[at] = MAKERS[name]()
         else:
-            raise SphinxError(f"{docname}: {line} is none of {', '.join(MAKERS)}, api and docstring")
+            raise SphinxError(f"{docname}: {line} is none of {', '.join(MAKERS)}, api, docstring and others")
     source[0] = "\n".join(lines)
+
+
+def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator; its docstring refers to pages of scikit-learn."""
+    return True if REQUEST.fullmatch(name) else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx; pages of the reference are read anew each time, since the code may have changed."""
+    for field in PyObject.doc_field_types:  # as docstrings call them
+        if field.name == "variable":
+            field.label = "Attributes"
     app.connect("source-read", fill)
+    app.connect("autodoc-skip-member", skip)
     app.connect(
         "env-get-outdated",
         lambda app, env, added, changed, removed: [

@@ -5,7 +5,7 @@ A tutorial is a script ``docs/tutorials/plot_NAME.py`` (the model is ``plot_by_p
 - It begins with a docstring: the title, and what the reader will have at the end. Text is reStructuredText in
   comments below a line ``# %%``; each such block is followed by code that does what the text says.
 - It imports public modules of cpep alone (``cpep.PUBLIC``), and needs no network, no file of ours and no argument.
-  Data are simulated, in a temporary folder. A command line is called by ``subprocess.run(["cpep", ...], check=True)``.
+  Data are simulated, in a temporary folder. Commands are called by ``subprocess.run(["cpep", ...], check=True)``.
 - It has one picture at least that says what was found, with axes and units, and a number with its chance level.
 - It says at the end where what it showed does not work, with a link (``:doc:`/results/index```).
 - It takes at most 20 s of one core; all of them together 150 s on two cores. Seeds are fixed.

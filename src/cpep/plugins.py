@@ -41,12 +41,16 @@ if TYPE_CHECKING:
     from cpep.evaluate.protocols.base import Given as Given
     from cpep.evaluate.protocols.base import Outcome as Outcome
     from cpep.evaluate.protocols.base import Protocol as Protocol
+    from cpep.live.poses.columns import Landmarks as Landmarks
     from cpep.live.poses.source import POSES as POSES
     from cpep.live.poses.source import PoseFrame as PoseFrame
     from cpep.live.poses.source import PoseKind as PoseKind
     from cpep.live.poses.source import PoseSource as PoseSource
     from cpep.live.signals import Chunk as Chunk
     from cpep.live.signals import Source as Source
+    from cpep.live.sources.reconnect import Connection as Connection
+    from cpep.live.sources.reconnect import Lost as Lost
+    from cpep.live.sources.reconnect import Reconnecting as Reconnecting
     from cpep.live.sources.registry import SOURCES as SOURCES
     from cpep.live.sources.registry import SourceKind as SourceKind
     from cpep.models.encoder import ENCODERS as ENCODERS
@@ -55,7 +59,9 @@ if TYPE_CHECKING:
     from cpep.models.encoder import TransformerEncoder as TransformerEncoder
     from cpep.models.encoder import take as take
     from cpep.models.losses import info_nce as info_nce
+    from cpep.runtime.distributed import part as part
     from cpep.runtime.registry import Registry as Registry
+    from cpep.train.rng import part_draws as part_draws
     from cpep.train.stage import STAGES as STAGES
     from cpep.train.stage import Lesson as Lesson
     from cpep.train.stage import Stage as Stage
@@ -82,12 +88,16 @@ else:
             "cpep.data.recording": "Device Recording Repair",
             "cpep.data.sampler": "Batches",
             "cpep.evaluate.protocols.base": "EMG GALLERY Given Outcome PROTOCOLS Protocol QUERY VECTORS",
+            "cpep.live.poses.columns": "Landmarks",
             "cpep.live.poses.source": "POSES PoseFrame PoseKind PoseSource",
             "cpep.live.signals": "Chunk Source",
+            "cpep.live.sources.reconnect": "Connection Lost Reconnecting",
             "cpep.live.sources.registry": "SOURCES SourceKind",
             "cpep.models.encoder": "ENCODERS Encoder Sizes TransformerEncoder take",
             "cpep.models.losses": "info_nce",
+            "cpep.runtime.distributed": "part",
             "cpep.runtime.registry": "Registry",
+            "cpep.train.rng": "part_draws",
             "cpep.train.stage": "Lesson STAGES Stage Trained",
             "cpep.train.task": "Task augmentation emg_signals",
             "cpep.train.terms.term": "Batch Known TERMS Term whole",

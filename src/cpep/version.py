@@ -1,8 +1,9 @@
-"""The version of cpep, which checkpoints and reports name."""
+"""The version of cpep, which checkpoints, reports and the package itself name."""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""The version of the cpep that is installed."""
 
 
 def version_text() -> str:

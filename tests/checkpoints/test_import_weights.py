@@ -17,7 +17,7 @@ from cpep.data.readers.emg2pose import DEVICE, MetadataRow, write_metadata, writ
 from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
 from cpep.data.store.prepare import prepare
-from cpep.experiments.single import split_for
+from cpep.experiments.newcomers import split_for
 from cpep.types import UNKNOWN, UserError
 
 DOCS = Path(__file__).parents[2] / "docs" / "explanation" / "baselines.md"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -147,8 +148,13 @@ def test_columns_are_aligned(tmp_path: Path) -> None:
 def test_long_lists_are_cut(tmp_path: Path) -> None:
     for k in range(50):
         (tmp_path / f"bad{k}.hdf5").touch()
+    base = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": {"pattern": "^[^_]+"}}
+    for k in range(12):
+        (tmp_path / f"odd{k}.npz").touch()
+        (tmp_path / f"odd{k}.json").write_text(json.dumps(base | {f"key{k}": 1}))
     text = inspect_folder(tmp_path).text()
-    assert "0 by 0 users" in text and "... and 40 more" in text and text.count("is not an HDF5 file") == 10
+    assert "0 by 0 users" in text and text.count("is not an HDF5 file") == 1 and "bad19, ...)" in text
+    assert "(50 recordings: bad0, bad1" in text and "... and 3 more" in text and text.count("unknown key") == 9
 
 
 @pytest.mark.data

@@ -200,19 +200,26 @@ def test_shorter_than_a_frame(raw: Path, tmp_path: Path) -> None:
     assert prepare(raw, tmp_path / "store").entries[2].frames == 1
 
 
-def test_recordings_without_an_anchor_among_others_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_recordings_without_an_anchor_among_others(tmp_path: Path) -> None:
     rng, plain = np.random.default_rng(0), {"rate": 100, "kind": "envelope", "unit": "count", "emg": {"field": "emg"}}
     for user, sidecar in zip("abcd", (plain, plain | {"pose": {"field": "pose", "unit": "count"}}) * 2, strict=True):
         arrays = {"emg": rng.random((60, 3)), "pose": rng.random((60, 2)) + 1}
         write_generic(tmp_path / "raw", sidecar | {"user": user}, name=user, **arrays)
     write_generic(tmp_path / "raw", plain | {"user": "e"}, name="e", emg=rng.random((60, 3)))
-    with pytest.raises(UserError, match=r"b comes from another device than a: anchor_names .* instead of none"):
-        prepare(tmp_path / "raw", tmp_path / "store")
-    store = prepare(tmp_path / "raw", tmp_path / "store", mixed=True)  # goes on from the first one, which has none
+    store = prepare(tmp_path / "raw", tmp_path / "store")
     assert store.anchor_MJ is not None and store.anchor_MJ.shape == (300, 2)
     valid_KM = np.asarray(store.valid_M).reshape(5, 60)
     assert valid_KM.all(1).tolist() == valid_KM.any(1).tolist() == [False, True, False, True, False]
     assert ((store.anchor_MJ != 0).all(1) == store.valid_M).all() and (store.emg_TC != 0).all()
+    assert [entry.user for entry in store.bare] == ["a", "c", "e"]
+
+
+def test_recordings_without_an_anchor_leave_out_no_frame_for_one(tmp_path: Path) -> None:
+    sidecar = {"rate": 100, "kind": "envelope", "unit": "count", "emg": {"field": "emg"}, "user": "a"}
+    write_generic(tmp_path / "raw", sidecar, name="a", emg=np.ones((60, 3)))
+    store = prepare(tmp_path / "raw", tmp_path / "store")
+    assert store.anchor_MJ is None and store.valid_M.all() and len(store.valid_M) == 60
+    assert store.bare == store.entries
 
 
 def test_another_device(raw: Path, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_without_pose_and_without_prompts(tmp_path: Path) -> None:
     label = {"label": {"field": "g", "names": {"0": "rest", "1": "fist"}}}
     write_generic(tmp_path / "raw", sidecar | label, emg=np.ones((101, 3)), g=np.repeat([0, 1, 7], [41, 30, 30]))
     store = prepare(tmp_path / "raw", tmp_path / "store")
-    assert store.anchor_MJ is None and not store.valid_M.any() and store.frame_rate == 125
+    assert store.anchor_MJ is None and store.valid_M.all() and store.frame_rate == 125
     assert store.name == "raw" and len(store.emg_TC) == 100
     assert store.label_M[[0, 20, 21, 36]].tolist() == [0, -1, 1, -1]
     assert store.prompt_M[[0, 20, 21, 36]].tolist() == [0, 1, 1, -1], "labels serve as prompts"

@@ -56,7 +56,7 @@ def test_damaged_files_are_named_each(tmp_path: Path) -> None:
     for name in ("S1", "S2"):
         (folder / f"{name}.npz").write_bytes(b"x")
     text = inspect_folder(folder).text()
-    assert "S1.npz is truncated" in text and "S2.npz is truncated" in text
+    assert "S1.npz is truncated" in text and "(2 recordings: S1, S2)" in text
 
 
 def test_one_person_in_two_spellings(tmp_path: Path) -> None:
@@ -79,3 +79,14 @@ def test_copies_are_noticed(tmp_path: Path) -> None:
         ("S6", "EMG channel 1 is channel 1 of S1, sample by sample; one is a copy"),
     ]
     assert "S3: its EMG is that of S1" in inspect_folder(folder).text()
+
+
+def test_damaged_files_of_one_kind_are_one_line_that_names_each(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"S{number}.hdf5").write_bytes(bytes([number]) * 300)
+        (tmp_path / f"S{number}_A1_E1.mat").write_bytes(bytes([200 + number]) * 300)
+    text = inspect_folder(tmp_path).text()
+    lines = [line for line in text.splitlines() if "S0" in line]
+    assert len(lines) == 2 and text.count("fetch it again") == 2
+    assert "(4 recordings: S0, S1, S2, S3)" in lines[0] + lines[1]
+    assert "(4 recordings: S0_A1_E1, S1_A1_E1, S2_A1_E1, S3_A1_E1)" in lines[0] + lines[1]

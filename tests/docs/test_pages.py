@@ -24,6 +24,7 @@ HOSTS = {
     "ninapro.hevs.ch",
     "127.0.0.1:8080",
     "download.pytorch.org",
+    "semver.org",
 }
 """Where pages may lead. A new host is looked at by a person before it comes into this list."""
 
@@ -73,8 +74,11 @@ def test_pages_lead_to_known_hosts():
     assert set(re.findall(r"https?://([^/\s`)>\"]+)", text)) <= HOSTS
 
 
-def test_readme_is_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+def test_readme_is_short_and_has_the_ten_lines():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 130
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert code == (DOCS / "start" / "ten_lines.py").read_text(encoding="utf-8")
 
 
 def test_no_page_sends_a_reader_to_the_laboratory_s_book():

@@ -12,8 +12,10 @@ from cpep.config.presets import paper, preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import windows_of
+from cpep.experiments import pace
 from cpep.experiments.dry_run import GPUS, LOADER, USED, beside_paper, dry_run
 from cpep.experiments.estimate import basis_of, bytes_a_second, costs_of
+from cpep.experiments.rows import row_of
 from cpep.experiments.runs import Request
 from cpep.models.encoders.patches import PatchEncoder
 from cpep.train.flops import saved_bytes, step_kernels
@@ -27,11 +29,18 @@ def request(config=TINY, **more):
     return Request(**{"data": None, "out": None, "config": config, "models": ("cpep",), **more})
 
 
+@pytest.fixture(autouse=True)
+def _not_timed(monkeypatch):
+    monkeypatch.setattr("cpep.experiments.estimate.seconds_of_step", lambda *_: 0.5)
+
+
 @pytest.fixture(scope="module")
 def published():
     """The stages of ``cpep`` at the paper's preset, of emg2pose without a recording."""
     asked = request(paper())
-    return {cost.name: cost for cost in costs_of(asked, basis_of(asked, None))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpep.experiments.estimate.seconds_of_step", lambda *_: 0.5)  # a step of it takes long
+        return {cost.name: cost for cost in costs_of(asked, basis_of(asked, None))}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +155,36 @@ def test_the_text_says_what_was_counted():
     shown = rf"{hours:.2g} .* {reading:.2g} +\S+ +{cost.reading(rate) / 1e9:,.0f} "
     assert re.search(rf"^cpep +{shown}", text, re.MULTILINE)
     assert "183 GB of disk" in text
+
+
+def test_the_hours_of_this_machine_are_steps_times_their_seconds(monkeypatch):
+    asked = request(preset("tiny", ["threads=2"]))
+    monkeypatch.setattr(pace, "cores", lambda: 5)
+    text = pace.here_text([("a", 4, 3000, 0.5), ("b", 4, 500, 0.2)], asked.config)
+    assert re.search(r"^a +500 +3,000 +4 +1.7 h$", text, re.MULTILINE)
+    assert (
+        re.search(r"^total +53 min$", text, re.MULTILINE)
+        and "threads=2; total: the stages of a fold one after another, 2 at a time" in text
+    )
+    text = pace.here_text([("a", 1, 3000, 1.0), ("b", 1, 3000, 1.0)], asked.config)  # b starts from a
+    assert re.search(r"^total +1.7 h$", text, re.MULTILINE)
+
+
+def test_a_step_that_takes_long_is_measured_on_fewer_windows(store, monkeypatch):
+    sizes, clock = [], iter(range(10**6))
+    row = row_of("emg_mae", TINY)
+    run = row.chain()[0]
+    trained = run.stage.trained
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: float(next(clock)))  # every step takes a second
+
+    def counted(*given):
+        found = trained(*given)
+        return replace(found, total_of=lambda count: (sizes.append(count), found.total_of(count))[1])
+
+    monkeypatch.setattr(type(run.stage), "trained", lambda self, *given: counted(*given))
+    split = make_splits(store, unseen=UNSEEN)[0]
+    assert pace.seconds_of_step(run, store, split, 64) == 64 / 16  # 16 windows take two seconds, by eight windows
+    assert sizes == [8, 8, *[16] * (1 + pace.STEPS)]
 
 
 def test_the_paper_preset_is_set_beside_what_the_paper_says(published):

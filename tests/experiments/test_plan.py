@@ -1,6 +1,5 @@
 """What a run will use is said before anything is trained, and a run that cannot go through is refused there."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -176,9 +175,3 @@ def test_pairs_that_cannot_stand_in_one_batch_are_known_before_anything_is_train
     with pytest.raises(UserError, match="no window is labelled throughout with a seen gesture"):
         refuse_impossible_data(store, splits, config, [row_of("cpep", config), row_of("supervised", config)])
     refuse_impossible_data(store, splits, config, [row_of("cpep", config)])
-
-
-def test_recordings_without_an_anchor_are_refused_as_such(store):
-    bare, config = dataclasses.replace(store, anchor_MJ=None), preset("tiny")
-    with pytest.raises(UserError, match="has no pose, nor another anchor"):
-        refuse_impossible_data(bare, make_splits(store, unseen=("3", "6")), config, [row_of("features", config)])

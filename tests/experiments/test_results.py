@@ -57,7 +57,7 @@ def test_results_and_details_hold_what_the_folds_left() -> None:
         one.confusion.append({"row": 2, "classes": [], "matrix": []})
         one.losses.append({"stage": "cpep", "fold": one.fold})
         one.maps.append({"gestures": "seen"})
-    store: Any = SimpleNamespace(name="made up", vocabulary=["rest", "fist", "point"])
+    store: Any = SimpleNamespace(name="made up", vocabulary=["rest", "fist", "point"], anchor_MJ=None)
     split: Any = SimpleNamespace(seen=(1,), unseen=(2,), users_train=("5",), users_val=("6",), users_test=("1", "2"))
     run: dict[str, Any] = {"command": "cpep reproduce"}
     results = results_of(run, store, [split, split], [10, 20], folds)
@@ -66,6 +66,7 @@ def test_results_and_details_hold_what_the_folds_left() -> None:
     found = comparisons(folds)
     assert results["comparisons"] == [comparison.plain() for comparison in found] and len(found) == 6
     assert (results["data"]["gestures_seen"], results["data"]["gestures_unseen"]) == (["fist"], ["point"])
+    assert results["data"]["pose"] is False
     assert [item["windows_train"] for item in results["data"]["folds"]] == [10, 20]
     details = details_of(folds)
     assert details["comparisons"] == [comparison.sentence() for comparison in found]

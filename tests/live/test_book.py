@@ -45,6 +45,19 @@ def test_a_pose_set_by_hand_is_a_gallery_of_its_variants(model):
     assert np.abs(book.pose_at(0) - pose("fist")).max() < 0.06
 
 
+@pytest.mark.parametrize("given", [torch.from_numpy, lambda x: x.astype(np.float64), lambda x: x.tolist()])
+def test_a_book_takes_all_kinds_of_numbers_alike(model, given):
+    x_ND, y_N = clusters(["fist", "open"])
+    books = GestureBook(model).fit(x_ND, y_N), GestureBook(model).fit(given(x_ND), y_N)
+    for book, pose_J in zip(books, (pose("spread"), given(pose("spread"))), strict=True):
+        book.add("spread", pose_J)
+    np.testing.assert_array_equal(books[0].predict_proba(x_ND), books[1].predict_proba(given(x_ND)))
+    with pytest.raises(UserError, match=r"embeddings of shape \(16,\); this book takes \(windows, 16\)"):
+        books[0].predict(x_ND[0])
+    with pytest.raises(UserError, match="x_ND is of type"):
+        books[0].predict([["a"]])
+
+
 def test_the_first_variant_is_the_pose_as_set_and_the_others_differ():
     windows_NSJ = held(pose("fist"), 100, 100.0)
     assert np.abs(windows_NSJ[0] - pose("fist")).max() < 0.06  # sway alone

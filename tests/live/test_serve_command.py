@@ -32,8 +32,8 @@ def serve(untrained, tmp_path, monkeypatch):
     _made(untrained(), tmp_path)
 
     def run(look, *more):
-        def looks(page, host, port, show):
-            look(page)
+        def looks(desk, host, port, show):
+            look(desk.page)
             raise KeyboardInterrupt
 
         monkeypatch.setattr("cpep.web.server.serve", looks)
@@ -93,11 +93,11 @@ def test_a_checkpoint_that_is_not_causal_is_calibrated(serve, untrained, tmp_pat
 def test_a_band_that_no_checkpoint_knows_is_enrolled(tmp_path, monkeypatch, capsys):
     """Any channels, without CHECKPOINT and without --book; the file of another band is refused in a sentence."""
     seen = []
-    monkeypatch.setattr("cpep.web.server.serve", lambda page, *_: seen.append(page))
+    monkeypatch.setattr("cpep.web.server.serve", lambda desk, *_: seen.append(desk.page))
     monkeypatch.chdir(tmp_path)
     assert main(["serve", "--source", "sim[1-4]"]) == 0
     (page,) = seen
-    assert page.mapless and [panel.name for panel in page.panels] == ["Enrol", "Record", "Train"]
+    assert page.mapless and [panel.name for panel in page.panels] == ["Enrol", "Record", "Train", "Tally"]
     assert page.live.session.known is None and page.live.source.endswith(": 4 channels at 2000 Hz")
     assert not (tmp_path / "my.book").exists() and not (tmp_path / "my_recordings").exists()
     Enrolment(Device(8, 500.0, "raw", "uV")).save(tmp_path / "my.enrol")

@@ -65,6 +65,15 @@ def test_a_calibrated_stream_gives_what_encode_emg_gives(untrained, longest):
         np.testing.assert_allclose(x_D, model.encode_emg(window_1CT, standard)[0].numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("given", [torch.from_numpy, lambda x: x.astype(np.float64), lambda x: x.tolist()])
+def test_a_stream_takes_all_kinds_of_numbers_alike(untrained, longest, given):
+    model, (_, emg_TC) = untrained(*ENERGIES), longest
+    (wanted, *_), (found, *_) = (EmgStream(model).push(x) for x in (emg_TC[:2000], given(emg_TC[:2000])))
+    np.testing.assert_array_equal(found.x_D, wanted.x_D)
+    with pytest.raises(UserError, match="a chunk holds rows of different lengths"):
+        EmgStream(model).push([[1.0], [1.0, 2.0]])
+
+
 @pytest.mark.parametrize("kind", [ENERGIES, RAW])
 def test_no_window_reaches_over_a_gap_and_the_clock_goes_on(untrained, longest, kind):
     model, (_, emg_TC) = untrained(*kind), longest

@@ -3,16 +3,25 @@
 import torch
 import torch.nn.functional as F
 
-from cpep.checkpoints.kinds import EmgEncoderSpec
-from cpep.checkpoints.registry import MODELS
-from cpep.config.rows import Row, declare
-from cpep.data.sampler import Batches
-from cpep.models.losses import info_nce
-from cpep.runtime.distributed import part
-from cpep.train.rng import part_draws
-from cpep.train.stage import STAGES, Lesson, Stage, Trained
-from cpep.train.task import augmentation, emg_signals
-from cpep.train.terms.term import TERMS, Term, whole
+from cpep.plugins import (
+    MODELS,
+    ROWS,
+    STAGES,
+    TERMS,
+    Batches,
+    EmgEncoderSpec,
+    Lesson,
+    Row,
+    Stage,
+    Term,
+    Trained,
+    augmentation,
+    emg_signals,
+    info_nce,
+    part,
+    part_draws,
+    whole,
+)
 
 
 class TwoViews(Stage):
@@ -58,12 +67,16 @@ class Spread(Term):
 MODELS.add("two_views", EmgEncoderSpec("two_views", "EMG encoder, pre-trained on two views of each window"))
 STAGES.add("two_views", TwoViews("two_views"))
 TERMS.add("spread", Spread)
-declare(Row("two_views", "EMG encoder pre-trained on two views of each window", stage="two_views", group="all"))
-declare(
+ROWS.add(
+    "two_views",
+    Row("two_views", "EMG encoder pre-trained on two views of each window", stage="two_views", group="all"),
+)
+ROWS.add(
+    "cpep/spread",
     Row(
         "cpep/spread",
         "every dimension of the embedding keeps its spread",
         ["align.objective.terms=[spread=0.5]"],
         group="objectives",
-    )
+    ),
 )

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from cpep.hand.joints import JOINTS
-from cpep.live.poses.source import POSES, PoseFrame, PoseKind
+from cpep.hand import JOINTS
+from cpep.plugins import POSES, PoseFrame, PoseKind
 
 
 class Still:

@@ -17,7 +17,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
 from cpep.experiments.runs import Request
 from cpep.live.stream import EmgStream
-from cpep.models.encoder import ENCODERS, Encoder, Sizes, take
+from cpep.plugins import ENCODERS, Encoder, Sizes, take
 from cpep.train.align import align
 from cpep.train.pretrain import pretrain
 from cpep.train.task import Task

@@ -15,7 +15,7 @@ PLUGIN = '''
 
 import numpy as np
 
-from cpep.evaluate.protocols.base import EMG, Protocol, add
+from cpep.plugins import EMG, PROTOCOLS, Protocol
 
 
 class NearestMean(Protocol):
@@ -33,7 +33,7 @@ class NearestMean(Protocol):
         yield self.outcome(given, "all", test, np.array(labels)[away_NK.argmin(axis=1)])
 
 
-add(NearestMean())
+PROTOCOLS.add("nearest_mean", NearestMean())
 '''
 
 

@@ -22,8 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bands import DEVICE, GESTURES
-from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Missing, Reader, SplitTable, Terms
-from cpep.data.recording import Recording
+from cpep.plugins import DATASETS, READERS, DataSet, Found, Missing, Reader, Recording, SplitTable, Terms
 
 
 def find(path):

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cpep.data.recording import Device
-from cpep.live.signals import Chunk
-from cpep.live.sources.registry import SOURCES, SourceKind
+from cpep.plugins import SOURCES, Chunk, Device, SourceKind
 
 
 class Tone:

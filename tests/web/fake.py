@@ -15,11 +15,13 @@ import numpy as np
 from cpep.live.map import Map
 from cpep.live.session import View
 from cpep.live.signals import Event, State
+from cpep.live.tally import Counted
 from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES, SEEN
 from cpep.types import UserError
 
 CHANNELS, COLUMNS, HOLD_S = 16, 1000, 2.0
+COUNTED = Counted((("fist", "fist", 3), ("fist", "point", 1), ("point", "", 1)), ("fist", "point"), told=True)
 
 
 class FakeBook:
@@ -72,7 +74,7 @@ def map_of(book, each=60):
 class FakeSession:
     """The clock starts ``ahead`` seconds in, so that the window is full."""
 
-    by, sides = "book", ("book",)
+    by, sides, mapping = "book", ("book",), False
 
     def __init__(self, book, ahead=10.0):
         self.book, self.map, self.made = book, map_of(book), None
@@ -116,6 +118,7 @@ class FakeSession:
             quality_C=("", "flat", "", "hum", *[""] * (CHANNELS - 4)),
             state=State(now, name, 0.93, np.full(len(self.order), 0.1), 0, None, np.zeros(0)),
             made=name,
+            tally=COUNTED,
             events=tuple(event for event in events if event.name != "rest"),
             pose_J=pose_J,
             point=tuple(plane(pose_J)),
@@ -144,7 +147,12 @@ def page(path, no_hand=""):
     return Page(live, [Panel("Studio", lambda: Studio(live, store, session, 100.0, 1.0).show(), "Gesture studio")])
 
 
-if __name__ == "__main__":
+def serve_fake(path, host="127.0.0.1", port=0):
+    """Serve it until the process ends."""
     from cpep.web.server import serve
 
-    serve(page(Path(sys.argv[1])), *(sys.argv[2:3] or ["127.0.0.1"]), int((sys.argv[3:4] or ["0"])[0]), show=False)
+    serve(page(Path(path)), host, int(port), show=False)
+
+
+if __name__ == "__main__":
+    serve_fake(*sys.argv[1:])

@@ -206,7 +206,7 @@ def page(tmp_path):
 
 
 def test_the_page_of_a_band_without_a_checkpoint(page):
-    assert [panel.name for panel in page.panels] == ["Enrol", "Record", "Train"] and page.mapless
+    assert [panel.name for panel in page.panels] == ["Enrol", "Record", "Train", "Tally"] and page.mapless
     frame = page.live.frame(-1, -1.0)
     assert frame["known"] is False and frame["todo"] and frame["prompt"] is None and frame["name"] == ""
     assert page.live.source == "band: 4 channels at 500 Hz" and page.live.map()["known"] == []

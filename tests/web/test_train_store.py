@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,9 @@ from cpep.types import UserError
 from cpep.web.train_store import TrainStore
 from cpep.web.trainer import NICE
 from tests.web import fake_train
-from tests.web.test_page import ROOT
 from tests.web.test_record_store import until
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ class Card:
         vocabulary: names of the labels of the training data; empty where they are not known.
         split: held-out people and unseen gestures, as plain values; empty where they are not known.
         config: the run's settings, as plain values.
-        provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss.
+        provenance: data name, seed, version, git commit; steps made, step of these weights, their validation loss;
+            hashes of some recordings of training and validation people (``cpep.data.store.noted``).
         anchor_range: smallest and largest usual value of each column of the anchor in training, as encoders read
             them; empty where the model reads none, and in older checkpoints.
     """
@@ -74,7 +75,8 @@ class Card:
 
         Raises:
             UserError: other channels, rate or kind of EMG; EMG that was conditioned in another way; EMG in another
-                unit, see ``refuse_other_unit``; or another anchor, see ``Anchor.refuse_other``.
+                unit, see ``refuse_other_unit``; or, of a model that reads or predicts an anchor, another one, see
+                ``Anchor.refuse_other``.
         """
         mine, theirs, name = self.device, store.device, str(path or store.path)
         for what in ("channels", "emg_rate", "emg_kind"):
@@ -88,7 +90,8 @@ class Card:
                 f"{mine.conditioning.options}`"
             )
         refuse_other_unit("EMG", mine.emg_unit, theirs.emg_unit, name)
-        mine.anchor.refuse_other(theirs.anchor, name)
+        if "pose" in self.encoders or self.regressor:  # else the model reads no anchor
+            mine.anchor.refuse_other(theirs.anchor, name)
 
 
 def refuse_other_unit(what: str, trained: str, given: str, name: str) -> None:

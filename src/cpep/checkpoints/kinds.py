@@ -10,6 +10,7 @@ from torch import Tensor
 from cpep.checkpoints.card import Card, encoder_arguments
 from cpep.checkpoints.registry import MODELS, ModelSpec, Parts
 from cpep.config.ranges import divisor
+from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.data.frontend import Frontend
 from cpep.data.store.store import Store
@@ -42,6 +43,11 @@ class EmgEncoderSpec(ModelSpec[Encoder]):
         name: name in cards and on the command line.
         words: description of a checkpoint of this kind, for its model card.
     """
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The model itself and, where the table has such a row, the model adapted to each person."""
+        return tuple(name for name in (self.name, f"{self.name}/adapted") if name == self.name or name in ROWS)
 
     def parts(self, store: Store, config: RunConfig) -> Parts:
         """Return the arguments of front end and encoder."""

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from cpep.cli.commands import (
     baselines,
     books,
+    doctor,
     enrol,
     export,
     figures,
@@ -64,6 +65,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "push": push.push,
     "baselines": baselines.baselines_app,
     "submit": submit.submit,
+    "doctor": doctor.doctor,
 }
 """Commands, and groups of commands, in the order of the help."""
 

@@ -30,6 +30,7 @@ class Row:
         group: the word that stands for the row in ``--models``: ``all`` systems, the ``ablations`` of cpep, or other
             ``objectives`` of the alignment; empty for none of these.
         role: ``ceiling`` or ``control``, where the row is no model to compare with; else empty.
+        needs_anchor: whether its evaluation reads the anchor; what its stages need, they say themselves.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row:
     stage: str = "cpep"
     group: Group = ""
     role: Literal["", "ceiling", "control"] = ""
+    needs_anchor: bool = False
 
     @property
     def is_ablation(self) -> bool:
@@ -59,6 +61,10 @@ ROWS: Registry[Row] = Registry("row")
 CONTROL = "cpep/shuffled_pairs"
 DEFAULT = ("cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "ridge", "pose", CONTROL)
 """Rows that are made unless others are asked for."""
+BARE = ("emg_mae", "emg_mae/adapted", "supervised", "features", "features/adapted")
+"""The same where recordings have no anchor."""
+OF_ANCHOR = ("ridge", "cca", "pose")
+"""Rows that map EMG to the anchor, or embed the anchor itself."""
 HARD = "align.objective.targets=own"
 """The paper's loss; each of the other objectives changes one thing of it."""
 
@@ -72,12 +78,16 @@ def declare(row: Row) -> Row:
     return ROWS.add(row.name, row)
 
 
-def groups() -> dict[str, tuple[str, ...]]:
-    """Return the names of rows by the word that stands for them in ``--models``: a group, or ``default``."""
+def groups(anchored: bool = True) -> dict[str, tuple[str, ...]]:
+    """Return the names of rows by the word that stands for them in ``--models``: a group, or ``default``.
+
+    Args:
+        anchored: whether the recordings have an anchor, on which the default depends.
+    """
     found = {
         name: tuple(row.name for row in ROWS if row.group == name) for name in ("all", "ablations", "objectives")
     }
-    return {**found, "default": DEFAULT}
+    return {**found, "default": DEFAULT if anchored else BARE}
 
 
 def classical() -> tuple[str, ...]:
@@ -226,8 +236,14 @@ ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
 
 for row in (
     *(
-        Row(name, words, changes, stage, "all", "ceiling" if name == "pose" else "")
+        Row(name, words, changes, stage, "all", "ceiling" if name == "pose" else "", name in OF_ANCHOR)
         for name, words, stage, changes in SYSTEMS
+    ),
+    Row(
+        "emg_mae/adapted",
+        "emg_mae after adaptation to each person's recording, without labels",
+        (ADAPT,),
+        "emg_mae",
     ),
     Row(
         CONTROL,

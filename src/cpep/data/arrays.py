@@ -19,7 +19,7 @@ from cpep.data.array_labels import labels_of, named
 from cpep.data.rates import at_even_rate
 from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.readers.sidecar import LOWEST_RATE
-from cpep.data.recording import Device, Recording
+from cpep.data.recording import Device, Recording, check_ring
 from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.store import Store, is_store, open_store
@@ -115,6 +115,7 @@ def from_arrays(
         *(len(blocks[0]), float(rate), kind, emg_unit, tuple(ring or ())),
         *(names, anchor_unit, pose_kind if names else "", highpass_hz, notch_hz),
     )
+    check_ring(device)
     what = "window" if windows else "recording"
     titles = [f"{what}_{index}" for index in range(count)]
 

@@ -29,7 +29,7 @@ class Device:
         notch_hz: mains, Hz, whose hum cpep takes out; 0 for none.
 
     Raises:
-        UserError: EMG of this kind and rate cannot be filtered so, or the ring names channels that do not exist.
+        UserError: EMG of this kind and rate cannot be filtered so.
     """
 
     channels: int
@@ -49,8 +49,6 @@ class Device:
         if self.emg_kind == "envelope" and self.conditioning:
             raise UserError("an envelope has neither offset nor hum to filter out; leave out high-pass and notch")
         self.conditioning.check(self.emg_rate)
-        if set(self.ring) - set(range(self.channels)) or len(set(self.ring)) != len(self.ring):
-            raise UserError(f"ring {list(self.ring)} does not fit {self.channels} channels")
 
     @property
     def conditioning(self) -> Conditioning:
@@ -80,6 +78,17 @@ class Device:
         """
         kind = ANCHORS.get(self.anchor_kind or BY_UNIT.get(self.anchor_unit, "values"))
         return Anchor(kind, self.anchor_names, self.anchor_unit)
+
+
+def check_ring(device: Device) -> Device:
+    """Return the device, of whose ring all channels exist.
+
+    Raises:
+        UserError: the ring names a channel twice, or one that does not exist.
+    """
+    if set(device.ring) - set(range(device.channels)) or len(set(device.ring)) != len(device.ring):
+        raise UserError(f"ring {list(device.ring)} does not fit {device.channels} channels")
+    return device
 
 
 JUMPS = "jumps of the offset of a channel taken out"

@@ -66,6 +66,14 @@ class Split:
         """Return the people of a role."""
         return {"train": self.users_train, "val": self.users_val, "test": self.users_test}[role]
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """Gestures by which read-outs are chosen: the seen ones; all where fewer than two are seen.
+
+        Fewer are seen where a checkpoint is evaluated on gestures that its training did not have.
+        """
+        return self.seen if len(self.seen) > 1 else self.seen + self.unseen
+
     def refuse_single(self) -> None:
         """Check that there are gestures to tell apart.
 
@@ -118,7 +126,7 @@ class Split:
                 raise LeakError(f"windows that touch unseen gestures reached a training stage: {names}")
 
     def evaluated(self, store: Store, windows: Windows, role: Role, labels: tuple[int, ...]) -> Windows:
-        """Return labelled windows with valid pose of a role's people, for the given gestures."""
+        """Return labelled windows of a role's people, for the given gestures, with valid pose where there is pose."""
         mine = np.array([entry.user in self.users(role) for entry in store.entries])[windows.entry_N]
         return windows.select(mine & windows.valid_N & np.isin(windows.label_N, labels))
 
@@ -162,6 +170,7 @@ def make_splits(
     val_users: Sequence[str] = (),
     unseen: Sequence[str] = (),
     guard_s: float = 0.5,
+    people: Sequence[str] = (),
 ) -> list[Split]:
     """Divide people as docs/results/tables.md says: K folds, given test users, the metadata's split, or a quarter.
 
@@ -177,16 +186,17 @@ def make_splits(
         val_users: people who serve for choices such as when to stop.
         unseen: gestures that are kept from every stage of training; those that the data set has by default if empty.
         guard_s: seconds around an unseen gesture that are kept from training as well.
+        people: people who are divided, whatever the metadata's split; everybody if empty.
 
     Raises:
         UserError: an unknown user or gesture, or too few users.
     """
-    users = hashed(store.users)
+    users = hashed(people or store.users)
     for user in (*test_users, *val_users):
         if user not in users:
             raise UserError(f"{store.path} has no user {user!r}; its users are {', '.join(sorted(users))}")
     known = data_set(store.name)
-    roles = {} if folds or test_users else declared(store)
+    roles = {} if folds or test_users or people else declared(store)
     unseen_labels = gesture_labels(store, unseen or known.unseen)
     if known.seen and not unseen:
         seen = gesture_labels(store, known.seen)
@@ -200,9 +210,10 @@ def make_splits(
     else:
         count = folds or 4
         if len(users) < max(4, count):
-            people = f"{len(users)} {'person' if len(users) == 1 else 'people'}"
+            left = f"{len(users)} {'person' if len(users) == 1 else 'people'}"
+            left += " who may take part" if people else ""
             raise UserError(
-                f"{store.path} holds recordings of {people}, which training, validation and test have to share; "
+                f"{store.path} holds recordings of {left}, which training, validation and test have to share; "
                 f"{max(4, count)} or more are needed, or 3 with --test-users and --val-users"
             )
         tests = [users[fold::count] for fold in range(count)][: folds or 1]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from cpep.data.readers.folder import Source
 
-SHOWN = 3
-"""Names that a sentence gives."""
+SHOWN, SHOWN_DAMAGED = 3, 20
+"""Names that a sentence gives: of recordings that one sidecar describes, and of files to be mended one by one."""
 
 
 def told_once(folder: Path, unreadable: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the sentences, of which one about a sidecar is told once, with the recordings that share it.
+    """Return the sentences, each told once, with the recordings that share it.
 
-    A damaged file is named on its own, since it has to be mended on its own.
+    Sentences are alike if they differ only in the name of the recording and in what stands in brackets. Damaged files
+    are named one by one, since each has to be mended.
 
     Args:
         folder: that the recordings lie in.
@@ -24,16 +25,22 @@ def told_once(folder: Path, unreadable: Sequence[tuple[str, str]]) -> list[str]:
     shared: dict[str, list[tuple[str, str]]] = {}
     for name, reason in unreadable:
         last = name.rpartition("/")[2]
-        alike = reason.replace(str(folder / name), "").replace(f"{last!r}", "")
-        alike = alike if ".json" in alike or "the sidecar" in alike else reason
+        alike = re.sub(r"\([^()]*\)", "", reason.replace(str(folder / name), "").replace(f"{last!r}", ""))
         shared.setdefault(alike, []).append((name, reason))
-    return [found[0][1] + _among([name for name, _ in found]) for found in shared.values()]
+    return [
+        found[0][1] + _among([name for name, _ in found], SHOWN if _of_sidecar(alike) else SHOWN_DAMAGED)
+        for alike, found in shared.items()
+    ]
 
 
-def _among(names: Sequence[str]) -> str:
+def _of_sidecar(sentence: str) -> bool:
+    return ".json" in sentence or "the sidecar" in sentence
+
+
+def _among(names: Sequence[str], most: int) -> str:
     """Return the recordings that share a sentence, for its end."""
-    more = ", ..." if len(names) > SHOWN else ""
-    return f" ({len(names):,} recordings: {', '.join(names[:SHOWN])}{more})" if len(names) > 1 else ""
+    more = ", ..." if len(names) > most else ""
+    return f" ({len(names):,} recordings: {', '.join(names[:most])}{more})" if len(names) > 1 else ""
 
 
 def shared_sidecar(sentence: str, sources: Sequence[Source]) -> int:

@@ -56,6 +56,12 @@ class Probe:
         label_N: Any = self._fitted.predict(x_ND.astype(np.float64))
         return np.asarray(label_N)
 
+    def log_shares(self, x_ND: FloatArray) -> FloatArray:
+        """Return the logarithm of the probability of each label of the training data, in ascending order, (N, K)."""
+        assert self._fitted is not None, "fit the probe first"
+        log_NK: Any = self._fitted.predict_log_proba(x_ND.astype(np.float64))
+        return np.asarray(log_NK)
+
 
 class LinearProbe(Probe):
     """Multinomial logistic regression.

@@ -1,6 +1,7 @@
 """Which gestures can be asked of whom, known from the labels before anything is trained.
 
-A person has a gesture if the person has a window that is labelled with the gesture throughout and has a valid pose.
+A person has a gesture if the person has a window that is labelled with the gesture throughout and, where
+recordings have a pose, has a valid one.
 A gesture that no training person has cannot be answered. A set of gestures (seen, unseen) is not asked if fewer than
 two of its gestures can be answered. A test person is asked the gestures of a set that the person has; a person
 without any of them is left out of the set.
@@ -130,13 +131,14 @@ def refuse_unanswerable(folds: Sequence[Asked], window_s: float) -> None:
         UserError: training or validation people have fewer than two seen gestures; the test people of a fold have no
             gesture at all; or no test person of any fold has a gesture of a set that can be answered.
     """
-    path, of_windows = folds[0].store.path, f"windows of {window_s:g} s that are labelled throughout, with valid pose"
+    path, posed = folds[0].store.path, "" if folds[0].store.anchor_MJ is None else ", with valid pose"
+    of_windows = f"windows of {window_s:g} s that are labelled throughout{posed}"
     for number, one in enumerate(folds):
         if lack := _fatal(one, f" of fold {number}" if len(folds) > 1 else "", of_windows):
             raise UserError(f"{path}: {lack}")
     for name in ("seen", "unseen"):
         labels = getattr(folds[0].split, name)
-        if labels and not any(name in one.gestures for one in folds):
+        if len(labels) > 1 and not any(name in one.gestures for one in folds):
             raise UserError(f"{path}: {_nobody(folds, name)} in {of_windows}; {_instead(name)}")
 
 
@@ -144,12 +146,13 @@ def _fatal(one: Asked, where: str, of_windows: str) -> str:
     """Return a sentence on what makes a fold impossible, or ``""``."""
     roles: tuple[Role, ...] = ("train", "val")
     for role in roles:
-        found = [label for label in one.taught["seen"] if one.windows_of(role)[label]]
+        choosing, taught = one.split.choosing, one.taught["seen"] + one.taught["unseen"]
+        found = [label for label in choosing if label in taught and one.windows_of(role)[label]]
         if len(found) < 2 or (role == "train" and not one.enough(found)):
-            users = one.split.users(role)
+            users, kind = one.split.users(role), "seen " if choosing == one.split.seen else ""
             return (
-                f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(one.split.seen)} "
-                f"seen gestures in {of_windows}, where two are needed with a few windows each; name other people "
+                f"{users_named(role, users)}{where} {have(users)} {_some(one, found)} of the {len(choosing)} "
+                f"{kind}gestures in {of_windows}, where two are needed with a few windows each; name other people "
                 "with --test-users and --val-users"
             )
     if one.gestures:

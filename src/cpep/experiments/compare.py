@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cpep.config.rows import role_of
+from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
 from cpep.experiments.fold import Fold
 from cpep.report.names import UNDER_TRAINED, columns_of, main_first, title_of, under_trained
 
 ONE = "cpep"
-"""The row that all others are compared with."""
+"""The row that all others are compared with; without it, the first row with a network."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Comparison:
 
 
 def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
-    """Compare cpep with every other model by a paired bootstrap over people (`paired_bootstrap`).
+    """Compare one model, see ``ONE``, with every other by a paired bootstrap over people (`paired_bootstrap`).
 
     Other systems come first, then ablations. The control and the ceiling are not compared. A seed counts if both
     models are evaluated in all of its folds. People count if every run of both models tests them; where windows are
@@ -76,11 +76,12 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
         folds: every fold with every seed.
     """
     models = main_first(row["model"] for fold in folds for row in fold.rows)
-    others = [name for name in models if name != ONE and not role_of(name)]
+    one = reference(models)
+    others = [name for name in models if name != one and not role_of(name)]
     marked = under_trained([run for fold in folds for run in fold.training])
     found: dict[tuple[str, str, str], Comparison] = {}
     for protocol, gestures in _answered(folds):
-        a_of = _runs(folds, ONE, protocol, gestures)
+        a_of = _runs(folds, one, protocol, gestures)
         for other in others:
             b_of = _runs(folds, other, protocol, gestures)
             seeds = tuple(seed for seed in a_of if seed in b_of)
@@ -88,10 +89,20 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
             people = _everywhere([*a, *b])
             if len(people) > 1:
                 difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
-                where = (ONE, other, protocol, gestures)
+                where = (one, other, protocol, gestures)
                 found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked)
     order = {name: place for place, name in enumerate(others)}
     return sorted(found.values(), key=lambda comparison: order[comparison.other])
+
+
+def reference(models: Sequence[str]) -> str:
+    """Return the row that all others are compared with; see ``ONE``.
+
+    >>> reference(["features", "cpep", "emg_mae"]), reference(["features", "emg_mae"]), reference(["features"])
+    ('cpep', 'emg_mae', 'features')
+    """
+    networks = [name for name in models if name not in ROWS or (ROWS.get(name).stage and not role_of(name))]
+    return ONE if ONE in models else next(iter([*networks, *models]), ONE)
 
 
 def summaries(folds: Sequence[Fold]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """``--dry-run``: the cost of a run as text: training, memory, reading and hours; nothing is trained or written.
 
-The assumptions are in this module: peaks of GPUs, the share of the peak that a step reaches, how fast a loader reads.
-All other figures are counted.
+Hours of this machine are measured by a few steps (``pace``). For GPUs that are not here the assumptions are in this
+module: peaks, the share of the peak that a step reaches, how fast a loader reads. All other figures are counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from cpep.config.schema import RunConfig
 from cpep.data.inspect_text import aligned
 from cpep.experiments.estimate import Basis, Cost, basis_of, bytes_a_second, costs_of
+from cpep.experiments.pace import here_text
+from cpep.experiments.rows import left_out, rows_for
 from cpep.experiments.runs import Request
 from cpep.train.stage import chain
 
@@ -58,10 +60,12 @@ def dry_run(request: Request, data: Path | None, gpus: int) -> str:
     basis = basis_of(request, data)
     costs = costs_of(request, basis)
     head = f"preset {request.config.preset}, recipe {request.config.recipe}: nothing is trained or written"
-    parts = [f"{head}\n{basis.text}\n{_disk(basis)}"]
+    bare = left_out(rows_for(request.models, basis.store, request.config)[1])
+    parts = ["\n".join([head, basis.text, *bare, _disk(basis)])]
     if not costs:
         return f"{parts[0]}\n\nthe rows asked for train no network"
-    parts += [_sizes(costs, gpus), _times(costs, gpus)]
+    here = [(cost.name, cost.times, cost.steps, cost.step_s) for cost in costs]
+    parts += [_sizes(costs, gpus), here_text(here, request.config), _times(costs, gpus)]
     if request.config.preset == "paper":
         parts.append(beside_paper(costs))
     return "\n\n".join(parts)

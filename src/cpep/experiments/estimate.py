@@ -16,14 +16,16 @@ from cpep.data.readers import emg2pose
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
+from cpep.data.sampler import Batches
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
+from cpep.experiments.pace import seconds_of_step
 from cpep.experiments.plan import describe, refuse_impossible_data
-from cpep.experiments.rows import StageRun, names_of, row_of
+from cpep.experiments.rows import StageRun, row_of, rows_for
 from cpep.experiments.runs import Request
 from cpep.train.flops import saved_bytes, step_kernels
-from cpep.train.stage import Trained, compute
+from cpep.train.stage import Trained, budget
 from cpep.train.task import Task
 
 WHOLE_S, TRAIN_S = 370.3 * 3600, 250.9 * 3600
@@ -73,6 +75,7 @@ class Cost:
         windows: number of different windows that it may draw; 0 if not known.
         cached_bytes: bytes of the pose embeddings of all windows that are kept.
         share: number of windows without overlap over number of windows (hop over length).
+        step_s: seconds of a step on this machine.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Cost:
     windows: int
     cached_bytes: int
     share: float
+    step_s: float
 
     def memory(self, gpus: int) -> float:
         """Return bytes a GPU: weights and their best copy, gradients and two moments in fp32, casts, activations."""
@@ -152,7 +156,7 @@ def _without_recordings(path: Path, device: Device) -> Store:
         ratio=ratio,
         entries=(),
         emg_TC=np.zeros((0, device.channels), np.float32),
-        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32),
+        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32) if device.anchor_names else None,
         valid_M=truth,
         label_M=number,
         prompt_M=number,
@@ -177,11 +181,12 @@ def costs_of(request: Request, basis: Basis) -> list[Cost]:
     """
 
     def costs(config: RunConfig) -> dict[str, float]:
-        return compute("cpep", basis.store, basis.split, config)
+        return budget(basis.store, basis.split, config)
 
     found: dict[str, Cost] = {}
     times = len(request.seeds) * max(1, request.folds)
-    rows = [row_of(name, request.config, costs) for name in names_of(request.models)]
+    names, _ = rows_for(request.models, basis.store, request.config)
+    rows = [row_of(name, request.config, costs) for name in names]
     if basis.store.entries:
         refuse_impossible_data(basis.store, basis.splits, request.config, rows)
     for row in rows:
@@ -204,7 +209,7 @@ def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision is not Precision.fp32):
             kept, kernels = saved_bytes(trained.total_of), step_kernels(trained.total_of)
         gflop = trained.gflop(optim.batch)
-    windows = _windows(run, basis)
+    windows, drawn = _windows(run, basis)
     return Cost(
         name=name,
         times=times,
@@ -220,6 +225,7 @@ def _cost(run: StageRun, name: str, times: int, basis: Basis) -> Cost:
         windows=windows,
         cached_bytes=4 * windows * trained.kept_values,
         share=config.data.hop_s / config.data.window_s,
+        step_s=seconds_of_step(run, basis.store, basis.split, drawn),
     )
 
 
@@ -231,9 +237,11 @@ def _signal_bytes(trained: Trained, config: RunConfig, store: Store) -> int:
     return round(4 * config.data.window_s * (emg + anchor))
 
 
-def _windows(run: StageRun, basis: Basis) -> int:
-    """Return how many windows a stage may draw; 0 if not known."""
+def _windows(run: StageRun, basis: Basis) -> tuple[int, int]:
+    """Return how many windows a stage may draw (0 if not known), and how many a step draws."""
+    batch = run.stage.optim(run.config).batch
     if not basis.store.entries:
-        return int(basis.known_s / run.config.data.hop_s)
+        return int(basis.known_s / run.config.data.hop_s), batch
     task = Task(basis.store, basis.split, run.stage.applied(run.config), 0, Path())
-    return len(run.stage.windows(task, "train"))
+    windows = run.stage.windows(task, "train")
+    return len(windows), len(Batches(windows, windows.users(basis.store), batch, 0).at(0))

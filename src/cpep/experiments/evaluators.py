@@ -96,12 +96,19 @@ def features(data: SplitData, subject: Subject) -> Evaluation:
 def encoder(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate an EMG encoder without a pose encoder: its vectors are [CLS] and the mean token."""
     model = subject.model
-    pooled = data.of_session(model, lambda windows: pooled_emg(model, data.store, windows).x_ND)
+
+    def vectors(windows: Windows) -> FloatArray:
+        return pooled_emg(model, data.store, windows).x_ND
+
+    if data.config.adapt:
+        windows, causal = needed(data), model.emg_frontend.normalisation == "causal"
+        return Evaluation(Adaptation(data, windows, data.of_session(model, vectors, windows), causal).labelled())
+    pooled = data.of_session(model, vectors)
     return Evaluation(data.outcomes(vectors=pooled, emg=pooled))
 
 
 def aligned(data: SplitData, subject: Subject) -> Evaluation:
-    """Evaluate an aligned model: its embeddings of EMG, and of poses."""
+    """Evaluate an aligned model: its embeddings of EMG and, where the recordings have an anchor, of poses."""
     if data.config.adapt:
         return Evaluation(adapted(data, subject))
     model = subject.model
@@ -110,7 +117,10 @@ def aligned(data: SplitData, subject: Subject) -> Evaluation:
     def vectors(windows: Windows) -> FloatArray:
         return (emg if windows is data.windows else embed_emg(model, data.store, windows)).averaged().x_ND
 
-    of_session, pose = data.of_session(model, vectors), data.pose(model)
+    of_session = data.of_session(model, vectors)
+    if data.store.anchor_MJ is None:
+        return Evaluation(data.outcomes(vectors=of_session, emg=of_session))
+    pose = data.pose(model)
     outcomes = data.outcomes(vectors=of_session, emg=of_session, query=emg, gallery=pose)
     return Evaluation(outcomes, maps=mapped(data, emg.averaged(), pose) if subject.name == "cpep" else [])
 
@@ -125,12 +135,14 @@ def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
 
     causal = model.emg_frontend.normalisation == "causal"
     adaptation = Adaptation(data, windows, data.of_session(model, vectors, windows), causal)
-    return [*adaptation.labelled(), *adaptation.zero_shot(emg, data.pose(model))]
+    zero_shot = adaptation.zero_shot(emg, data.pose(model)) if data.store.anchor_MJ is not None else []
+    return [*adaptation.labelled(), *zero_shot]
 
 
 def regression(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate a model that predicts poses: the features of its decoder, zero-shot by predicted poses, and errors.
 
+    Where the recordings have no anchor, the features alone are evaluated.
     For zero-shot, a pose is ``POSE_PARTS`` mean poses at the times that the model predicts, each joint standardised
     by training people. Predicted and measured poses are compared by cosine, as for every other row.
     """
@@ -138,14 +150,16 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
     net, anchor = model.net, data.store.device.anchor
     assert isinstance(net, PoseRegressor)
     probed = data.of_session(model, lambda windows: embed_emg(model, data.store, windows, subject.progress).x_ND)
+    if data.store.anchor_MJ is None:
+        return Evaluation(data.outcomes(vectors=probed, emg=probed))
     tested, trainers = data.of_role("test"), data.of_role("train")
     predicted_NSJ = predict_pose(model, data.store, tested)
     measured_NSJ, gallery_NSJ = (measured_pose(data.store, own, net.times_S) for own in (tested, trainers))
     gallery = embedding_set(data.store, trainers, mean_parts(gallery_NSJ))
-    standard = ColumnStandard(part(gallery, data.split, "train", data.split.seen).x_ND)
+    standard = ColumnStandard(part(gallery, data.split, "train", data.split.choosing).x_ND)
     query = embedding_set(data.store, tested, standard(mean_parts(predicted_NSJ)))
     gallery = gallery.with_x(standard(gallery.x_ND))
-    mean_J = gallery_NSJ[np.isin(trainers.label_N, data.split.seen)].mean(axis=(0, 1))
+    mean_J = gallery_NSJ[np.isin(trainers.label_N, data.split.choosing)].mean(axis=(0, 1))
     hand = Hand() if anchor.is_hand else None
     errors = []
     for gestures, labels in data.gestures.items():

@@ -22,7 +22,7 @@ from cpep.data.readers.folder import STORE_INDEX, find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
 from cpep.data.store.prepare import stamp_of
-from cpep.data.store.store import Entry, Store, is_store
+from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
@@ -80,8 +80,8 @@ class Own:
     @property
     def paired(self) -> bool:
         """Whether there is an anchor, to which EMG can be aligned."""
-        parts = {entry.user.rpartition(MARK)[2] for entry in measured(self.divided)}
-        return self.store.anchor_MJ is not None and {"train", "val"} <= parts
+        posed = set(self.divided.entries) - set(self.divided.bare)
+        return {"train", "val"} <= {entry.user.rpartition(MARK)[2] for entry in posed}
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def train_own(
     config = preset(sizes, [*SETTINGS, *sets], "best")
     claim(Request(data=folder, out=out, config=config))
     forget_changed(folder, out, say)
-    own = divided(prepared(folder, out / "store", say, mixed=True), out, config)
+    own = divided(prepared(folder, out / "store", say), out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
     shipped = own.paired and all([begin_with_shipped(task) for task in tasks])
@@ -195,11 +195,6 @@ def divided(store: Store, out: Path, config: RunConfig) -> Own:
     return own if own.paired else Own(store, made, division, live, None)
 
 
-def measured(store: Store) -> list[Entry]:
-    """Return the recordings that have a valid anchor somewhere."""
-    return [entry for entry in store.entries if store.valid_M[entry.start : entry.start + entry.frames].any()]
-
-
 def posed(store: Store) -> set[int]:
     """Return the labels that are made with a valid pose."""
     return set(np.unique(store.label_M[store.valid_M]).tolist())
@@ -242,11 +237,10 @@ def text_of(own: Own) -> str:
         lines.append(
             f"zero-shot is not scored: it takes {FEWEST_TO_LEAVE} gestures with a pose, made three times each"
         )
-    bare = len(store.entries) - len(measured(store))
-    if own.paired and bare:
+    if own.paired and store.bare:
         lines.append(
-            f"{bare} of {len(store.entries)} recordings have no pose: they train the EMG encoder alone, and what was "
-            "made in them only is told by its EMG"
+            f"{len(store.bare)} of {len(store.entries)} recordings have no pose: they train the EMG encoder alone, "
+            "and what was made in them only is told by its EMG"
         )
     if not own.paired:
         lines.append(

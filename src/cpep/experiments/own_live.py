@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,11 @@ import numpy as np
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
-from cpep.data.windows import Windows, list_windows
+from cpep.data.windows import list_windows
 from cpep.experiments.live import names_of, replayed, scores, window_scores
 from cpep.live.book.book import GestureBook
-from cpep.live.book.build import background_of, book_of, grid_s, kept_of
-from cpep.live.book.entries import REST, no_windows
-from cpep.live.store_stream import embed_streamed
-
-SHOWN = 200
-"""EMG windows that an entry is made of where there is no pose; of more, those at equal distances."""
+from cpep.live.book.build import add_shown, background_of, book_of, grid_s
+from cpep.live.book.entries import REST
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +65,6 @@ def own_book(model: Model, store: Store, split: Split) -> GestureBook:
         if len(mine) and name not in book.names:
             add_shown(book, store, name, mine)
     return book
-
-
-def add_shown(book: GestureBook, store: Store, name: str, mine: Windows) -> None:
-    """Add a gesture to a book by EMG windows of a store."""
-    some = mine.select(np.unique(np.linspace(0, len(mine) - 1, SHOWN).round().astype(int)))
-    found = embed_streamed(book.model, store, some, grid_s(book.model))
-    book.add_emg(name, found, replace(kept_of(book.model, store, some), pose_GSJ=no_windows()))
 
 
 def told_in(model: Model, book: GestureBook, store: Store, split: Split) -> Told | None:

@@ -26,12 +26,12 @@ from cpep.experiments.evaluators import Subject, evaluate
 from cpep.experiments.fold import Fold, evaluated, held, save_row
 from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
-from cpep.experiments.rows import RowRun, StageRun, names_of, row_of
+from cpep.experiments.rows import RowRun, StageRun, left_out, names_of, row_of, rows_for
 from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, training_line
 from cpep.runtime.jobs import Job, cores, run_all
-from cpep.train.stage import compute, run
+from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
@@ -63,9 +63,8 @@ class FoldTask:
         return row_of(name, self.config, self.costs)
 
     def costs(self, config: RunConfig) -> dict[str, float]:
-        """Return the operations of the stages of cpep in 10^9; without an anchor, of the EMG encoder alone."""
-        store = open_store(self.store)
-        return compute("cpep" if store.device.anchor_names else "emg_mae", store, self.split, config)
+        """Return the operations that a baseline may spend, in 10^9; see ``stage.budget``."""
+        return budget(open_store(self.store), self.split, config)
 
     @property
     def name(self) -> str:
@@ -102,9 +101,10 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
         UserError: the input does not fit, or ``out`` holds another run.
     """
     started, clock_start = datetime.now(UTC), time.monotonic()
-    names = names_of(request.models)
+    names_of(request.models)
     distributed.on_main_rank(lambda: claim(request))
     store = prepared(request.data, request.out / "store", say)
+    names, bare = rows_for(request.models, store, request.config)
     splits = make_splits(
         store,
         folds=request.folds,
@@ -115,6 +115,8 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     )
     splits[0].refuse_single()
     say(describe(store, splits, request.config))
+    for sentence in left_out(bare):
+        say(sentence)
     if cannot := unadapted(names, store, splits, request.config):
         say(
             f"left out: {', '.join(cannot)}; every window of training people has a gesture, or touches an unseen one,"

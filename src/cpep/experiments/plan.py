@@ -33,6 +33,7 @@ def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
         f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
         f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}",
         *_column(store, one),
+        *_bare(store),
         *_uses(store, one, windows, config, " of fold 0" if len(splits) > 1 else ""),
         *lacking([Asked.of(store, split, windows) for split in splits]),
     ]
@@ -52,11 +53,27 @@ def _column(store: Store, split: Split) -> Iterator[str]:
         )
 
 
+def _bare(store: Store) -> Iterator[str]:
+    """Yield sentences on what is left out where recordings have no pose."""
+    if store.anchor_MJ is None:
+        yield (
+            "no recording has a pose: encoders of EMG are trained and read by probes and few-shot; alignment with "
+            "poses, and zero-shot, are left out"
+        )
+    elif store.bare:
+        yield (
+            f"{len(store.bare)} of {len(store.entries)} recordings have no pose: they pre-train the EMG encoder, "
+            "and take no part in alignment nor in tests"
+        )
+
+
 def _uses(store: Store, split: Split, windows: Windows, config: RunConfig, where: str) -> Iterator[str]:
     """Yield lines on the hours that each role uses of its people's recordings, and on those that it leaves out."""
     for role in PAIRED:
         own = split.allowed(store, windows, role)
         yield from _said(WORDS[role] + where, used_in_training(store, split, windows, own, role))
+        if store.anchor_MJ is None:
+            continue
         paired = used_in_pairs(store, own, pairs_of(store, own, config.align, role), config.align.rest)
         yield f"  paired with their pose: {hours(paired.used.seconds)} h of these"
         yield from paired.without
@@ -80,12 +97,7 @@ def refuse_impossible_data(store: Store, splits: Sequence[Split], config: RunCon
     Raises:
         UserError: a role has no windows, or too few gestures; see ``refuse_unanswerable``.
     """
-    if store.anchor_MJ is None:
-        raise UserError(
-            f"{store.path} has no pose, nor another anchor, which every row of the table needs; describe one in the "
-            "sidecar, or train on EMG alone with `cpep pretrain emg`"
-        )
-    alike: dict[DataConfig, list[RowRun]] = {}
+    alike: dict[DataConfig, list[RowRun]] = {config.data: []}
     for row in rows:
         alike.setdefault(row.config.data, []).append(row)
     for data, some in alike.items():
@@ -101,7 +113,7 @@ def _refuse(store: Store, splits: Sequence[Split], data: DataConfig, rows: Seque
     """Check rows that have the same windows."""
     windows = windows_of(store, data)
     refuse_unanswerable([Asked.of(store, split, windows) for split in splits], data.window_s)
-    for split in splits:
+    for split in splits if rows else ():
         for role in PAIRED:
             own = split.allowed(store, windows, role)
             enough(store, own.select(own.valid_N), role)

@@ -25,6 +25,7 @@ def results_of(
         "run": run,
         "data": {
             "name": store.name,
+            "pose": store.anchor_MJ is not None,
             "gestures_seen": [store.vocabulary[label] for label in splits[0].seen],
             "gestures_unseen": [store.vocabulary[label] for label in splits[0].unseen],
             "folds": [

@@ -11,6 +11,8 @@ from cpep.config.presets import override
 from cpep.config.rows import ROWS, Costs, Row, groups
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint
+from cpep.data.store.store import Store
+from cpep.experiments.asked import listed
 from cpep.train.stage import STAGES, Stage
 from cpep.types import UserError
 
@@ -86,13 +88,17 @@ def stage_run(name: str, config: RunConfig) -> StageRun:
     return StageRun(stage, config, tuple(stage_run(start, config) for start in stage.starts(config)))
 
 
-def names_of(asked: Sequence[str]) -> tuple[str, ...]:
+def names_of(asked: Sequence[str], anchored: bool = True) -> tuple[str, ...]:
     """Return names of rows, each once; ``default``, ``all``, ``ablations`` and ``objectives`` stand for several.
+
+    Args:
+        asked: names of rows and of groups.
+        anchored: see ``groups``.
 
     Raises:
         UserError: there is no such row; the nearest is named.
     """
-    known, several = ROWS.names(), groups()
+    known, several = ROWS.names(), groups(anchored)
     names: dict[str, None] = {}
     for name in asked:
         if name not in known and name not in several:
@@ -100,6 +106,50 @@ def names_of(asked: Sequence[str]) -> tuple[str, ...]:
             raise UserError(f"no model {name}; did you mean {near}? There are {', '.join(sorted(known))}")
         names |= dict.fromkeys(several.get(name, (name,)))
     return tuple(names)
+
+
+def rows_for(asked: Sequence[str], store: Store, config: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the rows that recordings allow, and of those that are left out for want of an anchor.
+
+    Rows that a group stands for are left out where the recordings have no anchor and the rows need one.
+
+    Args:
+        asked: names of rows and of groups.
+        store: the recordings.
+        config: settings of the run.
+
+    Raises:
+        UserError: there is no such row; or a row that is asked for by its name, or all rows of a group, need an
+            anchor that is not there.
+    """
+    names = names_of(asked)
+    if store.anchor_MJ is not None:
+        return names, ()
+    by_name = [name for name in asked if name in ROWS]
+    refused = [name for name in by_name if needs_anchor(name, config)]
+    made = tuple(name for name in names_of(asked, anchored=False) if not needs_anchor(name, config))
+    if refused or not made:
+        needed = "all rows asked for need"
+        if refused:
+            needed = f"the row {refused[0]} needs" if len(refused) == 1 else f"the rows {', '.join(refused)} need"
+        able = ",".join(name for name in ROWS.names() if not needs_anchor(name, config))
+        raise UserError(
+            f"{store.path} has no pose, nor another anchor, which {needed}; `cpep reproduce --models {able}` takes "
+            "rows that need none"
+        )
+    return made, tuple(name for name in names if name not in made)
+
+
+def left_out(bare: Sequence[str]) -> list[str]:
+    """Return a sentence on the rows that are left out for want of an anchor; none where there are none."""
+    return [f"rows left out, as they need a pose: {listed(bare)}"] if bare else []
+
+
+def needs_anchor(name: str, config: RunConfig) -> bool:
+    """Tell whether a row reads an anchor: by itself, or in a stage that it is trained by."""
+    row = ROWS.get(name)
+    chain = stage_run(row.stage, config).chain() if row.stage else []
+    return row.needs_anchor or any(one.stage.needs_anchor for one in chain)
 
 
 def row_of(name: str, config: RunConfig, costs: Costs = lambda _: {}) -> RowRun:

@@ -31,6 +31,9 @@ from cpep.runtime.jobs import cores
 from cpep.types import UserError, refuse_interpolation
 from cpep.version import __version__
 
+COMPUTE = "Without pose, cpep's compute, which limits the training of other models, is that of its EMG autoencoder."
+"""Note of the report on recordings without an anchor."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -100,17 +103,14 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         write_json(note, {"asked": asked})
 
 
-def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None, *, mixed: bool = False) -> Store:
-    """Return a prepared store, or prepare the recordings of a folder at ``out``; over ranks, rank 0 prepares.
-
-    ``mixed`` lets recordings without an anchor stand among others; see ``prepare``.
-    """
+def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
+    """Return a prepared store, or prepare the recordings of a folder at ``out``; over ranks, rank 0 prepares."""
     if is_store(data):
         return open_store(data)
     if not is_store(out):
         say(f"preparing {data}")
     progress = progress_line("prepare", "files")
-    return distributed.main_rank_first(lambda: prepare(data, out, workers=cores(), mixed=mixed, progress=progress))
+    return distributed.main_rank_first(lambda: prepare(data, out, workers=cores(), progress=progress))
 
 
 def worked_seconds(out: Path, seconds: float) -> float:
@@ -133,8 +133,8 @@ def publish(
     windows = windows_of(store, config.data)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
-    notes = store.device.anchor.notes
-    if config.align.objective.targets is not Targets.own:
+    notes = store.device.anchor.notes if store.anchor_MJ is not None else [COMPUTE]
+    if store.anchor_MJ is not None and config.align.objective.targets is not Targets.own:
         notes.append(
             "Targets of cpep are soft here (recipe best); published figures are of hard ones (cpep/hard_targets)."
         )

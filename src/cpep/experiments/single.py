@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +17,19 @@ from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.embed import embed_emg
 from cpep.config.presets import from_dict, override, preset
 from cpep.config.rows import classical as classical_rows
+from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
 from cpep.data.store.store import Store, open_store
 from cpep.data.windows import list_windows, windows_of
 from cpep.evaluate.protocols.base import chosen
-from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import Subject, evaluate
 from cpep.experiments.fold import Fold, save_row
+from cpep.experiments.newcomers import Wanted, split_for, splits_for
+from cpep.experiments.pipeline import unadapted
 from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
-from cpep.experiments.rows import row_of
+from cpep.experiments.rows import RowRun, row_of
 from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
 from cpep.export.folder import FLOAT, INT8, Gallery, write_export
 from cpep.export.parity import held_out, judged, noise, parity
@@ -40,6 +41,9 @@ from cpep.runtime.hub import local
 from cpep.runtime.jobs import threads_alone
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import UserError
+
+LEARNT_ON_SEEN = ("ridge", "cca")
+"""Rows that learn a map from EMG to pose, which must be away from unseen gestures."""
 
 
 def single_task(
@@ -72,12 +76,24 @@ def evaluate_checkpoint(
     checkpoint: Path,
     data: Path,
     out: Path,
-    test_users: tuple[str, ...],
+    wanted: Wanted,
     overrides: Sequence[str],
     command: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Evaluate a checkpoint that reads EMG, under its own split or on other test people, and return the results.
+    """Evaluate a checkpoint that reads EMG, and return the results.
+
+    On the store of its training it is evaluated under its own split, or on other test people. On another store of
+    the same kind of device, probes are fitted on labels of some people whom it has not met, and tested on others.
+
+    Args:
+        checkpoint: folder or address.
+        data: recordings, or a store.
+        out: output folder.
+        wanted: who is tested.
+        overrides: settings, as ``field=value``.
+        command: command line of the user, for the report.
+        say: called with sentences on what is evaluated.
 
     Raises:
         UserError: a test user took part in training, the device is another one, or ``out`` holds something else.
@@ -94,81 +110,65 @@ def evaluate_checkpoint(
     config = override(from_dict(model.card.config), [f"threads={threads_alone()}", *overrides])
     torch.set_num_threads(distributed.threads(config.threads))
     chosen(config.evaluate.protocols)
-    request = Request(data, out, config, test_users=test_users, command=command)
+    request = Request(
+        data,
+        out,
+        config,
+        test_users=wanted.test_users,
+        val_users=wanted.val_users,
+        folds=wanted.folds,
+        command=command,
+    )
     distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
     started, clock_start = datetime.now(UTC), time.monotonic()
     store = prepared(data, out / "store", say)
     model.card.refuse_other(store)
+    splits, sentences = splits_for(model, store, wanted)
     model = model.in_unit(store.device.emg_unit)
-    split = split_for(model, store, test_users)
-    split.refuse_single()
-    say(describe(store, [split], config))
-    asked = [row_of(name, config) for name in (*model.spec.rows, *classical_rows())]
-    refuse_impossible_data(store, [split], config, [one for one in asked if not one.row.stage])
-    windows = windows_of(store, config.data)
-    evaluated = SplitData(store, split, windows, config.evaluate, 0)
-    kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, str(checkpoint))
+    for sentence in sentences:
+        say(sentence)
+    say(describe(store, splits, config))
+    asked = _rows(model, store, splits[0], config)
+    refuse_impossible_data(store, splits, config, [one for one in asked if one.name in LEARNT_ON_SEEN])
+    cannot = unadapted([one.name for one in asked], store, splits, config)
+    rows = [one for one in asked if one.name not in cannot]
     model.net.to(device_of(config.device))
-    pairs = [paired(Task(store, split, config, 0, out), role) for role in PAIRED]
-    rows = [one for one in asked if not one.row.adapts or len(idle(store, windows, split))]
-    for one in rows:
-        name, own = one.name, evaluated.under(one.config.evaluate)
-        progress = progress_line(f"evaluate {name}", "windows")
-        found = evaluate(own, Subject(name, kind, pairs, model if one.row.stage else None, progress))
-        distributed.on_main_rank(partial(save_row, out, key, name, found, store.vocabulary, kind, [], {}))
+    folders = [out if len(splits) == 1 else out / f"fold{fold}" for fold in range(len(splits))]
+    for split, folder in zip(splits, folders, strict=True):
+        _evaluate_rows(model, str(checkpoint), Task(store, split, config, 0, folder), rows)
     names = [one.name for one in rows]
 
     def write() -> dict[str, Any]:
         run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
-        return publish(out, run, store, [split], [Fold.read(out, 0, 0, names)], config)
+        folds = [Fold.read(folder, fold, 0, names) for fold, folder in enumerate(folders)]
+        return publish(out, run, store, splits, folds, config)
 
     return distributed.on_main_rank(write)
 
 
-def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
-    """Return the split of a checkpoint, with other test people where they are given.
-
-    Raises:
-        UserError: a test user took part in training, or the store lacks a user or gesture of the split.
-    """
-    if not model.card.split:
-        return _metadata_split(model, store, test_users)
-    split = model.card.held_out()
-    if store.vocabulary != model.card.vocabulary:
-        raise UserError(
-            f"{store.path} has other labels than the checkpoint's training data; evaluate it on that data"
-        )
-    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
-    if met:
-        raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
-    wanted = dataclasses.replace(split, users_test=test_users or split.users_test)
-    missing = sorted({*wanted.users_train, *wanted.users_val, *wanted.users_test} - set(store.users))
-    if missing:
-        raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
-    return wanted
+def _rows(model: Model, store: Store, split: Split, config: RunConfig) -> list[RowRun]:
+    """Return the rows that a checkpoint is evaluated as, and those without a network, as far as the store allows."""
+    names = (*model.spec.rows, *classical_rows())
+    rows = [row_of(name, config) for name in names]
+    if store.anchor_MJ is None:
+        rows = [one for one in rows if not one.row.needs_anchor]
+    if split.choosing != split.seen:  # nothing that is seen: maps from EMG to pose, and adaptation, learn from it
+        rows = [one for one in rows if not one.row.adapts and one.name not in LEARNT_ON_SEEN]
+    return rows
 
 
-def _metadata_split(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
-    """Return a split for a checkpoint without one: by the split column of the store, or by the given test people.
-
-    Raises:
-        UserError: a test person may have taken part in training.
-    """
-    doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
-    unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
-    if met := sorted(doubtful & set(test_users)):
-        raise UserError(
-            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
-        )
-    if test_users or set(store.users) - doubtful:
-        guard_s = model.card.config["data"]["guard_s"]
-        (split,) = make_splits(store, test_users=test_users, guard_s=guard_s)
-        if not doubtful & set(split.users_test):
-            return split
-    raise UserError(
-        f"{unknown}, and {store.path} has no train, val and test people by the split column of a metadata.csv; "
-        "name people whom it has not met: --test-users"
-    )
+def _evaluate_rows(model: Model, checkpoint: str, task: Task, rows: Sequence[RowRun]) -> None:
+    """Evaluate rows under one split, and write what was found into the folder of the task."""
+    store, config, split = task.store, task.config, task.split
+    evaluated = SplitData(store, split, windows_of(store, config.data), config.evaluate, task.seed)
+    kind, key = model.emg_frontend.normalisation, fingerprint(config.evaluate, split, checkpoint)
+    maps = any(one.name in LEARNT_ON_SEEN for one in rows)
+    pairs = [paired(task, role) for role in PAIRED] if maps else []
+    for one in rows:
+        name, own = one.name, evaluated.under(one.config.evaluate)
+        progress = progress_line(f"evaluate {name}", "windows")
+        found = evaluate(own, Subject(name, kind, pairs, model if one.row.stage else None, progress))
+        distributed.on_main_rank(partial(save_row, task.folder, key, name, found, store.vocabulary, kind, [], {}))
 
 
 def embed_file(checkpoint: Path, data: Path, out: Path, hop_s: float) -> str:

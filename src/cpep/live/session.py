@@ -20,6 +20,7 @@ from cpep.live.shown import Shown
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.sources.fit import fitted
 from cpep.live.stream import EmgStream
+from cpep.live.tally import Counted, Tally
 from cpep.types import FloatArray, UserError
 
 KEPT_EVENTS = 50
@@ -49,6 +50,7 @@ class View:
         quality_C: for each channel ``""`` if it is good, else what is wrong with it.
         state: what is recognised; ``None`` until the first window is full, or where no gesture is known.
         made: what the hand is known to make, or empty.
+        tally: how often what was made was recognised as what, since the gestures last changed.
         events: the last ones.
         pose_J: the nearest pose of the gallery, rad; ``None`` where the nearest vector is of EMG.
         point: place of the latest embedding on ``Session.map``; ``None`` without a map.
@@ -64,6 +66,7 @@ class View:
     quality_C: tuple[str, ...]
     state: State | None
     made: str
+    tally: Counted
     events: tuple[Event, ...]
     pose_J: FloatArray | None
     point: tuple[float, float] | None
@@ -75,24 +78,32 @@ class View:
 class _Told(Observer):
     """What one recogniser makes of a stream."""
 
-    def __init__(self, steps: Steps, known: Judge | None) -> None:
-        self.known = known
+    def __init__(self, steps: Steps, known: Judge | None, rate: float) -> None:
+        self.known, self.rate = known, rate
         self.loop = Loop(steps, Recogniser(known) if known else None, self)
         self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self.state: State | None = None
         self.x_D: FloatArray | None = None
+        self.tally = Tally()
 
     def use(self, known: Judge | None) -> None:
         """Recognise by something else from the next step on."""
         with self.loop.lock:
             self.known, self.loop.recogniser = known, Recogniser(known) if known else None
             self.state = self.x_D = None  # they speak of the other one
+            self.tally.clear()
+
+    def on_chunk(self, chunk: Chunk) -> None:
+        """Count what is made, once it can be recognised."""
+        if self.state is not None:
+            self.tally.hear(chunk.made, self.loop.stream.sample / self.rate)
 
     def on_step(self, step: StreamStep, state: State) -> None:
         """Keep what is recognised."""
         self.state, self.x_D = state, step.x_D
         if state.event:
             self.events.append(state.event)
+            self.tally.recognise(state.event.name)
 
 
 class _Passing:
@@ -121,6 +132,7 @@ class Session:
     Attributes:
         by: by what is recognised now.
         map: of the book.
+        mapping: whether a map is being laid out; the one before is shown until then.
 
     Raises:
         UserError: the source does not fit the checkpoint.
@@ -130,12 +142,14 @@ class Session:
         self.source, self.book = source, book
         self.by: Side = "book" if book else "gestures"
         self.map: Map | None = None
+        self.mapping = False
         self._features = FeatureStream(source.device)
-        self._told: dict[Side, _Told] = {"gestures": _Told(self._features, None)}
+        self._told: dict[Side, _Told] = {"gestures": _Told(self._features, None, source.device.emg_rate)}
         self._passing: Source = _Passing(self)
         if book is not None:
             self._passing = fitted(self._passing, book.model.card.device)
-            self._told["book"] = _Told(EmgStream(book.model, standard=standard), book)
+            stream = EmgStream(book.model, standard=standard)
+            self._told["book"] = _Told(stream, book, book.model.card.device.emg_rate)
         self._shown, self._lock = Shown(source.device), threading.Lock()
         self._hearers: dict[str, Hearer] = {}
         self._notices: dict[str, str] = {}
@@ -179,6 +193,18 @@ class Session:
         if side in self.sides:
             self.by = side
 
+    def claim(self, made: str) -> None:
+        """Say what a person makes from now on, for ``View.tally``; empty for nothing."""
+        for told in self._told.values():
+            with told.loop.lock:
+                told.tally.claimed = made
+
+    def count_anew(self) -> None:
+        """Begin ``View.tally`` anew."""
+        for told in self._told.values():
+            with told.loop.lock:
+                told.tally.clear()
+
     def join(self, name: str, hearer: Hearer) -> None:
         """Let somebody hear every chunk from now on; one that fails hears no more, and a notice says so."""
         with self._lock:
@@ -205,6 +231,7 @@ class Session:
         told = self._told[self.by]
         with told.loop.lock:
             state, x_D, known, events = told.state, told.x_D, told.known, tuple(told.events)
+            tally = told.tally.read()
         with self._lock:
             shown, plane = self._shown, self.map if self.by == "book" else None
             now = View(
@@ -215,6 +242,7 @@ class Session:
                 quality_C=shown.quality_C,
                 state=state,
                 made=shown.made,
+                tally=tally,
                 events=events,
                 pose_J=None,
                 point=None,
@@ -239,13 +267,14 @@ class Session:
             return False
 
     def _map_anew(self, book: GestureBook) -> None:
+        self.mapping = True
         threading.Thread(target=self._lay_out, args=(book,), daemon=True).start()
 
     def _lay_out(self, book: GestureBook) -> None:
-        found = map_of(book)
+        found = map_of(book, self.map)
         with self._lock:
             if book is self.book:
-                self.map = found
+                self.map, self.mapping = found, False
 
     def _run(self) -> None:
         try:

@@ -36,7 +36,7 @@ def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
     protocol       ``linear_probe``, ``zero_shot``, ``few_shot_1``, ..., or ``pose_error``
     gestures       the set that is asked: ``seen``, ``unseen``, ``all``, ...
     metric         ``balanced_accuracy`` or ``macro_f1``, between 0 and 1; for ``pose_error`` ``angular_error_deg``
-                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (over the range of training people)
+                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (RMSE over the SD of the poses)
     fold, seed     of the training
     user           with ``people``: the test person
     value          the number

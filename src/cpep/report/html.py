@@ -25,7 +25,7 @@ from cpep.report.names import (
 from cpep.report.page import write_page
 from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import UNLIKE, published, ratios, sources
-from cpep.report.table import TEXT_COLUMNS, Column, Table, legend, number, table_of, table_text
+from cpep.report.table import TEXT_COLUMNS, Column, Table, legend, number, signed, table_of, table_text
 
 __all__ = ["table_text", "write_report"]
 
@@ -114,16 +114,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def signed(value: float) -> str:
-    """Write a difference of shares with its sign, without the zero that all shares have.
-
-    >>> signed(0.0812), signed(-0.0349), signed(0.0)
-    ('+.081', '\u2212.035', '.000')
-    """
-    sign = {1: "+", -1: "\u2212"}.get((round(value, 3) > 0) - (round(value, 3) < 0), "")
-    return sign + number(abs(value))
-
-
 @dataclass(frozen=True)
 class Block:
     """Columns of the table that stand beside each other on a page.
@@ -184,11 +174,13 @@ class Grid:
     """Comparisons of results.json as a table.
 
     Attributes:
+        one: the model that the others are compared with.
         title: what the rows are.
         columns: protocol in words, and gestures.
         lines: other models.
     """
 
+    one: str
     title: str
     columns: tuple[tuple[str, str], ...]
     lines: tuple[GridLine, ...]
@@ -220,7 +212,8 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
                 cells = tuple(found.get((other, *column)) for column in columns)
                 marked = any(cell["under_trained"] for cell in cells if cell)
                 lines += [GridLine(other, marked, cells)] if any(cells) else []
-            grids.append(Grid(title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
+            one = next(iter(found.values()))["one"]
+            grids.append(Grid(one, title, tuple((title_of(p), g) for p, g in columns), tuple(lines)))
     return grids
 
 

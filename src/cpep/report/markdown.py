@@ -15,9 +15,9 @@ from cpep.report.names import (
     trainings,
     under_trained,
 )
-from cpep.report.pose_errors import errors_of
+from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import published
-from cpep.report.table import number
+from cpep.report.table import number, signed
 from cpep.runtime.markdown import table
 
 Pick = Callable[[str], bool]
@@ -32,7 +32,7 @@ def tables_markdown(results: dict[str, Any]) -> str:
     tables = [
         ("Models", _accuracies(results, lambda model: not is_ablation(model))),
         ("Ablations", _accuracies(results, is_ablation)),
-        ("cpep minus the others", _differences(results, lambda model: not is_ablation(model))),
+        (f"{_one(results)} minus the others", _differences(results, lambda model: not is_ablation(model))),
         ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
         ("Pose errors", _errors(results)),
         ("Training", _training(results)),
@@ -60,6 +60,11 @@ def _accuracies(results: dict[str, Any], pick: Pick) -> str:
     return table(["", *(f"{title_of(p)}, {g}" for p, g in columns)], rows)
 
 
+def _one(results: dict[str, Any]) -> str:
+    """Return the model that all others are compared with."""
+    return next((str(row["one"]) for row in results.get("comparisons", [])), "")
+
+
 def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
     found = {
         (row["other"], row["protocol"], row["gestures"]): row
@@ -72,8 +77,8 @@ def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
         row = found.get((model, protocol, gestures))
         if row is None:
             return ""
-        low, high = sorted(sign * bound + 0.0 for bound in row["ci95"])  # + 0: there is no minus zero
-        text = f"{sign * row['difference'] + 0.0:+.3f} ({low:+.2f} to {high:+.2f})"
+        low, high = sorted(sign * bound for bound in row["ci95"])
+        text = f"{signed(sign * row['difference'])} ({signed(low)} to {signed(high)})"
         return f"**{text}**" if row["holds"] else text
 
     models = dict.fromkeys(key[0] for key in found)
@@ -90,8 +95,10 @@ def _errors(results: dict[str, Any]) -> str:
         [
             line.marked,
             *(
-                f"{cell.mean:.2f}" + (f" ± {cell.sd:.2f}" if cell.runs > 1 else "") if cell else ""
-                for cell in line.cells
+                measure(cell.mean, column.metric) + (f" ± {measure(cell.sd, column.metric)}" if cell.runs > 1 else "")
+                if cell
+                else ""
+                for cell, column in zip(line.cells, found.columns, strict=True)
             ),
         ]
         for line in found.lines

@@ -250,6 +250,16 @@ def number(value: float, digits: int = 3) -> str:
     return text.removeprefix("0") if text.startswith("0") else text[:-1]
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference of shares with its sign, without the zero that all shares have.
+
+    >>> signed(0.0812), signed(-0.0349), signed(0.0)
+    ('+.081', '\u2212.035', '.000')
+    """
+    sign = {1: "+", -1: "\u2212"}.get((round(value, digits) > 0) - (round(value, digits) < 0), "")
+    return sign + number(abs(value), digits)
+
+
 def spoken(cell: Cell | None) -> str:
     """Write a cell as text: mean ± SD, or mean and interval of a single run."""
     if cell is None:
@@ -273,16 +283,15 @@ def titles_over(titles: Sequence[str], width: int) -> str:
 
 
 def legend(results: dict[str, Any], table: Table) -> str:
-    """Say what the numbers of a table are, in one sentence."""
+    """Say what the numbers of a table are, in a sentence, and in another what the recordings lack."""
     people, data = _people(results["rows"]), results["data"]
     tested = ((kind, _people([row for row in results["rows"] if row["gestures"] == kind])) for kind in GESTURES)
     fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
     tried = f"{people} people tested" + (f" ({' and '.join(fewer)})" if fewer else "")
     kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval (bootstrap over people)"
-    return (
-        f"Balanced accuracy, {kind}; {tried}, each absent from training; "
-        f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures."
-    )
+    gestures = f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures"
+    posed = "" if data.get("pose", True) else " The recordings have no pose, so that there is no zero-shot."
+    return f"Balanced accuracy, {kind}; {tried}, each absent from training; {gestures}.{posed}"
 
 
 def _people(rows: Sequence[dict[str, Any]]) -> int:

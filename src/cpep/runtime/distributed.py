@@ -178,6 +178,9 @@ class Part:
 def part(whole: int) -> Part:
     """Return this rank's part of a batch: contiguous, and as large as the others' or one row larger.
 
+    Args:
+        whole: rows of the whole batch.
+
     Raises:
         UserError: fewer rows than ranks.
     """

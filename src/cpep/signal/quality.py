@@ -16,7 +16,10 @@ CLIPPED = 0.01
 """A channel is clipped if more than this share of its samples lies at an end where they pile up."""
 
 HUM = 0.5
-"""A channel hums where powerline frequencies hold more than this share of its power."""
+"""A channel hums where powerline frequencies hold more than this share of its power, and their SD is more than
+``LOUD`` times the usual channel's without hum: a hand at rest has little EMG, and as little hum does no harm."""
+
+LOUD = 2.0
 
 NOISY = 20.0
 """A channel is noisy with more than this many times the usual channel's SD; one muscle at work has less."""
@@ -53,7 +56,7 @@ def quality(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[str, ...]:
             marks.append("flat")
         elif clipped_C[c] > CLIPPED:
             marks.append("clipped")
-        elif hum_C[c] > HUM:
+        elif hum_C[c] > HUM and whole_C[c] * np.sqrt(hum_C[c]) > LOUD * usual:
             marks.append("hum")
         else:
             marks.append("noisy" if spread_C[c] > NOISY * usual else "")

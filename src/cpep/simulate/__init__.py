@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from cpep.runtime.lazy import exported
 
 if TYPE_CHECKING:
+    from cpep.simulate.arrays import People as People
+    from cpep.simulate.arrays import people as people
     from cpep.simulate.cohort import simulate_cohort as simulate_cohort
     from cpep.simulate.gestures import GESTURES as GESTURES
     from cpep.simulate.gestures import SEEN as SEEN
@@ -30,6 +32,7 @@ else:
     __all__, __getattr__, __dir__ = exported(
         __name__,
         {
+            "cpep.simulate.arrays": "People people",
             "cpep.simulate.cohort": "simulate_cohort",
             "cpep.simulate.gestures": "GESTURES Gesture SEEN UNSEEN VOCABULARY hand",
             "cpep.simulate.plan": "Cohort",

@@ -1,7 +1,9 @@
-"""Estimators for scikit-learn's pipelines: EMG windows (windows, channels, samples) in, names of gestures out."""
+"""Estimators for scikit-learn: EMG windows (windows, channels, samples) in, features or names of gestures out."""
 
 from __future__ import annotations
 
+from cpep.sklearn.classifier import CpepClassifier
 from cpep.sklearn.features import EmgFeatures
+from cpep.sklearn.zero_shot import ZeroShotClassifier
 
-__all__ = ["EmgFeatures"]
+__all__ = ["CpepClassifier", "EmgFeatures", "ZeroShotClassifier"]

@@ -127,8 +127,6 @@ class EmgFeatures(TransformerMixin, BaseEstimator):
             raise UserError(f"features={self.features!r}: it is 'enrolment' or 'classical'")
         if self.features == "classical" and self.n_times_ < 2 * PARTS:
             raise UserError(f"windows of {self.n_times_} samples; classical features take {2 * PARTS} or more")
-        if self.n_times_ < 2 and self.kind == "raw":
-            raise UserError("X has windows of one sample (n_features=1); give (windows, channels, samples)")
         self._names()  # refuses windows too short for a spectrum
         if self.n_times_ < SHORT_S * self.sfreq:
             warnings.warn(

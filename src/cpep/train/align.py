@@ -51,6 +51,7 @@ class AlignStage(Stage):
     """
 
     sections = ("emg", "pose", "align", "augment")
+    needs_anchor = True
 
     def starts(self, config: RunConfig) -> tuple[str, ...]:
         """Name the masked autoencoders that the settings start from."""

@@ -15,7 +15,7 @@ from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.runtime import distributed
-from cpep.train.stage import Stage, compute
+from cpep.train.stage import Stage, budget
 from cpep.train.task import batches_of
 from cpep.types import IntArray
 
@@ -24,14 +24,14 @@ HELD_WINDOWS = 256
 
 
 class Baseline(Stage):
-    """A stage that may spend as many operations as all three stages of CPEP, times ``baselines.compute``."""
+    """A stage that may spend as many operations as CPEP, times ``baselines.compute``; see ``stage.budget``."""
 
     sections = ("emg", "pose", "emg_mae", "pose_mae", "align", "augment", "baselines")
 
     def steps(self, store: Store, split: Split, config: RunConfig, gflop: float) -> int:
         """Return the number of steps that is set, or fewer if CPEP's operations do not suffice for it."""
-        budget = config.baselines.compute * sum(compute("cpep", store, split, config).values())
-        return min(self.optim(config).steps, max(1, int(budget / gflop)))
+        most = config.baselines.compute * sum(budget(store, split, config).values())
+        return min(self.optim(config).steps, max(1, int(most / gflop)))
 
 
 def mean_error(held: Windows, batch: int, error_of: Callable[[Windows], Tensor]) -> float:

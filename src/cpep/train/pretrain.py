@@ -38,8 +38,6 @@ from cpep.types import Note, Progress, no_note, no_progress
 class MaskedStage(Stage):
     """Hides part of the tokens of a window and learns to reconstruct them."""
 
-    of_anchor = False
-
     @abstractmethod
     def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
         """Return the settings of encoder and autoencoder."""
@@ -64,13 +62,13 @@ class MaskedStage(Stage):
 
     def windows(self, task: Task, role: Role) -> Windows:
         """Return all windows of a role; for the anchor, only windows with valid anchors."""
-        return task.windows(role, anchored=self.of_anchor)
+        return task.windows(role, anchored=self.needs_anchor)
 
     def trained(self, model: Model, config: RunConfig, split: Split) -> Trained:
         """Return the masked autoencoder around the encoder."""
         mae = autoencoder(cast(Encoder, model.net), *self.sizes(config)).to(model.device)
         tokens = mae.encoder.tokens + 1
-        return Trained(mae, masked_loss(mae), tokens, reads_emg=not self.of_anchor, reads_anchor=self.of_anchor)
+        return Trained(mae, masked_loss(mae), tokens, reads_emg=not self.needs_anchor, reads_anchor=self.needs_anchor)
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
         """Return the loss on hidden tokens; validation hides the same ones at every check."""
@@ -125,7 +123,7 @@ class MaskedAnchor(MaskedStage):
     """The masked autoencoder of the anchor."""
 
     sections = ("pose", "pose_mae")
-    of_anchor = True
+    needs_anchor = True
 
     def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
         """Return ``pose`` and ``pose_mae``."""

@@ -32,6 +32,8 @@ class RegressionStage(Baseline):
     For the pose of a known hand, ``baselines.fingertip`` times the mean distance of fingertips is added.
     """
 
+    needs_anchor = True
+
     def optim(self, config: RunConfig) -> OptimConfig:
         """Return ``baselines.optim``."""
         return config.baselines.optim

@@ -83,6 +83,8 @@ class Stage(ABC):
 
     sections: ClassVar[tuple[str, ...]]
     """Sections of the settings on which its result depends, beside ``data`` and ``precision``."""
+    needs_anchor: ClassVar[bool] = False
+    """Whether it trains on an anchor, so that recordings of EMG alone do not suffice."""
 
     def __init__(self, name: str, model: str = "") -> None:
         self.name, self.model = name, model or name
@@ -180,8 +182,11 @@ def run(
         note: called with the losses at every check.
 
     Raises:
-        UserError: see ``Task``; or a checkpoint has another kind, device, split or sizes.
+        UserError: see ``Task``; the recordings have no anchor and the stage needs one; or a checkpoint has another
+            kind, device, split or sizes.
     """
+    if stage.needs_anchor:
+        refuse_bare(task.store, f"the stage {stage.name}")
     given = {name: (starts or {})[name] for name in stage.starts(task.config) if name in (starts or {})}
     before = {name: _loaded(task, stage, name, path) for name, path in given.items()}
     key = task.key(stage.name, stage.settings(task.config), *given.values())
@@ -226,6 +231,23 @@ def compute(name: str, store: Store, split: Split, config: RunConfig) -> dict[st
             model, optim = Model(make_card(stage.model, store, split, config, 0)), stage.optim(config)
             found[one] = stage.trained(model, config, split).gflop(optim.batch) * optim.steps
     return found
+
+
+def budget(store: Store, split: Split, config: RunConfig) -> dict[str, float]:
+    """Return the operations of the stages of CPEP in 10^9; without an anchor, of the EMG autoencoder alone."""
+    return compute("emg_mae" if store.anchor_MJ is None else "cpep", store, split, config)
+
+
+def refuse_bare(store: Store, what: str) -> None:
+    """Check that recordings have an anchor, for what needs one.
+
+    Raises:
+        UserError: they have none.
+    """
+    if store.anchor_MJ is None:
+        raise UserError(
+            f"{store.path} has no pose, nor another anchor, which {what} needs; `cpep pretrain emg` needs none"
+        )
 
 
 def _stopped(history: History, optim: OptimConfig, most: int, chance_loss: float) -> str:

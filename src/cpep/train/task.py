@@ -20,6 +20,7 @@ from cpep.config.serialise import as_dict, fingerprint
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
 from cpep.data.splits import WORDS, Role, Split
+from cpep.data.store.noted import noted
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, windows_of
 from cpep.runtime import distributed
@@ -109,8 +110,9 @@ def enough(store: Store, windows: Windows, role: Role) -> Windows:
         UserError: there are fewer than two.
     """
     if len(windows) < 2:
+        with_pose = "" if store.anchor_MJ is None else " and with valid pose"
         raise UserError(
-            f"{store.path}: no {role} windows are left without unseen gestures and with valid pose; name other "
+            f"{store.path}: no {role} windows are left without unseen gestures{with_pose}; name other "
             "people (--test-users, --val-users), or fewer unseen gestures (--unseen)"
         )
     return windows
@@ -152,7 +154,9 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         "stopped": stopped,
     }
     found = anchor_range(task) if model.spec.reads_anchor else []
-    model.card = dataclasses.replace(model.card, provenance=provenance, anchor_range=found)
+    met = noted(task.store, (*task.split.users_train, *task.split.users_val))
+    noting = {**provenance, "recordings": met}
+    model.card = dataclasses.replace(model.card, provenance=noting, anchor_range=found)
 
     def write() -> None:
         write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})

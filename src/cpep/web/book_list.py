@@ -19,19 +19,20 @@ class BookList:
     Args:
         book_store: the session's book.
         say: shows a sentence.
-        pose: shows the pose of an entry; ``None`` where there is no hand to show it.
+        pose: shows the pose of an entry, given with its name; ``None`` where there is no hand to show it.
     """
 
     def __init__(
-        self, book_store: BookStore, say: Callable[[str], object], pose: Callable[[FloatArray], None] | None
+        self, book_store: BookStore, say: Callable[[str], object], pose: Callable[[FloatArray, str], None] | None
     ) -> None:
         self.book_store, self.say, self.pose = book_store, say, pose
         self._shown: tuple[str, ...] = ()
+        self._lit = ""
 
     def show(self) -> None:
         """Build it."""
         with ui.element("div").classes("book"):
-            ui.html("<h2>Book</h2>", sanitize=False)
+            ui.html("<h3>Book</h3>", sanitize=False)
             self.entries()
         ui.timer(1.0, self._follow)
 
@@ -41,18 +42,25 @@ class BookList:
         self._shown = self.book_store.book.names
         with ui.element("ul"):
             for name in self._shown:
-                with ui.element("li"):
+                with ui.element("li").classes("lit" if name == self._lit else ""):
                     self._swatch(name)
                     ui.label(name)
                     if self.pose is not None and self.book_store.book.pose_of(name) is not None:
                         icon_button("back_hand", f"Pose the hand as {name}", partial(self._pose_of, name))
                     if name != "rest":
                         icon_button("close", f"Remove {name}", partial(self._remove, name))
+        if self._lit:
+            ui.run_javascript("document.querySelector('.book .lit')?.scrollIntoView({block: 'nearest'})")
+
+    def light(self, name: str) -> None:
+        """Build the entries anew; scroll to one of them, and light it up."""
+        self._lit = name
+        self.entries.refresh()
 
     def _pose_of(self, name: str) -> None:
         pose_J = self.book_store.book.pose_of(name)
         if pose_J is not None and self.pose is not None:
-            self.pose(pose_J)
+            self.pose(pose_J, name)
 
     async def _remove(self, name: str) -> None:
         with ui.dialog() as dialog, ui.card():
@@ -67,6 +75,7 @@ class BookList:
         try:
             await run.io_bound(self.book_store.remove, name)
             self.say(f"{name} is no longer in the book")
+            self._lit = ""
         except UserError as error:
             self.say(str(error))
         self.entries.refresh()

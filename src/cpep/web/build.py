@@ -23,6 +23,7 @@ from cpep.web.panels import Panel
 from cpep.web.record import RecordPanel
 from cpep.web.record_store import RecordStore
 from cpep.web.studio import Studio
+from cpep.web.tally import TallyPanel
 from cpep.web.train import TrainPanel
 from cpep.web.train_store import TrainStore
 
@@ -61,7 +62,7 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
     """
     source, hand = session.source, maker if isinstance(maker := origin(opened), Hand) else None
     enrolling = EnrolStore(session, files.enrolment, hand, plan, lambda: _recorded(recording))
-    recording = RecordStore(session, files.recordings, opened, files.source, lambda: _busy(enrolling))
+    recording = RecordStore(session, files.recordings, opened, files.source, lambda: _enrolled(enrolling))
     training = TrainStore(files.recordings, live_of(files.recordings), files.source, lambda: _recorded(recording))
     prompters = (recording, enrolling)
     live = Live(session, _described(session), source.device.emg_unit, _no_hand(session), prompters, TODO)
@@ -69,10 +70,13 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
         Panel("Enrol", lambda: EnrolPanel(live, enrolling).show(), "Enrol gestures"),
         Panel("Record", lambda: RecordPanel(recording).show(), "Record"),
         Panel("Train", lambda: TrainPanel(training).show(), "Train a model of your own"),
+        Panel("Tally", lambda: TallyPanel(session).show(), "Tally: what was made, and what it was recognised as"),
     ]
     if session.book is not None:
         panels.insert(0, _of_book(live, BookStore(session, files.book), session.book.model.card, hand))
-    return Page(live, panels, mapless=session.book is None, close=(recording.close, training.close, enrolling.close))
+    closing = (recording.close, training.close, enrolling.close)
+    busy = (lambda: _recorded(recording), lambda: _enrolled(enrolling), lambda: _trained(training))
+    return Page(live, panels, mapless=session.book is None, close=closing, busy=busy)
 
 
 def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Panel:
@@ -83,8 +87,12 @@ def _of_book(live: Live, store: BookStore, card: Card, hand: Hand | None) -> Pan
     return Panel("Studio", lambda: Studio(live, store, hand, card.frame_rate, card.window_s).show(), "Gesture studio")
 
 
-def _busy(enrolling: EnrolStore) -> str:
-    return "an enrolment goes on; stop it, or let it end, before you record" if enrolling.running else ""
+def _enrolled(enrolling: EnrolStore) -> str:
+    return "an enrolment goes on; stop it, or let it end" if enrolling.running else ""
+
+
+def _trained(training: TrainStore) -> str:
+    return "a training goes on; stop it, or let it end" if training.running else ""
 
 
 def _recorded(recording: RecordStore) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from cpep.checkpoints.card import Card
 from cpep.types import FloatArray, UserError
+from cpep.web.adding import Adding
 from cpep.web.book_list import BookList
-from cpep.web.book_store import LONGEST_NAME, BookStore
+from cpep.web.book_store import BookStore
 from cpep.web.controls import Slider, button
 from cpep.web.frames import Live
 
@@ -53,21 +54,21 @@ class ColumnStudio:
         self.anchor_J = np.asarray(card.anchor_range).mean(axis=1)
         self.sliders: list[Slider] = []
         self._setting = False
-        self.entries = BookList(book_store, self._say, self.set_anchor)
+        self.adding = Adding(book_store, lambda: self.anchor_J.astype(np.float32), self._added)
+        self.entries = BookList(book_store, self.adding.say, lambda anchor_J, name: self.set_anchor(anchor_J))
 
     def show(self) -> None:
         """Build it."""
         anchor = self.card.device.anchor
         with ui.element("div").classes("studio"):
             with ui.element("div").classes("posed"):
-                ui.html("<h2>Gesture studio</h2>", sanitize=False)
                 ui.label(f"The anchor is {anchor}.").classes("hint")
             with ui.element("div").classes("fingers"):
                 for some in np.array_split(np.arange(len(anchor.names)), GROUPS):
                     self._group(some.tolist())
             with ui.element("div").classes("making"):
                 self._start()
-                self._save()
+                self.adding.show()
             self.entries.show()
         self.set_anchor(self.anchor_J)
 
@@ -92,12 +93,6 @@ class ColumnStudio:
         book = self.book_store.book
         return [name for name in book.names if book.pose_of(name) is not None]
 
-    def _save(self) -> None:
-        self.name = ui.input("Name").props(f'dense outlined maxlength={LONGEST_NAME} autocomplete="off"')
-        self.name.classes("name").on("keydown.enter", self._add)
-        button("Add to the book", self._add, main=True)
-        self.said = ui.label().classes("said").props('role="status"')
-
     def set_anchor(self, anchor_J: FloatArray) -> None:
         """Set the sliders to values of the anchor, within their ranges."""
         self.anchor_J = np.clip(anchor_J, *self.range_J2.T)
@@ -118,23 +113,10 @@ class ColumnStudio:
     def _take(self) -> None:
         anchor_J = self.live.session.view().pose_J
         if anchor_J is None:
-            self._say("nothing is recognised yet: the first window is not full")
+            self.adding.say("nothing is recognised yet: the first window is not full")
         else:
             self.set_anchor(anchor_J)
 
-    async def _add(self) -> None:
-        """Put the values into the book, and name the entries that are hard to tell from them."""
-        name = self.name.value
-        try:
-            same = await run.io_bound(self.book_store.add, name, self.anchor_J.astype(np.float32))
-        except UserError as error:
-            self._say(str(error))
-            return
-        self.name.value = ""
-        warning = f", but cannot be told from {', '.join(same)}: change it, or remove one" if same else ""
-        self._say(f"{name} is in the book{warning}")
-        self.entries.entries.refresh()
+    def _added(self, name: str) -> None:
+        self.entries.light(name)
         self.known.set_options(self._shown())
-
-    def _say(self, sentence: str) -> None:
-        self.said.text = sentence

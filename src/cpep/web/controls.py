@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nicegui import ui
+from nicegui.element import Element
 from nicegui.elements.mixins.value_element import ValueElement
 
 
@@ -35,6 +36,23 @@ class Slider(ValueElement[float], component="static/slider.js"):
     ) -> None:
         super().__init__(value=low, on_value_change=turned, throttle=0.05)
         self._props.update({"label": label, "name": name, "unit": unit, "min": low, "max": high, "step": step})
+
+
+class Said(Element, component="static/said.js"):
+    """A sentence on what came of a press; the browser shows that it was pressed before the server answers."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self._props.update({"text": text, "number": 0})
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+        self._props.update({"text": sentence, "number": self._props["number"] + 1})
+        self.update()
+
+    def answers(self, element: Element, event: str = "click") -> None:
+        """Show at once that an element was pressed."""
+        element.on(event, js_handler=f"() => getElement({self.id}).press()")
 
 
 def button(text: str, pressed: Callable[[], object] | None = None, main: bool = False) -> ui.button:

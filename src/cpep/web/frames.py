@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from cpep.hand.kinematics import Hand
 from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.session import Session, View
+from cpep.live.tally import Counted
 from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
 from cpep.web.prompt import Prompt, Prompter, drawn
@@ -25,6 +27,7 @@ MARKS = {
     "noisy": ("loose", "loose electrode: press it on"),
 }
 """Marks of a channel: in one word, and what is wrong and to be done."""
+NUMBERS = count(1)
 MOST_TOLD = 3
 """So many kinds of marks are explained at once."""
 
@@ -52,7 +55,7 @@ class Live:
     ) -> None:
         self.session, self.source, self.unit, self.no_hand = session, source, unit, no_hand
         self.prompters, self.todo = prompters, todo
-        self._hand = Hand()
+        self._hand, self.number = Hand(), next(NUMBERS)
         self._seen: tuple[object, object] = (None, None)
         self._version = 0
 
@@ -65,11 +68,13 @@ class Live:
 
         Returns:
             ``emg`` holds the new columns in base64, float32, little-endian, column by column; ``column`` is the
-            number of the last one; ``hand`` the landmarks of the nearest pose, mm; ``map`` the version of the map.
+            number of the last one; ``number`` is another one for another source; ``hand`` the landmarks of the
+            nearest pose, mm; ``map`` the version of the map.
         """
         view = self.session.view()
         columns_TC, state, prompt = _newer(view, since), view.state, self.prompt()
         return {
+            "number": self.number,
             "time": round(view.time_s, 3),
             "column": view.column,
             "columns": len(view.emg_TC),
@@ -81,6 +86,7 @@ class Live:
             "name": state.name if state else "",
             "confidence": round(float(state.confidence), 3) if state else 0,
             "made": view.made,
+            "tally": _last(view.tally),
             "events": [(e.time_s, e.name, round(float(e.confidence), 3)) for e in view.events if e.time_s > after],
             "hand": self._hand_of(view),
             "prompt": None if prompt is None else prompt.json(self.landmarks),
@@ -93,6 +99,7 @@ class Live:
             "by": self.session.by,
             "sides": self.session.sides,
             "map": self.version(),
+            "mapping": self.session.mapping,
         }
 
     def version(self) -> int:
@@ -166,6 +173,16 @@ def advice(quality_C: Sequence[str]) -> list[str]:
 def gestures(names: tuple[str, ...]) -> list[str]:
     """Return the names that have a colour, in the order of colours: all but rest."""
     return [name for name in names if name != "rest"]
+
+
+def _last(counted: Counted) -> dict[str, Any] | None:
+    """Return the gesture that was made last, what it was recognised as, and how often it was right of all times."""
+    made, name = counted.last
+    mine = [(one, times) for other, one, times in counted.pairs if other == made]
+    if not mine:
+        return None
+    right = sum(times for one, times in mine if one == made)
+    return {"made": made, "name": name, "right": right, "of": sum(times for _, times in mine)}
 
 
 def _newer(view: View, since: int) -> FloatArray:

@@ -35,20 +35,32 @@ class Page:
         panels: what a person can do, a tab each; the first is seen.
         mapless: whether there is no book whose map could be shown.
         close: end what goes on, when the server ends.
+        busy: each says why another source cannot be taken now, or nothing.
     """
 
     def __init__(
-        self, live: Live, panels: Sequence[Panel], mapless: bool = False, close: Sequence[Callable[[], None]] = ()
+        self,
+        live: Live,
+        panels: Sequence[Panel],
+        mapless: bool = False,
+        close: Sequence[Callable[[], None]] = (),
+        busy: Sequence[Callable[[], str]] = (),
     ) -> None:
-        self.live, self.panels, self.mapless, self._close = live, tuple(panels), mapless, tuple(close)
+        self.live, self.panels, self.mapless = live, tuple(panels), mapless
+        self._close, self._busy = tuple(close), tuple(busy)
+
+    @property
+    def busy(self) -> str:
+        """Why another source cannot be taken now, in a sentence; empty where it can."""
+        return next((why for busy in self._busy if (why := busy())), "")
 
     def close(self) -> None:
         """End what goes on."""
         for close in self._close:
             close()
 
-    def show(self) -> None:
-        """Build the page for one browser tab."""
+    def show(self, *more: Panel) -> None:
+        """Build the page for one browser tab, with more panels after its own."""
         ui.add_head_html('<link rel="stylesheet" href="/static/page.css">')
         LiveView(self.live, self.mapless)
-        show_panels(self.panels)
+        show_panels((*self.panels, *more))

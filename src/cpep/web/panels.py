@@ -21,7 +21,7 @@ class Panel:
     Attributes:
         name: on its tab.
         show: builds it, anew for each browser tab.
-        label: what it is, for people who do not see the page.
+        label: what it is, in a few words: its heading.
     """
 
     name: str
@@ -51,5 +51,6 @@ def panels(some: Sequence[Panel]) -> None:
 def _body(one: Panel) -> Element:
     body = ui.element("div").classes("panel").props(f'role=tabpanel aria-label="{one.label}"')
     with body:
+        ui.html(one.label, sanitize=False, tag="h2")
         one.show()
     return body

@@ -9,6 +9,7 @@ import threading
 import warnings
 import webbrowser
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,16 +18,31 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from cpep.types import UserError
+from cpep.web.frames import Live
 from cpep.web.guard import Guard, is_loopback
-from cpep.web.page import Page
 from cpep.web.uploads import LARGEST
 
 STATIC = Path(__file__).parent / "static"
+
+
+class Served(Protocol):
+    """What is served."""
+
+    @property
+    def live(self) -> Live:
+        """Answers on the session that runs now."""
+        ...
+
+    def show(self) -> None:
+        """Build the page for one browser tab."""
+        ...
+
+
 ENVELOPE = 2**16
 """Bytes of an upload's form beside its files."""
 
 
-def serve(page: Page, host: str, port: int, show: bool) -> None:
+def serve(page: Served, host: str, port: int, show: bool) -> None:
     """Serve a page until Ctrl-C; once in a process, since NiceGUI's settings are global.
 
     Args:
@@ -68,7 +84,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise UserError(f"cannot listen on port {port} of {host}: {error}") from error
 
 
-def build(page: Page) -> FastAPI:
+def build(page: Served) -> FastAPI:
     """Return the application: the page at ``/``, its pictures at ``/api``."""
     application = FastAPI(openapi_url=None)
 
@@ -81,6 +97,10 @@ def build(page: Page) -> FastAPI:
         return JSONResponse(page.live.map())
 
     nicegui_app.add_static_files("/static", STATIC)
-    ui.page("/", title="cpep live")(page.show)
+
+    @ui.page("/", title="cpep live")
+    def home() -> None:
+        page.show()
+
     ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
     return application

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from nicegui import run, ui
+from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
@@ -11,9 +11,10 @@ from cpep.hand.joints import JOINTS
 from cpep.live.enrol.enroller import Hand
 from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
-from cpep.types import FloatArray, UserError
+from cpep.types import FloatArray
+from cpep.web.adding import Adding
 from cpep.web.book_list import BookList
-from cpep.web.book_store import LONGEST_NAME, BookStore
+from cpep.web.book_store import BookStore
 from cpep.web.controls import Slider, button
 from cpep.web.frames import Live
 from cpep.web.recorded import Recorded
@@ -65,20 +66,21 @@ class Studio:
         self.sliders: list[Slider] = []
         self.curls: list[Slider] = []
         self._setting = False
-        self.entries = BookList(book_store, self._say, self.set_pose)
+        self.named = ""  # the entry whose pose is shown
+        self.adding = Adding(book_store, self._shown, self._added)
+        self.entries = BookList(book_store, self.adding.say, lambda pose_J, name: self.set_pose(pose_J, named=name))
 
     def show(self) -> None:
         """Build it."""
         with ui.element("div").classes("studio"):
             with ui.element("div").classes("posed"):
-                ui.html("<h2>Gesture studio</h2>", sanitize=False)
                 self.hand = PosedHand()
             with ui.element("div").classes("fingers"):
                 for finger in range(len(FINGERS)):
                     self._finger(finger)
             with ui.element("div").classes("making"):
                 self._start()
-                self._save()
+                self.adding.show()
             self.entries.show()
         self.set_pose(self.pose_J)
 
@@ -103,19 +105,18 @@ class Studio:
             if self.maker is not None:
                 button("Let the simulated hand make it", self._make)
 
-    def _save(self) -> None:
-        self.name = ui.input("Name").props(f'dense outlined maxlength={LONGEST_NAME} autocomplete="off"')
-        self.name.classes("name").on("keydown.enter", self._add)
-        button("Add to the book", self._add, main=True)
-        self.said = ui.label().classes("said").props('role="status"')
+    def _shown(self) -> FloatArray:
+        return self.pose_J if self.recorded_SJ is None else self.recorded_SJ
 
-    def set_pose(self, pose_J: FloatArray, recorded_SJ: FloatArray | None = None) -> None:
+    def set_pose(self, pose_J: FloatArray, recorded_SJ: FloatArray | None = None, named: str = "") -> None:
         """Pose the hand, within its range of motion, and set the sliders to it.
 
         Args:
             pose_J: joint angles, rad.
             recorded_SJ: frames to save in their place.
+            named: entry of the book whose pose it is.
         """
+        self.named = named
         self.pose_J, self.recorded_SJ = np.clip(pose_J, LOWEST_J[:20], HIGHEST_J[:20]), recorded_SJ
         self._setting = True
         for slider, angle in zip(self.sliders, self.pose_J, strict=True):
@@ -134,7 +135,7 @@ class Studio:
         """Take the angles of the sliders."""
         if not self._setting:
             self.pose_J = np.deg2rad([slider.value for slider in self.sliders])
-            self.recorded_SJ = None
+            self.recorded_SJ, self.named = None, ""
             self._draw()
 
     def _curl(self, finger: int) -> None:
@@ -146,40 +147,29 @@ class Studio:
 
     def _preset(self, event: ValueChangeEventArguments[str | None]) -> None:
         if event.value:
-            self.set_pose(PRESETS[event.value])
+            known = self.book_store.book.names
+            self.set_pose(PRESETS[event.value], named=event.value if event.value in known else "")
 
     def _take(self) -> None:
         pose_J = self.live.session.view().pose_J
         if pose_J is None:
-            self._say("the hand shows nothing yet: the first window is not full")
+            self.adding.say("the hand shows nothing yet: the first window is not full")
         else:
             self.set_pose(pose_J)
 
     def _from_recording(self, pose_SJ: FloatArray, name: str) -> None:
         self.set_pose(pose_SJ[len(pose_SJ) // 2], pose_SJ)
-        self.name.value = self.name.value or name
+        self.adding.name.value = self.adding.name.value or name
 
     def _make(self) -> None:
         if self.maker is not None:
-            self.maker.make(self.name.value or "studio", self.pose_J)
-            self._say("the simulated hand makes it")
+            name = self.named or self.adding.name.value or "the studio's hand"
+            self.maker.make(name, self.pose_J)
+            self.adding.say(f"the simulated hand makes {name}; Tally counts how it is recognised")
 
-    async def _add(self) -> None:
-        """Put the pose into the book, and name the entries that are hard to tell from it."""
-        name = self.name.value
-        try:
-            pose = self.pose_J if self.recorded_SJ is None else self.recorded_SJ
-            same = await run.io_bound(self.book_store.add, name, pose)
-        except UserError as error:
-            self._say(str(error))
-            return
-        self.name.value = ""
-        warning = f", but cannot be told from {', '.join(same)}: change its pose, or remove one" if same else ""
-        self._say(f"{name} is in the book{warning}")
-        self.entries.entries.refresh()
-
-    def _say(self, sentence: str) -> None:
-        self.said.text = sentence
+    def _added(self, name: str) -> None:
+        self.named = name
+        self.entries.light(name)
 
 
 def _flexions(finger: int) -> list[int]:

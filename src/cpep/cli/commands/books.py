@@ -13,7 +13,7 @@ from cpep.types import UserError
 
 
 def book(
-    checkpoint: Annotated[Path, typer.Argument(help="Aligned checkpoint.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a model that reads EMG.")],
     store: Annotated[Path, typer.Argument(help="Prepared store that it was trained on.")],
     out: Annotated[Path, typer.Argument(help="Book to write, one file.")],
     gestures: Annotated[str, typer.Option(help="Names, separated by commas; those seen in training if none.")] = "",
@@ -22,6 +22,8 @@ def book(
     ] = 0.4,
 ) -> None:
     """Make a gesture book from the poses of training people; validation people calibrate its confidence.
+
+    Where checkpoint or store have no pose, it is made from EMG of training people.
 
     Example: `cpep book runs/cpep/checkpoint runs/cohort.store my.book`
     """
@@ -38,8 +40,9 @@ def book(
     made = book_of(load(checkpoint), open_store(store), listed(gestures), false_alarms)
     made.save(out)
     known = made.calibration
+    shown = "" if made.entries[0].shown else " (known by EMG of training people, as there is no pose)"
     typer.echo(
-        f"{out}: {', '.join(made.names)}\n"
+        f"{out}: {', '.join(made.names)}{shown}\n"
         f"of validation people's windows outside the book {known.false_alarms:.2f} are accepted, of its gestures "
         f"{known.accepted:.2f}"
     )

@@ -153,6 +153,8 @@ def prepare(
         f"{store.device.channels} channels at {store.device.emg_rate:g} Hz, frames at {store.frame_rate:g} Hz"
     )
     typer.echo(f"  EMG {store.device.conditioning}")
+    if store.bare:
+        typer.echo(f"  {len(store.bare)} of {len(store.entries)} recordings have no pose, nor another anchor")
     for repair in store.repairs:
         typer.echo(f"  mended: {repair}")
     if mine and part:

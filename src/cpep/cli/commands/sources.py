@@ -24,5 +24,5 @@ def sources() -> None:
         typer.echo(f"Streams of LSL are not looked for: {error}.")
         return
     typer.echo("Streams of LSL that are there now:" if streams else "No stream of LSL is there now.")
-    for stream in streams:
-        typer.echo(f"  {stream}")
+    for written, says in streams:
+        typer.echo(f"  {written}: {says}")

@@ -137,19 +137,25 @@ def _show(results: dict[str, Any], out: Path) -> None:
 def table(
     run: Annotated[Path, typer.Argument(help="Output folder of reproduce, ablate or evaluate.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, with intervals over people.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="As LaTeX with booktabs, for a paper.")] = False,
 ) -> None:
     """Print the tables of a finished run again.
 
     Example: `cpep table runs/db1 --markdown`
     """
+    from cpep.report.latex import tables_latex
     from cpep.report.markdown import tables_markdown
     from cpep.runtime.files import read_json
 
+    if markdown and latex:
+        raise UserError("--markdown and --latex are two forms of one table; give one of them")
     if not (run / "results.json").is_file():
         raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
     results = read_json(run / "results.json")
     if markdown:
         typer.echo(tables_markdown(results))
+    elif latex:
+        typer.echo(tables_latex(results))
     else:
         _show(results, run)
 
@@ -159,17 +165,26 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings.")],
     out: Annotated[Path, typer.Argument(help="Output folder.")],
     test_users: TestOption = "",
+    val_users: ValOption = "",
+    folds: FoldsOption = 0,
     sets: SetOption = [],  # noqa: B006
 ) -> None:
-    """Evaluate a checkpoint on people it has not met: linear probe, zero-shot, table and report.
+    """Evaluate a checkpoint on people it has not met: linear probe, zero-shot, few-shot, table and report.
+
+    On the store of its training, the people that it held out are tested. On another store of the same kind of
+    device, people are divided as for reproduce: probes are fitted on some of them and tested on others. Gestures are
+    the checkpoint's by their exact names.
 
     Example: `cpep evaluate runs/cpep/checkpoint runs/cohort.store runs/evaluation`
     """
+    from cpep.experiments.newcomers import Wanted
     from cpep.experiments.runs import quoted
     from cpep.experiments.single import evaluate_checkpoint
 
+    check_folds(folds, test_users)
+    wanted = Wanted(listed(test_users), listed(val_users), folds)
     command = quoted(sys.argv[1:])
-    _show(evaluate_checkpoint(checkpoint, data, out, listed(test_users), sets, command, typer.echo), out)
+    _show(evaluate_checkpoint(checkpoint, data, out, wanted, sets, command, typer.echo), out)
 
 
 def embed(

@@ -10,7 +10,7 @@ from pathlib import Path
 from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.keys import Keys, read_keys
 from cpep.data.readers.labels import LabelNames, read_names
-from cpep.data.recording import Device
+from cpep.data.recording import Device, check_ring
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, UserError
 
@@ -120,7 +120,7 @@ class Sidecar:
         anchor = (anchor_names, self.anchor_unit, self.anchor_kind) if anchor_names else ((), "", "")
         filtered = (self.highpass_hz, self.notch_hz)
         try:
-            return Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor, *filtered)
+            return check_ring(Device(channels, self.rate, self.kind, self.unit, self.ring, *anchor, *filtered))
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
 

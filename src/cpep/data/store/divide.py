@@ -265,11 +265,10 @@ def divide(store: Store, division: Division, out: Path) -> Store:
 
 
 def _frames_of(store: Store, span: Span, number: int) -> Frames:
-    """Return a span as a recording of its part's person. An anchor without columns is valid everywhere."""
+    """Return a span as a recording of its part's person."""
     entry, rows = store.entries[span.entry], slice(span.start, span.stop)
     emg_TC = np.array(store.emg_TC[span.start * store.ratio : span.stop * store.ratio])
     frames = span.stop - span.start
-    bare = store.anchor_MJ is None
     return Frames(
         user=f"{entry.user}{MARK}{span.part}",
         session=entry.session,
@@ -279,7 +278,7 @@ def _frames_of(store: Store, span: Span, number: int) -> Frames:
         vocabulary=store.vocabulary,
         emg_TC=emg_TC,
         anchor_MJ=np.zeros((frames, 0), np.float32) if store.anchor_MJ is None else store.anchor_MJ[rows],
-        valid_M=np.ones(frames, bool) if bare else store.valid_M[rows],
+        valid_M=store.valid_M[rows],
         label_M=store.label_M[rows],
         prompt_M=store.prompt_M[rows],
         repetition_M=store.repetition_M[rows],

@@ -45,7 +45,6 @@ def prepare(
     workers: int = 1,
     shard: Shard | None = None,
     skip_bad: bool = False,
-    mixed: bool = False,
     asked: Asked = NOTHING_ASKED,
     progress: Progress = no_progress,
 ) -> Store:
@@ -55,12 +54,11 @@ def prepare(
     prepared, they are joined.
 
     Args:
-        folder: recordings in any layout that cpep reads, of one device.
+        folder: recordings in any layout that cpep reads, of one device; some may have no anchor.
         out: the store; it must not exist, or be an empty folder or the store of these very recordings.
         workers: processes that read.
         shard: prepare the recordings of this shard alone, as a part of the store, and return the part.
         skip_bad: leave out recordings that cannot be read, and list them in ``Store.skipped``.
-        mixed: let recordings without an anchor stand among those with one; their anchor is invalid everywhere.
         asked: conditioning of all recordings, in place of what they say.
         progress: called with the number of recordings done and their total.
 
@@ -74,7 +72,7 @@ def prepare(
     def build(out: Path, mine: slice, readers: list[Reader], splits: dict[str, str], metadata: Stamp | None) -> Store:
         """Write the store of some of the recordings."""
         growing = out.with_name(f".{out.name}.partial")
-        with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad, mixed=mixed)) as writer:
+        with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
             _fill(writer, readers, sources[mine], workers, skip_bad, progress)
             writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
         growing.replace(out)

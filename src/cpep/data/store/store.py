@@ -1,10 +1,10 @@
 """Prepared store: all recordings of a folder as memory-mapped arrays with an index.
 
-A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``:
+A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``::
 
     emg.npy         float32 (T, C)    T = M * ratio; right-handed channel order
     anchor.npy      float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no anchor
-    valid.npy       bool    (M,)      where the anchor was measured
+    valid.npy       bool    (M,)      where the anchor was measured; not read where the device has no anchor
     label.npy       int16   (M,)      the label that all samples of the frame carry, else -1
     prompt.npy      int16   (M,)      what was asked for; a gesture wins over rest within a frame
     repetition.npy  int16   (M,)      0 where none
@@ -88,7 +88,8 @@ class Store:
         entries: the recordings, in the order of the arrays.
         emg_TC: float32; pages that are written to are private, the file never changes.
         anchor_MJ: float32, zero where invalid; ``None`` where the device has no anchor.
-        valid_M: whether the anchor was measured in a frame.
+        valid_M: whether the anchor was measured in a frame; true where the device has none, so that no window is left
+            out for one.
         label_M: what the hand does in a frame, index into ``vocabulary``, or UNKNOWN.
         prompt_M: what the person was asked to do, likewise.
         repetition_M: number of the repetition, 0 where none.
@@ -122,6 +123,13 @@ class Store:
     def users(self) -> tuple[str, ...]:
         """Ids of the people, sorted with numbers in their order."""
         return tuple(sorted({entry.user for entry in self.entries}, key=natural))
+
+    @cached_property
+    def bare(self) -> tuple[Entry, ...]:
+        """Recordings without a valid frame of the anchor: all of them where the device has none."""
+        if self.anchor_MJ is None:
+            return self.entries
+        return tuple(one for one in self.entries if not self.valid_M[one.start : one.start + one.frames].any())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -212,7 +220,7 @@ def _open(path: Path, index: Any) -> Store:
         entries=entries,
         emg_TC=mapped("emg", np.float32, (frames * ratio, device.channels)),
         anchor_MJ=mapped(ANCHOR_FILES[index["version"]], np.float32, (frames, columns)) if columns else None,
-        valid_M=mapped("valid", np.bool_, (frames,)),
+        valid_M=mapped("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
         label_M=mapped("label", np.int16, (frames,)),
         prompt_M=mapped("prompt", np.int16, (frames,)),
         repetition_M=mapped("repetition", np.int16, (frames,)),

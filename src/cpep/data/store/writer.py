@@ -40,7 +40,6 @@ class StoreWriter:
         stamps: of all sources, in order; the journal of an earlier run counts as far as it agrees with them.
         asked: conditioning that is asked for; a journal under another one does not count.
         keep_skipped: whether recordings that an earlier run skipped stay skipped.
-        mixed: whether recordings without an anchor may stand among others; their anchor is invalid everywhere.
 
     Raises:
         UserError: the folder cannot be written.
@@ -53,9 +52,8 @@ class StoreWriter:
         asked: Asked = NOTHING_ASKED,
         *,
         keep_skipped: bool,
-        mixed: bool = False,
     ) -> None:
-        self.partial, self.stamps, self.asked, self.mixed = partial, stamps, asdict(asked), mixed
+        self.partial, self.stamps, self.asked = partial, stamps, asdict(asked)
         self.entries: list[Entry] = []
         self.skipped: list[list[str]] = []
         self.vocabulary = ["rest"]
@@ -85,6 +83,8 @@ class StoreWriter:
     def add(self, parts: Sequence[Placed]) -> None:
         """Append the recordings of the next file, whose large arrays are written.
 
+        Recordings without an anchor may stand among others: their anchor is invalid everywhere.
+
         Raises:
             UserError: their device is another one than before, or another process writes here too.
             OSError: no space; what was appended before stays valid.
@@ -94,10 +94,9 @@ class StoreWriter:
         device = self.device or first.frames.device
         for placed in parts:
             mine = placed.frames.device
-            if self.mixed and not device.anchor_names:
+            if not device.anchor_names:
                 device = device.with_anchor_of(mine)
-            bare = self.mixed and not mine.anchor_names
-            if (mine.with_anchor_of(device) if bare else mine) != device:
+            if (mine if mine.anchor_names else mine.with_anchor_of(device)) != device:
                 other = self.entries[0].name if self.entries else first.frames.name
                 raise UserError(_difference(placed.frames.name, mine, other, device))
         if self.device != device:
@@ -127,7 +126,7 @@ class StoreWriter:
             repairs=frames.repairs,
         )
         small = {
-            "valid": frames.valid_M,
+            "valid": frames.valid_M & bool(frames.device.anchor_names),
             "label": _renumbered(frames.label_M, index_K),
             "prompt": _renumbered(frames.prompt_M, index_K),
             "repetition": frames.repetition_M,

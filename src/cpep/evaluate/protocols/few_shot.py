@@ -56,7 +56,7 @@ class FewShot(Protocol):
 
 def chosen_classifier(given: Given) -> ShotClassifier:
     """Return the classifier fitted on training people's seen gestures; validation people choose its shrinkage."""
-    train, validation = (given.part(EMG, role, given.split.seen) for role in ("train", "val"))
+    train, validation = (given.part(EMG, role, given.split.choosing) for role in ("train", "val"))
     return choose_classifier(train, validation, given.hop_s, given.seed)
 
 

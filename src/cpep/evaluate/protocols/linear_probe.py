@@ -37,7 +37,7 @@ class LinearProbing(Protocol):
 
 def chosen_probe(given: Given) -> Probe:
     """Return the probe of seen gestures, fitted on training people; validation people choose its strength."""
-    train, validation = (given.part(VECTORS, role, given.split.seen) for role in ("train", "val"))
+    train, validation = (given.part(VECTORS, role, given.split.choosing) for role in ("train", "val"))
     make = make_probe(given)
     return choose_probe(train, validation, SHRINKAGES if make is Lda else given.config.strengths, make)
 

@@ -235,8 +235,9 @@ class GestureBook:
                 self._calibrate(self.background)
 
     def _calibrate(self, background: Background) -> None:
-        self.usual_E, self.spread_E = usual(self._nearness(background.emg_ND), self.rest)
-        self._known_NE = self.similarity(background.emg_ND)
+        near_NE = self._nearness(background.emg_ND)
+        self.usual_E, self.spread_E = usual(near_NE, self.rest)
+        self._known_NE = (near_NE - self.usual_E) / self.spread_E
         if background.pose_ND.shape[1]:
             self._target_N = shown(self._nearness(background.pose_ND), self._own_GE, self.entry_G)
         else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor
 from cpep.data.normalise import sessions
+from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
 from cpep.evaluate.knn import unit_rows
@@ -17,6 +19,9 @@ from cpep.live.book.entries import REST, Background, Kept, no_windows
 from cpep.live.book.files import FEWEST_KEPT, KEPT_HZ, thinned
 from cpep.live.store_stream import embed_streamed
 from cpep.types import BoolArray, IntArray, UserError
+
+SHOWN = 200
+"""Largest number of EMG windows that an entry is made of where there is no pose."""
 
 LONGEST_HOP_S = 0.25
 MOST = 3000
@@ -33,11 +38,12 @@ def book_of(
     """Return a book of gestures as people show them in a store.
 
     Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users. No
-    recording of test users is read, and no EMG of unseen gestures; labels serve to find the poses alone.
+    recording of test users is read, and no EMG of unseen gestures; labels serve to find the poses alone. Where the
+    checkpoint reads no pose, or the store has none, a gesture is known by EMG of training users instead.
 
     Args:
-        model: an aligned checkpoint.
-        store: with pose and labels, of the checkpoint's own people.
+        model: a checkpoint that reads EMG.
+        store: with labels, of the checkpoint's own people.
         gestures: names from the store's vocabulary; without any, those that the checkpoint's training saw.
         false_alarms: see ``GestureBook``.
 
@@ -67,16 +73,45 @@ def book_of(
         )
     background = background_of(model, store, known)
     book = GestureBook(model, background, *([] if false_alarms is None else [false_alarms]))
-    read = AnchorReader(store, windows.frames)
-    train_N = np.isin(user_N, split.users_train)
+    posed, train_N = by_pose(model, store), np.isin(user_N, split.users_train)
+    read = AnchorReader(store, windows.frames) if posed else None
+    refuse_unseen(model, split, () if posed else names)
     for name in dict.fromkeys((REST, *names)):
         mine = _some(windows, train_N & (windows.label_N == store.vocabulary.index(name)))
         if not len(mine) and name == REST and REST not in names:
             continue  # hands never rest, or nobody labelled it
         if not len(mine):
             raise UserError(f"{store.path}: no training user makes {name} for a whole window")
-        book.add(name, read(mine).numpy())
+        if read is None:
+            add_shown(book, store, name, mine)
+        else:
+            book.add(name, read(mine).numpy())
     return book
+
+
+def by_pose(model: Model, store: Store) -> bool:
+    """Tell whether a book of people in a store knows gestures by their pose."""
+    return model.spec.reads_anchor and store.anchor_MJ is not None
+
+
+def refuse_unseen(model: Model, split: Split, names: Sequence[str]) -> None:
+    """Check that no gesture that a checkpoint's training left out is put into a book by its EMG.
+
+    Raises:
+        UserError: one is.
+    """
+    if left_out := {model.card.vocabulary[label] for label in split.unseen} & set(names):
+        raise UserError(
+            f"{', '.join(sorted(left_out))} was left out of the training of this checkpoint, so that it can be added "
+            "by a pose alone, and there is none; leave it out, or show it live"
+        )
+
+
+def add_shown(book: GestureBook, store: Store, name: str, mine: Windows) -> None:
+    """Add a gesture to a book by EMG windows of a store; of many, by those at equal distances."""
+    some = mine.select(np.unique(np.linspace(0, len(mine) - 1, SHOWN).round().astype(int)))
+    found = embed_streamed(book.model, store, some, grid_s(book.model))
+    book.add_emg(name, found, replace(kept_of(book.model, store, some), pose_GSJ=no_windows()))
 
 
 def grid_s(model: Model) -> float:
@@ -91,7 +126,7 @@ def background_of(model: Model, store: Store, windows: Windows) -> Background:
     """Return at most ``MOST`` of the windows, embedded as by a stream, and their poses if the model reads any."""
     chosen = _some(windows, np.ones(len(windows), bool), MOST)
     x_ND, pose_ND = embed_streamed(model, store, chosen, grid_s(model)), np.zeros((len(chosen), 0), np.float32)
-    if model.spec.reads_anchor:
+    if by_pose(model, store):
         pose_ND = embed_anchor(model, store, chosen).x_ND
     names = np.array([store.vocabulary[label] if label >= 0 else "" for label in chosen.label_N], np.str_)
     few = _few(model, len(chosen))
@@ -106,7 +141,7 @@ def kept_of(model: Model, store: Store, windows: Windows) -> Kept:
     for number, files in enumerate(sessions(store)):
         session_E[files] = number
     pose_NSJ = no_windows()
-    if model.spec.reads_anchor:
+    if by_pose(model, store):
         pose_NSJ = thinned(model.card, AnchorReader(store, windows.frames)(windows).numpy())
     return Kept(pose_NSJ, emg_NTC, session_E[windows.entry_N])
 

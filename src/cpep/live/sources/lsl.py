@@ -71,23 +71,23 @@ def _assumed(asked: Asked, device: Device, name: str) -> str:
     return "; ".join(taken)
 
 
-def there(wait_s: float = 1.5) -> list[str]:
-    """Return a line for each stream of numbers on the network: what to write, and what the stream says of itself.
+def there(wait_s: float = 1.5) -> list[tuple[str, str]]:
+    """Return each stream of numbers on the network: what to write, and what the stream says of itself.
 
     Raises:
         UserError: pylsl is missing.
     """
     pylsl = pylsl_module()
     found = [info for info in pylsl.resolve_streams(wait_s) if info.channel_format() != pylsl.cf_string]
-    lines = []
+    streams = []
     for info in found:
         same = [one for one in found if one.name() == info.name()]
         written = f"lsl:{info.name()}" if len(same) == 1 else way(info.name(), info, same)
         inlet = pylsl.StreamInlet(info, recover=False)
         with suppress(pylsl.util.LostError, pylsl.util.TimeoutError):  # of one that has ended
-            lines.append(f"{written}: {_says(inlet.info(timeout=AGAIN_S))}")
+            streams.append((written, _says(inlet.info(timeout=AGAIN_S))))
         inlet.close_stream()
-    return sorted(lines)
+    return sorted(streams)
 
 
 def _says(info: Any) -> str:

@@ -108,12 +108,14 @@ export class Plane {
     return [14 + scaled(x, this.range[0]) * (width - 28), height - 14 - scaled(y, this.range[1]) * (height - 28)];
   }
 
-  draw(context, width, height, palette, trail) {
+  draw(context, width, height, palette, trail, waits) {
     const key = `${width} ${height} ${window.devicePixelRatio} ${palette.ink}`;
     if (this.key !== key) this.paint(width, height, palette, key);
     context.clearRect(0, 0, width, height);
     context.drawImage(this.picture, 0, 0, width, height);
-    if (!this.places.length) context.fillText("too few gestures for a map", 14, 20);
+    context.fillStyle = palette.muted;
+    context.textAlign = "left";
+    if (!this.places.length && !waits) context.fillText("too few gestures for a map", 14, 20);
     trail.forEach((place, index) => {
       const [x, y] = this.at(place, width, height);
       const last = index === trail.length - 1;

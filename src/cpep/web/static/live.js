@@ -21,6 +21,7 @@ export default {
               <div ref="bar"></div>
             </div>
             <span ref="percent"></span>
+            <button type="button" class="why" aria-label="What the percentage is of" @click="help('percent')">?</button>
           </div>
           <span ref="hint" class="hint"></span>
           <span ref="said" class="unseen" role="status"></span>
@@ -38,7 +39,7 @@ export default {
               <option value="">system</option><option>light</option><option>dark</option>
             </select>
           </label>
-          <button type="button" @click="$refs.help.showModal()">Help</button>
+          <button type="button" @click="help('')">Help (?)</button>
         </div>
       </header>
       <div class="sentences">
@@ -46,7 +47,7 @@ export default {
         <p ref="notices" class="problem" role="status" hidden></p>
       </div>
       <section class="emg" aria-label="EMG">
-        <h2>EMG <span ref="scale" class="hint"></span></h2>
+        <h2>EMG <span ref="scale" class="hint"></span> <button type="button" class="why" aria-label="What the EMG shows" @click="help('emg')">?</button></h2>
         <canvas ref="emg" role="img" aria-label="The last 4 seconds of every channel"></canvas>
         <p ref="quality" class="advice"></p>
       </section>
@@ -68,19 +69,43 @@ export default {
           :aria-label="(mapless ? 'The gesture.' : 'The nearest pose.') + ' Arrow keys turn it.'"></canvas>
       </section>
       <section v-if="!mapless" class="seen" aria-label="Map">
-        <h2>Map of the book <span class="hint">○ now</span></h2>
+        <h2>Map of the book <span ref="mapped" class="hint">○ now</span> <button type="button" class="why" aria-label="What the map shows" @click="help('map')">?</button></h2>
         <canvas ref="map" role="img" aria-label="The entries of the book in a plane, and where the EMG is among them"></canvas>
       </section>
       <section class="time" aria-label="Time line">
+        <h2>Last 30 seconds <span ref="tally" class="hint"></span></h2>
         <canvas ref="time" role="img" aria-label="What was recognised in the last 30 seconds"></canvas>
         <ol ref="events" class="unseen" aria-label="Last events"></ol>
       </section>
       <dialog ref="help" aria-label="Help">
-        <h2>Help</h2>
-        <p>The large name is the gesture that is recognised, with the probability that it is right;
-          <em>unknown</em> is none of them. <em>Enrol</em> shows you gestures that you make three times each.
-          <span v-if="!handless && !mapless">To add a gesture without making it, pose the hand in the studio, name it
-          and add it: no EMG of it is needed.</span></p>
+        <h2 ref="top">Help</h2>
+        <p>The page shows the EMG of a band and names the gesture that the hand makes. The tabs below add gestures:
+          <em>Enrol</em> asks you to make each of them three times.
+          <span v-if="!handless && !mapless"><em>Studio</em> adds a gesture that nobody has made: pose the hand with the
+          sliders, name it, press <em>Add to the book</em>.</span></p>
+        <h3 ref="percent-help">The percentage</h3>
+        <p>The percentage says how sure cpep is of the large name at this moment. All gestures that it knows and "none of
+          them" share 100 %, and this is the share of the gesture that is named: a probability, from the last second of EMG
+          or less. Beside <em>unknown</em> it is the probability that the hand makes anything but the likeliest gesture. It
+          is not the share of right answers. <em>Tally</em> counts those.</p>
+        <h3 ref="emg-help">The EMG</h3>
+        <p>One line is one channel, the last four seconds. All lines have one scale: "channel height ±20" says how far a
+          line may go up or down before it leaves its row.</p>
+        <p v-if="unit === 'noise SD'"><strong>Noise SD</strong> is the unit of this EMG: 1 is the standard deviation of what
+          the electrode measures when the muscle is at rest. A line that reaches 20 is twenty times as large as that noise.</p>
+        <p><strong>Hum</strong> marks a channel of which more than half of the power is at 50 or 60 Hz, the frequency of the
+          mains, while the hum is more than twice as large as the EMG of the usual channel. Its electrode has poor contact: press it on, and go away from
+          chargers. <strong>Flat</strong>: no signal. <strong>Loose</strong>: much
+          noisier than the other channels. <strong>Clipped</strong>: beyond what the band can measure.
+          <strong>Offset</strong>: a constant part, which is taken out.</p>
+        <template v-if="!mapless">
+          <h3 ref="map-help">The map</h3>
+          <p>Each dot is an example of a gesture in the book, in the colour of its gesture. Dots lie near each other where the
+            model takes the gestures for alike. The ring is what your EMG looks like now: it lies amid the five examples that
+            are most like it, and its tail is where it was before. A ring among the dots of a gesture is recognised as that
+            gesture more easily. The axes have no meaning, and a flat picture shows distances only roughly (t-SNE).</p>
+        </template>
+        <h3>Keys</h3>
         <dl>
           <dt><kbd>Tab</kbd></dt><dd>next control</dd>
           <dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>move a slider; on a hand, turn it (also <kbd>↑</kbd> <kbd>↓</kbd>)</dd>
@@ -155,6 +180,8 @@ export default {
     },
 
     take(view) {
+      this.number ??= view.number;
+      if (view.number !== this.number) location.reload(); // another source, whose panels are others
       if (view.column < this.column || this.emg?.channels !== view.channels || this.emg.columns !== view.columns) {
         this.emg = new Emg(view.channels, view.columns); // first, or another source
         this.line = new TimeLine();
@@ -196,7 +223,7 @@ export default {
       this.$refs.prompt.show(view.prompt, palette);
       if (view.prompt) return this.rest(view, palette); // which is where hand and map are else
       this.turned?.draw(...fit(this.$refs.hand), palette, this.shown);
-      if (!this.mapless) this.plane.draw(...fit(this.$refs.map), palette, this.trail);
+      if (!this.mapless) this.plane.draw(...fit(this.$refs.map), palette, this.trail, view.mapping);
       this.rest(view, palette);
     },
 
@@ -216,6 +243,8 @@ export default {
       const nothing = view.known ? "the first window fills" : view.todo;
       const hints = { "": nothing, unknown: "none of the gestures", rest: "the hand rests" };
       text(this.$refs.hint, hints[view.name] ?? "");
+      text(this.$refs.tally, view.tally ? tallied(view.tally) : "");
+      if (!this.mapless) text(this.$refs.mapped, view.mapping ? "○ now; the map is being laid out…" : "○ now");
       text(this.$refs.lost, view.lost ? `· ${view.lost} samples lost` : "");
     },
 
@@ -231,6 +260,12 @@ export default {
     problem(sentence) {
       text(this.$refs.problem, sentence);
       this.$refs.problem.hidden = !sentence;
+    },
+
+    // At its beginning, or at one of its headings.
+    help(about) {
+      this.$refs.help.showModal();
+      this.$refs[about ? `${about}-help` : "top"].scrollIntoView({ block: "start" });
     },
 
     pause() {
@@ -254,7 +289,7 @@ export default {
         p: () => this.pause(),
         n: () => [...document.querySelectorAll(".panel .name input")].find((input) => input.offsetParent)?.focus(),
         t: () => this.theme(themes[(themes.indexOf(this.$refs.theme.value) + 1) % 3]),
-        "?": () => this.$refs.help.showModal(),
+        "?": () => this.help(""),
       };
       if (this.$el.classList.contains("prompting")) keys.Escape = () => this.$emit("act", "stop");
       if (!keys[event.key]) return;
@@ -263,6 +298,11 @@ export default {
     },
   },
 };
+
+function tallied({ made, name, right, of }) {
+  const gesture = spoken(made);
+  return `made: ${gesture} → ${name ? `recognised: ${spoken(name)}` : "not recognised"}; ${gesture} so far: ${right} of ${of} right`;
+}
 
 function text(element, wanted) {
   if (element.textContent !== wanted) element.textContent = wanted;

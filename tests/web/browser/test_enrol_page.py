@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 
@@ -13,7 +11,9 @@ import numpy as np
 import pytest
 
 from tests.live.loopback import pylsl_on_loopback
-from tests.web.test_page import ROOT, chromium, opened  # noqa: F401 (a fixture)
+from tests.web.browser.opening import opened
+from tests.web.browser.serve_band import serve_band
+from tests.web.browser.serving import Server
 
 pytestmark = pytest.mark.browser
 
@@ -60,24 +60,6 @@ class Band:
         self.outlet = None
 
 
-class Server:
-    """The server of a band, which ends as at a cut of the power."""
-
-    def __init__(self, name, folder, hold_s):
-        argv = [sys.executable, "-m", "tests.web.serve_band", name, str(folder), str(hold_s)]
-        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-        self.address = re.search(r"http://\S+", self.process.stdout.readline())[0]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait(20)
-        self.process.stdout.close()
-
-
 def wear(page, band, until, most_s):
     """Let somebody do what the page asks until something is the case; return the prompts that were seen."""
     seen, end = [], time.monotonic() + most_s
@@ -106,10 +88,13 @@ def band():
     found.stop()
 
 
-def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):  # noqa: F811
+def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):
     """Enrol with a dropout, a reload and a kill in the middle; return how long what was shown took to be told."""
     takes = 3 if hold_s >= 3 else 2
-    with Server(band.name, folder, hold_s) as server, opened(chromium, server.address, ".live.unknowing") as page:
+    with (
+        Server(serve_band, band.name, folder, hold_s) as server,
+        opened(chromium, server.address, ".live.unknowing") as page,
+    ):
         assert page.locator(NEW).inner_text() == "no gestures yet"
         assert "channels at 500 Hz" in page.locator(".source").inner_text()
         page.get_by_role("button", name="Start").press("Enter")
@@ -130,7 +115,7 @@ def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):  # n
         wear(page, band, lambda: card.locator(once).count(), 60)
         assert page.locator(".card", has_text="rest").locator(".dots").count() == 0
     with (
-        Server(band.name, folder, hold_s) as server,
+        Server(serve_band, band.name, folder, hold_s) as server,
         opened(chromium, server.address, ".live:not(.unknowing)") as page,
     ):
         assert page.locator(".card", has_text="fist").locator(".dots").inner_text().count("●") == 1
@@ -150,12 +135,12 @@ def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):  # n
     return took
 
 
-def test_from_nothing_to_recognised(chromium, band, tmp_path):  # noqa: F811
+def test_from_nothing_to_recognised(chromium, band, tmp_path):
     enrolled_in_parts(chromium, band, tmp_path, 1.0, 0.8, ("fist",))
 
 
 @pytest.mark.slow
-def test_from_nothing_to_recognised_with_full_takes(chromium, band, tmp_path):  # noqa: F811
+def test_from_nothing_to_recognised_with_full_takes(chromium, band, tmp_path):
     gestures = ("fist", "spread", "point", "pinch index", "thumb up")
     took = enrolled_in_parts(chromium, band, tmp_path, 3.0, 5.0, gestures)
     print(f"told after {', '.join(f'{seconds:.2f}' for seconds in took)} s")

@@ -128,7 +128,7 @@ def test_before_fit_it_says_so():
     ("change", "sentence"),
     [
         ({"X": windows()[None]}, r"shape \(1, 6, 3, 600\); give \(windows, channels, samples\)"),
-        ({"X": windows()[:, :, :0]}, "without samples"),
+        ({"X": windows()[:, :, :0]}, "windows of no samples"),
         ({"X": windows(samples=3)}, "too short for features: no frequency"),
         ({"kind": "rms"}, "kind='rms': it is 'raw' or 'envelope'"),
         ({"features": "all"}, "features='all': it is"),

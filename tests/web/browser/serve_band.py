@@ -1,9 +1,6 @@
-"""Serves the page of an LSL band with short takes: ``python -m tests.web.serve_band NAME FOLDER HOLD_S``."""
+"""Serves the page of an LSL band with short takes."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
@@ -11,8 +8,9 @@ from cpep.live.sources.registry import open_source
 from cpep.web.build import Files, page_of
 from cpep.web.server import serve
 
-if __name__ == "__main__":
-    name, folder, hold_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+
+def serve_band(name, folder, hold_s):
+    """Serve it until the process ends; takes of 3 s or more are as usual."""
     source = open_source(f"lsl:{name}")
     session = Session(source)
     files = Files(f"lsl:{name}", folder / "my.book", folder / "my.enrol", folder / "recordings")

@@ -1,0 +1,183 @@
+"""Who of a store may test a checkpoint: the test people of its own split, or people whom its training has not met.
+
+A person is one whom training met if the store has the name of the training's data set and the person has the id of a
+training or validation person, or if one of the person's recordings is among those that the checkpoint notes
+(``cpep.data.store.noted``), whatever the name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cpep.checkpoints.checkpoint import Model
+from cpep.data.splits import Split, make_splits
+from cpep.data.store.noted import recording_hash
+from cpep.data.store.store import Store
+from cpep.experiments.asked import have, listed
+from cpep.types import UserError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Who is tested, as the command line says it.
+
+    Attributes:
+        test_users: test people; empty for none named.
+        val_users: validation people; empty for none named.
+        folds: number of folds over people; 0 for one.
+    """
+
+    test_users: tuple[str, ...] = ()
+    val_users: tuple[str, ...] = ()
+    folds: int = 0
+
+    @property
+    def divides(self) -> bool:
+        """Whether anybody is named, or people are divided into folds."""
+        return bool(self.test_users or self.folds)
+
+
+def is_own(model: Model, store: Store, wanted: Wanted) -> bool:
+    """Tell whether a store is the one of a checkpoint's training, under whose split it is then evaluated.
+
+    It is where it has the people and the labels of the checkpoint. A store of another name is taken for another one
+    if people are divided as asked.
+    """
+    split = model.card.held_out()
+    everybody = {*split.users_train, *split.users_val, *split.users_test}
+    alike = everybody <= set(store.users) and store.vocabulary == model.card.vocabulary
+    return alike and (store.name == model.card.provenance["data"] or not wanted.divides)
+
+
+def splits_for(model: Model, store: Store, wanted: Wanted) -> tuple[list[Split], list[str]]:
+    """Return the splits under which a checkpoint is evaluated on a store, and sentences on them.
+
+    Raises:
+        UserError: a test person took part in training, or too few people or gestures are left.
+    """
+    if model.card.split and not is_own(model, store, wanted):
+        return _of_newcomers(model, store, wanted)
+    if wanted.folds or wanted.val_users:
+        who = "the checkpoint's own split says" if model.card.split else "metadata.csv says"
+        raise UserError(f"{store.path}: {who} who trains and validates; give --test-users alone, or nothing")
+    split = split_for(model, store, wanted.test_users)
+    split.refuse_single()
+    return [split], []
+
+
+def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return the split of a checkpoint on its own store, with other test people where they are given.
+
+    Raises:
+        UserError: a test person took part in training, or the store lacks a person of the split.
+    """
+    if not model.card.split:
+        return _of_unknown(model, store, test_users)
+    split = model.card.held_out()
+    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
+    if met:
+        raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
+    found = dataclasses.replace(split, users_test=test_users or split.users_test)
+    missing = sorted({*found.users_train, *found.users_val, *found.users_test} - set(store.users))
+    if missing:
+        raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
+    return found
+
+
+def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Split], list[str]]:
+    """Divide the people of a store whom a checkpoint has not met, and return sentences on what is evaluated.
+
+    Probes are fitted on the labels of some of them, chosen on others, and tested on the rest. Gestures are those of
+    the checkpoint by their exact names. A gesture that was in none of its training is unseen.
+
+    Args:
+        model: a checkpoint that knows its split.
+        store: of the same kind of device.
+        wanted: who is tested.
+
+    Raises:
+        UserError: a test or validation person was met, or too few people or gestures are left.
+    """
+    own, name = model.card.held_out(), str(model.card.provenance["data"])
+    met = met_people(model, store)
+    if asked := sorted(met & {*wanted.test_users, *wanted.val_users}):
+        raise UserError(
+            f"user {', '.join(asked)} took part in the training of this checkpoint and cannot test it (its data set "
+            f"is {name}; people of another one need a folder of another name)"
+        )
+    people = [user for user in store.users if user not in met]
+    if not people:
+        raise UserError(
+            f"{store.path}: everybody took part in the training of this checkpoint (its data set is {name}); give "
+            "recordings of others"
+        )
+    guard_s, known = own.guard_s, {model.card.vocabulary[label] for label in own.seen}
+    test, val = wanted.test_users, wanted.val_users
+    splits = make_splits(
+        store, folds=wanted.folds, test_users=test, val_users=val, guard_s=guard_s, people=people if met else ()
+    )
+    splits = [_by_name(split, store, known) for split in splits]
+    return splits, list(_said(model, store, splits[0], sorted(met)))
+
+
+def met_people(model: Model, store: Store) -> set[str]:
+    """Return the people of a store whom the training of a checkpoint met."""
+    own, provenance = model.card.held_out(), model.card.provenance
+    took_part = {*own.users_train, *own.users_val}
+    met = took_part & set(store.users) if store.name == provenance["data"] else set()
+    if known := set(provenance.get("recordings", ())):
+        met |= {entry.user for entry in store.entries if recording_hash(store, entry) in known}
+    return met
+
+
+def _by_name(split: Split, store: Store, known: set[str]) -> Split:
+    """Return a split in which the gestures that a checkpoint has seen, by their names, are the seen ones."""
+    gestures = split.seen + split.unseen
+    seen = tuple(sorted(label for label in gestures if store.vocabulary[label] in known))
+    return dataclasses.replace(split, seen=seen, unseen=tuple(sorted(set(gestures) - set(seen))))
+
+
+def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[str]:
+    """Yield sentences on the people and gestures of a store that a checkpoint is evaluated on."""
+    own, name, names = model.card.held_out(), model.card.provenance["data"], store.vocabulary
+    yield f"the checkpoint was trained on {name}; probes are fitted, chosen and tested on people of {store.name}"
+    if met:
+        yield f"user{'s' * (len(met) > 1)} {listed(met)} {have(met)} taken part in its training; left out"
+    both = sorted({*own.users_train, *own.users_val} & set(store.users) - set(met))
+    if both:
+        yield (
+            f"user{'s' * (len(both) > 1)} {listed(both)} {have(both)} the id of a training person of {name}, and "
+            f"count{'s' * (len(both) == 1)} as somebody else, since {store.name} is another data set"
+        )
+    unit, theirs = model.card.device.emg_unit, store.device.emg_unit
+    if unit and theirs and unit != theirs:
+        yield f"EMG in {theirs} is read as {unit}"
+    yield f"gestures that its training saw: {listed([names[label] for label in split.seen]) or 'none'}"
+    yield f"gestures that it never saw (unseen): {listed([names[label] for label in split.unseen]) or 'none'}"
+    if split.choosing != split.seen:
+        yield "fewer than two were seen: read-outs are chosen on all, and rows that learn from seen ones left out"
+
+
+def _of_unknown(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
+    """Return a split for a checkpoint without one: by the split column of the store, or by the given test people.
+
+    Raises:
+        UserError: a test person may have taken part in training.
+    """
+    doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
+    unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
+    if met := sorted(doubtful & set(test_users)):
+        raise UserError(
+            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
+        )
+    if test_users or set(store.users) - doubtful:
+        guard_s = model.card.config["data"]["guard_s"]
+        (split,) = make_splits(store, test_users=test_users, guard_s=guard_s)
+        if not doubtful & set(split.users_test):
+            return split
+    raise UserError(
+        f"{unknown}, and {store.path} has no train, val and test people by the split column of a metadata.csv; "
+        "name people whom it has not met: --test-users"
+    )

@@ -1,0 +1,80 @@
+"""ZeroShotClassifier: gestures by their poses alone, told in EMG of a simulated person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import cpep
+from cpep.live.book.book import GestureBook
+from cpep.simulate import GESTURES, people
+from cpep.sklearn import ZeroShotClassifier
+from cpep.types import UserError
+
+NAMES = ("fist", "spread", "thumb_up")
+STILL = [GESTURES[name].pose_J[:20] for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def person():
+    found = people(users=1, minutes=0.1, gestures=NAMES)
+    return found, found.y != "rest"
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return ZeroShotClassifier().fit(STILL, NAMES)
+
+
+def test_still_poses_name_the_emg_of_a_person_never_met(fitted, person):
+    found, moves = person
+    assert fitted.classes_.tolist() == list(NAMES)
+    assert fitted.calibrated_
+    assert fitted.score(found.X[moves], found.y[moves], "somebody") > 0.7  # chance: 0.33
+
+
+def test_windows_of_poses_do_as_well(person):
+    found, moves = person
+    shown = ZeroShotClassifier().fit(found.pose[moves], found.y[moves])
+    assert shown.score(found.X[moves], found.y[moves], "somebody") > 0.7
+
+
+def test_probabilities_answers_and_unknown_agree(fitted, person):
+    X = person[0].X[:20]
+    p_NE = fitted.predict_proba(X, "somebody")
+    np.testing.assert_allclose(p_NE.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(fitted.predict(X, "somebody"), fitted.classes_[p_NE.argmax(axis=1)])
+    wary = clone(fitted).set_params(unknown=True).fit(STILL, NAMES)
+    assert wary.classes_.tolist() == [*NAMES, "unknown"]
+    q_NE = wary.predict_proba(X, "somebody")
+    np.testing.assert_allclose(q_NE[:, :3] / q_NE[:, :3].sum(axis=1, keepdims=True), p_NE, rtol=1e-4)
+    wanted = [NAMES[p[:3].argmax()] if p[:3].max() > wary.book_.threshold else "unknown" for p in q_NE]
+    assert wary.predict(X, "somebody").tolist() == wanted
+
+
+def test_a_book_is_written_and_taken_by_the_live_recogniser(fitted, person, tmp_path):
+    X = person[0].X[:5]
+    fitted.save(tmp_path / "my.book")
+    again = ZeroShotClassifier().load(tmp_path / "my.book")
+    np.testing.assert_allclose(again.predict_proba(X), fitted.predict_proba(X), atol=1e-3)  # 16-bit floats
+    assert GestureBook.load(tmp_path / "my.book", cpep.load()).names == NAMES
+    assert cpep.live.Recogniser(again.book_)
+
+
+def test_a_gesture_is_added(person):
+    model = ZeroShotClassifier().fit(STILL[:2], NAMES[:2])
+    assert model.add("thumb_up", STILL[2]) == ()
+    assert model.classes_.tolist() == list(NAMES)
+
+
+def test_mistakes_are_sentences(fitted, person):
+    with pytest.raises(NotFittedError):
+        ZeroShotClassifier().predict(person[0].X)
+    with pytest.raises(UserError, match=r"3 poses for names of shape \(2,\)"):
+        ZeroShotClassifier().fit(STILL, NAMES[:2])
+    with pytest.raises(UserError, match="X has 3 channels, and the checkpoint takes 16"):
+        clone(fitted).fit(STILL, NAMES).predict(person[0].X[:, :3])
+    with pytest.raises(UserError, match="takes 20 joints"):
+        ZeroShotClassifier().fit(np.zeros((2, 7)), ["a", "b"])

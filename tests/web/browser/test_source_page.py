@@ -1,0 +1,29 @@
+"""Another source is chosen on the page, in headless Chromium."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.browser.opening import opened
+from tests.web.browser.serve_desk import serve_desk
+from tests.web.browser.serving import Server
+
+pytestmark = pytest.mark.browser
+
+
+def test_another_source_is_taken_and_what_is_wrong_is_said(chromium, tmp_path):
+    with Server(serve_desk, tmp_path) as server, opened(chromium, server.address, ".live.unknowing") as page:
+        for tab in page.get_by_role("tab").all():  # each says where one is
+            tab.click()
+            page.locator(".panel:not(.hidden) > h2", has_text=tab.inner_text()).wait_for()
+        page.get_by_label("Another source").fill("replay:/etc/passwd")
+        page.get_by_role("button", name="Take it").click()
+        page.get_by_text("cpep serve --source 'replay:/etc/passwd'").wait_for()
+        assert page.get_by_label("Another source").input_value() == "replay:/etc/passwd"
+        page.get_by_label("Another source").fill("sim:1[5-6]")
+        page.get_by_label("Another source").press("Enter")
+        page.locator(".source", has_text="sim:1[5-6]: 2 channels").wait_for()
+        page.get_by_role("tab", name="Source").click()
+        page.get_by_text("sim:1[5-6] is the source now").wait_for()
+        page.get_by_role("tab", name="Tally").click()
+        page.get_by_text("Nothing was counted yet").wait_for()
