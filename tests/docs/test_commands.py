@@ -40,16 +40,19 @@ def made(tmp_path_factory):
     """The shell, what commands find servers by, and a folder with all that pages presuppose."""
     folder = tmp_path_factory.mktemp("pages")
     with Shell(folder / "shell", os.environ.get("CPEP_PYTHON", sys.executable)) as sh, inputs.servers() as found:
-        yield sh, found, inputs.make(folder / "root", sh)
+        root = inputs.make(folder / "root", sh)
+        yield sh, {**found, "DOC_COHORT": str(folder / "cohort")}, root
 
 
 def run_page(page: Path, made, folder: Path, more: dict[str, str]) -> None:
     sh, found, root = made
     shutil.copytree(root, folder, symlinks=True)
+    if more:  # cpep train makes its own
+        shutil.rmtree(folder / "my_recordings.live")
     inputs.for_page(folder, page)
     faults = []
     for command in commands(page):
-        done = sh.run(command.text, folder, {**found, **more})
+        done = sh.run(command.text, folder, {**found, **more, "DOC_PAGE": name_of(page)})
         wrong = [text for note in done.notes if note["how"] == "parsed" and (text := others.fault(note["words"]))]
         if done.status or wrong:
             faults.append(told(command, Done(done.status, done.said + "; ".join(wrong), done.notes)))

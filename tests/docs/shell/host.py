@@ -88,7 +88,7 @@ def _answer(connection: socket.socket) -> None:
 
 def run(words: list[str]) -> int:
     """Run a command as its rule says, and note what was done."""
-    rule = sizes.rule(words, everything="DOC_EVERYTHING" in os.environ)
+    rule = sizes.rule(words, os.environ.get("DOC_PAGE", ""), everything="DOC_EVERYTHING" in os.environ)
     note = {"words": words, "how": rule.how, "why": rule.why, "added": list(rule.added)}
     begun_s = sum(os.times()[:4])
     try:

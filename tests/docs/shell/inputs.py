@@ -16,6 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.data.readers.emg2pose import write_recording
+from cpep.simulate.anatomy import REST_J
+from cpep.simulate.gestures import GESTURES
+from tests.data.samples import emg2pose_like
 from tests.docs.shell.blocks import blocks
 from tests.docs.shell.runner import ROOT, Shell
 from tests.synthetic import write_db1
@@ -26,14 +30,21 @@ PACKET = 10
 
 def make(folder: Path, shell: Shell) -> Path:
     """Write what any page may name, and return the folder."""
-    write_db1(folder / "data/ninapro_db1", users=6, repetitions=2)
+    write_db1(folder / "data/ninapro_db1", users=8, repetitions=2)
     for name in ("ninapro_db1", "data/emg2pose", "runs/demo/cohort", "FOLDER", "RECORDINGS"):
         shutil.copytree(folder / "data/ninapro_db1", folder / name)
     for name in ("benchmarks", "src", "pyproject.toml", "Makefile"):
         (folder / name).symlink_to(ROOT / name)
-    _environment(folder / ".venv/bin", shell)
+    for name in (".venv", "venv-libemg"):
+        _environment(folder / name / "bin", shell)
     _tables(folder)
     _recordings(folder / "recordings")
+    _cohort(folder.with_name("cohort"))
+    shipped = ROOT / "src/cpep/live/shipped"
+    shutil.copytree(shipped / "checkpoint", folder / "CHECKPOINT")
+    shutil.copytree(shipped / "checkpoint", folder / "my_recordings.live/checkpoint")
+    shutil.copy(shipped / "demo.book", folder / "my.book")
+    shutil.copy(shipped / "demo.book", folder / "my_recordings.live/gestures.book")
     (folder / "short.toml").write_text(SHORT)
     for text in (
         "cpep data prepare FOLDER STORE",
@@ -70,6 +81,32 @@ def _recordings(folder: Path) -> None:
     told = {"emg": {"field": "emg"}, "rate": 2000, "kind": "raw", "unit": "noise_sd", "user": "ann"}
     names = {"field": "label", "names": {"0": "rest", "1": "fist"}}
     (folder / "S1.json").write_text(json.dumps({**told, "label": names}))
+
+
+def _cohort(folder: Path, users: int = 4) -> None:
+    """Four people in the layout of the simulator, who make every simulated gesture for three seconds."""
+    rng = np.random.default_rng(0)
+    names = ("rest", *GESTURES)
+    pose_KJ = np.array([REST_J[:20], *(gesture.pose_J[:20] for gesture in GESTURES.values())])
+    label_K = np.array([k for gesture in range(1, len(names)) for k in (gesture, gesture, gesture, 0)])
+    mixing_JC = rng.normal(size=(20, 16))
+    for user in (f"user_{number:02d}" for number in range(users)):
+        label_T = np.repeat(label_K, 2000)
+        level_TC = 0.5 + np.abs(pose_KJ @ mixing_JC)[label_T] * rng.lognormal(0, 0.1, 16)
+        recording = emg2pose_like(
+            f"{user}_all",
+            len(label_T),
+            user=user,
+            session=user,
+            emg_TC=(level_TC * rng.normal(size=level_TC.shape)).astype(np.float32),
+            anchor_SJ=(pose_KJ[label_T[::20]] + rng.normal(0, 0.02, (len(label_T) // 20, 20))).astype(np.float32),
+            valid_S=np.ones(len(label_T) // 20, bool),
+            label_T=label_T.astype(np.int16),
+            vocabulary=names,
+            prompt_T=label_T.astype(np.int16),
+            repetition_T=(label_T > 0).astype(np.int16),
+        )
+        write_recording(folder / f"{user}.hdf5", recording, start=1e9, simulated=True)
 
 
 def for_page(folder: Path, page: Path) -> None:
@@ -115,8 +152,12 @@ def servers() -> Iterator[dict[str, str]]:
     from tests.download.nemar_set import SET, table
     from tests.download.test_nemar_versions import gestures
 
-    with nemar(dict(SET)) as emg2pose, nemar(gestures(), dataset="nm000105", version="v2.1.0") as other, packets():
-        emg2pose.files[TABLE] = table(SET)
+    renamed = {b"FistOpen": b"FingerFreeform", b"PinchAll": b"ShakaVulcanPeace"}  # stages that pages name
+    content = dict(SET)
+    for ours, theirs in renamed.items():
+        content = {path: body.replace(ours, theirs) for path, body in content.items()}
+    with nemar(content) as emg2pose, nemar(gestures(), dataset="nm000105", version="v2.1.0") as other, packets():
+        emg2pose.files[TABLE] = table(content)
         yield {"DOC_NEMAR_EMG2POSE": emg2pose.url, "DOC_NEMAR_OTHER": other.url}
 
 

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from tests.docs.shell import parsing
 from tests.docs.shell.runner import ROOT
 
-FROM_ELSEWHERE = {"libemg", "opencv-python-headless"}
+FROM_ELSEWHERE = {"libemg", "opencv-python-headless", "tensorboard"}
 """Packages that pages install and cpep does not depend on."""
 
 
 def fault(words: Sequence[str]) -> str:
     """Return what is wrong with a command that was not run; nothing where all is right."""
     program, *rest = words
+    known = ("cpep", "tensorboard")
     looks = {"pip": _pip, "make": _make, "torchrun": _torchrun, "hf": _hf, "python": _python, "python3": _python}
-    return looks[program](rest) if program in looks else "" if program == "cpep" else f"nobody knows {program}"
+    return looks[program](rest) if program in looks else "" if program in known else f"nobody knows {program}"
 
 
 def _pip(words: list[str]) -> str:

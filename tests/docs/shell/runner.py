@@ -14,7 +14,7 @@ from tests.docs.shell.blocks import Command
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-PROGRAMS = ("cpep", "python", "python3", "pip", "make", "hf", "torchrun")
+PROGRAMS = ("cpep", "python", "python3", "pip", "make", "hf", "torchrun", "tensorboard")
 LONGEST_S = 300
 
 

@@ -35,6 +35,16 @@ class Rule:
     at: int
 
 
+def _prepare(words: list[str]) -> list[str]:
+    served = ["--skip-bad"] if any("data/emg2pose" in word for word in words) else []  # the test's server has noise
+    return [*served, *(["--shard", "1/1"] if "--shard" in words else [])]
+
+
+def _serve(words: list[str]) -> list[str]:
+    own = len(words) > 2 and not words[2].startswith("-")  # a model of one's own, whose band is not the one that was enrolled before
+    return ["--port", "0", "--no-open", *(["--enrolment", "own.enrol"] if own else [])]
+
+
 def _live(words: list[str]) -> list[str]:
     at_once = any(word.startswith(("sim", "replay:")) for word in words)
     return ["--seconds", "2", *(["--speed", "0"] if at_once else [])]
@@ -48,8 +58,10 @@ def _enrol(words: list[str]) -> list[str]:
 def _record(words: list[str]) -> list[str]:
     if "--recover" in words:
         return []
-    long = any(word.startswith("sim") for word in words)  # it has the pace of a hand
-    return WHO + (["--seconds", "3"] if long or ("gestures" not in words and "follow" not in words) else [])
+    if any(word.startswith("sim") for word in words):  # it has the pace of a hand
+        return [*WHO, "--seconds", "3"]
+    whole = "short.toml" in words or (_everything and {"gestures", "follow"} & set(words))
+    return WHO if whole else [*WHO, "--seconds", "20"]
 
 
 def _tabulate(words: list[str]) -> list[str]:
@@ -57,7 +69,8 @@ def _tabulate(words: list[str]) -> list[str]:
 
 
 def _download(words: list[str]) -> list[str]:
-    return ["--url", os.environ[f"DOC_NEMAR_{'OTHER' if 'nm000105' in words else 'EMG2POSE'}"]]
+    url = os.environ[f"DOC_NEMAR_{'OTHER' if 'nm000105' in words else 'EMG2POSE'}"]
+    return ["--url", url, *(["--users", "2"] if "--users" in words else [])]
 
 
 _everything = False
@@ -65,40 +78,58 @@ _everything = False
 ADDED: dict[str, Callable[[list[str]], list[str]]] = {
     "simulate": lambda _: ["--users", "4", "--minutes", "0.5"],
     "data download": _download,
+    "data prepare": _prepare,
     "reproduce": _tabulate,
     "ablate": _tabulate,
     "pretrain": lambda _: TRAIN,
     "align": lambda _: TRAIN,
     "train": lambda _: TRAIN,
     "stream": _live,
-    "serve": lambda _: ["--port", "0", "--no-open"],
+    "serve": _serve,
     "enrol": _enrol,
     "record": _record,
     "submit": lambda _: ["--dry-run"],
 }
 """What is added to commands of cpep, by their first words; nothing to others."""
 
+MANY = r"cpep (ablate|reproduce .*--models (all|\S*ablations|\S*objectives))"
+QUICKLY_PARSED = (
+    (MANY, "a plan of so many rows takes 10 s of a core"),
+    (r"cpep train ", "trains for 20 s at the smallest size; tests/experiments/test_own.py"),
+    (r"cpep evaluate ", "takes 6 s; tests/experiments has it"),
+    (r"cpep reproduce --preset paper --dry-run", "measures steps of the published size for 10 s"),
+)
+"""Commands that are only read but for ``-m slow``."""
+RESULTS = r"docs/(results|explanation)/"
+"""Pages whose tables are only read but for ``-m slow``: they say where numbers come from, and repeat other commands."""
+
 PARSED = (
     (r"python3? -m venv", "an environment takes a minute; make and the wheel's test make them"),
-    (r"(pip|hf|make|torchrun) ", "of another program: its targets, extras and options are looked up"),
+    (r"(pip|hf|make|torchrun|tensorboard) ", "of another program: its targets, extras and options are looked up"),
     (r"python benchmarks/pages/", "measures on real recordings, or for minutes: the script is compiled"),
-    (r"cpep .*data/(myo_coteallard|flexemg_1khz)|runs/flexemg", "needs recordings that cannot be passed on"),
+    (r"cpep .*(runs/conditioning|fingertips|runs/cohort\.store --out runs/run_)", "needs what a script of these has written"),
+    (r"cpep evaluate runs/vemg2pose", "needs windows of 5.9 s of 16 channels; tests/checkpoints/test_import_weights.py has it"),
+    (r"cpep .*(data/myo_coteallard|data/flexemg_1khz|runs/flexemg)", "needs recordings that cannot be passed on"),
 )
 """Commands that are only read: how they begin, and why."""
 
 
-def rule(words: list[str], *, everything: bool) -> Rule:
+def rule(words: list[str], page: str, *, everything: bool) -> Rule:
     """Return what is done with a command.
 
     Args:
         words: as the shell passes them, with the name of the program first.
+        page: that types it.
         everything: whether tables are trained, not only planned.
     """
     global _everything
     _everything = everything
-    for begin, why in PARSED:
-        if re.match(begin, " ".join(words) + " "):
+    line = " ".join(words) + " "
+    for begin, why in PARSED + (() if everything else QUICKLY_PARSED):
+        if re.match(begin, line):
             return Rule("parsed", why, (), 0)
+    if not everything and re.match(RESULTS, page) and re.match(r"cpep (reproduce|evaluate-live)", line):
+        return Rule("parsed", "a table of a page of results", (), 0)
     asks_help = {"--help", "--version"} & set(words)
     key = next((one for one in ADDED if words[0] == "cpep" and words[1:][: len(one.split())] == one.split()), "")
     added = ADDED[key](words) if key and not asks_help else []

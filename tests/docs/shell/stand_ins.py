@@ -1,21 +1,25 @@
 """What stands in for hardware and for the hub while the pages' commands run.
 
 A band of any kind that needs a device (``lsl``, ``brainflow``, ``mindrove``, ``myo``) is one of eight channels at
-500 Hz that is worn by somebody who makes what is asked, as fast as it is read; a pose from LSL or a camera is a hand
+500 Hz, or the one that the checkpoint knows where a command names one; somebody wears it who makes what is asked, and it
+is heard as fast as it is read; a pose from LSL or a camera is a hand
 that moves on the band's clock. Streams of LSL themselves, boards and cameras are tested in tests/live. huggingface.co
-is a folder.
+is a folder. A cohort that is simulated is the one of ``inputs.py``, which is written in no time; ``-m slow`` simulates.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-RATE, CHANNELS, CHUNK = 500.0, 8, 10
+CHUNK_S = 0.02
 MOST_S = 3600.0
 LIVE = ("serve", "stream", "record", "enrol")
 
@@ -26,10 +30,8 @@ class Wearer:
     clock_s = 0.0
     """Seconds that the newest of them has delivered; poses follow it."""
 
-    def __init__(self, name: str, paced: bool) -> None:
-        from cpep.data.recording import Device
-
-        self.name, self.device = name, Device(CHANNELS, RATE, "raw", "uV")
+    def __init__(self, name: str, device: Any, paced: bool) -> None:
+        self.name, self.device = name, device
         self._paced, self._closed, self._asked = paced, False, "rest"
         self._left, self._rng = 0, np.random.default_rng(zlib.crc32(name.encode()))
 
@@ -39,23 +41,24 @@ class Wearer:
 
     def make(self, name: str, pose_J: Any = None, hold_s: float | None = None) -> None:
         """Make a gesture."""
-        self._asked, self._left = name, round(RATE * (hold_s or 2.0))
+        self._asked, self._left = name, round(self.device.emg_rate * (hold_s or 2.0))
 
     def chunks(self) -> Iterator[Any]:
         """Yield noise that is louder on some channels for each gesture."""
         from cpep.live.signals import Chunk
 
-        start = time.monotonic()
-        for number in range(round(MOST_S * RATE / CHUNK)):
+        start, rate, channels = time.monotonic(), self.device.emg_rate, self.device.channels
+        step = round(CHUNK_S * rate)
+        for number in range(round(MOST_S / CHUNK_S)):
             if self._closed:
                 return
             if self._paced:
-                time.sleep(CHUNK / RATE)
+                time.sleep(CHUNK_S)
             made = self._asked if self._left > 0 else "rest"
-            self._left -= CHUNK
-            gain_C = 1 + 8 * np.random.default_rng(zlib.crc32(made.encode())).random(CHANNELS) * (made != "rest")
-            emg_TC = (10 * gain_C * self._rng.normal(size=(CHUNK, CHANNELS))).astype(np.float32)
-            Wearer.clock_s = start + (number + 1) * CHUNK / RATE
+            self._left -= step
+            gain_C = 1 + 8 * np.random.default_rng(zlib.crc32(made.encode())).random(channels) * (made != "rest")
+            emg_TC = (10 * gain_C * self._rng.normal(size=(step, channels))).astype(np.float32)
+            Wearer.clock_s = start + (number + 1) * CHUNK_S
             yield Chunk(emg_TC, stamp_s=Wearer.clock_s)
 
     def close(self) -> None:
@@ -93,17 +96,36 @@ class Hand:
 def put(words: list[str]) -> None:
     """Put them in place of the real ones, in the process that runs these words."""
     if words[1] in LIVE:
-        _bands(paced=words[1] == "serve")
+        _bands(_device(words), paced=words[1] == "serve")
+    if words[1] == "simulate" and "DOC_EVERYTHING" not in os.environ:
+        _cohort()
     if any("hf://" in word for word in words):
         _hub()
 
 
-def _bands(paced: bool) -> None:
+def _device(words: list[str]) -> Any:
+    """Return what the checkpoint of a command knows, else a band of eight channels."""
+    from cpep.checkpoints.checkpoint import load
+    from cpep.data.recording import Device
+
+    for path in (Path(word) / inside for word in words for inside in ("", "checkpoint")):
+        if (path / "config.json").is_file():
+            return load(path).card.device
+    return Device(8, 500.0, "raw", "uV")
+
+
+def _cohort() -> None:
+    import cpep.simulate
+
+    cpep.simulate.simulate_cohort = lambda out, **_: shutil.copytree(os.environ["DOC_COHORT"], out)
+
+
+def _bands(device: Any, paced: bool) -> None:
     from cpep.live.poses.source import POSES
     from cpep.live.sources.registry import SOURCES
 
     def opened(name: str) -> Callable[[str, float], Wearer]:
-        return lambda text, speed: Wearer(f"{name}:{text}", paced)
+        return lambda text, speed: Wearer(f"{name}:{text}", device, paced)
 
     for name in ("lsl", "brainflow", "mindrove", "myo"):
         _swap(SOURCES, name, open=opened(name))
@@ -119,8 +141,6 @@ def _swap(registry: Any, name: str, **parts: Any) -> None:
 
 
 def _hub() -> None:
-    from pathlib import Path
-
     import huggingface_hub
 
     from tests.runtime.fake_hub import FakeHub
