@@ -1,4 +1,4 @@
-"""What the pages presuppose: recordings, a run, a checkpoint, files of others, in a folder that every page gets a copy of.
+"""What the pages presuppose: recordings, a run, a checkpoint, files of others. Every page gets a copy of them.
 
 All of it is small and synthetic. Names are those that pages write, also the placeholders: ``FOLDER``, ``STORE``,
 ``CHECKPOINT`` and ``lsl:NAME`` are typed as they stand.
@@ -110,7 +110,7 @@ def _cohort(folder: Path, users: int = 4) -> None:
 
 
 def for_page(folder: Path, page: Path) -> None:
-    """Write what one page alone presupposes: files that it shows (their first line is ``# NAME``), and its placeholders."""
+    """Write what one page alone presupposes: files that it shows (their first line is ``# NAME``), and its own."""
     for block in blocks(page):
         first = block.text.partition("\n")[0].removeprefix("# ").partition(",")[0].partition(":")[0]
         if block.language == "python" and first.endswith(".py") and " " not in first:
@@ -163,7 +163,7 @@ def servers() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def packets() -> Iterator[None]:
-    """Send what the band of docs/how-to/sources.md sends: ten samples of eight channels with the number of the first."""
+    """Send what the band of docs/how-to/sources.md sends: the number of a sample, and ten samples of 8 channels."""
     over = threading.Event()
 
     def send() -> None:

@@ -65,7 +65,9 @@ def _hf(words: list[str]) -> str:
 def _python(words: list[str]) -> str:
     if words[:2] == ["-m", "venv"]:
         return ""
-    script = ROOT / words[0]
+    script = ROOT / (words[2] if words[:2] == ["-m", "pytest"] else words[0])
+    if script.is_dir():
+        return ""
     if not script.is_file():
         return f"{words[0]} does not exist"
     compile(script.read_text(encoding="utf-8"), script, "exec")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 
 def check(words: Sequence[str]) -> int:
-    """Return 0 where cpep understands a command line; else print why not and return 2. Other programs are not looked at."""
+    """Return 0 for a command line that cpep understands, and for other programs; else print why not, return 2."""
     wrong = fault(words) if words[0] == "cpep" else ""
     if wrong:
         print(f"cpep: {wrong}", file=sys.stderr)
@@ -61,7 +62,7 @@ def _unknown(words: list[str]) -> str:
     from cpep.config.presets import preset
     from cpep.experiments.rows import names_of
 
-    values = list(zip(words, words[1:], strict=False))
+    values = list(pairwise(words))
     preset("tiny", [after for word, after in values if word == "--set"])
     for rows in [after for word, after in values if word == "--models" and "=" not in after]:
         names_of(rows.split(","))

@@ -64,7 +64,7 @@ class Shell:
         assert self._host.stdout is not None
         assert self._host.stdout.readline() == "ready\n", "the host did not start"
 
-    def run(self, text: str, folder: Path, more: Mapping[str, str] = {}) -> Done:  # noqa: B006  (nobody writes to it)
+    def run(self, text: str, folder: Path, more: Mapping[str, str]) -> Done:
         """Run a command in a folder."""
         self.notes.write_text("", encoding="utf-8")
         found = subprocess.run(
@@ -91,4 +91,5 @@ class Shell:
 
 def told(command: Command, done: Done) -> str:
     """Say where a command stands, what it was, and the end of what it printed."""
-    return f"{command.page.relative_to(ROOT)}:{command.line}: {command.text}\nends with {done.status}:\n{done.said[-1500:]}"
+    where = f"{command.page.relative_to(ROOT)}:{command.line}"
+    return f"{where}: {command.text}\nends with {done.status}:\n{done.said[-1500:]}"

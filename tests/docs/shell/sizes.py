@@ -41,7 +41,8 @@ def _prepare(words: list[str]) -> list[str]:
 
 
 def _serve(words: list[str]) -> list[str]:
-    own = len(words) > 2 and not words[2].startswith("-")  # a model of one's own, whose band is not the one that was enrolled before
+    # a model of one's own: the stand-in for its band is another than the one that was enrolled before
+    own = len(words) > 2 and not words[2].startswith("-")
     return ["--port", "0", "--no-open", *(["--enrolment", "own.enrol"] if own else [])]
 
 
@@ -101,14 +102,21 @@ QUICKLY_PARSED = (
 )
 """Commands that are only read but for ``-m slow``."""
 RESULTS = r"docs/(results|explanation)/"
-"""Pages whose tables are only read but for ``-m slow``: they say where numbers come from, and repeat other commands."""
+"""Pages whose tables are only read but for ``-m slow``: they say where numbers come from."""
 
 PARSED = (
     (r"python3? -m venv", "an environment takes a minute; make and the wheel's test make them"),
     (r"(pip|hf|make|torchrun|tensorboard) ", "of another program: its targets, extras and options are looked up"),
+    (r"python -m pytest ", "runs tests"),
     (r"python benchmarks/pages/", "measures on real recordings, or for minutes: the script is compiled"),
-    (r"cpep .*(runs/conditioning|fingertips|runs/cohort\.store --out runs/run_)", "needs what a script of these has written"),
-    (r"cpep evaluate runs/vemg2pose", "needs windows of 5.9 s of 16 channels; tests/checkpoints/test_import_weights.py has it"),
+    (
+        r"cpep .*(runs/conditioning|fingertips|runs/features|runs/cohort\.store --out runs/run_)",
+        "needs what a script has written",
+    ),
+    (
+        r"cpep evaluate runs/vemg2pose",
+        "needs windows of 5.9 s; tests/checkpoints/test_import_weights.py has it",
+    ),
     (r"cpep .*(data/myo_coteallard|data/flexemg_1khz|runs/flexemg)", "needs recordings that cannot be passed on"),
 )
 """Commands that are only read: how they begin, and why."""

@@ -1,10 +1,10 @@
 """What stands in for hardware and for the hub while the pages' commands run.
 
-A band of any kind that needs a device (``lsl``, ``brainflow``, ``mindrove``, ``myo``) is one of eight channels at
-500 Hz, or the one that the checkpoint knows where a command names one; somebody wears it who makes what is asked, and it
-is heard as fast as it is read; a pose from LSL or a camera is a hand
-that moves on the band's clock. Streams of LSL themselves, boards and cameras are tested in tests/live. huggingface.co
-is a folder. A cohort that is simulated is the one of ``inputs.py``, which is written in no time; ``-m slow`` simulates.
+A band of any kind that needs a device (``lsl``, ``brainflow``, ``mindrove``, ``myo``) is one of eight channels
+at 500 Hz, or the one that the checkpoint of the command knows. Somebody wears it who makes what is asked, and
+it is heard as fast as it is read. A pose from LSL or a camera is a hand that moves on the band's clock. Streams
+of LSL themselves, boards and cameras are tested in tests/live. huggingface.co is a folder. A cohort that is
+simulated is the one of ``inputs.py``, which is written in no time; ``-m slow`` simulates.
 """
 
 from __future__ import annotations
