@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from tests.docs.shell import parsing
 from tests.docs.shell.runner import ROOT
@@ -65,6 +66,8 @@ def _hf(words: list[str]) -> str:
 def _python(words: list[str]) -> str:
     if words[:2] == ["-m", "venv"]:
         return ""
+    if words[0] == "-m" and words[1] != "pytest":
+        return "" if find_spec(words[1]) else f"there is no module {words[1]}"
     script = ROOT / (words[2] if words[:2] == ["-m", "pytest"] else words[0])
     if script.is_dir():
         return ""

@@ -108,6 +108,7 @@ PARSED = (
     (r"python3? -m venv", "an environment takes a minute; make and the wheel's test make them"),
     (r"(pip|hf|make|torchrun|tensorboard) ", "of another program: its targets, extras and options are looked up"),
     (r"python -m pytest ", "runs tests"),
+    (r"python -m cpep\.share\.ring ", "simulates and trains for 10 minutes; tests/share/test_ring.py"),
     (r"python benchmarks/pages/", "measures on real recordings, or for minutes: the script is compiled"),
     (
         r"cpep .*(runs/conditioning|fingertips|runs/features|runs/cohort\.store --out runs/run_)",
