@@ -86,7 +86,7 @@ class Shell:
 
     def __exit__(self, *_: object) -> None:
         self._host.kill()
-        self._host.wait()
+        self._host.communicate()  # closes its pipes
 
 
 def told(command: Command, done: Done) -> str:
