@@ -130,6 +130,14 @@ def _bands(folder: Path) -> None:
         np.savetxt(folder / f"recordings/{user}_day1.band", np.column_stack([emg_TC, label_T]), fmt="%.3f")
 
 
+def _csv(folder: Path) -> None:
+    """Folders of tables without a sidecar, as docs/how-to/data.md describes them."""
+    shutil.rmtree(folder / "recordings")
+    for name in ("recordings/ann_day1", "recordings/ben_day1", "trials/ann1", "trials/ben1"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "S1.csv", folder / f"{name}.csv")
+
+
 def _baseline(folder: Path) -> None:
     """Weights of others under other names."""
     from safetensors.torch import save_file
@@ -141,7 +149,7 @@ def _baseline(folder: Path) -> None:
     (folder / "map.json").write_text(json.dumps(names))
 
 
-PAGES = {"docs/how-to/extending.md": _bands, "docs/explanation/baselines.md": _baseline}
+PAGES = {"docs/how-to/data.md": _csv, "docs/how-to/extending.md": _bands, "docs/explanation/baselines.md": _baseline}
 
 
 @contextmanager
