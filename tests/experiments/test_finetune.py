@@ -1,5 +1,6 @@
 """Fine-tuning on a new person: what it keeps, what it carries over, what it never reads, and what it refuses."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -20,12 +21,12 @@ from cpep.data.store.divide import division_of
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
 from cpep.data.windows import list_windows
-from cpep.experiments.finetune import Told, by_nearest_pose, finetune, own_of, settings_of
+from cpep.experiments.finetune import Told, accuracy, by_pose, cross_entropy, finetune, own_of, settings_of
 from cpep.experiments.newcomers import met_people, split_for
 from cpep.experiments.own import SETTINGS
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import read_json
-from cpep.train.finetune import Headed
+from cpep.train.finetune import Headed, LabelFurther
 from cpep.train.task import Task, build_model
 from cpep.types import EmbeddingSet, UserError
 from tests.experiments.test_own import NAMES, POSE, SIDECAR, write
@@ -155,8 +156,28 @@ def test_without_a_pose_labels_are_enough(kind, store, tmp_path):
     assert found["after"]["pose"] is None
     stage = load(tmp_path / "out" / "trained" / "checkpoint")
     assert not same(weights(before, ""), weights(stage, ""))
-    losses = [loss for _, _, loss in read_json(tmp_path / "out" / "trained" / "stage.json")["points"]]
-    assert losses[-1] < losses[0]
+    assert same(weights(before, "anchor."), weights(stage, "anchor."))
+
+
+def test_the_loss_of_labels_is_the_cross_entropy_and_reaches_the_encoder_alone(store, model, tmp_path):
+    config = settings_of(model, FAST)
+    own, stage = own_of(store, tmp_path, config), LabelFurther("finetune", "cpep")
+    task, tuned = Task(own.divided, own.live, config, 0, tmp_path), copy.deepcopy(model).unfreeze()
+    lesson = stage.lesson(task, tuned, {})
+    lesson.trained.net.eval()
+    held = stage.windows(task, "val")
+    x_ND, losses = embed_emg(tuned, own.divided, held).x_ND, []
+    for row, label in zip(
+        lesson.trained.net.head(torch.from_numpy(x_ND)).detach().numpy(), held.label_N, strict=True
+    ):
+        losses.append(np.log(np.exp(row).sum()) - row[own.live.seen.index(label)])
+    with torch.no_grad():
+        assert lesson.validate() == pytest.approx(np.mean(losses), rel=1e-4)
+    lesson.loss_at(0).backward()
+    moved = {
+        name.split(".")[0] for name, one in tuned.net.named_parameters() if one.grad is not None and one.grad.any()
+    }
+    assert moved == {"emg", "projection"}
 
 
 def test_windows_are_divided_in_their_order(store):
@@ -186,19 +207,26 @@ def test_the_head_starts_as_the_logistic_regression_of_scikit_learn(store, model
         np.testing.assert_allclose(logits_NK - np.logaddexp.reduce(logits_NK, axis=1)[:, None], log_NK, atol=2e-3)
 
 
-def test_the_nearest_mean_pose_by_hand():
+def test_shares_by_pose_and_their_scores_by_hand():
     def vectors(rows, labels):
-        x_ND = np.array(rows, np.float32)
         names = np.array(["x"] * len(rows))
-        return EmbeddingSet(x_ND, np.array(labels), names, names, np.zeros(len(rows)), names)
+        return EmbeddingSet(np.array(rows, np.float32), np.array(labels), names, names, np.zeros(len(rows)), names)
 
-    pose = vectors([[3, 0], [1, 0], [0, 1], [0, 9]], [1, 1, 2, 2])
-    emg = vectors([[1, 0.5], [0.5, 1], [1, 0.2], [0.1, 1]], [1, 1, 1, 2])
-    right = {1: [], 2: []}
+    pose = vectors([[3, 0], [1, 0], [0, 1], [0, 9]], [1, 1, 3, 3])
+    emg = vectors([[1, 0.5], [0.5, 1], [1, 0.2], [0.1, 1]], [1, 1, 1, 3])
+    right, losses = {1: [], 3: []}, []
     for row, label in zip(emg.x_ND, emg.label_N, strict=True):
-        cosines = {1: row[0] / np.hypot(*row), 2: row[1] / np.hypot(*row)}
-        right[label].append(max(cosines, key=cosines.get) == label)
-    assert by_nearest_pose(emg, pose) == pytest.approx(np.mean([np.mean(each) for each in right.values()]))
+        power = {1: np.exp(row[0] / 0.1), 3: np.exp(row[1] / 0.1)}
+        right[label].append(max(power, key=power.get) == label)
+        losses.append(-np.log(power[label] / sum(power.values())))
+    log_NK, labels = by_pose(emg, pose), np.array([1, 3])
+    assert accuracy(emg, log_NK, labels) == pytest.approx(np.mean([np.mean(each) for each in right.values()]))
+    assert cross_entropy(emg, log_NK, labels) == pytest.approx(np.mean(losses), rel=1e-5)
+    other = vectors([[9, 9], *emg.x_ND], [2, *emg.label_N])  # 2 has no pose: wrong, and in no cross-entropy
+    assert cross_entropy(other, by_pose(other, pose), labels) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert accuracy(other, by_pose(other, pose), labels) == pytest.approx(
+        np.mean([np.mean(each) for each in ([0], *right.values())])
+    )
 
 
 NO_LABEL = {key: value for key, value in (SIDECAR | POSE).items() if key != "label"}

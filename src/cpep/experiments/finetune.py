@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 
 from cpep.checkpoints.checkpoint import BOOK, CHECKPOINT, Model, book_beside, load, save
 from cpep.checkpoints.embed import embed_anchor, embed_emg
@@ -24,7 +25,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import windows_of
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.metrics import balanced_accuracy
-from cpep.evaluate.probe import choose_probe
+from cpep.evaluate.probe import LinearProbe
 from cpep.experiments.own import Own, divided
 from cpep.experiments.own_live import own_book
 from cpep.experiments.runs import Request, claim, prepared
@@ -37,7 +38,7 @@ from cpep.runtime.jobs import threads_alone
 from cpep.train.finetune import AlignFurther, LabelFurther
 from cpep.train.stage import Stage, train
 from cpep.train.task import Task, device_of
-from cpep.types import EmbeddingSet, UserError
+from cpep.types import EmbeddingSet, FloatArray, IntArray, UserError
 from cpep.version import __version__
 
 FOUND = "finetune.json"
@@ -45,6 +46,8 @@ FOUND = "finetune.json"
 KINDS = ("cpep", "emg_mae", "supervised")
 MAY_SET = ("finetune.", "augment.", "data.hop_s", "precision", "device", "threads")
 FEWEST = 2
+TEMPERATURE = 0.1
+"""Of the softmax over cosines of EMG with mean poses."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,15 @@ class Told:
         gestures: number of gestures among them.
         probe: balanced accuracy of a linear read-out on test windows; it is fitted on training repetitions.
         pose: the same of the nearest mean pose, without a label of EMG; ``None`` without poses.
-        val: the mean of both on validation windows, by which a model is chosen.
+        loss: by which a model is chosen: on validation windows, the mean of the cross-entropies of both. Of the few
+            repetitions that validate, accuracies say too little.
     """
 
     windows: int
     gestures: int
     probe: float
     pose: float | None
-    val: float
+    loss: float
 
     @property
     def words(self) -> str:
@@ -121,15 +125,15 @@ def finetune(
         opened.card.refuse_other(store)
         own = own_of(store, top, config)
         stage = stage_of(opened, own)
-        say(f"{store.name}: {listed(own)}; trained by {'poses' if by_pose(stage) else 'labels'}")
+        say(f"{store.name}: {listed(own)}; trained by {'poses' if aligns(stage) else 'labels'}")
         task = Task(own.divided, own.live, stage.applied(config), seed, top / "trained")
         before = told(opened, own, config)
         tuned = trained(opened, stage, task)
         after = told(tuned, own, config)
-        better = after.val > before.val
+        better = after.loss < before.loss
         say(sentence(before, after, better))
         if better:
-            tuned.card = replace(tuned.card, **carried(opened, own, task, by_pose(stage)))
+            tuned.card = replace(tuned.card, **carried(opened, own, task, aligns(stage)))
         chosen = (tuned if better else opened).eval()
         if out is not None:
             kept(chosen, own, book_of_model(model), top, say)
@@ -187,14 +191,14 @@ def stage_of(model: Model, own: Own) -> Stage:
     return further("finetune", model.card.kind)
 
 
-def by_pose(stage: Stage) -> bool:
+def aligns(stage: Stage) -> bool:
     """Tell whether a stage is trained by poses."""
     return isinstance(stage, AlignFurther)
 
 
 def trained(model: Model, stage: Stage, task: Task) -> Model:
     """Return a copy of a model that went on with its training; a stopped call goes on in the task's folder."""
-    settings = stage.settings(task.config) | {"from": fingerprint(model), "by_pose": by_pose(stage)}
+    settings = stage.settings(task.config) | {"from": fingerprint(model), "aligns": aligns(stage)}
     key, tuned = task.key(stage.name, settings), copy.deepcopy(model)
     if not task.finished(key):
         working = copy.deepcopy(model).in_unit(task.store.device.emg_unit).unfreeze()
@@ -225,22 +229,37 @@ def told(model: Model, own: Own, config: RunConfig) -> Told:
                 f"{config.data.window_s:g} s; hold gestures longer, or make them more often"
             )
     emg = {role: embed_emg(model, store, some).averaged() for role, some in found.items()}
-    probe = choose_probe(emg["train"], emg["val"])
-    probed = {role: balanced_accuracy(emg[role].label_N, probe.predict(emg[role].x_ND)) for role in ("val", "test")}
-    labels, posed = np.unique(emg["test"].label_N), {}
+    known = np.unique(emg["train"].label_N)
+    probe = LinearProbe().fit(emg["train"].x_ND, emg["train"].label_N)
+    test, val = ((emg[role], probe.log_shares(emg[role].x_ND)) for role in ("test", "val"))
+    accuracies, losses = [accuracy(*test, known)], [cross_entropy(*val, known)]
     if model.spec.reads_anchor and own.paired:
-        shown = found["train"].select(found["train"].valid_N)
-        pose = embed_anchor(model, store, shown)
-        posed = {role: by_nearest_pose(emg[role], pose) for role in ("val", "test")}
-    val = float(np.mean([values["val"] for values in (probed, posed) if values]))
-    return Told(len(emg["test"]), len(labels), probed["test"], posed.get("test"), val)
+        pose = embed_anchor(model, store, found["train"].select(found["train"].valid_N))
+        labels = np.unique(pose.label_N)
+        accuracies.append(accuracy(emg["test"], by_pose(emg["test"], pose), labels))
+        losses.append(cross_entropy(emg["val"], by_pose(emg["val"], pose), labels))
+    gestures = len(np.unique(emg["test"].label_N))
+    return Told(len(emg["test"]), gestures, *[*accuracies, None][:2], float(np.mean(losses)))
 
 
-def by_nearest_pose(emg: EmbeddingSet, pose: EmbeddingSet) -> float:
-    """Return the balanced accuracy of the gesture whose mean pose embedding is nearest to the EMG's, by cosine."""
-    labels = np.unique(pose.label_N)
-    mean_KD = unit_rows(np.stack([pose.x_ND[pose.label_N == label].mean(axis=0) for label in labels]))
-    return balanced_accuracy(emg.label_N, labels[(emg.x_ND @ mean_KD.T).argmax(axis=1)])
+def by_pose(emg: EmbeddingSet, pose: EmbeddingSet) -> FloatArray:
+    """Return logarithms of the shares (N, K) of gestures: a softmax of the cosines of EMG with mean poses."""
+    means = [pose.x_ND[pose.label_N == label].mean(axis=0) for label in np.unique(pose.label_N)]
+    cosine_NK = emg.x_ND @ unit_rows(np.stack(means)).T
+    found: FloatArray = log_softmax(cosine_NK / TEMPERATURE, axis=1)
+    return found
+
+
+def accuracy(windows: EmbeddingSet, log_NK: FloatArray, labels: IntArray) -> float:
+    """Return the balanced accuracy of the likeliest of K labels."""
+    return balanced_accuracy(windows.label_N, labels[log_NK.argmax(axis=1)])
+
+
+def cross_entropy(windows: EmbeddingSet, log_NK: FloatArray, labels: IntArray) -> float:
+    """Return the mean cross-entropy of windows whose label is one of K."""
+    known_N = np.isin(windows.label_N, labels)
+    at_N = np.searchsorted(labels, windows.label_N[known_N])
+    return float(-log_NK[known_N][np.arange(len(at_N)), at_N].mean())
 
 
 def carried(model: Model, own: Own, task: Task, posed: bool) -> dict[str, Any]:
@@ -305,9 +324,9 @@ def sentence(before: Told, after: Told, better: bool) -> str:
         if better
         else "validation repetitions are not told better after it, so the model stays as it was"
     )
-    val = f"{before.val:.2f} before, {after.val:.2f} after"
+    losses = f"cross-entropy {before.loss:.2f} before, {after.loss:.2f} after"
     return (
         f"of {before.windows} windows of test repetitions of {before.gestures} gestures (guessing gives "
         f"{1 / before.gestures:.2f}), the share told right, mean over gestures:\n"
-        f"  before: {before.words}\n  after:  {after.words}\n{chosen} ({val})"
+        f"  before: {before.words}\n  after:  {after.words}\n{chosen} ({losses})"
     )

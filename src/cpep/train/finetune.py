@@ -28,6 +28,8 @@ from cpep.train.stage import Lesson, Stage, Trained
 from cpep.train.task import VALIDATION_WINDOWS, Task, augmentation, autocast, emg_signals, subsample
 from cpep.types import UserError
 
+RATE = 1 / 3
+"""Learning rate by labels, as a share of that by poses. At the full rate people were told less well."""
 PENALTY = 0.01
 """Penalty, for each window, of the logistic regression from which the head starts."""
 
@@ -57,8 +59,9 @@ class LabelFurther(Stage):
     sections = ("emg", "augment", "finetune")
 
     def optim(self, config: RunConfig) -> OptimConfig:
-        """Return ``finetune.optim``."""
-        return config.finetune.optim
+        """Return ``finetune.optim`` at a lower rate."""
+        optim = config.finetune.optim
+        return dataclasses.replace(optim, lr=optim.lr * RATE)
 
     def windows(self, task: Task, role: Role) -> Windows:
         """Return the windows that are labelled with a gesture throughout."""
