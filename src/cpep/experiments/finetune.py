@@ -232,14 +232,14 @@ def told(model: Model, own: Own, config: RunConfig) -> Told:
     known = np.unique(emg["train"].label_N)
     probe = LinearProbe().fit(emg["train"].x_ND, emg["train"].label_N)
     test, val = ((emg[role], probe.log_shares(emg[role].x_ND)) for role in ("test", "val"))
-    accuracies, losses = [accuracy(*test, known)], [cross_entropy(*val, known)]
+    losses, posed = [cross_entropy(*val, known)], None
     if model.spec.reads_anchor and own.paired:
         pose = embed_anchor(model, store, found["train"].select(found["train"].valid_N))
         labels = np.unique(pose.label_N)
-        accuracies.append(accuracy(emg["test"], by_pose(emg["test"], pose), labels))
+        posed = accuracy(emg["test"], by_pose(emg["test"], pose), labels)
         losses.append(cross_entropy(emg["val"], by_pose(emg["val"], pose), labels))
     gestures = len(np.unique(emg["test"].label_N))
-    return Told(len(emg["test"]), gestures, *[*accuracies, None][:2], float(np.mean(losses)))
+    return Told(len(emg["test"]), gestures, accuracy(*test, known), posed, float(np.mean(losses)))
 
 
 def by_pose(emg: EmbeddingSet, pose: EmbeddingSet) -> FloatArray:

@@ -40,8 +40,10 @@ class AlignFurther(AlignStage):
     def applied(self, config: RunConfig) -> RunConfig:
         """Return the settings with the optimiser of ``finetune``, and without terms that need several people."""
         objective = dataclasses.replace(config.align.objective, adversary=0.0, moments=0.0, mixup=0.0)
-        changes = {"optim": config.finetune.optim, "pairs": 1.0, "shuffled": False, "objective": objective}
-        return dataclasses.replace(config, align=dataclasses.replace(config.align, **changes))
+        align = dataclasses.replace(
+            config.align, optim=config.finetune.optim, pairs=1.0, shuffled=False, objective=objective
+        )
+        return dataclasses.replace(config, align=align)
 
     def begin(self, net: Cpep, task: Task, train: Windows, starts: Mapping[str, Model], read: Read) -> None:
         """Leave the weights as they are, and the embeddings of poses where they are."""
