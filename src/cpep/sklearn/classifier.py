@@ -251,7 +251,6 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         if name not in self.classes_.tolist():
             self.classes_ = np.append(self.classes_, name)
         return alike
-        return alike
 
     def _log_shares(self, X: Any, groups: Any) -> FloatArray:
         x_ND = self.transform(X, groups)
