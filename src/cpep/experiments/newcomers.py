@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.splits import Split, make_splits
-from cpep.data.store.noted import recording_hash
+from cpep.data.store.noted import recording_hashes
 from cpep.data.store.store import Store
 from cpep.experiments.asked import have, listed
 from cpep.types import UserError
+
+FEWEST = 3
+"""Fewest people among whom some can train probes, some choose and some test."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,16 @@ def is_own(model: Model, store: Store, wanted: Wanted) -> bool:
     """Tell whether a store is the one of a checkpoint's training, under whose split it is then evaluated.
 
     It is where it has the people and the labels of the checkpoint. A store of another name is taken for another one
-    if people are divided as asked.
+    if people are divided as asked, or if the recordings that the checkpoint notes are of other people there.
     """
-    split = model.card.held_out()
+    split, provenance = model.card.held_out(), model.card.provenance
     everybody = {*split.users_train, *split.users_val, *split.users_test}
-    alike = everybody <= set(store.users) and store.vocabulary == model.card.vocabulary
-    return alike and (store.name == model.card.provenance["data"] or not wanted.divides)
+    if not everybody <= set(store.users) or store.vocabulary != model.card.vocabulary:
+        return False
+    if store.name == provenance["data"]:
+        return True
+    trained = {*split.users_train, *split.users_val}
+    return not wanted.divides and (not provenance.get("recordings") or met_people(model, store) == trained)
 
 
 def splits_for(model: Model, store: Store, wanted: Wanted) -> tuple[list[Split], list[str]]:
@@ -64,6 +71,11 @@ def splits_for(model: Model, store: Store, wanted: Wanted) -> tuple[list[Split],
         raise UserError(f"{store.path}: {who} who trains and validates; give --test-users alone, or nothing")
     split = split_for(model, store, wanted.test_users)
     split.refuse_single()
+    if again := sorted(met_people(model, store) & set(split.users_test)) if model.card.split else []:
+        raise UserError(
+            f"{store.path}: recordings of user {', '.join(again)} are the same as some of this checkpoint's "
+            "training, where they have another id; test others (--test-users)"
+        )
     return [split], []
 
 
@@ -102,7 +114,7 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
     Raises:
         UserError: a test or validation person was met, or too few people or gestures are left.
     """
-    own, name = model.card.held_out(), str(model.card.provenance["data"])
+    own, name = model.card.held_out(), model.card.provenance["data"]
     met = met_people(model, store)
     if asked := sorted(met & {*wanted.test_users, *wanted.val_users}):
         raise UserError(
@@ -115,13 +127,24 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
             f"{store.path}: everybody took part in the training of this checkpoint (its data set is {name}); give "
             "recordings of others"
         )
-    guard_s, known = own.guard_s, {model.card.vocabulary[label] for label in own.seen}
-    test, val = wanted.test_users, wanted.val_users
+    if len(people) < FEWEST:
+        raise UserError(
+            f"{store.path} holds recordings of {len(people)} {'person' if len(people) == 1 else 'people'} new to "
+            "this checkpoint; probes are fitted on labels of some, chosen on others and tested on the rest, which "
+            "takes 4 or more, or 3 with --test-users and --val-users"
+        )
+    guard_s, test, val = own.guard_s, wanted.test_users, wanted.val_users
     splits = make_splits(
         store, folds=wanted.folds, test_users=test, val_users=val, guard_s=guard_s, people=people if met else ()
     )
-    splits = [_by_name(split, store, known) for split in splits]
+    splits = [_by_name(split, store, trained_names(model)) for split in splits]
     return splits, list(_said(model, store, splits[0], sorted(met)))
+
+
+def trained_names(model: Model) -> set[str]:
+    """Return the names of all gestures that a checkpoint's training did not leave out, evaluated or not."""
+    left_out = model.card.held_out().unseen
+    return {name for label, name in enumerate(model.card.vocabulary) if label not in left_out}
 
 
 def met_people(model: Model, store: Store) -> set[str]:
@@ -138,7 +161,7 @@ def noted_people(model: Model, store: Store) -> set[str]:
     tuned = [one["people"] for one in provenance.get("finetuned", ()) if one["data"] == store.name]
     met = set(store.users) & {user for people in tuned for user in people}
     if known := set(provenance.get("recordings", ())):
-        met |= {entry.user for entry in store.entries if recording_hash(store, entry) in known}
+        met |= {entry.user for entry in store.entries if recording_hashes(store, entry) & known}
     return met
 
 
@@ -147,6 +170,15 @@ def _by_name(split: Split, store: Store, known: set[str]) -> Split:
     gestures = split.seen + split.unseen
     seen = tuple(sorted(label for label in gestures if store.vocabulary[label] in known))
     return dataclasses.replace(split, seen=seen, unseen=tuple(sorted(set(gestures) - set(seen))))
+
+
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, in lower case.
+
+    >>> _letters("Thumb_up") == _letters("thumb up")
+    True
+    """
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[str]:
@@ -166,6 +198,15 @@ def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[
         yield f"EMG in {theirs} is read as {unit}"
     yield f"gestures that its training saw: {listed([names[label] for label in split.seen]) or 'none'}"
     yield f"gestures that it never saw (unseen): {listed([names[label] for label in split.unseen]) or 'none'}"
+    trained = {_letters(known): known for known in sorted(trained_names(model))}
+    here = [names[label] for label in split.unseen if _letters(names[label]) in trained]
+    if here:
+        yield (
+            f"{listed(here)} {'is' if len(here) == 1 else 'are'} not taken for "
+            f"{listed([trained[_letters(name)] for name in here])}, which its training saw: names have to be the "
+            "same to the letter; rename in the recordings what is one gesture, as its scores are not those of an "
+            "unseen one"
+        )
     if split.choosing != split.seen:
         yield "fewer than two were seen: read-outs are chosen on all, and rows that learn from seen ones left out"
 
