@@ -2,7 +2,7 @@
 
 A person is one whom training met if the store has the name of the training's data set and the person has the id of a
 training or validation person, or if one of the person's recordings is among those that the checkpoint notes
-(``cpep.data.store.noted``), whatever the name.
+(``cpep.data.store.noted``), whatever the name. The same holds of a person on whom it was fine-tuned later.
 """
 
 from __future__ import annotations
@@ -75,11 +75,13 @@ def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
     """
     if not model.card.split:
         return _of_unknown(model, store, test_users)
-    split = model.card.held_out()
-    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
+    split, noted = model.card.held_out(), noted_people(model, store)
+    left = tuple(user for user in split.users_test if user not in noted)
+    asked = test_users or left or split.users_test
+    met = sorted(set(asked) & {*split.users_train, *split.users_val, *noted})
     if met:
         raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
-    found = dataclasses.replace(split, users_test=test_users or split.users_test)
+    found = dataclasses.replace(split, users_test=asked)
     missing = sorted({*found.users_train, *found.users_val, *found.users_test} - set(store.users))
     if missing:
         raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
@@ -124,9 +126,17 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
 
 def met_people(model: Model, store: Store) -> set[str]:
     """Return the people of a store whom the training of a checkpoint met."""
-    own, provenance = model.card.held_out(), model.card.provenance
+    own = model.card.held_out()
     took_part = {*own.users_train, *own.users_val}
-    met = took_part & set(store.users) if store.name == provenance["data"] else set()
+    met = took_part & set(store.users) if store.name == model.card.provenance["data"] else set()
+    return met | noted_people(model, store)
+
+
+def noted_people(model: Model, store: Store) -> set[str]:
+    """Return the people of a store whom a checkpoint notes: by a recording, or by the id of a fine-tuning."""
+    provenance = model.card.provenance
+    tuned = [one["people"] for one in provenance.get("finetuned", ()) if one["data"] == store.name]
+    met = set(store.users) & {user for people in tuned for user in people}
     if known := set(provenance.get("recordings", ())):
         met |= {entry.user for entry in store.entries if recording_hash(store, entry) in known}
     return met
@@ -167,10 +177,12 @@ def _of_unknown(model: Model, store: Store, test_users: tuple[str, ...]) -> Spli
         UserError: a test person may have taken part in training.
     """
     doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
+    doubtful |= noted_people(model, store)
     unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
     if met := sorted(doubtful & set(test_users)):
         raise UserError(
-            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
+            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation, or it was fine-tuned "
+            "on this user; test others"
         )
     if test_users or set(store.users) - doubtful:
         guard_s = model.card.config["data"]["guard_s"]
