@@ -138,9 +138,8 @@ def train_own(
     scored = own.scored(config)
     jobs = jobs_of(tasks, own.rows, scored)
     workers = min(cores() // config.threads or 1, len(jobs))
-    say(
-        f"this takes about {minutes_of(tasks, own.model, workers)} on this machine; if it is stopped, the same command continues"
-    )
+    minutes = minutes_of(tasks, own.model, workers)
+    say(f"this takes about {minutes} on this machine; if it is stopped, the same command continues")
     done = count(1)
     run_all(jobs, workers, config.threads, note=lambda name: say(f"  step {next(done)} of {len(jobs)}: {name}"))
     told = put_live(own, tasks[0], out, say)
