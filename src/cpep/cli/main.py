@@ -44,6 +44,7 @@ INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "train": train.train,
+    "finetune": train.finetune,
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,

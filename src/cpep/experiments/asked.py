@@ -211,9 +211,10 @@ def _untaught(one: Asked) -> Iterator[str]:
         if labels and not one.enough(one.taught[name]):
             yield f"training users have too few {name} gestures to be told apart; {name} ones are not asked"
     roles: tuple[tuple[Role, str], ...] = (("train", "read-outs learn"), ("val", "read-outs are chosen"))
+    choosing, kind = one.split.choosing, "seen " if one.split.choosing == one.split.seen else ""
     for role, what in roles:
-        if bare := [user for user in one.split.users(role) if not one.made(user, one.split.seen)]:
-            yield f"{users_named(role, bare)}: no seen gesture; {what} without them"
+        if bare := [user for user in one.split.users(role) if not one.made(user, choosing)]:
+            yield f"{users_named(role, bare)}: no {kind}gesture; {what} without them"
 
 
 def _lacks(one: Asked, user: str) -> Iterator[str]:
