@@ -3,8 +3,8 @@ NumPy arrays and scikit-learn
 =============================
 
 You have EMG as a NumPy array, and you know scikit-learn. Here classical features and the model that comes with cpep
-recognise nine classes, rest among them, on people whom neither of them was trained on. Both are estimators of scikit-learn: pipelines,
-``cross_validate`` and ``GroupKFold`` work as always.
+recognise nine classes, rest among them, on people whom neither of them was trained on. Both are estimators of
+scikit-learn: pipelines, ``cross_validate`` and ``GroupKFold`` work as always.
 
 You need cpep with the simulator, which makes the data of this example: ``pip install "cpep[sim]"``.
 """
@@ -12,9 +12,9 @@ You need cpep with the simulator, which makes the data of this example: ``pip in
 # %%
 # Windows of EMG
 # --------------
-# ``X`` is an array (windows, channels, samples), ``y`` has the name of the gesture of each window, and ``people`` says
-# who made it. Take your own arrays in their place. These are of six simulated people with 16 electrodes at 2000 Hz;
-# a window has one second, and one begins every half second.
+# ``X`` is an array (windows, channels, samples), ``y`` has the name of the gesture of each window, and ``people``
+# says who made it. Take your own arrays in their place. These are of six simulated people with 16 electrodes at 2000
+# Hz; a window has one second, and one begins every half second.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,8 +47,8 @@ figure.colorbar(image, ax=panels, label="log10 of the SD of EMG\n(SD of the nois
 # %%
 # Why people must be left out
 # ---------------------------
-# ``EmgFeatures`` turns windows into features, and any classifier of scikit-learn takes them. First the mistake that is
-# made most often: windows are divided by chance. Then windows that overlap, and windows of the same person, lie on
+# ``EmgFeatures`` turns windows into features, and any classifier of scikit-learn takes them. First the mistake that
+# is made most often: windows are divided by chance. Then windows that overlap, and windows of the same person, lie on
 # both sides, and the score says nothing about a new person. ``GroupKFold`` leaves out one person after the other.
 
 features_and_lda = make_pipeline(EmgFeatures(sfreq=2000), LinearDiscriminantAnalysis())
@@ -72,8 +72,8 @@ print(f"cpep, people left out:     {cpep.mean():.2f}")
 # %%
 # A fair comparison
 # -----------------
-# The features had no such help: nobody told the LDA who is who. So we give it to them, too. Each feature is centred and
-# scaled by the person's own windows, again without labels.
+# The features had no such help: nobody told the LDA who is who. So we give it to them, too. Each feature is centred
+# and scaled by the person's own windows, again without labels.
 
 standardised = EmgFeatures(sfreq=2000).fit_transform(X)
 for person in np.unique(people):
@@ -107,9 +107,9 @@ print(f"cpep is ahead of the standardised features for {better} of {len(cpep)} p
 # %%
 # What this does not say
 # ----------------------
-# The two did not see equally much. The encoder of cpep was pre-trained on other simulated people with the same band and
-# the same eight gestures; the features were fitted on five people alone. None of the six people was in its training.
-# On real hands the difference is another one: :doc:`/results/index` has what was measured there.
+# The two did not see equally much. The encoder of cpep was pre-trained on other simulated people with the same band
+# and the same eight gestures; the features were fitted on five people alone. None of the six people was in its
+# training. On real hands the difference is another one: :doc:`/results/index` has what was measured there.
 #
 # The shipped model takes 16 channels at 2000 Hz. For another band leave the checkpoint out: then ``fit`` trains an
 # encoder on ``X``, which takes minutes, and ``pose=`` aligns it to poses. If your data are files, begin with

@@ -90,8 +90,9 @@ for advice in enroller.advice:
 # %%
 # Be recognised
 # -------------
-# ``FeatureStream`` makes features of the last third of a second, twenty times a second. ``Recogniser`` turns them into
-# states and events. For a minute the hand makes the four gestures, and two that nobody enrolled: *claw* and *ok*.
+# ``FeatureStream`` makes features of the last third of a second, twenty times a second. ``Recogniser`` turns them
+# into states and events. For a minute the hand makes the four gestures, and two that nobody enrolled: *claw* and
+# *ok*.
 
 wanted = ["fist", "claw", "spread", "point", "ok", "thumb_up", "spread", "fist", "claw", "thumb_up", "ok", "point"]
 each_s, delay_s = 5, 1

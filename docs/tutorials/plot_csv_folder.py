@@ -13,8 +13,9 @@ You need cpep with the simulator, which writes the files of this example: ``pip 
 # The files
 # ---------
 # Take your own folder in place of this one. A simulated person with 8 electrodes at 2000 Hz rests and makes four
-# gestures, twice each, for about two seconds. Real recordings have faults, so these have some, too: the radio loses twelve samples in
-# the file of P2 and half a second in that of P3, the electrodes of P4 drift, and a plug falls out in the file of P5.
+# gestures, twice each, for about two seconds. Real recordings have faults, so these have some, too: the radio loses
+# twelve samples in the file of P2 and half a second in that of P3, the electrodes of P4 drift, and a plug falls out
+# in the file of P5.
 
 import json
 import subprocess
@@ -123,8 +124,8 @@ for repair in store.repairs:
     print("mended:", repair)
 
 # %%
-# You can look at it as at any array. Above is the EMG of P4 as it stands in the file, below as it is in the store; the
-# coloured stretches are the labels.
+# You can look at it as at any array. Above is the EMG of P4 as it stands in the file, below as it is in the store;
+# the coloured stretches are the labels.
 
 raw = pd.read_csv(folder / "P4.csv")
 (entry,) = [entry for entry in store.entries if entry.user == "4"]
@@ -154,8 +155,8 @@ run("cpep", "reproduce", "--data", "my_csv.store", "--out", "first", "--models",
     "--set", "data.window_s=1")  # fmt: skip
 
 # %%
-# The *linear probe* was fitted on other people. *Few-shot* saw so many windows, or one repetition, of each gesture of the
-# new person. ``cpep.results`` gives the numbers as a DataFrame, here one for each person.
+# The *linear probe* was fitted on other people. *Few-shot* saw so many windows, or one repetition, of each gesture of
+# the new person. ``cpep.results`` gives the numbers as a DataFrame, here one for each person.
 
 results = cpep.results(here / "first", people=True)
 columns = {"linear_probe": "other people\nalone", "few_shot_1": "one window\nof the person"}
@@ -175,7 +176,7 @@ axes.set_title("A dot is a person", loc="left", fontsize="medium")
 # Where next
 # ----------
 # Four gestures in which the hand moves much are easy, and simulated people are easier than real ones:
-# :doc:`/results/index` has what was measured on real people. Add the row ``emg_mae`` for an encoder that is pre-trained
-# on your own EMG (:doc:`/how-to/no_pose`). With joint angles in the CSV files as further columns, the row ``cpep``
-# aligns EMG with poses, and gestures can be added by their pose. :doc:`/how-to/data` has all that may stand in a
-# sidecar, and other formats.
+# :doc:`/results/index` has what was measured on real people. Add the row ``emg_mae`` for an encoder that is
+# pre-trained on your own EMG (:doc:`/how-to/no_pose`). With joint angles in the CSV files as further columns, the row
+# ``cpep`` aligns EMG with poses, and gestures can be added by their pose. :doc:`/how-to/data` has all that may stand
+# in a sidecar, and other formats.

@@ -2,8 +2,8 @@
 No pose at all
 ==============
 
-You have recordings of EMG with labels, and no camera and no glove was there. Most EMG is like this. Here an encoder is
-pre-trained on such recordings and compared with classical features on people who were left out; and you see what
+You have recordings of EMG with labels, and no camera and no glove was there. Most EMG is like this. Here an encoder
+is pre-trained on such recordings and compared with classical features on people who were left out; and you see what
 cpep cannot do without a pose.
 
 You need cpep with the simulator, which makes the data of this example: ``pip install "cpep[sim]"``.
@@ -80,8 +80,8 @@ quick = ["--preset", "tiny", "--set", "data.window_s=1", "--set", "emg_mae.optim
 run("cpep", "reproduce", "--data", "my.store", "--out", "first", *asked, *quick)
 
 # %%
-# The *linear probe* was fitted on the training people alone. *Few-shot* saw so many windows, or one whole repetition, of
-# each gesture of the tested person, and was tested on other repetitions. A dot is a person, a line their mean.
+# The *linear probe* was fitted on the training people alone. *Few-shot* saw so many windows, or one whole repetition,
+# of each gesture of the tested person, and was tested on other repetitions. A dot is a person, a line their mean.
 
 results = cpep.results(here / "first", people=True)
 columns = {
@@ -105,8 +105,8 @@ axes.set(xlabel="shown of each gesture of the tested person", ylabel="balanced a
 axes.legend(frameon=False, loc="lower right")
 
 # %%
-# Do not expect a pre-trained encoder to be ahead: this one saw a minute of EMG. On sixteen real people, with hours of it,
-# it was about level with features (:doc:`/how-to/no_pose`).
+# Do not expect a pre-trained encoder to be ahead: this one saw a minute of EMG. On sixteen real people, with hours of
+# it, it was about level with features (:doc:`/how-to/no_pose`).
 #
 # The checkpoint is an encoder as any other
 # -----------------------------------------
@@ -125,8 +125,8 @@ print("classes:", ", ".join(classifier.classes_))
 # %%
 # What is left out
 # ----------------
-# The point of cpep is a gesture of which nobody recorded EMG. That needs an encoder that was aligned to poses, of other
-# people at least. Without, each way to it ends in a sentence that says so.
+# The point of cpep is a gesture of which nobody recorded EMG. That needs an encoder that was aligned to poses, of
+# other people at least. Without, each way to it ends in a sentence that says so.
 
 try:
     classifier.add_gesture("shaka", GESTURES["shaka"].pose_J[:20])

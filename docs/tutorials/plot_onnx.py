@@ -13,9 +13,9 @@ You need cpep with the simulator and the exporter: ``pip install "cpep[sim,expor
 # %%
 # Export
 # ------
-# The command writes a folder: the graph as float32 and with weights of 8 bits, the vectors of the gestures, a card that
-# says what goes in and out, and ``run.py``, a program of one page that runs them. It compares the graphs with the
-# checkpoint before it is done.
+# The command writes a folder: the graph as float32 and with weights of 8 bits, the vectors of the gestures, a card
+# that says what goes in and out, and ``run.py``, a program of one page that runs them. It compares the graphs with
+# the checkpoint before it is done.
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ import onnxruntime
 import torch
 
 import cpep
-from cpep.live import EmgStream, GestureBook, demo_paths, open_source
+from cpep.live import EmgStream, demo_paths, open_source
 
 here = Path(tempfile.mkdtemp())
 checkpoint, book_file = demo_paths()
@@ -149,7 +149,8 @@ print("ms a window:", [f"{one:.2f}" for one in milliseconds], "MB:", [f"{size / 
 # %%
 # What this does not say
 # ----------------------
-# A window comes every 50 ms; a recogniser that takes less time keeps up with the band. The times are of the machine that
-# built this page, which did other things meanwhile: measure on yours. Embeddings alone are compared: the smoothing over
-# time that turns them into events (:doc:`/gallery/plot_by_pose`) is yours to write, and so is what your band needs to
-# be read. :doc:`/results/live` has speed on other sizes, and how the graphs do on people who were held out.
+# A window comes every 50 ms; a recogniser that takes less time keeps up with the band. The times are of the machine
+# that built this page, which did other things meanwhile: measure on yours. Embeddings alone are compared: the
+# smoothing over time that turns them into events (:doc:`/gallery/plot_by_pose`) is yours to write, and so is what
+# your band needs to be read. :doc:`/results/live` has speed on other sizes, and how the graphs do on people who were
+# held out.

@@ -3,11 +3,11 @@ Record and train
 ================
 
 You have a band, and want a model of your own arm. Here two minutes are recorded into a data set with prompts that say
-what to make, a small model is trained on it, and a report says how well it tells repetitions that it never saw, beside
-classical features.
+what to make, a small model is trained on it, and a report says how well it tells repetitions that it never saw,
+beside classical features.
 
-You need cpep with the simulator and the writer of recordings: ``pip install "cpep[sim,bids]"``. The arm is simulated and
-faster than real time; with ``open_source("lsl:NAME")`` the same lines record yours.
+You need cpep with the simulator and the writer of recordings: ``pip install "cpep[sim,bids]"``. The arm is simulated
+and faster than real time; with ``open_source("lsl:NAME")`` the same lines record yours.
 """
 
 # %%
@@ -42,9 +42,9 @@ shuffled = true      # every gesture once, in another order each time
 # %%
 # Record
 # ------
-# ``Recorder`` writes the stream to the disk as it comes. ``Taking`` leads through the protocol, and knows what is wrong
-# with the band. ``finish`` adds the recording to a data set in the layout EMG-BIDS, and reads it back to compare every
-# sample. In a shell it is one command, which also shows the prompts:
+# ``Recorder`` writes the stream to the disk as it comes. ``Taking`` leads through the protocol, and knows what is
+# wrong with the band. ``finish`` adds the recording to a data set in the layout EMG-BIDS, and reads it back to
+# compare every sample. In a shell it is one command, which also shows the prompts:
 #
 # .. code-block:: text
 #
@@ -104,8 +104,8 @@ run("cpep", "train", "my_recordings", "--preset", "tiny", *(word for one in shor
 # minutes of one arm, and a model of this size, are too little for an encoder to learn more than classical features
 # know. Where they are ahead, enrol your gestures instead (:doc:`/gallery/plot_band`), and record more.
 #
-# The training has a log beside its checkpoint, which a spreadsheet opens. As long as the validation loss goes down, more
-# steps help; once it goes up, more recordings do.
+# The training has a log beside its checkpoint, which a spreadsheet opens. As long as the validation loss goes down,
+# more steps help; once it goes up, more recordings do.
 
 live = here / "my_recordings.live"
 log = pd.read_csv(next(live.rglob("log.csv")))
@@ -127,8 +127,9 @@ axes.legend(frameon=False)
 #
 #    cpep serve my_recordings.live --source lsl:NAME
 #
-# This book knows gestures by the EMG that you made. To add gestures that you never made, by their pose alone, record with
-# a pose: from a webcam, from a glove, or by following a drawn hand (``--protocol follow``). :doc:`/how-to/live` leads
-# through the three days, and :doc:`/how-to/training` explains every figure of the report.
+# This book knows gestures by the EMG that you made. To add gestures that you never made, by their pose alone, record
+# with a pose: from a webcam, from a glove, or by following a drawn hand (``--protocol follow``). :doc:`/how-to/live`
+# leads through the three days, and :doc:`/how-to/training` explains every figure of the report.
 #
-# A simulated arm was recorded here in one sitting. :doc:`/results/enrolment` says what another day costs on real people.
+# A simulated arm was recorded here in one sitting. :doc:`/results/enrolment` says what another day costs on real
+# people.
