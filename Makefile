@@ -60,7 +60,7 @@ pytest: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web tests/docs
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev

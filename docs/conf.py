@@ -40,10 +40,11 @@ nitpick_ignore_regex = [("py:.*", r"(?!cpep\.).*"), ("py:.*", r"cpep\.\w+\.\w+.*
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
-smartquotes = False  # which would make one dash of the two of an option
 highlight_language = "none"  # blocks without a language are commands and what they print
 copybutton_exclude = ".linenos, .gp, .go"
 
+default_role = "literal"  # docstrings write commands in single backquotes
+strip_signature_backslash = True  # attributes such as classes_ keep their last character
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

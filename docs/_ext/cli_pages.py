@@ -22,13 +22,18 @@ def found(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def cell(text: str) -> str:
     """Return a text as a cell of a table."""
-    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|").replace("<", "\\<")
+    return options(re.sub(r"\s+", " ", text).strip().replace("|", "\\|").replace("<", "\\<"))
+
+
+def options(text: str) -> str:
+    """Return a text with its options as code, since two dashes of prose become one."""
+    return re.sub(r"(?<![`\w-])--[a-z][\w-]*(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", lambda found: f"`{found[0]}`", text)
 
 
 def text_of(command: Any) -> str:
     """Return the help of a command; its examples as a block of code."""
     text = re.sub(r"^Examples?: (.+)$", lambda found: fenced(found[1]), command.help or "", flags=re.MULTILINE)
-    return text.replace("<", "\\<")
+    return options(text.replace("<", "\\<"))
 
 
 def fenced(text: str) -> str:

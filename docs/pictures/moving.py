@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+from served import served
 
 OUT = Path(__file__).with_name("live.webp")
 SIZE, WIDTH = {"width": 1280, "height": 900}, 860
@@ -73,23 +70,10 @@ def play(page: Page, film: Film) -> None:
 
 def main() -> None:
     """Serve the page, make the film, end the server."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        serve = [sys.executable, "-m", "cpep", "serve", "--source", "sim:3", "--no-open", "--port", "0"]
-        server = subprocess.Popen(serve, cwd=folder, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address = next(filter(None, (re.search(r"http://[\w.:]+", line) for line in server.stdout)))[0]
-            path = shutil.which("chromium")
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_context(viewport=SIZE, color_scheme="light").new_page()
-            page.goto(address)
-            film = Film(page)
-            play(page, film)
-            film.save()
-            browser.close()
-        finally:
-            server.terminate()
-            server.wait()
+    with served("sim:3", **SIZE) as page:
+        film = Film(page)
+        play(page, film)
+        film.save()
     print(f"{OUT}: {len(film.frames)} pictures, {OUT.stat().st_size / 1e6:.2f} MB")
 
 

@@ -146,6 +146,12 @@ def test_another_unit_is_refused_where_both_are_known(model, store, field, unit,
     replace(model.card, device=of("").device).refuse_other(of(unit))  # nor a checkpoint of one
 
 
+def test_the_checkpoints_of_a_run_are_named_where_the_run_is_given(tmp_path):
+    (tmp_path / "fold0" / "seed0" / "cpep" / "checkpoint").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"is not a checkpoint: .*such as \S*/fold0/seed0/cpep/checkpoint"):
+        load(tmp_path)
+
+
 def test_a_folder_that_is_no_checkpoint_is_not_replaced(model, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="is no checkpoint"):

@@ -216,3 +216,21 @@ def test_a_store_of_another_unit_or_device_is_refused(model, store):
     assert len(microvolts.dataset(millivolts)) == len(emg)
     with pytest.raises(UserError, match=r"takes EMG in V.* has uV; use model.in_unit\('uV'\)"):
         microvolts.in_unit("V").dataset(millivolts)
+
+
+@pytest.mark.parametrize("part", [np.nan, 0.0, -1.0])
+def test_a_spread_that_cannot_be_divided_by_is_refused(model, batch, part):
+    broken = batch["standard"].clone()
+    broken[3, 1, 0] = part
+    with pytest.raises(UserError, match="a spread that is not above 0"):
+        model(batch["emg"], broken)
+
+
+def test_what_would_say_nothing_is_a_sentence(model, batch):
+    with pytest.raises(UserError, match="holds no windows"):
+        model(batch["emg"][:0])
+    with pytest.raises(UserError, match=r"the pose reaches 90 rad.* in degrees, give radians"):
+        model.encode_pose(torch.full((1, len(model.card.device.anchor_names), 100), 90.0))
+    with pytest.raises(UserError, match="nothing in this model learns"):
+        model.freeze().parameter_groups(1e-3)
+    assert model.parameter_groups(1e-3, head=nn.Linear(2, 2))

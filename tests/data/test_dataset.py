@@ -116,6 +116,11 @@ def test_a_window_is_a_whole_recording_where_all_are_of_one_length(tmp_path):
         ("no recording is as long", {"window_s": 60.0}),
         ("no gesture 'pint' .*did you mean point", {"window_s": 1.0, "gestures": ["pint"]}),
         ("role is 'training'", {"window_s": 1.0, "role": "training"}),
+        ("window nan s", {"window_s": float("nan")}),
+        ("window 1 s", {"window_s": "1"}),
+        ("pose_lag_s is -0.5", {"window_s": 1.0, "pose_lag_s": -0.5}),
+        ("gestures is 'point'; give a list", {"window_s": 1.0, "gestures": "point"}),
+        ("role 'test' is a side of a split", {"window_s": 1.0, "role": "test"}),
         ("has no window", {"window_s": 3.0, "gestures": ["point"]}),
     ],
 )

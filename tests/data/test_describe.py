@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cpep.cli.commands.recordings import data_app
 from cpep.cli.main import main
-from cpep.data.describe import describe
+from cpep.data.describe import describe, known
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Recording
 from cpep.types import UserError
@@ -357,6 +357,43 @@ def test_several_files_get_one_sidecar(tmp_path: Path) -> None:
         UserError, match=r"S3\.csv is of another kind than S1\.csv: its 'rate' is 500, there it is 250"
     ):
         describe([tmp_path / "S1.csv", tmp_path / "S3.csv"], force=True)
+
+
+MUSCLES = ["ext_digitorum", "flex_carp_radialis", "FDS ring", "palmaris"]
+
+
+def test_muscles_are_no_pose_and_names_before_sessions_are_people(tmp_path: Path) -> None:
+    names = ["time_ms", *MUSCLES, "gesture"]
+    for name in ("anna_day1", "anna_day2", "ben_day1"):
+        table(tmp_path / f"{name}.csv", names=names)
+    found = describe([tmp_path])
+    keys = json.loads(found.sidecar.read_text())
+    assert keys["emg"]["columns"] == MUSCLES and "pose" not in keys
+    assert "'anna', 'ben': the first word in the name of each file" in found.text
+    assert f"or say it: cpep data describe --force --unit UNIT {tmp_path}" in found.text
+    assert "it must be filled in: one of V, mV, uV, count" in found.text
+    text = describe([tmp_path], force=True, told=known("uV")).text
+    assert "reads as" in text and text.endswith(f"next: cpep data inspect {tmp_path}")
+    parts = [part for source in find_recordings(tmp_path) for part in source.parts()]
+    assert [(part.user, part.session) for part in parts] == [("anna", "1"), ("anna", "2"), ("ben", "1")]
+    rows = (tmp_path / "ben_day1.csv").read_text().splitlines()
+    short = "\n".join(",".join(cell for k, cell in enumerate(row.split(",")) if k != 3) for row in rows)
+    (tmp_path / "ben_day1.csv").write_text(short + "\n")
+    with pytest.raises(UserError, match=r"ben_day1\.csv is of another kind than anna_day1\.csv: it has no EMG 'FDS"):
+        describe([tmp_path], force=True)
+
+
+def test_what_only_the_user_knows_can_be_told(tmp_path: Path) -> None:
+    path, _, _ = table(tmp_path / "walk.csv")
+    assert "or say it: cpep data describe --force --unit UNIT --user NAME" in describe([path]).text
+    found = describe([path], force=True, told=known("µV", 250, "ann"))
+    keys = json.loads(found.sidecar.read_text())
+    assert (keys["unit"], keys["rate"], keys["user"]) == ("uV", 250, "ann")
+    assert "uV: you said it" in found.text and "to fill in" not in found.text and read(path).user == "ann"
+    with pytest.raises(UserError, match=r"the unit 'cm' is not known here"):
+        known("cm")
+    with pytest.raises(UserError, match=r"--user: '\(a' is no regular expression"):
+        known(user="(a")
 
 
 def test_what_is_no_table_is_a_sentence(tmp_path: Path) -> None:

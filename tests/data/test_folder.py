@@ -61,10 +61,10 @@ def test_nothing_to_read_is_a_sentence(tmp_path: Path) -> None:
     ):
         find_recordings(tmp_path)
     (tmp_path / "lonely.csv").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; run `cpep data describe \S*lonely\.csv`"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar; `cpep data describe \S*lonely\.csv` writes"):
         find_recordings(tmp_path)
     (tmp_path / "other.npz").touch()
-    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor have 1 others; run `cpep data describe"):
+    with pytest.raises(UserError, match=r"lonely\.csv has no sidecar, nor has 1 other; `cpep data describe"):
         find_recordings(tmp_path)
 
 

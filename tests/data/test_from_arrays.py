@@ -2,6 +2,7 @@ import gc
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.signal import butter, sosfilt, sosfilt_zi
@@ -106,6 +107,33 @@ def test_a_number_is_rest_only_where_it_is_said(emg):
     assert named.vocabulary == ("rest", "fist", "open") and set(named.label_M) == {-1, 0, 1, 2}
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series(["a", "b", pd.NA, "a", "b", None], dtype="string", index=range(6, 0, -1)),
+        pd.Series(["a", "b", None, "a", "b", None]).astype("category"),
+        np.array([b"a", b"b", b"", b"a", b"b", b""]),
+        ["a", "b", np.nan, "a", "b", pd.NaT],
+    ],
+)
+def test_labels_of_pandas_and_bytes_are_taken(emg, labels):
+    store = from_arrays(emg, labels, rate=RATE)
+    assert store.vocabulary == ("rest", "a", "b")
+    np.testing.assert_array_equal(store.label_M[:: len(store.label_M) // 6], [1, 2, -1, 1, 2, -1])
+
+
+def test_whole_numbers_with_gaps_of_pandas_are_labels(emg):
+    store = from_arrays(emg, pd.Series([1, 2, None, 1, 2, 1], dtype="Int64"), rate=RATE)
+    assert store.vocabulary == ("rest", "1", "2") and (store.label_M == -1).sum() == 200
+
+
+def test_rings_and_people_are_taken_as_arrays_and_scalars(emg):
+    rings = [from_arrays(emg, rate=RATE, ring=ring, people=3).device.ring for ring in (np.arange(4), [0.0, 1, 2, 3])]
+    assert rings == [(0, 1, 2, 3)] * 2
+    assert from_arrays(emg, rate=RATE, people=3).users == ("3",)
+    assert from_arrays(emg, rate=RATE, people=[b"a"] * 6).users == ("a",)
+
+
 def test_units_and_poses_are_stored_as_everywhere(emg):
     degrees = np.full((6, 2, 120), 90.0)
     degrees[0, 1, 60:] = np.nan
@@ -169,6 +197,18 @@ def test_a_kept_store_is_opened_again_and_nothing_else_is_overwritten(emg, tmp_p
         ("check pose_rate", {"pose": np.zeros((6, 3, 100)), "pose_rate": 60}),
         ("pose has 5 entries for 6", {"pose": np.zeros((5, 3, 400))}),
         ("2 anchor_names for 3 joints", {"pose": np.zeros((6, 3, 400)), "anchor_names": ["a", "b"]}),
+        ("labels is 'fist'; give a list", {"labels": "fist"}),
+        ("labels is {0: 'a'}; give a list", {"labels": {0: "a"}}),
+        ("label_names is 'ab'", {"labels": [0, 1] * 3, "label_names": "ab"}),
+        ("label_names without labels", {"label_names": ["rest"]}),
+        (r"people\[0\] is array\(\[1.\]\)", {"people": np.ones((6, 1))}),
+        ("belong to a pose", {"pose_rate": 60}),
+        ("anchor_names holds 'a' more than once", {"pose": np.zeros((6, 2, 400)), "anchor_names": ["a", "a"]}),
+        (r"pose\[0\] reaches 90 rad.* give pose_unit='deg'", {"pose": np.full((6, 2, 400), 90.0)}),
+        ("ring is '0123'|ring is of type", {"ring": "0123"}),
+        ("ring is 3; give a list", {"ring": 3}),
+        ("highpass_hz is '20'", {"highpass_hz": "20"}),
+        ("notch_hz is None", {"notch_hz": None}),
         ("shorter than one frame", {"emg": np.zeros((2, 1, 1))}),
     ],
 )

@@ -424,7 +424,7 @@ def test_a_mat_beside_other_recordings_needs_a_sidecar_of_its_own(tmp_path: Path
 
 def test_a_mat_without_a_sidecar_says_so(tmp_path: Path) -> None:
     write_5(tmp_path / "mine.mat", {"emg": np.ones((9, 2))})
-    with pytest.raises(UserError, match=r"mine\.mat has no sidecar; run `cpep data describe \S*mine\.mat`"):
+    with pytest.raises(UserError, match=r"mine\.mat has no sidecar; `cpep data describe \S*mine\.mat`"):
         find_recordings(tmp_path)
 
 

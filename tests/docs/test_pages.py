@@ -24,6 +24,7 @@ HOSTS = {
     "ninapro.hevs.ch",
     "127.0.0.1:8080",
     "download.pytorch.org",
+    "semver.org",
 }
 """Where pages may lead. A new host is looked at by a person before it comes into this list."""
 

@@ -72,9 +72,17 @@ def test_a_gesture_is_added(person):
 def test_mistakes_are_sentences(fitted, person):
     with pytest.raises(NotFittedError):
         ZeroShotClassifier().predict(person[0].X)
-    with pytest.raises(UserError, match=r"3 poses for names of shape \(2,\)"):
+    with pytest.raises(UserError, match=r"poses of shape \(3, 20\) for names of shape \(2,\)"):
         ZeroShotClassifier().fit(STILL, NAMES[:2])
     with pytest.raises(UserError, match="X has 3 channels, and the checkpoint takes 16"):
         clone(fitted).fit(STILL, NAMES).predict(person[0].X[:, :3])
     with pytest.raises(UserError, match="takes 20 joints"):
         ZeroShotClassifier().fit(np.zeros((2, 7)), ["a", "b"])
+    for poses, names, sentence in (
+        (None, None, "poses"),
+        (STILL[:0], [], "give a name for each"),
+        (STILL[:2], [1, 2], "names holds 1; give texts"),
+        (np.rad2deg(STILL), NAMES, "more than a full turn; where it is in degrees, give radians"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            ZeroShotClassifier().fit(poses, names)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
@@ -43,6 +45,25 @@ def test_a_pose_set_by_hand_is_a_gallery_of_its_variants(model):
     assert book.predict_proba(x_1D)[0].argmax() == 1
     np.testing.assert_array_equal(book.pose_at(50), book.entries[1].pose_GJ[2])
     assert np.abs(book.pose_at(0) - pose("fist")).max() < 0.06
+
+
+def test_a_book_is_a_classifier_of_scikit_learn(model):
+    x_ND, y_N = clusters(["fist", "open", "point"])
+    book = GestureBook(model, false_alarms=0.2).fit(x_ND, y_N)
+    assert book.classes_.tolist() == ["fist", "open", "point", UNKNOWN]
+    assert book.predict_proba(x_ND).shape == (len(x_ND), len(book.classes_))
+    assert book.score(x_ND, y_N) == np.mean(book.predict(x_ND) == y_N) > 0.9
+    assert book.get_params()["false_alarms"] == 0.2 and set(book.get_params()) == {
+        "model",
+        "background",
+        "false_alarms",
+    }
+    fresh = clone(book)
+    assert fresh.false_alarms == 0.2 and fresh.names == () and "no gesture" in repr(fresh)
+    folds = StratifiedKFold(4, shuffle=True, random_state=0)
+    assert cross_val_score(GestureBook(model), x_ND, y_N, cv=folds).min() > 0.9
+    names = np.random.default_rng(0).permutation(y_N)  # names that say nothing are not told
+    assert cross_val_score(GestureBook(model), x_ND, names, cv=folds).mean() < 0.5
 
 
 @pytest.mark.parametrize("given", [torch.from_numpy, lambda x: x.astype(np.float64), lambda x: x.tolist()])

@@ -1,5 +1,8 @@
 """Real LSL streams over loopback."""
 
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from math import isnan
@@ -287,3 +290,14 @@ def test_without_the_package_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pylsl", None)
     with pytest.raises(UserError, match=r'pip install "cpep\[live\]"'):
         open_source("lsl:x")
+
+
+def test_the_library_is_quiet_unless_the_user_has_settings_for_it(tmp_path):
+    pytest.importorskip("pylsl")
+    script = "from cpep.live.lsl import pylsl_module; pylsl_module().resolve_streams(0.1)"
+    plain = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"} | {"HOME": str(tmp_path)}
+    (tmp_path / "own.cfg").write_text("[log]\nlevel = 0\n")
+    for own, said in (({}, False), ({"LSLAPICFG": "own.cfg"}, True)):
+        ran = [sys.executable, "-c", script]
+        done = subprocess.run(ran, cwd=tmp_path, env=plain | own, capture_output=True, text=True, check=True)
+        assert ("INFO" in done.stdout + done.stderr) == said

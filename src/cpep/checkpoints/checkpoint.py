@@ -68,7 +68,11 @@ def load(path: str | Path, *, revision: str | None = None) -> Model:
     if (folder / CHECKPOINT / "config.json").is_file():
         folder = folder / CHECKPOINT
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is not a checkpoint: it has no config.json")
+        inside = next((str(path) for path in sorted(folder.glob(f"fold*/seed*/*/{CHECKPOINT}"))), "")
+        raise UserError(
+            f"{folder} is not a checkpoint: it has no config.json"
+            + (f"; the run in it has checkpoints, such as {inside}" if inside else "")
+        )
     plain = read_json(folder / "config.json")
     if not isinstance(plain, dict) or plain.pop("format", 0) not in READABLE:
         raise UserError(

@@ -54,6 +54,8 @@ def windows_in(value: Any, wanted: tuple[int, int], what: str, axes: str) -> Ten
             remedy = "; transpose the last two axes"
         takes = f"this checkpoint takes (windows, {wanted[0]}, {wanted[1]}): {axes}{remedy}"
         raise UserError(f"{what} of shape {tuple(x.shape)}; {takes}")
+    if not len(x):
+        raise UserError(f"{what} of shape {tuple(x.shape)} holds no windows; give at least one")
     if not bool(torch.isfinite(x).all()):
         raise UserError(f"{what} is not finite; cut or interpolate the samples that are NaN or infinite")
     return x
@@ -108,6 +110,8 @@ def standard_in(value: Any, windows: int, columns: int) -> CentreSpread | None:
                 f"standard has a part of shape {part.shape}; this checkpoint takes ({columns},) of one session, or "
                 f"({windows}, {columns}) of as many windows"
             )
+    if not (np.isfinite(standard.centre_F).all() and (np.asarray(standard.spread_F) > 0).all()):
+        raise UserError("standard has a centre that is not finite, or a spread that is not above 0; calibrate anew")
     return standard
 
 

@@ -13,6 +13,7 @@ from cpep.checkpoints.card import Card, refuse_other_unit
 from cpep.checkpoints.inputs import offset_in, recording_in, standard_in, tensor_in, windows_in
 from cpep.checkpoints.on_hub import OnHub
 from cpep.checkpoints.registry import MODELS
+from cpep.data.anchor import refuse_degrees
 from cpep.data.dataset import WindowDataset
 from cpep.data.frontend import Frontend
 from cpep.data.statistics import CentreSpread
@@ -250,6 +251,7 @@ class Model(OnHub, nn.Module):
         axes = f"{anchor.kind.columns} x frames"
         with self._gradients(grad):
             found_BJS = windows_in(anchor_BJT, (encoder.columns, encoder.steps), anchor.kind.words, axes)
+            refuse_degrees(anchor, found_BJS.detach().cpu().numpy(), "the pose", "give radians: numpy.deg2rad(pose)")
             return self.spec.embed_anchor(self.net, found_BJS.transpose(1, 2).contiguous().to(self.device))
 
     def encode_pose(self, pose_BJT: Any, *, grad: bool | None = None) -> Tensor:
@@ -292,7 +294,12 @@ class Model(OnHub, nn.Module):
             head: what is trained on its embeddings.
             head_lr: learning rate of the head; ``lr`` unless given.
             weight_decay: of matrices.
+
+        Raises:
+            UserError: the model is frozen, and there is no head.
         """
+        if head is None and not any(p.requires_grad for p in self.net.parameters()):
+            raise UserError("nothing in this model learns; call unfreeze(), or give the head that learns on it")
         parts = [("encoder", self.net, lr)]
         if head is not None:
             parts.append(("head", head, lr if head_lr is None else head_lr))

@@ -6,8 +6,11 @@ they are normalised. Joint angles of a hand are one kind; docs/explanation/ancho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from cpep.hand.joints import understands
 from cpep.runtime.registry import Registry
@@ -57,6 +60,9 @@ class AnchorKind:
 
 ANCHORS: Registry[AnchorKind] = Registry("kind of anchor", ("cpep.data.anchor_kinds",))
 """Kinds of anchors by the name that ``kind`` has in a sidecar."""
+
+FULL_TURN = 2 * math.pi
+"""No joint turns so far, rad."""
 
 BY_UNIT = {"rad": "joint_angles", "count": "glove"}
 """Kind by unit of an anchor whose kind is not given, as of ``pose`` in a sidecar; by any other unit: ``values``."""
@@ -138,4 +144,24 @@ class Anchor:
             raise UserError(
                 f"the checkpoint was trained with other {self.kind.columns} than {name} has: "
                 f"the first that differs is {mine[first]} in the checkpoint and {theirs[first]} there"
+            )
+
+
+def refuse_degrees(anchor: Anchor, values: FloatArray, name: str, remedy: str) -> None:
+    """Check that angles in rad are no degrees.
+
+    Args:
+        anchor: what the values are.
+        values: of the columns, of any shape; what is not finite is not looked at.
+        name: how the user calls them, for the sentence.
+        remedy: what to do, for the sentence.
+
+    Raises:
+        UserError: an angle is more than a full turn.
+    """
+    if anchor.unit == "rad" and anchor.kind.hand and np.size(values):
+        largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros(np.shape(values))).max())
+        if largest > FULL_TURN:
+            raise UserError(
+                f"{name} reaches {largest:.3g} rad, more than a full turn; where it is in degrees, {remedy}"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ def labels_of(
         UserError: lengths do not fit, or a value has no name.
     """
     if labels is None:
+        if label_names is not None:
+            raise UserError("label_names without labels names nothing; give labels, too, or leave it out")
         return [np.full(length, UNKNOWN, np.int16) for length in lengths], ("rest",)
     parts = [_values(part, index) for index, part in enumerate(_listed(labels, len(lengths), "labels"))]
     for index, (part, length) in enumerate(zip(parts, lengths, strict=True)):
@@ -55,9 +57,12 @@ def named(given: Any, count: int, what: str, default: str) -> list[str]:
     Raises:
         UserError: another number of names, or an empty one.
     """
-    if given is None or isinstance(given, str):
+    if given is None or isinstance(given, str | bytes) or np.isscalar(given):
         given = [default if given is None else given] * count
-    names = [plain(str(one).strip()) for one in _listed(given, count, what)]
+    listed = _listed(given, count, what)
+    if many := [index for index, one in enumerate(listed) if _axes(one, 0)]:
+        raise UserError(f"{what}[{many[0]}] is {listed[many[0]]!r}; give one name or number")
+    names = [plain((one.decode() if isinstance(one, bytes) else str(one)).strip()) for one in listed]
     if empty := [index for index, one in enumerate(names) if one.casefold() in NOTHING | {"none"}]:
         raise UserError(f"{what}[{empty[0]}] is empty; give a name or a number")
     return names
@@ -67,10 +72,9 @@ def _listed(given: Any, count: int, what: str) -> list[Any]:
     """Return what is given for each of ``count`` recordings."""
     if hasattr(given, "detach"):
         given = given.detach().cpu().numpy()
-    try:
-        listed = list(given)
-    except TypeError as error:
-        raise UserError(f"{what} is {given!r}; give one for each of the {count} windows or recordings") from error
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping | Set) or not _axes(given, 1):
+        raise UserError(f"{what} is {given!r}; give a list or array, one for each of {count} windows or recordings")
+    listed = list(given)
     if len(listed) != count:
         raise UserError(f"{what} has {len(listed)} entries for {count} windows or recordings; give one for each")
     return listed
@@ -82,14 +86,25 @@ def _values(part: Any, index: int) -> npt.NDArray[Any]:
         part = part.detach().cpu().numpy()
     values = np.atleast_1d(np.asarray(part, dtype=object) if part is None else np.asarray(part))
     if values.dtype.kind == "O":
-        known = [one for one in values.ravel() if one is not None]
-        numbers, nothing = all(isinstance(one, int | float | np.number) for one in known), values.ravel() == None  # noqa: E711
+        nothing = [_is_nothing(one) for one in values.ravel()]
+        known = [one for one, empty in zip(values.ravel(), nothing, strict=True) if not empty]
+        numbers = all(isinstance(one, int | float | np.number) for one in known)
         values = np.array(np.where(nothing, np.nan if numbers else "", values.ravel()).tolist())
     if values.ndim != 1 or values.dtype.kind not in "USbiuf":
         raise UserError(f"labels[{index}] has shape {values.shape}; give one label, or one for each sample")
     if values.dtype.kind in "if" and (values < 0).any():
         raise UserError(f"labels[{index}] holds {values.min():g}; give NaN or None where nobody labelled, or names")
     return values
+
+
+def _axes(value: Any, default: int) -> int:
+    """Return the number of axes of an array or tensor, 1 of a list; ``default`` of all else."""
+    return 1 if isinstance(value, list | tuple) else int(getattr(value, "ndim", default))
+
+
+def _is_nothing(one: Any) -> bool:
+    """Tell whether a value stands for no label: None, NaN, or pandas' NA and NaT."""
+    return one is None or (not isinstance(one, str | bytes) and str(one).casefold() in NOTHING)
 
 
 def _named_values(
@@ -100,6 +115,8 @@ def _named_values(
     if label_names is None:
         pairs = {value: plain(value) if numbers else value for value in given}
     else:
+        if isinstance(label_names, str):
+            raise UserError(f"label_names is {label_names!r}; give a dictionary, or a list of names")
         items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
         pairs = {str(value): str(name) for value, name in items}
     names = read_names(pairs, Path("label_names"))

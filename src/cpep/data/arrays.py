@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.data.anchor import ANCHORS
+from cpep.data.anchor import ANCHORS, refuse_degrees
 from cpep.data.array_labels import labels_of, named
 from cpep.data.rates import at_even_rate
 from cpep.data.readers.folder import STORE_INDEX
@@ -24,7 +24,7 @@ from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.runtime.files import parse_json
-from cpep.signal.given import floats_in
+from cpep.signal.given import array_in, floats_in
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, FloatArray, UserError
 
@@ -107,15 +107,22 @@ def from_arrays(
     names: tuple[str, ...] = ()
     anchor_unit, anchor_times, frame_rate = "", 1.0, rate
     poses: list[Any] = [None] * count
+    for what, cut_hz in (("highpass_hz", 0.0 if highpass_hz is None else highpass_hz), ("notch_hz", notch_hz)):
+        if not isinstance(cut_hz, int | float | np.number):
+            raise UserError(f"{what} is {cut_hz!r}; give a number of Hz, 0 for none")
+    if pose is None and (pose_rate is not None or anchor_names is not None):
+        raise UserError("pose_rate and anchor_names belong to a pose; give pose, too, or leave them out")
     if pose is not None:
         anchor_unit, anchor_times = _anchor_unit(pose_unit, pose_kind)
         poses, frame_rate = _poses(pose, lengths, rate, pose_rate)
         names = _joints(anchor_names, len(poses[0]))
     device = Device(
-        *(len(blocks[0]), float(rate), kind, emg_unit, tuple(ring or ())),
+        *(len(blocks[0]), float(rate), kind, emg_unit, _ring(ring)),
         *(names, anchor_unit, pose_kind if names else "", highpass_hz, notch_hz),
     )
     check_ring(device)
+    for index, joints in enumerate(poses if names else ()):
+        refuse_degrees(device.anchor, joints * np.float32(anchor_times), f"pose[{index}]", "give pose_unit='deg'")
     what = "window" if windows else "recording"
     titles = [f"{what}_{index}" for index in range(count)]
 
@@ -256,6 +263,18 @@ def _poses(pose: Any, lengths: list[int], rate: float, pose_rate: float | None) 
     return list(poses), found
 
 
+def _ring(ring: Any) -> tuple[int, ...]:
+    """Return the ring as whole numbers.
+
+    Raises:
+        UserError: it is no list of whole numbers.
+    """
+    channels = array_in([] if ring is None else list(ring) if isinstance(ring, range) else ring, "ring")
+    if channels.ndim != 1 or (channels != channels.round()).any():
+        raise UserError(f"ring is {ring!r}; give a list of channels in their order around the arm")
+    return tuple(int(channel) for channel in channels)
+
+
 def _joints(names: Sequence[str] | None, columns: int) -> tuple[str, ...]:
     """Return the names of the columns of the anchor.
 
@@ -264,8 +283,11 @@ def _joints(names: Sequence[str] | None, columns: int) -> tuple[str, ...]:
     """
     if names is None:
         return tuple(f"pose_{column}" for column in range(columns))
-    if len(names) != columns:
-        raise UserError(f"{len(names)} anchor_names for {columns} joints of the pose; give one for each")
+    if isinstance(names, str) or len(names) != columns:
+        raise UserError(f"{len(names)} anchor_names for {columns} joints of the pose; give a list of one for each")
+    if len(set(names)) != columns:
+        twice = max(names, key=list(names).count)
+        raise UserError(f"anchor_names holds {twice!r} more than once; give each joint its own name")
     return tuple(map(str, names))
 
 

@@ -44,8 +44,9 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         window_s: length, seconds; without it a whole recording, where all are of one length.
         hop_s: time from the start of one window to the start of the next, seconds.
         split: who and which gestures are held out; see ``make_splits``.
-        role: ``train`` or ``val``: the windows that ``Split.allowed`` lets training or a choice use, of no held-out
-            person and near no unseen gesture; ``test``: all windows of the test people, to evaluate on.
+        role: which side of ``split``. ``train`` or ``val``: the windows that ``Split.allowed`` lets training or a
+            choice use, of no held-out person and near no unseen gesture; ``test``: all windows of the test people, to
+            evaluate on.
         gestures: names of the labels to take; without it all windows, labelled or not.
         frontend: of the model that will read the windows; ``Model.dataset`` gives it.
         pose_lag_s: the pose is read this much later than EMG, seconds.
@@ -72,6 +73,8 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.store = store if isinstance(store, Store) else open_store(Path(store))
         self.vocabulary, self.people = self.store.vocabulary, self.store.users
+        if pose_lag_s < 0:
+            raise UserError(f"pose_lag_s is {pose_lag_s:g}; give 0 or more: the pose is read later than EMG")
         lag_frames = round(pose_lag_s * self.store.frame_rate)
         every = list_windows(self.store, _whole_s(self.store) if window_s is None else window_s, hop_s, lag_frames)
         self.windows = _chosen(self.store, every, split, role, gestures)
@@ -147,6 +150,10 @@ def _chosen(store: Store, every: Windows, split: Split | None, role: Role, gestu
     chosen = every
     if role not in ("train", "val", "test"):
         raise UserError(f"role is {role!r}; give train, val or test")
+    if split is None and role != "train":
+        raise UserError(f"role {role!r} is a side of a split; give split, too, such as make_splits(store)[0]")
+    if isinstance(gestures, str):
+        raise UserError(f"gestures is {gestures!r}; give a list, [{gestures!r}]")
     if split is not None and role == "test":
         chosen = every.select(np.isin(every.users(store), split.users_test))
     elif split is not None:

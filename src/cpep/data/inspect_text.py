@@ -81,14 +81,18 @@ def facts(inspection: Inspection) -> Iterable[tuple[str, str]]:
 
 def _ignored(inspection: Inspection) -> Iterable[tuple[str, str]]:
     kinds: dict[str, list[Path]] = {}
+    remedies: dict[str, str] = {}
     for path, missing in inspection.incomplete:
-        kinds.setdefault(f"{missing.files} without a {missing.what}", []).append(path)
+        kinds.setdefault(what := f"{missing.files} without a {missing.what}", []).append(path)
+        remedies.setdefault(what, missing.remedy)
     lacking = {path for path, _ in inspection.incomplete}
     if other := [path for path in inspection.ignored if path not in lacking]:
         kinds["of other kinds"] = other
     for what, files in kinds.items():
         names = ", ".join(path.name for path in files[:3]) + (", ..." if len(files) > 3 else "")
         yield "ignored", f"{count(len(files), 'file')} {what} ({names})"
+        if what in remedies:
+            yield "", remedies[what]
 
 
 def lag_words(recordings: Sequence[Summary]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpep.data.anchor import FULL_TURN
 from cpep.data.recording import Recording
 from cpep.signal import quality
 from cpep.signal.lag import Lag
@@ -30,8 +31,6 @@ EMG_LEADS_MS = (0.0, 200.0)
 
 RATE_OFF = 0.002
 """A measured rate that differs by less than this share from the declared one is what clocks do."""
-
-FULL_TURN = 2 * np.pi
 
 
 @dataclass(frozen=True)

@@ -212,9 +212,12 @@ def make_splits(
         if len(users) < max(4, count):
             left = f"{len(users)} {'person' if len(users) == 1 else 'people'}"
             left += " who may take part" if people else ""
+            remedy = "for a model of one's own arm: cpep train"
+            if len(users) > 2:
+                remedy = f"with 3 say who does what: --test-users {users[0]} --val-users {users[1]}"
             raise UserError(
                 f"{store.path} holds recordings of {left}, which training, validation and test have to share; "
-                f"{max(4, count)} or more are needed, or 3 with --test-users and --val-users"
+                f"{max(4, count)} or more are needed; {remedy}"
             )
         tests = [users[fold::count] for fold in range(count)][: folds or 1]
     return [_split(users, test, val_users, seen, unseen_labels, guard_s, bool(roles)) for test in tests]

@@ -74,7 +74,8 @@ def list_windows(store: Store, window_s: float, hop_s: float, lag_frames: int = 
     Raises:
         UserError: no recording is as long as one window, or window or hop are shorter than a frame.
     """
-    frames, hop = frames_of(store, window_s), frames_of(store, hop_s)
+    known = all(isinstance(time, int | float | np.number) and np.isfinite(time) for time in (window_s, hop_s))
+    frames, hop = (frames_of(store, window_s), frames_of(store, hop_s)) if known else (0, 0)
     if hop < 1 or frames < 1:
         raise UserError(
             f"window {window_s} s and hop {hop_s} s must each be at least one frame of {1 / store.frame_rate} s"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cpep.config.schema import DataConfig, RunConfig
 from cpep.data.amounts import Usage, hours
+from cpep.data.inspect_text import count
 from cpep.data.splits import WORDS, Split, declared
 from cpep.data.store.store import Store
 from cpep.data.usage import used_in_pairs, used_in_test, used_in_training
@@ -27,11 +28,11 @@ def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
     one, windows = splits[0], windows_of(store, config.data)
     names = [store.vocabulary[label] for label in one.unseen]
     lines = [
-        f"{store.name}: {len(store.users)} users, {store.seconds / 3600:.1f} h, "
+        f"{store.name}: {count(len(store.users), 'person')}, {hours(store.seconds)} h, "
         f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures",
         f"unseen: {', '.join(names) or 'none'}",
-        f"{len(splits)} fold(s); the first trains on {len(one.users_train)} users, "
-        f"chooses on {len(one.users_val)}, tests on {len(one.users_test)}",
+        f"{count(len(splits), 'fold')}{'; the first' if len(splits) > 1 else ', which'} trains on "
+        f"{count(len(one.users_train), 'person')}, chooses on {len(one.users_val)}, tests on {len(one.users_test)}",
         *_column(store, one),
         *_bare(store),
         *_uses(store, one, windows, config, " of fold 0" if len(splits) > 1 else ""),

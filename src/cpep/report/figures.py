@@ -110,7 +110,7 @@ def dots(results: dict[str, Any], table: Table, column: int) -> Figure | None:
     seeds = len({row["seed"] for row in results["rows"]})
     averaged = f", each the mean of {seeds} seeds" if seeds > 1 else ""
     caption = (
-        f"{people} people (dots{averaged}), their mean (bar) and chance (dashed, {number(about.chance)})."
+        f"{_people(people, 'tested')} (dots{averaged}), their mean (bar) and chance (dashed, {number(about.chance)})."
         " Balanced accuracy of each person over the gestures that the person made."
     )
     svg = plots.dots(rows, about.chance, f"Score of every person, {about.title}, {about.gestures} gestures")

@@ -287,11 +287,14 @@ def legend(results: dict[str, Any], table: Table) -> str:
     people, data = _people(results["rows"]), results["data"]
     tested = ((kind, _people([row for row in results["rows"] if row["gestures"] == kind])) for kind in GESTURES)
     fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
-    tried = f"{people} people tested" + (f" ({' and '.join(fewer)})" if fewer else "")
-    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else "with 95 % interval (bootstrap over people)"
+    tried = "1 person" if people == 1 else f"{people} people"
+    tried += " tested" + (f" ({' and '.join(fewer)})" if fewer else "")
+    drawn = "people" if people > 1 else "windows of one person: other people may lie outside"
+    kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else f"with 95 % interval (bootstrap over {drawn})"
+    absent = "each absent" if people > 1 else "absent"
     gestures = f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures"
     posed = "" if data.get("pose", True) else " The recordings have no pose, so that there is no zero-shot."
-    return f"Balanced accuracy, {kind}; {tried}, each absent from training; {gestures}.{posed}"
+    return f"Balanced accuracy, {kind}; {tried}, {absent} from training; {gestures}.{posed}"
 
 
 def _people(rows: Sequence[dict[str, Any]]) -> int:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from cpep.data.array_labels import named
 from cpep.data.resample import resample_anchor
 from cpep.signal.given import array_in, floats_in
 from cpep.types import FloatArray, StrArray, UserError
@@ -38,7 +39,12 @@ def windows_in(estimator: BaseEstimator, X: Any, *, reset: bool) -> FloatArray:
 
 def examples_in(estimator: BaseEstimator, X: Any, y: Any) -> tuple[FloatArray, npt.NDArray[Any]]:
     """Return EMG windows of ``fit`` as ``windows_in``, and the class of each (windows,)."""
-    emg, label_N = validate_data(estimator, _readable(X), _readable(y), **AS_WINDOWS)
+    if hasattr(y, "isna") and np.any(y.isna()):
+        raise UserError("y holds missing values; leave out windows without a label")
+    labels = y.detach().cpu().numpy() if hasattr(y, "detach") else y
+    emg, label_N = validate_data(estimator, _readable(X), labels, **AS_WINDOWS)
+    if label_N.dtype == object:
+        _refuse_mixed(label_N)
     check_classification_targets(label_N)
     return _windows(estimator, emg, reset=True), label_N
 
@@ -69,6 +75,18 @@ def _readable(given: Any) -> Any:
     return array_in(given, "X") if many or hasattr(given, "detach") else given
 
 
+def _refuse_mixed(label_N: npt.NDArray[Any]) -> None:
+    """Check that labels can be put in an order.
+
+    Raises:
+        UserError: there are names and numbers, or no label.
+    """
+    kinds = {str if isinstance(one, str) else bool if isinstance(one, bool) else type(one) for one in label_N}
+    if any(kind is not str for kind in kinds) and len(kinds) > 1:
+        called = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise UserError(f"y holds values of {called}; give names or numbers, and leave out windows without a label")
+
+
 def people_in(groups: Any, windows: int) -> StrArray:
     """Return the name of the person of each window.
 
@@ -77,14 +95,9 @@ def people_in(groups: Any, windows: int) -> StrArray:
         windows: how many there are.
 
     Raises:
-        UserError: another number of names.
+        UserError: another number of names, or an empty one.
     """
-    name_N = np.asarray(ONE_PERSON if groups is None else groups)
-    if name_N.ndim == 0:
-        return np.full(windows, str(name_N))
-    if name_N.shape != (windows,):
-        raise UserError(f"groups of shape {name_N.shape} for {windows} windows; give one person for each window")
-    return name_N.astype(np.str_)
+    return np.array(named(groups, windows, "groups", ONE_PERSON), np.str_)
 
 
 def poses_in(pose: Any, windows: int) -> FloatArray:

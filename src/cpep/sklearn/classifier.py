@@ -15,7 +15,16 @@ from sklearn.utils.validation import check_is_fitted
 from cpep.checkpoints.checkpoint import Model
 from cpep.live.book.book import GestureBook
 from cpep.sklearn.arrays import examples_in, frames_of, people_in, poses_in, windows_in
-from cpep.sklearn.encoding import middle, ready, refuse_other, standards_of, torch_as_asked, vectors_of
+from cpep.sklearn.encoding import (
+    middle,
+    ready,
+    refuse_other,
+    refuse_other_size,
+    standards_of,
+    threads_of,
+    torch_as_asked,
+    vectors_of,
+)
 from cpep.sklearn.opening import background_of, opened
 from cpep.sklearn.posed import book_of, half, shares
 from cpep.sklearn.readout import ReadOut
@@ -59,7 +68,7 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         settings: further settings of its training, as ``("emg.width=64",)``; names as in `cpep train --set`.
         max_steps: most steps of each stage of its training; without it, those of the preset.
         random_state: seed of the training and of the choice of people who validate.
-        n_jobs: threads of PyTorch.
+        n_jobs: threads of PyTorch; -1 for all cores.
         verbose: 1 to print what is trained.
 
     Attributes:
@@ -125,11 +134,12 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
             ValueError: arrays do not fit each other or the checkpoint, or there are too few windows.
         """
         emg_NCT, label_N = examples_in(self, X, y)
+        self._check_parameters()
         person_N = people_in(groups, len(emg_NCT))
         worn_N = person_N if sessions is None else _both(person_N, people_in(sessions, len(emg_NCT)))
         self.classes_, target_N = np.unique(label_N, return_inverse=True)
         if len(self.classes_) < 2:
-            raise UserError(f"y has one class alone, {self.classes_[0]!r}; give windows of two or more")
+            raise UserError(f"y has one class alone, {self.classes_.tolist()[0]!r}; give windows of two or more")
         name_N = self.classes_.astype(np.str_)[target_N]
         with torch_as_asked(self.n_jobs):
             self.model_ = self._encoder(emg_NCT, name_N, person_N, worn_N, pose)
@@ -145,6 +155,16 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         aside_N = half(name_N, person_N) if self.validation_ is None else self.validation_
         self._shown = x_ND, name_N, aside_N
         return self
+
+    def _check_parameters(self) -> None:
+        if not isinstance(self.sfreq, numbers.Real) or not 0 < self.sfreq < float("inf"):
+            raise UserError(f"sfreq={self.sfreq!r}: give the samples per second, such as 2000")
+        if self.kind not in ("raw", "envelope"):
+            raise UserError(f"kind={self.kind!r}: it is 'raw' or 'envelope'")
+        if not isinstance(self.strength, numbers.Real) or not 0 < self.strength < float("inf"):
+            raise UserError(f"strength={self.strength!r}: give a number above 0, such as 0.1")
+        if isinstance(self.settings, str):
+            raise UserError(f"settings={self.settings!r}: give a tuple, ({self.settings!r},)")
 
     def _encoder(
         self, emg_NCT: FloatArray, name_N: StrArray, person_N: StrArray, worn_N: StrArray, pose: Any
@@ -164,7 +184,7 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         self.validation_ = validating(name_N, person_N, int(seed))
         self.validated_by_ = "people" if len(np.unique(person_N)) >= FEWEST_PEOPLE else "time"
         examples = Examples(emg_NCT, name_N, person_N, worn_N, poses, self.sfreq, self.kind, self.unit)
-        wish = Wish(self.preset, tuple(self.settings), self.max_steps, int(seed), self.n_jobs)
+        wish = Wish(self.preset, tuple(self.settings), self.max_steps, int(seed), threads_of(self.n_jobs))
         return trained(examples, self.validation_, wish, print if self.verbose else _silent)
 
     def transform(self, X: Any, groups: Any = None) -> FloatArray:
@@ -175,10 +195,11 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
             groups: person of each window, or one name where all are of one; see the class.
 
         Raises:
-            ValueError: X has another shape than in ``fit``, or is not finite.
+            ValueError: X has another shape than in ``fit``, is not finite, or must be in another unit.
         """
         check_is_fitted(self)
         emg_NCT = windows_in(self, X, reset=False)
+        refuse_other_size(self.model_, emg_NCT)
         emg_NTC = ready(self.model_, emg_NCT, self.sfreq)
         standards = [self.standard_] * len(emg_NTC)
         if groups is not None:
@@ -239,7 +260,7 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         if name in of_fit.tolist():
             raise UserError(f"{name!r} is a class of fit, which the read-out knows by its EMG; give another name")
         if isinstance(name, str) != isinstance(of_fit[0], str):
-            raise UserError(f"the name {name!r} is not of the type of the classes, such as {of_fit[0].item()!r}")
+            raise UserError(f"the name {name!r} is not of the type of the classes, such as {of_fit.tolist()[0]!r}")
         card = self.model_.card
         windows = frames_of(pose, round(card.window_s * card.frame_rate))
         book = self.book_
@@ -250,7 +271,6 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         self.book_ = book
         if name not in self.classes_.tolist():
             self.classes_ = np.append(self.classes_, name)
-        return alike
         return alike
 
     def _log_shares(self, X: Any, groups: Any) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -21,11 +23,23 @@ UNLIKELY = 100.0
 """EMG that is so many times larger or smaller than what a model was trained on is in another unit."""
 
 
+def threads_of(n_jobs: int | None) -> int:
+    """Return the number of threads that ``n_jobs`` asks for: ``None`` for one, -1 for all cores, -2 for all but one.
+
+    Raises:
+        UserError: it is 0, or no whole number.
+    """
+    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
+        raise UserError(f"n_jobs={n_jobs!r}: give a number of threads, or -1 for all cores")
+    wanted = 1 if n_jobs is None else int(n_jobs)
+    return wanted if wanted > 0 else max(1, (os.cpu_count() or 1) + 1 + wanted)
+
+
 @contextmanager
-def torch_as_asked(threads: int) -> Iterator[None]:
+def torch_as_asked(n_jobs: int | None) -> Iterator[None]:
     """Set the number of torch's threads, and leave threads and random numbers as they were."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads_of(n_jobs))
     try:
         with torch.random.fork_rng(devices=[]):
             yield
@@ -80,12 +94,23 @@ def refuse_other(model: Model, emg_NCT: FloatArray, rate: float) -> None:
             f"windows of {given_s:g} s, and the checkpoint takes {card.window_s:g} s: cut windows of "
             f"{round(card.window_s * rate)} samples"
         )
+    refuse_other_size(model, emg_NCT)
+
+
+def refuse_other_size(model: Model, emg_NCT: FloatArray) -> None:
+    """Check that windows are about as large as those that a model was trained on.
+
+    Raises:
+        UserError: they must be in another unit.
+    """
+    device = model.card.device
     level = float(np.median(model.emg_frontend.level_C.numpy()))
-    size = float(np.sqrt(np.mean(np.square(emg_NCT - emg_NCT.mean(axis=2, keepdims=True), dtype=np.float64))))
+    offset = emg_NCT.mean(axis=2, keepdims=True) if device.emg_kind == "raw" else 0.0  # an envelope is its size
+    size = float(np.sqrt(np.mean(np.square(emg_NCT - offset, dtype=np.float64))))
     if size and not 1 / UNLIKELY < size / level < UNLIKELY:
         raise UserError(
-            f"the RMS of X is {size:.3g}, and the checkpoint was trained on EMG of about {level:.3g} "
-            f"{device.emg_unit}; give the unit of X, such as unit='uV', or multiply X"
+            f"the RMS of X is {size:.3g}, and the encoder was trained on EMG of about {level:.3g} "
+            f"{device.emg_unit or '(unit unknown)'}; give the unit of X, such as unit='uV', or multiply X"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any, Literal, Self
 
@@ -119,7 +120,7 @@ class EmgFeatures(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Check parameters together with the length of a window."""
-        if not self.sfreq > 0:
+        if not isinstance(self.sfreq, numbers.Real) or not 0 < self.sfreq < float("inf"):
             raise UserError(f"sfreq={self.sfreq!r}: give the samples per second, such as 2000")
         if self.kind not in ("raw", "envelope"):
             raise UserError(f"kind={self.kind!r}: it is 'raw' or 'envelope'")

@@ -76,15 +76,17 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             UserError: the checkpoint is not aligned to poses, or poses and names do not fit.
         """
         name_N = np.asarray(names)
-        if name_N.ndim != 1 or len(name_N) != len(poses):
-            raise UserError(f"{len(poses)} poses for names of shape {name_N.shape}; give a name for each")
+        shown, once = floats_in(poses, "poses"), list(dict.fromkeys(name_N.tolist())) if name_N.ndim == 1 else []
+        if not once or name_N.shape != shown.shape[:1]:
+            raise UserError(f"poses of shape {shown.shape} for names of shape {name_N.shape}; give a name for each")
+        if wrong := [name for name in once if not isinstance(name, str)]:
+            raise UserError(f"names holds {wrong[0]!r}; give texts, such as 'fist', as predict returns them")
         self.model_ = opened(self.checkpoint, self.unit)
         if not self.model_.spec.reads_anchor:
             raise UserError("this checkpoint knows no poses; take one that is aligned to them, such as 'shipped'")
         background = background_of(self.checkpoint, self.model_)
         self.calibrated_ = background is not None
         self.book_ = GestureBook(self.model_, None, self.false_alarms)
-        shown, once = floats_in(poses, "poses"), list(dict.fromkeys(name_N.tolist()))
         for name in once:
             if name == once[-1]:
                 self.book_.background = background  # a book is calibrated whenever an entry comes: once is enough

@@ -24,8 +24,8 @@ def export(
 
     Example: `cpep export runs/cpep/checkpoint runs/exported --onnx --check runs/cohort.store`
     """
+    if not onnx:
+        raise UserError("say what to write: add --onnx, which is the one format there is")
     from cpep.experiments.single import export_folder
 
-    if not onnx:
-        raise UserError("say what to write: --onnx is what there is")
     typer.echo(export_folder(checkpoint, out, book, check, typer.echo))

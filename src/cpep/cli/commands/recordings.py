@@ -91,18 +91,27 @@ def describe(
             help="What wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD; recognised unless given."
         ),
     ] = "",
+    unit: Annotated[str | None, typer.Option(help="Unit of the EMG: V, mV, uV or count.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", help="EMG samples a second.", min=1)] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the person; or a pattern whose group is the name in names of files, as '(.+)_day'."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a sidecar that is there.")] = False,
 ) -> None:
     """Look at tables or arrays, guess what is in them, and write the sidecar by which cpep reads them.
 
     One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty there, to be filled
-    in.
+    in; --unit, --rate and --user fill it in at once.
 
     Example: `cpep data describe S1.csv`
     """
     from cpep.data.describe import describe as describe_files
+    from cpep.data.describe import known
 
-    typer.echo(describe_files(files, preset, force=force).text)
+    typer.echo(describe_files(files, preset, force=force, told=known(unit, rate, user)).text)
 
 
 @data_app.command("prepare")

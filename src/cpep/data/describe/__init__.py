@@ -8,6 +8,6 @@ it together, ``command`` writes and tries it. A guess that has no evidence is le
 reader refuses in a sentence.
 """
 
-from cpep.data.describe.command import Description, describe
+from cpep.data.describe.command import Description, describe, known
 
-__all__ = ["Description", "describe"]
+__all__ = ["Description", "describe", "known"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cpep.data.describe.arrays import draft_of_arrays, look_at_arrays
-from cpep.data.describe.draft import Draft, draft_of
+from cpep.data.describe.draft import Draft, draft_of, put_first_words, short
 from cpep.data.describe.labels import distinct, gesture_names, text_of
 from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
@@ -18,9 +21,11 @@ from cpep.data.readers.registry import readers
 from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
 from cpep.runtime.files import write_json
+from cpep.signal.units import OF_EMG, converted
 from cpep.types import UserError
 
 ARRAYS = (".npz", ".mat")
+OPTIONS = {"unit": "--unit UNIT", "rate": "--rate HZ", "user": "--user NAME"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,18 @@ class Description:
     text: str
 
 
-def describe(paths: Sequence[Path], preset: str = "", *, force: bool = False) -> Description:
+def describe(
+    paths: Sequence[Path], preset: str = "", *, force: bool = False, told: Mapping[str, Any] | None = None
+) -> Description:
     """Look at the files of one kind of recording, write their sidecar and read them by it.
 
     One file gets a sidecar of its own, ``STEM.json``; several get ``cpep.json``, which holds for their whole folder.
+
+    Args:
+        paths: the files, or their folder.
+        preset: what wrote them; found out where it is empty.
+        force: write over a sidecar that is there.
+        told: keys of the sidecar that the user knows, such as ``unit``.
 
     Raises:
         UserError: a file cannot be read or is of another kind than the first, or a sidecar is there and ``force`` is
@@ -50,21 +63,43 @@ def describe(paths: Sequence[Path], preset: str = "", *, force: bool = False) ->
     if sidecar.exists() and not force:
         raise UserError(f"{sidecar} is there already; --force writes over it")
     looks = [look_at(path) for path in files]
-    drafts = [_draft(look, preset) for look in looks]
+    drafts = [_draft(look, preset, told or {}) for look in looks]
     for path, draft in zip(files[1:], drafts[1:], strict=True):
         _refuse_other(files[0], drafts[0], path, draft)
     draft = drafts[0]
     _join_labels(draft, looks, drafts)
+    put_first_words(draft, files)
     write_json(sidecar, draft.keys)
     lines = [
         *_title(looks),
         *_evidence(draft),
         "",
         f"wrote {sidecar}",
-        *_missing(draft),
+        *_missing(draft, paths),
         *_trial(files, sidecar),
     ]
     return Description(sidecar, "\n".join(lines))
+
+
+def known(unit: str | None = None, rate: float | None = None, user: str | None = None) -> dict[str, Any]:
+    """Return the keys of a sidecar that a user gives outright; a text with a group is a pattern of names of files.
+
+    >>> known(user="(.+)_day"), known("mV", 2000.0)
+    ({'user': {'pattern': '(.+)_day'}}, {'unit': 'mV', 'rate': 2000})
+
+    Raises:
+        UserError: EMG cannot have that unit, or the pattern is none.
+    """
+    said: dict[str, Any] = {"unit": converted(unit, OF_EMG)[0] if unit else None}
+    said["rate"] = short(rate) if rate else None
+    said["user"] = user
+    if user and "(" in user:
+        try:
+            re.compile(user)
+        except re.error as error:
+            raise UserError(f"--user: {user!r} is no regular expression ({error})") from error
+        said["user"] = {"pattern": user}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def look_at(path: Path) -> Look:
@@ -76,8 +111,11 @@ def look_at(path: Path) -> Look:
     return look_at_arrays(path) if path.name.lower().endswith(ARRAYS) else look_at_table(path)
 
 
-def _draft(look: Look, preset: str) -> Draft:
-    return draft_of(look, preset) if look.dialect else draft_of_arrays(look)
+def _draft(look: Look, preset: str, told: Mapping[str, Any]) -> Draft:
+    draft = draft_of(look, preset) if look.dialect else draft_of_arrays(look)
+    for key, value in told.items():
+        draft.told(key, value)
+    return draft
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -122,13 +160,15 @@ def _known(path: Path) -> str:
 
 def _refuse_other(one: Path, first: Draft, path: Path, draft: Draft) -> None:
     """Refuse files that one sidecar cannot describe."""
+    other = f"{path.name} is of another kind than {one.name}"
+    alone = "move it to a folder of its own, or name the files that are alike in place of the folder"
+    columns, theirs = (draft.keys["emg"].get("columns", []) for draft in (first, draft))
+    if lacking := [name for name in columns if isinstance(name, str) and name not in theirs]:
+        raise UserError(f"{other}: it has no EMG {', '.join(map(repr, lacking))}; {alone}")
     for key in ("emg", "pose", "rate", "kind", "unit", "first_row"):
         mine, theirs = first.keys.get(key), draft.keys.get(key)
         if mine != theirs:
-            raise UserError(
-                f"{path.name} is of another kind than {one.name}: its {key!r} is {_told(theirs)}, there it is "
-                f"{_told(mine)}; describe them one by one"
-            )
+            raise UserError(f"{other}: its {key!r} is {_told(theirs)}, there it is {_told(mine)}; {alone}")
 
 
 def _told(value: object) -> str:
@@ -189,10 +229,13 @@ def _evidence(draft: Draft) -> Iterator[str]:
         last = what
 
 
-def _missing(draft: Draft) -> Iterator[str]:
+def _missing(draft: Draft, paths: Sequence[Path]) -> Iterator[str]:
     if draft.missing:
         yield "to fill in there, in place of the empty texts:"
         yield from (f"  {key:<11}{wanted}" for key, wanted in draft.missing)
+    if said := [OPTIONS[key] for key, _ in draft.missing if key in OPTIONS]:
+        some = shlex.join(map(str, paths)) if len(paths) < 4 else "FILES"
+        yield f"or say it: cpep data describe --force {' '.join(said)} {some}"
     yield "look through the rest: it is guessed from the evidence above"
 
 
@@ -208,6 +251,7 @@ def _trial(files: Sequence[Path], sidecar: Path) -> Iterator[str]:
         yield f"not readable yet: cpep takes {files[0].name} for another format than the one that was described"
         return
     yield from _summary(files[0], parts)
+    yield f"next: cpep data inspect {shlex.quote(str(files[0].parent))}"
 
 
 def _summary(path: Path, parts: Sequence[Recording]) -> Iterator[str]:

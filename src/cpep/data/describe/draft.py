@@ -27,6 +27,10 @@ POSE_UNITS = "rad, deg, ratio, mm or count; or take 'pose' out"
 SESSION_IN_NAME = re.compile(r"(?:^|[^a-z])(?:ses|session|sess|day|visit)[-_ ]?(\d+)", re.I)
 
 
+NAME_BEFORE_SESSION = re.compile(r"^([^\W\d_]+)[-_ ](?:session|sess|ses|day|visit)[-_ ]?\d", re.I)
+FIRST_WORD = "^([^-_ ]+)[-_ ]"
+
+
 @dataclass
 class Draft:
     """A sidecar that is being written.
@@ -46,6 +50,13 @@ class Draft:
     def say(self, what: str, *sentences: str) -> None:
         """Add lines of evidence."""
         self.lines += [(what, sentence) for sentence in sentences if sentence]
+
+    def told(self, key: str, value: Any) -> None:
+        """Set a key to what the user says, in place of what the file suggests."""
+        self.keys[key] = value
+        self.lines = [line for line in self.lines if line[0] != key]
+        self.missing = [one for one in self.missing if one[0] != key]
+        self.say(key, f"{value}: you said it")
 
     def put(self, key: str, value: Any, why: str, wanted: str) -> None:
         """Set a key with its evidence; an empty value is to be filled in."""
@@ -237,6 +248,17 @@ def put_people(draft: Draft, path: Path, people: tuple[Column, list[str]] | None
     if match := SESSION_IN_NAME.search(name):
         draft.keys["session"] = {"pattern": _pattern(name, match)}
         draft.say("session", f"{match[1]!r}, from the name of the file")
+
+
+def put_first_words(draft: Draft, paths: Sequence[Path]) -> None:
+    """Set the user, where nothing else names one and all files are called as ``anna_day1.csv``, of several people."""
+    words = [match[1] for path in paths if (match := NAME_BEFORE_SESSION.match(path.name))]
+    if draft.keys.get("user") or len(words) < len(paths) or len(set(words)) < 2:
+        return
+    draft.told("user", {"pattern": FIRST_WORD})
+    some = sorted(set(words))
+    shown_words = ", ".join(map(repr, some[:5])) + (", ..." if len(some) > 5 else "")
+    draft.lines[-1] = ("user", f"{shown_words}: the first word in the name of each file")
 
 
 def _pattern(name: str, match: re.Match[str]) -> str:

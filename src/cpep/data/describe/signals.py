@@ -25,6 +25,12 @@ POSE_NAME = re.compile(
     r"flex(?!or)|mcp|pip\b|dip\b|landmark|knuckle|curl|cmc|hand_",
     re.I,
 )
+MUSCLE_NAME = re.compile(
+    r"carpi|[ck]arp_|radial|ulnar|digit|brachi|palmar|pollicis|indicis|hallucis|pronat|supinat|adduct|abduct|extensor|"
+    r"interosse|lumbrical|thenar|flexor|bicep|tricep|deltoid|trapez|muscle|_(superf|prof)|"
+    r"\b(fcr|fcu|fds|fdp|fpl|fdi|apb|apl|adm|edc|ecr[lb]?|ecu|epl|epb)\b",
+    re.I,
+)
 FINGERS = re.compile(r"thumb|index|middle|ring|pinky|little", re.I)
 
 ALIKE = 30.0
@@ -61,7 +67,7 @@ def find_emg(columns: Sequence[Column]) -> Signals | None:
         own = [column for column in by_name if not OTHER_NAME.search(column.name)] or by_name
         largest = max(_families(own), key=_weight)
         return _as_emg(largest if len(largest) > len(own) / 2 else own)  # each may have the name of its muscle
-    plain = [column for column in numbers if not OTHER_NAME.search(column.name) and not POSE_NAME.search(column.name)]
+    plain = [column for column in numbers if not OTHER_NAME.search(column.name) and not _names_a_pose(column.name)]
     families = [family for family in _families(plain) if len(family) > 1 and CHANNEL_NAME.match(family[0].name)]
     if families:
         return _as_emg(max(families, key=_weight))
@@ -78,7 +84,7 @@ def find_pose(columns: Sequence[Column]) -> Signals | None:
     found = [
         column
         for column in columns
-        if not column.is_text and POSE_NAME.search(column.name) and _spread(column) is not None
+        if not column.is_text and _names_a_pose(column.name) and _spread(column) is not None
     ]
     fingers = {match[0].lower() for column in found if (match := FINGERS.search(column.name))}
     if not found or (len(found) == 1 and not re.search(r"angle|joint|glove|curl", found[0].name, re.I)):
@@ -125,9 +131,9 @@ def unit_of(columns: Sequence[Column], above: Sequence[str]) -> tuple[str, str]:
 def pose_unit(columns: Sequence[Column]) -> tuple[str, str]:
     """Return the unit of a pose, and the evidence; an empty unit where nothing tells."""
     for column in columns:
-        if re.search(r"[\[(_ ]rad", column.name, re.I):
+        if re.search(r"[\[(_ ]rad(ians?)?(?![a-z])", column.name, re.I):
             return "rad", f"written in {column.name!r}"
-        if re.search(r"[\[(_ ](deg|°)", column.name, re.I):
+        if re.search(r"[\[(_ ](deg(rees?)?(?![a-z])|°)", column.name, re.I):
             return "deg", f"written in {column.name!r}"
         if match := re.search(r"[\[(](mm|cm|m)[\])]|_(mm|cm)$", column.name, re.I):
             return (match[1] or match[2]).lower(), f"written in {column.name!r}"
@@ -173,6 +179,15 @@ def span(columns: Sequence[Column]) -> str:
     if len(columns) <= 3:
         return ", ".join(map(shown, columns))
     return f"{shown(columns[0])} to {shown(columns[-1])}"
+
+
+def _names_a_pose(name: str) -> bool:
+    """Tell whether a column is called as a joint or a finger, and not as a muscle that moves it.
+
+    >>> [_names_a_pose(name) for name in ("wrist_flex", "flex_carp_radialis", "extensor digitorum (middle)")]
+    [True, False, False]
+    """
+    return POSE_NAME.search(name) is not None and MUSCLE_NAME.search(name) is None
 
 
 def _as_emg(columns: Sequence[Column]) -> Signals:

@@ -161,7 +161,7 @@ def find_recordings(folder: Path) -> list[Source]:
     if not listing.sources:
         if listing.incomplete:
             (first, missing), more = listing.incomplete[0], len(listing.incomplete) - 1
-            others = f", nor have {more} others" if more else ""
+            others = f", nor {'has 1 other' if more == 1 else f'have {more} others'}" if more else ""
             raise UserError(f"{first} has no {missing.what}{others}; {missing.remedy}")
         *most, last = [reader.readable for reader in readers()]
         raise UserError(f"{folder} holds no recordings that cpep reads: {', '.join(most)}, or {last}")

@@ -195,7 +195,9 @@ def _find(path: Path) -> Found | None:
     if sidecar:
         beside = (is_text or is_mat) and _is_beside(path, sidecar, is_text)
         return None if beside else Found(stem(path), (sidecar,))
-    remedy = f"run `cpep data describe {shlex.quote(str(path))}`, which writes one"
+    command = "cpep data describe"
+    file, folder = shlex.quote(str(path)), shlex.quote(str(path.parent))
+    remedy = f"`{command} {file}` writes one, and `{command} {folder}` one for all files there"
     return Found(stem(path), missing=Missing(".mat" if is_mat else ".npz or .csv", "sidecar", remedy))
 
 

@@ -220,6 +220,8 @@ def _unit(reader: Keys, known: Sequence[str], *wanted: str) -> tuple[str, float]
         known: units that the signal can have.
         wanted: units that values are converted to, where that is possible.
     """
+    if reader.value.get("unit") == "":
+        reader.wrong("unit", "one of " + ", ".join(known))
     text = reader.text("unit")
     try:
         return converted(text, known, *wanted)

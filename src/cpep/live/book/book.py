@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.evaluate.knn import unit_rows
@@ -36,8 +37,11 @@ ALIKE = 0.65
 """Two entries are hard to tell apart if at most this share of their windows is told right."""
 
 
-class GestureBook:
-    """Entries by name, with calibrated probabilities. ``fit``, ``predict`` and ``predict_proba`` are scikit-learn's.
+class GestureBook(ClassifierMixin, BaseEstimator):
+    """Entries by name, with calibrated probabilities.
+
+    It is also a classifier of scikit-learn that reads EMG embeddings (``Model.encode_emg``): ``cross_val_score`` and
+    ``clone`` take it. ``cpep.sklearn.ZeroShotClassifier`` holds one and reads EMG itself.
 
     Args:
         model: an aligned checkpoint, or any that reads EMG if all entries are of EMG windows.
@@ -58,6 +62,14 @@ class GestureBook:
     def names(self) -> tuple[str, ...]:
         """Names of the entries, in the order in which they were added."""
         return tuple(entry.name for entry in self.entries)
+
+    @property
+    def classes_(self) -> StrArray:
+        """What the columns of ``predict_proba`` mean: the names of the entries, and ``unknown`` last."""
+        return np.array([*self.names, UNKNOWN], np.str_)
+
+    def __repr__(self) -> str:
+        return f"GestureBook of {', '.join(self.names) or 'no gesture'}"
 
     @property
     def rest(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cpep.checkpoints.card import Card
+from cpep.data.anchor import refuse_degrees
 from cpep.signal.given import floats_in
 from cpep.simulate.variability import smooth_noise
 from cpep.types import FloatArray, UserError
@@ -46,6 +47,7 @@ def pose_windows(card: Card, pose: Any, name: str) -> FloatArray:
         raise UserError(f"{name}: an array of shape {pose_XJ.shape}; {takes}")
     if not np.isfinite(pose_XJ).all():
         raise UserError(f"{name}: a value is not finite; leave out frames that are NaN or infinite")
+    refuse_degrees(anchor, pose_XJ, name, "give radians: numpy.deg2rad(pose)")
     if pose_XJ.ndim == 1:
         if anchor.no_hand and not card.anchor_range:
             raise UserError(
