@@ -30,12 +30,18 @@ PUBLIC = (
 
 if TYPE_CHECKING:
     from cpep.checkpoints.checkpoint import Model as Model
+    from cpep.experiments.finetune import finetune as finetune
     from cpep.report.frame import results as results
     from cpep.types import UserError as UserError
 else:
     __all__, __getattr__, __dir__ = exported(
         __name__,
-        {"cpep.checkpoints.checkpoint": "Model", "cpep.report.frame": "results", "cpep.types": "UserError"},
+        {
+            "cpep.checkpoints.checkpoint": "Model",
+            "cpep.experiments.finetune": "finetune",
+            "cpep.report.frame": "results",
+            "cpep.types": "UserError",
+        },
         modules=PUBLIC[1:],
         here=["PUBLIC", "__version__", "load"],
     )

@@ -283,7 +283,7 @@ def test_a_matlab_file(tmp_path: Path) -> None:
 def test_arrays_that_are_no_recording(tmp_path: Path) -> None:
     path = tmp_path / "S1.npz"
     np.savez(path, emg=np.zeros((5, 8, 200)))
-    with pytest.raises(UserError, match=r"'emg' is \(5, 8, 200\), which is cut into pieces; save the recording"):
+    with pytest.raises(UserError, match=r"'emg' is \(5, 8, 200\), which is cut into windows; save the recording"):
         look(path)
     np.savez(path, finger_angles=np.zeros((500, 8)))
     with pytest.raises(UserError, match=r"no array looks like EMG \(arrays: 'finger_angles' \(500, 8\)\)"):

@@ -47,6 +47,18 @@ def test_named_users_win(store):
     assert split.users_train == ("3", "5", "6", "7", "8")
 
 
+def test_too_few_people_are_told_what_to_do(store):
+    few = [
+        dataclasses.replace(store, entries=[one for one in store.entries if one.user in who]) for who in ("123", "1")
+    ]
+    with pytest.raises(UserError, match=r"of 3 people, .* with 3 name them: --test-users \d --val-users \d"):
+        make_splits(few[0])
+    with pytest.raises(
+        UserError, match=r"of 1 person, .* 4 or more are needed; for a model of one's own arm: cpep train"
+    ):
+        make_splits(few[1])
+
+
 def test_the_metadata_split_wins_where_there_is_one(store):
     roles = dict(zip(store.users, ["train"] * 4 + ["val"] * 2 + ["test"] * 2, strict=True))
     entries = tuple(dataclasses.replace(entry, split=roles[entry.user]) for entry in store.entries)

@@ -49,6 +49,13 @@ def test_arrays_against_the_recordings(raw: Path, tmp_path: Path) -> None:
     assert store.seconds == pytest.approx(start / 100)
 
 
+def test_a_store_is_shown_in_a_line(raw: Path, tmp_path: Path) -> None:
+    store = prepare(raw, tmp_path / "store")
+    text = repr(store)
+    assert f"{len(store.entries)} recordings of {len(store.users)} people" in text and "Hz" in text
+    assert len(text) < 300 + len(str(store.path))
+
+
 def test_entry_of_frame(raw: Path, tmp_path: Path) -> None:
     store = prepare(raw, tmp_path / "store")
     expected = [k for k, entry in enumerate(store.entries) for _ in range(entry.frames)]

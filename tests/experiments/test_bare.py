@@ -12,6 +12,8 @@ from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import windows_of
 from cpep.experiments.rows import needs_anchor, rows_for
+from cpep.train.align import align
+from cpep.train.pretrain import pretrain
 from cpep.train.task import PAIRED, Task, paired
 from cpep.types import UserError
 
@@ -37,10 +39,10 @@ TINY = [
 ]
 
 
-def write(folder, posed="", users="abcdef"):
+def write(folder, posed="", users="abcdef", seed=0):
     """Write a recording a person, in which EMG follows the gesture; people of ``posed`` have a pose, too."""
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     label = np.concatenate([np.repeat([0, g], [150, 300]) for _ in range(2) for g in range(1, len(NAMES))])
     target, mixing = rng.normal(0, 40, (len(NAMES), 6)), np.abs(rng.normal(size=(6, 4)))
     for user in users:
@@ -148,3 +150,38 @@ def test_recordings_without_a_pose_among_others_pretrain_alone(some, tmp_path, c
     assert [set(paired(task, role).users(some)) for role in PAIRED] == [{"b"}, {"c", "d"}]
     evaluated = split.evaluated(some, windows_of(some, task.config.data), "train", split.seen)
     assert set(evaluated.users(some)) == {"b"}
+
+
+@pytest.fixture(scope="module")
+def aligned(tmp_path_factory):
+    """Six people with a pose, p to u, and an aligned checkpoint of four of them."""
+    top = tmp_path_factory.mktemp("aligned")
+    store = prepare(write(top / "posed", posed="pqrstu", users="pqrstu", seed=1), top / "store")
+    config = preset("tiny", ["data.hop_s=0.5", "evaluate.bootstrap=5", "data.normalisation=causal"])
+    (split,) = make_splits(store, test_users=("p", "q"), val_users=("r", "s"), unseen=("point", "pinch"))
+    emg, pose = (pretrain(Task(store, split, config, 0, top / name), name) for name in ("emg", "pose"))
+    return store, emg, align(Task(store, split, config, 0, top / "cpep"), emg, pose)
+
+
+def evaluated(checkpoint, store, out, *options):
+    """Return the models and the protocols of the table of a checkpoint on a store."""
+    assert main(["evaluate", str(checkpoint), str(store.path), str(out), *options]) == 0
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    return {row["model"] for row in rows}, {row["protocol"] for row in rows}
+
+
+def test_an_aligned_checkpoint_is_evaluated_on_recordings_without_a_pose(bare, aligned, tmp_path, capsys):
+    _, _, checkpoint = aligned
+    models, protocols = evaluated(checkpoint, bare, tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "gestures that it never saw (unseen): point, pinch" in said and "have no pose" in said
+    assert models == {"cpep", "cpep/adapted", "features", "features/lda", "features/adapted"}
+    assert protocols == {"linear_probe", *(f"few_shot_{shots}" for shots in (1, 2, 5, "rep"))}
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_a_checkpoint_of_emg_alone_is_evaluated_on_recordings_with_a_pose(aligned, tmp_path):
+    store, emg, _ = aligned
+    models, protocols = evaluated(emg, store, tmp_path / "out")
+    assert {"emg_mae", "features", "ridge"} <= models and "cpep" not in models
+    assert "zero_shot" in " ".join(protocols)  # of ridge, which predicts poses

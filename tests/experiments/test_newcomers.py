@@ -10,9 +10,10 @@ from cpep.checkpoints.checkpoint import load
 from cpep.cli.main import main
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits
-from cpep.data.store.noted import NOTED, noted, recording_hash
+from cpep.data.store.noted import NOTED, PIECE, noted, recording_hashes
 from cpep.data.store.prepare import prepare
-from cpep.experiments.newcomers import Wanted, is_own, met_people, splits_for
+from cpep.experiments.newcomers import Wanted, is_own, met_people, splits_for, trained_names
+from cpep.experiments.single import _rows, evaluate_checkpoint
 from cpep.train.pretrain import pretrain
 from cpep.train.task import Task
 from cpep.types import UserError
@@ -104,7 +105,7 @@ def test_nobody_whom_training_met_is_tested_under_the_same_name(stores, checkpoi
     assert met_people(model, grown) == set("cdef")
     with pytest.raises(UserError, match=r"user c took part in the training of this checkpoint and cannot test it"):
         splits_for(model, grown, Wanted(test_users=("c",)))
-    with pytest.raises(UserError, match="holds recordings of 2 people who may take part"):
+    with pytest.raises(UserError, match="holds recordings of 2 people new to this checkpoint"):
         splits_for(model, grown, Wanted())
     assert is_own(model, home, Wanted()) and is_own(model, home, Wanted(folds=3))
     ((split,), sentences) = splits_for(model, home, Wanted())
@@ -117,9 +118,8 @@ def test_recordings_of_training_are_known_again_under_another_name(stores, check
     """A planted leak: the folder of the training, copied under another name."""
     home, _, copied = stores
     model = load(checkpoint)
-    assert set(model.card.provenance["recordings"]) == {
-        recording_hash(home, entry) for entry in home.entries if entry.user in "cdef"
-    }
+    trained = [recording_hashes(home, entry) for entry in home.entries if entry.user in "cdef"]
+    assert set(model.card.provenance["recordings"]) == set.union(*trained)
     assert met_people(model, copied) == set("cdef")
     with pytest.raises(UserError, match="user d took part in the training"):
         splits_for(model, copied, Wanted(test_users=("d",)))
@@ -150,11 +150,93 @@ def test_another_device_is_refused(stores, checkpoint, tmp_path, capsys):
     assert "the checkpoint was trained with emg_rate 100.0" in capsys.readouterr().err
 
 
-def test_a_few_recordings_of_each_person_are_noted(stores):
-    home, _, _ = stores
-    many = dataclasses.replace(
-        home, entries=tuple(dataclasses.replace(home.entries[0], power_start=n, power_blocks=4) for n in range(20))
-    )
-    found = noted(many, home.entries[0].user)
-    assert len(found) == NOTED and found == sorted({recording_hash(many, one) for one in many.entries})[:NOTED]
-    assert noted(home, ()) == []
+def powered(store, power_KC):
+    """Return a store with one recording, of that power."""
+    entry = dataclasses.replace(store.entries[0], power_start=0, power_blocks=len(power_KC))
+    return dataclasses.replace(store, entries=(entry,), power_KC=power_KC.astype(np.float32))
+
+
+def hashes(store):
+    return set.union(*(recording_hashes(store, entry) for entry in store.entries))
+
+
+def test_a_few_pieces_of_each_person_are_noted(stores):
+    home = stores[0]
+    long = powered(home, np.random.default_rng(0).random((20 * PIECE + 1, 4)))
+    assert len(hashes(long)) == 20
+    assert noted(long, home.entries[0].user) == sorted(hashes(long))[:NOTED] and noted(home, ()) == []
+
+
+def test_a_recording_is_known_again_in_another_unit_rounded_or_cut(stores):
+    rng = np.random.default_rng(0)
+    power_KC = rng.lognormal(0, 0.1, (40 * PIECE + 1, 4))
+    plain = hashes(powered(stores[0], power_KC))
+    assert hashes(powered(stores[0], power_KC * np.float32(1e-6))) == plain
+    rounded = hashes(powered(stores[0], power_KC * rng.normal(1, 3e-4, power_KC.shape)))
+    assert 0.5 < len(rounded & plain) / len(plain) < 1
+    assert hashes(powered(stores[0], power_KC[: 10 * PIECE + 9])) < plain
+    assert not hashes(powered(stores[0], rng.lognormal(0, 0.1, power_KC.shape))) & plain
+    assert not hashes(powered(stores[0], np.ones((200, 4))))  # a band on a table, in many recordings
+    short, other = powered(stores[0], power_KC[:9]), powered(stores[0], power_KC[1:10])
+    assert len(hashes(short)) == len(hashes(other)) == 1 and hashes(short) != hashes(other)
+
+
+def test_recordings_of_training_under_other_ids_are_known_again(stores, checkpoint, tmp_path):
+    """A planted leak: the same people and labels under another name, everybody with the id of somebody else."""
+    home = stores[0]
+    model = load(checkpoint)
+    turned = dict(zip("abcdef", "cdefab", strict=True))  # who trained, c to f, is e, f, a and b here
+    entries = tuple(dataclasses.replace(entry, user=turned[entry.user]) for entry in home.entries)
+    lab = dataclasses.replace(home, name="lab", entries=entries)
+    assert met_people(model, lab) == set("efab") and not is_own(model, lab, Wanted())
+    with pytest.raises(UserError, match="recordings of 2 people new to this checkpoint"):
+        splits_for(model, lab, Wanted())
+    with pytest.raises(UserError, match="user a, b took part in the training of this checkpoint"):
+        splits_for(model, dataclasses.replace(lab, name="home"), Wanted())
+
+
+def test_the_unit_of_another_store_changes_no_score(stores, checkpoint, tmp_path, monkeypatch):
+    """The store says mV, and the checkpoint knows uV: its front end is rescaled by 1000."""
+    away = stores[1]
+    monkeypatch.setattr("cpep.experiments.single._rows", lambda *given: _rows(*given)[:1])
+    emg_TC, power_KC = away.emg_TC / np.float32(1e3), away.power_KC / np.float32(1e6)
+    device = dataclasses.replace(away.device, emg_unit="mV")
+    in_mv = dataclasses.replace(away, emg_TC=emg_TC, power_KC=power_KC, device=device)
+    scores = []
+    for number, store in enumerate((away, in_mv)):
+        monkeypatch.setattr("cpep.experiments.single.prepared", lambda *given, store=store: store)
+        out = tmp_path / str(number)
+        results = evaluate_checkpoint(checkpoint, away.path, out, Wanted(), [], "evaluate", lambda said: None)
+        scores.append([row["balanced_accuracy"] for row in results["rows"]])
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-6)
+
+
+def test_a_gesture_that_differs_by_its_capitals_is_told(stores, checkpoint):
+    model, away = load(checkpoint), stores[1]
+    loud = dataclasses.replace(away, vocabulary=("rest", "wave", "Fist", "spread", "claw"))
+    ((split,), sentences) = splits_for(model, loud, Wanted())
+    assert {loud.vocabulary[label] for label in split.seen} == {"spread"}
+    (told,) = [one for one in sentences if "to the letter" in one]
+    assert told.startswith("Fist is not taken for fist, which its training saw")
+
+
+def test_a_gesture_that_was_trained_on_and_not_evaluated_is_not_unseen(stores, checkpoint):
+    """As emg2pose and the simulator have them: gestures of training that no table has."""
+    model, away = load(checkpoint), stores[1]
+    split = model.card.split | {"seen": []}
+    model.card = dataclasses.replace(model.card, split=split)
+    assert trained_names(model) >= {"fist", "spread"} and not trained_names(model) & {"point", "pinch"}
+    ((found,), _) = splits_for(model, away, Wanted())
+    assert {away.vocabulary[label] for label in found.seen} == SEEN
+
+
+@pytest.mark.parametrize("users", ["g", "gh"])
+def test_one_or_two_new_people_are_refused(stores, checkpoint, users):
+    few = dataclasses.replace(stores[1], entries=tuple(e for e in stores[1].entries if e.user in users))
+    with pytest.raises(UserError, match=rf"recordings of {len(users)} (person|people) new to this checkpoint"):
+        splits_for(load(checkpoint), few, Wanted(test_users=(users[0],)))
+
+
+def test_more_folds_than_people_are_refused(stores, checkpoint):
+    with pytest.raises(UserError, match=r"recordings of 6 people.*; 7 or more are needed"):
+        splits_for(load(checkpoint), stores[1], Wanted(folds=7))

@@ -8,7 +8,20 @@ from scipy.signal import butter, sosfilt
 
 from cpep.data.recording import Device
 from cpep.signal import conditioning
-from cpep.signal.conditioning import AT_ONCE, Asked, Conditioner, Conditioning, conditioned, usual_highpass
+from cpep.signal.conditioning import (
+    AT_ONCE,
+    BLOCK_S,
+    CLIPPED,
+    FALL_S,
+    JUMP,
+    RISE_S,
+    Asked,
+    Conditioner,
+    Conditioning,
+    Jumps,
+    conditioned,
+    usual_highpass,
+)
 from cpep.types import FloatArray, UserError
 
 RATE = 1000.0
@@ -175,3 +188,42 @@ def test_it_is_said_in_words_and_as_options() -> None:
 def test_what_fits_no_recording_is_refused_before_any_is_read(asked: dict[str, float]) -> None:
     with pytest.raises(UserError, match=r"a (notch|high-pass) at (55|-1|nan) Hz; give"):
         Asked(**asked)
+
+
+def without_jumps_slowly(x_T: FloatArray, rate: float) -> tuple[list[float], int, float | None]:
+    """Return one channel without its jumps, sample after sample, their number, and the usual step at the end."""
+    block = max(1, round(BLOCK_S * rate))
+    last, offset, usual, total, filled, count = float(x_T[0]), 0.0, None, 0.0, 0, 0
+    out = []
+    for x in map(float, x_T):
+        step, last = x - last, x
+        square = step * step
+        if usual:
+            if square > JUMP**2 * usual:
+                offset, count = offset + step, count + 1
+            square = min(square, CLIPPED**2 * usual)
+        out.append(x - offset)
+        total, filled = total + square, filled + 1
+        if filled == block:
+            mean = total / block
+            usual = mean if usual is None else usual
+            usual += block / rate / (RISE_S if mean > usual else FALL_S) * (mean - usual)
+            total, filled = 0.0, 0
+    return out, count, usual
+
+
+@pytest.mark.parametrize(("jumps", "spikes", "silent_s"), [(0, 0, 0.0), (0, 4, 0.0), (3, 0, 0.0), (3, 4, 0.6)])
+def test_jumps_are_what_a_loop_over_samples_finds(jumps: int, spikes: int, silent_s: float) -> None:
+    """To the last bit: blocks in which nothing is clipped or nothing jumps are passed over."""
+    rng, x_TC = np.random.default_rng(jumps + spikes), emg(2)
+    for at in rng.integers(500, len(x_TC), jumps):
+        x_TC[at:, rng.integers(3)] += 1e5
+    for at in rng.integers(500, len(x_TC), spikes):
+        x_TC[at, rng.integers(3)] *= 60
+    x_TC[: round(silent_s * RATE), 1] = 0
+    found = Jumps(RATE, 3)
+    parts = [found.without(part) for part in np.array_split(x_TC, 7)]
+    wanted = [without_jumps_slowly(x_T, RATE) for x_T in x_TC.T]
+    np.testing.assert_array_equal(np.concatenate(parts), np.stack([out for out, _, _ in wanted], axis=1))
+    assert found.count == sum(count for _, count, _ in wanted) >= jumps
+    np.testing.assert_array_equal(found._usual_C, [usual for _, _, usual in wanted])

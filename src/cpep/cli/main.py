@@ -44,6 +44,7 @@ INTERRUPTED = 130  # what typer returns after Ctrl-C where it does not raise
 USAGE_ERROR: Any = typer.BadParameter.__base__  # typer exports no common class of a mistyped command
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "train": train.train,
+    "finetune": train.finetune,
     "reproduce": tables.reproduce,
     "ablate": tables.ablate,
     "table": tables.table,
@@ -105,7 +106,7 @@ class InOrder(Group):
 app = typer.Typer(
     name="cpep",
     cls=InOrder,
-    help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
+    help="Contrastive Pose-EMG Pre-training: recognise hand gestures from surface EMG.\n\n"
     "Example: cpep reproduce --data data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -196,6 +196,16 @@ class BaselineConfig:
 
 
 @dataclass(frozen=True)
+class FinetuneConfig:
+    """Training of a checkpoint on a new person (``cpep finetune``); sizes and objective are the checkpoint's."""
+
+    optim: OptimConfig = OptimConfig(steps=100, batch=128, lr=3e-4)
+
+
+FINETUNE = FinetuneConfig()
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
     """Read-outs of frozen embeddings (docs/results/tables.md)."""
 
@@ -227,3 +237,4 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     baselines: BaselineConfig = field(default_factory=BaselineConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    finetune: FinetuneConfig = later(FINETUNE)  # noqa: RUF009  (a field, as the others)

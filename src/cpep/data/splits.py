@@ -214,7 +214,8 @@ def make_splits(
             left += " who may take part" if people else ""
             remedy = "for a model of one's own arm: cpep train"
             if len(users) > 2:
-                remedy = f"with 3 say who does what: --test-users {users[0]} --val-users {users[1]}"
+                remedy = f"with 3 name them: --test-users {users[0]} --val-users {users[1]}"
+                remedy += " (in Python test_users, val_users)"
             raise UserError(
                 f"{store.path} holds recordings of {left}, which training, validation and test have to share; "
                 f"{max(4, count)} or more are needed; {remedy}"

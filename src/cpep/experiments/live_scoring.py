@@ -17,6 +17,7 @@ from cpep.data.splits import LeakError
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows, list_windows
 from cpep.experiments.live import made_in, names_of, replayed, scores, window_scores
+from cpep.experiments.newcomers import noted_people
 from cpep.experiments.runs import Request, claim, prepared, run_block
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import background_of, grid_s
@@ -137,12 +138,12 @@ def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
         UserError: an asked person is one of them or not in the store, or nobody is left.
     """
     split = model.card.held_out()
-    met = set(split.users_train) | set(split.users_val)
+    met = {*split.users_train, *split.users_val, *noted_people(model, store)}
     if both := sorted(met & set(asked)):
         raise UserError(f"user {', '.join(both)} took part in the training of this checkpoint and cannot test it")
     if missing := sorted(set(asked) - set(store.users)):
         raise UserError(f"{store.path} has no user {', '.join(missing)}; its users are {', '.join(store.users)}")
-    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users)
+    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users and user not in met)
     if not users:
         raise UserError(f"{store.path} has none of the checkpoint's held-out users; name others with --users")
     if met & set(users):

@@ -2,7 +2,7 @@
 
 A person is one whom training met if the store has the name of the training's data set and the person has the id of a
 training or validation person, or if one of the person's recordings is among those that the checkpoint notes
-(``cpep.data.store.noted``), whatever the name.
+(``cpep.data.store.noted``), whatever the name. The same holds of a person on whom it was fine-tuned later.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.splits import Split, make_splits
-from cpep.data.store.noted import recording_hash
+from cpep.data.store.noted import recording_hashes
 from cpep.data.store.store import Store
 from cpep.experiments.asked import have, listed
 from cpep.types import UserError
+
+FEWEST = 3
+"""Fewest people among whom some can train probes, some choose and some test."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,16 @@ def is_own(model: Model, store: Store, wanted: Wanted) -> bool:
     """Tell whether a store is the one of a checkpoint's training, under whose split it is then evaluated.
 
     It is where it has the people and the labels of the checkpoint. A store of another name is taken for another one
-    if people are divided as asked.
+    if people are divided as asked, or if the recordings that the checkpoint notes are of other people there.
     """
-    split = model.card.held_out()
+    split, provenance = model.card.held_out(), model.card.provenance
     everybody = {*split.users_train, *split.users_val, *split.users_test}
-    alike = everybody <= set(store.users) and store.vocabulary == model.card.vocabulary
-    return alike and (store.name == model.card.provenance["data"] or not wanted.divides)
+    if not everybody <= set(store.users) or store.vocabulary != model.card.vocabulary:
+        return False
+    if store.name == provenance["data"]:
+        return True
+    trained = {*split.users_train, *split.users_val}
+    return not wanted.divides and (not provenance.get("recordings") or met_people(model, store) == trained)
 
 
 def splits_for(model: Model, store: Store, wanted: Wanted) -> tuple[list[Split], list[str]]:
@@ -75,11 +82,13 @@ def split_for(model: Model, store: Store, test_users: tuple[str, ...]) -> Split:
     """
     if not model.card.split:
         return _of_unknown(model, store, test_users)
-    split = model.card.held_out()
-    met = sorted(set(test_users) & (set(split.users_train) | set(split.users_val)))
+    split, noted = model.card.held_out(), noted_people(model, store)
+    left = tuple(user for user in split.users_test if user not in noted)
+    asked = test_users or left or split.users_test
+    met = sorted(set(asked) & {*split.users_train, *split.users_val, *noted})
     if met:
         raise UserError(f"user {', '.join(met)} took part in the training of this checkpoint and cannot test it")
-    found = dataclasses.replace(split, users_test=test_users or split.users_test)
+    found = dataclasses.replace(split, users_test=asked)
     missing = sorted({*found.users_train, *found.users_val, *found.users_test} - set(store.users))
     if missing:
         raise UserError(f"{store.path} has no user {', '.join(missing)}, whom the evaluation needs")
@@ -100,7 +109,7 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
     Raises:
         UserError: a test or validation person was met, or too few people or gestures are left.
     """
-    own, name = model.card.held_out(), str(model.card.provenance["data"])
+    own, name = model.card.held_out(), model.card.provenance["data"]
     met = met_people(model, store)
     if asked := sorted(met & {*wanted.test_users, *wanted.val_users}):
         raise UserError(
@@ -113,22 +122,41 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
             f"{store.path}: everybody took part in the training of this checkpoint (its data set is {name}); give "
             "recordings of others"
         )
-    guard_s, known = own.guard_s, {model.card.vocabulary[label] for label in own.seen}
-    test, val = wanted.test_users, wanted.val_users
+    if len(people) < FEWEST:
+        raise UserError(
+            f"{store.path} holds recordings of {len(people)} {'person' if len(people) == 1 else 'people'} new to "
+            "this checkpoint; probes are fitted on labels of some, chosen on others and tested on the rest, which "
+            "takes 4 or more, or 3 with --test-users and --val-users; `cpep finetune` goes on with one person"
+        )
+    guard_s, test, val = own.guard_s, wanted.test_users, wanted.val_users
     splits = make_splits(
         store, folds=wanted.folds, test_users=test, val_users=val, guard_s=guard_s, people=people if met else ()
     )
-    splits = [_by_name(split, store, known) for split in splits]
+    splits = [_by_name(split, store, trained_names(model)) for split in splits]
     return splits, list(_said(model, store, splits[0], sorted(met)))
+
+
+def trained_names(model: Model) -> set[str]:
+    """Return the names of all gestures that a checkpoint's training did not leave out, evaluated or not."""
+    left_out = model.card.held_out().unseen
+    return {name for label, name in enumerate(model.card.vocabulary) if label not in left_out}
 
 
 def met_people(model: Model, store: Store) -> set[str]:
     """Return the people of a store whom the training of a checkpoint met."""
-    own, provenance = model.card.held_out(), model.card.provenance
+    own = model.card.held_out()
     took_part = {*own.users_train, *own.users_val}
-    met = took_part & set(store.users) if store.name == provenance["data"] else set()
+    met = took_part & set(store.users) if store.name == model.card.provenance["data"] else set()
+    return met | noted_people(model, store)
+
+
+def noted_people(model: Model, store: Store) -> set[str]:
+    """Return the people of a store whom a checkpoint notes: by a recording, or by the id of a fine-tuning."""
+    provenance = model.card.provenance
+    tuned = [one["people"] for one in provenance.get("finetuned", ()) if one["data"] == store.name]
+    met = set(store.users) & {user for people in tuned for user in people}
     if known := set(provenance.get("recordings", ())):
-        met |= {entry.user for entry in store.entries if recording_hash(store, entry) in known}
+        met |= {entry.user for entry in store.entries if recording_hashes(store, entry) & known}
     return met
 
 
@@ -137,6 +165,15 @@ def _by_name(split: Split, store: Store, known: set[str]) -> Split:
     gestures = split.seen + split.unseen
     seen = tuple(sorted(label for label in gestures if store.vocabulary[label] in known))
     return dataclasses.replace(split, seen=seen, unseen=tuple(sorted(set(gestures) - set(seen))))
+
+
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, in lower case.
+
+    >>> _letters("Thumb_up") == _letters("thumb up")
+    True
+    """
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[str]:
@@ -156,6 +193,15 @@ def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[
         yield f"EMG in {theirs} is read as {unit}"
     yield f"gestures that its training saw: {listed([names[label] for label in split.seen]) or 'none'}"
     yield f"gestures that it never saw (unseen): {listed([names[label] for label in split.unseen]) or 'none'}"
+    trained = {_letters(known): known for known in sorted(trained_names(model))}
+    here = [names[label] for label in split.unseen if _letters(names[label]) in trained]
+    if here:
+        yield (
+            f"{listed(here)} {'is' if len(here) == 1 else 'are'} not taken for "
+            f"{listed([trained[_letters(name)] for name in here])}, which its training saw: names have to be the "
+            "same to the letter; rename in the recordings what is one gesture, as its scores are not those of an "
+            "unseen one"
+        )
     if split.choosing != split.seen:
         yield "fewer than two were seen: read-outs are chosen on all, and rows that learn from seen ones left out"
 
@@ -167,10 +213,12 @@ def _of_unknown(model: Model, store: Store, test_users: tuple[str, ...]) -> Spli
         UserError: a test person may have taken part in training.
     """
     doubtful = {entry.user for entry in store.entries if entry.split != "test" and (entry.split or not test_users)}
+    doubtful |= noted_people(model, store)
     unknown = f"this {model.card.kind} checkpoint does not say on whom it was trained"
     if met := sorted(doubtful & set(test_users)):
         raise UserError(
-            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation; test others"
+            f"{unknown}, and metadata.csv has user {', '.join(met)} for training or validation, or it was fine-tuned "
+            "on this user; test others"
         )
     if test_users or set(store.users) - doubtful:
         guard_s = model.card.config["data"]["guard_s"]

@@ -244,6 +244,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         lag_s=given.lag,
         side=given.side,
     )
+    if sys.stdout.isatty() and script is None:
+        streams = given.name if given.pose == "none" else f"{given.name} and {given.name}-pose"
+        print(f"streams over LSL: {streams}; Ctrl-C ends it", file=sys.stderr)
+        print(f"type a gesture and its seconds, such as 'fist 3': {', '.join(GESTURES)}", file=sys.stderr)
     band.start(lambda made: print(json.dumps(asdict(made)), flush=True))
     try:
         if given.seconds or script:

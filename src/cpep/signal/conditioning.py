@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -249,23 +250,31 @@ class Jumps:
         before_C = x_TC[0] if self._last_C is None else self._last_C
         step_TC = np.diff(x_TC, axis=0, prepend=before_C[None])
         self._last_C = x_TC[-1].copy()
-        parts, at = [], 0
-        while at < len(step_TC):
-            part_TC = step_TC[at : at + self.block - self._filled]
+        parts, edges = [], [0]
+        while edges[-1] < len(step_TC):
+            part_TC = step_TC[edges[-1] : edges[-1] + self.block - self._filled]
             parts.append(self._jumps_in(part_TC))
-            at += len(part_TC)
+            edges.append(edges[-1] + len(part_TC))
+        if all(part is None for part in parts) and not self._offset_C.any():
+            return x_TC
+        jumps = [
+            np.zeros((stop - start, self._channels)) if part is None else part
+            for part, (start, stop) in zip(parts, pairwise(edges), strict=True)
+        ]
         # Sums in the order of the samples, so that they do not depend on the chunks.
-        offset_TC = np.add.accumulate(np.concatenate([self._offset_C[None], *parts]), axis=0)
+        offset_TC = np.add.accumulate(np.concatenate([self._offset_C[None], *jumps]), axis=0)
         self._offset_C = offset_TC[-1].copy()
         return np.asarray(x_TC - offset_TC[1:])
 
-    def _jumps_in(self, step_TC: FloatArray) -> FloatArray:
-        """Return the steps (T, C) of one block that are jumps, zero elsewhere."""
-        square_TC, jump_TC = np.square(step_TC), np.zeros_like(step_TC)
+    def _jumps_in(self, step_TC: FloatArray) -> FloatArray | None:
+        """Return the steps (T, C) of one block that are jumps, zero elsewhere; ``None`` where none is, as usual."""
+        square_TC, jump_TC = np.square(step_TC), None
         if self._usual_C is not None:
             known_C = self._usual_C > 0
-            jump_TC[:] = np.where(known_C & (square_TC > JUMP**2 * self._usual_C), step_TC, 0)
-            square_TC = np.where(known_C, np.minimum(square_TC, CLIPPED**2 * self._usual_C), square_TC)
+            most_C = np.where(known_C, CLIPPED**2 * self._usual_C, np.inf)
+            if (square_TC > most_C).any():  # else no step is clipped, and so none is a jump
+                jump_TC = np.where(known_C & (square_TC > JUMP**2 * self._usual_C), step_TC, 0)
+                square_TC = np.minimum(square_TC, most_C)
         self._sum_C = np.add.accumulate(np.concatenate([self._sum_C[None], square_TC]), axis=0)[-1].copy()
         self._filled += len(step_TC)
         if self._filled == self.block:
@@ -273,8 +282,9 @@ class Jumps:
             before_C = mean_C if self._usual_C is None else self._usual_C
             self._usual_C = before_C + np.where(mean_C > before_C, self.rise, self.fall) * (mean_C - before_C)
             self._sum_C, self._filled = np.zeros(self._channels), 0
-        self.count += int(np.count_nonzero(jump_TC))
-        return jump_TC
+        found = 0 if jump_TC is None else int(np.count_nonzero(jump_TC))
+        self.count += found
+        return jump_TC if found else None
 
 
 def conditioned(emg_TC: FloatArray, conditioning: Conditioning, rate: float) -> FloatArray:

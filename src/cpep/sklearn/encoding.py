@@ -82,7 +82,10 @@ def refuse_other(model: Model, emg_NCT: FloatArray, rate: float) -> None:
     """
     card, device = model.card, model.card.device
     if emg_NCT.shape[1] != device.channels:
-        raise UserError(f"X has {emg_NCT.shape[1]} channels, and the checkpoint takes {device.channels}")
+        raise UserError(
+            f"X has {emg_NCT.shape[1]} channels, and the checkpoint takes {device.channels}; train one on "
+            "your own EMG: CpepClassifier(checkpoint=None)"
+        )
     if rate < device.emg_rate and not same_rate(rate, device.emg_rate):
         raise UserError(
             f"sfreq is {rate:g}, and the checkpoint was trained on {device.emg_rate:g} samples per second; train one "

@@ -8,11 +8,8 @@ from pathlib import Path
 from cpep.checkpoints.checkpoint import Model, book_beside, load
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import Background
-from cpep.live.demo import demo_paths
+from cpep.live.demo import SHIPPED, demo_paths, place_of
 from cpep.runtime.hub import local
-
-SHIPPED = "shipped"
-"""Stands for the checkpoint that comes with cpep."""
 
 
 def opened(checkpoint: str | Path | Model, unit: str) -> Model:
@@ -26,10 +23,7 @@ def opened(checkpoint: str | Path | Model, unit: str) -> Model:
     Raises:
         UserError: there is no such checkpoint, or it takes EMG of another unit.
     """
-    if isinstance(checkpoint, Model):
-        model = copy.deepcopy(checkpoint).eval()
-    else:
-        model = load(demo_paths()[0] if checkpoint == SHIPPED else checkpoint)
+    model = copy.deepcopy(checkpoint).eval() if isinstance(checkpoint, Model) else load(place_of(checkpoint))
     return model.in_unit(unit) if unit else model
 
 

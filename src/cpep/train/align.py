@@ -39,6 +39,7 @@ from cpep.train.terms.objective import Objective
 from cpep.train.terms.term import Known
 from cpep.types import IntArray, Note, Progress, no_note, no_progress
 
+Read = Callable[[Windows], Tensor]
 CLUSTERED = 20_000
 """Communities are found among at most this many anchors, at equal distances in the list of windows."""
 
@@ -70,19 +71,22 @@ class AlignStage(Stage):
         """Return the objective built without data; only the parts whose size depends on people are smaller."""
         return costed(Objective(cast(Cpep, model.net), config.align))
 
+    def begin(self, net: Cpep, task: Task, train: Windows, starts: Mapping[str, Model], read: Read) -> None:
+        """Start both encoders from checkpoints, or from statistics of training windows."""
+        for name, encoder, signals in (("emg_mae", net.emg, read), ("pose_mae", net.anchor, anchor_signals(task))):
+            if name in starts:
+                encoder.load_state_dict(starts[name].net.state_dict())
+            else:
+                encoder.fit(signals(subsample(train, STATISTICS_WINDOWS)))
+        if net.former is not None and task.config.align.start_pose:
+            net.former.start_from(net.anchor)
+
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
         """Start both encoders from checkpoints or training statistics, and return the loss on batches of pairs."""
         settings, net = task.config.align, cast(Cpep, model.net)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read = emg_signals(task, model)
-        sides = (("emg_mae", net.emg, read), ("pose_mae", net.anchor, anchor_signals(task)))
-        for name, encoder, signals in sides:
-            if name in starts:
-                encoder.load_state_dict(starts[name].net.state_dict())
-            else:
-                encoder.fit(signals(subsample(train, STATISTICS_WINDOWS)))
-        if net.former is not None and settings.start_pose:
-            net.former.start_from(net.anchor)
+        self.begin(net, task, train, starts, read)
         anchors, held_anchors = (AnchorSide(task, net, windows) for windows in (train, validation))
         people, person_N = np.unique(train.users(task.store), return_inverse=True)
         centres = cache(lambda: communities(anchors, settings.objective.communities, task.seed))

@@ -193,7 +193,30 @@ def run(
     if task.finished(key):
         return task.folder / "checkpoint"
     task = dataclasses.replace(task, config=stage.applied(task.config))
-    model, optim = build_model(task, stage.model), stage.optim(task.config)
+    return train(stage, task, key, build_model(task, stage.model), before, progress, note)
+
+
+def train(
+    stage: Stage,
+    task: Task,
+    key: str,
+    model: Model,
+    before: Mapping[str, Model],
+    progress: Progress = no_progress,
+    note: Note = no_note,
+) -> Path:
+    """Train a model by a stage, save it, and return its checkpoint.
+
+    Args:
+        stage: the stage.
+        task: store, split, settings as ``Stage.applied`` returns them, seed, folder.
+        key: fingerprint of all that the result depends on; see ``Task.key``.
+        model: what is trained, on its device.
+        before: models that the stage starts from, by the name of their stage.
+        progress: called with windows done and in all.
+        note: called with the losses at every check.
+    """
+    optim = stage.optim(task.config)
     lesson = stage.lesson(task, model, before)
     gflop = lesson.trained.gflop(optim.batch)
     most = stage.steps(task.store, task.split, task.config, gflop)

@@ -153,7 +153,8 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         "gflop": round(gflop * history.step, 3),
         "stopped": stopped,
     }
-    found = anchor_range(task) if model.spec.reads_anchor else []
+    posed = model.spec.reads_anchor and task.store.anchor_MJ is not None  # fine-tuning may be by labels alone
+    found = anchor_range(task) if posed else []
     met = noted(task.store, (*task.split.users_train, *task.split.users_val))
     noting = {**provenance, "recordings": met}
     model.card = dataclasses.replace(model.card, provenance=noting, anchor_range=found)

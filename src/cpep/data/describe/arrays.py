@@ -125,8 +125,8 @@ def _emg(look: Look) -> str:
     deep = next(((key, array.shape) for key, array in look.blocks.items() if array.ndim > 2), None)
     if deep:
         raise UserError(
-            f"{look.path}: {deep[0]!r} is {deep[1]}, which is cut into pieces; save the recording as it was, (rows, "
-            "channels), for windows are cut later"
+            f"{look.path}: {deep[0]!r} is {deep[1]}, which is cut into windows; save the recording as it was, (rows, "
+            "channels), or make a store of the windows in Python: cpep.data.from_arrays(..., folder='NAME.store')"
         )
     numbers = [column for column in look.columns if not column.is_text]
     if (apart := find_emg(numbers)) and len(apart.columns) > 1:

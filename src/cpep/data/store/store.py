@@ -74,7 +74,7 @@ class Entry:
         return self.name.removesuffix(f"{PART}{self.part}") if self.part else self.name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Store:
     """Memory-mapped recordings of one device; nothing is read until it is used. A pickle of it holds its path.
 
@@ -114,6 +114,16 @@ class Store:
     power_KC: FloatArray
     power_block_s: float
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in a line what is in it, as the fields are arrays of hours."""
+        device = self.device
+        return (
+            f"<Store {self.name!r}: {len(self.entries):,} recordings of {len(self.users):,} people, "
+            f"{self.seconds / 60:,.1f} min; {device.channels} channels, {device.emg_kind}, {device.emg_rate:g} Hz, "
+            f"{device.emg_unit}; {device.anchor if device.anchor_names else 'no pose'}; "
+            f"{len(self.vocabulary):,} labels; {self.path}>"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the place of the store alone: another process maps its arrays anew."""
