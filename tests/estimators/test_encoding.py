@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import cpep
 from cpep.data.statistics import PRIOR_S
 from cpep.evaluate.probe import LinearProbe
-from cpep.sklearn.encoding import at_rate, middle, ready, standard_of, standards_of, vectors_of
+from cpep.sklearn.encoding import at_rate, middle, ready, refuse_other_size, standard_of, standards_of, vectors_of
 from cpep.sklearn.posed import half, shares
 from cpep.sklearn.readout import ReadOut, left_out
+from cpep.types import UserError
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +125,15 @@ class _Book:
 
 def test_shares_leave_none_of_them_out():
     np.testing.assert_allclose(shares(_Book(), ["new"], np.zeros((2, 1))), [[0.5], [0.2]])
+
+
+def test_the_size_of_windows_is_found_with_little_memory(shipped):
+    model, emg_NCT = shipped, np.full((300, 16, 2000), 5.0, np.float32)
+    emg_NCT[:, :, ::2] = -5.0
+    tracemalloc.start()
+    refuse_other_size(model, emg_NCT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.1 * emg_NCT.nbytes
+    with pytest.raises(UserError, match="the RMS of X is 5e-06"):
+        refuse_other_size(model, emg_NCT / 1e6)

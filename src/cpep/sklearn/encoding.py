@@ -108,8 +108,12 @@ def refuse_other_size(model: Model, emg_NCT: FloatArray) -> None:
     """
     device = model.card.device
     level = float(np.median(model.emg_frontend.level_C.numpy()))
-    offset = emg_NCT.mean(axis=2, keepdims=True) if device.emg_kind == "raw" else 0.0  # an envelope is its size
-    size = float(np.sqrt(np.mean(np.square(emg_NCT - offset, dtype=np.float64))))
+    raw = device.emg_kind == "raw"  # the offset of raw EMG is no part of its size; an envelope is its size
+    squares_N = [
+        np.square(one_CT - (one_CT.mean(axis=1, keepdims=True) if raw else 0.0), dtype=np.float64).mean()
+        for one_CT in emg_NCT
+    ]
+    size = float(np.sqrt(np.mean(squares_N)))
     if size and not 1 / UNLIKELY < size / level < UNLIKELY:
         raise UserError(
             f"the RMS of X is {size:.3g}, and the encoder was trained on EMG of about {level:.3g} "
