@@ -44,7 +44,7 @@ def test_jumps_are_counted_among_what_was_mended(tmp_path: Path, capsys: pytest.
     assert main(["data", "prepare", str(folder), str(tmp_path / "store"), "--notch", "60"]) == 0
     said = capsys.readouterr().out
     assert "EMG high-passed at 20 Hz, with a notch at 60 Hz and its harmonics" in said
-    assert "mended: 1 jumps of the offset of a channel taken out" in said
+    assert "repaired: 1 jumps of the offset of a channel taken out" in said
 
 
 @pytest.mark.parametrize("what", ["energies", "features"])

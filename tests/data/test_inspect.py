@@ -53,7 +53,7 @@ def test_what_is_there_and_what_is_wrong(tmp_path: Path) -> None:
     assert "4 by 3 users in 3 sessions" in text
     assert "16 channels, raw, 2000 Hz, noise_sd" in text and "3 channels, envelope, 50 Hz, uV" in text
     assert "joint angles of 20 joints in rad, 100 Hz, " in text
-    unusable, odd = text.split("Unusable")[1].split("Merely odd")
+    unusable, odd = text.split("Unusable")[1].split("Unusual, but usable")
     assert "cut.hdf5 is truncated or damaged" in unusable
     assert "short is too short: 0.20 s, and a window takes 2 s; join or remove it" in unusable
     assert "channel 6 of short has no signal; " in unusable
@@ -84,7 +84,7 @@ def test_a_clean_folder(tmp_path: Path) -> None:
     text = inspect_folder(tmp_path).text()
     assert "Unusable" not in text
     assert text.endswith(
-        "Merely odd\n  no pose in any recording, nor another anchor; it serves training without pose alone"
+        "Unusual, but usable\n  no pose in any recording, nor another anchor; it serves training without pose alone"
     )
     write_emg2pose(tmp_path / "posed", count=2, samples=6000)
     assert inspect_folder(tmp_path / "posed").text().endswith("Nothing odd was found.")
@@ -96,14 +96,14 @@ def test_a_fault_is_told_once_in_the_words_of_who_recorded_it(tmp_path: Path) ->
         emg_TC, label_T = file["emg"], file["label"]
     emg_TC[:, 2] += 2 * hum(1000.0, len(emg_TC), 50.0, 1.5)[:, 0]
     np.savez(tmp_path / "S2.npz", emg=emg_TC + np.linspace(-40, 38, 8), label=label_T)
-    odd = inspect_folder(tmp_path).text().split("Merely odd")[1]
+    odd = inspect_folder(tmp_path).text().split("Unusual, but usable")[1]
     assert re.search(
         r"channel 3 of S2 hums: \d\d % of its power is at 50 Hz and its harmonics; prepare with --notch 50", odd
     )
     assert "all 8 channels of S2 carry an offset of -40 to 38 mV; the high-pass takes it out" in odd
     for person in (1, 3):
         np.savez(tmp_path / f"S{person}.npz", emg=emg_TC + np.linspace(-40, 38, 8), label=label_T)
-    odd = inspect_folder(tmp_path).text().split("Merely odd")[1]
+    odd = inspect_folder(tmp_path).text().split("Unusual, but usable")[1]
     assert "channel 3 of every recording hums" in odd and odd.count("hum") == 1
 
 

@@ -154,7 +154,7 @@ def test_prepare_prints_what_was_mended(tmp_path: Path) -> None:
     )
     done = CliRunner().invoke(app, ["data", "prepare", str(tmp_path / "raw"), str(tmp_path / "store")])
     assert done.exit_code == 0
-    assert re.search(r"mended: 4,\d{3} samples resampled from 1111 to 1100 Hz", done.output)
+    assert re.search(r"repaired: 4,\d{3} samples resampled from 1111 to 1100 Hz", done.output)
 
 
 def test_a_jump_does_not_ring_where_a_rate_is_resampled(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_every_command_is_in_the_reference():
 
     text = extension("cli_pages").commands()
     assert {name.split()[1] for name in re.findall(r"^## `(cpep [\w -]+)`$", text, re.MULTILINE)} == set(COMMANDS)
-    assert "| `--unseen` | Gestures that no training stage sees" in text
+    assert "| `--unseen` | Gestures that are in no training stage" in text
 
 
 def test_every_key_of_a_sidecar_that_is_read_is_in_its_docstring():

@@ -45,8 +45,8 @@ def test_a_test_person_who_lacks_gestures_is_named_with_what_becomes_of_it(asked
     assert sorted(lacking([one])) == sorted(
         [
             f"test user {first}: no unseen gesture; left out of what is asked of unseen ones",
-            f"test user {second}: no index_flexion; scored on the other seen gestures",
-            f"test user {second}: no ring_extension; scored on the other unseen gestures",
+            f"test user {second}: no index_flexion; tested on the other seen gestures",
+            f"test user {second}: no ring_extension; tested on the other unseen gestures",
         ]
     )
 
@@ -70,7 +70,7 @@ def test_a_gesture_that_no_training_person_has_is_no_answer(asked, split):
     one = asked(of_all(split.users_train, [1]))
     assert one.gestures["seen"] == split.seen[1:] and one.taught["seen"] == split.seen[1:]
     refuse_unanswerable([one], 2.0)
-    said = "no training user has index_flexion (seen); asked in few-shot alone"
+    said = "no training user has index_flexion (seen); tested in few-shot alone"
     assert lacking([one]) == [said] and lacking([one, asked({}), one]) == [f"folds 0, 2: {said}"]
 
 

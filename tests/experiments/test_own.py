@@ -164,7 +164,7 @@ def test_what_was_made_of_other_recordings_is_forgotten_and_what_is_used_stays(t
     for path in (tmp_path / "more").iterdir():
         path.rename(raw / f"two{path.suffix}")
     forget_changed(raw, out, said.append)
-    assert "all is trained anew" in said[0] and [path.name for path in out.iterdir()] == ["checkpoint"]
+    assert "everything is trained again" in said[0] and [path.name for path in out.iterdir()] == ["checkpoint"]
 
 
 def hand_task(tmp_path, config):

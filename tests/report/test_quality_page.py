@@ -53,7 +53,8 @@ def test_the_page_begins_with_the_verdict_and_needs_nothing_else(tmp_path: Path)
     (tmp_path / "in" / "bad.hdf5").touch()
     text = render(tmp_path / "in", tmp_path / "page.html")
     order = [
-        text.index(part) for part in ("Unusable", "is not an HDF5 file", "Merely odd", "Channel 3 of S2", "Overview")
+        text.index(part)
+        for part in ("Unusable", "is not an HDF5 file", "Unusual, but usable", "Channel 3 of S2", "Overview")
     ]
     assert order == sorted(order)
     assert "S2_<1>" not in text and "&lt;1&gt;" in text
@@ -78,7 +79,7 @@ def test_a_clean_folder_says_so(tmp_path: Path) -> None:
     pose[1000:1500] = np.nan
     write_generic(tmp_path / "in", sidecar, "r", emg=recording.emg_TC, label=recording.label_T, pose=pose)
     text = render(tmp_path / "in", tmp_path / "page.html")
-    assert "Nothing odd was found." in text and "Merely odd" not in text
+    assert "Nothing odd was found." in text and "Unusual, but usable" not in text
     assert "pose invalid" in text and "EMG changes 5" in text and 'class="usual"' in text
     assert text.count('class="curve pose-line"') == 6
 

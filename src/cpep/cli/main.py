@@ -106,7 +106,7 @@ class InOrder(Group):
 app = typer.Typer(
     name="cpep",
     cls=InOrder,
-    help="Contrastive Pose-EMG Pre-training: recordings in, the paper's table out.\n\n"
+    help="Contrastive Pose-EMG Pre-training: recognise hand gestures from surface EMG.\n\n"
     "Example: cpep reproduce --data data/ninapro_db1 --out runs/db1",
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -33,7 +33,7 @@ def text_of(inspection: Inspection) -> str:
     if unusable:
         parts.append(section("Unusable", unusable))
     if odd:
-        parts.append(section("Merely odd", odd))
+        parts.append(section("Unusual, but usable", odd))
     if not unusable and not odd:
         parts.append("Nothing odd was found.")
     return "\n\n".join(parts)

@@ -207,7 +207,7 @@ def _untaught(one: Asked) -> Iterator[str]:
     """Yield sentences on gestures that cannot be answered, and on training and validation people without any."""
     for name, labels in (("seen", one.split.seen), ("unseen", one.split.unseen)):
         if missing := [label for label in labels if label not in one.taught[name]]:
-            yield f"no training user has {one.names(missing)} ({name}); asked in few-shot alone"
+            yield f"no training user has {one.names(missing)} ({name}); tested in few-shot alone"
         if labels and not one.enough(one.taught[name]):
             yield f"training users have too few {name} gestures to be told apart; {name} ones are not asked"
     roles: tuple[tuple[Role, str], ...] = (("train", "read-outs learn"), ("val", "read-outs are chosen"))
@@ -228,6 +228,6 @@ def _lacks(one: Asked, user: str) -> Iterator[str]:
         if labels and not made:
             yield f"no {name} gesture; left out of what is asked of {name} ones"
         elif missing:
-            yield f"no {one.names(missing)}; scored on the other {name} gestures"
+            yield f"no {one.names(missing)}; tested on the other {name} gestures"
     if not one.shows(user):
         yield "fewer than two gestures made more than once; left out of few-shot"

@@ -110,7 +110,7 @@ def train_own(
 ) -> str:
     """Train, evaluate and calibrate on one person's recordings; the same call goes on where it was stopped.
 
-    Where recordings came or changed since, all is trained anew; gestures that were added to the book stay in it.
+    If recordings were added or changed, everything is trained again; gestures that were added to the book stay in it.
 
     Args:
         folder: recordings in any layout that cpep reads, or a prepared store.
@@ -138,7 +138,8 @@ def train_own(
     scored = own.scored(config)
     jobs = jobs_of(tasks, own.rows, scored)
     workers = min(cores() // config.threads or 1, len(jobs))
-    say(f"this takes about {minutes_of(tasks, own.model, workers)} on this machine; stopped, it goes on from there")
+    minutes = minutes_of(tasks, own.model, workers)
+    say(f"this takes about {minutes} on this machine; if it is stopped, the same command continues")
     done = count(1)
     run_all(jobs, workers, config.threads, note=lambda name: say(f"  step {next(done)} of {len(jobs)}: {name}"))
     told = put_live(own, tasks[0], out, say)
@@ -156,7 +157,7 @@ def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
         return
     if parse_json(store / STORE_INDEX).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
         return
-    say(f"{folder} has other recordings than when it was trained on; all is trained anew")
+    say(f"{folder}: the recordings changed since the last training; everything is trained again")
     for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left
         shutil.rmtree(path, ignore_errors=True)
 
@@ -271,6 +272,6 @@ def put_live(own: Own, task: FoldTask, out: Path, say: Callable[[str], None]) ->
         except UserError as error:
             aside = place.with_name(f"before.{BOOK}")
             place.replace(aside)
-            say(f"gestures of the book before this training are not in the new one, but in {aside}: {error}")
+            say(f"gestures of the book before this training are in {aside}, not in the new book: {error}")
     book.save(place)
     return told

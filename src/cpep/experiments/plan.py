@@ -32,7 +32,7 @@ def describe(store: Store, splits: Sequence[Split], config: RunConfig) -> str:
         f"{len(one.seen)} seen and {len(one.unseen)} unseen gestures",
         f"unseen: {', '.join(names) or 'none'}",
         f"{count(len(splits), 'fold')}{'; the first' if len(splits) > 1 else ', which'} trains on "
-        f"{count(len(one.users_train), 'person')}, chooses on {len(one.users_val)}, tests on {len(one.users_test)}",
+        f"{count(len(one.users_train), 'person')}, validates on {len(one.users_val)}, tests on {len(one.users_test)}",
         *_column(store, one),
         *_bare(store),
         *_uses(store, one, windows, config, " of fold 0" if len(splits) > 1 else ""),

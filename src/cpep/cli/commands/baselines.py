@@ -23,7 +23,7 @@ def import_weights(
     ] = None,
     window_s: Annotated[float, typer.Option("--window-s", help="Length of the windows it reads, seconds.")] = 2.0,
 ) -> None:
-    """Make a checkpoint of weights that others trained; names and shapes must fit ours.
+    """Make a checkpoint from weights that others trained; names and shapes must fit ours.
 
     Example: `cpep baselines import vemg2pose.safetensors runs/vemg2pose --model vemg2pose --names map.json`
     """

@@ -16,12 +16,14 @@ def book(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a model that reads EMG.")],
     store: Annotated[Path, typer.Argument(help="Prepared store that it was trained on.")],
     out: Annotated[Path, typer.Argument(help="Book to write, one file.")],
-    gestures: Annotated[str, typer.Option(help="Names, separated by commas; those seen in training if none.")] = "",
+    gestures: Annotated[
+        str, typer.Option(help="Names, separated by commas. Default: the gestures of the training.")
+    ] = "",
     false_alarms: Annotated[
-        float, typer.Option(help="Share of windows outside the book that may be taken for a gesture of it.")
+        float, typer.Option(help="Share of windows without a gesture of the book that may be accepted as one.")
     ] = 0.4,
 ) -> None:
-    """Make a gesture book from the poses of training people; validation people calibrate its confidence.
+    """Make a gesture book from poses of training people; its confidence is calibrated on validation people.
 
     Where checkpoint or store have no pose, it is made from EMG of training people.
 
@@ -51,13 +53,15 @@ def book(
 def evaluate_live(
     data: Annotated[Path, typer.Argument(help="Prepared store, or folder of recordings, of held-out people.")],
     out: Annotated[Path, typer.Argument(help="Output folder: live.json, live.html.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint; without one the demo's.")] = None,
-    book: Annotated[Path | None, typer.Option(help="Gesture book; without one the demo's.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint. Default: the shipped one.")] = None,
+    book: Annotated[Path | None, typer.Option(help="Gesture book. Default: the shipped one.")] = None,
     shots: Annotated[
-        int, typer.Option(min=0, help="In place of a book: windows of each gesture that each person shows.")
+        int, typer.Option(min=0, help="Instead of a book: number of windows that each person shows of each gesture.")
     ] = 0,
-    shown: Annotated[str, typer.Option(help="With --shots: word in the names of recordings to show them from.")] = "",
-    users: Annotated[str, typer.Option(help="People to replay; without any, those the checkpoint held out.")] = "",
+    shown: Annotated[
+        str, typer.Option(help="With --shots: take them from recordings with this word in their name.")
+    ] = "",
+    users: Annotated[str, typer.Option(help="People to replay. Default: those that the checkpoint held out.")] = "",
 ) -> None:
     """Replay recordings of held-out people through the live recogniser, and score its events.
 

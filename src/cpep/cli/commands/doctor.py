@@ -11,10 +11,10 @@ import typer
 
 
 def doctor(
-    data: Annotated[Path | None, typer.Argument(help="Recordings, or a prepared store, to be looked at too.")] = None,
+    data: Annotated[Path | None, typer.Argument(help="Recordings, or a prepared store, to check too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for an issue.")] = False,
 ) -> None:
-    """Say what is installed and found on this machine, what would not work, and how to mend it.
+    """Say what is installed and found on this machine, what would not work, and how to repair it.
 
     It ends with exit code 1 where cpep itself, or the recordings, cannot be used; a missing extra is no mistake. It
     prints no passwords and no path outside this folder.

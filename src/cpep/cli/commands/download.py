@@ -42,7 +42,7 @@ class _Order:
 def download(
     dataset: Annotated[str, typer.Argument(help="emg2pose, or the id of a data set of NEMAR: nm000105.")],
     out: Annotated[
-        Path | None, typer.Argument(help="Folder for the recordings; a stopped download goes on there.")
+        Path | None, typer.Argument(help="Folder for the recordings. A stopped download continues there.")
     ] = None,
     origin: Annotated[
         Origin, typer.Option("--from", help="nemar: EMG-BIDS, 340 GB. tar: HDF5 as first published, 463 GB.")
@@ -51,29 +51,29 @@ def download(
         str, typer.Option("--dataset", help="Id of a data set of NEMAR, if the argument is only OUT.")
     ] = "",
     version: Annotated[
-        str, typer.Option(help="Version at NEMAR: v1.0.3 of emg2pose, and the newest of others, unless given.")
+        str, typer.Option(help="Version at NEMAR. Default: v1.0.3 of emg2pose, the newest one of others.")
     ] = "",
     metadata: Annotated[
-        bool, typer.Option("--metadata", help="Only tables: of nemar some hundred small files, of tar 6 MB.")
+        bool, typer.Option("--metadata", help="Only tables: some hundred small files of nemar, 6 MB of tar.")
     ] = False,
     mini: Annotated[
-        bool, typer.Option("--mini", help="A first look: half an hour of one person; of tar the mini set, 0.65 GB.")
+        bool, typer.Option("--mini", help="Half an hour of one person for a first look (tar: the mini set, 0.65 GB).")
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="All recordings; 25,253 of emg2pose.")] = False,
-    users: Annotated[str, typer.Option(help="How many people, or their names with commas.")] = "",
+    users: Annotated[str, typer.Option(help="Number of people, or their names, separated by commas.")] = "",
     stages: Annotated[str, typer.Option(help="Stages, separated by commas.")] = "",
-    split: Annotated[str, typer.Option(help="train, val or test, or several with commas.")] = "",
-    hours: Annotated[float | None, typer.Option(help="So many hours, from all users in turn.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test; several are separated by commas.")] = "",
+    hours: Annotated[float | None, typer.Option(help="Number of hours, taken from all users in turn.")] = None,
     seed: SeedOption = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes; fetch only tables.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print size and time; download only tables.")] = False,
     index: Annotated[
-        Path | None, typer.Option(help="File that keeps the manifest, or the index of the tar; in OUT unless given.")
+        Path | None, typer.Option(help="File for the manifest, or for the index of the tar. Default: in OUT.")
     ] = None,
-    connections: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 8,
-    max_mb_s: Annotated[float | None, typer.Option("--max-mb-s", help="MB/s, at most.")] = None,
-    url: Annotated[str, typer.Option(help="Another place of the files: a mirror.")] = "",
+    connections: Annotated[int, typer.Option(min=1, max=64, help="Number of requests at the same time.")] = 8,
+    max_mb_s: Annotated[float | None, typer.Option("--max-mb-s", help="Largest rate, MB/s.")] = None,
+    url: Annotated[str, typer.Option(help="Address of a mirror of the files.")] = "",
 ) -> None:
-    """Fetch emg2pose, or any part of it (CC-BY-NC-SA-4.0, non-commercial); or another EMG data set of NEMAR.
+    """Download emg2pose or a part of it (CC-BY-NC-SA-4.0, non-commercial), or another data set of NEMAR.
 
     Example: `cpep data download emg2pose data/emg2pose --users 20 --hours 10 --dry-run`
     """

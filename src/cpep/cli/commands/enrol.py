@@ -23,26 +23,31 @@ if TYPE_CHECKING:
 
 
 def enrol(
-    out: Annotated[Path, typer.Argument(help="File of the enrolment; one that is there is gone on with.")],
+    out: Annotated[Path, typer.Argument(help="File of the enrolment. If it exists, the enrolment continues.")],
     source: SourceOption = "sim",
     gestures: Annotated[
-        str, typer.Option(help="Names, separated by commas, any you like; rest is always among them.")
+        str, typer.Option(help="Names of your choice, separated by commas; rest is always added.")
     ] = "",
     repetitions: Annotated[int, typer.Option(help="Times that each gesture is made.")] = 3,
-    hold: Annotated[float, typer.Option(help="Seconds that it is held each time.")] = 3.0,
+    hold: Annotated[float, typer.Option(help="Seconds to hold it each time.")] = 3.0,
     ready: Annotated[float, typer.Option(help="Seconds of the countdown before each time.")] = 2.0,
     again: Annotated[
-        bool, typer.Option("--again", help="The band was put on anew: make all again, beside what is there.")
+        bool,
+        typer.Option(
+            "--again", help="The band was put on again: make all gestures again; earlier ones are kept too."
+        ),
     ] = False,
     recognise: Annotated[
-        bool, typer.Option("--recognise", help="Go on at once: print each gesture when it begins.")
+        bool, typer.Option("--recognise", help="Recognise afterwards: print each gesture when it begins.")
     ] = False,
-    speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="Speed of replay and sim, 1 is real time; 0 is as fast as possible.")
+    ] = 1.0,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Of the stream, to recognise with --recognise; 0 goes on to its end.")
+        float, typer.Option(min=0, help="Seconds to recognise with --recognise; 0: to the end of the stream.")
     ] = 0.0,
 ) -> None:
-    """Show your gestures a few times each, and be recognised from then on; no checkpoint is needed.
+    """Make each of your gestures some times, so that cpep recognises them; needs no checkpoint.
 
     Example: `cpep enrol me.enrol --source lsl:wristband --gestures rest,fist,spread,point`
     """
@@ -83,7 +88,9 @@ def _lead(source: Source, enroller: Enroller, recognise: bool, seconds: float) -
         ended = _run(chunks, enroller, Screen(told(source), keys.there), keys)
     typer.echo(advice_table(enroller.advice))
     if enroller.enrolled and enroller.enrolled.alone:
-        typer.echo("the band sits otherwise than before: what was made again is told by its new takes", err=True)
+        typer.echo(
+            "the band is in another position: gestures that were made again use their new takes alone", err=True
+        )
     enrolment = enroller.enrolment
     made = ", ".join(enrolment.names) or "nothing"
     typer.echo(f"{enroller.path} holds {len(enrolment.takes)} takes of {made}", err=True)

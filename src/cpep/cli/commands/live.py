@@ -22,19 +22,25 @@ if TYPE_CHECKING:
 
 def stream(
     checkpoint: Annotated[
-        Path | None, typer.Argument(help="Aligned checkpoint; without one the demo's, of simulated people.")
+        Path | None, typer.Argument(help="Aligned checkpoint. Default: the shipped one, of simulated people.")
     ] = None,
     source: SourceOption = "sim",
-    book: Annotated[Path | None, typer.Option(help="Gesture book of the checkpoint; the demo's has one.")] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="Gesture book of the checkpoint. The shipped one has a book.")
+    ] = None,
     enrolment: Annotated[
-        Path | None, typer.Option(help="Gestures that `cpep enrol` made; in place of checkpoint and book.")
+        Path | None, typer.Option(help="File of `cpep enrol`; instead of checkpoint and book.")
     ] = None,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="Follow the person without labels; only with --enrolment.")
+        bool, typer.Option("--adapt", help="Adapt to the person without labels; only with --enrolment.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    speed: Annotated[float, typer.Option(help="Of replay and sim over real time; 0 is as fast as possible.")] = 1.0,
-    seconds: Annotated[float, typer.Option(min=0, help="Of the stream, then stop; 0 goes on to its end.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    speed: Annotated[
+        float, typer.Option(help="Speed of replay and sim, 1 is real time; 0 is as fast as possible.")
+    ] = 1.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Stop after these seconds of the stream; 0: to its end.")
+    ] = 0.0,
     publish: Annotated[str, typer.Option(help="Also send events as an LSL stream of markers of this name.")] = "",
     calibrate: CalibrateOption = None,
 ) -> None:

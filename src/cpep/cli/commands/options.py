@@ -14,23 +14,24 @@ TOGETHER = ("reproduce", "ablate", "pretrain", "align", "evaluate", "embed")
 """Commands that ranks run together: under torchrun, or as a job of a cluster."""
 
 PresetOption = Annotated[str, typer.Option("--preset", help="Sizes: tiny, small or paper.")]
-SetOption = Annotated[list[str], typer.Option("--set", help="Any field, as field=value; repeatable.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="A setting, as name=value. The option can be repeated.")]
 UnseenOption = Annotated[
-    str, typer.Option("--unseen", help="Gestures that no training stage sees: names or numbers.")
+    str,
+    typer.Option("--unseen", help="Gestures that are in no training stage: names or numbers, separated by commas."),
 ]
 TestOption = Annotated[
-    str, typer.Option("--test-users", help="People held out, separated by commas, whatever metadata.csv says.")
+    str, typer.Option("--test-users", help="People to test, separated by commas; they replace those of metadata.csv.")
 ]
-ValOption = Annotated[str, typer.Option("--val-users", help="People for early stopping and every choice.")]
+ValOption = Annotated[
+    str, typer.Option("--val-users", help="Validation people: for early stopping and every choice.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")]
 DataOption = Annotated[
     Path | None,
-    typer.Option(
-        "--data", help="Folder of recordings in any layout, or a prepared store; only --dry-run needs none."
-    ),
+    typer.Option("--data", help="Folder of recordings in any layout, or a prepared store. Needed without --dry-run."),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Output folder; a stopped run resumes there; only --dry-run needs none.")
+    Path | None, typer.Option("--out", help="Output folder; a stopped run continues there. Needed without --dry-run.")
 ]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", help="Objective: best (soft targets), or paper (hard InfoNCE, as published).")
@@ -44,13 +45,13 @@ ModelsOption = Annotated[
 SeedsOption = Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")]
 FoldsOption = Annotated[
     int,
-    typer.Option("--folds", help="Cross-validate over people; 0 tests those of metadata.csv, or a quarter, once."),
+    typer.Option("--folds", help="Folds over people. 0: test the people of metadata.csv, or a quarter, once."),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be trained, its memory and hours; write nothing.")
+    bool, typer.Option("--dry-run", help="Print what would be trained, with memory and hours; write nothing.")
 ]
 GpusOption = Annotated[
-    int | None, typer.Option("--gpus", help="GPUs that train a stage together, for --dry-run; 4 unless given.")
+    int | None, typer.Option("--gpus", help="For --dry-run: GPUs that train a stage together. Default: 4.")
 ]
 SourceOption = Annotated[
     str,

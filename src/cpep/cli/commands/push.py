@@ -11,17 +11,17 @@ import typer
 def push(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint to share.")],
     to: Annotated[
-        str, typer.Argument(help="hf://organisation/name on the Hugging Face hub; made where it is missing.")
+        str, typer.Argument(help="hf://organisation/name on the Hugging Face hub; made if it does not exist.")
     ],
     results: Annotated[
         Path | None, typer.Option(help="results.json of its run or its evaluation, for the model card.")
     ] = None,
     data_licence: Annotated[
-        str, typer.Option(help="Licence of the training data, where cpep does not know it: CC-BY-4.0, or in words.")
+        str, typer.Option(help="Licence of the training data, if cpep does not know it: CC-BY-4.0, or in words.")
     ] = "",
-    private: Annotated[bool, typer.Option("--private", help="Make the repository a private one.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make a private repository.")] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="It holds a checkpoint already: add a commit, and keep the history.")
+        bool, typer.Option("--replace", help="Replace a checkpoint that is there, by a new commit.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the model card and what would be pushed; no network.")

@@ -27,25 +27,23 @@ def record(
     source: SourceOption = "",
     pose: Annotated[
         str,
-        typer.Option(
-            help="Where a pose comes from: lsl:NAME, camera, or follow (the drawn hand); none unless given."
-        ),
+        typer.Option(help="Source of the pose: lsl:NAME, camera, or follow (the drawn hand). Default: no pose."),
     ] = "",
     protocol: Annotated[
         str, typer.Option(help="What you are asked to do: free, gestures, follow, or a file of your own (.toml).")
     ] = "free",
     person: Annotated[str, typer.Option(help="Who wears the band.")] = "",
     session: Annotated[
-        str, typer.Option(help="A name of this wearing; a new one when the band is put on anew.")
+        str, typer.Option(help="Name of the session; give a new one after the band was put on again.")
     ] = "",
     arm: Annotated[str, typer.Option(help="right or left.")] = "",
     notes: Annotated[str, typer.Option(help="Anything worth knowing.")] = "",
-    seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 goes on to the end.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop after these seconds; 0: to the end.")] = 0.0,
     recover: Annotated[
-        bool, typer.Option("--recover", help="Only add what a kill or a power cut left, and record nothing.")
+        bool, typer.Option("--recover", help="Only add what a crash or a power cut left; record nothing.")
     ] = False,
 ) -> None:
-    """Record EMG, prompts and pose on one clock into an EMG-BIDS data set; nothing that was recorded gets lost.
+    """Record EMG, prompts and pose on one clock into an EMG-BIDS data set; a crash loses a second at most.
 
     Example: `cpep record my_recordings --source lsl:band --protocol gestures`
     """

@@ -21,9 +21,9 @@ data_app.command("download")(download)
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write; not with --check.")] = Path("runs/cohort"),
     users: Annotated[int, typer.Option(help="People in the cohort.")] = 24,
-    minutes: Annotated[float, typer.Option(help="Minutes of recording a person.")] = 6.0,
+    minutes: Annotated[float, typer.Option(help="Minutes of recordings of each person.")] = 6.0,
     seed: SeedOption = 0,
-    rest: Annotated[float, typer.Option(help="Length of the rests between gestures over the usual one.")] = 1.0,
+    rest: Annotated[float, typer.Option(help="Length of the rests between gestures; 1 is the usual length.")] = 1.0,
     check: Annotated[bool, typer.Option("--check", help="Print the table of properties instead.")] = False,
 ) -> None:
     """Simulate a cohort in the emg2pose layout, or check the simulator.
@@ -57,9 +57,11 @@ def simulate(
 def inspect(
     path: Annotated[Path, typer.Argument(help="Folder of recordings.")],
     html: Annotated[Path | None, typer.Option("--html", help="Page with pictures to write.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Draw every session, not only the worst.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Draw every session, and not only the worst ones.")
+    ] = False,
 ) -> None:
-    """Say what is in a folder of recordings, what of it is unusable and what is merely odd.
+    """Say what a folder of recordings contains, what is unusable and what is unusual.
 
     It ends with exit code 1 where no recording can be read.
 
@@ -88,7 +90,7 @@ def describe(
     preset: Annotated[
         str,
         typer.Option(
-            help="What wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD; recognised unless given."
+            help="Program that wrote them: openbci, delsys, mindrove, myo, brainflow:BOARD. Default: recognised."
         ),
     ] = "",
     unit: Annotated[str | None, typer.Option(help="Unit of the EMG: V, mV, uV or count.")] = None,
@@ -96,12 +98,12 @@ def describe(
     user: Annotated[
         str | None,
         typer.Option(
-            help="Name of the person; or a pattern whose group is the name in names of files, as '(.+)_day'."
+            help="Name of the person; or a pattern for names of files whose group is the person, such as '(.+)_day'."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a sidecar that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing sidecar.")] = False,
 ) -> None:
-    """Look at tables or arrays, guess what is in them, and write the sidecar by which cpep reads them.
+    """Look at tables or arrays, guess what they contain, and write the sidecar that cpep needs to read them.
 
     One file gets NAME.json beside it, several get cpep.json. What cannot be known is left empty there, to be filled
     in; --unit, --rate and --user fill it in at once.
@@ -121,20 +123,18 @@ def prepare(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Prepare the I-th of N shares alone; torchrun gives each process its own."),
+        typer.Option(metavar="I/N", help="Prepare only the I-th of N shards; torchrun gives each process its own."),
     ] = None,
     highpass: Annotated[
         float | None,
-        typer.Option(metavar="HZ", help="High-pass of raw EMG, in place of what recordings say; 0 for none.", min=0),
+        typer.Option(metavar="HZ", help="High-pass of raw EMG instead of that of the recordings; 0 for none.", min=0),
     ] = None,
     notch: Annotated[
         float | None,
-        typer.Option(
-            metavar="HZ", help="Takes out hum of the mains, 50 or 60, with its harmonics; 0 for none.", min=0
-        ),
+        typer.Option(metavar="HZ", help="Removes hum of the mains, 50 or 60, with its harmonics; 0 for none.", min=0),
     ] = None,
 ) -> None:
-    """Write a prepared store: memory-mapped arrays with an index, once, resumable.
+    """Write a prepared store: memory-mapped arrays with an index. A command that was stopped continues.
 
     Raw EMG is high-passed at 20 Hz, unless the recordings say that this was done before, or --highpass asks for
     something else. Checkpoints that are trained on the store filter live EMG in the same way.
@@ -165,7 +165,7 @@ def prepare(
     if store.bare:
         typer.echo(f"  {len(store.bare)} of {len(store.entries)} recordings have no pose, nor another anchor")
     for repair in store.repairs:
-        typer.echo(f"  mended: {repair}")
+        typer.echo(f"  repaired: {repair}")
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")
 
@@ -176,7 +176,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     bids: Annotated[bool, typer.Option("--bids", help="As EMG-BIDS: BDF files of 24 bits with sidecars.")] = False,
 ) -> None:
-    """Write recordings in a format that other programs read; stopped, the same command goes on.
+    """Write recordings in a format that other programs read. A command that was stopped continues.
 
     Example: `cpep data export --bids runs/cohort runs/cohort.bids`
     """

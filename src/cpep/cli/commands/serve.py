@@ -15,27 +15,27 @@ def serve(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            help="Aligned model. Without one, the one that cpep ships where the source is the band that it knows "
-            "(sim, 16 channels at 2000 Hz); else none, and gestures are enrolled."
+            help="Aligned model. Default: the shipped one, if the source has its 16 channels at 2000 Hz (sim); for "
+            "any other source there is no model, and you enrol gestures."
         ),
     ] = None,
     source: SourceOption = "sim",
     book: Annotated[
         Path | None,
         typer.Option(
-            help="Book of the checkpoint's gestures; my.book unless given. Without CHECKPOINT it is made where it "
-            "is missing."
+            help="Book of the checkpoint's gestures. Default: my.book. Without CHECKPOINT it is made if it does not "
+            "exist."
         ),
     ] = None,
     enrolment: Annotated[
-        Path, typer.Option(help="File of the gestures that you enrol; made where it is missing, and gone on with.")
+        Path, typer.Option(help="File of the gestures that you enrol; it is made, or continued.")
     ] = Path("my.enrol"),
     recordings: Annotated[
-        Path, typer.Option(help="Folder of the data set that recordings go into; made where it is missing.")
+        Path, typer.Option(help="Folder of the data set of recordings; it is made if it does not exist.")
     ] = Path("my_recordings"),
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; on another than loopback a token is asked for.")
-    ] = ("127.0.0.1"),
+    host: Annotated[str, typer.Option(help="Address to listen on; any address but loopback needs a token.")] = (
+        "127.0.0.1"
+    ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     calibrate: CalibrateOption = None,

@@ -66,7 +66,7 @@ def ablate(
     dry_run: DryRunOption = False,
     gpus: GpusOption = None,
 ) -> None:
-    """Train cpep with one part of the recipe changed at a time; what rows share is trained once.
+    """Train cpep several times, each time with another part of the recipe changed.
 
     The output folder of `cpep reproduce` with the same settings can be given: its stages are used.
 
@@ -169,7 +169,7 @@ def evaluate(
     folds: FoldsOption = 0,
     sets: SetOption = [],  # noqa: B006
 ) -> None:
-    """Evaluate a checkpoint on people it has not met: linear probe, zero-shot, few-shot, table and report.
+    """Evaluate a checkpoint on people it has not met: linear probe, zero-shot, few-shot; table and report.
 
     On the store of its training, the people that it held out are tested. On another store of the same kind of
     device, people are divided as for reproduce: probes are fitted on some of them and tested on others. Gestures are
@@ -193,7 +193,7 @@ def embed(
     out: Annotated[Path, typer.Argument(help=".npz file to write.")],
     hop_s: Annotated[float, typer.Option(help="Distance of neighbouring windows, seconds.")] = 0.25,
 ) -> None:
-    """Write embeddings with labels, users, recordings and times, for use elsewhere.
+    """Write embeddings with labels, users, recordings and times to an .npz file.
 
     Example: `cpep embed runs/cpep/checkpoint runs/cohort.store runs/embeddings.npz`
     """

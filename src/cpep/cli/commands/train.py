@@ -15,12 +15,12 @@ def train(
         Path, typer.Argument(help="Recordings of one person, as `cpep record` makes them, or a store.")
     ],
     out: Annotated[
-        Path | None, typer.Argument(help="Output folder; FOLDER.live unless given. A stopped run resumes there.")
+        Path | None, typer.Argument(help="Output folder. Default: FOLDER.live. A stopped run continues there.")
     ] = None,
     preset: PresetOption = "small",
     sets: SetOption = [],  # noqa: B006
 ) -> None:
-    """Train a model of your own gestures, and say how well it tells what it never saw.
+    """Train a model of your own gestures, and test it on repetitions that were held out.
 
     Repetitions of each gesture, and the last of several sessions, are held out of everything. It says first how many
     minutes it will take. The result is a folder that `cpep serve` and `cpep stream` use as it is.
