@@ -157,7 +157,14 @@ class Taking:
 
 
 def follower(source: Source) -> Callable[[Cue], None]:
-    """Return what has a simulated hand do what a person is asked to; a real one needs nothing."""
+    """Return what has a simulated hand do what a person is asked to; a real one needs nothing.
+
+    Args:
+        source: of the EMG.
+
+    Returns:
+        the ``cue`` of ``Taking``.
+    """
     hand, attends = origin(source), False
     if not isinstance(hand, Hand):
         return lambda cue: None
