@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -153,3 +155,16 @@ def test_other_windows_than_in_fit_are_refused():
 def test_windows_that_are_too_short_for_emg_get_a_warning():
     with pytest.warns(UserWarning, match="windows of 16 samples are 8 ms long"):
         EmgFeatures(2000, kind="envelope").fit(np.abs(windows(samples=16)))
+
+
+@pytest.mark.parametrize("features", ["enrolment", "classical"])
+def test_many_windows_are_read_in_parts_with_little_memory(features):
+    X = np.random.default_rng(0).normal(size=(2400, 4, 250)).astype(np.float32)
+    model = EmgFeatures(2000, features=features).fit(X)
+    alone = np.concatenate([model.transform(X[:300]), model.transform(X[300:])])
+    tracemalloc.start()
+    found = model.transform(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
+    assert peak < 2 * X.nbytes

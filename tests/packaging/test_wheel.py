@@ -31,7 +31,7 @@ import numpy as np, cpep
 model = cpep.load()
 print(model.encode_emg(np.random.default_rng(0).standard_normal((2, 16, 2000))).shape)
 print(cpep.results("run").groupby(["model", "protocol", "gestures"])["value"].mean())
-print(len(cpep.live.GestureBook.load(Path(cpep.__file__).parent / "live/shipped/demo.book", model).names))
+print(len(cpep.live.GestureBook.load(Path(cpep.__file__).parent / "live/shipped/gestures.book", model).names))
 """
 
 pytestmark = pytest.mark.slow

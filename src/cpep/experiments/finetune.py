@@ -31,7 +31,6 @@ from cpep.experiments.own_live import own_book
 from cpep.experiments.runs import Request, claim, prepared
 from cpep.live.book.book import GestureBook
 from cpep.live.book.files import fingerprint
-from cpep.live.demo import place_of
 from cpep.runtime.files import training_line, write_json
 from cpep.runtime.hub import local
 from cpep.runtime.jobs import threads_alone
@@ -114,7 +113,7 @@ def finetune(
         UserError: a model that does not embed EMG by an encoder; another device or unit; no labels, one gesture, or
             too few repetitions; an unknown setting; or ``out`` holds something else.
     """
-    opened = copy.deepcopy(model) if isinstance(model, Model) else load(local(place_of(model)))
+    opened = copy.deepcopy(model) if isinstance(model, Model) else load(local(model))
     config = settings_of(opened, sets)
     torch.set_num_threads(config.threads)
     with folder_of(out) as top:
@@ -305,7 +304,7 @@ def kept(model: Model, own: Own, old: Path | None, out: Path, say: Callable[[str
 
 def book_of_model(model: Model | str | Path) -> Path | None:
     """Return the book beside a checkpoint; ``None`` where there is none."""
-    return None if isinstance(model, Model) else book_beside(local(place_of(model)))
+    return None if isinstance(model, Model) else book_beside(local(model))
 
 
 def listed(own: Own) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ MARKS = {"format", "kind", "provenance"}
 ADDRESS = re.compile(
     r"hf:/{1,2}(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII
 )  # a Path drops a slash
+SHIPPED = "shipped"
+"""Stands for the checkpoint that comes with cpep, wherever one is named, unless a folder has that name."""
 EMPTY = {".gitattributes"}
 """Files that a new repository holds before anybody writes to it."""
 
@@ -79,6 +81,8 @@ def target_of(text: str) -> Address:
 def local(path: str | Path, revision: str | None = None, **how: Any) -> Path:
     """Return a path as it is, and for an address the folder of its files on this machine; see ``fetch``.
 
+    For ``shipped`` it is the folder of the checkpoint that comes with cpep.
+
     Raises:
         UserError: a revision of a path, or two revisions of an address.
     """
@@ -89,6 +93,8 @@ def local(path: str | Path, revision: str | None = None, **how: Any) -> Path:
                 f"{path} with revision {revision}: a revision belongs to hf://organisation/name, which has one"
             )
         address = Address(address.name, revision)
+    if str(path) == SHIPPED and not Path(path).exists():
+        return Path(str(resources.files("cpep"))) / "live" / "shipped" / "checkpoint"
     return fetch(address, **how) if address else Path(path)
 
 

@@ -10,12 +10,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from cpep.checkpoints.checkpoint import CHECKPOINT, load, save
+from cpep.checkpoints.checkpoint import BOOK, CHECKPOINT, load, save
 from cpep.checkpoints.modelcard import model_card
 from cpep.data.licences import terms_of
 from cpep.data.store.store import open_store
 from cpep.live.book.build import book_of
-from cpep.live.demo import BOOK
 from cpep.live.demo import demo_paths as demo_paths
 from cpep.runtime.files import write_text
 from cpep.runtime.hub import README

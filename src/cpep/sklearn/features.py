@@ -17,6 +17,8 @@ from cpep.evaluate.features import PARTS, classical_feature_names, classical_fea
 from cpep.sklearn.arrays import windows_in
 from cpep.types import EmgKind, FloatArray, UserError
 
+AT_ONCE = 256
+"""Windows whose features are computed at once: more take no less time, and more memory."""
 SHORT_S = 0.05
 """Shorter windows hold too few periods of EMG for features; they get a warning."""
 
@@ -93,6 +95,10 @@ class EmgFeatures(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         emg_NCT = windows_in(self, X, reset=False)
+        return np.concatenate([self._of(emg_NCT[at : at + AT_ONCE]) for at in range(0, len(emg_NCT), AT_ONCE)])
+
+    def _of(self, emg_NCT: FloatArray) -> FloatArray:
+        """Return the features of a few windows."""
         if self.kind == "raw":
             emg_NCT = emg_NCT - emg_NCT.mean(axis=2, keepdims=True)
         emg_NTC = (emg_NCT / self.scale_[:, None]).transpose(0, 2, 1)

@@ -8,7 +8,6 @@ from pathlib import Path
 from cpep.checkpoints.checkpoint import Model, book_beside, load
 from cpep.live.book.book import GestureBook
 from cpep.live.book.entries import Background
-from cpep.live.demo import SHIPPED, demo_paths, place_of
 from cpep.runtime.hub import local
 
 
@@ -23,7 +22,7 @@ def opened(checkpoint: str | Path | Model, unit: str) -> Model:
     Raises:
         UserError: there is no such checkpoint, or it takes EMG of another unit.
     """
-    model = copy.deepcopy(checkpoint).eval() if isinstance(checkpoint, Model) else load(place_of(checkpoint))
+    model = copy.deepcopy(checkpoint).eval() if isinstance(checkpoint, Model) else load(checkpoint)
     return model.in_unit(unit) if unit else model
 
 
@@ -36,5 +35,5 @@ def background_of(checkpoint: str | Path | Model, model: Model) -> Background | 
     """
     if isinstance(checkpoint, Model):
         return None
-    place = demo_paths()[1] if checkpoint == SHIPPED else book_beside(local(checkpoint))
+    place = book_beside(local(checkpoint))
     return GestureBook.load(place, model).background if place else None

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from cpep.checkpoints.checkpoint import Model
 from cpep.live.book.book import FALSE_ALARMS, GestureBook
 from cpep.live.book.entries import UNKNOWN
-from cpep.live.demo import SHIPPED
+from cpep.runtime.hub import SHIPPED
 from cpep.signal.given import floats_in
 from cpep.sklearn.arrays import frames_of, people_in, windows_in
 from cpep.sklearn.encoding import ready, refuse_other, standards_of, torch_as_asked, vectors_of

@@ -43,8 +43,8 @@ def make(folder: Path, shell: Shell) -> Path:
     shipped = ROOT / "src/cpep/live/shipped"
     shutil.copytree(shipped / "checkpoint", folder / "CHECKPOINT")
     shutil.copytree(shipped / "checkpoint", folder / "my_recordings.live/checkpoint")
-    shutil.copy(shipped / "demo.book", folder / "my.book")
-    shutil.copy(shipped / "demo.book", folder / "my_recordings.live/gestures.book")
+    shutil.copy(shipped / "gestures.book", folder / "my.book")
+    shutil.copy(shipped / "gestures.book", folder / "my_recordings.live/gestures.book")
     (folder / "short.toml").write_text(SHORT)
     for text in (
         "cpep data prepare FOLDER STORE",
