@@ -28,8 +28,8 @@ PAGES = sorted(
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     if "gallery" not in path.parts and path.name not in {"LOG.md", "CHANGELOG.md"}
 )
-UNREAD = {"COMMAND", "finetune"}
-"""A placeholder, and a command that is on its way."""
+UNREAD = {"COMMAND"}
+"""A placeholder."""
 TYPED = [page for page in PAGES if any(commands(page))]
 
 
