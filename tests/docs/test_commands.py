@@ -28,8 +28,8 @@ PAGES = sorted(
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     if "gallery" not in path.parts and path.name not in {"LOG.md", "CHANGELOG.md"}
 )
-UNREAD = {"COMMAND", "finetune"}
-"""A placeholder, and a command that is on its way."""
+UNREAD = {"COMMAND"}
+"""A placeholder."""
 TYPED = [page for page in PAGES if any(commands(page))]
 
 
@@ -61,6 +61,7 @@ def run_page(page: Path, made, folder: Path, more: dict[str, str]) -> None:
         for note in done.notes:
             print(f"{command.line}: {note['how']} {note['cpu_s']} s: {shlex.join(note['words'])} + {note['added']}")
     assert not faults, "\n\n".join(faults)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("page", TYPED, ids=name_of)
