@@ -87,15 +87,14 @@ def _recordings(folder: Path) -> None:
 
 
 def _cohort(folder: Path, users: int = 4) -> None:
-    """Four people in the layout of the simulator, who make every second simulated gesture for three seconds."""
+    """Four people in the layout of the simulator, who make every simulated gesture for two and a half seconds."""
     rng = np.random.default_rng(0)
-    made = list(GESTURES)[::2]
-    names = ("rest", *made)
-    pose_KJ = np.array([REST_J[:20], *(GESTURES[name].pose_J[:20] for name in made)])
-    label_K = np.array([k for gesture in range(1, len(names)) for k in (gesture, gesture, gesture, 0)])
+    names = ("rest", *GESTURES)
+    pose_KJ = np.array([REST_J[:20], *(gesture.pose_J[:20] for gesture in GESTURES.values())])
+    label_K = np.repeat([*range(1, len(names)), 0], 5)  # of half a second
     mixing_JC = rng.normal(size=(20, 16))
     for user in (f"user_{number:02d}" for number in range(users)):
-        label_T = np.repeat(label_K, 2000)
+        label_T = np.repeat(label_K, 1000)
         level_TC = 0.5 + np.abs(pose_KJ @ mixing_JC)[label_T] * rng.lognormal(0, 0.1, 16)
         recording = emg2pose_like(
             f"{user}_all",

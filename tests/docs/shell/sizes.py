@@ -62,7 +62,7 @@ def _record(words: list[str]) -> list[str]:
     if any(word.startswith("sim") for word in words):  # it has the pace of a hand
         return [*WHO, "--seconds", "3"]
     whole = "short.toml" in words or (_everything and {"gestures", "follow"} & set(words))
-    return WHO if whole else [*WHO, "--seconds", "20"]
+    return WHO if whole else [*WHO, "--seconds", "6"]
 
 
 def _tabulate(words: list[str]) -> list[str]:
