@@ -94,6 +94,10 @@ def finetune(
     The result is the given model, unchanged, where validation repetitions are not told better after the training than
     before. Test repetitions are not read by any choice. What was told of them before and after is said at the end.
 
+    On four simulated people, two seeds each, gestures told by their pose alone rose from .27 to .43 (gain .16, SD
+    over people .12). A linear read-out on the labels gained nothing on average (.01, SD .07): for that the frozen
+    model is enough. Training by labels alone was hardly measured (docs/how-to/training.md).
+
     Args:
         model: a model, which is not changed; or the folder or address of a checkpoint, or ``shipped`` for the one
             that comes with cpep. It must embed EMG.

@@ -118,6 +118,7 @@ PARSED = (
         r"cpep evaluate runs/vemg2pose",
         "needs windows of 5.9 s; tests/checkpoints/test_import_weights.py has it",
     ),
+    (r"cpep finetune ", "needs three repetitions of a person; tests/experiments/test_finetune.py"),
     (r"cpep .*(data/myo_coteallard|data/flexemg_1khz|runs/flexemg)", "needs recordings that cannot be passed on"),
 )
 """Commands that are only read: how they begin, and why."""
