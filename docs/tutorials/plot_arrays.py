@@ -66,7 +66,7 @@ print(f"people left out:           {features.mean():.2f}")
 
 sklearn.set_config(enable_metadata_routing=True)
 model = CpepClassifier("shipped", sfreq=2000)
-cpep = cross_val_score(model, X, y, cv=GroupKFold(6), params={"groups": people})
+cpep = cross_val_score(model, X, y, cv=GroupKFold(6), params={"groups": people}, error_score="raise")
 print(f"cpep, people left out:     {cpep.mean():.2f}")
 
 # %%

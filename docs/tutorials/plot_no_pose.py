@@ -105,8 +105,8 @@ axes.set(xlabel="shown of each gesture of the tested person", ylabel="balanced a
 axes.legend(frameon=False, loc="lower right")
 
 # %%
-# Do not expect a pre-trained encoder to be ahead: this one saw a minute of EMG. On sixteen real people, with hours of
-# it, it was about level with features (:doc:`/how-to/no_pose`).
+# Do not expect a pre-trained encoder to be ahead: this one saw a minute of EMG. On sixteen real people it was
+# about level with features (:doc:`/how-to/no_pose`).
 #
 # The checkpoint is an encoder as any other
 # -----------------------------------------

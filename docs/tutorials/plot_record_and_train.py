@@ -85,8 +85,8 @@ figure.legend(loc="outside upper center", ncols=4, frameon=False)
 # Train
 # -----
 # ``cpep train`` cuts the recordings between repetitions, holds some of them out of everything, trains, and tests. It
-# says first how long it will take. The preset ``tiny`` and windows of one second keep this example short; leave both
-# out for a model that you want to use.
+# says first how long it will take. The preset ``tiny`` and three settings keep this
+# example short; leave them out for a model that you want to use.
 
 
 def run(*command):

@@ -61,6 +61,7 @@ def run_page(page: Path, made, folder: Path, more: dict[str, str]) -> None:
         for note in done.notes:
             print(f"{command.line}: {note['how']} {note['cpu_s']} s: {shlex.join(note['words'])} + {note['added']}")
     assert not faults, "\n\n".join(faults)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("page", TYPED, ids=name_of)

@@ -31,8 +31,11 @@ PACKET = 10
 def make(folder: Path, shell: Shell) -> Path:
     """Write what any page may name, and return the folder."""
     write_db1(folder / "data/ninapro_db1", users=8, repetitions=2)
-    for name in ("ninapro_db1", "data/emg2pose", "runs/demo/cohort", "FOLDER", "RECORDINGS"):
-        shutil.copytree(folder / "data/ninapro_db1", folder / name)
+    shutil.copytree(folder / "data/ninapro_db1", folder / "data/emg2pose")
+    (folder / "runs/demo").mkdir(parents=True)
+    for name in ("ninapro_db1", "runs/demo/cohort", "FOLDER", "RECORDINGS"):  # which no page writes to
+        up = "../" * name.count("/")
+        (folder / name).symlink_to(f"{up}data/ninapro_db1")
     for name in ("benchmarks", "src", "pyproject.toml", "Makefile"):
         (folder / name).symlink_to(ROOT / name)
     for name in (".venv", "venv-libemg"):
@@ -84,14 +87,14 @@ def _recordings(folder: Path) -> None:
 
 
 def _cohort(folder: Path, users: int = 4) -> None:
-    """Four people in the layout of the simulator, who make every simulated gesture for three seconds."""
+    """Four people in the layout of the simulator, who make every simulated gesture for two and a half seconds."""
     rng = np.random.default_rng(0)
     names = ("rest", *GESTURES)
     pose_KJ = np.array([REST_J[:20], *(gesture.pose_J[:20] for gesture in GESTURES.values())])
-    label_K = np.array([k for gesture in range(1, len(names)) for k in (gesture, gesture, gesture, 0)])
+    label_K = np.repeat([*range(1, len(names)), 0], 5)  # of half a second
     mixing_JC = rng.normal(size=(20, 16))
     for user in (f"user_{number:02d}" for number in range(users)):
-        label_T = np.repeat(label_K, 2000)
+        label_T = np.repeat(label_K, 1000)
         level_TC = 0.5 + np.abs(pose_KJ @ mixing_JC)[label_T] * rng.lognormal(0, 0.1, 16)
         recording = emg2pose_like(
             f"{user}_all",
