@@ -78,7 +78,7 @@ def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     path, _, _ = table(Path("S1.csv"))
     docs = (Path(__file__).parents[2] / "docs" / "how-to" / "data.md").read_text()
-    assert f"```\n{look(path)[1]}\n```" in docs
+    assert f"```text\n{look(path)[1]}\n```" in docs
 
 
 def test_the_commands_of_the_docs_are_understood() -> None:

@@ -174,7 +174,7 @@ def test_an_aligned_checkpoint_is_evaluated_on_recordings_without_a_pose(bare, a
     _, _, checkpoint = aligned
     models, protocols = evaluated(checkpoint, bare, tmp_path / "out")
     said = capsys.readouterr().out
-    assert "gestures that it never saw (unseen): point, pinch" in said and "have no pose" in said
+    assert "gestures that it never saw (unseen): point, pinch" in said and "no recording has a pose" in said
     assert models == {"cpep", "cpep/adapted", "features", "features/lda", "features/adapted"}
     assert protocols == {"linear_probe", *(f"few_shot_{shots}" for shots in (1, 2, 5, "rep"))}
     assert (tmp_path / "out/report.html").exists()

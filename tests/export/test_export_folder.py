@@ -106,7 +106,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(checkpoint, causal, make_m
     GestureBook(causal).save(tmp_path / "empty.book")
     before = sorted(tmp_path.iterdir())
     out = tmp_path / "out"
-    assert "--onnx is what there is" in sentence(checkpoint, out)
+    assert "add --onnx" in sentence(checkpoint, out)
     assert "exists; choose another folder" in sentence(checkpoint, tmp_path, "--onnx")
     assert "gives no embedding of EMG" in sentence(tmp_path / "pose", out, "--onnx")
     assert "has no gesture" in sentence(checkpoint, out, "--onnx", "--book", tmp_path / "empty.book")

@@ -25,8 +25,8 @@ def broken(folder, out, say):
 
 
 def long(folder, out, say):
-    say("goes on" if out.exists() else "begins")
     try:
+        say("goes on" if out.exists() else "begins")
         time.sleep(120)
     except KeyboardInterrupt:
         out.mkdir(exist_ok=True)

@@ -138,12 +138,14 @@ def people(model: Model, store: Store, asked: Sequence[str]) -> tuple[str, ...]:
         UserError: an asked person is one of them or not in the store, or nobody is left.
     """
     split = model.card.held_out()
-    met = {*split.users_train, *split.users_val, *noted_people(model, store)}
+    trained = {*split.users_train, *split.users_val}
+    since = set(noted_people(model, store)) - trained  # met by a later training, such as fine-tuning
+    met = trained | since
     if both := sorted(met & set(asked)):
         raise UserError(f"user {', '.join(both)} took part in the training of this checkpoint and cannot test it")
     if missing := sorted(set(asked) - set(store.users)):
         raise UserError(f"{store.path} has no user {', '.join(missing)}; its users are {', '.join(store.users)}")
-    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users and user not in met)
+    users = tuple(asked) or tuple(user for user in split.users_test if user in store.users and user not in since)
     if not users:
         raise UserError(f"{store.path} has none of the checkpoint's held-out users; name others with --users")
     if met & set(users):

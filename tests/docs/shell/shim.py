@@ -10,11 +10,12 @@ import os
 import socket
 import sys
 
-with socket.socket(socket.AF_UNIX) as host:
-    host.connect(os.environ["DOC_HOST"])
-    name = sys.argv[0].rpartition("/")[2]
-    asked = {"words": [name, *sys.argv[1:]], "cwd": os.getcwd(), "environ": dict(os.environ)}
-    socket.send_fds(host, [len(text := json.dumps(asked).encode()).to_bytes(4, "big")], [0, 1, 2])
-    host.sendall(text)
-    status = host.recv(1)
-sys.exit(status[0] if status else 1)  # no status: the process that ran it has died
+if __name__ == "__main__":  # pytest imports it when it looks for doctests
+    with socket.socket(socket.AF_UNIX) as host:
+        host.connect(os.environ["DOC_HOST"])
+        name = sys.argv[0].rpartition("/")[2]
+        asked = {"words": [name, *sys.argv[1:]], "cwd": os.getcwd(), "environ": dict(os.environ)}
+        socket.send_fds(host, [len(text := json.dumps(asked).encode()).to_bytes(4, "big")], [0, 1, 2])
+        host.sendall(text)
+        status = host.recv(1)
+    sys.exit(status[0] if status else 1)  # no status: the process that ran it has died
