@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,16 +55,21 @@ def test_what_came_out_is_said_with_what_to_type(stores, recorded, tmp_path):
     assert again.command == store.command and again.said.startswith("A model was trained.")
 
 
-def test_what_was_stopped_goes_on_at_the_next_start(stores, recorded):
-    for said in ("begins", "goes on"):
-        store = stores(fake_train.long)
-        store.start()
-        until(lambda store=store: store.lines)
-        assert store.lines == store.said == said
-        with pytest.raises(UserError, match="a training goes on; stop it first"):
+@pytest.mark.parametrize("ignored", [False, True])  # Ctrl-C, as by a server that a shell put into the background
+def test_what_was_stopped_goes_on_at_the_next_start(stores, recorded, ignored):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else signal.getsignal(signal.SIGINT)
+    try:
+        for said in ("begins", "goes on"):
+            store = stores(fake_train.long)
             store.start()
-        store.stop()
-        assert not store.running and store.said == "The training was stopped; Train goes on from there"
+            until(lambda store=store: store.lines)
+            assert store.lines == store.said == said
+            with pytest.raises(UserError, match="a training goes on; stop it first"):
+                store.start()
+            store.stop()
+            assert not store.running and store.said == "The training was stopped; Train goes on from there"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_is_missing_is_said_and_nothing_begins(stores, tmp_path):

@@ -59,6 +59,10 @@ def from_arrays(
     and pose are taken of all windows of one session (the normalisation ``recording``). The normalisation ``causal``
     knows the past of one window alone, and suits recordings.
 
+    Each window also counts as a repetition of its own. If windows overlap, or if several are cut from one execution
+    of a gesture, few-shot and fine-tuning show a window and test its neighbour, and their accuracy is too high: give
+    whole recordings with a label for each sample.
+
     Raw EMG is high-passed, as in every store. In a recording the filter begins as after an endless past of the first
     sample. In a window it begins as after an endless past of the window's mean: the first sample of a window that was
     cut out of a movement says little about the offset, and would make a transient. Filter whole recordings before

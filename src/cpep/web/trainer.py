@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -34,6 +35,7 @@ def work(train: Train, folder: Path, out: Path, send: Connection) -> None:
         os.nice(NICE)
     threading.Thread(target=follow_parent, daemon=True).start()
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background ignores it
         hear_ctrl_c()
         sentence = train(folder, out, lambda said: send.send((SAID, said)))
         send.send((ENDED, f"{sentence}. {LIVE}"))
