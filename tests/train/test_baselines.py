@@ -25,8 +25,8 @@ KINDS = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 
 @pytest.fixture(autouse=True)
 def few_validation_windows(monkeypatch):
-    for stage in ("supervised", "regression"):
-        monkeypatch.setattr(f"cpep.train.{stage}.HELD_WINDOWS", 16)
+    monkeypatch.setattr("cpep.train.supervised.VALIDATION_WINDOWS", 8 * 16)
+    monkeypatch.setattr("cpep.train.regression.HELD_WINDOWS", 16)
 
 
 def task(store, split, folder, *sets):

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_emg
 from cpep.config.schema import OptimConfig, RunConfig
-from cpep.data.sampler import Batches
 from cpep.data.splits import Role, Split
 from cpep.data.windows import Windows
 from cpep.models.cpep import Cpep
 from cpep.models.encoder import Encoder
 from cpep.train.align import AlignStage, Read
-from cpep.train.baseline import mean_error, own_windows
-from cpep.train.rng import part_draws
 from cpep.train.stage import Lesson, Stage, Trained
-from cpep.train.task import VALIDATION_WINDOWS, Task, augmentation, autocast, emg_signals, subsample
+from cpep.train.supervised import lesson_of_labels
+from cpep.train.task import Task
 from cpep.types import UserError
 
 RATE = 1 / 3
@@ -86,30 +82,10 @@ class LabelFurther(Stage):
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
         """Return the cross-entropy of labels, with augmented windows in training."""
-        optim, seen = self.optim(task.config), task.split.seen
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         trained = self.trained(model, task.config, task.split)
         cast(Headed, trained.net).start(model, task, train)
-        read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
-        batches = Batches(train, train.users(task.store), optim.batch, task.seed)
-        held = subsample(validation, VALIDATION_WINDOWS)
-
-        def error(windows: Windows, signal: Tensor) -> Tensor:
-            class_B = torch.from_numpy(np.searchsorted(seen, windows.label_N)).to(signal.device)
-            with autocast(task.config):
-                logits_BK = trained.net(signal)
-            return F.cross_entropy(logits_BK.float(), class_B)
-
-        def loss_at(step: int) -> Tensor:
-            own, part = own_windows(train, batches.at(step))
-            signal = augment(read(own), part)
-            part_draws(part)
-            return part.weighed(error(own, signal))
-
-        def validate() -> float:
-            return mean_error(held, optim.batch, lambda some: error(some, read(some)))
-
-        return Lesson(trained, loss_at, validate, math.log(len(seen)))
+        return lesson_of_labels(task, model, trained, train, validation, self.optim(task.config))
 
 
 class Headed(nn.Module):

@@ -20,10 +20,19 @@ from cpep.data.splits import Role, Split
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.models.encoder import Encoder
-from cpep.train.baseline import HELD_WINDOWS, Baseline, mean_error, own_windows
+from cpep.train.baseline import Baseline, mean_error, own_windows
 from cpep.train.rng import part_draws
 from cpep.train.stage import STAGES, Lesson, Trained, run
-from cpep.train.task import STATISTICS_WINDOWS, Task, augmentation, autocast, emg_signals, paired, subsample
+from cpep.train.task import (
+    STATISTICS_WINDOWS,
+    VALIDATION_WINDOWS,
+    Task,
+    augmentation,
+    autocast,
+    emg_signals,
+    paired,
+    subsample,
+)
 from cpep.types import Progress, UserError, no_progress
 
 
@@ -79,29 +88,45 @@ class SupervisedStage(Baseline):
 
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
         """Return the cross-entropy; the chance loss is the cross-entropy of guessing among seen gestures."""
-        trained, optim = self.trained(model, task.config, task.split), self.optim(task.config)
+        trained = self.trained(model, task.config, task.split)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
-        read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
-        cast(Encoder, model.net).fit(read(subsample(train, STATISTICS_WINDOWS)))
-        batches = Batches(train, train.users(task.store), optim.batch, task.seed)
-        held = subsample(validation, 8 * HELD_WINDOWS)
+        cast(Encoder, model.net).fit(emg_signals(task, model)(subsample(train, STATISTICS_WINDOWS)))
+        return lesson_of_labels(task, model, trained, train, validation, self.optim(task.config))
 
-        def error(windows: Windows, signal: Tensor) -> Tensor:
-            class_B = torch.from_numpy(np.searchsorted(task.split.seen, windows.label_N)).to(signal.device)
-            with autocast(task.config):
-                logits_BK = trained.net(signal)
-            return F.cross_entropy(logits_BK.float(), class_B)
 
-        def loss_at(step: int) -> Tensor:
-            own, part = own_windows(train, batches.at(step))
-            signal = augment(read(own), part)
-            part_draws(part)
-            return part.weighed(error(own, signal))
+def lesson_of_labels(
+    task: Task, model: Model, trained: Trained, train: Windows, validation: Windows, optim: OptimConfig
+) -> Lesson:
+    """Return the cross-entropy of seen gestures, with augmented windows in training.
 
-        def validate() -> float:
-            return mean_error(held, optim.batch, lambda part: error(part, read(part)))
+    Args:
+        task: the task of the stage.
+        model: whose front end reads EMG.
+        trained: a network that gives logits (B, K) of the seen gestures.
+        train: windows of training people, each labelled with a seen gesture.
+        validation: those of validation people; some at equal distances are taken.
+        optim: settings of the optimiser.
+    """
+    read, augment = emg_signals(task, model), augmentation(task, model.emg_frontend)
+    batches = Batches(train, train.users(task.store), optim.batch, task.seed)
+    held = subsample(validation, VALIDATION_WINDOWS)
 
-        return Lesson(trained, loss_at, validate, math.log(len(task.split.seen)))
+    def error(windows: Windows, signal: Tensor) -> Tensor:
+        class_B = torch.from_numpy(np.searchsorted(task.split.seen, windows.label_N)).to(signal.device)
+        with autocast(task.config):
+            logits_BK = trained.net(signal)
+        return F.cross_entropy(logits_BK.float(), class_B)
+
+    def loss_at(step: int) -> Tensor:
+        own, part = own_windows(train, batches.at(step))
+        signal = augment(read(own), part)
+        part_draws(part)
+        return part.weighed(error(own, signal))
+
+    def validate() -> float:
+        return mean_error(held, optim.batch, lambda some: error(some, read(some)))
+
+    return Lesson(trained, loss_at, validate, math.log(len(task.split.seen)))
 
 
 STAGES.add("supervised", SupervisedStage("supervised"))
