@@ -45,7 +45,7 @@ def test_the_version_is_written_once_and_everything_else_follows():
 def test_the_conda_recipe_asks_for_what_the_package_asks_for():
     recipe = yaml.safe_load((ROOT / "packaging" / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
     assert recipe["context"]["version"] == cpep.__version__
-    other = {"torch": "pytorch"}
+    other = {"torch": "pytorch", "xxhash": "python-xxhash"}
     asked = {text.replace(">=", " >=") for text in PROJECT["project"]["dependencies"]}
     wanted = {f"{other.get(name := text.partition(' ')[0], name)} {text.partition(' ')[2]}" for text in asked}
     given = set(recipe["requirements"]["run"])
