@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.runtime.plain import Array
+from cpep.runtime.encoded import Array
 from cpep.types import UserError
 
 

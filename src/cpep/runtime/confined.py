@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.runtime.jobs import deaf_to_ctrl_c
-from cpep.runtime.plain import decode
+from cpep.runtime.encoded import decode
 from cpep.types import UserError
 
 MB = 2**20
@@ -100,7 +100,7 @@ def call(function: str, *arguments: Any, what: object, bounds: Bounds, kinds: Se
         arguments: picklable.
         what: is read, for sentences: a path.
         bounds: what the call may take.
-        kinds: data classes that the result may hold, beside what ``cpep.runtime.plain`` knows.
+        kinds: data classes that the result may hold, beside what ``cpep.runtime.encoded`` knows.
 
     Returns:
         what the function returns.

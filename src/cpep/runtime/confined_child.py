@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.runtime.confined import LENGTH, Bounds
-from cpep.runtime.plain import encode
+from cpep.runtime.encoded import encode
 from cpep.types import UserError
 
 try:
