@@ -171,13 +171,15 @@ def dataset_name(sources: Sequence[Source]) -> str:
 
 
 def natural(name: str) -> tuple[list[int | str], str]:
-    """Return a sorting key under which numbers in a name count as numbers.
+    r"""Return a sorting key under which numbers in a name count as numbers.
 
     >>> sorted(["S10_E1", "S2_E1", "S1_E1"], key=natural)
     ['S1_E1', 'S2_E1', 'S10_E1']
+    >>> sorted(["\N{SUPERSCRIPT TWO}", "2", ""], key=natural)
+    ['', '2', '²']
     """
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if part.isdigit() else part for part in parts], name
+    parts = re.split(r"(\d{1,300})", name)  # of more digits Python makes no number
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def _sort(folder: Path) -> tuple[list[Source], dict[Path, Missing | None]]:
