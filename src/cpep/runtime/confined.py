@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cpep.runtime.jobs import deaf_to_ctrl_c
 from cpep.runtime.encoded import decode
+from cpep.runtime.jobs import deaf_to_ctrl_c
 from cpep.types import UserError
 
 MB = 2**20
