@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.fuzz.formats import Format
-from tests.fuzz.trial import ENDED_S, SECRET_TEXTS, Bench, Mutant, Verdict
+from tests.fuzz.trial import ENDED_S, OUTSIDE, SECRET_TEXTS, Bench, Mutant, Verdict
 from tests.fuzz.watch import memory
 
 BATCH = 100
@@ -28,6 +28,9 @@ MORE_BYTES = 4 << 30
 def make(formats: dict[str, Format], home: Path) -> dict[str, Path]:
     """Write the valid input of each format below a folder, and return where."""
     found = {}
+    outside = home / OUTSIDE
+    outside.mkdir()
+    (outside / "secret.txt").write_text(SECRET_TEXTS[0])
     for name, one in formats.items():
         found[name] = home / "made" / name.replace("/", "_")
         found[name].mkdir(parents=True)
@@ -53,7 +56,6 @@ def trials(
     """
     place = home / f"trials{os.getpid()}"
     place.mkdir(exist_ok=True)
-    (place / "secret.txt").write_text(SECRET_TEXTS[0])
     at = 0
     while at < len(mutants) and not enough():
         batch = mutants[at : at + BATCH]

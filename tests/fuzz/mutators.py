@@ -22,7 +22,7 @@ Mutator = Callable[[Rng, bytes, bytes], bytes]
 """Given a generator, a valid file and another one, returns a damaged file."""
 
 PAGE = 4096
-SECRET = "CPEP_FUZZ_SECRET"
+SECRET = "FUZZ_TOKEN"
 """Name of an environment variable whose value must never be in an output."""
 NUMBERS = (
     "0",
@@ -65,7 +65,7 @@ TEXTS = (
     "a",
     "n/a",
     "..",
-    "../../secret.txt",
+    "../../outside/secret.txt",
     "/etc/passwd",
     "C:\\x",
     "a/b",

@@ -17,15 +17,19 @@ from pathlib import Path
 import numpy as np
 
 from cpep.types import UserError
+from tests.data.leading_out import Watch
 from tests.fuzz import mutators
 from tests.fuzz.formats import Format
-from tests.fuzz.watch import Taken, Touched
+from tests.fuzz.watch import READ_ONLY, Taken, Touched
 
 MOST_S, MOST_MB = 5.0, 1000.0
 """What the reading of a small file may take."""
 ENDED_S = 20
 """After so long a trial is interrupted, so that its traceback says where it was."""
 LONGEST_SENTENCE = 4000
+GUARD = Path(__file__).parent / "guard"
+OUTSIDE = "outside"
+"""Folder beside those of the trials, of which nobody may read a file, not even a library in C."""
 SECRET_TEXTS = ("secret-of-a-file-5c1e", "secret-of-the-environment-9d07")
 """Content of a file beside the trial, and of an environment variable; in no output."""
 
@@ -117,6 +121,10 @@ class Bench:
         self.input, self.out, self.tmp, self.said = (home / name for name in ("in", "out", "tmp", "said"))
         os.environ |= {mutators.SECRET: SECRET_TEXTS[1], "TMPDIR": str(self.tmp), "MPLCONFIGDIR": str(self.tmp)}
         tempfile.tempdir = str(self.tmp)
+        readable = (home, next(iter(made.values())).parent, *READ_ONLY)
+        os.environ["CPEP_FUZZ_READABLE"] = os.pathsep.join(os.path.realpath(one) for one in readable)
+        sys.path.append(str(GUARD))  # so that processes which read files import its sitecustomize
+        self.outside = Watch(home.parent / OUTSIDE)
         signal.signal(signal.SIGALRM, _end)
 
     def run(self, mutant: Mutant, how: Format) -> Verdict:
@@ -134,6 +142,7 @@ class Bench:
         before = _listed(self.home)
         writable = (self.out, self.tmp, self.said, *([self.input] if how.changes else []))
         outcome, kind, detail = "read", "", ""
+        self.outside.touched()  # by the trial before
         taken = Taken()
         with (
             _captured(self.said),
@@ -147,7 +156,9 @@ class Bench:
             except Ended:
                 outcome, kind, detail = "found", "time", _where()
             except BaseException as error:
-                outcome, kind, detail = "found", "traceback", f"{type(error).__name__}: {str(error)[:300]} {_where()}"
+                outcome, kind = "found", "traceback"
+                told = [_last_frame(note) for note in getattr(error, "__notes__", ())]  # of another process
+                detail = f"{type(error).__name__}: {str(error)[:300]} {' '.join(told) or _where()}"
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         seconds, mb = taken.seconds(), taken.mb()
@@ -164,8 +175,12 @@ class Bench:
         said = self.said.read_bytes().decode("utf-8", "replace")
         if new:
             return "touched", f"appeared outside of the output: {sorted(new)[:3]}"
+        if self.outside.touched():
+            return "touched", f"read what lies in {OUTSIDE}: {detail[:200]}"
         if touched:
             return "touched", "; ".join(dict.fromkeys(touched))
+        if "touched /" in detail or "touched (" in detail:
+            return "touched", f"in the process that reads files: {detail[:300]}"
         if "Traceback (most recent call last)" in said:
             return "traceback", f"printed: {said.strip().splitlines()[-1][:300]} | {_last_frame(said)}"
         if any(secret in text for secret in SECRET_TEXTS for text in (detail, said, *self._written())):
