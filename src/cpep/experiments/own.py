@@ -262,7 +262,6 @@ def put_live(own: Own, task: FoldTask, out: Path, say: Callable[[str], None]) ->
     trained, checkpoint = task.at(last) / "checkpoint", out / CHECKPOINT
     with atomic_path(checkpoint) as temporary:
         shutil.copytree(trained, temporary)
-        shutil.rmtree(checkpoint, ignore_errors=True)
     model = load(checkpoint)
     book = own_book(model, own.divided, own.live)
     told = told_in(model, book, own.divided, own.live) if book.names else None

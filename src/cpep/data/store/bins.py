@@ -113,7 +113,7 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
 
 
 def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
         file.write(header_of(np.dtype(np.float32), shape))
         for index, (entry, count) in enumerate(zip(store.entries, count_E, strict=True)):
             first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples

@@ -16,7 +16,7 @@ from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
 from cpep.data.store.index import Entry, device_from_json, out_of_order
 from cpep.data.store.store import HEADER_BYTES
-from cpep.runtime import checked, plain
+from cpep.runtime import checked, plain, sums
 from cpep.runtime.files import MOST_JSON, read_bytes
 from cpep.types import UserError
 
@@ -48,11 +48,7 @@ class Line:
     @property
     def text(self) -> str:
         """The line as it is written."""
-        if self.skipped:
-            return json.dumps({"source": self.source, "skipped": self.skipped}) + "\n"
-        known = {} if self.device is None else {"device": self.device}
-        entries = [asdict(entry) for entry in self.entries]
-        return json.dumps({"source": self.source, **known, "labels": self.labels, "entries": entries}) + "\n"
+        return json.dumps(sums.sealed(asdict(self))) + "\n"
 
 
 def lines_that_hold(partial: Path, first: dict[str, Any], stamps: list[Stamp], keep_skipped: bool) -> list[Line]:
@@ -98,7 +94,9 @@ def _plain(texts: Sequence[bytes], path: Path) -> Iterator[Any]:
 def _lines(texts: Sequence[bytes], path: Path) -> Iterator[Line]:
     for value in _plain(texts, path):
         try:
-            line = checked.convert(value, Line, path, remedy=REMEDY)
+            sealed = checked.convert(value, dict[str, Any], path, remedy=REMEDY)
+            sums.refuse_broken_seal(sealed, path, REMEDY)
+            line = checked.convert(sealed, Line, path, remedy=REMEDY, others=True)
             if line.device is not None:
                 device_from_json(line.device, path)
         except UserError:

@@ -30,6 +30,7 @@ from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import StoreWriter
 from cpep.data.told import shared_sidecar
 from cpep.runtime.jobs import in_order
+from cpep.runtime.leftovers import is_empty
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
@@ -206,7 +207,7 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
     Raises:
         UserError: something else is there.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and is_empty(out)):
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
