@@ -106,9 +106,7 @@ def written_rate(above: Sequence[str]) -> tuple[float, str]:
     (250.0, "written above: 'Sample Rate = 250 Hz'")
     """
     for line in above:
-        if match := re.search(
-            r"(?:sample|sampling)[ _](?:rate|freq\w*)\W+(\d{1,9}(?:\.\d+)?) ?(k?)Hz", line, re.I
-        ):
+        if match := re.search(r"(?:sample|sampling)[ _](?:rate|freq\w*)\W+(\d{1,9}(?:\.\d+)?) ?(k?)Hz", line, re.I):
             return float(match[1]) * (1000 if match[2] else 1), f"written above: {match[0]!r}"
     return 0.0, ""
 
