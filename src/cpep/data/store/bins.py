@@ -96,7 +96,7 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
 
 
 def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
         )

@@ -29,7 +29,7 @@ import numpy as np
 
 from cpep.data.readers.folder import PART, STORE_INDEX, natural
 from cpep.data.recording import Device, Repair
-from cpep.runtime.files import parse_json
+from cpep.runtime.files import MOST_ROWS, parse_json
 from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
 STORE_VERSION = 3
@@ -181,6 +181,15 @@ def is_store(path: Path) -> bool:
     return (path / STORE_INDEX).is_file()
 
 
+def read_index(path: Path) -> Any:
+    """Return the index of a prepared store, as plain values; some of its texts may quote files that say anything.
+
+    Raises:
+        UserError: as ``cpep.runtime.files.parse_json``.
+    """
+    return parse_json(path / STORE_INDEX, MOST_ROWS)
+
+
 def open_store(path: Path) -> Store:
     """Open a prepared store; no array is read.
 
@@ -192,7 +201,7 @@ def open_store(path: Path) -> Store:
     """
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
-    index = parse_json(path / STORE_INDEX)
+    index = read_index(path)
     try:
         return _open(path, index)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
