@@ -2,21 +2,27 @@
 
 Neighbouring windows share most of their samples and a training run reads each window many times. The bins of a
 store are computed once, into a memory-mapped file beside its arrays, so that a step reads a few hundred
-bytes a bin, not its samples. The file is derived: it may be deleted at any time.
+bytes a bin, not its samples. The file is derived: it may be deleted at any time, and is computed anew where it is
+damaged.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cpep.data.store.checked_rows import CheckedRows, block_starts, rows_of_block
+from cpep.data.store.checks import packed, unpacked
 from cpep.data.store.store import Store, map_array
-from cpep.runtime.files import atomic_path
-from cpep.types import IntArray
+from cpep.runtime.files import atomic_path, parse_json, write_json
+from cpep.runtime.sums import Sums, of_blocks, refuse_broken_seal, sealed
+from cpep.types import FloatArray, IntArray, UserError
 
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
@@ -50,13 +56,13 @@ class Bins:
 
     Attributes:
         frames: frames of a bin.
-        bin_V3C: statistics of every whole bin of every recording.
-        first_E: first bin of each recording, and the number of all bins.
+        shape: statistics and channels of a bin.
+        checked: every whole bin of every recording, a row each.
     """
 
     frames: int
-    bin_V3C: Tensor
-    first_E: IntArray
+    shape: tuple[int, int]
+    checked: CheckedRows
 
     def hold(self, offset_N: IntArray, frames: int) -> bool:
         """Tell whether windows that start ``offset_N`` frames into their recordings begin and end at bin edges."""
@@ -64,45 +70,80 @@ class Bins:
 
     def of_recording(self, index: int) -> Tensor:
         """Return the statistics (bins, 3, C) of one recording."""
-        return self.bin_V3C[self.first_E[index] : self.first_E[index + 1]]
+        first, stop = self.checked.first_E[index : index + 2]
+        return torch.from_numpy(self.checked[first:stop]).view(-1, *self.shape)
 
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
         """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
-        first_N = self.first_E[entry_N] + offset_N // self.frames
-        _, statistics, channels = self.bin_V3C.shape
-        count, width = frames // self.frames, statistics * channels
-        view = self.bin_V3C.as_strided((len(self.bin_V3C) - count + 1, count * width), (width, 1))
-        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, statistics, channels)
+        first_N = self.checked.first_E[entry_N] + offset_N // self.frames
+        bins, width = self.checked.shape
+        count = frames // self.frames
+        self.checked.check(first_N, count)
+        view = torch.from_numpy(self.checked.unchecked).as_strided((bins - count + 1, count * width), (width, 1))
+        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, *self.shape)
 
 
 def bins_of(store: Store, bin_samples: int) -> Bins:
-    """Open the bins of that length, computing them where they are not there yet.
+    """Open the bins of that length, computing them where they are not there yet, or not sound.
 
     Args:
         store: prepared recordings.
         bin_samples: a multiple of the store's ``ratio``.
-
-    Raises:
-        UserError: the file of the bins is damaged.
     """
-    frames = bin_samples // store.ratio
-    count_E = np.array([entry.frames // frames for entry in store.entries])
-    first_E = np.concatenate([[0], np.cumsum(count_E)])
-    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+    frames, shape = bin_samples // store.ratio, (STATISTICS, store.device.channels)
+    first_E = np.array([0, *accumulate(entry.frames // frames for entry in store.entries)], np.int64)
     path = store.path / f"bins{bin_samples}.npy"
-    if not path.exists():
-        _write(store, bin_samples, count_E, shape, path)
-    return Bins(frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
+    opened = _opened(store, path, first_E)
+    if opened is None:
+        _write(store, bin_samples, first_E, path)
+        opened = _opened(store, path, first_E)
+        assert opened is not None, f"{path} was written"
+    array_VF, sum_K = opened
+
+    def mend(recording: int, first: int, stop: int) -> None:
+        """Compute damaged bins anew, in memory; the whole file is written anew when it is next opened."""
+        with suppress(OSError):
+            _sums(path).unlink(missing_ok=True)
+        sample = store.entries[recording].start * store.ratio + (first - int(first_E[recording])) * bin_samples
+        samples_TC = torch.from_numpy(store.emg_TC[sample : sample + (stop - first) * bin_samples])
+        array_VF[first:stop] = bin_statistics(samples_TC, bin_samples).numpy().reshape(stop - first, -1)
+
+    return Bins(frames, shape, CheckedRows(array_VF, first_E, rows_of_block(array_VF.shape[1]), sum_K, mend))
 
 
-def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
+def _sums(path: Path) -> Path:
+    """Return the file of the checksums of bins."""
+    return path.with_suffix(".json")
+
+
+def _opened(store: Store, path: Path, first_E: IntArray) -> tuple[FloatArray, Sums] | None:
+    """Return the bins of a file and their checksums; ``None`` where they must be computed, or computed anew."""
+    try:
+        shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+        array_V3C, plain = map_array(path, np.dtype(np.float32), shape), parse_json(_sums(path))
+        refuse_broken_seal(plain, path, "")
+        sum_K = unpacked(plain["sums"])
+    except UserError:
+        return None
+    array_VF = array_V3C.reshape(shape[0], -1)
+    fits = len(sum_K) == block_starts(first_E, rows_of_block(array_VF.shape[1]))[-1]
+    return (array_VF, sum_K) if fits and plain["of"] == store.fingerprint else None
+
+
+def _write(store: Store, bin_samples: int, first_E: IntArray, path: Path) -> None:
+    rows = rows_of_block(STATISTICS * store.device.channels)
+    sums = []
     with atomic_path(path) as temporary, temporary.open("wb") as file:
+        shape = (int(first_E[-1]), STATISTICS, store.device.channels)
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
         )
-        for entry, count in zip(store.entries, count_E, strict=True):
-            first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples
+        for entry, count in zip(store.entries, np.diff(first_E), strict=True):
+            first, block = entry.start * store.ratio, max(BLOCK_BINS, rows) * bin_samples
             for low in range(0, int(count) * bin_samples, block):
-                rows = slice(first + low, first + min(low + block, int(count) * bin_samples))
-                statistics = bin_statistics(torch.from_numpy(store.emg_TC[rows]), bin_samples)
-                file.write(statistics.numpy().astype(np.float32).tobytes())
+                here = slice(first + low, first + min(low + block, int(count) * bin_samples))
+                found = bin_statistics(torch.from_numpy(store.emg_TC[here]), bin_samples).numpy().astype(np.float32)
+                sums.append(of_blocks(found, rows))
+                file.write(found.tobytes())
+    sum_K = np.concatenate([np.zeros(0, np.uint64), *sums])
+    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(sum_K)}))

@@ -1,6 +1,7 @@
 """Prepared store: all recordings of a folder as memory-mapped arrays with an index.
 
-A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``::
+A store is a folder of ``.npy`` files, in which the recordings follow each other, ``store.json``, and ``sums.json``
+(``cpep.data.store.checks``)::
 
     emg.npy         float32 (T, C)    T = M * ratio; right-handed channel order
     anchor.npy      float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no anchor
@@ -22,6 +23,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,12 +31,18 @@ import numpy as np
 
 from cpep.data.readers.folder import PART, STORE_INDEX, natural
 from cpep.data.recording import Device, Repair
+from cpep.data.store import checks
+from cpep.data.store.checked_rows import CheckedRows, block_starts
+from cpep.data.store.checks import StoreSums
 from cpep.runtime.files import parse_json
+from cpep.runtime.sums import damaged
 from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
-STORE_VERSION = 3
-ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor"}
+STORE_VERSION = 4
+ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor", 4: "anchor"}
 """Name of the anchor's array by the versions of a store that cpep reads; from 3 on a file may have several parts."""
+CHECKED = 4
+"""First version with checksums."""
 
 MAP_NORESERVE = 0x4000
 """A flag of Linux that Python's mmap module does not name."""
@@ -86,8 +94,9 @@ class Store:
         frame_rate: frames per second of anchor and labels.
         ratio: EMG samples of a frame.
         entries: the recordings, in the order of the arrays.
-        emg_TC: float32; pages that are written to are private, the file never changes.
-        anchor_MJ: float32, zero where invalid; ``None`` where the device has no anchor.
+        emg_TC: float32, read from disk and checked by its checksums where it is asked for, as ``emg_TC[first:stop]``;
+            pages that are written to are private, the file never changes.
+        anchor_MJ: float32, zero where invalid, likewise; ``None`` where the device has no anchor.
         valid_M: whether the anchor was measured in a frame; true where the device has none, so that no window is left
             out for one.
         label_M: what the hand does in a frame, index into ``vocabulary``, or UNKNOWN.
@@ -105,8 +114,8 @@ class Store:
     frame_rate: float
     ratio: int
     entries: tuple[Entry, ...]
-    emg_TC: FloatArray
-    anchor_MJ: FloatArray | None
+    emg_TC: CheckedRows
+    anchor_MJ: CheckedRows | None
     valid_M: BoolArray
     label_M: IntArray
     prompt_M: IntArray
@@ -114,6 +123,11 @@ class Store:
     power_KC: FloatArray
     power_block_s: float
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("emg_TC", "anchor_MJ"):
+            if isinstance(array := getattr(self, name), np.ndarray):  # of a user: `dataclasses.replace(store, ...)`
+                object.__setattr__(self, name, CheckedRows(array))
 
     def __repr__(self) -> str:
         """Say in a line what is in it, as the fields are arrays of hours."""
@@ -143,8 +157,11 @@ class Store:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the index: which recordings, of what size and time, were prepared and how."""
-        return hashlib.sha256((self.path / STORE_INDEX).read_bytes()).hexdigest()
+        """Hash of the index and of all checksums: which recordings were prepared and how, and what is in them."""
+        digest = hashlib.sha256((self.path / STORE_INDEX).read_bytes())
+        if (self.path / checks.SUMS).exists():
+            digest.update((self.path / checks.SUMS).read_bytes())
+        return digest.hexdigest()
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
@@ -182,7 +199,7 @@ def is_store(path: Path) -> bool:
 
 
 def open_store(path: Path) -> Store:
-    """Open a prepared store; no array is read.
+    """Open a prepared store: compare the index and the small arrays with their checksums, and map the large ones.
 
     Args:
         path: folder that ``prepare`` or `cpep data prepare` wrote.
@@ -192,22 +209,27 @@ def open_store(path: Path) -> Store:
     """
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
+    sums = checks.read(path)
+    if sums:
+        checks.refuse_damaged(path, sums)
     index = parse_json(path / STORE_INDEX)
     try:
-        return _open(path, index)
+        return _open(path, index, sums)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path / STORE_INDEX} is damaged ({error!r}); prepare the store again") from error
 
 
-def _open(path: Path, index: Any) -> Store:
+def _open(path: Path, index: Any, sums: StoreSums | None) -> Store:
     if index.get("version") not in ANCHOR_FILES:
         *most, last = ANCHOR_FILES
         raise UserError(
             f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
             f"{', '.join(map(str, most))} or {last}); prepare it again into a new folder"
         )
+    if sums is None and index["version"] >= CHECKED:
+        raise UserError(f"{path / checks.SUMS} is missing; {checks.remedy(path)}")
     used = {name: index[name] for name in ("name", "device", "vocabulary", "entries")}
     refuse_interpolation(used, path / STORE_INDEX)  # what is skipped may quote a file that says anything
     device = device_from_json(index["device"])
@@ -219,6 +241,18 @@ def _open(path: Path, index: Any) -> Store:
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
 
+    def checked(name: str, columns: int, ratio: int) -> CheckedRows:
+        """Map a large array with so many rows a frame."""
+        array = mapped(name, np.float32, (frames * ratio, columns))
+        first_E = np.array([0, *accumulate(entry.frames * ratio for entry in entries)], np.int64)
+        if sums is None:
+            return CheckedRows(array, first_E)
+        found, titles = sums.blocks[name], [entry.name for entry in entries]
+        if len(found.sum_K) != block_starts(first_E, found.rows)[-1]:
+            raise damaged(path / checks.SUMS, checks.remedy(path))
+        refuse = checks.refusal(path, name, titles, first_E, device.emg_rate / index["ratio"] * ratio)
+        return CheckedRows(array, first_E, found.rows, found.sum_K, refuse)
+
     columns = len(device.anchor_names)
     return Store(
         path=path,
@@ -228,8 +262,8 @@ def _open(path: Path, index: Any) -> Store:
         frame_rate=device.emg_rate / ratio,
         ratio=ratio,
         entries=entries,
-        emg_TC=mapped("emg", np.float32, (frames * ratio, device.channels)),
-        anchor_MJ=mapped(ANCHOR_FILES[index["version"]], np.float32, (frames, columns)) if columns else None,
+        emg_TC=checked("emg", device.channels, ratio),
+        anchor_MJ=checked(ANCHOR_FILES[index["version"]], columns, 1) if columns else None,
         valid_M=mapped("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
         label_M=mapped("label", np.int16, (frames,)),
         prompt_M=mapped("prompt", np.int16, (frames,)),

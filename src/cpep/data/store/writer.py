@@ -15,10 +15,14 @@ import numpy as np
 from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
+from cpep.data.store import checks
 from cpep.data.store.arrays import GrowingArray, Placed, write_all
+from cpep.data.store.checked_rows import rows_of_block
+from cpep.data.store.checks import Blocks, unpacked
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import STORE_VERSION, Entry, device_from_json, entry_from_json
 from cpep.runtime.files import write_json, write_text
+from cpep.runtime.sums import of_blocks
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
@@ -56,6 +60,7 @@ class StoreWriter:
         self.partial, self.stamps, self.asked = partial, stamps, asdict(asked)
         self.entries: list[Entry] = []
         self.skipped: list[list[str]] = []
+        self._sums: list[dict[str, str]] = []
         self.vocabulary = ["rest"]
         self.device: Device | None = None
         self.frames = self.blocks = self._files = 0
@@ -106,7 +111,15 @@ class StoreWriter:
         vocabulary = [*self.vocabulary, *new]
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
         known = {} if self.device == device else {"device": asdict(device)}
-        self._log({"source": stamp, **known, "labels": new, "entries": [asdict(entry) for entry in entries]})
+        self._log(
+            {
+                "source": stamp,
+                **known,
+                "labels": new,
+                "entries": [asdict(entry) for entry in entries],
+                "sums": [placed.sums for placed in parts],
+            }
+        )
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
         """Append the small arrays of one recording."""
@@ -140,7 +153,7 @@ class StoreWriter:
         self._log({"source": self.stamps[self.done], "skipped": reason})
 
     def finish(self, name: str, splits: dict[str, str], extra: dict[str, Any]) -> None:
-        """Write headers and index, after which the folder is a store.
+        """Write headers, index and checksums, after which the folder is a store.
 
         Args:
             name: of the data set.
@@ -172,6 +185,20 @@ class StoreWriter:
             "entries": [list(asdict(entry).values()) for entry in entries],
         }
         write_json(self.partial / STORE_INDEX, index)
+        checks.write(self.partial, self._blocks(self.device))
+
+    def _blocks(self, device: Device) -> dict[str, Blocks]:
+        """Return the checksums of the large arrays; where a recording has no anchor, they are of zeros."""
+        found = {}
+        for name, columns in (("emg", device.channels), ("anchor", len(device.anchor_names))):
+            rows, sums = rows_of_block(columns), []
+            for entry, mine in zip(self.entries, self._sums, strict=True):
+                packed = mine.get(name)
+                zeros_RJ = np.zeros((0 if packed else entry.frames, columns), np.float32)
+                sums.append(unpacked(packed) if packed else of_blocks(zeros_RJ, rows))
+            if columns:
+                found[name] = Blocks(rows, np.concatenate(sums))
+        return found
 
     def close(self) -> None:
         """Close all files."""
@@ -192,6 +219,7 @@ class StoreWriter:
             self.device = device_from_json(line["device"])
         self.vocabulary += line["labels"]
         self._files += 1
+        self._sums += line["sums"]
         for values in line["entries"]:
             self.entries.append(entry_from_json(values))
             self.frames += self.entries[-1].frames

@@ -1,0 +1,150 @@
+"""The checksums of a store, in a file beside its arrays: what is damaged is refused before a number rests on it.
+
+``sums.json`` holds the checksum of the index and of each small array, of each block of the large ones, and its own::
+
+    files    of store.json, valid.npy, label.npy, prompt.npy, repetition.npy, power.npy; compared when a store opens
+    blocks   of emg.npy and anchor.npy: rows of a block, and a checksum of 8 bytes for each, as base64; compared when
+             a block is first read (``cpep.data.store.checked_rows``)
+
+Stores up to version 3 have none.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpep.data.readers.folder import STORE_INDEX
+from cpep.runtime.files import parse_json, write_json
+from cpep.runtime.sums import Sums, damaged, of_blocks, of_file, refuse_broken_seal, refuse_other_file, sealed
+from cpep.types import UserError
+
+SUMS = "sums.json"
+SMALL = ("valid", "label", "prompt", "repetition", "power")
+"""Arrays that are compared as a whole."""
+FILES = (STORE_INDEX, *(f"{name}.npy" for name in SMALL))
+
+
+def remedy(path: Path) -> str:
+    """Say what to do about a damaged store."""
+    return (
+        "prepare the store again, or copy it again from where it is sound (`cpep data verify "
+        f"{path}` lists all that is damaged)"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Checksums of the blocks of an array.
+
+    Attributes:
+        rows: of a block.
+        sum_K: uint64, in the order of the rows.
+    """
+
+    rows: int
+    sum_K: Sums = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    def plain(self) -> dict[str, Any]:
+        """Return them as JSON has them."""
+        return {"rows": self.rows, "sums": packed(self.sum_K)}
+
+
+@dataclass(frozen=True, eq=False)
+class StoreSums:
+    """The checksums of a store.
+
+    Attributes:
+        files: by the names of the files.
+        blocks: by the names of the arrays.
+    """
+
+    files: Mapping[str, str]
+    blocks: Mapping[str, Blocks]
+
+
+def packed(sum_K: Sums) -> str:
+    """Return checksums as a text."""
+    return base64.b64encode(sum_K.astype("<u8").tobytes()).decode()
+
+
+def unpacked(text: str) -> Sums:
+    """Return the checksums of a text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return np.frombuffer(base64.b64decode(text, validate=True), "<u8").astype(np.uint64)
+
+
+def of_rows(rows_RJ: np.ndarray, block: int) -> str:
+    """Return the checksums of the blocks of a recording's rows, as they stand in the journal of `prepare`."""
+    return packed(of_blocks(rows_RJ, block))
+
+
+def write(folder: Path, blocks: Mapping[str, Blocks]) -> None:
+    """Write the checksums of a store whose other files are complete.
+
+    Raises:
+        OSError: a file cannot be read.
+        UserError: the file cannot be written.
+    """
+    plain = {
+        "files": {name: of_file(folder / name) for name in FILES},
+        "blocks": {name: found.plain() for name, found in blocks.items()},
+    }
+    write_json(folder / SUMS, sealed(plain))
+
+
+def read(folder: Path) -> StoreSums | None:
+    """Read the checksums of a store; ``None`` where it has no such file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / SUMS
+    if not path.exists():
+        return None
+    plain = parse_json(path)
+    refuse_broken_seal(plain, path, remedy(folder))
+    try:
+        blocks = {name: Blocks(int(one["rows"]), unpacked(one["sums"])) for name, one in plain["blocks"].items()}
+        return StoreSums({name: plain["files"][name] for name in FILES}, blocks)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, remedy(folder)) from error
+
+
+def refuse_damaged(folder: Path, sums: StoreSums) -> None:
+    """Compare the index and the small arrays of a store with their checksums.
+
+    Raises:
+        UserError: one is damaged or missing.
+    """
+    for name in FILES:
+        refuse_other_file(folder / name, sums.files[name], remedy(folder))
+
+
+def refusal(folder: Path, name: str, titles: list[str], first_E: Any, rate: float) -> Callable[[int, int, int], None]:
+    """Return a function that refuses a damaged block with a sentence: in which recording, and when.
+
+    Args:
+        folder: of the store.
+        name: of the array.
+        titles: names of the recordings.
+        first_E: first row of each.
+        rate: rows per second.
+    """
+
+    def refuse(recording: int, first: int, stop: int) -> None:
+        from_s, to_s = ((row - first_E[recording]) / rate for row in (first, stop))
+        raise UserError(
+            f"{folder / name}.npy is damaged in recording {titles[recording]} at {from_s:.2f} to {to_s:.2f} s: its "
+            f"content does not fit its checksum; {remedy(folder)}"
+        )
+
+    return refuse
