@@ -11,7 +11,7 @@ Shape letters, used as suffixes of array names (``emg_BTC``):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,14 +66,46 @@ def refuse_interpolation(value: Any, where: object) -> None:
 
 def _interpolated(value: Any) -> tuple[str, str] | None:
     """Return the place and the text of the first text that holds ``${``; ``None`` where no text does."""
-    if isinstance(value, str):
-        return ("", value) if "${" in value else None
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
-    for name, inner in parts:
-        found = _interpolated(name) or _interpolated(inner)
-        if found is not None:
-            return f".{name}{found[0]}", found[1]
+    for place, found in containers([value]):
+        texts = (*found, *found.values()) if isinstance(found, dict) else found
+        if "${" not in "".join([text for text in texts if isinstance(text, str)]):
+            continue
+        for name, inner in named(found):
+            for text in (name, inner):
+                if isinstance(text, str) and "${" in text:
+                    return f"{place}.{name}".removeprefix(".0"), text
     return None
+
+
+NESTED = (dict, list, tuple)
+"""What holds other plain values."""
+
+
+def containers(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every object and list of plain values, however deeply they stand in each other.
+
+    Args:
+        value: an object or a list.
+
+    Yields:
+        Its place, such as ``.rows.3``, and it.
+    """
+    yield "", value
+    opened = [("", iter(named(value)))]
+    while opened:
+        place, rest = opened[-1]
+        for name, inner in rest:
+            if isinstance(inner, NESTED):
+                yield f"{place}.{name}", inner
+                opened.append((f"{place}.{name}", iter(named(inner))))
+                break
+        else:
+            opened.pop()
+
+
+def named(container: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the values of an object by their names, or those of a list by their numbers."""
+    return container.items() if isinstance(container, dict) else enumerate(container)
 
 
 def no_progress(done: int, total: int) -> None:

@@ -392,7 +392,7 @@ def test_what_only_the_user_knows_can_be_told(tmp_path: Path) -> None:
     assert "uV: you said it" in found.text and "to fill in" not in found.text and read(path).user == "ann"
     with pytest.raises(UserError, match=r"the unit 'cm' is not known here"):
         known("cm")
-    with pytest.raises(UserError, match=r"--user: '\(a' is no regular expression"):
+    with pytest.raises(UserError, match=r"--user '\(a': it is no regular expression"):
         known(user="(a")
 
 

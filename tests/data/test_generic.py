@@ -235,7 +235,7 @@ ODD = {
         ({"rate": -1}, "'rate' is -1; it must be a positive number"),
         ({"kind": "smooth"}, "'kind' is 'smooth'; it must be 'raw' or 'envelope'"),
         ({"user": 3}, "'user' is 3; it must be a text"),
-        ({"user": {"pattern": "("}}, r"'user.pattern' is '\('; it must be a regular expression"),
+        ({"user": {"pattern": "("}}, r"'user.pattern': it is no regular expression of RE2"),
         ({"user": {"pattern": "Z(.)"}}, r"user pattern 'Z\(.\)' does not match 'a'"),
         ({"ring": [0, 9]}, r"ring \[0, 9\] does not fit 2 channels"),
         ({"emg": {}}, "'emg.field' is missing"),

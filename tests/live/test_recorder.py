@@ -171,11 +171,11 @@ def test_a_power_cut_while_a_recording_is_added_adds_it_once(tmp_path, monkeypat
         home, left = tmp_path / f"set{writes}", [writes]
         shutil.copytree(begun, home)
 
-        def until_then(path, left=left):
+        def until_then(path, left=left, **how):
             if not left[0]:
                 raise Cut
             left[0] -= 1
-            return atomic_path(path)
+            return atomic_path(path, **how)
 
         with monkeypatch.context() as patched:
             patched.setattr(runtime_files, "atomic_path", until_then)
@@ -196,11 +196,11 @@ def test_a_power_cut_while_a_recording_is_added_adds_it_once(tmp_path, monkeypat
 def test_a_first_recording_that_was_cut_off_while_it_was_added_is_no_foreign_folder(tmp_path, monkeypatch, writes):
     home, left = recorded(tmp_path / "set", in_chunks(noise(60))).parent, [writes]
 
-    def until_then(path):
+    def until_then(path, **how):
         if not left[0]:
             raise Cut
         left[0] -= 1
-        return atomic_path(path)
+        return atomic_path(path, **how)
 
     with monkeypatch.context() as patched:
         patched.setattr(runtime_files, "atomic_path", until_then)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -18,7 +17,8 @@ from torch import Tensor
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.model import Model as Model
 from cpep.data.store.store import device_from_json
-from cpep.runtime.files import atomic_path, read_json, write_json
+from cpep.runtime import leftovers
+from cpep.runtime.files import atomic_path, read_json, write_json, write_tensors
 from cpep.runtime.hub import local
 from cpep.types import UserError
 
@@ -46,10 +46,8 @@ def save(model: Model, folder: Path, *, half: bool = False) -> None:
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         tensors = {name: (t.half() if half else t).contiguous() for name, t in model.state_dict().items()}
-        save_file(tensors, temporary / WEIGHTS)
-        write_json(temporary / "config.json", {"format": FORMAT, **dataclasses.asdict(model.card)})
-        if folder.exists():
-            shutil.rmtree(folder)
+        write_tensors(save_file, tensors, temporary / WEIGHTS, {})
+        write_json(temporary / "config.json", {"format": FORMAT, **dataclasses.asdict(model.card)}, safe=False)
 
 
 def load(path: str | Path, *, revision: str | None = None) -> Model:
@@ -65,6 +63,8 @@ def load(path: str | Path, *, revision: str | None = None) -> Model:
             also ``hub.fetch``.
     """
     folder = local(path, revision)
+    if not folder.exists():
+        leftovers.remove(folder)  # a command that was killed while it replaced it
     if (folder / CHECKPOINT / "config.json").is_file():
         folder = folder / CHECKPOINT
     if not (folder / "config.json").is_file():

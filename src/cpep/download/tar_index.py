@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from cpep.download.http import Remote, Version
-from cpep.runtime.files import read_json, write_json
+from cpep.runtime.files import MOST_ROWS, read_json, write_json
 from cpep.types import UserError
 
 BLOCK = tarfile.BLOCKSIZE
@@ -103,7 +103,7 @@ def load_index(path: Path, remote: Remote) -> TarIndex:
     name = PurePosixPath(remote.url).name
     if not path.exists():
         return TarIndex(name, remote.version)
-    saved: Any = read_json(path)
+    saved: Any = read_json(path, MOST_ROWS)
     try:
         if saved["schema"] != SCHEMA:
             raise ValueError(f"schema {saved['schema']}")

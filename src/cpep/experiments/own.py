@@ -18,11 +18,11 @@ import numpy as np
 from cpep.checkpoints.checkpoint import BOOK, CHECKPOINT, load
 from cpep.config.presets import preset
 from cpep.config.schema import RunConfig
-from cpep.data.readers.folder import STORE_INDEX, find_recordings
+from cpep.data.readers.folder import find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
 from cpep.data.store.prepare import stamp_of
-from cpep.data.store.store import Store, is_store
+from cpep.data.store.store import Store, is_store, read_index
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
@@ -33,7 +33,7 @@ from cpep.experiments.own_time import minutes_of
 from cpep.experiments.pipeline import FoldTask, jobs_of
 from cpep.experiments.runs import Request, claim, prepared
 from cpep.live.book.book import GestureBook
-from cpep.runtime.files import atomic_path, parse_json, write_text
+from cpep.runtime.files import atomic_path, write_text
 from cpep.runtime.jobs import cores, run_all
 from cpep.types import UserError
 
@@ -155,7 +155,7 @@ def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
     store = out / "store"
     if is_store(folder) or not is_store(store):
         return
-    if parse_json(store / STORE_INDEX).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
+    if read_index(store).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
         return
     say(f"{folder}: the recordings changed since the last training; everything is trained again")
     for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left
@@ -261,7 +261,6 @@ def put_live(own: Own, task: FoldTask, out: Path, say: Callable[[str], None]) ->
     trained, checkpoint = task.at(last) / "checkpoint", out / CHECKPOINT
     with atomic_path(checkpoint) as temporary:
         shutil.copytree(trained, temporary)
-        shutil.rmtree(checkpoint, ignore_errors=True)
     model = load(checkpoint)
     book = own_book(model, own.divided, own.live)
     told = told_in(model, book, own.divided, own.live) if book.names else None

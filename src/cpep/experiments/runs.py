@@ -28,6 +28,7 @@ from cpep.report.html import write_report
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, write_json
 from cpep.runtime.jobs import cores
+from cpep.runtime.leftovers import is_empty
 from cpep.types import UserError, refuse_interpolation
 from cpep.version import __version__
 
@@ -97,7 +98,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
             raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); {OTHER}")
         if differ:
             write_json(note, {"asked": asked})
-    elif request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+    elif request.out.exists() and (not request.out.is_dir() or not is_empty(request.out)):
         raise UserError(f"{request.out} exists and holds no run of cpep; {OTHER}")
     else:
         write_json(note, {"asked": asked})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cpep.report.names import SCHEMA
-from cpep.runtime.files import read_json
+from cpep.runtime.files import MOST_ROWS, read_json
 from cpep.types import UserError
 
 KEYS = ("model", "normalisation", "protocol", "gestures", "metric", "fold", "seed")
@@ -67,7 +67,7 @@ def read_results(run: Path) -> dict[str, Any]:
     path = run / "results.json" if run.is_dir() else run
     if path.name != "results.json" or not path.is_file():
         raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
-    found = read_json(path)
+    found = read_json(path, MOST_ROWS)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or "rows" not in found:
         raise UserError(f"{path} is of another version of cpep; run the command that made it again")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.config.rows import is_ablation
+from cpep.data.readers.folder import natural
 from cpep.report import figures
 from cpep.report.control import FEW_PEOPLE, control_sentences
 from cpep.report.names import (
@@ -253,8 +253,4 @@ def _range(values: Sequence[float], form: str) -> str:
 
 def _natural(names: Sequence[str]) -> list[str]:
     """Sort names, numbers in them by value."""
-    return sorted(names, key=lambda name: [(not p.isdigit(), int(p) if p.isdigit() else p) for p in _parts(name)])
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in re.split(r"(\d+)", name) if part]
+    return sorted(names, key=natural)

@@ -10,29 +10,49 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from cpep.runtime import distributed
-from cpep.types import Note, Progress, UserError, no_note, no_progress, refuse_interpolation
+from cpep.runtime import distributed, leftovers, plain
+from cpep.types import Note, Progress, UserError, no_note, no_progress
+
+MOST_JSON = 4_000_000
+"""Bytes of a file of JSON where nothing else is said: the worst take 0.3 GB of memory, and 4 s."""
+MOST_ROWS = 40_000_000
+"""Bytes of a file that has a row for each recording, file or score of a large data set."""
+REMEDY = "repair it, or delete it and run again"
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, safe: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it on success and vanishes on failure.
+
+    What killed commands left of the same path is removed. A folder takes the place of another one by two renames; if
+    the process is killed between them, ``leftovers.remove`` puts the old one back.
+
+    Args:
+        path: of a file or a folder.
+        safe: whether all is brought to the disk, so that it survives a cut of the power; a file that can be made
+            again needs that not.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = leftovers.beside(path, leftovers.TEMPORARY)
     try:
+        new = [one for one in path.parents if not one.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
+        leftovers.remove(path)
         yield temporary
-        temporary.replace(path)
+        if safe:
+            _make_tree_safe(temporary)
+        _put(temporary, path)
+        if safe:
+            make_safe(path.parent, *(one.parent for one in new))
     except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
         raise UserError(f"cannot write {path}: {_reason(error)}") from error
     finally:
@@ -41,6 +61,64 @@ def atomic_path(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):  # where nothing could be written, nothing can be removed either
                 temporary.unlink(missing_ok=True)
+        leftovers.done(temporary)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Give a file or folder its name; there may be an older one."""
+    if not (temporary.is_dir() and path.is_dir()):
+        temporary.replace(path)
+        return
+    old = leftovers.beside(path, leftovers.ASIDE)
+    try:
+        path.rename(old)
+        try:
+            temporary.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+        shutil.rmtree(old)
+    finally:
+        leftovers.done(old)
+
+
+def make_safe(*paths: Path) -> None:
+    """Bring files, and the names in folders, to the disk, where the system can.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for one in dict.fromkeys(paths):
+        folder = one.is_dir()
+        if folder and os.name == "nt":  # Windows opens no folder
+            continue
+        descriptor = os.open(one, os.O_RDONLY if folder or os.name != "nt" else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if not (folder and error.errno in (errno.EINVAL, errno.ENOTSUP)):  # as some network file systems
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def _make_tree_safe(path: Path) -> None:
+    make_safe(*(one for one in path.rglob("*") if not one.is_symlink()), path)
+
+
+def write_tensors(save: Callable[..., None], tensors: Mapping[str, Any], path: Path, note: Mapping[str, str]) -> None:
+    """Write safetensors under the user's umask; the library's own files can be read by their owner alone.
+
+    Args:
+        save: ``save_file`` of ``safetensors.torch`` or ``safetensors.numpy``.
+        tensors: by name.
+        path: of the new file, such as ``atomic_path`` yields.
+        note: metadata.
+    """
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    save(tensors, path, dict(note) or None)
+    path.chmod(mode)
 
 
 def _reason(error: Exception) -> str:
@@ -50,40 +128,66 @@ def _reason(error: Exception) -> str:
     return f"{os.strerror(errno.ENOSPC)}; make room and run the same command again" if full else text
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic_path(path) as temporary:
+def write_text(path: Path, text: str, *, safe: bool = True) -> None:
+    """Write a text file atomically; ``safe`` as of ``atomic_path``."""
+    with atomic_path(path, safe=safe) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically (no NaN: a file that other languages can read)."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, *, safe: bool = True) -> None:
+    """Write JSON atomically (no NaN: a file that other languages can read); ``safe`` as of ``atomic_path``."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n", safe=safe)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, most: int = MOST_JSON) -> Any:
     """Read JSON.
 
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
     Raises:
-        UserError: the file is missing or damaged, or a text in it holds ``${``.
+        UserError: as ``parse_json``, or a text in it holds ``${``.
     """
-    value = parse_json(path)
-    refuse_interpolation(value, path)
-    return value
+    return plain.parse(read_bytes(path, most), path, REMEDY)
 
 
-def parse_json(path: Path) -> Any:
+def parse_json(path: Path, most: int = MOST_JSON) -> Any:
     """Read JSON without a check of its texts for ``${``: the caller does that.
 
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: no such file, one that cannot be read or is larger, or as ``cpep.runtime.plain.parse``.
     """
+    return plain.parse(read_bytes(path, most), path, REMEDY, quoting=True)
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return the content of a file that has a known largest size.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        UserError: no such file, a device or pipe, one that cannot be read, or a larger one.
+    """
+    refuse_special(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            found = file.read(most + 1)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable as JSON ({error}); repair it, or delete it and run again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if len(found) > most:
+        raise UserError(
+            f"{path} has more than {most / 1e6:,.0f} MB, as no file of its kind has; check which file it is"
+        )
+    return found
 
 
 def refuse_special(path: Path) -> None:

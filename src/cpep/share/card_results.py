@@ -11,7 +11,7 @@ from cpep.checkpoints.card import Card
 from cpep.checkpoints.modelcard import names
 from cpep.report.markdown import tables_markdown
 from cpep.report.names import SCHEMA
-from cpep.runtime.files import read_json
+from cpep.runtime.files import MOST_ROWS, read_json
 from cpep.types import UserError
 
 PEOPLE = ("--test-users", "--val-users", "--users")
@@ -24,7 +24,7 @@ def read_results(path: Path, card: Card) -> dict[str, Any]:
     Raises:
         UserError: another file, or results of a model that was trained on other people or gestures.
     """
-    results = read_json(path) if path.suffix == ".json" else None
+    results = read_json(path, MOST_ROWS) if path.suffix == ".json" else None
     if not isinstance(results, dict) or results.get("schema") != SCHEMA or "summary" not in results:
         raise UserError(f"{path} is no results.json of `cpep reproduce` or `cpep evaluate`; give one that is")
     if card.split:

@@ -23,7 +23,7 @@ from cpep.config.schema import OptimConfig
 from cpep.data.ring import PLACES, TIMES, VALUES, WINDOW_BINS, Ring, RingScale
 from cpep.models.losses import info_nce, soft_targets
 from cpep.models.ring import RingEncoder, RingMae, RingSizes
-from cpep.runtime.files import atomic_path, progress_line, read_json, write_json
+from cpep.runtime.files import atomic_path, progress_line, read_json, write_json, write_tensors
 from cpep.share.demo import demo_paths
 from cpep.simulate.band_cohort import FRAMES, Worn, read_worn, simulate_bands
 from cpep.train.schedule import learning_rate
@@ -163,9 +163,8 @@ def save_ring(encoder: RingEncoder, folder: Path) -> None:
     """Write an encoder in half precision; the folder appears whole or not at all."""
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        save_file(
-            {name: t.half().contiguous() for name, t in encoder.state_dict().items()}, temporary / "ring.safetensors"
-        )
+        tensors = {name: t.half().contiguous() for name, t in encoder.state_dict().items()}
+        write_tensors(save_file, tensors, temporary / "ring.safetensors", {})
         write_json(temporary / "ring.json", asdict(encoder.sizes))
 
 

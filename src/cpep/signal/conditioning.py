@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi
 
 from cpep.types import EmgKind, FloatArray, UserError
 
@@ -105,6 +104,8 @@ class Conditioning:
 @lru_cache(maxsize=64)
 def _designed(filtered: Conditioning, rate: float) -> tuple[FloatArray, FloatArray]:
     """Return sections and steady state of a filter, which takes longer to design than to put over a window."""
+    from scipy.signal import butter, iirnotch, sosfilt_zi  # slow to import: who reads files does without it
+
     parts: list[FloatArray] = [np.zeros((0, 6))]
     if filtered.highpass_hz:
         parts.append(butter(ORDER, filtered.highpass_hz, "highpass", fs=rate, output="sos"))
@@ -183,6 +184,8 @@ class Conditioner:
             self._state = self._steady[:, :, None] * x_TC[0]
         if self._jumps is not None:
             x_TC = self._jumps.without(x_TC)
+        from scipy.signal import sosfilt
+
         y_TC, self._state = sosfilt(self._sos, x_TC, axis=0, zi=self._state)
         return np.asarray(y_TC, np.float32)
 

@@ -12,6 +12,7 @@ from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
 from cpep.runtime.files import read_json, write_json
 from cpep.runtime.jobs import cores, in_order, stopping
+from cpep.runtime.leftovers import is_empty
 from cpep.simulate.gestures import holds_unseen
 from cpep.simulate.plan import MINUTES, Cohort, Take
 from cpep.simulate.record import Session, record, wear
@@ -81,7 +82,7 @@ def _claim(out: Path, cohort: Cohort) -> None:
                 f"{out} holds another cohort (different: {', '.join(other) or 'more fields'}); "
                 "name another folder or delete this one"
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and not is_empty(out):
         raise UserError(f"{out} is not empty and holds no simulated cohort; name another folder")
     else:
         write_json(mark, cohort.describe())

@@ -91,9 +91,9 @@ class Log:
         self.table, self.events = folder / NAME, folder / EVENTS
         rows = [row for row in read_log(self.table) if row.step <= step]
         self.before_s, self.began = rows[-1].seconds if rows else 0.0, time.monotonic()
-        write_text(self.table, HEAD + "".join(row.line for row in rows))
+        write_text(self.table, HEAD + "".join(row.line for row in rows), safe=False)
         now = time.time()
-        with atomic_path(self.events) as temporary:
+        with atomic_path(self.events, safe=False) as temporary:
             temporary.write_bytes(first_event(now) + b"".join(row.event(now) for row in rows))
 
     def add(self, step: int, training_loss: float, validation_loss: float, learning_rate: float, kept: bool) -> Row:

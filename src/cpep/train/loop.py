@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from cpep.config.schema import OptimConfig
 from cpep.models.parameters import by_shape
 from cpep.runtime import distributed
-from cpep.runtime.files import atomic_path
+from cpep.runtime.files import atomic_path, write_tensors
 from cpep.train.log import Log
 from cpep.train.rng import seed_step
 from cpep.train.schedule import History, is_flat, last_step, rate_of
@@ -210,7 +210,7 @@ def _save(
         tensors |= {f"optimiser/{index}/{name}": t.clone() for name, t in entries.items()}
     note = {"key": key, "history": json.dumps(vars(history))}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=note)
+        write_tensors(save_file, tensors, temporary, note)
 
 
 def _resume(

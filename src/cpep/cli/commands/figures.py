@@ -23,11 +23,11 @@ def figures(
     """
     from cpep.report.canvas import write_figures
     from cpep.report.figures import every
-    from cpep.runtime.files import read_json
+    from cpep.runtime.files import MOST_ROWS, read_json
 
     for name in ("results.json", "details.json"):
         if not (run / name).is_file():
             raise UserError(f"{run} holds no {name}; give the output folder of a finished run")
-    found = every(read_json(run / "results.json"), read_json(run / "details.json"))
+    found = every(read_json(run / "results.json", MOST_ROWS), read_json(run / "details.json", MOST_ROWS))
     names = write_figures(found, out, listed(form), listed(only))
     typer.echo(f"{out}: {len(names)} figures as {', '.join(listed(form))}; captions.md has their captions")

@@ -23,6 +23,7 @@ from cpep.data.recording import Recording
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
 from cpep.runtime.files import write_json, write_text
+from cpep.runtime.leftovers import is_empty
 from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
@@ -76,7 +77,7 @@ def export_bids(data: Path, out: Path, *, progress: Progress = no_progress) -> s
         UserError: there is nothing to export, ``out`` holds something, a recording cannot be read, or no space.
     """
     out = out.resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or not is_empty(out)):
         raise UserError(f"{out} exists; choose another place, or delete it")
     name, pieces = _of_store(open_store(data)) if is_store(data) else _of_folder(data)
     growing = out.with_name(f".{out.name}.partial")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from cpep.data.describe.labels import distinct, gesture_names, text_of
 from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
 from cpep.data.readers.generic import FOLDER_SIDECAR, NO_TABLE, WORKBOOK, is_data
+from cpep.data.readers.patterns import check_pattern
 from cpep.data.readers.registry import readers
 from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
@@ -95,9 +95,9 @@ def known(unit: str | None = None, rate: float | None = None, user: str | None =
     said["user"] = user
     if user and "(" in user:
         try:
-            re.compile(user)
-        except re.error as error:
-            raise UserError(f"--user: {user!r} is no regular expression ({error})") from error
+            check_pattern(user)
+        except UserError as error:
+            raise UserError(f"--user {user!r}: {error}") from error
         said["user"] = {"pattern": user}
     return {key: value for key, value in said.items() if value is not None}
 

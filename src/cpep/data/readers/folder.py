@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from cpep.data.rates import at_even_rate
-from cpep.data.readers.registry import READERS, Missing, readers
-from cpep.data.recording import Recording
+from cpep.data.readers.registry import Missing, readers
+from cpep.data.recording import Device, Recording, Repair
+from cpep.runtime.confined import Ended, bounds_of, call
 from cpep.runtime.files import refuse_broken_link
 from cpep.types import UserError
 
@@ -25,6 +25,9 @@ BIDS_TOP = "dataset_description.json"
 NO_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
 """Folders of such a data set that hold its recordings once more, or none."""
 
+READING = "cpep.data.readers.reading"
+"""Module of the functions that open files of recordings."""
+
 PART = "~"
 """Between the name of a file and the number of a part of it."""
 
@@ -33,8 +36,8 @@ JUNK = re.compile(
 )
 """Hidden files, and what macOS, Windows and Office leave in folders."""
 
-FOREIGN = (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, EOFError, struct.error)
-"""What readers raise on fields that hold something else than their format promises: texts, structures, objects."""
+_ended: dict[tuple[Path, ...], tuple[list[float], Ended]] = {}
+"""Files whose reading was ended, as they were then: this process does not read them again, as that takes long."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,8 @@ class Source:
         Raises:
             UserError: the file cannot be read as what its format promises; the sentence names it.
         """
-        for path in (self.path, *self.sidecars):
-            refuse_broken_link(path)
-        with self._in_sentences():
-            found = READERS.get(self.reader).read(self.path, *self.sidecars)
-            parts = [at_even_rate(part) for part in (found if isinstance(found, tuple) else (found,))]
-        names = [f"{self.name}{PART}{number}" for number in range(1, len(parts) + 1)] if parts[1:] else [self.name]
-        return tuple(
-            part if part.name == name else replace(part, name=name) for part, name in zip(parts, names, strict=True)
-        )
+        found: tuple[Recording, ...] = self._ask("parts", (Recording, Device, Repair))
+        return found
 
     def dataset(self) -> str:
         """Return the name of the data set that the recording is from; ``""`` for the name of the folder.
@@ -78,8 +74,7 @@ class Source:
         Raises:
             UserError: as ``read``.
         """
-        with self._in_sentences():
-            return READERS.get(self.reader).dataset(self.path)
+        return str(self._ask("dataset"))
 
     def split(self) -> str:
         """Return the split that the files beside the recording give it; empty where they give none.
@@ -87,27 +82,22 @@ class Source:
         Raises:
             UserError: as ``parts``.
         """
-        with self._in_sentences():
-            return READERS.get(self.reader).split(self.path, *self.sidecars)
+        return str(self._ask("split"))
 
-    @contextmanager
-    def _in_sentences(self) -> Iterator[None]:
-        """Turn what a reader raises into a sentence that names the file."""
+    def _ask(self, function: str, kinds: Sequence[type] = ()) -> Any:
+        """Call a function of ``reading`` where it can be ended; here, where this process alone has the reader."""
+        files = (self.path, *self.sidecars)
+        now = [part for path in files if path.is_file() for part in (path.stat().st_size, path.stat().st_mtime)]
+        before, ended = _ended.get(files, ([], None))
+        if ended and before == now:
+            raise ended
+        given = (self.reader, self.name, self.path, self.sidecars)
         try:
-            yield
-        except UserError as error:
-            # A recording calls itself by its stem, which several folders may hold.
-            stem, colon, rest = str(error).partition(": ")
-            mine = colon and stem == self.name.rpartition("/")[2]
-            raise UserError(f"{self.path}: {rest}") if mine else error from error
-        except OSError as error:
-            raise UserError(f"cannot read {error.filename or self.path}: {error.strerror or error}") from error
-        except FOREIGN as error:
-            detail = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"{self.path} is no {self.reader} recording as cpep knows them ({detail}); "
-                "compare it with one that can be read"
-            ) from error
+            found = call(f"{READING}:{function}", *given, what=self.path, bounds=bounds_of(files), kinds=kinds)
+        except Ended as error:
+            _ended[files] = now, error
+            raise
+        return getattr(import_module(READING), function)(*given) if found is None else found
 
 
 @dataclass(frozen=True)
@@ -181,13 +171,15 @@ def dataset_name(sources: Sequence[Source]) -> str:
 
 
 def natural(name: str) -> tuple[list[int | str], str]:
-    """Return a sorting key under which numbers in a name count as numbers.
+    r"""Return a sorting key under which numbers in a name count as numbers.
 
     >>> sorted(["S10_E1", "S2_E1", "S1_E1"], key=natural)
     ['S1_E1', 'S2_E1', 'S10_E1']
+    >>> sorted(["\N{SUPERSCRIPT TWO}", "2", ""], key=natural)
+    ['', '2', '²']
     """
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if part.isdigit() else part for part in parts], name
+    parts = re.split(r"(\d{1,300})", name)  # of more digits Python makes no number
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def _sort(folder: Path) -> tuple[list[Source], dict[Path, Missing | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.keys import Keys, read_keys
 from cpep.data.readers.labels import LabelNames, read_names
+from cpep.data.readers.patterns import check_pattern, found_by
 from cpep.data.recording import Device, check_ring
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, UserError
@@ -64,12 +64,14 @@ class Names:
         """Return the text for a file.
 
         Raises:
-            UserError: the pattern is not found in the file's name, or its group is empty.
+            UserError: the pattern is not found in the file's name, or its group is empty, or it cannot be looked for.
         """
         if not self.pattern:
             return self.text
-        match = re.search(self.pattern, stem)
-        found = match and (match[1] if match.groups() else match[0])
+        try:
+            found = found_by(self.pattern, stem)
+        except UserError as error:
+            raise UserError(f"{path}: the sidecar's {what} pattern {self.pattern!r}: {error}") from error
         if not found:
             raise UserError(f"{path}: the sidecar's {what} pattern {self.pattern!r} does not match {stem!r}")
         return found
@@ -272,9 +274,9 @@ def _names(top: Keys, key: str, default: str = "") -> Names:
         assert inner is not None
         pattern = inner.text("pattern")
         try:
-            re.compile(pattern)
-        except re.error as error:
-            inner.wrong("pattern", f"a regular expression ({error})")
+            check_pattern(pattern)
+        except UserError as error:
+            raise UserError(f"{top.path}: '{key}.pattern': {error}") from error
         inner.done()
         return Names("", pattern)
     text = top.text(key, "" if default else None)

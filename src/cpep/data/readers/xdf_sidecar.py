@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cpep.data.readers.patterns import check_pattern, found_by
 from cpep.runtime.files import read_json
 from cpep.types import EmgKind, UserError
 
@@ -59,11 +59,13 @@ class Said:
         if not said.startswith(_PATTERN):
             return said
         pattern = said.removeprefix(_PATTERN)
-        match = re.search(pattern, stem)
-        found = match and (match[1] if match.groups() else match[0])
+        try:
+            found = found_by(pattern, stem)
+        except UserError as error:
+            raise UserError(f"{self.path}: the {key} pattern {pattern!r}: {error}") from error
         if not found:
             raise UserError(f"{self.path}: the {key} pattern {pattern!r} does not match {stem!r}")
-        return str(found)
+        return found
 
 
 _PATTERN = "\0pattern:"
@@ -124,9 +126,9 @@ def _named(value: Any, path: Path, key: str) -> str:
         return text
     pattern = _text(_object(value, path, f"'{key}'", ("pattern",)).get("pattern"), path, f"{key}.pattern")
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"{path}: '{key}.pattern' is no regular expression ({error})") from error
+        check_pattern(pattern)
+    except UserError as error:
+        raise UserError(f"{path}: '{key}.pattern': {error}") from error
     return _PATTERN + pattern
 
 

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from cpep.data.store.checked_rows import CheckedRows, block_starts, rows_of_block
-from cpep.data.store.checks import packed, unpacked
+from cpep.data.store.checks import MOST_SUMS, packed, unpacked
 from cpep.data.store.store import Store, map_array
+from cpep.runtime.checked import convert
 from cpep.runtime.files import atomic_path, parse_json, write_json
 from cpep.runtime.sums import Sums, of_blocks, refuse_broken_seal, sealed
-from cpep.types import FloatArray, IntArray, UserError
+from cpep.types import FloatArray, IntArray
 
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
@@ -111,6 +112,15 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
     return Bins(frames, shape, CheckedRows(array_VF, first_E, rows_of_block(array_VF.shape[1]), sum_K, mend))
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """What is in the file of the checksums."""
+
+    of: str
+    sums: str
+    sum: str
+
+
 def _sums(path: Path) -> Path:
     """Return the file of the checksums of bins."""
     return path.with_suffix(".json")
@@ -120,20 +130,21 @@ def _opened(store: Store, path: Path, first_E: IntArray) -> tuple[FloatArray, Su
     """Return the bins of a file and their checksums; ``None`` where they must be computed, or computed anew."""
     try:
         shape = (int(first_E[-1]), STATISTICS, store.device.channels)
-        array_V3C, plain = map_array(path, np.dtype(np.float32), shape), parse_json(_sums(path))
+        array_V3C, plain = map_array(path, np.dtype(np.float32), shape), parse_json(_sums(path), MOST_SUMS)
         refuse_broken_seal(plain, path, "")
-        sum_K = unpacked(plain["sums"])
-    except UserError:
+        found = convert(plain, _Sums, path)
+        sum_K = unpacked(found.sums)
+    except ValueError:  # UserError among them: it is written anew
         return None
     array_VF = array_V3C.reshape(shape[0], -1)
     fits = len(sum_K) == block_starts(first_E, rows_of_block(array_VF.shape[1]))[-1]
-    return (array_VF, sum_K) if fits and plain["of"] == store.fingerprint else None
+    return (array_VF, sum_K) if fits and found.of == store.fingerprint else None
 
 
 def _write(store: Store, bin_samples: int, first_E: IntArray, path: Path) -> None:
     rows = rows_of_block(STATISTICS * store.device.channels)
     sums = []
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
         shape = (int(first_E[-1]), STATISTICS, store.device.channels)
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
@@ -146,4 +157,4 @@ def _write(store: Store, bin_samples: int, first_E: IntArray, path: Path) -> Non
                 sums.append(of_blocks(found, rows))
                 file.write(found.tobytes())
     sum_K = np.concatenate([np.zeros(0, np.uint64), *sums])
-    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(sum_K)}))
+    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(sum_K)}), safe=False)

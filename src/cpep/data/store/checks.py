@@ -20,13 +20,17 @@ from typing import Any
 import numpy as np
 
 from cpep.data.readers.folder import STORE_INDEX
-from cpep.runtime.files import parse_json, write_json
+from cpep.runtime.checked import Size, convert
+from cpep.runtime.files import read_bytes, write_json
+from cpep.runtime.plain import parse
 from cpep.runtime.sums import Sums, damaged, of_blocks, of_file, refuse_broken_seal, refuse_other_file, sealed
 from cpep.types import UserError
 
 SUMS = "sums.json"
 SMALL = ("valid", "label", "prompt", "repetition", "power")
 """Arrays that are compared as a whole."""
+MOST_SUMS = 400_000_000
+"""Bytes that the file may have: of a store of 4 TB."""
 FILES = (STORE_INDEX, *(f"{name}.npy" for name in SMALL))
 
 
@@ -36,6 +40,21 @@ def remedy(path: Path) -> str:
         "prepare the store again, or copy it again from where it is sound (`cpep data verify "
         f"{path}` lists all that is damaged)"
     )
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    rows: Size
+    sums: str
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is in the file."""
+
+    files: dict[str, str]
+    blocks: dict[str, _Blocks]
+    sum: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,16 +126,17 @@ def read(folder: Path) -> StoreSums | None:
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / SUMS
+    path, what = folder / SUMS, remedy(folder)
     if not path.exists():
         return None
-    plain = parse_json(path)
-    refuse_broken_seal(plain, path, remedy(folder))
+    content = parse(read_bytes(path, MOST_SUMS), path, what)
+    refuse_broken_seal(content, path, what)
+    found = convert(content, _File, path, remedy=what)
     try:
-        blocks = {name: Blocks(int(one["rows"]), unpacked(one["sums"])) for name, one in plain["blocks"].items()}
-        return StoreSums({name: plain["files"][name] for name in FILES}, blocks)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise damaged(path, remedy(folder)) from error
+        blocks = {name: Blocks(one.rows, unpacked(one.sums)) for name, one in found.blocks.items()}
+        return StoreSums({name: found.files[name] for name in FILES}, blocks)
+    except (KeyError, ValueError) as error:
+        raise damaged(path, what) from error
 
 
 def refuse_damaged(folder: Path, sums: StoreSums) -> None:

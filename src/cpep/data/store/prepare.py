@@ -18,17 +18,17 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from cpep.data.readers.folder import STORE_INDEX, Source, dataset_name, find_recordings
+from cpep.data.readers.folder import Source, dataset_name, find_recordings
 from cpep.data.readers.split_files import SplitFile, find_split_files, splits_of
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
 from cpep.data.store.shards import Shard
-from cpep.data.store.store import Store, is_store, open_store
+from cpep.data.store.store import Store, is_store, open_store, read_index
 from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
 from cpep.data.told import shared_sidecar
-from cpep.runtime.files import parse_json
 from cpep.runtime.jobs import in_order
+from cpep.runtime.leftovers import is_empty
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
@@ -205,11 +205,11 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
     Raises:
         UserError: something else is there.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and is_empty(out)):
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
-    index = parse_json(out / STORE_INDEX)
+    index = read_index(out)
     if index.get("sources") != stamps or index.get("metadata") != metadata:
         raise UserError(
             f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
@@ -229,7 +229,7 @@ def _refuse_other_conditioning(store: Store, sources: Sequence[Source], asked: A
     Raises:
         UserError: it was not.
     """
-    if parse_json(store.path / STORE_INDEX).get("asked") == asdict(asked):
+    if read_index(store.path).get("asked") == asdict(asked):
         return
     first = next(source for source in sources if source.name == store.entries[0].source)
     wanted = first.parts()[0].device.filtered(asked).conditioning

@@ -34,7 +34,7 @@ from cpep.data.recording import Device, Repair
 from cpep.data.store import checks
 from cpep.data.store.checked_rows import CheckedRows, block_starts
 from cpep.data.store.checks import StoreSums
-from cpep.runtime.files import parse_json
+from cpep.runtime.files import MOST_ROWS, parse_json
 from cpep.runtime.sums import damaged
 from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
 
@@ -198,6 +198,15 @@ def is_store(path: Path) -> bool:
     return (path / STORE_INDEX).is_file()
 
 
+def read_index(path: Path) -> Any:
+    """Return the index of a prepared store, as plain values; some of its texts may quote files that say anything.
+
+    Raises:
+        UserError: as ``cpep.runtime.files.parse_json``.
+    """
+    return parse_json(path / STORE_INDEX, MOST_ROWS)
+
+
 def open_store(path: Path) -> Store:
     """Open a prepared store: compare the index and the small arrays with their checksums, and map the large ones.
 
@@ -212,7 +221,7 @@ def open_store(path: Path) -> Store:
     sums = checks.read(path)
     if sums:
         checks.refuse_damaged(path, sums)
-    index = parse_json(path / STORE_INDEX)
+    index = read_index(path)
     try:
         return _open(path, index, sums)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -27,7 +27,7 @@ from cpep.data.resample import resample_anchor
 from cpep.data.store.store import device_from_json
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.entries import Background, Entry, Kept
-from cpep.runtime.files import atomic_path
+from cpep.runtime.files import atomic_path, write_tensors
 from cpep.signal.units import factor
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
@@ -96,7 +96,7 @@ def write_book(path: Path, book: GestureBook) -> None:
     }
     halves = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(halves, temporary, {"cpep": json.dumps(note)})
+        write_tensors(save_file, halves, temporary, {"cpep": json.dumps(note)})
 
 
 def _level(windows: list[FloatArray]) -> float:

@@ -19,7 +19,7 @@ from cpep.live.enrol.guide import LEAST_HOLD_S
 from cpep.live.signals import Source
 from cpep.live.sources.device import described
 from cpep.live.sources.fit import fitted, origin
-from cpep.runtime.files import atomic_path, refuse_special
+from cpep.runtime.files import atomic_path, refuse_special, write_tensors
 from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
@@ -132,7 +132,7 @@ class Enrolment:
         }
         tensors = {f"emg.{i}": np.ascontiguousarray(take.emg_TC, np.float32) for i, take in enumerate(self.takes)}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, {"cpep_enrolment": json.dumps(note)})
+            write_tensors(save_file, tensors, temporary, {"cpep_enrolment": json.dumps(note)})
 
     @staticmethod
     def load(path: Path) -> Enrolment:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cpep.runtime.files import make_safe
 from cpep.types import UserError
 
 WRITE_S = 0.1
@@ -36,7 +37,7 @@ class Appending:
         self._error: OSError | None = None
         try:
             self._files = {name: (folder / name).open("xb", buffering=0) for name in names}
-            make_safe(folder)
+            make_safe(folder, folder.parent)
         except OSError as error:
             raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -100,19 +101,3 @@ class Appending:
             f"cannot write {self.folder}: {error.strerror or error}; what was recorded before is kept there; make "
             f"room and run `cpep record {shlex.quote(str(self.folder.parent))} --recover`"
         )
-
-
-def make_safe(*paths: Path) -> None:
-    """Bring files, or folders, and their names to the disk, where the system can.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    for one in (*paths, *{path.parent for path in paths}):
-        if os.name == "nt" and one.is_dir():  # Windows opens no folder
-            continue
-        descriptor = os.open(one, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

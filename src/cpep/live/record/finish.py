@@ -15,7 +15,6 @@ from cpep.data.bids.grow import Place, add, alone, places_for
 from cpep.data.readers.bids import read_recording
 from cpep.data.recording import Recording
 from cpep.live.record.about import ABOUT, FOLLOW, Said
-from cpep.live.record.appending import make_safe
 from cpep.live.record.assemble import Piece, pieces_of
 from cpep.live.record.follow import Shift, shift_of
 from cpep.live.record.recorder import PREFIX, held, is_open
@@ -121,8 +120,6 @@ def _add(folder: Path, taken: Taken, pieces: list[Piece], shift: Shift | None) -
         ]
         for file, piece in zip(files, pieces, strict=True):
             check(file, piece.recording)
-        beside = [one for file in files for one in file.parent.glob(file.name.removesuffix("emg.bdf") + "*")]
-        make_safe(*beside, *files[0].parents[1].glob("*.tsv"), *home.glob("[!.]*.*"))
     return tuple(files)
 
 

@@ -16,7 +16,7 @@ from cpep.data.bids.files import refuse_without_edfio
 from cpep.data.bids.grow import refuse_foreign
 from cpep.data.recording import Device
 from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
-from cpep.live.record.appending import Appending, make_safe
+from cpep.live.record.appending import Appending
 from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, plain, pose_row
 from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError
@@ -85,7 +85,6 @@ class Recorder:
         assert try_lock(self._lock)
         self._appending = Appending(self.folder, (EMG, CHUNKS, POSE, PROMPTS))
         self.said.write(self.folder)  # last: a folder without it was never begun
-        make_safe(self.folder / ABOUT)
 
     @property
     def seconds(self) -> float:
