@@ -62,7 +62,9 @@ def costs(store: Store) -> list[Figure]:
     step_s, _, _ = beside(step, lambda: None, rounds=5, clock=time.process_time)
     names = [f"{when} of {what}" for what in ("raw samples", "bins") for when in ("first reads", "later reads")]
     return [
-        Figure(f"step without over with checks, {name}, ms", 1e3 * s, 1e3 * step_s, step_s / (step_s + s), WANTED, BOUND)
+        Figure(
+            f"step without over with checks, {name}, ms", 1e3 * s, 1e3 * step_s, step_s / (step_s + s), WANTED, BOUND
+        )
         for name, s in zip(names, (*raw, *binned), strict=True)
     ]
 

@@ -21,8 +21,9 @@ from cpep.config.schema import RunConfig
 from cpep.data.readers.folder import find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
+from cpep.data.store.index import read_index
 from cpep.data.store.prepare import stamp_of
-from cpep.data.store.store import Store, is_store, read_index
+from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
@@ -155,7 +156,7 @@ def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
     store = out / "store"
     if is_store(folder) or not is_store(store):
         return
-    if read_index(store).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
+    if read_index(store).index.sources == [stamp_of(source) for source in find_recordings(folder)]:
         return
     say(f"{folder}: the recordings changed since the last training; everything is trained again")
     for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from cpep.data.store.checked_rows import CheckedRows, block_starts, rows_of_block
 from cpep.data.store.checks import MOST_SUMS, packed, unpacked
-from cpep.data.store.store import Store, map_array
+from cpep.data.store.finite import all_finite, emg_of
+from cpep.data.store.store import Store, header_of, holds, map_array
 from cpep.runtime.checked import convert
 from cpep.runtime.files import atomic_path, parse_json, write_json
 from cpep.runtime.sums import Sums, of_blocks, refuse_broken_seal, sealed
-from cpep.types import FloatArray, IntArray
+from cpep.types import FloatArray, IntArray, UserError
 
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
@@ -85,11 +86,14 @@ class Bins:
 
 
 def bins_of(store: Store, bin_samples: int) -> Bins:
-    """Open the bins of that length, computing them where they are not there yet, or not sound.
+    """Open the bins of that length, computing them where they are not there yet, or their file is damaged.
 
     Args:
         store: prepared recordings.
         bin_samples: a multiple of the store's ``ratio``.
+
+    Raises:
+        UserError: EMG of the store is damaged or not finite, or the file cannot be written.
     """
     frames, shape = bin_samples // store.ratio, (STATISTICS, store.device.channels)
     first_E = np.array([0, *accumulate(entry.frames // frames for entry in store.entries)], np.int64)
@@ -128,33 +132,35 @@ def _sums(path: Path) -> Path:
 
 def _opened(store: Store, path: Path, first_E: IntArray) -> tuple[FloatArray, Sums] | None:
     """Return the bins of a file and their checksums; ``None`` where they must be computed, or computed anew."""
+    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+    if not holds(path, np.dtype(np.float32), shape):
+        return None
     try:
-        shape = (int(first_E[-1]), STATISTICS, store.device.channels)
-        array_V3C, plain = map_array(path, np.dtype(np.float32), shape), parse_json(_sums(path), MOST_SUMS)
+        plain = parse_json(_sums(path), MOST_SUMS)
         refuse_broken_seal(plain, path, "")
         found = convert(plain, _Sums, path)
         sum_K = unpacked(found.sums)
     except ValueError:  # UserError among them: it is written anew
         return None
-    array_VF = array_V3C.reshape(shape[0], -1)
+    array_VF = map_array(path, np.dtype(np.float32), shape).reshape(shape[0], -1)
     fits = len(sum_K) == block_starts(first_E, rows_of_block(array_VF.shape[1]))[-1]
     return (array_VF, sum_K) if fits and found.of == store.fingerprint else None
 
 
 def _write(store: Store, bin_samples: int, first_E: IntArray, path: Path) -> None:
+    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
     rows = rows_of_block(STATISTICS * store.device.channels)
-    sums = []
+    block, sums = max(BLOCK_BINS, rows) * bin_samples, [np.zeros(0, np.uint64)]
     with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
-        shape = (int(first_E[-1]), STATISTICS, store.device.channels)
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
-        )
-        for entry, count in zip(store.entries, np.diff(first_E), strict=True):
-            first, block = entry.start * store.ratio, max(BLOCK_BINS, rows) * bin_samples
-            for low in range(0, int(count) * bin_samples, block):
-                here = slice(first + low, first + min(low + block, int(count) * bin_samples))
-                found = bin_statistics(torch.from_numpy(store.emg_TC[here]), bin_samples).numpy().astype(np.float32)
-                sums.append(of_blocks(found, rows))
-                file.write(found.tobytes())
-    sum_K = np.concatenate([np.zeros(0, np.uint64), *sums])
-    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(sum_K)}), safe=False)
+        file.write(header_of(np.dtype(np.float32), shape))
+        for index, (entry, count) in enumerate(zip(store.entries, np.diff(first_E).tolist(), strict=True)):
+            first = entry.start * store.ratio
+            for low in range(0, count * bin_samples, block):
+                here = slice(first + low, first + min(low + block, count * bin_samples))
+                found_N3C = bin_statistics(torch.from_numpy(store.emg_TC[here]), bin_samples).numpy()
+                if not all_finite(found_N3C):
+                    emg_of(store, index)  # says where it is not finite
+                    raise UserError(f"{store.path}: EMG of the recording {entry.name} is too large; prepare it again")
+                sums.append(of_blocks(found_N3C, rows))
+                file.write(found_N3C.tobytes())
+    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(np.concatenate(sums))}), safe=False)

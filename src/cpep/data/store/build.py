@@ -10,8 +10,9 @@ from typing import Any
 
 from cpep.data.store.arrays import place
 from cpep.data.store.frames import Frames
+from cpep.data.store.journal import JOURNAL
 from cpep.data.store.store import Store, open_store
-from cpep.data.store.writer import JOURNAL, StoreWriter
+from cpep.data.store.writer import StoreWriter
 
 
 def build(

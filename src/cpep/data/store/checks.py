@@ -2,7 +2,7 @@
 
 ``sums.json`` holds the checksum of the index and of each small array, of each block of the large ones, and its own::
 
-    files    of store.json, valid.npy, label.npy, prompt.npy, repetition.npy, power.npy; compared when a store opens
+    files    of store.json, valid.npy, label.npy, prompt.npy, repetition.npy, power.npy; all read when a store opens
     blocks   of emg.npy and anchor.npy: rows of a block, and a checksum of 8 bytes for each, as base64; compared when
              a block is first read (``cpep.data.store.checked_rows``)
 
@@ -12,7 +12,7 @@ Stores up to version 3 have none.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from cpep.data.readers.folder import STORE_INDEX
+from cpep.data.store.checked_rows import CheckedRows, block_starts
 from cpep.runtime.checked import Size, convert
 from cpep.runtime.files import read_bytes, write_json
 from cpep.runtime.plain import parse
 from cpep.runtime.sums import Sums, damaged, of_blocks, of_file, refuse_broken_seal, refuse_other_file, sealed
-from cpep.types import UserError
+from cpep.types import FloatArray, IntArray, UserError
 
 SUMS = "sums.json"
 SMALL = ("valid", "label", "prompt", "repetition", "power")
@@ -81,10 +82,12 @@ class StoreSums:
     Attributes:
         files: by the names of the files.
         blocks: by the names of the arrays.
+        fingerprint: checksum of all these.
     """
 
     files: Mapping[str, str]
     blocks: Mapping[str, Blocks]
+    fingerprint: str
 
 
 def packed(sum_K: Sums) -> str:
@@ -134,37 +137,55 @@ def read(folder: Path) -> StoreSums | None:
     found = convert(content, _File, path, remedy=what)
     try:
         blocks = {name: Blocks(one.rows, unpacked(one.sums)) for name, one in found.blocks.items()}
-        return StoreSums({name: found.files[name] for name in FILES}, blocks)
+        return StoreSums({name: found.files[name] for name in FILES}, blocks, found.sum)
     except (KeyError, ValueError) as error:
         raise damaged(path, what) from error
 
 
 def refuse_damaged(folder: Path, sums: StoreSums) -> None:
-    """Compare the index and the small arrays of a store with their checksums.
+    """Compare the small arrays of a store with their checksums.
 
     Raises:
         UserError: one is damaged or missing.
     """
-    for name in FILES:
+    for name in FILES[1:]:
         refuse_other_file(folder / name, sums.files[name], remedy(folder))
 
 
-def refusal(folder: Path, name: str, titles: list[str], first_E: Any, rate: float) -> Callable[[int, int, int], None]:
-    """Return a function that refuses a damaged block with a sentence: in which recording, and when.
+def checked(
+    folder: Path,
+    name: str,
+    array: FloatArray,
+    first_E: IntArray,
+    names: Sequence[str],
+    rate: float,
+    sums: StoreSums | None,
+) -> CheckedRows:
+    """Return a large array of a store, whose damaged blocks are refused with a sentence: which recording, and when.
 
     Args:
         folder: of the store.
         name: of the array.
-        titles: names of the recordings.
-        first_E: first row of each.
+        array: mapped.
+        first_E: first row of each recording, and the number of all rows.
+        names: of the recordings.
         rate: rows per second.
+        sums: of the store; ``None`` where it has none.
+
+    Raises:
+        UserError: the checksums are of another array.
     """
+    if sums is None:
+        return CheckedRows(array, first_E)
+    blocks = sums.blocks.get(name)
+    if blocks is None or len(blocks.sum_K) != block_starts(first_E, blocks.rows)[-1]:
+        raise damaged(folder / SUMS, remedy(folder))
 
     def refuse(recording: int, first: int, stop: int) -> None:
         from_s, to_s = ((row - first_E[recording]) / rate for row in (first, stop))
         raise UserError(
-            f"{folder / name}.npy is damaged in recording {titles[recording]} at {from_s:.2f} to {to_s:.2f} s: its "
-            f"content does not fit its checksum; {remedy(folder)}"
+            f"{folder / name}.npy is damaged in recording {names[recording]} at {from_s:.2f} to {to_s:.2f} s: "
+            f"its content does not fit its checksum; {remedy(folder)}"
         )
 
-    return refuse
+    return CheckedRows(array, first_E, blocks.rows, blocks.sum_K, refuse)

@@ -23,9 +23,11 @@ from cpep.data.readers.split_files import SplitFile, find_split_files, splits_of
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
+from cpep.data.store.index import read_index
+from cpep.data.store.journal import JOURNAL, Stamp
 from cpep.data.store.shards import Shard
-from cpep.data.store.store import Store, is_store, open_store, read_index
-from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
+from cpep.data.store.store import Store, is_store, open_store
+from cpep.data.store.writer import StoreWriter
 from cpep.data.told import shared_sidecar
 from cpep.runtime.jobs import in_order
 from cpep.runtime.leftovers import is_empty
@@ -209,8 +211,8 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
-    index = read_index(out)
-    if index.get("sources") != stamps or index.get("metadata") != metadata:
+    index = read_index(out).index
+    if index.sources != stamps or index.metadata != metadata:
         raise UserError(
             f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
         )
@@ -229,7 +231,7 @@ def _refuse_other_conditioning(store: Store, sources: Sequence[Source], asked: A
     Raises:
         UserError: it was not.
     """
-    if read_index(store.path).get("asked") == asdict(asked):
+    if read_index(store.path).index.asked == asdict(asked):
         return
     first = next(source for source in sources if source.name == store.entries[0].source)
     wanted = first.parts()[0].device.filtered(asked).conditioning
