@@ -126,6 +126,7 @@ def test_splits_come_from_the_metadata(raw: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", '{"version": 1}', '{"version": 1, "device": {"channels": 3}}'])
 def test_damaged_indices(raw: Path, tmp_path: Path, text: str) -> None:
     prepare(raw, tmp_path / "store")
+    unseal(tmp_path / "store")
     (tmp_path / "store" / "store.json").write_text(text)
     with pytest.raises(
         UserError, match=r"store\.json: (the field name is missing|expected an object, got a list); prep"
