@@ -1,8 +1,8 @@
-"""What checksums cost: training steps that read blocks for the first time, later steps, `prepare`, and an opened store.
+"""What checksums cost: steps that read blocks for the first time, later steps, `prepare`, and a store that opens.
 
-Windows of 1 s of 16 channels at 2 kHz in batches of 256, on one thread, all files in the page cache: a disk would hide
-the work. The step trains a masked autoencoder of raw samples at half the width of benchmark ``training``. A run reads
-each block for the first time once, so that the first figure is the worst that a step can pay.
+Windows of 1 s of 16 channels at 2 kHz in batches of 256, on one thread, all files in the page cache, as a disk would
+hide the work. The step trains a masked autoencoder of raw samples at half the width of benchmark ``training``. A run
+reads each block for the first time once, so that the first figure is the worst that a step can pay.
 """
 
 import tempfile
