@@ -250,10 +250,16 @@ def _open(path: Path, index: Any) -> Store:
 
 
 def device_from_json(value: dict[str, Any]) -> Device:
-    """Return a device from its JSON, in which tuples are lists; one without conditioning had none."""
+    """Return a device from its JSON, in which tuples are lists."""
+    found = device_fields(value).items()
+    fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found}
+    return Device(**fields)
+
+
+def device_fields(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a device under the names of today; a device without conditioning had none."""
     older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
-    fields: dict[str, Any] = {older.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    return Device(**{"highpass_hz": 0.0, **fields})
+    return {"highpass_hz": 0.0, **{older.get(name, name): one for name, one in value.items()}}
 
 
 def entry_from_json(value: dict[str, Any]) -> Entry:
