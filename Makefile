@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 # without --no-compile pip compiles thousands of modules that nobody imports, on one core
 QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live docs linkcheck test lint pytest test-browser golden public wheel bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test lint pytest test-browser fuzz golden public wheel bench bench-live live-demo format clean
 
 # commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
@@ -61,6 +61,15 @@ test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web tests/docs
+
+# damaged inputs of every format, for an hour: make fuzz SECONDS=36000 SEED=3 FORMATS="csv book"; a table at the end
+SECONDS ?= 3600
+SEED ?= 1
+FORMATS ?=
+fuzz: $(VENV)/.dev
+	mkdir -p runs/fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(FORMATS) --seconds $(SECONDS) --seed $(SEED) \
+		--log runs/fuzz/seed$(SEED).jsonl
 
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.model import Model as Model
 from cpep.checkpoints.weights import REMEDY, Bounded, read_head, read_weights
-from cpep.data.store.store import device_fields
+from cpep.data.store.index import device_fields
 from cpep.runtime import checked, leftovers, plain
 from cpep.runtime.files import MOST_JSON, atomic_path, read_bytes, write_json, write_tensors
 from cpep.runtime.hub import local
@@ -90,8 +90,8 @@ def _card(path: Path) -> Card:
         raise UserError(
             f"{path.parent} has another checkpoint format; this cpep reads formats {READABLE[0]} and {READABLE[1]}"
         )
-    if isinstance(device := fields.get("device"), dict):
-        fields["device"] = device_fields(device)
+    if "device" in fields:
+        fields["device"] = device_fields(fields["device"])
     return checked.convert(fields, Card, path, remedy=REMEDY)
 
 

@@ -21,7 +21,8 @@ from cpep.data.readers.sidecar import LOWEST_RATE
 from cpep.data.recording import Device, Recording, check_ring
 from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, to_frames
-from cpep.data.store.store import Store, is_store, open_store, read_index
+from cpep.data.store.index import read_index
+from cpep.data.store.store import Store, is_store, open_store
 from cpep.runtime.leftovers import is_empty
 from cpep.signal.given import array_in, floats_in
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
@@ -165,7 +166,7 @@ def _kept(folder: Path, name: str, titles: list[str], pieces: Iterator[Frames], 
         UserError: something else is there, or it cannot be written.
     """
     out = folder.resolve()
-    if is_store(out) and read_index(out).get("arrays") == extra["arrays"]:
+    if is_store(out) and read_index(out).index.arrays == extra["arrays"]:
         return open_store(out)
     if out.exists() and not (out.is_dir() and is_empty(out)):
         raise UserError(f"{out} exists and is no store of these arrays; choose another folder, or delete it")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from cpep.data.statistics import CentreSpread, LoudLevel, Statistic, running, stacked
+from cpep.data.store.finite import power_of
 from cpep.data.store.store import Store
 from cpep.types import FloatArray, IntArray, Normalisation
 
@@ -43,12 +44,7 @@ class Rows:
 
 def power_rows(store: Store) -> Rows:
     """Return the mean squares of blocks of raw samples; from them follows the level that divides the samples."""
-
-    def of(index: int) -> FloatArray:
-        entry = store.entries[index]
-        return np.asarray(store.power_KC[entry.power_start : entry.power_start + entry.power_blocks])
-
-    return Rows(store, LoudLevel(), of, store.power_block_s)
+    return Rows(store, LoudLevel(), partial(power_of, store), store.power_block_s)
 
 
 def sessions(store: Store) -> list[list[int]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cpep.config.schema import DataConfig
 from cpep.data.normalise import Normaliser, files_worn
+from cpep.data.store.finite import all_finite, first_bad, not_finite
 from cpep.data.store.store import Store
 from cpep.data.window_facts import all_valid, one_label
 from cpep.types import BoolArray, FloatArray, IntArray, StrArray, UserError
@@ -103,6 +104,12 @@ def windows_of(store: Store, config: DataConfig) -> Windows:
     return list_windows(store, config.window_s, config.hop_s, lag_frames)
 
 
+def second_of(store: Store, windows: Windows, number: int) -> float:
+    """Return the second of its recording at which a window begins."""
+    start = int(windows.start_N[number]) - store.entries[int(windows.entry_N[number])].start
+    return start / store.frame_rate
+
+
 def hop_of(store: Store, windows: Windows) -> float:
     """Return the hop of a list of windows, seconds."""
     steps = np.diff(windows.start_N)
@@ -130,7 +137,7 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
 
 
 class SampleReader:
-    """Reads scaled EMG of windows from the memory-mapped store.
+    """Reads scaled EMG of windows from the memory-mapped store; EMG that is not finite is a ``UserError``.
 
     One ``index_select`` on an unfolded view copies each sample once, as fast as memory allows; nothing is
     held in memory, so that a process does not grow with the store.
@@ -148,6 +155,10 @@ class SampleReader:
     def __call__(self, windows: Windows) -> Tensor:
         """Return EMG (B, T, C), float32."""
         emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
+        if not all_finite(emg_BTC):
+            store, (window, sample, channel) = self.store, first_bad(emg_BTC.numpy())
+            seconds = second_of(store, windows, window) + sample / store.device.emg_rate
+            raise not_finite(store, int(windows.entry_N[window]), "EMG", seconds, f"channel {channel}")
         if self.normaliser is None:
             return emg_BTC
         level_BC = self.normaliser.of(windows.entry_N, windows.start_N + self.frames).spread_F
@@ -191,10 +202,20 @@ class AnchorScale:
         as_it_is = np.zeros(columns, np.float32), np.ones(columns, np.float32)
         if self.standardise is None:
             return as_it_is
-        entries = [self.store.entries[file] for file in files]
-        rows = [slice(entry.start, entry.start + entry.frames) for entry in entries]
-        measured_MJ = np.concatenate([self.anchor_MJ[own][np.asarray(self.store.valid_M[own])] for own in rows])
+        measured_MJ = np.concatenate([self._measured(file) for file in files])
         return self.standardise(measured_MJ) if len(measured_MJ) else as_it_is
+
+    def _measured(self, file: int) -> FloatArray:
+        """Return the valid frames of the anchor of a recording."""
+        entry = self.store.entries[file]
+        rows = slice(entry.start, entry.start + entry.frames)
+        valid_M = np.asarray(self.store.valid_M[rows])
+        found_MJ: FloatArray = self.anchor_MJ[rows][valid_M]
+        if not all_finite(found_MJ):
+            row, column = first_bad(found_MJ)
+            seconds = int(np.flatnonzero(valid_M)[row]) / self.store.frame_rate
+            raise not_finite(self.store, file, "the anchor", seconds, self.store.device.anchor_names[column])
+        return found_MJ
 
 
 class AnchorReader:
@@ -215,6 +236,11 @@ class AnchorReader:
     def __call__(self, windows: Windows) -> Tensor:
         """Return the anchor (B, S, J), as much later than EMG as the windows say."""
         anchor_BSJ = self._anchor.index_select(0, torch.from_numpy(windows.start_N + windows.lag_frames))
+        if not all_finite(anchor_BSJ):
+            store, (window, frame, column) = self.scale.store, first_bad(anchor_BSJ.numpy())
+            seconds = second_of(store, windows, window) + (windows.lag_frames + frame) / store.frame_rate
+            name = store.device.anchor_names[column]
+            raise not_finite(store, int(windows.entry_N[window]), "the anchor", seconds, name)
         centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
         return anchor_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
 

@@ -163,6 +163,7 @@ def _without_recordings(path: Path, device: Device) -> Store:
         repetition_M=number,
         power_KC=np.zeros((0, device.channels), np.float32),
         power_block_s=POWER_BLOCK_S,
+        fingerprint="",
     )
 
 

@@ -21,8 +21,9 @@ from cpep.config.schema import RunConfig
 from cpep.data.readers.folder import find_recordings
 from cpep.data.splits import Split, hashed
 from cpep.data.store.divide import MARK, PARTS, Division, divide, division_of
+from cpep.data.store.index import read_index
 from cpep.data.store.prepare import stamp_of
-from cpep.data.store.store import Store, is_store, read_index
+from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold
@@ -35,6 +36,7 @@ from cpep.experiments.runs import Request, claim, prepared
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import atomic_path, write_text
 from cpep.runtime.jobs import cores, run_all
+from cpep.runtime.locks import alone_in
 from cpep.types import UserError
 
 SETTINGS = (
@@ -124,9 +126,14 @@ def train_own(
         what came out, in a sentence.
 
     Raises:
-        UserError: there is too little to train on, or ``out`` holds another run.
+        UserError: there is too little to train on, ``out`` holds another run, or another command writes it.
     """
     config = preset(sizes, [*SETTINGS, *sets], "best")
+    with alone_in(out):
+        return _train_own(folder, out, say, config)
+
+
+def _train_own(folder: Path, out: Path, say: Callable[[str], None], config: RunConfig) -> str:
     claim(Request(data=folder, out=out, config=config))
     forget_changed(folder, out, say)
     own = divided(prepared(folder, out / "store", say), out, config)
@@ -155,7 +162,7 @@ def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
     store = out / "store"
     if is_store(folder) or not is_store(store):
         return
-    if read_index(store).get("sources") == [stamp_of(source) for source in find_recordings(folder)]:
+    if read_index(store).index.sources == [stamp_of(source) for source in find_recordings(folder)]:
         return
     say(f"{folder}: the recordings changed since the last training; everything is trained again")
     for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.normalise import sessions
+from cpep.data.store.finite import emg_of
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.live.runs import HOP_S
@@ -44,8 +45,7 @@ class StoreSession:
         store, at = self.store, 0
         size = max(1, round(CHUNK_S * store.device.emg_rate))
         for index, first in zip(self.indices, self._first, strict=True):
-            entry = store.entries[index]
-            emg_TC = store.emg_TC[entry.start * store.ratio : (entry.start + entry.frames) * store.ratio]
+            emg_TC = emg_of(store, index)
             for sample in range(0, len(emg_TC), size):
                 yield Chunk(emg_TC[sample : sample + size], lost=first + sample - at)
                 at = min(first + sample + size, first + len(emg_TC))

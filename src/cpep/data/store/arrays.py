@@ -15,10 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cpep.data.store.frames import Frames
+from cpep.data.store.store import HEADER_BYTES, header_of
 from cpep.types import FloatArray, UserError
-
-HEADER_BYTES = 128
-"""Room for the .npy header, which is written last, when the number of rows is known."""
 
 
 class Places:
@@ -109,7 +107,7 @@ def _write_at(path: Path, row: int, array: FloatArray) -> None:
 
 
 class GrowingArray:
-    """A .npy file that grows by rows; its header stays empty until the end.
+    """A .npy file that grows by rows; its header is written last, when their number is known.
 
     Args:
         path: the file.
@@ -143,14 +141,8 @@ class GrowingArray:
 
     def write_header(self, rows: int) -> None:
         """Write the header of an array of that many rows."""
-        shape = (rows,) if self.columns is None else (rows, self.columns)
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
-        )
-        assert len(header.getvalue()) == HEADER_BYTES
         self.file.seek(0)
-        write_all(self.file, header.getvalue())
+        write_all(self.file, header_of(self.dtype, (rows,) if self.columns is None else (rows, self.columns)))
 
 
 def write_all(file: io.FileIO, data: bytes | memoryview) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpep.data.store.store import Store, map_array
+from cpep.data.store.finite import all_finite, emg_of
+from cpep.data.store.store import Store, header_of, holds, map_array
 from cpep.runtime.files import atomic_path
-from cpep.types import IntArray
+from cpep.types import IntArray, UserError
 
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
@@ -49,11 +50,13 @@ class Bins:
     """The bins of a store, one recording after another.
 
     Attributes:
+        path: the file.
         frames: frames of a bin.
         bin_V3C: statistics of every whole bin of every recording.
         first_E: first bin of each recording, and the number of all bins.
     """
 
+    path: Path
     frames: int
     bin_V3C: Tensor
     first_E: IntArray
@@ -63,46 +66,61 @@ class Bins:
         return not (frames % self.frames or (offset_N % self.frames).any())
 
     def of_recording(self, index: int) -> Tensor:
-        """Return the statistics (bins, 3, C) of one recording."""
-        return self.bin_V3C[self.first_E[index] : self.first_E[index + 1]]
+        """Return the statistics (bins, 3, C) of one recording.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return self._sound(self.bin_V3C[self.first_E[index] : self.first_E[index + 1]])
 
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
-        """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
+        """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         first_N = self.first_E[entry_N] + offset_N // self.frames
         _, statistics, channels = self.bin_V3C.shape
         count, width = frames // self.frames, statistics * channels
         view = self.bin_V3C.as_strided((len(self.bin_V3C) - count + 1, count * width), (width, 1))
-        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, statistics, channels)
+        return self._sound(view.index_select(0, torch.from_numpy(first_N)).view(-1, count, statistics, channels))
+
+    def _sound(self, found: Tensor) -> Tensor:
+        """Return statistics, which ``bins_of`` never writes where they are not finite."""
+        if not all_finite(found):
+            raise UserError(f"{self.path} is damaged: a value is not finite; delete it, and it is made again")
+        return found
 
 
 def bins_of(store: Store, bin_samples: int) -> Bins:
-    """Open the bins of that length, computing them where they are not there yet.
+    """Open the bins of that length, computing them where they are not there yet, or their file is damaged.
 
     Args:
         store: prepared recordings.
         bin_samples: a multiple of the store's ``ratio``.
 
     Raises:
-        UserError: the file of the bins is damaged.
+        UserError: EMG of the store is not finite, or the file cannot be written.
     """
     frames = bin_samples // store.ratio
     count_E = np.array([entry.frames // frames for entry in store.entries])
     first_E = np.concatenate([[0], np.cumsum(count_E)])
     shape = (int(first_E[-1]), STATISTICS, store.device.channels)
     path = store.path / f"bins{bin_samples}.npy"
-    if not path.exists():
+    if not holds(path, np.dtype(np.float32), shape):
         _write(store, bin_samples, count_E, shape, path)
-    return Bins(frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
+    return Bins(path, frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
 
 
 def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
     with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
-        )
-        for entry, count in zip(store.entries, count_E, strict=True):
+        file.write(header_of(np.dtype(np.float32), shape))
+        for index, (entry, count) in enumerate(zip(store.entries, count_E, strict=True)):
             first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples
             for low in range(0, int(count) * bin_samples, block):
                 rows = slice(first + low, first + min(low + block, int(count) * bin_samples))
                 statistics = bin_statistics(torch.from_numpy(store.emg_TC[rows]), bin_samples)
+                if not all_finite(statistics):
+                    emg_of(store, index)  # says where it is not finite
+                    raise UserError(f"{store.path}: EMG of the recording {entry.name} is too large; prepare it again")
                 file.write(statistics.numpy().astype(np.float32).tobytes())

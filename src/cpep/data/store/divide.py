@@ -21,7 +21,8 @@ import numpy as np
 from cpep.data.readers.folder import natural
 from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, block_power
-from cpep.data.store.store import Entry, Store, is_store, open_store, read_index
+from cpep.data.store.index import read_index
+from cpep.data.store.store import Entry, Store, is_store, open_store
 from cpep.types import BoolArray, IntArray
 
 Part = Literal["train", "val", "test", "later"]
@@ -254,7 +255,7 @@ def divide(store: Store, division: Division, out: Path) -> Store:
     """
     assert not leaking(store, division).any(), "a held-out repetition reached training or validation"
     of = {"divided": {"of": store.fingerprint, "guard_s": division.guard_s, "version": VERSION}}
-    if is_store(out) and read_index(out).get("divided") == of["divided"]:
+    if is_store(out) and read_index(out).index.divided == of["divided"]:
         return open_store(out)
     shutil.rmtree(out, ignore_errors=True)  # it is derived: nothing of a user's is in it
     spans = sorted(division.spans, key=lambda span: (PARTS.index(span.part), span.start))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cpep.data.recording import JUMPS, Device, Recording, Repair
 from cpep.data.resample import frame_ratio, resample_anchor
+from cpep.data.store.finite import all_finite, first_bad
 from cpep.signal.conditioning import NOTHING_ASKED, Asked, Conditioner
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
@@ -32,6 +33,9 @@ class Frames:
         power_KC: float32, mean square of the EMG in blocks; the last may be shorter.
         name: of the recording.
         repairs: what its reader mended.
+
+    Raises:
+        UserError: EMG, its power or the anchor is not finite, in float32.
     """
 
     user: str
@@ -49,6 +53,21 @@ class Frames:
     power_KC: FloatArray
     name: str
     repairs: tuple[Repair, ...]
+
+    def __post_init__(self) -> None:
+        ratio = max(1, len(self.emg_TC) // max(1, len(self.valid_M)))
+        arrays = (
+            ("EMG", self.emg_TC, self.device.emg_rate),
+            ("the anchor", self.anchor_MJ, self.device.emg_rate / ratio),
+            ("the power of the EMG", self.power_KC, 1 / POWER_BLOCK_S),
+        )
+        for what, array, rate in arrays:
+            if not all_finite(array):
+                row, column = first_bad(array)
+                raise UserError(
+                    f"{self.name}: {what} is not finite, or too large, at {row / rate:.3f} s (column {column}); cut "
+                    "or interpolate these samples before use"
+                )
 
 
 def to_frames(recording: Recording, asked: Asked = NOTHING_ASKED, *, from_mean: bool = False) -> Frames:
@@ -136,4 +155,5 @@ def block_power(emg_TC: FloatArray, rate: float) -> FloatArray:
         here = edges[k : k + BLOCKS_AT_ONCE + 1]
         squares_TC = np.square(emg_TC[here[0] : here[-1]], dtype=np.float64)
         sums_KC[k : k + BLOCKS_AT_ONCE] = np.add.reduceat(squares_TC, here[:-1] - here[0], axis=0)
-    return np.asarray((sums_KC / np.diff(edges)[:, None]).astype(np.float32))
+    with np.errstate(over="ignore"):  # ``Frames`` refuses what is too large
+        return np.asarray((sums_KC / np.diff(edges)[:, None]).astype(np.float32))

@@ -23,12 +23,16 @@ from cpep.data.readers.split_files import SplitFile, find_split_files, splits_of
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
+from cpep.data.store.index import read_index
+from cpep.data.store.journal import JOURNAL, Stamp
 from cpep.data.store.shards import Shard
-from cpep.data.store.store import Store, is_store, open_store, read_index
-from cpep.data.store.writer import JOURNAL, Stamp, StoreWriter
+from cpep.data.store.store import Store, is_store, open_store
+from cpep.data.store.writer import StoreWriter
 from cpep.data.told import shared_sidecar
+from cpep.runtime.files import make_safe
 from cpep.runtime.jobs import in_order
 from cpep.runtime.leftovers import is_empty
+from cpep.runtime.locks import hold_file
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
@@ -72,11 +76,13 @@ def prepare(
     def build(out: Path, mine: slice, readers: list[Reader], splits: dict[str, str], metadata: Stamp | None) -> Store:
         """Write the store of some of the recordings."""
         growing = out.with_name(f".{out.name}.partial")
-        with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
-            _fill(writer, readers, sources[mine], workers, skip_bad, progress)
-            writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
-        growing.replace(out)
-        (out / JOURNAL).unlink()
+        with hold_file(out):
+            with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
+                _fill(writer, readers, sources[mine], workers, skip_bad, progress)
+                writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
+            growing.replace(out)
+            make_safe(out.parent)
+            (out / JOURNAL).unlink()
         return open_store(out)
 
     def existing(path: Path, mine: slice, metadata: Stamp | None) -> Store | None:
@@ -84,6 +90,8 @@ def prepare(
         store = _existing(path, stamps[mine], metadata, skip_bad)
         if store:
             _refuse_other_conditioning(store, sources[mine], asked)
+            if (path / JOURNAL).exists():  # a kill came before it was removed
+                (path / JOURNAL).unlink()
         return store
 
     try:
@@ -209,8 +217,8 @@ def _existing(out: Path, stamps: list[Stamp], metadata: Stamp | None, skip_bad: 
         return None
     if not is_store(out):
         raise UserError(f"{out} exists and is no prepared store; choose another place")
-    index = read_index(out)
-    if index.get("sources") != stamps or index.get("metadata") != metadata:
+    index = read_index(out).index
+    if index.sources != stamps or index.metadata != metadata:
         raise UserError(
             f"{out} is a store of other recordings, or they changed since; delete it or choose another place"
         )
@@ -229,7 +237,7 @@ def _refuse_other_conditioning(store: Store, sources: Sequence[Source], asked: A
     Raises:
         UserError: it was not.
     """
-    if read_index(store.path).get("asked") == asdict(asked):
+    if read_index(store.path).index.asked == asdict(asked):
         return
     first = next(source for source in sources if source.name == store.entries[0].source)
     wanted = first.parts()[0].device.filtered(asked).conditioning

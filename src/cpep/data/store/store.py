@@ -16,8 +16,10 @@ Labels index the store's vocabulary, in which the vocabularies of the recordings
 
 from __future__ import annotations
 
-import hashlib
+import io
+import math
 import mmap
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -27,51 +29,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cpep.data.readers.folder import PART, STORE_INDEX, natural
+from cpep.data.readers.folder import STORE_INDEX, natural
 from cpep.data.recording import Device, Repair
-from cpep.runtime.files import MOST_ROWS, parse_json
-from cpep.types import BoolArray, FloatArray, IntArray, UserError, refuse_interpolation
+from cpep.data.store.index import AGAIN, ANCHOR_FILES, read_index
+from cpep.data.store.index import Entry as Entry
+from cpep.data.store.index import device_from_json as device_from_json
+from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
-STORE_VERSION = 3
-ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor"}
-"""Name of the anchor's array by the versions of a store that cpep reads; from 3 on a file may have several parts."""
+HEADER_BYTES = 128
+"""Length of the header of every array of a store: of a ``.npy`` file of version 1.0."""
 
 MAP_NORESERVE = 0x4000
 """A flag of Linux that Python's mmap module does not name."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One recording of a store.
-
-    Attributes:
-        name: of its source; of a part of it ``S1~2``.
-        start: first frame, counted over the store.
-        frames: length.
-        power_start: first power block, counted over the store.
-        power_blocks: number of power blocks.
-        split: ``train``, ``val`` or ``test`` where metadata.csv says so, else empty.
-        part: number of this part of its source, from 1; 0 for a whole source.
-        repairs: what the reader mended.
-    """
-
-    name: str
-    user: str
-    session: str
-    stage: str
-    side: str
-    start: int
-    frames: int
-    power_start: int
-    power_blocks: int
-    split: str = ""
-    part: int = 0
-    repairs: tuple[Repair, ...] = ()
-
-    @property
-    def source(self) -> str:
-        """Name of the source, without the number of a part."""
-        return self.name.removesuffix(f"{PART}{self.part}") if self.part else self.name
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,6 +64,7 @@ class Store:
         repetition_M: number of the repetition, 0 where none.
         power_KC: mean power of the channels in blocks of time.
         power_block_s: length of a power block, seconds.
+        fingerprint: hash of the index: which recordings, of what size and time, were prepared and how.
         skipped: names of the recordings that could not be read, with the reason.
     """
 
@@ -113,6 +83,7 @@ class Store:
     repetition_M: IntArray
     power_KC: FloatArray
     power_block_s: float
+    fingerprint: str
     skipped: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
@@ -126,8 +97,8 @@ class Store:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the place of the store alone: another process maps its arrays anew."""
-        return open_store, (self.path.resolve(),)
+        """Pickle place and fingerprint alone: another process maps the arrays of this very store anew."""
+        return open_same, (self.path.resolve(), self.fingerprint)
 
     @cached_property
     def users(self) -> tuple[str, ...]:
@@ -140,11 +111,6 @@ class Store:
         if self.anchor_MJ is None:
             return self.entries
         return tuple(one for one in self.entries if not self.valid_M[one.start : one.start + one.frames].any())
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of the index: which recordings, of what size and time, were prepared and how."""
-        return hashlib.sha256((self.path / STORE_INDEX).read_bytes()).hexdigest()
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
@@ -181,17 +147,8 @@ def is_store(path: Path) -> bool:
     return (path / STORE_INDEX).is_file()
 
 
-def read_index(path: Path) -> Any:
-    """Return the index of a prepared store, as plain values; some of its texts may quote files that say anything.
-
-    Raises:
-        UserError: as ``cpep.runtime.files.parse_json``.
-    """
-    return parse_json(path / STORE_INDEX, MOST_ROWS)
-
-
 def open_store(path: Path) -> Store:
-    """Open a prepared store; no array is read.
+    """Open a prepared store; of its arrays only labels and validity are read, to see that they mean something.
 
     Args:
         path: folder that ``prepare`` or `cpep data prepare` wrote.
@@ -201,90 +158,108 @@ def open_store(path: Path) -> Store:
     """
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
-    index = read_index(path)
-    try:
-        return _open(path, index)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path / STORE_INDEX} is damaged ({error!r}); prepare the store again") from error
-
-
-def _open(path: Path, index: Any) -> Store:
-    if index.get("version") not in ANCHOR_FILES:
-        *most, last = ANCHOR_FILES
-        raise UserError(
-            f"{path} was prepared by another version of cpep (format {index.get('version')}, expected "
-            f"{', '.join(map(str, most))} or {last}); prepare it again into a new folder"
-        )
-    used = {name: index[name] for name in ("name", "device", "vocabulary", "entries")}
-    refuse_interpolation(used, path / STORE_INDEX)  # what is skipped may quote a file that says anything
-    device = device_from_json(index["device"])
-    entries = tuple(entry_from_json(dict(zip(index["entry_fields"], row, strict=True))) for row in index["entries"])
+    read = read_index(path)
+    index, device, entries = read.index, read.device, read.entries
     frames = sum(entry.frames for entry in entries)
     blocks = sum(entry.power_blocks for entry in entries)
-    ratio = index["ratio"]
+    ratio, columns = index.ratio, len(device.anchor_names)
 
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
 
-    columns = len(device.anchor_names)
-    return Store(
+    store = Store(
         path=path,
-        name=index["name"],
+        name=index.name,
         device=device,
-        vocabulary=tuple(index["vocabulary"]),
+        vocabulary=index.vocabulary,
         frame_rate=device.emg_rate / ratio,
         ratio=ratio,
         entries=entries,
         emg_TC=mapped("emg", np.float32, (frames * ratio, device.channels)),
-        anchor_MJ=mapped(ANCHOR_FILES[index["version"]], np.float32, (frames, columns)) if columns else None,
+        anchor_MJ=mapped(ANCHOR_FILES[index.version], np.float32, (frames, columns)) if columns else None,
         valid_M=mapped("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
         label_M=mapped("label", np.int16, (frames,)),
         prompt_M=mapped("prompt", np.int16, (frames,)),
         repetition_M=mapped("repetition", np.int16, (frames,)),
         power_KC=mapped("power", np.float32, (blocks, device.channels)),
-        power_block_s=index["power_block_s"],
-        skipped=tuple((name, reason) for name, reason in index["skipped"]),
+        power_block_s=index.power_block_s,
+        fingerprint=read.fingerprint,
+        skipped=index.skipped,
     )
+    _refuse_meaningless(store)
+    return store
 
 
-def device_from_json(value: dict[str, Any]) -> Device:
-    """Return a device from its JSON, in which tuples are lists."""
-    found = device_fields(value).items()
-    fields: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found}
-    return Device(**fields)
+def _refuse_meaningless(store: Store) -> None:
+    """Check that labels are in the vocabulary, and that what is true or false is nothing else.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    last = len(store.vocabulary) - 1
+    for name, found_M in (("label", store.label_M), ("prompt", store.prompt_M)):
+        low, high = int(found_M.min()), int(found_M.max())
+        if low < UNKNOWN or high > last:
+            raise UserError(
+                f"{store.path / name}.npy is damaged: it holds {low if low < UNKNOWN else high}, and labels are "
+                f"{UNKNOWN} to {last}; {AGAIN}"
+            )
+    if store.anchor_MJ is not None and int(store.valid_M.view(np.uint8).max()) > 1:
+        raise UserError(f"{store.path / 'valid.npy'} is damaged: it holds more than true and false; {AGAIN}")
 
 
-def device_fields(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a device under the names of today; a device without conditioning had none."""
-    older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
-    return {"highpass_hz": 0.0, **{older.get(name, name): one for name, one in value.items()}}
+def open_same(path: Path, fingerprint: str) -> Store:
+    """Open the store that a run began with.
 
+    Args:
+        path: of the store.
+        fingerprint: that the store had at the beginning.
 
-def entry_from_json(value: dict[str, Any]) -> Entry:
-    """Return an entry from its JSON, in which a repair is an object."""
-    return Entry(**value | {"repairs": tuple(Repair(**repair) for repair in value.get("repairs", ()))})
+    Raises:
+        UserError: as ``open_store``, or another store is there now.
+    """
+    store = open_store(path)
+    if store.fingerprint != fingerprint:
+        raise UserError(
+            f"{path} is another store than the one that this run began with, and a table comes from one store; bring "
+            "that one back, or begin again with another output folder"
+        )
+    return store
 
 
 def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
     """Map an array of a store into memory.
 
+    The header of the file is compared with the one that such an array has; nothing in it is evaluated.
+
     Raises:
         UserError: the file is missing or damaged, or of another shape.
     """
-    try:
-        with path.open("rb") as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("another version of .npy")
-            found_shape, fortran, found_dtype = np.lib.format.read_array_header_1_0(file)
-            fits = (found_shape, fortran, found_dtype) == (shape, False, dtype)
-            array = np.ndarray(shape, dtype, _mapping(file), file.tell()) if fits else None
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise UserError(f"{path} is missing or damaged ({error}); prepare the store again") from error
-    if array is None:
-        raise UserError(f"{path} does not fit the index of its store; prepare the store again")
-    return array
+    if not holds(path, dtype, shape):
+        raise UserError(
+            f"{path} is missing, damaged, or does not fit the index of its store: it is to have {HEADER_BYTES} bytes "
+            f"of header and {shape} values of {dtype}; {AGAIN}"
+        )
+    with path.open("rb") as file:
+        return np.ndarray(shape, dtype, _mapping(file), HEADER_BYTES)
+
+
+def holds(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    """Tell whether a file has the header of an array, and as many bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        found, wanted = file.read(HEADER_BYTES), header_of(dtype, shape)
+        fits = len(found) == HEADER_BYTES and found[:10] == wanted[:10] and found.split() == wanted.split()
+        return fits and os.fstat(file.fileno()).st_size == HEADER_BYTES + math.prod(shape) * dtype.itemsize
+
+
+def header_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return the header of a ``.npy`` file of an array."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+    assert len(header.getvalue()) == HEADER_BYTES
+    return header.getvalue()
 
 
 def _mapping(file: BinaryIO) -> mmap.mmap:

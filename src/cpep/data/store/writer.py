@@ -17,15 +17,11 @@ from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
 from cpep.data.store.arrays import GrowingArray, Placed, write_all
 from cpep.data.store.frames import POWER_BLOCK_S
-from cpep.data.store.store import STORE_VERSION, Entry, device_from_json, entry_from_json
+from cpep.data.store.index import STORE_VERSION, Entry, device_from_json
+from cpep.data.store.journal import JOURNAL, Line, Stamp, lines_that_hold
 from cpep.runtime.files import write_json, write_text
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
-
-Stamp = list[Any]
-"""Name of a source, then size and modification time of each of its files: tells whether it is the same."""
-
-JOURNAL = "journal.jsonl"
 
 
 class StoreWriter:
@@ -61,9 +57,9 @@ class StoreWriter:
         self.frames = self.blocks = self._files = 0
         self._arrays: dict[str, GrowingArray] = {}
         first = {"version": STORE_VERSION, "asked": self.asked}
-        lines = _agreeing(partial, first, stamps, keep_skipped)
+        lines = lines_that_hold(partial, first, stamps, keep_skipped)
         # The journal is cut before the arrays are: they may hold more than it says, never less.
-        write_text(partial / JOURNAL, "".join(map(_text, [first, *lines])))
+        write_text(partial / JOURNAL, "".join([json.dumps(first) + "\n", *(line.text for line in lines)]))
         self._journal = io.FileIO(partial / JOURNAL, "a")
         for line in lines:
             self._count(line)
@@ -105,8 +101,9 @@ class StoreWriter:
         new = [label for label in labels if label not in self.vocabulary]
         vocabulary = [*self.vocabulary, *new]
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
-        known = {} if self.device == device else {"device": asdict(device)}
-        self._log({"source": stamp, **known, "labels": new, "entries": [asdict(entry) for entry in entries]})
+        known = None if self.device == device else asdict(device)
+        self._make_safe()
+        self._log(Line(stamp, device=known, labels=tuple(new), entries=tuple(entries)))
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
         """Append the small arrays of one recording."""
@@ -137,7 +134,7 @@ class StoreWriter:
 
     def skip(self, reason: str) -> None:
         """Note that the next recording cannot be read."""
-        self._log({"source": self.stamps[self.done], "skipped": reason})
+        self._log(Line(self.stamps[self.done], skipped=reason))
 
     def finish(self, name: str, splits: dict[str, str], extra: dict[str, Any]) -> None:
         """Write headers and index, after which the folder is a store.
@@ -155,6 +152,7 @@ class StoreWriter:
         for column, array in self._arrays.items():
             array.cut(self._rows(column, self.device))  # zeros where the last recordings have no anchor
             array.write_header(self._rows(column, self.device))
+        self._make_safe()
         self.close()
         entries = [replace(entry, split=splits.get(entry.source, "")) for entry in self.entries]
         index = {
@@ -179,23 +177,27 @@ class StoreWriter:
             array.file.close()
         self._journal.close()
 
-    def _log(self, line: dict[str, Any]) -> None:
-        write_all(self._journal, _text(line).encode())
+    def _make_safe(self) -> None:
+        """Bring all arrays to the disk, also what other processes wrote, before anything says that it is written."""
+        for array in self._arrays.values():
+            os.fsync(array.file.fileno())
+
+    def _log(self, line: Line) -> None:
+        write_all(self._journal, line.text.encode())
         self._count(line)
 
-    def _count(self, line: dict[str, Any]) -> None:
+    def _count(self, line: Line) -> None:
         """Take a line of the journal into account."""
-        if "skipped" in line:
-            self.skipped.append([line["source"][0], line["skipped"]])
+        if line.skipped:
+            self.skipped.append([line.source[0], line.skipped])
             return
-        if "device" in line:
-            self.device = device_from_json(line["device"])
-        self.vocabulary += line["labels"]
+        if line.device is not None:
+            self.device = device_from_json(line.device)
+        self.vocabulary += line.labels
         self._files += 1
-        for values in line["entries"]:
-            self.entries.append(entry_from_json(values))
-            self.frames += self.entries[-1].frames
-            self.blocks += self.entries[-1].power_blocks
+        self.entries += line.entries
+        self.frames += sum(entry.frames for entry in line.entries)
+        self.blocks += sum(entry.power_blocks for entry in line.entries)
 
     def _open(self, device: Device) -> None:
         """Open the arrays."""
@@ -217,31 +219,6 @@ class StoreWriter:
     def _rows(self, name: str, device: Device) -> int:
         """Return the rows of an array so far."""
         return {"emg": self.frames * frame_ratio(device.emg_rate), "power": self.blocks}.get(name, self.frames)
-
-
-def _text(line: dict[str, Any]) -> str:
-    return json.dumps(line) + "\n"
-
-
-def _agreeing(partial: Path, first: dict[str, Any], stamps: list[Stamp], keep_skipped: bool) -> list[dict[str, Any]]:
-    """Return the lines of an earlier run's journal that still hold, without the first; another first one ends it."""
-    path = partial / JOURNAL
-    if not path.is_file():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:  # the line that the kill cut off
-            break
-    if not lines or lines[0] != first:
-        return []
-    kept = []
-    for line, stamp in zip(lines[1:], stamps, strict=False):
-        if line["source"] != stamp or ("skipped" in line and not keep_skipped):
-            break
-        kept.append(line)
-    return kept
 
 
 def _renumbered(label_M: IntArray, index_K: IntArray) -> IntArray:

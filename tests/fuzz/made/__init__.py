@@ -1,0 +1,1 @@
+"""Makers of valid inputs, and readers of them, by kind."""
