@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +29,16 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def required(name: str) -> list[Requirement]:
+    """Return what a package needs, with the extras as markers; cpep is what pyproject.toml says now."""
+    if name != "cpep":
+        return [Requirement(text) for text in metadata.requires(name) or ()]
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].items()
+    texts = project["dependencies"] + [f"{text}; extra == '{extra}'" for extra, many in extras for text in many]
+    return [Requirement(text) for text in texts]
+
+
 def needed(extras: Iterable[str]) -> list[str]:
     """Return what cpep needs with some extras, as ``name==version``, with all that these need in turn."""
     seen: dict[str, set[str]] = {}
@@ -36,8 +47,7 @@ def needed(extras: Iterable[str]) -> list[str]:
         name, asked = waiting.pop()
         new = asked - seen.setdefault(plain(name), set())
         seen[plain(name)] |= new
-        for text in metadata.requires(name) or () if new else ():
-            one = Requirement(text)
+        for one in required(name) if new else ():
             if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in new):
                 waiting.append((one.name, set(one.extras) | {""}))
     return [f"{name}=={metadata.version(name)}" for name in sorted(seen) if name not in NOT_LOCKED]
