@@ -253,7 +253,7 @@ def test_two_recorders_never_mix(tmp_path):
     assert one.folder != other.folder and not unfinished(tmp_path)
     one.take(noise(40))
     other.take(noise(60, seed=1))
-    with pytest.raises(UserError, match="still being recorded, or added by another"):
+    with pytest.raises(UserError, match="is in use by cpep, process"):
         finish(one.folder)
     one.close()
     other.close()

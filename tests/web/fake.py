@@ -25,6 +25,8 @@ COUNTED = Counted((("fist", "fist", 3), ("fist", "point", 1), ("point", "", 1)),
 
 
 class FakeBook:
+    model = None
+
     def __init__(self, poses=None):
         seen = {name: GESTURES[name].pose_J[:20] for name in SEEN}
         self.poses = {"rest": REST_J[:20], **seen} if poses is None else poses
@@ -54,7 +56,7 @@ class FakeBook:
         path.write_text(json.dumps({name: pose_J.tolist() for name, pose_J in self.poses.items()}))
 
     @staticmethod
-    def load(path):
+    def load(path, model=None):
         return FakeBook({name: np.array(pose) for name, pose in json.loads(path.read_text()).items()})
 
 

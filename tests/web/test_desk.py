@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from cpep.data.recording import Device
-from cpep.live.enrol.enrolment import Enrolment, reserved
+from cpep.live.enrol.enrolment import Enrolment
 from cpep.live.signals import Chunk
 from cpep.live.sources.registry import open_source
+from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from cpep.web.desk import Desk, refuse_files
 from cpep.web.opening import Wanted, open_session
@@ -103,7 +104,7 @@ def test_nothing_that_goes_on_is_cut_off(desk):
 
 def test_the_first_source_comes_back_where_the_next_one_cannot_begin(desk, tmp_path):
     Enrolment(Device(4, 500.0, "raw", "uV")).save(tmp_path / "my.enrol")
-    with reserved(tmp_path / "my-2-channels.enrol"), pytest.raises(UserError, match="is used by another cpep"):
+    with hold_file(tmp_path / "my-2-channels.enrol"), pytest.raises(UserError, match="is in use by cpep"):
         desk.choose("lsl:two")
     assert desk.text == "lsl:four" and alive(desk.live)
 

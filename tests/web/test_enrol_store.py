@@ -149,7 +149,7 @@ def test_a_gesture_that_is_removed_is_no_longer_told(stores):
 
 def test_two_servers_do_not_share_a_file(stores, tmp_path):
     stores()
-    with pytest.raises(UserError, match=r"my.enrol is used by another cpep; end that one, or name another file"):
+    with pytest.raises(UserError, match=r"my.enrol is in use by cpep, process \d+ on this machine, since"):
         EnrolStore(Session(Band()), tmp_path / "my.enrol")
 
 

@@ -182,6 +182,7 @@ class Late:
 
 def test_two_tabs_do_not_undo_what_each_of_them_checked(book_store):
     def other(poses):
+        FakeBook(poses).save(book_store.path)
         book_store.session.use(FakeBook(poses))
 
     other({"rest": np.zeros(20), "fist": np.ones(20)})

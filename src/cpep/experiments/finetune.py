@@ -34,6 +34,7 @@ from cpep.live.book.files import fingerprint
 from cpep.runtime.files import training_line, write_json
 from cpep.runtime.hub import local
 from cpep.runtime.jobs import threads_alone
+from cpep.runtime.locks import alone_in
 from cpep.train.finetune import AlignFurther, LabelFurther
 from cpep.train.stage import Stage, train
 from cpep.train.task import Task, device_of
@@ -120,7 +121,7 @@ def finetune(
     opened = copy.deepcopy(model) if isinstance(model, Model) else load(local(model))
     config = settings_of(opened, sets)
     torch.set_num_threads(config.threads)
-    with folder_of(out) as top:
+    with folder_of(out) as top, alone_in(top):
         place = data.path if isinstance(data, Store) else Path(data)
         more = {"checkpoint": fingerprint(opened), "seed": seed}
         claim(Request(data=place, out=top, config=config), more)

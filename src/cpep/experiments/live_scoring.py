@@ -26,6 +26,7 @@ from cpep.live.store_stream import embed_streamed
 from cpep.report.live import write_live_report
 from cpep.runtime.files import progress_line, write_json
 from cpep.runtime.hub import local
+from cpep.runtime.locks import alone_in
 from cpep.types import UserError
 
 SCHEMA = 1
@@ -63,6 +64,11 @@ def evaluate_live(request: LiveRequest, say: Callable[[str], None] = lambda _: N
         UserError: a user took part in training or calibration; there is nobody to replay; the data do not fit; or
             ``out`` holds something else.
     """
+    with alone_in(request.out):
+        return _evaluate_live(request, say)
+
+
+def _evaluate_live(request: LiveRequest, say: Callable[[str], None]) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.monotonic()
     request = replace(request, checkpoint=local(request.checkpoint))  # an address is resolved once, to one commit
     model = load(request.checkpoint)

@@ -36,6 +36,7 @@ from cpep.experiments.runs import Request, claim, prepared
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import atomic_path, write_text
 from cpep.runtime.jobs import cores, run_all
+from cpep.runtime.locks import alone_in
 from cpep.types import UserError
 
 SETTINGS = (
@@ -125,9 +126,14 @@ def train_own(
         what came out, in a sentence.
 
     Raises:
-        UserError: there is too little to train on, or ``out`` holds another run.
+        UserError: there is too little to train on, ``out`` holds another run, or another command writes it.
     """
     config = preset(sizes, [*SETTINGS, *sets], "best")
+    with alone_in(out):
+        return _train_own(folder, out, say, config)
+
+
+def _train_own(folder: Path, out: Path, say: Callable[[str], None], config: RunConfig) -> str:
     claim(Request(data=folder, out=out, config=config))
     forget_changed(folder, out, say)
     own = divided(prepared(folder, out / "store", say), out, config)

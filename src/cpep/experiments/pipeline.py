@@ -31,6 +31,7 @@ from cpep.experiments.runs import Request, claim, prepared, publish, run_block, 
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, read_json, training_line
 from cpep.runtime.jobs import Job, cores, run_all
+from cpep.runtime.locks import alone_in
 from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
@@ -98,10 +99,15 @@ def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str,
     """Run all stages, write ``results.json`` and ``report.html`` in ``request.out``, and return the results; resumes.
 
     Raises:
-        UserError: the input does not fit, or ``out`` holds another run.
+        UserError: the input does not fit, ``out`` holds another run, or another command writes it.
     """
-    started, clock_start = datetime.now(UTC), time.monotonic()
     names_of(request.models)
+    with alone_in(request.out):
+        return _reproduce(request, say)
+
+
+def _reproduce(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
+    started, clock_start = datetime.now(UTC), time.monotonic()
     distributed.on_main_rank(lambda: claim(request))
     store = prepared(request.data, request.out / "store", say)
     names, bare = rows_for(request.models, store, request.config)

@@ -39,6 +39,7 @@ from cpep.runtime import distributed
 from cpep.runtime.files import atomic_path, progress_line
 from cpep.runtime.hub import local
 from cpep.runtime.jobs import threads_alone
+from cpep.runtime.locks import alone_in, hold_file
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import UserError
 
@@ -119,7 +120,15 @@ def evaluate_checkpoint(
         folds=wanted.folds,
         command=command,
     )
-    distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
+    with alone_in(out):
+        distributed.on_main_rank(lambda: claim(request, {"checkpoint": str(checkpoint.resolve())}))
+        return _evaluated(model, checkpoint, request, wanted, say)
+
+
+def _evaluated(
+    model: Model, checkpoint: Path, request: Request, wanted: Wanted, say: Callable[[str], None]
+) -> dict[str, Any]:
+    config, data, out = request.config, request.data, request.out
     started, clock_start = datetime.now(UTC), time.monotonic()
     store = prepared(data, out / "store", say)
     model.card.refuse_other(store)
@@ -139,7 +148,7 @@ def evaluate_checkpoint(
     names = [one.name for one in rows]
 
     def write() -> dict[str, Any]:
-        run = run_block(command, config, worked_seconds(out, time.monotonic() - clock_start), started)
+        run = run_block(request.command, config, worked_seconds(out, time.monotonic() - clock_start), started)
         folds = [Fold.read(folder, fold, 0, names) for fold, folder in enumerate(folders)]
         return publish(out, run, store, splits, folds, config)
 
@@ -240,7 +249,9 @@ def export_folder(
                 model = model.in_unit(unit)
                 say(f"the graphs take EMG in {model.card.device.emg_unit}, as {check} has it")
             sample = held_out(model, store, split_for(model, store, ()))
-    with atomic_path(out) as temporary:
+    with hold_file(out), atomic_path(out) as temporary:
+        if out.exists():
+            raise UserError(f"{out} was made meanwhile; choose another folder or delete it")
         write_export(temporary, model, gallery)
         said = judged(parity(temporary, sample))
         sizes = [f"{name} {(temporary / name).stat().st_size / 1e6:.1f} MB" for name in (FLOAT, INT8)]

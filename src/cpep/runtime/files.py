@@ -190,6 +190,19 @@ def read_bytes(path: Path, most: int) -> bytes:
     return found
 
 
+State = tuple[int, int, int]
+"""What changes with every change of a file."""
+
+
+def state_of(path: Path) -> State | None:
+    """Return the state of a file, by which a later change of it is noticed; ``None`` where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def refuse_special(path: Path) -> None:
     """Refuse a path whose reading might never end. A missing path passes: opening it says so.
 

@@ -22,6 +22,8 @@ NOT_HERE = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 """Errors of a file system that has no locks, such as some network file systems."""
 FAR = 1 << 30
 """Byte that Windows locks: nobody reads there what the file says."""
+PATIENCE_S = 5.0
+"""For so long those wait who write a file in a moment."""
 UNWRITTEN_S = 10.0
 """For so long a lock may be empty: its owner has not yet written who it is."""
 
@@ -77,7 +79,6 @@ class Hold:
         self.place = place
         until = time.monotonic() + wait_s
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
             tries = 0
             while (descriptor := _taken(place)) is None:
                 tries += 1
@@ -107,7 +108,27 @@ class Hold:
 
 def hold_file(path: Path, wait_s: float = 0.0) -> Hold:
     """Keep other processes from writing a file, or a folder that appears whole; the lock lies beside it."""
-    return Hold(path.with_name(f".{path.name}.lock"), path, wait_s)
+    return Hold(_place_of(path.with_name(f".{path.name}.lock")), path, wait_s)
+
+
+def is_held(place: Path) -> bool:
+    """Tell whether a process, this one or another one, has the lock at a place; without such a folder nobody has."""
+    try:
+        descriptor = _taken(place)
+    except OSError:
+        return False
+    if descriptor is not None:
+        place.unlink(missing_ok=True)
+        os.close(descriptor)
+    return descriptor is None
+
+
+def _place_of(place: Path) -> Path:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {place.parent}: {error.strerror or error}") from error
+    return place
 
 
 @contextmanager
@@ -120,8 +141,10 @@ def alone_in(folder: Path) -> Iterator[None]:
     holds: list[Hold] = []
 
     def begin() -> None:
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file; name a folder")
         new = [one for one in (folder, *folder.parents) if not one.exists()]
-        holds.append(Hold(folder / LOCK, folder))
+        holds.append(Hold(_place_of(folder / LOCK), folder))
         made.extend(new)
         remove_below(folder)
 

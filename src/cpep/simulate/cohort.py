@@ -13,6 +13,7 @@ from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
 from cpep.runtime.files import read_json, write_json
 from cpep.runtime.jobs import cores, in_order, stopping
 from cpep.runtime.leftovers import is_empty
+from cpep.runtime.locks import alone_in
 from cpep.simulate.gestures import holds_unseen
 from cpep.simulate.plan import MINUTES, Cohort, Take
 from cpep.simulate.record import Session, record, wear
@@ -53,6 +54,11 @@ def simulate_cohort(
         UserError: an argument makes no sense, the folder holds something else, or it cannot be written.
     """
     cohort = Cohort(users, minutes, seed, tuple(sides), variability or Variability())
+    with alone_in(out):
+        _write(out, cohort, workers, progress)
+
+
+def _write(out: Path, cohort: Cohort, workers: int | None, progress: Progress) -> None:
     _claim(out, cohort)
     takes = cohort.takes()
     if not (out / METADATA).exists():  # a second call changes nothing, so that a prepared store stays valid

@@ -20,6 +20,7 @@ from cpep.config.serialise import as_dict
 from cpep.data.splits import Role, Split
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows
+from cpep.runtime.locks import alone_in
 from cpep.runtime.registry import Registry
 from cpep.train.flops import step_gflop
 from cpep.train.loop import fit
@@ -187,6 +188,11 @@ def run(
     """
     if stage.needs_anchor:
         refuse_bare(task.store, f"the stage {stage.name}")
+    with alone_in(task.folder):
+        return _run(stage, task, starts, progress, note)
+
+
+def _run(stage: Stage, task: Task, starts: Mapping[str, Path] | None, progress: Progress, note: Note) -> Path:
     given = {name: (starts or {})[name] for name in stage.starts(task.config) if name in (starts or {})}
     before = {name: _loaded(task, stage, name, path) for name, path in given.items()}
     key = task.key(stage.name, stage.settings(task.config), *given.values())

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from cpep.live.book.book import GestureBook
 from cpep.live.session import Session
+from cpep.runtime.files import State, state_of
+from cpep.runtime.locks import PATIENCE_S, hold_file
 from cpep.types import FloatArray, UserError
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ def name_of(text: str) -> str:
 class BookStore:
     """Adds gestures to the book that a session uses, and removes them.
 
-    The stream goes on with the old book until the new one is written.
+    The stream goes on with the old book until the new one is written. Several programs may change one book.
 
     Args:
         session: the recogniser that runs.
@@ -40,6 +42,7 @@ class BookStore:
 
     def __init__(self, session: Session, path: Path) -> None:
         self.session, self.path, self._lock = session, path, Lock()
+        self._known: State | None = None
 
     @property
     def book(self) -> GestureBook:
@@ -77,10 +80,17 @@ class BookStore:
         self._change(remove)
 
     def _change(self, change: Callable[[GestureBook], T]) -> T:
-        """Change a copy of the book, save it and use it; only one change at a time, from all tabs."""
-        with self._lock:
-            book = self.book.copy()
+        """Change a copy of the book, save it and use it; only one change at a time, from all tabs and programs.
+
+        Where another program has changed the file, such as a second server, its book is what is changed, so that the
+        gestures that it added are kept.
+        """
+        with self._lock, hold_file(self.path, wait_s=PATIENCE_S):
+            now = state_of(self.path)
+            other = now is not None and now != self._known
+            book = type(self.book).load(self.path, self.book.model) if other else self.book.copy()
             found = change(book)
             book.save(self.path)
+            self._known = state_of(self.path)
             self.session.use(book)
         return found

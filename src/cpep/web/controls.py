@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.value_element import ValueElement
+from nicegui.events import GenericEventArguments
 
 
 class Slider(ValueElement[float], component="static/slider.js"):
@@ -36,6 +37,12 @@ class Slider(ValueElement[float], component="static/slider.js"):
     ) -> None:
         super().__init__(value=low, on_value_change=turned, throttle=0.05)
         self._props.update({"label": label, "name": name, "unit": unit, "min": low, "max": high, "step": step})
+
+    def _event_args_to_value(self, e: GenericEventArguments) -> float:
+        """Take a number of the slider's range; anything else comes from no slider, and leaves it where it is."""
+        value = e.args
+        within = isinstance(value, int | float) and self._props["min"] <= value <= self._props["max"]
+        return float(value) if within else self.value
 
 
 class Said(Element, component="static/said.js"):

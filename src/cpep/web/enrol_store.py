@@ -9,11 +9,12 @@ from pathlib import Path
 
 from cpep.live.book.entries import REST
 from cpep.live.enrol.enroller import Enroller, Hand
-from cpep.live.enrol.enrolment import Enrolment, reserved
+from cpep.live.enrol.enrolment import Enrolment
 from cpep.live.enrol.gestures import described
 from cpep.live.enrol.guide import Plan
 from cpep.live.session import Session
 from cpep.live.signals import Chunk
+from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from cpep.web.book_store import name_of
 from cpep.web.enrol import Card
@@ -46,19 +47,23 @@ class EnrolStore:
         plan: Plan | None = None,
         busy: Callable[[], str] = lambda: "",
     ) -> None:
-        enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
-        plan = plan or Plan()
-        names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *plan.gestures)))
-        self.session, self._busy, self._file = session, busy, reserved(path)
-        self._enroller = Enroller(
-            path,
-            session.source.device,
-            replace(plan, gestures=names),
-            enrolment,
-            paused=True,
-            hand=hand,
-            tell=session.enrolled,
-        )
+        self.session, self._busy, self._hold = session, busy, hold_file(path)
+        try:
+            enrolment = Enrolment.load(path) if path.exists() else Enrolment(session.source.device)
+            plan = plan or Plan()
+            names = enrolment.planned or tuple(dict.fromkeys((*enrolment.names, *plan.gestures)))
+            self._enroller = Enroller(
+                path,
+                session.source.device,
+                replace(plan, gestures=names),
+                enrolment,
+                paused=True,
+                hand=hand,
+                tell=session.enrolled,
+            )
+        except UserError:
+            self._hold.close()
+            raise
         self._refused = ""
         session.join(NAME, self)
 
@@ -169,7 +174,7 @@ class EnrolStore:
 
     def close(self) -> None:
         """Let others use the file."""
-        self._file.close()
+        self._hold.close()
 
     def _skip(self) -> None:
         self._enroller.skip()

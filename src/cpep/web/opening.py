@@ -15,6 +15,7 @@ from cpep.live.session import Session
 from cpep.live.signals import Source
 from cpep.live.sources.registry import open_source
 from cpep.live.sources.replay import emg_of_person
+from cpep.runtime.locks import PATIENCE_S, hold_file
 from cpep.signal.rate import same_rate
 from cpep.types import UserError
 from cpep.web.build import Files
@@ -116,6 +117,7 @@ def _beside(path: Path, device: Device) -> Path:
 
 def _book_at(path: Path, model: Model) -> Path:
     """Return the path of a book, which is the shipped one where there was none."""
-    if not path.exists():
-        GestureBook.load(demo_paths()[1], model).save(path)
+    with hold_file(path, wait_s=PATIENCE_S):  # two servers may begin at once
+        if not path.exists():
+            GestureBook.load(demo_paths()[1], model).save(path)
     return path

@@ -13,13 +13,17 @@ from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from nicegui import Client, ui
 from nicegui import app as nicegui_app
-from nicegui import ui
 
 from cpep.types import UserError
+from cpep.web import messages
+from cpep.web.connections import MOST_HEAD, HttpConnection, SocketConnection
 from cpep.web.frames import Live
 from cpep.web.guard import Guard, is_loopback
+from cpep.web.headers import SafeHeaders
+from cpep.web.log import to_terminal
 from cpep.web.uploads import LARGEST
 
 STATIC = Path(__file__).parent / "static"
@@ -40,6 +44,8 @@ class Served(Protocol):
 
 ENVELOPE = 2**16
 """Bytes of an upload's form beside its files."""
+MOST_PAGES = 100
+"""Tabs that show the page at a time; one that nobody came back to within a minute is forgotten."""
 
 
 def serve(page: Served, host: str, port: int, show: bool) -> None:
@@ -63,10 +69,24 @@ def serve(page: Served, host: str, port: int, show: bool) -> None:
         print(f"cpep: {address} (Ctrl-C ends it)", flush=True)
         if show:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        config = uvicorn.Config(
-            Guard(build(page), token, LARGEST + ENVELOPE), log_level="warning", timeout_graceful_shutdown=1
-        )
-        uvicorn.Server(config).run([bound])
+        to_terminal()
+        uvicorn.Server(_config(Guard(build(page), token, LARGEST + ENVELOPE))).run([bound])
+
+
+def _config(guard: Guard) -> uvicorn.Config:
+    """Return how the server treats its connections."""
+    return uvicorn.Config(
+        SafeHeaders(guard),
+        loop="cpep.web.connections:Loop",
+        http=HttpConnection,
+        ws=SocketConnection,
+        ws_max_size=messages.LARGEST,
+        h11_max_incomplete_event_size=MOST_HEAD,
+        timeout_graceful_shutdown=1,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -99,8 +119,12 @@ def build(page: Served) -> FastAPI:
     nicegui_app.add_static_files("/static", STATIC)
 
     @ui.page("/", title="cpep live")
-    def home() -> None:
+    def home() -> PlainTextResponse | None:
+        if len(Client.instances) > MOST_PAGES:
+            return PlainTextResponse("too many pages are open; close some, or wait a minute", 503)
         page.show()
+        return None
 
     ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
+    messages.quiet()
     return application

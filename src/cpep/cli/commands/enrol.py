@@ -52,13 +52,14 @@ def enrol(
     Example: `cpep enrol me.enrol --source lsl:wristband --gestures rest,fist,spread,point`
     """
     from cpep.live.enrol.enroller import Enroller, Hand
-    from cpep.live.enrol.enrolment import Enrolment, reserved
+    from cpep.live.enrol.enrolment import Enrolment
     from cpep.live.sources.fit import origin
     from cpep.live.sources.registry import open_source
+    from cpep.runtime.locks import hold_file
 
-    before = Enrolment.load(out) if out.exists() else None
-    plan = _planned(gestures, repetitions, hold, ready, before)
-    with reserved(out):
+    with hold_file(out):
+        before = Enrolment.load(out) if out.exists() else None
+        plan = _planned(gestures, repetitions, hold, ready, before)
         opened = open_source(source, speed)
         hand = maker if isinstance(maker := origin(opened), Hand) else None
         opened = before.fitted(opened) if before else opened

@@ -22,8 +22,9 @@ from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
-from cpep.runtime.files import write_json, write_text
+from cpep.runtime.files import make_safe, write_json, write_text
 from cpep.runtime.leftovers import is_empty
+from cpep.runtime.locks import hold_file
 from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
@@ -82,10 +83,12 @@ def export_bids(data: Path, out: Path, *, progress: Progress = no_progress) -> s
     name, pieces = _of_store(open_store(data)) if is_store(data) else _of_folder(data)
     growing = out.with_name(f".{out.name}.partial")
     try:
-        rows = _fill(growing, name, pieces, progress)
-        people = _finish(growing, name, data, rows)
-        (growing / JOURNAL).unlink()
-        growing.replace(out)
+        with hold_file(out):
+            rows = _fill(growing, name, pieces, progress)
+            people = _finish(growing, name, data, rows)
+            (growing / JOURNAL).unlink()
+            growing.replace(out)
+            make_safe(out.parent)
     except OSError as error:
         raise UserError(
             f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
@@ -142,6 +145,7 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
     lines = list(_agreeing(growing / JOURNAL, pieces))
     write_text(growing / JOURNAL, "".join(json.dumps(line) + "\n" for line in lines))
     rows = [row for line in lines for row in line["rows"]]
+    _forget_others(growing, rows)
     people, sessions = _Labels(), _Labels()
     runs: dict[tuple[str, str], int] = {}
 
@@ -167,6 +171,14 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
             rows += mine
     progress(len(pieces), len(pieces))
     return rows
+
+
+def _forget_others(growing: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Remove files of recordings that an earlier run wrote, and that are not those of this one."""
+    kept = {f"{row['folder']}/{row['file']}".removesuffix("emg.bdf") for row in rows}
+    for file in growing.glob("sub-*/ses-*/emg/*"):
+        if f"{file.relative_to(growing).as_posix().rpartition('_')[0]}_" not in kept:
+            file.unlink()
 
 
 def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from cpep.data.bids.tables import BIDS_VERSION, COLUMNS, PEOPLE, SCANS, label
 from cpep.data.readers.bids_text import read_table
 from cpep.data.recording import Recording
 from cpep.runtime.files import parse_json, write_json, write_text
-from cpep.runtime.locks import try_lock
+from cpep.runtime.leftovers import remove_below
+from cpep.runtime.locks import Hold
 from cpep.types import UserError
 from cpep.version import __version__
 
@@ -68,12 +68,8 @@ def alone(home: Path) -> Iterator[None]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         refuse_foreign(home)
-        with (home / LOCK).open("ab") as file:
-            until = time.monotonic() + WAIT_S
-            while not try_lock(file):
-                if time.monotonic() > until:
-                    raise UserError(f"another process adds recordings to {home}; run this again when it is done")
-                time.sleep(0.05)
+        with Hold(home / LOCK, home, WAIT_S):
+            remove_below(home)
             yield
     except OSError as error:
         raise UserError(f"cannot write {home}: {error.strerror or error}; name another folder") from error

@@ -20,7 +20,8 @@ from cpep.data.readers.patterns import check_pattern
 from cpep.data.readers.registry import readers
 from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
-from cpep.runtime.files import write_json
+from cpep.runtime.files import state_of, write_json
+from cpep.runtime.locks import PATIENCE_S, hold_file
 from cpep.signal.units import OF_EMG, converted
 from cpep.types import UserError
 
@@ -60,7 +61,8 @@ def describe(
     """
     files = _files(paths)
     sidecar = files[0].with_name(f"{stem(files[0])}.json" if len(files) == 1 else FOLDER_SIDECAR)
-    if sidecar.exists() and not force:
+    before = state_of(sidecar)
+    if before and not force:
         raise UserError(f"{sidecar} is there already; --force writes over it")
     looks = [look_at(path) for path in files]
     drafts = [_draft(look, preset, told or {}) for look in looks]
@@ -69,7 +71,10 @@ def describe(
     draft = drafts[0]
     _join_labels(draft, looks, drafts)
     put_first_words(draft, files)
-    write_json(sidecar, draft.keys)
+    with hold_file(sidecar, wait_s=PATIENCE_S):
+        if state_of(sidecar) != before:
+            raise UserError(f"{sidecar} was changed by somebody else meanwhile; look at it, then describe again")
+        write_json(sidecar, draft.keys)
     lines = [
         *_title(looks),
         *_evidence(draft),

@@ -13,6 +13,7 @@ from cpep.data.store.frames import Frames
 from cpep.data.store.journal import JOURNAL
 from cpep.data.store.store import Store, open_store
 from cpep.data.store.writer import StoreWriter
+from cpep.runtime.locks import hold_file
 
 
 def build(
@@ -37,11 +38,12 @@ def build(
         OSError: no space.
     """
     growing = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(growing, ignore_errors=True)
-    with closing(StoreWriter(growing, [[name] for name in names], keep_skipped=False)) as writer:
-        for piece in pieces:
-            writer.add(place(growing, [piece], writer.frames, writer.blocks))
-        writer.finish(name, dict(splits), extra)
-    growing.replace(out)
-    (out / JOURNAL).unlink()
+    with hold_file(out):
+        shutil.rmtree(growing, ignore_errors=True)
+        with closing(StoreWriter(growing, [[name] for name in names], keep_skipped=False)) as writer:
+            for piece in pieces:
+                writer.add(place(growing, [piece], writer.frames, writer.blocks))
+            writer.finish(name, dict(splits), extra)
+        (growing / JOURNAL).unlink()
+        growing.replace(out)
     return open_store(out)

@@ -29,8 +29,10 @@ from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import StoreWriter
 from cpep.data.told import shared_sidecar
+from cpep.runtime.files import make_safe
 from cpep.runtime.jobs import in_order
 from cpep.runtime.leftovers import is_empty
+from cpep.runtime.locks import hold_file
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
@@ -74,11 +76,13 @@ def prepare(
     def build(out: Path, mine: slice, readers: list[Reader], splits: dict[str, str], metadata: Stamp | None) -> Store:
         """Write the store of some of the recordings."""
         growing = out.with_name(f".{out.name}.partial")
-        with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
-            _fill(writer, readers, sources[mine], workers, skip_bad, progress)
-            writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
-        growing.replace(out)
-        (out / JOURNAL).unlink()
+        with hold_file(out):
+            with closing(StoreWriter(growing, stamps[mine], asked, keep_skipped=skip_bad)) as writer:
+                _fill(writer, readers, sources[mine], workers, skip_bad, progress)
+                writer.finish(dataset_name(sources[mine]), splits, {"metadata": metadata})
+            growing.replace(out)
+            make_safe(out.parent)
+            (out / JOURNAL).unlink()
         return open_store(out)
 
     def existing(path: Path, mine: slice, metadata: Stamp | None) -> Store | None:
@@ -86,6 +90,8 @@ def prepare(
         store = _existing(path, stamps[mine], metadata, skip_bad)
         if store:
             _refuse_other_conditioning(store, sources[mine], asked)
+            if (path / JOURNAL).exists():  # a kill came before it was removed
+                (path / JOURNAL).unlink()
         return store
 
     try:

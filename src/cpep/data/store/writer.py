@@ -102,6 +102,7 @@ class StoreWriter:
         vocabulary = [*self.vocabulary, *new]
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
         known = None if self.device == device else asdict(device)
+        self._make_safe()
         self._log(Line(stamp, device=known, labels=tuple(new), entries=tuple(entries)))
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
@@ -151,6 +152,7 @@ class StoreWriter:
         for column, array in self._arrays.items():
             array.cut(self._rows(column, self.device))  # zeros where the last recordings have no anchor
             array.write_header(self._rows(column, self.device))
+        self._make_safe()
         self.close()
         entries = [replace(entry, split=splits.get(entry.source, "")) for entry in self.entries]
         index = {
@@ -174,6 +176,11 @@ class StoreWriter:
         for array in self._arrays.values():
             array.file.close()
         self._journal.close()
+
+    def _make_safe(self) -> None:
+        """Bring all arrays to the disk, also what other processes wrote, before anything says that it is written."""
+        for array in self._arrays.values():
+            os.fsync(array.file.fileno())
 
     def _log(self, line: Line) -> None:
         write_all(self._journal, line.text.encode())

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -20,7 +20,6 @@ from cpep.live.signals import Source
 from cpep.live.sources.device import described
 from cpep.live.sources.fit import fitted, origin
 from cpep.runtime.files import atomic_path, refuse_special, write_tensors
-from cpep.runtime.locks import try_lock
 from cpep.types import FloatArray, UserError, refuse_interpolation
 
 FORMAT = 1
@@ -159,23 +158,6 @@ class Enrolment:
         except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{path} is no enrolment, or damaged: {reason}") from error
-
-
-def reserved(path: Path) -> IO[bytes]:
-    """Return an open file beside an enrolment's that keeps others from writing it until it is closed.
-
-    Raises:
-        UserError: another process has it, or nothing can be written there.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f".{path.name}.lock").open("ab")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file for the enrolment") from error
-    if not try_lock(file):
-        file.close()
-        raise UserError(f"{path} is used by another cpep; end that one, or name another file for the enrolment")
-    return file
 
 
 def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:

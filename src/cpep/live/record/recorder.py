@@ -18,7 +18,7 @@ from cpep.data.recording import Device
 from cpep.live.record.about import ABOUT, About, PoseColumns, Said, beyond
 from cpep.live.record.appending import Appending
 from cpep.live.record.rows import CHUNKS, EMG, PHASES, POSE, PROMPTS, Prompt, chunk_row, plain, pose_row
-from cpep.runtime.locks import try_lock
+from cpep.runtime.locks import Hold, is_held
 from cpep.types import FloatArray, UserError
 from cpep.version import __version__
 
@@ -81,8 +81,7 @@ class Recorder:
         self.seen_s, self.odd = time.monotonic(), ""
         self._rest = threading.Lock()  # of prompts and chunks, which come from several threads
         self.folder = _own_folder(home.resolve(), f"{PREFIX}{now:%Y%m%dT%H%M%S}")
-        self._lock = (self.folder / LOCK).open("wb")
-        assert try_lock(self._lock)
+        self._hold = Hold(self.folder / LOCK, self.folder)
         self._appending = Appending(self.folder, (EMG, CHUNKS, POSE, PROMPTS))
         self.said.write(self.folder)  # last: a folder without it was never begun
 
@@ -158,7 +157,7 @@ class Recorder:
         try:
             self._appending.close()
         finally:
-            self._lock.close()
+            self._hold.close()
 
 
 @contextmanager
@@ -168,27 +167,20 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         UserError: a recorder still writes it, or another process holds it, or is done with it.
     """
+    gone = f"{folder} is there no more; another process has added it"
     try:
-        with (folder / LOCK).open("ab") as file:
-            until = time.monotonic() + WAIT_S  # ``is_open`` holds it for a moment
-            while not try_lock(file):
-                if time.monotonic() > until:
-                    raise UserError(f"{folder} is still being recorded, or added by another process")
-                time.sleep(0.01)
-            if not (folder / ABOUT).is_file():
-                raise UserError(f"{folder} is there no more; another process has added it")
-            yield
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} is there no more; another process has added it") from error
+        hold = Hold(folder / LOCK, folder, WAIT_S)  # ``is_open`` has it for a moment
+    except UserError as error:
+        raise UserError(str(error) if folder.is_dir() else gone) from error
+    with hold:
+        if not (folder / ABOUT).is_file():
+            raise UserError(gone)
+        yield
 
 
 def is_open(folder: Path) -> bool:
     """Tell whether a recorder, of this process or another one, is writing a folder."""
-    try:
-        with (folder / LOCK).open("ab") as file:
-            return not try_lock(file)
-    except OSError:
-        return False
+    return is_held(folder / LOCK)
 
 
 def _own_folder(home: Path, name: str) -> Path:

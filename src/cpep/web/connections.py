@@ -1,0 +1,134 @@
+"""Connections that ask for nothing, or take nothing, are closed: they do not stop others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+HEAD_S = 10.0
+"""In this time the head of a request is there, and the handshake of TLS."""
+BODY_S = 60.0
+"""In this time the body of a request is there."""
+STUCK_S = 20.0
+"""A client that takes nothing of what was sent for so long is gone."""
+MOST = 200
+"""Connections at a time; a page in a browser takes up to seven, most of the time two."""
+MOST_WAITING = 50
+"""Connections at a time whose first request is not there yet; one more, and the oldest of them is closed."""
+MOST_HEAD = 2**15
+"""Bytes of the head of a request."""
+
+
+class _Deadline:
+    """At most one time at which a connection is cut."""
+
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+        self.why = ""
+
+    def set(self, why: str, seconds: float, transport: asyncio.Transport) -> None:
+        """Cut the connection later, unless this was said before for the same reason."""
+        if why != self.why:
+            self.clear()
+            self.why = why
+            self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+    def clear(self) -> None:
+        """Let it be."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self.why = None, ""
+
+
+class HttpConnection(H11Protocol):
+    """A connection whose requests come in time, and whose answers are taken."""
+
+    waiting: ClassVar[dict[HttpConnection, None]] = {}
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        self.request, self.answer = _Deadline(), _Deadline()
+        super().connection_made(transport)
+        if len(self.connections) > MOST:
+            transport.abort()
+            return
+        self.request.set("head", HEAD_S, transport)
+        self.waiting[self] = None
+        if len(self.waiting) > MOST_WAITING:
+            oldest = next(iter(self.waiting))
+            del self.waiting[oldest]
+            oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._whole()
+        self.answer.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request."""
+        super().data_received(data)
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a web socket now
+            self._whole()
+        elif self.conn.their_state is h11.IDLE:
+            self.request.set("head", HEAD_S, self.transport)
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._whole()
+            self.request.set("body", BODY_S, self.transport)
+        else:
+            self._whole()
+
+    def _whole(self) -> None:
+        self.request.clear()
+        self.waiting.pop(self, None)
+
+    def send_400_response(self, msg: str) -> None:
+        """Close what speaks no HTTP."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was sent."""
+        self.answer.set("taken", STUCK_S, self.transport)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.answer.clear()
+        super().resume_writing()
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """A web socket whose messages are taken."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.sent = _Deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self.sent.clear()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was sent."""
+        self.sent.set("taken", STUCK_S, self.transport)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.sent.clear()
+        super().resume_writing()
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop that does not wait long for the handshake of TLS."""
+
+    async def create_server(self, *args: Any, **named: Any) -> asyncio.Server:
+        """Listen; see asyncio."""
+        if named.get("ssl"):
+            named["ssl_handshake_timeout"] = HEAD_S
+        return await super().create_server(*args, **named)
