@@ -26,6 +26,7 @@ Figure = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """A number that can be drawn."""
 Error = Annotated[float, Meta(ge=0, le=1e12)]
 Difference = Annotated[float, Meta(ge=-1, le=1)]
+Interval = Annotated[list[Share], Meta(min_length=2, max_length=2)]
 Seeds = Annotated[list[Count], Meta(min_length=1)]
 
 
@@ -48,7 +49,7 @@ class Scored(PoseErrors):
     n_windows: Size
     per_user: Annotated[dict[str, Error], Meta(min_length=1)]
     balanced_accuracy: NotRequired[Share]
-    ci95: NotRequired[tuple[Share, Share]]
+    ci95: NotRequired[Interval]
     chance: NotRequired[Share]
     macro_f1: NotRequired[Share]
     mean_pose: NotRequired[PoseErrors]
@@ -86,7 +87,7 @@ class Summary(TypedDict):
     protocol: Label
     gestures: Label
     balanced_accuracy: Share
-    ci95: tuple[Share, Share]
+    ci95: Interval
     people: Size
     seeds: Seeds
 
@@ -99,7 +100,7 @@ class Compared(TypedDict):
     protocol: Label
     gestures: Label
     difference: Difference
-    ci95: tuple[Difference, Difference]
+    ci95: Annotated[list[Difference], Meta(min_length=2, max_length=2)]
     holds: bool
     people: Size
     seeds: Seeds

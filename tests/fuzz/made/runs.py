@@ -20,7 +20,7 @@ from cpep.report.frame import results
 from cpep.report.html import write_report
 from cpep.runtime.files import write_json
 from cpep.share.card_results import read_results, results_text
-from tests.experiments.test_results import found
+from tests.experiments.test_results import CURVE, found
 from tests.fuzz.formats import Format
 from tests.report.fake_evaluation import everything
 from tests.synthetic import write_db1
@@ -75,9 +75,9 @@ def reported(folder: Path, out: Path) -> None:
 
 def rows(folder: Path) -> None:
     """Write the rows of a fold."""
-    names, curve = ("rest", "fist", "point"), {"stage": "emg_mae", "points": [], "kept_step": 0}
+    names, curve = ("rest", "fist", "point"), {**CURVE, "stage": "emg_mae", "points": [], "kept_step": 0}
     for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
-        training = {"parameters": 3, "stopped": "steps"}
+        training = {"parameters": 3, "steps": 2, "gflop": 0.1, "share": 0.5, "stopped": "steps"}
         save_row(folder, f"key of {model}", model, found(predicted), names, "recording", [curve], training)
 
 
