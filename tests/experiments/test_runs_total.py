@@ -16,6 +16,7 @@ import torch
 
 from cpep.config.presets import preset
 from cpep.data.splits import Split
+from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, open_store
 from cpep.experiments.fold import Fold, evaluated, mend, save_row
 from cpep.experiments.pipeline import FoldTask, folds_of, reproduce
@@ -250,8 +251,6 @@ def test_a_run_goes_on_with_its_own_store_alone(request_of: Request, tmp_path: P
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Request, Path]:
     """A run of one row without a network, and its store."""
-    from cpep.data.store.prepare import prepare
-
     folder = tmp_path_factory.mktemp("runs")
     store = prepare(write_db1(folder / "raw", users=4, repetitions=2), folder / "store")
     config = preset("tiny", ["threads=1"])
@@ -280,8 +279,8 @@ def test_a_store_that_is_replaced_in_mid_run_is_refused(finished: tuple[Request,
     split = Split(("1",), ("2",), ("3",), (1,), (2,), 1.0)
     task = FoldTask(store, opened.fingerprint, split, request.config, 0, 0, tmp_path / "out")
     assert isinstance(task.opened(), Store)
-    index = json.loads((store / "store.json").read_text())
-    (store / "store.json").write_text(json.dumps(index | {"name": "another"}))
+    shutil.rmtree(store)
+    prepare(write_db1(tmp_path / "raw", users=1), store)
     for use in (task.opened, lambda: task.costs(request.config)):
         with pytest.raises(UserError, match="another store than the one that this run began with"):
             use()

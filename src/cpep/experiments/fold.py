@@ -127,11 +127,13 @@ def _answers(path: Path, rows: Sequence[Scored]) -> dict[tuple[int, str], Any]:
     Raises:
         UserError: the file is missing or damaged, or does not fit the rows.
     """
-    found, made = read_npz(path), {}
+    found = read_npz(path)
+    made: dict[tuple[int, str], Any] = {}
     for number in (number for number, row in enumerate(rows) if "balanced_accuracy" in row):
-        arrays = [found.get(f"{number}/{what}") for what in ANSWERS]
-        kinds = ["" if array is None else f"{array.ndim}{array.dtype.kind}" for array in arrays]
-        if kinds != ["1i", "1i", "1U"] or not len({len(array) for array in arrays if array is not None} - {0}) == 1:
+        arrays = [found[name] for what in ANSWERS if (name := f"{number}/{what}") in found]
+        forms = [(array.dtype.kind, array.ndim) for array in arrays]
+        lengths = {array.shape for array in arrays}
+        if forms != [("i", 1), ("i", 1), ("U", 1)] or len(lengths) > 1 or (0,) in lengths:
             raise UserError(f"{path} is damaged: {number}/label, predicted and user do not fit each other; {AGAIN}")
         made |= {(number, what): array for what, array in zip(ANSWERS, arrays, strict=True)}
     return made
