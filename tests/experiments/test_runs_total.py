@@ -291,3 +291,40 @@ def test_the_folds_of_a_run_are_read_whatever_else_is_there(finished: tuple[Requ
     for name in ("seed", "seedx", "seed²", "seed-1", "seed" + "9" * 50):
         (request.out / "fold0" / name).mkdir(exist_ok=True)
     assert folds_of(request, [], open_store(path)) == []
+
+
+ASKS = "${oc.env:HF_TOKEN}"
+
+
+@pytest.mark.parametrize("name", ["run.json", "stage.json", "rows/cpep.json", "state.safetensors"])
+def test_nothing_is_put_in_from_the_environment(
+    rows: Path, name: str, monkeypatch: pytest.MonkeyPatch, request_of: Request
+) -> None:
+    """Whatever file of a run asks for it: it is refused where it is read, before anything is made of it."""
+    monkeypatch.setenv("HF_TOKEN", "hunter2")
+    if name == "state.safetensors":
+        with pytest.raises(KeyboardInterrupt):
+            Toy(die_at=13).fit(rows / name)
+        older_state(rows / name, lambda history: history.__setitem__("step", ASKS))
+        use: Callable[[], object] = lambda: Toy().fit(rows / name)  # noqa: E731
+    elif name == "run.json":
+        claim(request_of)
+        path = request_of.out / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"store": ASKS}))
+        use = lambda: read_run(request_of.out)  # noqa: E731
+    elif name == "stage.json":
+        write_note(rows, {"key": ASKS})
+        use = lambda: read_note(rows)  # noqa: E731
+    else:
+        plain = json.loads((rows / name).read_text())
+        plain["rows"][0]["normalisation"] = ASKS
+        (rows / name).write_text(json.dumps({key: value for key, value in plain.items() if key != "sum"}))
+        use = lambda: Fold.read(rows, 0, 0, [MODEL])  # noqa: E731
+    with pytest.raises(UserError, match=r"holds '\$\{oc\.env:HF_TOKEN\}'; cpep puts in nothing") as refused:
+        use()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_names_that_a_terminal_obeys_are_refused(request_of: Request) -> None:
+    with pytest.raises(UserError, match=r"holds a sign that a terminal obeys"):
+        claim(replace(request_of, out=request_of.out / "a\x1b[2Jb"))

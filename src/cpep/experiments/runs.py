@@ -69,6 +69,7 @@ class Request:
         require_encoders(self.config)
 
 
+CONTROL = frozenset(map(chr, (*range(32), 127)))
 OTHER = "choose another output folder (--out)"
 
 
@@ -91,6 +92,9 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     }
     note = request.out / "run.json"
     refuse_interpolation(asked, "what is asked for")  # run.json could not be read again otherwise
+    for path in (request.data, request.out):
+        if not CONTROL.isdisjoint(str(path)):
+            raise UserError(f"the name {str(path)!r} holds a sign that a terminal obeys; choose another name")
     if note.exists():
         other = read_run(request.out).asked
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
