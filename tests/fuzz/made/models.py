@@ -31,6 +31,7 @@ from cpep.runtime.hub import Address
 from cpep.share.ring import load_ring, save_ring
 from cpep.signal.conditioning import Conditioner, Conditioning
 from tests.checkpoints.arrays import RATE, made
+from tests.checkpoints.unsealed import unseal
 from tests.fuzz.formats import Format
 
 
@@ -54,6 +55,12 @@ def _model(kind: str = "cpep", *settings: str) -> Model:
 def checkpoint(folder: Path, kind: str) -> None:
     """Write a checkpoint."""
     save(_model(kind), folder / "checkpoint")
+    unseal(folder / "checkpoint")  # checksums would refuse all that is changed
+
+
+def sealed(folder: Path) -> None:
+    """Write a checkpoint with its checksums."""
+    save(_model("cpep"), folder / "checkpoint")
 
 
 def loaded(folder: Path, out: Path) -> None:
@@ -198,6 +205,7 @@ def ran(folder: Path, out: Path) -> None:
 FORMATS = {
     "checkpoint": Format(partial(checkpoint, kind="cpep"), loaded, ("checkpoint/*.json",)),
     "checkpoint-weights": Format(partial(checkpoint, kind="cpep"), loaded, ("checkpoint/*.safetensors",)),
+    "checkpoint-sealed": Format(sealed, loaded, ("checkpoint/*",)),
     "checkpoint-emg-mae": Format(partial(checkpoint, kind="emg_mae"), loaded, ("checkpoint/*.json",)),
     "book": Format(book, consulted),
     "enrolment": Format(enrolment, enrolled),
