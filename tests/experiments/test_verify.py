@@ -85,6 +85,6 @@ def test_older_stores_and_folders_without_any(
 def test_a_checkpoint_in_a_folder(tmp_path: Path) -> None:
     shutil.copytree(demo_paths()[0], tmp_path / "run/fold0/checkpoint")
     assert len(verify(tmp_path / "run").sound) == 1
-    zero(tmp_path / "run/fold0/checkpoint/model.safetensors", 5000, 8)
+    zero(tmp_path / "run/fold0/checkpoint/model.safetensors", 2_000_000, 8)
     (line,) = verify(tmp_path / "run").damaged
     assert "model.safetensors is damaged: its content does not fit its checksum" in line
