@@ -182,8 +182,8 @@ def test_settings_that_no_model_has_are_a_sentence_and_nothing_large_is_made(mod
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("net.emg.cls", None, r"net\.emg\.cls is not there"),
-        ("net.odd", torch.zeros(3), r"net\.odd is not of this model"),
+        ("net.emg.cls", None, r"'net\.emg\.cls' is not there"),
+        ("net.odd", torch.zeros(3), r"'net\.odd' is not of this model"),
         ("net.emg.cls", torch.zeros(17), "of another shape"),
         ("net.emg.cls", torch.zeros(4, 4), "of another shape"),
         ("net.emg.cls", torch.zeros(16, dtype=torch.float64), "of another kind of number"),

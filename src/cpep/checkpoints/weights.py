@@ -94,9 +94,9 @@ def refuse_other(head: Mapping[str, Saved], wanted: Mapping[str, Tensor], path: 
     wrong = {
         "not there": [name for name in wanted if name not in head],
         "not of this model": [name for name in head if name not in wanted],
-        "of another shape": [f"{name} ({head[name]})" for name in both if head[name].shape != wanted[name].shape],
+        "of another shape": [f"{name}: {head[name]}" for name in both if head[name].shape != wanted[name].shape],
         "of another kind of number": [
-            f"{name} ({head[name]})" for name in both if not _fits(head[name], wanted[name])
+            f"{name}: {head[name]}" for name in both if not _fits(head[name], wanted[name])
         ],
     }
     if said := "; ".join(f"{few(names)} {what}" for what, names in wrong.items() if names):
@@ -107,10 +107,10 @@ def few(names: list[str]) -> str:
     """Return some names, and how many more there are, with the verb.
 
     >>> few(["a", "b"]), few(["a", "b", "c", "d"])
-    ('a, b are', 'a, b, c and 1 more are')
+    ("'a', 'b' are", "'a', 'b', 'c' and 1 more are")
     """
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return f"{', '.join(names[:FEW])}{more} {'is' if len(names) == 1 else 'are'}"
+    return f"{', '.join(repr(name[:80]) for name in names[:FEW])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 class Bounded(TorchFunctionMode):
