@@ -10,6 +10,8 @@ from cpep.checkpoints.checkpoint import WEIGHTS, load
 from cpep.data.store import checks
 from cpep.data.store.store import is_store, open_store
 from cpep.data.store.verify import damage_of
+from cpep.live.book.files import refuse_damaged
+from cpep.live.enrol.enrolment import Enrolment
 from cpep.types import Progress, UserError, no_progress
 
 
@@ -67,11 +69,11 @@ def _store(path: Path, progress: Progress, sound: list[str], bare: list[str], da
         bare.append(f"{path}: store of an older version, without checksums; prepare it again to get some")
 
 
-def _checkpoint(path: Path) -> None:
-    load(path)
-
-
-KINDS: dict[str, Callable[[Path], object]] = {"checkpoint": _checkpoint}
+KINDS: dict[str, Callable[[Path], object]] = {
+    "checkpoint": load,
+    "book": refuse_damaged,
+    "enrolment": Enrolment.load,
+}
 """How each kind is read whole, which compares its checksums."""
 
 

@@ -33,6 +33,7 @@ from cpep.signal.conditioning import Conditioner, Conditioning
 from tests.checkpoints.arrays import RATE, made
 from tests.checkpoints.unsealed import unseal
 from tests.fuzz.formats import Format
+from tests.live.unsealed import unseal as unseal_note
 
 
 @cache
@@ -83,6 +84,7 @@ def book(folder: Path) -> None:
         written.add(name, rng.uniform(0, 1, (100, 20)).astype(np.float32))
     written.add_emg("shown", vectors[:5])
     written.save(folder / "my.book")
+    unseal_note(folder / "my.book")
 
 
 def consulted(folder: Path, out: Path) -> None:
@@ -107,6 +109,7 @@ def enrolment(folder: Path) -> None:
         for k in (1, 2)
     ]
     Enrolment(device, tuple(takes), ("fist", "ok")).save(folder / "me.enrol")
+    unseal_note(folder / "me.enrol")
 
 
 def enrolled(folder: Path, out: Path) -> None:
