@@ -56,3 +56,13 @@ def write_generic(folder: Path, sidecar: dict[str, object], name: str = "a", **a
 def contents(store: Path) -> dict[str, bytes]:
     """Return the bytes of every file of a store."""
     return {path.name: path.read_bytes() for path in store.iterdir()}
+
+
+def write_endless(folder: Path) -> Path:
+    """Write endless.hdf5, in which one byte is damaged: HDF5 adds up lengths of texts until they exceed 64 bits."""
+    path = folder / "endless.hdf5"
+    write_recording(path, emg2pose_like("endless"), start=1e9, simulated=True)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"GCOL") + 24] = 0xFF
+    path.write_bytes(data)
+    return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ import numpy as np
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.resample import resample_anchor
+from cpep.runtime.confined import MEMORY, bounds_of, call
 from cpep.types import REST, BoolArray, FloatArray, UserError
 
 LARGEST = 20 * 2**20
@@ -91,15 +92,21 @@ def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
     with TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            for file, content in files:
-                _keep(folder, file, content)
-            return _read(folder, rate)
+            kept = [_keep(folder, file, content) for file, content in files]
+            found: Poses = call(
+                f"{__name__}:poses_of",
+                *(folder, rate, LARGEST_UNPACKED),
+                what="the upload",
+                bounds=replace(bounds_of(kept), memory=MEMORY),
+                kinds=(Poses,),
+            )
+            return found
         except UserError as error:  # the folder is nothing that the user knows
             raise UserError(str(error).replace(f"{folder}/", "").replace(str(folder), "the upload")) from error
 
 
-def _keep(folder: Path, file: str, content: bytes) -> None:
-    """Write one file of an upload under its own name, and check it."""
+def _keep(folder: Path, file: str, content: bytes) -> Path:
+    """Write one file of an upload under its own name."""
     path = folder / Path(file.replace("\\", "/")).name
     # Names are kept otherwise: a sidecar goes by the name of its recording, and may read the person from it.
     if not path.name.isprintable() or len(path.name.encode()) > LONGEST_NAME:
@@ -107,10 +114,22 @@ def _keep(folder: Path, file: str, content: bytes) -> None:
     if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
         raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
     path.write_bytes(content)
-    _check_unpacked(path)
+    return path
 
 
-def _read(folder: Path, rate: float) -> Poses:
+def poses_of(folder: Path, rate: float, largest: int) -> Poses:
+    """Read the pose of the one recording in a folder, where that can be ended.
+
+    Args:
+        folder: of the files of an upload.
+        rate: frames per second to return.
+        largest: bytes that a file may unpack to.
+
+    Raises:
+        UserError: as ``read_poses``.
+    """
+    for path in sorted(folder.iterdir()):
+        _check_unpacked(path, largest)
     sources = find_recordings(folder)
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
@@ -129,7 +148,7 @@ def _read(folder: Path, rate: float) -> Poses:
     return Poses(recording.name, pose_SJ, valid_S, rate, gestures)
 
 
-def _check_unpacked(path: Path) -> None:
+def _check_unpacked(path: Path, largest: int) -> None:
     """Refuse a file whose contents are much larger than it is, and one that is not what its name says."""
     size = 0
     try:
@@ -143,5 +162,5 @@ def _check_unpacked(path: Path) -> None:
             size = sum(sizes)
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path.name} is damaged, or no {path.suffix} file; send another") from error
-    if size > LARGEST_UNPACKED:
-        raise UserError(f"{path.name} unpacks to more than {LARGEST_UNPACKED // 2**20} MB; cut the recording")
+    if size > largest:
+        raise UserError(f"{path.name} unpacks to more than {largest // 2**20} MB; cut the recording")
