@@ -109,7 +109,7 @@ class Watch:
 
 
 def _size(path: str) -> int:
-    return os.stat(path).st_size if os.path.exists(path) else 0
+    return Path(path).stat().st_size if Path(path).exists() else 0
 
 
 def run(command: Command, inputs: Inputs, home: Path, kill: Kill, says: Path) -> tuple[int, int]:
@@ -127,7 +127,7 @@ def run(command: Command, inputs: Inputs, home: Path, kill: Kill, says: Path) ->
             status = command.run(inputs, home)
             (inputs.scratch / "modules").write_text("\n".join(sys.modules))
             os.write(writes, str(watch.seen).encode())
-        except BaseException:  # noqa: BLE001  what the child of a test raises is told by its log
+        except BaseException:
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -204,7 +204,7 @@ def _differences(wanted: dict[str, str], found: dict[str, str]) -> str:
 
 
 def reference(command: Command, inputs: Inputs) -> tuple[dict[str, str], int, float]:
-    """Return what a command writes that nobody kills, its number of operations, and its seconds; it repeats itself."""
+    """Return what a command writes that nobody kills, its number of operations, and its seconds."""
     found = []
     for _ in range(2):
         home = Path(tempfile.mkdtemp(prefix="kill-", dir=inputs.scratch))
@@ -242,23 +242,28 @@ def kills(command: Command, count: int, operations: int, seconds: float, seed: i
 
 
 def campaign(
-    names: Sequence[str], count: int, seed: int, tell: Callable[[Found], None], seconds: float = 1e9
+    names: Sequence[str],
+    count: int,
+    seed: int,
+    tell: Callable[[Found], None],
+    seconds: float = 1e9,
+    inputs: str = "all",
 ) -> list[tuple[str, int, list[Found]]]:
     """Try ``count`` kills of each command; return its name, its number of operations and what was found."""
     end = time.monotonic() + seconds
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # so that no command starts processes unasked
     results = []
-    with Inputs.made() as inputs:
+    with Inputs.made(inputs) as made:
         for name in names:
             command = COMMANDS[name]
-            wanted, operations, lasts = reference(command, inputs)
+            wanted, operations, lasts = reference(command, made)
             begun = time.monotonic()
             found = []
             for kill in kills(command, count, operations, lasts, seed):
                 if time.monotonic() > end:
                     break
-                found.append(trial(command, inputs, kill, wanted))
+                found.append(trial(command, made, kill, wanted))
                 tell(found[-1])
             results.append((name, operations, found))
             print(f"{name}: {len(found)} kills in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
@@ -284,13 +289,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=80, help="of each command")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no trial after this time")
+    parser.add_argument("--inputs", choices=("all", "raw"), default="all", help="raw: commands need recordings alone")
     asked = parser.parse_args()
 
     def tell(found: Found) -> None:
         if found.wrong:
             print(f"{found.command} {found.kill}: {found.wrong}", flush=True)
 
-    results = campaign(asked.commands, asked.kills, asked.seed, tell, asked.seconds)
+    results = campaign(asked.commands, asked.kills, asked.seed, tell, asked.seconds, asked.inputs)
     print(table(results))
     return int(any(one.wrong for _, _, found in results for one in found))
 

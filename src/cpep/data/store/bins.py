@@ -7,6 +7,7 @@ bytes a bin, not its samples. The file is derived: it may be deleted at any time
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from cpep.data.store.finite import all_finite, emg_of
 from cpep.data.store.store import Store, header_of, holds, map_array
-from cpep.runtime.files import atomic_path
+from cpep.runtime.files import atomic_path, cache_folder
 from cpep.types import IntArray, UserError
 
 STATISTICS = 3
@@ -95,6 +96,8 @@ class Bins:
 def bins_of(store: Store, bin_samples: int) -> Bins:
     """Open the bins of that length, computing them where they are not there yet, or their file is damaged.
 
+    Those of a store that may only be read are kept in the user's cache folder.
+
     Args:
         store: prepared recordings.
         bin_samples: a multiple of the store's ``ratio``.
@@ -107,13 +110,15 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
     first_E = np.concatenate([[0], np.cumsum(count_E)])
     shape = (int(first_E[-1]), STATISTICS, store.device.channels)
     path = store.path / f"bins{bin_samples}.npy"
+    if not holds(path, np.dtype(np.float32), shape) and not os.access(store.path, os.W_OK):
+        path = cache_folder() / "stores" / store.fingerprint / path.name
     if not holds(path, np.dtype(np.float32), shape):
         _write(store, bin_samples, count_E, shape, path)
     return Bins(path, frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
 
 
 def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
-    with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(header_of(np.dtype(np.float32), shape))
         for index, (entry, count) in enumerate(zip(store.entries, count_E, strict=True)):
             first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples
