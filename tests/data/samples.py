@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cpep.data.readers.emg2pose import DEVICE, write_recording
+from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.recording import Recording
+from cpep.data.store import checks
 
 
 def emg2pose_like(
@@ -51,6 +53,20 @@ def write_generic(folder: Path, sidecar: dict[str, object], name: str = "a", **a
     np.savez(folder / f"{name}.npz", **arrays)
     (folder / f"{name}.json").write_text(json.dumps(sidecar))
     return folder / f"{name}.npz"
+
+
+def reseal(store: Path) -> None:
+    """Make index and small arrays of a store be what was written, after a test changed them on purpose."""
+    found = checks.read(store)
+    assert found is not None
+    checks.write(store, found.blocks)
+
+
+def unseal(store: Path) -> None:
+    """Make a store one of version 3, without checksums."""
+    index = json.loads((store / STORE_INDEX).read_text())
+    (store / STORE_INDEX).write_text(json.dumps(index | {"version": 3}))
+    (store / checks.SUMS).unlink()
 
 
 def contents(store: Path) -> dict[str, bytes]:
