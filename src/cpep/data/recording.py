@@ -8,7 +8,7 @@ import numpy as np
 
 from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
-from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
+from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_control, refuse_interpolation
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,7 @@ class Recording:
     def __post_init__(self) -> None:
         texts = {name: getattr(self, name) for name in ("name", "user", "session", "stage", "vocabulary")}
         refuse_interpolation({**texts, "device": vars(self.device)}, self.name)  # a store of them could not be opened
+        refuse_control({**texts, "anchor": self.device.anchor_names}, self.name)
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")
