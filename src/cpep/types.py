@@ -65,22 +65,6 @@ class UserError(ValueError):
         return text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} [...] {text[-half:]}"
 
 
-def refuse_control(texts: dict[str, Any], where: object) -> None:
-    """Check that names hold no control characters, nor what no text can hold.
-
-    Args:
-        texts: names, or lists of names, by what they are.
-        where: what has them, for the sentence.
-
-    Raises:
-        UserError: one does.
-    """
-    for what, value in texts.items():
-        for text in (value,) if isinstance(value, str) else value:
-            if CONTROL.search(text):
-                raise UserError(f"{where}: its {what} {text!a} holds a control character; rename it")
-
-
 def refuse_interpolation(value: Any, where: object) -> None:
     """Check that no text of plain values holds ``${``, by which other programs ask for a value from elsewhere.
 
