@@ -72,6 +72,7 @@ def test_a_lock_holds_what_is_asked_for_with_hashes(file, extras):
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}$", text, re.MULTILINE))
     assert len(locked) == sum(line[0].isalpha() for line in text.splitlines())
     asked = list(PROJECT["project"]["dependencies"])
+    extras = list(extras)
     while extras:
         for one in map(Requirement, PROJECT["project"]["optional-dependencies"][extras.pop()]):
             extras += one.extras if one.name == "cpep" else ()
