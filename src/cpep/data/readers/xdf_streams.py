@@ -239,6 +239,8 @@ class _Whole(io.BufferedReader):
 def _in_sentences(path: Path) -> Iterator[None]:
     try:
         yield
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
     except DAMAGE as error:
