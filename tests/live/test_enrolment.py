@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 from cpep.data.recording import Device
 from cpep.live.enrol.enrolment import Enrolment, Take
 from cpep.types import UserError
+from tests.live.unsealed import unseal
 
 DEVICE = Device(3, 200.0, "raw", "uV", ring=(0, 1, 2), notch_hz=50.0)
 AT = "2026-11-30T08:00:00+00:00"
@@ -86,23 +87,35 @@ def rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda note, tensors: note.update(format=2), "of format 2; this version of cpep reads format 1"),
+        (lambda note, tensors: note.update(format=9), "of format 9; this version of cpep reads formats 1 and 2"),
         (lambda note, tensors: note["takes"][0].update(name="${HOME}"), r"holds '\$\{HOME\}'"),
         (lambda note, tensors: note["takes"][0].update(name="unknown"), "me.enrol: 'unknown' cannot be"),
         (
             lambda note, tensors: note["takes"][0].update(lead=41),
             "take 1 of 240 .* is too short",
         ),
-        (lambda note, tensors: note["takes"][0].pop("session"), "no enrolment, or damaged"),
+        (lambda note, tensors: note["takes"][0].pop("session"), r"takes\[0\]: the field session is missing"),
+        (lambda note, tensors: note["takes"][0].update(session="1"), r"session: expected an integer, got a text"),
+        (lambda note, tensors: note["takes"][0].update(lead=-1), r"lead: expected an integer >= 0"),
+        (lambda note, tensors: note["takes"][0].update(lead=10**15), "begins at 1000000000000000"),
+        (lambda note, tensors: note.update(takes={}), "takes: expected a list, got an object"),
+        (lambda note, tensors: note["takes"].__setitem__(1, note["takes"][0]), "two takes have one session"),
+        (lambda note, tensors: note["device"].update(ring=[0, 0]), "ring .* does not fit"),
+        (lambda note, tensors: note["device"].update(emg_rate=1e300), "at up to 200,000 Hz"),
+        (lambda note, tensors: note["device"].update(channels=10**9), "a device has 1 to 10,000 channels"),
+        (lambda note, tensors: tensors.update({"emg.9": tensors["emg.0"]}), "'emg.9' is missing, or belongs to no"),
+        (lambda note, tensors: tensors.update({"emg.0": tensors["emg.0"].astype(np.float64)}), "emg.0 is F64"),
+        (lambda note, tensors: tensors.update({"emg.0": tensors["emg.0"].T}), "take 1 has EMG of shape"),
         (lambda note, tensors: note["device"].update(channels=4), "take 1 has EMG of shape"),
-        (lambda note, tensors: note["device"].update(notch_hz=13.0), "me.enrol: a notch at 13 Hz"),
-        (lambda note, tensors: tensors.pop("emg.2"), "no enrolment, or damaged"),
+        (lambda note, tensors: note["device"].update(notch_hz=13.0), "me.enrol: device: a notch at 13 Hz"),
+        (lambda note, tensors: tensors.pop("emg.2"), "'emg.2' is missing"),
         (lambda note, tensors: tensors["emg.0"].__setitem__((0, 0), np.nan), "not finite"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(enrolment, tmp_path, change, said):
     path = tmp_path / "me.enrol"
     enrolment.save(path)
+    unseal(path)
     rewritten(path, change)
     with pytest.raises(UserError, match=said):
         Enrolment.load(path)
@@ -119,3 +132,16 @@ def test_other_files_are_refused(enrolment, tmp_path):
     path.write_text("hello")
     with pytest.raises(UserError, match=r"me\.enrol is no enrolment, or damaged"):
         Enrolment.load(path)
+
+
+def test_an_enrolment_carries_a_checksum(enrolment, tmp_path):
+    path = tmp_path / "me.enrol"
+    enrolment.save(path)
+    sound = path.read_bytes()
+    for at in (len(sound) - 1, len(sound) // 2, sound.index(b"repetition") + 16):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        with pytest.raises(UserError, match=r"me\.enrol"):
+            Enrolment.load(path)
+    path.write_bytes(sound)
+    unseal(path)
+    assert len(Enrolment.load(path).takes) == len(enrolment.takes)

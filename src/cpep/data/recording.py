@@ -10,6 +10,9 @@ from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
 from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
+MOST_CHANNELS, MOST_HZ = 10_000, 200_000.0
+"""More EMG channels, and more samples per second, than any device has."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -29,7 +32,7 @@ class Device:
         notch_hz: mains, Hz, whose hum cpep takes out; 0 for none.
 
     Raises:
-        UserError: EMG of this kind and rate cannot be filtered so.
+        UserError: no device has so many channels or such a rate, or EMG of this kind and rate cannot be filtered so.
     """
 
     channels: int
@@ -44,6 +47,11 @@ class Device:
     notch_hz: float = 0.0
 
     def __post_init__(self) -> None:
+        if not (1 <= self.channels <= MOST_CHANNELS and 0 < self.emg_rate <= MOST_HZ):
+            raise UserError(
+                f"{self.channels} EMG channels at {self.emg_rate:g} Hz; a device has 1 to {MOST_CHANNELS:,} channels "
+                f"at up to {MOST_HZ:,.0f} Hz"
+            )
         if self.highpass_hz is None:
             object.__setattr__(self, "highpass_hz", usual_highpass(self.emg_kind, self.emg_rate))
         if self.emg_kind == "envelope" and self.conditioning:

@@ -173,10 +173,7 @@ def device_from_json(value: Any, where: object = "device") -> Device:
     Raises:
         UserError: they are no device.
     """
-    older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
-    fields = {older.get(k, k): v for k, v in value.items()} if isinstance(value, dict) else value
-    given = {"highpass_hz": 0.0, **fields} if isinstance(fields, dict) else fields
-    device = checked.convert(given, Device, where, remedy="it is damaged")
+    device = checked.convert(device_fields(value), Device, where, remedy="it is damaged")
     if not 1 <= device.channels <= MOST_CHANNELS:
         raise UserError(f"{where}.channels: {device.channels} channels, of which there can be 1 to {MOST_CHANNELS}")
     if not SLOWEST_HZ <= device.emg_rate <= FASTEST_HZ:
@@ -184,6 +181,14 @@ def device_from_json(value: Any, where: object = "device") -> Device:
     if len(device.anchor_names) > MOST_COLUMNS:
         raise UserError(f"{where}.anchor_names: {len(device.anchor_names):,} columns; {MOST_COLUMNS} are the most")
     return check_ring(device)
+
+
+def device_fields(value: Any) -> Any:
+    """Return the JSON of a device under the names of today, and what is no object as it is."""
+    if not isinstance(value, dict):
+        return value
+    older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
+    return {"highpass_hz": 0.0, **{older.get(name, name): one for name, one in value.items()}}
 
 
 def entry_from_json(value: Any, where: object) -> Entry:
