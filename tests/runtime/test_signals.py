@@ -15,7 +15,7 @@ READY = "print('ready', flush=True)\n"
 SLEEP = f"{LISTEN}{READY}time.sleep(60)"
 ENDLESS = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 COMPUTE = f"{LISTEN}import hashlib\n{READY}{ENDLESS}"
-TIDY = f"{LISTEN}import hashlib\ntry:\n    {READY}    time.sleep(60)\nfinally:\n    print('tidy', flush=True); {ENDLESS}"
+TIDY = f"{LISTEN}import hashlib\ntry:\n    {READY}    time.sleep(9)\nfinally:\n    print('tidy', flush=1); {ENDLESS}"
 """Programs: one that waits, one within a library for many minutes, one that takes long to tidy up."""
 
 
