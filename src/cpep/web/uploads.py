@@ -1,7 +1,8 @@
-"""A recording that comes through the page: it is checked and read, and gives poses to the studio."""
+"""A recording that comes through the page: it is read in a process of its own, and gives poses to the studio."""
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 
+from cpep.data.readers import reading
 from cpep.data.readers.folder import find_recordings
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.resample import resample_anchor
+from cpep.runtime.confined import MB, Bounds, call
 from cpep.types import REST, BoolArray, FloatArray, UserError
 
 LARGEST = 20 * 2**20
@@ -24,6 +27,10 @@ ENDINGS = (".hdf5", ".npz", ".csv", ".json")
 """NinaPro's .mat files are not among them: their unpacked size is not known before they are unpacked."""
 LONGEST_NAME = 200
 """Bytes of a file's name."""
+LONGEST_S = 3600.0
+"""Length of an upload's pose, s."""
+BOUNDS = Bounds(cpu_s=5.0, wall_s=15.0, memory=1024 * MB)
+"""What the reading of an upload may take, whatever its size."""
 SPARE_S = 1.0
 """Length of a proposed stretch beyond the one window that it needs, s."""
 
@@ -84,8 +91,21 @@ def read_poses(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
         rate: frames per second to return.
 
     Raises:
-        UserError: too large, no recording, or one without the pose of a hand.
+        UserError: too large, no recording, one without the pose of a hand, one that takes more than ``BOUNDS``, or
+            another upload is being read.
     """
+    if not _reading.acquire(blocking=False):
+        raise UserError("another upload is being read; send this one again in some seconds")
+    try:
+        return _read_alone(files, rate)
+    finally:
+        _reading.release()
+
+
+_reading = threading.Lock()
+
+
+def _read_alone(files: Sequence[tuple[str, bytes]], rate: float) -> Poses:
     if sum(len(content) for _, content in files) > LARGEST:
         raise UserError(f"the upload is larger than {LARGEST // 2**20} MB; cut the recording")
     with TemporaryDirectory() as name:
@@ -106,17 +126,43 @@ def _keep(folder: Path, file: str, content: bytes) -> None:
         raise UserError(f"a file's name is over {LONGEST_NAME} bytes, or not printable; rename it")
     if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
         raise UserError(f"{path.name} is no recording; there are {', '.join(ENDINGS)}")
+    if path.exists():
+        raise UserError(f"the upload holds two files of the name {path.name}; send one of them")
     path.write_bytes(content)
-    _check_unpacked(path)
 
 
 def _read(folder: Path, rate: float) -> Poses:
     sources = find_recordings(folder)
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
-    recording = max(sources[0].parts(), key=lambda part: part.seconds)
+    one = sources[0]
+    given = (one.reader, one.name, one.path, one.sidecars, rate)
+    found: Poses = call(f"{__name__}:poses_of", *given, what=one.path, bounds=BOUNDS, kinds=(Poses,))
+    return found
+
+
+def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rate: float) -> Poses:
+    """Read the pose of a recording, in the process of ``cpep.runtime.confined``.
+
+    Args:
+        reader: of the file.
+        name: of the recording.
+        path: the file.
+        sidecars: read with it.
+        rate: frames per second to return.
+
+    Raises:
+        UserError: the file unpacks to too much, is damaged, or has no pose of a hand, or an endless one.
+    """
+    _check_unpacked(path)
+    parts = reading.parts(reader, name, path, sidecars)
+    if parts is None:
+        raise UserError(f"the page does not read {reader} recordings")
+    recording = max(parts, key=lambda part: part.seconds)
     if recording.anchor_SJ is None or recording.device.anchor.no_hand:
         raise UserError(f"{recording.name} has no pose of the 20 joints in rad; choose one that has, as emg2pose has")
+    if len(recording.anchor_SJ) / recording.anchor_rate > LONGEST_S:
+        raise UserError(f"{recording.name} says that its pose is longer than an hour; correct its rate, or cut it")
     frames = round(len(recording.anchor_SJ) * rate / recording.anchor_rate)
     pose_SJ, valid_S = resample_anchor(recording.anchor_SJ, recording.valid_S, recording.anchor_rate, rate, frames)
     starts = np.flatnonzero(np.diff(recording.label_T, prepend=REST))
