@@ -125,16 +125,14 @@ class Person:
             name = re.search(r"'client_id': '([^']+)'", page.text)[1]
             query = f"client_id={name}&tab_id={name}&document_id={name}&next_message_id=0&implicit_handshake=true"
             socket = f"{self.address.replace('http', 'ws')}_nicegui_ws/socket.io/?EIO=4&transport=websocket&{query}"
-            channel = connect(socket)
-            channel.send("40")
-            column, until = -1, time.monotonic() + self._random.uniform(*LOOKS_S)
-            while time.monotonic() < until and not self.over.is_set():
-                column = browser.get(f"/api/view?since={column}&after=-1").raise_for_status().json()["column"]
-                self._listen(channel, 0.1)
-            if self._random.random() < 0.5:
-                channel.close()
-            else:
-                channel.socket.shutdown(2)  # as where a laptop falls asleep
+            with connect(socket) as channel:
+                channel.send("40")
+                column, until = -1, time.monotonic() + self._random.uniform(*LOOKS_S)
+                while time.monotonic() < until and not self.over.is_set():
+                    column = browser.get(f"/api/view?since={column}&after=-1").raise_for_status().json()["column"]
+                    self._listen(channel, 0.1)
+                if self._random.random() < 0.5:
+                    channel.socket.shutdown(2)  # as where a laptop falls asleep
 
     def _listen(self, channel: ClientConnection, wait_s: float) -> None:
         """Take what the page says, and answer its pings."""
@@ -208,9 +206,7 @@ def judged(name: str, samples: list[Sample], seconds: float) -> bool:
         flat &= grown <= FLAT
         print(f"{name}: {before:.0f} -> {after:.0f} {unit} ({grown:+.1%})")
     rates = [(part[-1].events - part[0].events) / (part[-1].second - part[0].second) * 60 for part in (first, last)]
-    print(
-        f"{name}: {rates[0]:.1f} -> {rates[1]:.1f} events a minute; {'flat' if flat else 'NOT FLAT'} within {FLAT:.0%}"
-    )
+    print(f"{name}: {rates[0]:.1f} -> {rates[1]:.1f} events a minute; {'' if flat else 'NOT '}flat within {FLAT:.0%}")
     return flat
 
 
@@ -254,10 +250,9 @@ def main(minutes: float, out: Path) -> int:
         over.set()
         for thread in threads:
             thread.join()
+    visits = sum(person.visits for person in people)
     faults = [fault for person in people for fault in person.faults]
-    print(
-        f"{minutes:g} minutes, {sum(person.visits for person in people)} visits, {len(faults)} that failed {faults[:5]}"
-    )
+    print(f"{minutes:g} minutes, {visits} visits, {len(faults)} that failed {faults[:5]}")
     flat = [judged(one.name, [s for s in samples if s.server == one.name], 60 * minutes) for one in servers]
     return 0 if all(flat) and not faults else 1
 
