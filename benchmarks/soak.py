@@ -73,9 +73,12 @@ def send() -> None:
     import pylsl
 
     info = pylsl.StreamInfo(NAME, "EMG", DEVICE.channels, DEVICE.emg_rate, "float32", NAME)
-    outlet = pylsl.StreamOutlet(info)
+    outlet, told = pylsl.StreamOutlet(info), False
     for chunk in open_source("sim").chunks():
         outlet.push_chunk(np.ascontiguousarray(chunk.emg_TC, np.float32))
+        if not told:
+            print("up", flush=True)
+        told = True
 
 
 def recorded(folder: Path) -> Path:
@@ -182,7 +185,9 @@ def ended(command: list[str], folder: Path, environment: dict[str, str]) -> Iter
 def band(stop: threading.Event, environment: dict[str, str]) -> None:
     """Let the band come and go until all is over."""
     while not stop.is_set():
-        with subprocess.Popen([sys.executable, "-m", "benchmarks.soak", "--send"], env=environment) as sender:
+        command = [sys.executable, "-m", "benchmarks.soak", "--send"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as sender:
+            sender.stdout.readline()  # it is there now
             stop.wait(THERE_S)
             sender.kill()
         stop.wait(AWAY_S)

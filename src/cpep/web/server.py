@@ -23,7 +23,7 @@ from nicegui import Client, ui
 from nicegui import app as nicegui_app
 
 from cpep.types import UserError
-from cpep.web import messages
+from cpep.web import chooser, messages
 from cpep.web.connections import MOST_HEAD, HttpConnection, SocketConnection
 from cpep.web.ending import Ending
 from cpep.web.frames import Live
@@ -55,6 +55,8 @@ class Served(Protocol):
 
 ENVELOPE = 2**16
 """Bytes of an upload's form beside its files."""
+TAB_S = 3600.0
+"""So long NiceGUI remembers a tab that is closed."""
 MOST_PAGES = 100
 """Tabs that show the page at a time; one that nobody came back to within a minute is forgotten."""
 
@@ -168,6 +170,7 @@ def build(page: Served) -> FastAPI:
     def plane() -> JSONResponse:
         return JSONResponse(page.live.map())
 
+    application.add_route(chooser.ADDRESS, chooser.arrived, methods=["POST"])
     nicegui_app.add_static_files("/static", STATIC)
 
     @ui.page("/", title="cpep live")
@@ -177,6 +180,7 @@ def build(page: Served) -> FastAPI:
         page.show()
         return None
 
+    nicegui_app.storage.max_tab_storage_age = TAB_S
     ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
     messages.quiet()
     return application
