@@ -19,7 +19,18 @@ from benchmarks.measure import CORES
 from cpep.runtime.files import read_json, write_json
 
 OUT = Path("runs/bench/bench.json")
-MODULES = ("training", "ranks", "data", "prepare", "retrieval", "report", "simulate", "reproduce", "startup")
+MODULES = (
+    "training",
+    "ranks",
+    "data",
+    "prepare",
+    "retrieval",
+    "report",
+    "simulate",
+    "reproduce",
+    "startup",
+    "checksums",
+)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -43,7 +43,7 @@ def figures() -> list[Figure]:
         windows = list_windows(store, WINDOW_S, 0.05)
         read = SampleReader(store, windows.frames, None)
         rng = np.random.default_rng(0)
-        flat_TC = torch.from_numpy(store.emg_TC)
+        flat_TC = torch.from_numpy(store.emg_TC[:])
         samples = windows.frames * store.ratio
         files = [h5py.File(source.path)["emg2pose/timeseries"] for source in find_recordings(folder / "raw")]
 

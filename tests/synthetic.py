@@ -11,6 +11,7 @@ import numpy as np
 from scipy.io import savemat
 
 from cpep.data.store.store import Store, open_store
+from tests.data.samples import reseal
 
 GESTURES, HOLD, PAUSE = 12, 300, 150
 
@@ -66,4 +67,5 @@ def with_splits(store: Store, splits: Mapping[str, str]) -> Store:
         name = entry[plain["entry_fields"].index("name")]
         entry[plain["entry_fields"].index("split")] = next(split for part, split in splits.items() if part in name)
     index.write_text(json.dumps(plain))
+    reseal(store.path)
     return open_store(store.path)

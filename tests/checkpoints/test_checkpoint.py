@@ -1,10 +1,13 @@
 import json
+import random
+import resource
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import cpep
 from cpep.checkpoints.checkpoint import Model, load, save
@@ -116,6 +119,100 @@ def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, 
     with pytest.raises(UserError, match=rf"config\.json: {field} holds '\$\{{oc\.env:CPEP_SECRET\}}'") as caught:
         load(tmp_path / "one")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("kind",), "no such kind", "no kind of model"),
+        (("kind",), "emg_mae", "not of this model"),
+        (("kind",), "pose_t", r"regressor: the field \w+ is missing"),
+        (("encoders", "emg", "heads"), 0, r"encoders\.emg: heads: expected an integer >= 1"),
+        (("encoders", "emg", "heads"), 3, "3 heads do not divide width 16"),
+        (("encoders", "emg", "width"), -16, r"encoders\.emg: width: expected an integer >= 1"),
+        (("encoders", "emg", "width"), 10**9, "a larger model than"),
+        (("encoders", "emg", "width"), 64, "of another shape"),
+        (("encoders", "emg", "depth"), 10**9, r"depth: expected an integer <= 1000"),
+        (("encoders", "emg", "depth"), 2, "not there"),
+        (("encoders", "emg", "width"), [16], "width: expected an integer, got a list"),
+        (("encoders", "emg", "odd"), 1, "odd is missing, or belongs to another encoder"),
+        (("encoders", "leg"), {}, "the field leg is not known"),
+        (("encoders", "emg"), {}, r"encoders\.emg: the field columns is missing"),
+        (("encoders", "emg", "steps"), 10**9, "a larger model than"),
+        (("frontend", "channels"), 10**9, r"frontend\.channels is 1000000000, and the device"),
+        (("frontend", "bin_samples"), 10**6, "bins of 1000000 samples"),
+        (("frontend", "normalisation"), "odd", "frontend: normalisation: invalid enum value 'odd'"),
+        (("window_s",), 1e9, "window_s: expected a number <= 3600"),
+        (("window_s",), 1e-9, "as no window has"),
+        (("frame_rate",), 1e200, "as no window has"),
+        (("device", "channels"), 10**9, "a device has 1 to 10,000 channels"),
+        (("device", "emg_rate"), 1e300, "at up to 200,000 Hz"),
+        (("device", "ring"), [1, 1], "ring .* does not fit"),
+        (("vocabulary",), "rest", "vocabulary: expected a list, got a text"),
+        (("split", "seen"), [10**9], "split has the gesture 1000000000"),
+        (("split", "users_test"), [1], r"split: users_test\[0\]: expected a text, got an integer"),
+        (("config", "emg", "tokens"), "odd", "no encoder 'odd'"),
+        (("config", "align", "temperature"), 0, r"config\.align\.temperature is 0\.0; it must be above 0"),
+        (("config", "align", "queries"), 10**9, "a larger model than"),
+        (("config", "evaluate", "bootstrap"), 10**12, "bootstrap is 1000000000000; it must be"),
+        (("provenance", "finetuned"), [{"data": 1}], r"provenance: finetuned\[0\]\.data: expected a text"),
+        (("anchor_range",), [[0, 1]], "anchor_range has 1 columns"),
+        (("anchor_range",), [[0]], r"anchor_range\[0\]: expected a list of length"),
+    ],
+)
+def test_settings_that_no_model_has_are_a_sentence_and_nothing_large_is_made(model, tmp_path, path, value, said):
+    save(model, tmp_path / "one")
+    plain = json.loads((tmp_path / "one" / "config.json").read_text())
+    inner = plain
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    (tmp_path / "one" / "config.json").write_text(json.dumps(plain))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=said) as caught:
+        load(tmp_path / "one")
+    assert str(tmp_path / "one") in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("net.emg.cls", None, r"'net\.emg\.cls' is not there"),
+        ("net.odd", torch.zeros(3), r"'net\.odd' is not of this model"),
+        ("net.emg.cls", torch.zeros(17), "of another shape"),
+        ("net.emg.cls", torch.zeros(4, 4), "of another shape"),
+        ("net.emg.cls", torch.zeros(16, dtype=torch.float64), "of another kind of number"),
+        ("net.emg.cls", torch.zeros(16, dtype=torch.int8), "of another kind of number"),
+        ("net.emg.cls", torch.full((16,), float("nan")), "not finite"),
+        ("frontend.level_C", torch.full((10,), float("inf")), "not finite"),
+    ],
+)
+def test_weights_that_are_not_those_of_the_card_are_a_sentence(model, tmp_path, name, value, said):
+    save(model, tmp_path / "one")
+    weights = load_file(tmp_path / "one" / "model.safetensors")
+    weights.pop(name) if value is None else weights.update({name: value})
+    save_file(weights, tmp_path / "one" / "model.safetensors")
+    with pytest.raises(UserError, match=said):
+        load(tmp_path / "one")
+
+
+def test_damaged_bytes_of_a_checkpoint_are_a_sentence_or_read(model, tmp_path):
+    draw = random.Random(20)
+    save(model, tmp_path / "one")
+    for name, times in (("config.json", 60), ("model.safetensors", 30)):
+        whole, refused = (tmp_path / "one" / name).read_bytes(), 0
+        for _ in range(times):
+            data = bytearray(whole)
+            for _ in range(3):
+                data[min(draw.randrange(len(data)), draw.randrange(len(data)))] ^= 1 << draw.randrange(8)
+            (tmp_path / "one" / name).write_bytes(data[: draw.choice((len(data), draw.randrange(len(data))))])
+            try:
+                load(tmp_path / "one")
+            except UserError:
+                refused += 1
+        assert refused > times / 2
+        (tmp_path / "one" / name).write_bytes(whole)
 
 
 def test_another_device_is_refused_by_name(model, store):

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cpep.data.readers.emg2pose import DEVICE, write_recording
+from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.recording import Recording
+from cpep.data.store import checks
 
 
 def emg2pose_like(
@@ -53,6 +55,30 @@ def write_generic(folder: Path, sidecar: dict[str, object], name: str = "a", **a
     return folder / f"{name}.npz"
 
 
+def reseal(store: Path) -> None:
+    """Make index and small arrays of a store be what was written, after a test changed them on purpose."""
+    found = checks.read(store)
+    assert found is not None
+    checks.write(store, found.blocks)
+
+
+def unseal(store: Path) -> None:
+    """Make a store one of version 3, without checksums."""
+    index = json.loads((store / STORE_INDEX).read_text())
+    (store / STORE_INDEX).write_text(json.dumps(index | {"version": 3}))
+    (store / checks.SUMS).unlink()
+
+
 def contents(store: Path) -> dict[str, bytes]:
     """Return the bytes of every file of a store."""
     return {path.name: path.read_bytes() for path in store.iterdir()}
+
+
+def write_endless(folder: Path) -> Path:
+    """Write endless.hdf5, in which one byte is damaged: HDF5 adds up lengths of texts until they exceed 64 bits."""
+    path = folder / "endless.hdf5"
+    write_recording(path, emg2pose_like("endless"), start=1e9, simulated=True)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"GCOL") + 24] = 0xFF
+    path.write_bytes(data)
+    return path

@@ -12,7 +12,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
 from cpep.data.windows import AnchorReader, AnchorScale, list_windows
 from cpep.types import UserError
-from tests.data.samples import write_emg2pose, write_generic
+from tests.data.samples import unseal, write_emg2pose, write_generic
 from tests.synthetic import write_db1
 
 SIDECAR = {"emg": {"field": "emg"}, "rate": 100, "kind": "raw", "unit": "mV", "user": "1", "session": "one"}
@@ -182,6 +182,7 @@ def test_a_store_of_version_1_opens(tmp_path):
     for old, new in (("pose_names", "anchor_names"), ("pose_unit", "anchor_unit")):
         device[old] = device.pop(new)
     del device["anchor_kind"]
+    unseal(tmp_path / "store")
     (tmp_path / "store/store.json").write_text(json.dumps(index | {"version": 1}))
     (tmp_path / "store/anchor.npy").rename(tmp_path / "store/pose.npy")
     old = open_store(tmp_path / "store")

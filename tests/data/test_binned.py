@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cpep.data.store.arrays import HEADER_BYTES
 from cpep.data.store.bins import bin_statistics, bins_of
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
@@ -52,9 +53,9 @@ def test_bins_of_a_recording_are_all_of_its_own(store):
 
 
 def test_bins_are_computed_once(store):
-    first = bins_of(store, 5).bin_V3C.clone()
-    changed = dataclasses.replace(store, emg_TC=2 * np.asarray(store.emg_TC))
-    assert torch.equal(bins_of(changed, 5).bin_V3C, first)
+    first = bins_of(store, 5).of_recording(0)
+    changed = dataclasses.replace(store, emg_TC=2 * store.emg_TC)
+    assert torch.equal(bins_of(changed, 5).of_recording(0), first)
 
 
 def test_windows_off_the_bins_are_not_held(store):
@@ -63,10 +64,22 @@ def test_windows_off_the_bins_are_not_held(store):
     assert not bins.hold(np.array([0, 5]), 199)
 
 
-def test_bins_of_a_damaged_file_are_made_again(store):
-    bins_of(store, 5)
-    sound = (store.path / "bins5.npy").read_bytes()
-    for damaged in (b"nothing", b"", sound[:-4], sound.replace(b"<f4", b"<f8", 1)):
-        (store.path / "bins5.npy").write_bytes(damaged)
+@pytest.mark.parametrize("name", ["bins5.npy", "bins5.json"])
+@pytest.mark.parametrize("content", [b"nothing", b"", b"{}", b"[]", None])
+def test_bins_are_computed_anew_where_a_file_is_damaged_or_missing(store, name, content):
+    first, path = bins_of(store, 5).of_recording(1).clone(), store.path / name
+    sound = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    assert torch.equal(bins_of(store, 5).of_recording(1), first) and path.read_bytes() == sound
+
+
+def test_a_damaged_bin_is_computed_anew_when_it_is_read(store, monkeypatch):
+    monkeypatch.setattr("cpep.data.store.checked_rows.BLOCK_BYTES", 1024)
+    sound, path = [bins_of(store, 5).of_recording(k).clone() for k in range(3)], store.path / "bins5.npy"
+    before = path.read_bytes()
+    for at in (HEADER_BYTES, len(before) // 2, len(before) - 1):
+        path.write_bytes(before[:at] + bytes([before[at] ^ 64]) + before[at + 1 :])
+        bins = bins_of(store, 5)
+        assert all(torch.equal(bins.of_recording(k), mine) for k, mine in enumerate(sound))
         bins_of(store, 5)
-        assert (store.path / "bins5.npy").read_bytes() == sound
+        assert path.read_bytes() == before, "the next that opens it writes the file anew"

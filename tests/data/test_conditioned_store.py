@@ -20,7 +20,7 @@ from cpep.data.store.store import Store, open_store
 from cpep.evaluate.features import classical_features
 from cpep.signal.conditioning import Asked, Conditioning, conditioned
 from cpep.types import FloatArray, UserError
-from tests.data.samples import contents, write_emg2pose
+from tests.data.samples import contents, unseal, write_emg2pose
 from tests.raw_people import RATE, write_raw_people
 
 
@@ -122,6 +122,7 @@ def test_a_store_of_an_older_cpep_is_not_taken_for_a_conditioned_one(tmp_path: P
         index = json.loads((store.path / "store.json").read_text())
         del index["asked"], index["device"]["highpass_hz"], index["device"]["notch_hz"]
         (store.path / "store.json").write_text(json.dumps(index))
+        unseal(store.path)
         assert open_store(store.path).device.conditioning == Conditioning()
     assert prepare(folder, store.path).path == store.path
     with pytest.raises(UserError, match="is not filtered by cpep, and EMG that is high-passed at 20 Hz is asked for"):

@@ -11,6 +11,7 @@ from cpep.data.readers.emg2pose import write_recording
 from cpep.data.readers.folder import STORE_INDEX, dataset_name, find_recordings, list_folder
 from cpep.data.readers.registry import READERS, Reader, readers
 from cpep.data.store.prepare import prepare
+from cpep.runtime import confined
 from cpep.types import UserError
 from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
@@ -121,6 +122,7 @@ def test_a_file_that_goes_away_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     (source,) = find_recordings(tmp_path)
     opens = Reader("ninapro", "", lambda path: None, Path.read_bytes, Path.read_text)
     monkeypatch.setattr(READERS, "get", {"ninapro": opens}.get)
+    monkeypatch.setattr(confined, "inside", True)  # it reads here
     source.path.unlink()
     for read in (source.parts, source.dataset):
         with pytest.raises(UserError, match=r"^cannot read .*S1_A1_E1\.mat: No such file or directory$"):

@@ -88,16 +88,16 @@ def test_a_causal_signal_does_not_change_with_what_comes_later(store):
     windows = list_windows(store, 2.0, 0.25).select(np.array([0, 10]))
     before = made.reader(store, 200)(windows)
     late = windows.start_N[1] + 200
-    kept = np.array(store.emg_TC)
+    emg_TC, kept = store.emg_TC[:], np.array(store.emg_TC)
     try:
         (store.path / "bins5.npy").unlink()
-        store.emg_TC[late:] *= 5
+        emg_TC[late:] *= 5
         assert torch.equal(made.reader(store, 200)(windows), before)
-        store.emg_TC[late - 100 : late] *= 5
+        emg_TC[late - 100 : late] *= 5
         (store.path / "bins5.npy").unlink()
         assert not torch.equal(made.reader(store, 200)(windows), before)
     finally:
-        store.emg_TC[:] = kept
+        emg_TC[:] = kept
         (store.path / "bins5.npy").unlink(missing_ok=True)
 
 

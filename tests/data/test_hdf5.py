@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,13 +18,13 @@ import pytest
 
 from cpep.data.inspect import inspect_folder
 from cpep.data.readers import hdf5
-from cpep.data.readers.emg2pose import check_file, is_simulated, read_recording
+from cpep.data.readers.emg2pose import check_file, is_simulated, read_recording, write_recording
 from cpep.data.readers.folder import Source, find_recordings
 from cpep.data.readers.hdf5 import MOST, open_hdf5
 from cpep.data.store.prepare import prepare
 from cpep.types import UserError
 from tests.data.leading_out import SAMPLES, TABLE, WAYS, leading_out, untouched, whole_file
-from tests.data.samples import write_emg2pose, write_generic
+from tests.data.samples import emg2pose_like, write_emg2pose, write_generic
 
 SECRET = "secret.hdf5"
 
@@ -99,7 +100,7 @@ def test_references_are_not_followed(tmp_path: Path) -> None:
         away = file["emg2pose/gesture"].ref
         del file["emg2pose/gesture"]  # no link leads there any more, but the reference does
         file.create_dataset("emg2pose/gesture", (SAMPLES,), h5py.ref_dtype)[:] = away
-    with untouched(other), pytest.raises(UserError, match=r"r0\.hdf5 is no emg2pose recording"):
+    with untouched(other), pytest.raises(UserError, match=r"r0\.hdf5: emg2pose/gesture is no row"):
         Source(path, "emg2pose", "r0").parts()
 
 
@@ -163,6 +164,107 @@ def test_damage_that_h5py_calls_otherwise_is_a_sentence(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.hdf5 is truncated or damaged"), open_hdf5(path):
         pass
+
+
+def test_a_filter_that_is_another_library_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    write_recording(path, emg2pose_like(samples=100), start=0, simulated=True, compression="lzf")
+    packed = path.read_bytes()
+    lzf = struct.pack("<HH", 32000, 8)  # its number and the length of its name
+    assert packed.count(lzf) > 1
+    path.write_bytes(packed.replace(lzf, struct.pack("<HH", 32001, 8)))
+    with pytest.raises(
+        UserError, match=r"'emg2pose/\w+' is packed by the filter 32001, which HDF5 itself does not have"
+    ):
+        find_recordings(tmp_path)[0].parts()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"shape": (2**40,), "chunks": (1000,), "compression": "gzip"},
+        {"shape": (2**30, 2**33), "chunks": (1000, 1)},
+        {"shape": (SAMPLES,), "chunks": (2**28,), "maxshape": (None,)},
+    ],
+)
+def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path, how: dict[str, Any]) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    with h5py.File(path, "a") as file:
+        del file["emg2pose/gesture"]
+        file.create_dataset("emg2pose/gesture", dtype="i2", **how)
+    with pytest.raises(UserError, match=r"'emg2pose/gesture' is said to hold [\d,.]+ GB, more than can be packed"):
+        find_recordings(tmp_path)[0].parts()
+
+
+def test_a_size_that_a_packed_file_may_have_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    with h5py.File(path, "a") as file:
+        file["padding"] = np.zeros(2**20, np.uint8)
+        del file["emg2pose/prompt"]
+        file.create_dataset("emg2pose/prompt", (2**29 + 2**26,), "i2", chunks=(2**20,), compression="gzip")
+    with pytest.raises(UserError, match=r"takes over 1\.1 GB of memory to be read"):
+        find_recordings(tmp_path)[0].parts()
+
+
+texts = h5py.string_dtype()
+whole_numbers = h5py.vlen_dtype(np.int16)
+
+
+@pytest.mark.parametrize(
+    "dtype", [texts, whole_numbers, [("a", "i2"), ("b", texts)], "S8", h5py.regionref_dtype, ("i2", (3,)), "c8"]
+)
+def test_labels_of_other_types_are_refused(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    with h5py.File(path, "a") as file:
+        names = file["emg2pose/gesture"].attrs["names"]
+        del file["emg2pose/gesture"]
+        file.create_dataset("emg2pose/gesture", (SAMPLES,), np.dtype(dtype)).attrs["names"] = names
+    with pytest.raises(UserError, match=r"a\.hdf5: emg2pose/gesture is no row of whole numbers"):
+        find_recordings(tmp_path)[0].parts()
+
+
+@pytest.mark.parametrize("dtype", [texts, whole_numbers, "S8", "c8", h5py.ref_dtype])
+@pytest.mark.parametrize("field", ["emg", "joint_angles"])
+def test_signals_of_other_types_are_refused(tmp_path: Path, field: str, dtype: Any) -> None:
+    path = tmp_path / "a.hdf5"
+    whole_file(path)
+    types = {"emg": ("f4", (16,)), "joint_angles": ("f4", (20,))}
+    types[field] = (dtype, types[field][1])
+    with h5py.File(path, "a") as file:
+        del file[TABLE]
+        file.create_dataset(TABLE, (SAMPLES,), np.dtype([(name, *kind) for name, kind in types.items()]))
+    with pytest.raises(UserError, match=rf"a\.hdf5: {field} is of type .* where emg2pose has real numbers"):
+        find_recordings(tmp_path)[0].parts()
+
+
+def test_a_link_of_a_kind_that_a_program_defined_is_refused(tmp_path: Path) -> None:
+    other, path = tmp_path / SECRET, tmp_path / "a.hdf5"
+    whole_file(other)
+    with h5py.File(path, "w") as file:
+        file["mine"] = h5py.ExternalLink(other, "/")
+    external, mine = b"\x40\x04mine", b"\x46\x04mine"  # kind, and length of the name
+    content = path.read_bytes()
+    assert content.count(external) == 1
+    path.write_bytes(content.replace(external, mine))
+    with untouched(other), pytest.raises(UserError, match="the link 'mine' leads to another file"):
+        read_recording(path)
+
+
+def test_bytes_before_the_file_are_those_of_matlab_alone(tmp_path: Path) -> None:
+    whole_file(tmp_path / "plain.hdf5")
+    expected = read_recording(tmp_path / "plain.hdf5")
+    for size, fits in ((512, True), (1024, False)):
+        path = tmp_path / f"after{size}.hdf5"
+        with h5py.File(path, "w", userblock_size=size) as file, h5py.File(tmp_path / "plain.hdf5") as plain:
+            plain.copy("emg2pose", file)
+        if fits:
+            np.testing.assert_array_equal(read_recording(path).emg_TC, expected.emg_TC)
+        else:
+            with pytest.raises(UserError, match="is not an HDF5 file"):
+                read_recording(path)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from cpep.data.recording import JUMPS, Recording, Repair
 from cpep.data.store.prepare import prepare
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import open_store
+from cpep.runtime import confined
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -62,6 +63,7 @@ def cutting(raw: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return cut_in_two(path) if path.name == "r1.hdf5" else usual.read(path)
 
     monkeypatch.setattr(READERS, "get", {"emg2pose": replace(usual, read=read)}.get)
+    monkeypatch.setattr(confined, "inside", True)  # it reads here
     return raw
 
 
@@ -115,6 +117,7 @@ def test_parts_of_one_file_are_of_one_device(raw: Path, tmp_path: Path, monkeypa
     other = replace(other, device=replace(other.device, emg_unit="uV"))
     reader = Reader("emg2pose", "", lambda path: Found(path.stem), lambda path: (one, other))
     monkeypatch.setattr(READERS, "get", {"emg2pose": reader}.get)
+    monkeypatch.setattr(confined, "inside", True)  # it reads here
     with pytest.raises(UserError, match="r0~2 comes from another device than r0~1: emg_unit uV instead of noise_sd"):
         prepare(raw, tmp_path / "store")
 

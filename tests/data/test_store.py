@@ -13,7 +13,7 @@ from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import is_store, map_array, open_store
 from cpep.types import UserError
-from tests.data.samples import contents, emg2pose_like, write_emg2pose, write_generic
+from tests.data.samples import contents, emg2pose_like, reseal, unseal, write_emg2pose, write_generic
 
 
 def test_arrays_against_the_recordings(raw: Path, tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_maps_are_private_and_torch_takes_them(raw: Path, tmp_path: Path) -> Non
 
     store = prepare(raw, tmp_path / "store")
     before = contents(tmp_path / "store")
-    torch.from_numpy(store.emg_TC).zero_()
-    assert not store.emg_TC.any() and contents(tmp_path / "store") == before
+    torch.from_numpy(store.emg_TC[:]).zero_()
+    assert not store.emg_TC[:].any() and contents(tmp_path / "store") == before
     assert (np.load(tmp_path / "store/emg.npy") != 0).any(), "plain .npy that any reader takes"
 
 
@@ -126,6 +126,7 @@ def test_splits_come_from_the_metadata(raw: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", '{"version": 1}', '{"version": 1, "device": {"channels": 3}}'])
 def test_damaged_indices(raw: Path, tmp_path: Path, text: str) -> None:
     prepare(raw, tmp_path / "store")
+    unseal(tmp_path / "store")
     (tmp_path / "store" / "store.json").write_text(text)
     with pytest.raises(
         UserError, match=r"store\.json: (the field name is missing|expected an object, got a list); prep"
@@ -146,6 +147,7 @@ def test_texts_with_an_interpolation_are_in_no_store(tmp_path: Path) -> None:
     changes = {"name": "${x}", "vocabulary": ["rest", "${x}"], "device": index["device"] | {"emg_unit": "${x}"}}
     for field, value in changes.items():
         (out / STORE_INDEX).write_text(json.dumps(index | {field: value}))
+        reseal(out)
         with pytest.raises(UserError, match=rf"store\.json: {field}.* holds '\$\{{x\}}'"):
             open_store(out)
 
@@ -165,7 +167,8 @@ def test_damaged_stores(raw: Path, tmp_path: Path) -> None:
         open_store(tmp_path / "store")
     index = json.loads((tmp_path / "store" / STORE_INDEX).read_text())
     (tmp_path / "store" / STORE_INDEX).write_text(json.dumps(index | {"version": 99}))
-    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1, 2 or 3\)"):
+    reseal(tmp_path / "store")
+    with pytest.raises(UserError, match=r"another version of cpep \(format 99, expected 1, 2, 3 or 4\)"):
         open_store(tmp_path / "store")
 
 
@@ -177,6 +180,7 @@ def test_25_thousand_recordings_open_quickly(raw: Path, tmp_path: Path) -> None:
     many = [first | place | {"name": f"recording_{k}"} for k, place in enumerate(places)]
     index["entries"] = [list(entry.values()) for entry in many]
     (tmp_path / "store" / STORE_INDEX).write_text(json.dumps(index))
+    unseal(tmp_path / "store")
     for name, columns in (("emg", 20 * 16 * 4), ("anchor", 20 * 4), ("valid", 1), ("label", 2), ("prompt", 2)):
         _sparse(tmp_path / f"store/{name}.npy", columns, 25_000 * first["frames"], 20 if name == "emg" else 1)
     _sparse(tmp_path / "store/repetition.npy", 2, 25_000 * first["frames"], 1)

@@ -29,6 +29,7 @@ from cpep.runtime.files import read_json
 from cpep.train.finetune import Headed, LabelFurther
 from cpep.train.task import Task, build_model
 from cpep.types import EmbeddingSet, UserError
+from tests.data.samples import unseal
 from tests.experiments.test_own import NAMES, POSE, SIDECAR, write
 
 FAST = tuple(
@@ -142,6 +143,7 @@ def test_no_test_repetition_is_in_a_weight_or_in_the_choice(store, model, tmp_pa
         changed += span.stop - span.start
     assert changed > 100
     emg_TC.flush(), pose_MJ.flush()
+    unseal(other.path)
     one, two = (finetune(model, some, sets=FAST, say=lambda _: None) for some in (store, open_store(other.path)))
     assert same(weights(one, ""), weights(two, ""))
 

@@ -20,7 +20,7 @@ from tests.fuzz import formats as known
 from tests.fuzz.drive import make, trials
 from tests.fuzz.trial import Mutant, Verdict, draw
 
-ROUND = 20
+ROUND = 50
 """Mutants of a format, before those of the next one."""
 
 

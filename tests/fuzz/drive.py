@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.fuzz.formats import Format
-from tests.fuzz.trial import ENDED_S, SECRET_TEXTS, Bench, Mutant, Verdict
+from tests.fuzz.trial import OUTSIDE, SECRET_TEXTS, Bench, Mutant, Verdict
 from tests.fuzz.watch import memory
 
 BATCH = 100
 """Trials of one process."""
-KILLED_S = ENDED_S + 15
+KILLED_S = 120.0
 """After so long without an answer a process is killed: it is in a library that no signal interrupts."""
 MORE_BYTES = 4 << 30
 """Memory that may be reserved beyond that of the imports, so that a trial cannot take the machine's."""
@@ -28,6 +28,9 @@ MORE_BYTES = 4 << 30
 def make(formats: dict[str, Format], home: Path) -> dict[str, Path]:
     """Write the valid input of each format below a folder, and return where."""
     found = {}
+    outside = home / OUTSIDE
+    outside.mkdir(parents=True)
+    (outside / "secret.txt").write_text(SECRET_TEXTS[0])
     for name, one in formats.items():
         found[name] = home / "made" / name.replace("/", "_")
         found[name].mkdir(parents=True)
@@ -53,7 +56,6 @@ def trials(
     """
     place = home / f"trials{os.getpid()}"
     place.mkdir(exist_ok=True)
-    (place / "secret.txt").write_text(SECRET_TEXTS[0])
     at = 0
     while at < len(mutants) and not enough():
         batch = mutants[at : at + BATCH]

@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ Mutator = Callable[[Rng, bytes, bytes], bytes]
 """Given a generator, a valid file and another one, returns a damaged file."""
 
 PAGE = 4096
-SECRET = "CPEP_FUZZ_SECRET"
+SECRET = "FUZZ_TOKEN"
 """Name of an environment variable whose value must never be in an output."""
 NUMBERS = (
     "0",
@@ -65,7 +66,7 @@ TEXTS = (
     "a",
     "n/a",
     "..",
-    "../../secret.txt",
+    "../../outside/secret.txt",
     "/etc/passwd",
     "C:\\x",
     "a/b",
@@ -408,15 +409,20 @@ def _changed(rng: Rng, value: Any, change: Callable[[Any], Any]) -> Any:
 # -- containers, whose inside is damaged with the lengths and sums around it right
 
 
+@cache
+def _bomb() -> bytes:
+    """Return 3 MB of gzip that unpack to 3 GB."""
+    return gzip.compress(bytes(30_000_000), 1) * 100
+
+
 def inside_gzip(rng: Rng, data: bytes, other: bytes) -> bytes:
-    """Damage what a gzip file holds, or let it hold 200 MB of zeros."""
-    if rng.random() < 0.15:
-        return gzip.compress(bytes(200_000_000), 1)
-    return gzip.compress(any_of(TEXT)(rng, gzip.decompress(data), other), 1)
+    """Damage what a gzip file holds, or let it hold gigabytes of zeros."""
+    inner = gzip.decompress(data)
+    return _bomb() if rng.random() < 0.1 else gzip.compress(any_of(TEXT)(rng, inner, other), 1)
 
 
 def inside_zip(rng: Rng, data: bytes, other: bytes) -> bytes:
-    """Damage, remove or rename a member of a zip (.npz), or its header of an array; or let one unpack to 300 MB."""
+    """Damage, remove or rename a member of a zip (.npz), or its header of an array; or let one unpack to 100 MB."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     at, kind = int(rng.integers(len(members))), int(rng.integers(7))
@@ -433,7 +439,7 @@ def inside_zip(rng: Rng, data: bytes, other: bytes) -> bytes:
             content,
         )
     else:
-        members[at] = name, content[:128] + bytes(300_000_000)
+        members[at] = name, content[:128] + bytes(100_000_000)
     found = io.BytesIO()
     with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for one, inner in members:

@@ -17,15 +17,19 @@ from pathlib import Path
 import numpy as np
 
 from cpep.types import UserError
+from tests.data.leading_out import Watch
 from tests.fuzz import mutators
 from tests.fuzz.formats import Format
-from tests.fuzz.watch import Taken, Touched
+from tests.fuzz.watch import READ_ONLY, Taken, Touched
 
 MOST_S, MOST_MB = 5.0, 1000.0
 """What the reading of a small file may take."""
-ENDED_S = 20
+ENDED_S = 8.0
 """After so long a trial is interrupted, so that its traceback says where it was."""
 LONGEST_SENTENCE = 4000
+GUARD = Path(__file__).parent / "guard"
+OUTSIDE = "outside"
+"""Folder beside those of the trials, of which nobody may read a file, not even a library in C."""
 SECRET_TEXTS = ("secret-of-a-file-5c1e", "secret-of-the-environment-9d07")
 """Content of a file beside the trial, and of an environment variable; in no output."""
 
@@ -117,7 +121,11 @@ class Bench:
         self.input, self.out, self.tmp, self.said = (home / name for name in ("in", "out", "tmp", "said"))
         os.environ |= {mutators.SECRET: SECRET_TEXTS[1], "TMPDIR": str(self.tmp), "MPLCONFIGDIR": str(self.tmp)}
         tempfile.tempdir = str(self.tmp)
-        signal.signal(signal.SIGALRM, _end)
+        readable = (home, next(iter(made.values())).parent, *READ_ONLY)
+        os.environ["CPEP_FUZZ_READABLE"] = os.pathsep.join(os.path.realpath(one) for one in readable)
+        sys.path.append(str(GUARD))  # so that processes which read files import its sitecustomize
+        self.outside = [Watch(path) for path in (home.parent / OUTSIDE).iterdir()]
+        signal.signal(signal.SIGALRM, self._look)
 
     def run(self, mutant: Mutant, how: Format) -> Verdict:
         """Damage, read and judge."""
@@ -134,12 +142,13 @@ class Bench:
         before = _listed(self.home)
         writable = (self.out, self.tmp, self.said, *([self.input] if how.changes else []))
         outcome, kind, detail = "read", "", ""
-        taken = Taken()
+        self._peeked()  # by the trial before
+        self.taken = taken = Taken()
         with (
             _captured(self.said),
             self.touched.noted((self.input, self.made[mutant.format].parent), writable) as touched,
         ):
-            signal.setitimer(signal.ITIMER_REAL, ENDED_S)
+            signal.setitimer(signal.ITIMER_REAL, ENDED_S, 1.0)
             try:
                 how.read(self.input, self.out)
             except (UserError, *how.refusals) as error:
@@ -147,7 +156,9 @@ class Bench:
             except Ended:
                 outcome, kind, detail = "found", "time", _where()
             except BaseException as error:
-                outcome, kind, detail = "found", "traceback", f"{type(error).__name__}: {str(error)[:300]} {_where()}"
+                outcome, kind = "found", "traceback"
+                told = [_last_frame(note) for note in getattr(error, "__notes__", ())]  # of another process
+                detail = f"{type(error).__name__}: {str(error)[:300]} {' '.join(told) or _where()}"
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         seconds, mb = taken.seconds(), taken.mb()
@@ -164,8 +175,12 @@ class Bench:
         said = self.said.read_bytes().decode("utf-8", "replace")
         if new:
             return "touched", f"appeared outside of the output: {sorted(new)[:3]}"
+        if self._peeked():
+            return "touched", f"read what lies in {OUTSIDE}: {detail[:200]}"
         if touched:
             return "touched", "; ".join(dict.fromkeys(touched))
+        if "touched /" in detail or "touched (" in detail:
+            return "touched", f"in the process that reads files: {detail[:300]}"
         if "Traceback (most recent call last)" in said:
             return "traceback", f"printed: {said.strip().splitlines()[-1][:300]} | {_last_frame(said)}"
         if any(secret in text for secret in SECRET_TEXTS for text in (detail, said, *self._written())):
@@ -177,6 +192,15 @@ class Bench:
         if outcome == "refused" and (odd := odd_sentence(detail)):
             return "sentence", f"{odd}: {detail[:300]!r}"
         return None
+
+    def _peeked(self) -> bool:
+        """Tell whether a file was opened, since the last time, that nobody may open."""
+        return any([one.touched() for one in self.outside])
+
+    def _look(self, *_: object) -> None:
+        """Interrupt a trial that takes too long; one that only waits for a core goes on."""
+        if self.taken.seconds() > ENDED_S:
+            raise Ended
 
     def _written(self) -> Iterator[str]:
         for path in self.out.rglob("*"):
@@ -205,14 +229,12 @@ def _listed(home: Path) -> set[str]:
     return {one.name for one in os.scandir(home) if one.name not in ("said", "in", "out", "tmp")}
 
 
-def _end(*_: object) -> None:
-    raise Ended
-
-
 def _where() -> str:
     """Return the innermost line of cpep, or of the tests, that an error came through."""
     frames = traceback.extract_tb(sys.exc_info()[2])
-    ours = [one for one in frames if "/src/cpep/" in one.filename or one.filename.endswith("run.py")] or list(frames)
+    ours = [one for one in frames if "/src/cpep/" in one.filename or one.filename.endswith("run.py")] or [
+        one for one in frames if Path(one.filename) != Path(__file__)
+    ]
     return f"@ {ours[-1].filename.rpartition('/src/')[2]}:{ours[-1].lineno} {ours[-1].name}" if ours else ""
 
 

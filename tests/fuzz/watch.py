@@ -88,7 +88,7 @@ class Touched:
             self._path(args[at] if folder == -1 else f"/proc/self/fd/{folder}/{os.fsdecode(args[at])}", True)
         elif event == "subprocess.Popen":
             command = [os.fsdecode(one) for one in args[1]]
-            if command[0] != "git" and not any(part.startswith("cpep.") for part in command):
+            if command[0] not in ("git", "fc-list") and not any("cpep." in part for part in command):
                 self.found.append(f"started {' '.join(command)[:200]}")
         elif event == "pickle.find_class" and str(args[0]).partition(".")[0] not in PICKLES:
             self.found.append(f"unpickled {args[0]}.{args[1]}")

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
-from cpep.live.book.entries import UNKNOWN, Background
+from cpep.live.book.entries import UNKNOWN, Background, Kept
 from cpep.live.book.poses import held, pose_windows
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
@@ -203,6 +207,88 @@ def test_what_is_no_book_is_refused(model, tmp_path):
         GestureBook.load(tmp_path / "text.book", model)
     with pytest.raises(UserError, match="does not exist"):
         GestureBook.load(tmp_path / "none.book", model)
+
+
+def note_of(path):
+    with safe_open(path, "numpy") as file:
+        return json.loads(file.metadata()["cpep"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    """A book with a gesture of each kind, and a background."""
+    path, rng = tmp_path_factory.mktemp("book") / "my.book", np.random.default_rng(0)
+    x_ND, y_N = clusters(["fist", "open"])
+    kept = Kept(emg_GTC=rng.normal(size=(40, 4, 16)), session_G=np.zeros(40, np.int16))
+    known = Background(unit_rows(x_ND), unit_rows(x_ND), y_N)
+    book = GestureBook(model, known)
+    book.add("spread", pose("spread"))
+    book.add_emg("fist", x_ND[y_N == "fist"], kept)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda note, arrays: note.update(format=3), "another format of books"),
+        (lambda note, arrays: note.update(names=["spread"]), "'emg.1' is missing, or belongs to no gesture"),
+        (lambda note, arrays: note.update(names=["spread", "spread"]), "two gestures have one name"),
+        (lambda note, arrays: note.update(names=["spread", "unknown"]), "'unknown' cannot be the name"),
+        (lambda note, arrays: note.update(names="ab"), "names: expected a list, got a text"),
+        (lambda note, arrays: note.update(model=7), "model: expected a text, got an integer"),
+        (lambda note, arrays: note.update(false_alarms=-1), "false_alarms: expected a number >= 0"),
+        (lambda note, arrays: note.update(level=1e300), "level: expected a number <= 1e"),
+        (lambda note, arrays: note.update(rate=1e-300), "which no book has"),
+        (lambda note, arrays: note.update(background=["rest"]), "emg has the shape"),
+        (lambda note, arrays: note.update(kept_background=[None]), r"kept_background\[0\]: expected a text"),
+        (lambda note, arrays: note["device"].update(channels=3, ring=[]), "emg.1 has the shape"),
+        (lambda note, arrays: note["device"].update(anchor_names=["a"]), "pose.0 has the shape"),
+        (lambda note, arrays: note.pop("device"), "the field device is missing"),
+        (lambda note, arrays: arrays.pop("vector.0"), "'vector.0' is missing"),
+        (lambda note, arrays: arrays.update(odd=arrays["emg"]), "'odd' is missing, or belongs to no gesture"),
+        (lambda note, arrays: arrays["vector.0"].fill(np.nan), "vector.0 has values that are not finite"),
+        (lambda note, arrays: arrays["emg.1"].fill(np.inf), "emg.1 has values that are not finite"),
+        (lambda note, arrays: arrays["session.1"].fill(-2), "does not number the windows"),
+        (lambda note, arrays: arrays.update({"session.1": arrays["session.1"][:3]}), "session.1 has the shape"),
+        (lambda note, arrays: arrays.update({"session.1": arrays["session.1"][:0]}), "does not number the windows"),
+        (lambda note, arrays: arrays.update({"vector.0": arrays["vector.0"][:3]}), "0 has the shape"),
+        (lambda note, arrays: arrays.update({"vector.0": arrays["vector.0"][:, :3]}), "vector.0 has the shape"),
+        (lambda note, arrays: arrays.update({"vector.0": np.zeros((0, 16), np.float16)}), "0 has the shape"),
+        (lambda note, arrays: arrays.update({"emg": arrays["emg"].astype(np.float32)}), "emg is F32, not F16"),
+        (lambda note, arrays: arrays.update(_narrow(arrays)), "vectors of 8 values, and its checkpoint makes 16"),
+    ],
+)
+def test_what_is_wrong_with_a_book_is_said(model, written, tmp_path, change, said):
+    note, arrays = note_of(written)
+    GestureBook.load(written, model)
+    change(note, arrays)
+    save_file(
+        {name: np.ascontiguousarray(x) for name, x in arrays.items()},
+        tmp_path / "my.book",
+        {"cpep": json.dumps(note)},
+    )
+    with pytest.raises(UserError, match=rf"my\.book.*{said}"):
+        GestureBook.load(tmp_path / "my.book", model)
+
+
+def _narrow(arrays):
+    """Return all vectors with half of their values."""
+    return {name: x[:, :8] for name, x in arrays.items() if name in ("emg", "pose") or name.startswith("vector")}
+
+
+def test_damaged_bytes_of_a_book_are_a_sentence_or_read(model, written, tmp_path):
+    draw, whole, refused = random.Random(20), written.read_bytes(), 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[min(draw.randrange(len(data)), draw.randrange(len(data) // 10))] ^= 1 << draw.randrange(8)
+        (tmp_path / "my.book").write_bytes(data[: draw.choice((len(data), draw.randrange(len(data))))])
+        try:
+            GestureBook.load(tmp_path / "my.book", model)
+        except UserError:
+            refused += 1
+    assert refused > 30
 
 
 def test_users_mistakes_are_sentences(model):

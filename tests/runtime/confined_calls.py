@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cpep.runtime.confined import Bounds, call
 from cpep.runtime.encoded import Array
 from cpep.types import UserError
 
@@ -22,6 +24,10 @@ def same(value: Any) -> Any:
 
 def process() -> int:
     return os.getpid()
+
+
+def asks_itself() -> tuple[int, int]:
+    return os.getpid(), call(f"{__name__}:process", what="a.hdf5", bounds=Bounds(1, 1, 1))
 
 
 def surroundings() -> dict[str, str]:
@@ -35,6 +41,18 @@ def here() -> str:
 def computes_for_ever() -> None:
     while True:
         pass
+
+
+def imports_slowly(folder: Path) -> str:
+    sys.path.insert(0, str(folder))
+    import slow_library
+
+    return str(slow_library.__name__)
+
+
+def imports_then_computes(folder: Path) -> None:
+    imports_slowly(folder)
+    computes_for_ever()
 
 
 def waits_for_ever() -> None:

@@ -100,6 +100,11 @@ def test_one_process_serves_all_calls_and_ends_with_this_one() -> None:
     assert killed.returncode == -signal.SIGKILL and gone(int(killed.stdout))
 
 
+def test_a_call_within_a_call_needs_no_other_process() -> None:
+    here, called = ask("asks_itself")
+    assert here == called == ask("process")
+
+
 def gone(process: int) -> bool:
     for _ in range(100):
         try:
@@ -156,6 +161,15 @@ def test_what_computes_for_ever_is_ended() -> None:
     with pytest.raises(UserError, match=r"^a\.hdf5 was not read within 0\.3 s of computing; it is damaged, or"):
         ask("computes_for_ever", bounds=Bounds(0.3, 60, 2**30))
     assert ask("process") != before and gone(before)
+
+
+@needs_limits
+def test_time_of_imports_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "slow_library.py").write_text("import json, time\nwhile time.process_time() < 1.0:\n    pass\n")
+    bounds = Bounds(0.3, 60, 2**30)
+    assert ask("imports_slowly", tmp_path, bounds=bounds) == "slow_library"
+    with pytest.raises(UserError, match=r"within 0\.3 s of computing"):
+        ask("imports_then_computes", tmp_path, bounds=bounds)
 
 
 @pytest.mark.parametrize("name", ["waits_for_ever", "waits_in_c"])

@@ -33,6 +33,7 @@ from cpep.simulate.person import draw_person
 from cpep.types import UserError
 from cpep.web.columns import range_of
 from tests.data.samples import write_generic
+from tests.one_core import CPEP
 
 ROOT = Path(__file__).parents[2]
 CAUSAL = ["--set", "data.normalisation=causal"]
@@ -179,7 +180,7 @@ def test_a_kind_of_anchor_from_outside(forces, tmp_path):
         write_generic(tmp_path / "raw", sidecar | {"user": user}, user, emg=rng.normal(size=(2000, 4)), force=force)
     path = os.pathsep.join([str(forces), str(ROOT / "src")])
     environment = os.environ | {"CPEP_PLUGINS": "forces", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "cpep", "data", "prepare", str(tmp_path / "raw"), str(tmp_path / "store")]
+    command = [*CPEP, "data", "prepare", str(tmp_path / "raw"), str(tmp_path / "store")]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     with pytest.raises(UserError, match="no kind of anchor 'forces'"):
         AnchorReader(open_store(tmp_path / "store"), 100)

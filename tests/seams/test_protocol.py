@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.one_core import CPEP
 from tests.synthetic import write_db1
 
 PLUGIN = '''
@@ -41,7 +42,7 @@ def test_a_protocol_of_ones_own_is_in_results_table_and_page(tmp_path: Path) -> 
     raw, out = write_db1(tmp_path / "raw", users=5), tmp_path / "out"
     (tmp_path / "my_protocol.py").write_text(PLUGIN)
     path = os.pathsep.join([str(tmp_path), *sys.path])
-    command = [sys.executable, "-m", "cpep", "reproduce", "--data", str(raw), "--out", str(out)]
+    command = [*CPEP, "reproduce", "--data", str(raw), "--out", str(out)]
     command += ["--preset", "tiny", "--models", "features", "--unseen", "3,6"]
     command += ["--set", "evaluate.protocols=[zero_shot,linear_probe,nearest_mean]"]
     env = {**os.environ, "CPEP_PLUGINS": "my_protocol", "PYTHONPATH": path}

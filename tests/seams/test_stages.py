@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.one_core import CPEP
 from tests.synthetic import write_db1
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "CPEP_PLUGINS": "tests.seams.my_stage", "OMP_NUM_THREADS": "1"}
 
 
 def cpep(*argv):
     """Run a command in a process of its own, which loads the module by CPEP_PLUGINS."""
-    env = {**os.environ, "CPEP_PLUGINS": "tests.seams.my_stage", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "cpep", *map(str, argv)],
+        [*CPEP, *map(str, argv)],
         cwd=ROOT,
-        env=env,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -50,5 +51,9 @@ def test_a_stage_a_term_and_rows_of_ones_own_run_from_the_command_to_the_report(
 
 
 def test_groups_and_the_dry_run_know_rows_of_ones_own(raw):
-    said = cpep("reproduce", "--data", raw, "--preset", "tiny", "--dry-run", "--models", "all,objectives")
+    said = cpep("reproduce", "--data", raw, "--preset", "tiny", "--dry-run", "--models", "two_views,cpep/spread")
     assert "\ntwo_views " in said and "cpep of cpep/spread" in said
+    code = "import json; from cpep.config.rows import groups; print(json.dumps(groups()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert "two_views" in found["all"] and "cpep/spread" in found["objectives"]

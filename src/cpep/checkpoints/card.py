@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cpep.config.schema import EncoderConfig
-from cpep.data.recording import Device
+from msgspec import Meta
+
+from cpep.checkpoints.fields import FrontendSizes, Provenance, refuse_different
+from cpep.config.presets import from_dict
+from cpep.config.schema import EncoderConfig, RunConfig
+from cpep.data.recording import Device, check_ring
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.models.encoder import ENCODERS
+from cpep.runtime import checked
+from cpep.runtime.checked import Finite, Name, Positive, Text
 from cpep.signal.units import factor
 from cpep.types import UserError
+
+MOST_VALUES = 2**27
+"""EMG values of a window: channels times samples."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +47,79 @@ class Card:
             them; empty where the model reads none, and in older checkpoints.
     """
 
-    kind: str
+    kind: Name
     encoders: dict[str, dict[str, Any]]
     frontend: dict[str, Any]
     regressor: dict[str, Any]
     device: Device
-    frame_rate: float
-    window_s: float
-    vocabulary: tuple[str, ...]
+    frame_rate: Positive
+    window_s: Annotated[float, Meta(gt=0, le=3600)]
+    vocabulary: tuple[Text, ...]
     split: dict[str, Any]
     config: dict[str, Any]
     provenance: dict[str, Any]
-    anchor_range: list[list[float]] = field(default_factory=list)
+    anchor_range: list[Annotated[list[Finite], Meta(min_length=2, max_length=2)]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_ring(self.device)
+        if self.frame_rate > self.device.emg_rate or not 1 <= self.device.channels * self.samples <= MOST_VALUES:
+            raise UserError(
+                f"a window of {self.window_s:g} s at {self.frame_rate:g} frames/s has {self.samples:,} samples of "
+                f"{self.device.channels} channels, as no window has"
+            )
+        if self.anchor_range and len(self.anchor_range) != len(self.device.anchor_names):
+            raise UserError(
+                f"anchor_range has {len(self.anchor_range)} columns, and the anchor {len(self.device.anchor_names)}"
+            )
+        self._check_frontend()
+        checked.convert(self.provenance, Provenance, "provenance", remedy="", others=True)
+        if self.split:
+            split = checked.convert(self.split, Split, "split", remedy="")
+            if unknown := {*split.seen, *split.unseen} - set(range(len(self.vocabulary))):
+                raise UserError(f"split has the gesture {min(unknown)}, and there are {len(self.vocabulary)}")
+        _ = self.settings  # refuses those out of range
+
+    def _check_frontend(self) -> None:
+        """Check that the front end is one of the device's EMG.
+
+        Raises:
+            UserError: it is not.
+        """
+        if not self.frontend:
+            return
+        sizes, device = self.frontend_sizes, self.device
+        own = replace(sizes, channels=device.channels, rate=device.emg_rate, emg_kind=device.emg_kind)
+        refuse_different(sizes, own, "frontend")
+        if sizes.bin_samples > self.samples:
+            raise UserError(f"frontend has bins of {sizes.bin_samples} samples, and a window has {self.samples}")
+
+    @property
+    def frontend_sizes(self) -> FrontendSizes:
+        """Constructor arguments of the front end.
+
+        Raises:
+            UserError: there is none, or they are no such arguments.
+        """
+        return checked.convert(self.frontend, FrontendSizes, "frontend", remedy="")
+
+    @cached_property
+    def settings(self) -> RunConfig:
+        """The settings of the run; those that it does not know are as in ``RunConfig()``.
+
+        Raises:
+            UserError: as ``cpep.config.presets.from_dict``.
+        """
+        return from_dict(self.config)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the anchor in a window."""
+        return round(self.window_s * self.frame_rate)
 
     @property
     def samples(self) -> int:
         """EMG samples T of a window."""
-        return round(round(self.window_s * self.frame_rate) * self.device.emg_rate / self.frame_rate)
+        return round(self.frames * self.device.emg_rate / self.frame_rate)
 
     def held_out(self) -> Split:
         """Return the split that the model was trained under.
@@ -63,8 +129,7 @@ class Card:
         """
         if not self.split:
             raise UserError(f"this {self.kind} checkpoint does not say on whom it was trained; give one that does")
-        plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in self.split.items()}
-        return Split(**plain)
+        return checked.convert(self.split, Split, "split", remedy="")
 
     def refuse_other(self, store: Store, path: Path | None = None) -> None:
         """Check that a store comes from the same kind of device.

@@ -7,18 +7,16 @@ is needed to rebuild and to judge the model: sizes, device, vocabulary, split, s
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.model import Model as Model
-from cpep.data.store.store import device_from_json
-from cpep.runtime import leftovers
-from cpep.runtime.files import atomic_path, read_json, write_json, write_tensors
+from cpep.checkpoints.weights import REMEDY, Bounded, read_head, read_weights
+from cpep.data.store.index import device_fields
+from cpep.runtime import checked, leftovers, plain
+from cpep.runtime.files import MOST_JSON, atomic_path, read_bytes, write_json, write_tensors
 from cpep.runtime.hub import local
 from cpep.types import UserError
 
@@ -73,29 +71,31 @@ def load(path: str | Path, *, revision: str | None = None) -> Model:
             f"{folder} is not a checkpoint: it has no config.json"
             + (f"; the run in it has checkpoints, such as {inside}" if inside else "")
         )
-    plain = read_json(folder / "config.json")
-    if not isinstance(plain, dict) or plain.pop("format", 0) not in READABLE:
-        raise UserError(
-            f"{folder} has another checkpoint format; this cpep reads formats {READABLE[0]} and {READABLE[1]}"
-        )
-    try:
-        device, vocabulary = device_from_json(plain.pop("device")), tuple(plain.pop("vocabulary"))
-        model = Model(Card(**plain, device=device, vocabulary=vocabulary))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/config.json is damaged: {error}") from error
-    try:
-        model.load_state_dict(_renamed(load_file(folder / WEIGHTS)))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(f"{folder}/{WEIGHTS} is damaged or of another model: {str(error).splitlines()[0]}") from error
+    card, weights = _card(folder / "config.json"), folder / WEIGHTS
+    bounded = Bounded(read_head(weights), weights)
+    with checked.at(folder / "config.json"), bounded:
+        model = Model(card)
+    model.load_state_dict(read_weights(weights, model.state_dict()))
     return model.eval()
+
+
+def _card(path: Path) -> Card:
+    """Return the card that a ``config.json`` holds.
+
+    Raises:
+        UserError: another format, or a field that is no card's.
+    """
+    fields = plain.parse(read_bytes(path, MOST_JSON), path, REMEDY)
+    if not isinstance(fields, dict) or fields.pop("format", 0) not in READABLE:
+        raise UserError(
+            f"{path.parent} has another checkpoint format; this cpep reads formats {READABLE[0]} and {READABLE[1]}"
+        )
+    if "device" in fields:
+        fields["device"] = device_fields(fields["device"])
+    return checked.convert(fields, Card, path, remedy=REMEDY)
 
 
 def book_beside(path: Path) -> Path | None:
     """Return the book that lies with a checkpoint, or in the folder that holds both; ``None`` where there is none."""
     places = [path / BOOK, *([path.parent / BOOK] if path.name == CHECKPOINT else [])]
     return next((place for place in places if place.is_file()), None)
-
-
-def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights under the names of the written format; in format 5 the anchor encoder is ``net.pose``."""
-    return {re.sub(r"^net\.pose\.", "net.anchor.", name): tensor for name, tensor in tensors.items()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from cpep.checkpoints.card import Card, encoder_arguments
+from cpep.checkpoints.fields import HeadSizes, RegressorSizes, refuse_different
 from cpep.checkpoints.registry import MODELS, ModelSpec, Parts
 from cpep.config.ranges import divisor
 from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
+from cpep.config.serialise import as_dict
 from cpep.data.frontend import Frontend
 from cpep.data.store.store import Store
 from cpep.models.baselines.emg2pose import Emg2Pose
@@ -20,7 +23,10 @@ from cpep.models.baselines.pose_t import PoseT
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.baselines.sensing_dynamics import SensingDynamics
 from cpep.models.cpep import Cpep
-from cpep.models.encoder import ENCODERS, Encoder
+from cpep.models.encoder import ENCODERS, Encoder, Sizes
+from cpep.runtime import checked
+from cpep.runtime.checked import Count, Positive, Text
+from cpep.types import UserError
 
 ALIGNMENT = (
     "temperature",
@@ -34,6 +40,10 @@ ALIGNMENT = (
     "queries",
 )
 """Settings of the alignment that ``Cpep`` is built with."""
+
+
+PLAIN: dict[str, Any] = {"int": Count, "float": Positive, "bool": bool, "str": Text}
+"""Types of an encoder's own arguments that are checked; it checks others itself."""
 
 
 class EmgEncoderSpec(ModelSpec[Encoder]):
@@ -103,7 +113,10 @@ class AlignedSpec(ModelSpec[Cpep]):
     def network(self, card: Card) -> Cpep:
         """Build the pair."""
         encoders = {name: card_encoder(card, name) for name in card.encoders}
-        return Cpep(encoders["emg"], encoders["pose"], **{name: card.config["align"][name] for name in ALIGNMENT})
+        if encoders.keys() != {"emg", "pose"}:
+            raise UserError(f"encoders are of {' and '.join(encoders) or 'nothing'}; this kind has emg and pose")
+        align = as_dict(card.settings.align)
+        return Cpep(encoders["emg"], encoders["pose"], **{name: align[name] for name in ALIGNMENT})
 
     def embed(self, net: Cpep, signal_BNF: Tensor) -> Tensor:
         """Return L2-normalised embeddings of EMG."""
@@ -152,7 +165,10 @@ class RegressorSpec(ModelSpec[PoseRegressor]):
 
     def network(self, card: Card) -> PoseRegressor:
         """Build the network."""
-        return self.make(**card.regressor)
+        sizes, device = checked.convert(card.regressor, RegressorSizes, "regressor", remedy=""), card.device
+        own = RegressorSizes(device.channels, device.emg_rate, card.samples, len(device.anchor_names))
+        refuse_different(sizes, own, "regressor")
+        return self.make(**vars(sizes))
 
     def embed(self, net: PoseRegressor, signal_BNF: Tensor) -> Tensor:
         """Return the features that the decoder reads, averaged over time, (B, D)."""
@@ -175,12 +191,52 @@ class TokenRegressorSpec(RegressorSpec):
 
     def network(self, card: Card) -> PoseRegressor:
         """Build encoder and head."""
-        return self.make(card_encoder(card, "emg"), **card.regressor)
+        sizes = checked.convert(card.regressor, HeadSizes, "regressor", remedy="")
+        own = HeadSizes(len(card.device.anchor_names), card.frames, card.window_s)
+        refuse_different(sizes, own, "regressor")
+        return self.make(card_encoder(card, "emg"), **vars(sizes))
 
 
 def card_encoder(card: Card, side: str) -> Encoder:
-    """Build the ``emg`` or ``pose`` encoder of a card."""
-    return ENCODERS.get(card.config[side]["tokens"])(**card.encoders[side])
+    """Build the ``emg`` or ``pose`` encoder of a card.
+
+    Raises:
+        UserError: the card has none, its arguments are no such encoder's, or it does not fit device and window.
+    """
+    if side not in card.encoders or side not in ("emg", "pose"):
+        raise UserError(f"encoders: the field {side} is not known, or missing")
+    chosen = card.settings.emg if side == "emg" else card.settings.pose
+    encoder = _made(ENCODERS.get(chosen.tokens), card.encoders[side], f"encoders.{side}")
+    if side == "pose":
+        fits = (len(card.device.anchor_names), card.frames)
+    else:
+        sizes = card.frontend_sizes
+        fits = (sizes.columns, card.samples // (sizes.bin_samples or 1))
+    if (encoder.columns, encoder.steps) != fits:
+        raise UserError(
+            f"encoders.{side} reads {encoder.steps} steps of {encoder.columns} columns, and a window has {fits[1]} "
+            f"of {fits[0]}"
+        )
+    return encoder
+
+
+def _made(kind: type[Encoder], arguments: dict[str, Any], where: str) -> Encoder:
+    """Build an encoder from the arguments that a checkpoint keeps.
+
+    Raises:
+        UserError: one is missing, is of another type or out of range, or belongs to another encoder.
+    """
+    sizes = {name: value for name, value in arguments.items() if name in Sizes.__annotations__}
+    checked.convert(sizes, Sizes, where, remedy="")
+    own = {one.name: one for one in inspect.signature(kind).parameters.values() if one.kind is not one.VAR_KEYWORD}
+    needed = {name for name, one in own.items() if one.default is one.empty}
+    if wrong := (arguments.keys() - sizes.keys() - own.keys()) | (needed - arguments.keys()):
+        raise UserError(f"{where}: the field {min(wrong)} is missing, or belongs to another encoder")
+    for name in own.keys() & arguments.keys():
+        annotation = own[name].annotation
+        kinds = PLAIN.get(getattr(annotation, "__name__", annotation), Any)
+        checked.convert(arguments[name], kinds, f"{where}.{name}", remedy="")
+    return kind(**arguments)
 
 
 def anchor_arguments(store: Store, config: RunConfig) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class Model(OnHub, nn.Module):
             raise UserError(
                 f"this model takes EMG in {mine}, and {store.path} has {unit}; use model.in_unit({unit!r})"
             )
-        lag_s = self.card.config.get("data", {}).get("pose_lag_ms", 0.0) / 1000
+        lag_s = self.card.settings.data.pose_lag_ms / 1000
         return WindowDataset(
             store, window_s=self.card.window_s, frontend=self.emg_frontend, pose_lag_s=lag_s, **options
         )

@@ -159,6 +159,6 @@ def _use(opening: str, card: Card) -> str:
             f"{name}_BJS = torch.zeros(8, {len(anchor.names)}, {frames})  # {axes}, {unit}",
             f"y_BD = model.encode_{name}({name}_BJS)",
         ]
-    if MODELS.get(card.kind).reads_anchor and not card.config["align"]["queries"]:
+    if MODELS.get(card.kind).reads_anchor and not card.settings.align.queries:
         lines.append(f"similarity_BB = x_BD @ y_BD.T  # which {name} the EMG is nearest to")
     return "\n".join(lines)

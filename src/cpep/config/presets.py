@@ -173,7 +173,13 @@ def from_dict(plain: dict[str, Any]) -> RunConfig:
     """Rebuild a configuration from the plain values that ``as_dict`` returned, as a checkpoint holds them.
 
     Raises:
-        UserError: an unknown field, a value of another type, or ``${`` in a text.
+        UserError: an unknown field, a value of another type or out of range, or ``${`` in a text.
     """
     refuse_interpolation(plain, SETTINGS)
-    return with_plain(RunConfig(), plain, SETTINGS)
+    config = with_plain(RunConfig(), plain, SETTINGS)
+    for path in fields_of(config):
+        value = attrgetter(path)(config)
+        if expected := out_of_range(path, value):
+            raise UserError(f"{SETTINGS}.{path} is {value!r}; it must be {expected}")
+    _check_together(config)
+    return config

@@ -8,15 +8,22 @@ from typing import Any
 Range = tuple[float, float, str]
 """The smallest value, the first value that is too large, and both bounds in words."""
 
-COUNT: Range = (1, math.inf, "at least 1")
-POSITIVE: Range = (math.ulp(0.0), math.inf, "above 0")
+MOST = 10**9
+"""No setting is larger than this: a checkpoint brings settings from elsewhere."""
+COUNT: Range = (1, MOST + 1, "at least 1")
+LAYERS: Range = (1, 1_001, "at least 1 and at most 1,000")
+MANY: Range = (1, 1_000_001, "at least 1 and at most 1,000,000")
+POSITIVE: Range = (math.ulp(0.0), MOST, "above 0")
+SECONDS: Range = (math.ulp(0.0), math.nextafter(3600, math.inf), "above 0 and at most 3,600")
 SHARE: Range = (0, 1, "from 0 to below 1")
 PART: Range = (math.ulp(0.0), math.nextafter(1, 2), "above 0 and at most 1")
 RANGES: dict[str, Range] = {
-    "batch": (2, math.inf, "at least 2"),
-    **dict.fromkeys(("threads", "width", "depth", "heads", "decoder_depth"), COUNT),
-    **dict.fromkeys(("steps", "checks", "neighbours", "bootstrap", "communities", "keep"), COUNT),
-    **dict.fromkeys(("window_s", "hop_s", "token_ms", "bin_ms", "lr", "clip"), POSITIVE),
+    "batch": (2, MOST, "at least 2"),
+    **dict.fromkeys(("depth", "decoder_depth"), LAYERS),
+    **dict.fromkeys(("threads", "width", "heads", "bootstrap", "communities", "keep"), MANY),
+    **dict.fromkeys(("steps", "checks", "neighbours"), COUNT),
+    **dict.fromkeys(("window_s", "hop_s"), SECONDS),
+    **dict.fromkeys(("token_ms", "bin_ms", "lr", "clip"), POSITIVE),
     **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),
     **dict.fromkeys(("temperature", "temperature_min", "temperature_max", "target_temperature", "compute"), POSITIVE),
     **dict.fromkeys(("pairs", "gallery", "share"), PART),
@@ -34,7 +41,7 @@ def out_of_range(path: str, value: Any) -> str:
     if value == () and path.rpartition(".")[2] in RANGES:
         return "a list of at least one number"
     numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)]
-    low, high, expected = RANGES.get(path.rpartition(".")[2], (0, math.inf, "at least 0"))
+    low, high, expected = RANGES.get(path.rpartition(".")[2], (0, MOST + 1, "at least 0"))
     return "" if all(low <= number < high for number in numbers) else expected
 
 

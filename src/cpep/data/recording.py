@@ -10,6 +10,9 @@ from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
 from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
+MOST_CHANNELS, MOST_HZ = 10_000, 200_000.0
+"""More EMG channels, and more samples per second, than any device has."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -29,7 +32,7 @@ class Device:
         notch_hz: mains, Hz, whose hum cpep takes out; 0 for none.
 
     Raises:
-        UserError: EMG of this kind and rate cannot be filtered so.
+        UserError: no device has so many channels or such a rate, or EMG of this kind and rate cannot be filtered so.
     """
 
     channels: int
@@ -44,6 +47,11 @@ class Device:
     notch_hz: float = 0.0
 
     def __post_init__(self) -> None:
+        if not (1 <= self.channels <= MOST_CHANNELS and 0 < self.emg_rate <= MOST_HZ):
+            raise UserError(
+                f"{self.channels} EMG channels at {self.emg_rate:g} Hz; a device has 1 to {MOST_CHANNELS:,} channels "
+                f"at up to {MOST_HZ:,.0f} Hz"
+            )
         if self.highpass_hz is None:
             object.__setattr__(self, "highpass_hz", usual_highpass(self.emg_kind, self.emg_rate))
         if self.emg_kind == "envelope" and self.conditioning:
@@ -89,6 +97,23 @@ def check_ring(device: Device) -> Device:
     if set(device.ring) - set(range(device.channels)) or len(set(device.ring)) != len(device.ring):
         raise UserError(f"ring {list(device.ring)} does not fit {device.channels} channels")
     return device
+
+
+LONGEST_NAME = 1000
+"""Characters of a name of a person, a session, a label, ..."""
+MOST_LABELS = 10_000
+
+
+def check_name(name: str, what: str) -> None:
+    """Check a name that comes from a file.
+
+    Raises:
+        UserError: it is too long, or holds what no text in UTF-8 can hold; the sentence begins with ``what``.
+    """
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"{what} has {len(name):,} characters, of which names have at most {LONGEST_NAME:,}")
+    if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):
+        raise UserError(f"{what}, {name!a}, holds what is no character; write it anew")
 
 
 JUMPS = "jumps of the offset of a channel taken out"
@@ -138,7 +163,7 @@ class Recording:
         measured_rate: EMG samples per second by the file's own clock; 0 where it has none.
 
     Raises:
-        UserError: lengths do not fit, the EMG is not finite, or a text holds ``${``.
+        UserError: lengths do not fit, the EMG is not finite, or a name is too long, no text or holds ``${``.
     """
 
     name: str
@@ -163,6 +188,14 @@ class Recording:
     def __post_init__(self) -> None:
         texts = {name: getattr(self, name) for name in ("name", "user", "session", "stage", "vocabulary")}
         refuse_interpolation({**texts, "device": vars(self.device)}, self.name)  # a store of them could not be opened
+        for what, named in (("user", self.user), ("session", self.session), ("stage", self.stage)):
+            check_name(named, f"{self.name}: the {what}")
+        for named in (*self.vocabulary, *self.device.anchor_names):
+            check_name(named, f"{self.name}: the name of a label or of a column")
+        if len(self.vocabulary) > MOST_LABELS:
+            raise UserError(
+                f"{self.name} has {len(self.vocabulary):,} labels; at most {MOST_LABELS:,} are told apart"
+            )
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")

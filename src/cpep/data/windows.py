@@ -150,11 +150,13 @@ class SampleReader:
 
     def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
         self.store, self.frames, self.normaliser = store, frames, normaliser
-        self._emg = _unfolded(store.emg_TC, frames * store.ratio)
+        self._emg = _unfolded(store.emg_TC.unchecked, frames * store.ratio)
 
     def __call__(self, windows: Windows) -> Tensor:
         """Return EMG (B, T, C), float32."""
-        emg_BTC = self._emg.index_select(0, torch.from_numpy(windows.start_N * self.store.ratio))
+        first_N = windows.start_N * self.store.ratio
+        self.store.emg_TC.check(first_N, self.frames * self.store.ratio)
+        emg_BTC = self._emg.index_select(0, torch.from_numpy(first_N))
         if not all_finite(emg_BTC):
             store, (window, sample, channel) = self.store, first_bad(emg_BTC.numpy())
             seconds = second_of(store, windows, window) + sample / store.device.emg_rate
@@ -231,11 +233,13 @@ class AnchorReader:
 
     def __init__(self, store: Store, frames: int) -> None:
         self.scale = AnchorScale(store)
-        self._anchor = _unfolded(self.scale.anchor_MJ, frames)
+        self.frames, self._anchor = frames, _unfolded(self.scale.anchor_MJ.unchecked, frames)
 
     def __call__(self, windows: Windows) -> Tensor:
         """Return the anchor (B, S, J), as much later than EMG as the windows say."""
-        anchor_BSJ = self._anchor.index_select(0, torch.from_numpy(windows.start_N + windows.lag_frames))
+        first_N = windows.start_N + windows.lag_frames
+        self.scale.anchor_MJ.check(first_N, self.frames)
+        anchor_BSJ = self._anchor.index_select(0, torch.from_numpy(first_N))
         if not all_finite(anchor_BSJ):
             store, (window, frame, column) = self.scale.store, first_bad(anchor_BSJ.numpy())
             seconds = second_of(store, windows, window) + (windows.lag_frames + frame) / store.frame_rate

@@ -18,6 +18,7 @@ from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
 from cpep.data.sampler import Batches
 from cpep.data.splits import Split, make_splits
+from cpep.data.store.checked_rows import CheckedRows
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.experiments.pace import seconds_of_step
@@ -146,6 +147,7 @@ def basis_of(request: Request, data: Path | None) -> Basis:
 
 def _without_recordings(path: Path, device: Device) -> Store:
     ratio = frame_ratio(device.emg_rate)
+    columns = len(device.anchor_names)
     number, truth = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     return Store(
         path=path,
@@ -155,8 +157,8 @@ def _without_recordings(path: Path, device: Device) -> Store:
         frame_rate=device.emg_rate / ratio,
         ratio=ratio,
         entries=(),
-        emg_TC=np.zeros((0, device.channels), np.float32),
-        anchor_MJ=np.zeros((0, len(device.anchor_names)), np.float32) if device.anchor_names else None,
+        emg_TC=CheckedRows(np.zeros((0, device.channels), np.float32)),
+        anchor_MJ=CheckedRows(np.zeros((0, columns), np.float32)) if columns else None,
         valid_M=truth,
         label_M=number,
         prompt_M=number,

@@ -52,7 +52,7 @@ def is_own(model: Model, store: Store, wanted: Wanted) -> bool:
     everybody = {*split.users_train, *split.users_val, *split.users_test}
     if not everybody <= set(store.users) or store.vocabulary != model.card.vocabulary:
         return False
-    if store.name == provenance["data"]:
+    if store.name == provenance.get("data", ""):
         return True
     trained = {*split.users_train, *split.users_val}
     return not wanted.divides and (not provenance.get("recordings") or met_people(model, store) == trained)
@@ -109,7 +109,7 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
     Raises:
         UserError: a test or validation person was met, or too few people or gestures are left.
     """
-    own, name = model.card.held_out(), model.card.provenance["data"]
+    own, name = model.card.held_out(), model.card.provenance.get("data", "")
     met = met_people(model, store)
     if asked := sorted(met & {*wanted.test_users, *wanted.val_users}):
         raise UserError(
@@ -146,7 +146,7 @@ def met_people(model: Model, store: Store) -> set[str]:
     """Return the people of a store whom the training of a checkpoint met."""
     own = model.card.held_out()
     took_part = {*own.users_train, *own.users_val}
-    met = took_part & set(store.users) if store.name == model.card.provenance["data"] else set()
+    met = took_part & set(store.users) if store.name == model.card.provenance.get("data", "") else set()
     return met | noted_people(model, store)
 
 
@@ -178,7 +178,7 @@ def _letters(name: str) -> str:
 
 def _said(model: Model, store: Store, split: Split, met: list[str]) -> Iterator[str]:
     """Yield sentences on the people and gestures of a store that a checkpoint is evaluated on."""
-    own, name, names = model.card.held_out(), model.card.provenance["data"], store.vocabulary
+    own, name, names = model.card.held_out(), model.card.provenance.get("data", ""), store.vocabulary
     yield f"the checkpoint was trained on {name}; probes are fitted, chosen and tested on people of {store.name}"
     if met:
         yield f"user{'s' * (len(met) > 1)} {listed(met)} {have(met)} taken part in its training; left out"
@@ -221,7 +221,7 @@ def _of_unknown(model: Model, store: Store, test_users: tuple[str, ...]) -> Spli
             "on this user; test others"
         )
     if test_users or set(store.users) - doubtful:
-        guard_s = model.card.config["data"]["guard_s"]
+        guard_s = model.card.settings.data.guard_s
         (split,) = make_splits(store, test_users=test_users, guard_s=guard_s)
         if not doubtful & set(split.users_test):
             return split

@@ -31,7 +31,7 @@ def begin_with_shipped(task: FoldTask) -> bool:
     key = own.key(STAGE, one.stage.settings(task.config))
     shipped = load(demo_paths()[0])
     card = make_card(STAGE, own.store, own.split, task.config, own.seed)
-    sizes = shipped.card.encoders["pose"], shipped.card.config["pose"]["tokens"]
+    sizes = shipped.card.encoders["pose"], shipped.card.settings.pose.tokens
     if (card.encoders["pose"], task.config.pose.tokens) != sizes:
         return False
     if not own.finished(key):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Annotated, Any, ClassVar, TypedDict, Unpack
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from cpep.config.ranges import divisor
 from cpep.config.schema import EncoderConfig, RunConfig
 from cpep.models.transformer import Block
+from cpep.runtime.checked import Size
 from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
@@ -31,13 +33,13 @@ class Sizes(TypedDict):
         dropout: on residual branches.
     """
 
-    columns: int
-    steps: int
-    token_steps: int
-    width: int
-    depth: int
-    heads: int
-    dropout: float
+    columns: Size
+    steps: Size
+    token_steps: Size
+    width: Size
+    depth: Annotated[int, Meta(ge=1, le=1000)]
+    heads: Size
+    dropout: Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Tokeniser(nn.Module):
@@ -51,7 +53,7 @@ class Tokeniser(nn.Module):
         token_steps: see ``Sizes``.
 
     Raises:
-        ValueError: ``steps`` is no multiple of ``token_steps``.
+        UserError: ``steps`` is no multiple of ``token_steps``.
     """
 
     mean: Tensor
@@ -60,7 +62,7 @@ class Tokeniser(nn.Module):
     def __init__(self, columns: int, steps: int, token_steps: int) -> None:
         super().__init__()
         if steps % token_steps:
-            raise ValueError(f"windows of {steps} steps do not divide into tokens of {token_steps}")
+            raise UserError(f"windows of {steps} steps do not divide into tokens of {token_steps}")
         self.columns, self.steps = columns, steps
         self.tokens, self.token_values = steps // token_steps, token_steps * columns
         self.register_buffer("mean", torch.zeros(columns))

@@ -104,12 +104,16 @@ def info_nce(emg: Tensor, anchor_BD: Tensor, temperature: Tensor | float, target
     Raises:
         ValueError: the shapes differ, or there are fewer than two pairs.
     """
-    if len(emg) != len(anchor_BD) or emg.shape[-1] != anchor_BD.shape[-1] or len(emg) < 2:
-        raise ValueError(f"needs two or more pairs, got shapes {emg.shape} and {anchor_BD.shape}")
+    _refuse_unpaired(emg, anchor_BD)
     logits_BB = similarities(emg, anchor_BD) / temperature
     if target_BB is None:
         target_BB = torch.arange(len(logits_BB), device=logits_BB.device)
     return (F.cross_entropy(logits_BB, target_BB) + F.cross_entropy(logits_BB.T, target_BB)) / 2
+
+
+def _refuse_unpaired(emg: Tensor, anchor_BD: Tensor) -> None:
+    if len(emg) != len(anchor_BD) or emg.shape[-1] != anchor_BD.shape[-1] or len(emg) < 2:
+        raise ValueError(f"needs two or more pairs, got shapes {emg.shape} and {anchor_BD.shape}")
 
 
 @in_fp32
@@ -238,8 +242,21 @@ def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, h
     """
     if not pairs:
         raise ValueError("needs a batch")
+    for emg_BD, anchor_BD in pairs:
+        _refuse_unpaired(emg_BD, anchor_BD)
+    stacks: dict[int, list[Tensor]] = {}
+    for emg_BD, anchor_BD in pairs:
+        stacks.setdefault(len(emg_BD), []).append(similarities(emg_BD, anchor_BD))
+    stacked = [torch.stack(found) for found in stacks.values()]  # batches of one size at once
 
     def mean_at(inverse: float) -> float:
-        return sum(float(info_nce(emg_BD, anchor_BD, 1 / inverse)) for emg_BD, anchor_BD in pairs) / len(pairs)
+        return sum(float(_summed_info_nce(found_KBB * inverse)) for found_KBB in stacked) / len(pairs)
 
     return float(minimize_scalar(mean_at, bounds=(1 / highest, 1 / lowest), method="bounded").fun)
+
+
+def _summed_info_nce(logits_KBB: Tensor) -> Tensor:
+    """Return the sum over K batches of what ``info_nce`` is on these logits."""
+    own = logits_KBB.diagonal(dim1=1, dim2=2).mean()
+    both = logits_KBB.logsumexp(dim=2).mean() + logits_KBB.logsumexp(dim=1).mean()
+    return len(logits_KBB) * (both / 2 - own)

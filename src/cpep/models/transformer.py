@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpep.types import UserError
+
 
 def attend(query_BHND: Tensor, key_BHND: Tensor, value_BHND: Tensor) -> Tensor:
     """Return softmax attention without dropout; all shapes are (batch, heads, tokens, head width).
@@ -36,13 +38,13 @@ class Block(nn.Module):
         mlp_ratio: hidden width of the MLP over ``width``.
 
     Raises:
-        ValueError: ``heads`` does not divide ``width``.
+        UserError: ``heads`` does not divide ``width``.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, mlp_ratio: int = 4) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"{heads} heads do not divide width {width}")
+            raise UserError(f"{heads} heads do not divide width {width}")
         self.heads = heads
         self.norm_attention = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)

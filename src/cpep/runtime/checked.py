@@ -8,6 +8,8 @@ know is refused, or passed over where its files are also written by other versio
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -90,19 +92,29 @@ def convert(value: Any, kind: type[K], where: object, *, remedy: str = REMEDY, o
         value: objects, lists, texts and numbers.
         kind: as for ``read``.
         where: what holds them, for the sentence.
-        remedy: what to do, for the sentence.
+        remedy: what to do, for the sentence; empty where the caller says it.
         others: as for ``read``.
 
     Raises:
         UserError: ``FILE: a.b[3]: expected an integer, got a text; REMEDY``.
     """
+    end = f"; {remedy}" if remedy else ""
     try:
         found = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise UserError(f"{where}: {_sentence(str(error))}; {remedy}") from error
+        raise UserError(f"{where}: {_sentence(str(error))}{end}") from error
     if not others and (unknown := _unknown(value, found)):
-        raise UserError(f"{where} has a field {unknown} that this version of cpep does not know; {remedy}")
+        raise UserError(f"{where} has a field {unknown} that this version of cpep does not know{end}")
     return found
+
+
+@contextmanager
+def at(path: object) -> Iterator[None]:
+    """Put the name of a file before the sentence of what is found wrong in it, unless the sentence has it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
 def schema(kind: Any) -> dict[str, Any]:

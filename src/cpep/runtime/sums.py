@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Sums = npt.NDArray[np.uint64]
+else:
+    Sums = Any
 
 FIELD = "sum"
 """Name of the entry that holds the checksum of the object it is in, or of the file."""
@@ -62,11 +64,11 @@ def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, FIELD: of_json(rest)}
 
 
-def refuse_broken_seal(value: Mapping[str, Any], where: object, remedy: str, *, required: bool = True) -> None:
+def refuse_broken_seal(value: Any, where: object, remedy: str, *, required: bool = True) -> None:
     """Check a JSON object against the checksum in it.
 
     Args:
-        value: the object as it was read.
+        value: what was read, which must be an object.
         where: the file, for the sentence.
         remedy: what to do, for the sentence.
         required: whether it must have a checksum: files of older formats have none.
@@ -74,7 +76,7 @@ def refuse_broken_seal(value: Mapping[str, Any], where: object, remedy: str, *, 
     Raises:
         UserError: its content is not what was written.
     """
-    if (required or FIELD in value) and value.get(FIELD) != sealed(value)[FIELD]:
+    if not isinstance(value, dict) or ((required or FIELD in value) and value.get(FIELD) != sealed(value)[FIELD]):
         raise damaged(where, remedy)
 
 
@@ -110,6 +112,11 @@ def of_arrays(arrays: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, str]) 
     for name in names:
         digest.update(_bytes(arrays[name]))
     return digest.hexdigest()
+
+
+def of_array(array: npt.NDArray[Any]) -> int:
+    """Return the checksum of the bytes of an array, as a number."""
+    return xxhash.xxh3_64_intdigest(_bytes(array))
 
 
 def of_blocks(array: npt.NDArray[Any], rows: int) -> Sums:

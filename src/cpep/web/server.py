@@ -24,7 +24,7 @@ from nicegui import app as nicegui_app
 
 from cpep.types import UserError
 from cpep.web import chooser, messages
-from cpep.web.connections import MOST_HEAD, HttpConnection, SocketConnection
+from cpep.web.connections import BACKLOG, MOST_HEAD, HttpConnection, SocketConnection, allow_files
 from cpep.web.ending import Ending
 from cpep.web.frames import Live
 from cpep.web.guard import Guard, is_loopback
@@ -97,6 +97,7 @@ def serve(page: Served, host: str, port: int, show: bool, tls: ssl.SSLContext | 
         if show:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         to_terminal()
+        allow_files()
         guard = Guard(build(page), token, LARGEST + ENVELOPE, secure=tls is not None)
         Server(_config(guard, tls), ending).run([bound])
 
@@ -134,6 +135,7 @@ def _config(guard: Guard, tls: ssl.SSLContext | None) -> uvicorn.Config:
         loop="cpep.web.connections:Loop",
         http=HttpConnection,
         ws=SocketConnection,
+        backlog=BACKLOG,
         ws_max_size=messages.LARGEST,
         h11_max_incomplete_event_size=MOST_HEAD,
         ssl_context_factory=(lambda config, default: tls) if tls else None,

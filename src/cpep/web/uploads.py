@@ -136,12 +136,12 @@ def _read(folder: Path, rate: float) -> Poses:
     if len(sources) > 1:
         raise UserError(f"the upload holds {len(sources)} recordings; send one at a time")
     one = sources[0]
-    given = (one.reader, one.name, one.path, one.sidecars, rate)
+    given = (one.reader, one.name, one.path, one.sidecars, rate, LARGEST_UNPACKED)
     found: Poses = call(f"{__name__}:poses_of", *given, what=one.path, bounds=BOUNDS, kinds=(Poses,))
     return found
 
 
-def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rate: float) -> Poses:
+def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rate: float, largest: int) -> Poses:
     """Read the pose of a recording, in the process of ``cpep.runtime.confined``.
 
     Args:
@@ -150,11 +150,12 @@ def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rat
         path: the file.
         sidecars: read with it.
         rate: frames per second to return.
+        largest: bytes that the file may unpack to.
 
     Raises:
         UserError: the file unpacks to too much, is damaged, or has no pose of a hand, or an endless one.
     """
-    _check_unpacked(path)
+    _check_unpacked(path, largest)
     parts = reading.parts(reader, name, path, sidecars)
     if parts is None:
         raise UserError(f"the page does not read {reader} recordings")
@@ -175,7 +176,7 @@ def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rat
     return Poses(recording.name, pose_SJ, valid_S, rate, gestures)
 
 
-def _check_unpacked(path: Path) -> None:
+def _check_unpacked(path: Path, largest: int) -> None:
     """Refuse a file whose contents are much larger than it is, and one that is not what its name says."""
     size = 0
     try:
@@ -189,5 +190,5 @@ def _check_unpacked(path: Path) -> None:
             size = sum(sizes)
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path.name} is damaged, or no {path.suffix} file; send another") from error
-    if size > LARGEST_UNPACKED:
-        raise UserError(f"{path.name} unpacks to more than {LARGEST_UNPACKED // 2**20} MB; cut the recording")
+    if size > largest:
+        raise UserError(f"{path.name} unpacks to more than {largest // 2**20} MB; cut the recording")

@@ -57,7 +57,7 @@ def hdf5_out(folder: Path) -> None:
     for number in (0, 2, 4, 5):
         below = folder / f"w{number}"
         below.mkdir()
-        other = folder.parents[1] / "outside.hdf5"
+        other = folder.parents[1] / "outside" / "other.hdf5"
         whole_file(other)
         whole_file(below / "r0.hdf5")
         with h5py.File(below / "r0.hdf5", "a") as file:

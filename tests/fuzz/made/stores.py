@@ -13,7 +13,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
 from cpep.data.windows import list_windows
 from cpep.simulate import simulate_cohort
-from tests.data.samples import write_emg2pose
+from tests.data.samples import unseal, write_emg2pose
 from tests.fuzz.formats import Format
 from tests.synthetic import write_db1
 
@@ -30,6 +30,12 @@ def raw(folder: Path, count: int = 2) -> Path:
 
 
 def store(folder: Path) -> None:
+    """Write a store of four people without checksums, so that what is changed is read."""
+    sealed(folder)
+    unseal(folder / "store")
+
+
+def sealed(folder: Path) -> None:
     """Write a store of four people."""
     recordings = write_db1(folder / "raw", users=4)
     prepare(recordings, folder / "store")
@@ -105,6 +111,7 @@ def simulated(folder: Path, out: Path) -> None:
 
 FORMATS = {
     "store.json": Format(store, opened, ("store/store.json",)),
+    "sums.json": Format(sealed, opened, ("store/sums.json",)),
     "store-arrays": Format(store, opened, ("store/*.npy",)),
     "journal": Format(stopped, goes_on, (".store.partial/*",), changes=True),
     "export-journal": Format(exporting, exported, (".bids*/*",), changes=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from cpep.data.describe.draft import POSE_UNITS, Draft, put_labels, put_people, 
 from cpep.data.describe.labels import LABEL_NAME, find_labels, find_people
 from cpep.data.describe.look import Column, Look
 from cpep.data.describe.signals import find_emg, kind_of, pose_unit, power_of, span, speed, unit_of
+from cpep.data.readers.sidecar import HIGHEST_RATE
+from cpep.data.readers.unpacked import read_npz
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
 
@@ -40,12 +41,12 @@ def look_at_arrays(path: Path) -> Look:
         UserError: it cannot be read, or holds Python objects.
     """
     refuse_special(path)
-    arrays = _npz(path) if path.name.lower().endswith(".npz") else _mat(path)
+    arrays = read_npz(path) if path.name.lower().endswith(".npz") else _mat(path)
     columns, blocks, single = [], {}, {}
     for name, given in arrays.items():
-        if given.dtype.kind not in "biufUS":
+        if given.dtype.kind not in "biufUS" or given.size == 0:
             continue
-        array = np.char.decode(given, "utf-8", "replace") if given.dtype.kind == "S" else given
+        array = _plain(given)
         if array.size == 1:
             single[name] = array.ravel()[0].item()
         elif array.size == max(array.shape, default=0):
@@ -55,20 +56,19 @@ def look_at_arrays(path: Path) -> Look:
     return Look(path, tuple(columns), blocks, single, None)
 
 
-def _npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        if "allow_pickle" in str(error):
-            raise UserError(f"{path} holds Python objects, which cpep does not load; save plain arrays") from error
-        raise UserError(f"{path} is no readable .npz ({error})") from error
-
-
 def _mat(path: Path) -> dict[str, npt.NDArray[Any]]:
     from cpep.data.readers.mat import read_mat
 
     return read_mat(path)
+
+
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return numbers, NaN where they are infinite; or texts."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    return np.where(np.isfinite(array), array, np.nan) if array.dtype.kind == "f" else array
 
 
 def draft_of_arrays(look: Look) -> Draft:
@@ -162,7 +162,7 @@ def _unlike(channels: Sequence[Column]) -> list[str]:
 def _put_rate(draft: Draft, look: Look, clock: Clock | None) -> float:
     numbers = {key: float(value) for key, value in look.single.items() if not isinstance(value, str)}
     said = [item for item in numbers.items() if RATE_NAME.search(item[0]) and not POSE_RATE_NAME.search(item[0])]
-    name, rate = next((item for item in said if item[1] > 0), ("", 0.0))
+    name, rate = next((item for item in said if 0 < item[1] <= HIGHEST_RATE), ("", 0.0))
     put_rate(draft, rate, f"{name!r} says it", clock)
     return rate or (clock.rate if clock else 0.0)
 
@@ -198,7 +198,8 @@ def _put_pose_rate(draft: Draft, look: Look, frames: int, rows: int, rate: float
     """Say at which times the rows of the pose are, which are fewer or more than those of the EMG."""
     clock = find_clock([column for column in look.columns if len(column.values) == frames and not column.is_text])
     numbers = {key: float(value) for key, value in look.single.items() if not isinstance(value, str)}
-    name, said = next((item for item in numbers.items() if POSE_RATE_NAME.search(item[0])), ("", 0.0))
+    rates = [item for item in numbers.items() if POSE_RATE_NAME.search(item[0]) and 0 < item[1] <= HIGHEST_RATE]
+    name, said = next(iter(rates), ("", 0.0))
     pose = draft.keys["pose"]
     if clock:
         pose["clock"], pose["rate"] = {"field": str(clock.column.key), "unit": clock.unit}, short(clock.rate)

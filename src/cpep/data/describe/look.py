@@ -7,8 +7,8 @@ the rows, which are alike, and not from the first line, which may be anything.
 
 from __future__ import annotations
 
-import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.delimited import LONGEST_CELL
+from cpep.data.readers.unpacked import Unpacked
 from cpep.runtime.files import refuse_special
 from cpep.types import UserError
 
@@ -161,7 +163,9 @@ def read_columns(path: Path, dialect: Dialect, wanted: Sequence[int], rows: int 
                 skipinitialspace=not blanks,
                 low_memory=False,
             )
-    except (ValueError, OSError, EOFError) as error:
+    except UserError:
+        raise
+    except (ValueError, OverflowError, OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not readable as a table ({error})") from error
     frame = frame.dropna(how="all")
     return [_values(frame[number]) for number in wanted]
@@ -172,11 +176,13 @@ def _values(series: Any) -> npt.NDArray[Any]:
     import pandas
 
     if series.dtype.kind in "biuf":
-        return np.asarray(series.to_numpy())
+        values = np.asarray(series.to_numpy())
+        return np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values
     numbers = pandas.to_numeric(series, errors="coerce")
     if numbers.nunique() > MANY and numbers.notna().sum() > 0.9 * series.notna().sum():
         return np.asarray(numbers.to_numpy())
-    return np.char.strip(series.fillna("").astype(str).to_numpy(dtype=np.str_))
+    texts = series.fillna("").astype(str)
+    return np.char.strip(texts.str.slice(stop=LONGEST_CELL).to_numpy(dtype=np.str_))
 
 
 def _is_empty(values: npt.NDArray[Any]) -> bool:
@@ -216,7 +222,7 @@ def dialect_of(path: Path) -> Dialect:
 
 
 def _opened(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+    return Unpacked(path) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def _head(path: Path) -> tuple[str, str]:
@@ -225,7 +231,7 @@ def _head(path: Path) -> tuple[str, str]:
         with _opened(path) as file:
             data = file.read(HEAD_BYTES)
             whole = not file.read(1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if encoding != "utf-16" and b"\0" in data:
@@ -249,7 +255,11 @@ def _cells(line: str, separator: str) -> list[str]:
         return [cell.strip() for cell in line.split(separator)]
     import csv
 
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+    try:
+        row: list[str] = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a cell of over 131,072 characters
+        row = line.split(separator)
+    return [cell.strip() for cell in row]
 
 
 def _is_number(cell: str, decimal: str) -> bool:

@@ -106,7 +106,7 @@ def written_rate(above: Sequence[str]) -> tuple[float, str]:
     (250.0, "written above: 'Sample Rate = 250 Hz'")
     """
     for line in above:
-        if match := re.search(r"(?:sample|sampling)[ _](?:rate|freq\w*)\W+([\d.]+) ?(k?)Hz", line, re.I):
+        if match := re.search(r"(?:sample|sampling)[ _](?:rate|freq\w*)\W+(\d{1,9}(?:\.\d+)?) ?(k?)Hz", line, re.I):
             return float(match[1]) * (1000 if match[2] else 1), f"written above: {match[0]!r}"
     return 0.0, ""
 
@@ -125,7 +125,7 @@ def _is_openbci(look: Look) -> bool:
 def _openbci(look: Look, argument: str) -> Known:
     emg = _named(look, r"^EXG Channel \d+$")
     above = "\n".join(look.above)
-    if not emg and (count := re.search(r"Number of channels = (\d+)", above)):
+    if not emg and (count := re.search(r"Number of channels = (\d{1,6})", above)):
         emg = tuple(c for c in look.columns if isinstance(c.key, int) and 1 <= c.key <= int(count[1]))
     if not emg:
         raise UserError(f"{look.path} is no recording of the OpenBCI GUI: it has no columns 'EXG Channel 0', ...")

@@ -13,6 +13,8 @@ from cpep.types import FloatArray, UserError
 ZONE = re.compile(r"(Z|([+-])(\d\d):?(\d\d))$")
 """How far a time is ahead of that of Greenwich, as ISO 8601 writes it."""
 DAY = "1970-01-01T"
+LATEST_S = 1e11
+"""No time is so many seconds away from its zero, which are 3,000 years."""
 
 
 def seconds(values: npt.NDArray[Any], unit_s: float, place: str) -> FloatArray:
@@ -40,6 +42,11 @@ def seconds(values: npt.NDArray[Any], unit_s: float, place: str) -> FloatArray:
             raise UserError(f"{place} holds something else than times ({error})") from error
     if len(bad := np.flatnonzero(~np.isfinite(time_T))):
         raise UserError(f"{place}: the time of row {bad[0]} is missing; remove such rows, or write their times")
+    if len(bad := np.flatnonzero(np.abs(time_T) > LATEST_S)):
+        raise UserError(
+            f"{place}: the time of row {bad[0]} is {time_T[bad[0]]:.4g} s, which is no time since 1970 nor since "
+            "anything else; check the unit of the clock"
+        )
     return time_T
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Iterator
@@ -16,12 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cpep.data.readers.dialect import HEAD, Asked, Dialect, encoding_of, find_dialect
+from cpep.data.readers.unpacked import Unpacked
 from cpep.types import BoolArray, IntArray, UserError
 
 BLOCK = 1 << 23
 """Characters that are parsed at once; they take about ten times their size for a moment."""
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "#N/A", "<NA>")
 """What stands for a missing number."""
+
+LONGEST_CELL = 250
+"""Characters of a cell that is no number: a label, a date."""
+MOST_COLUMNS = 10_000
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -64,6 +68,8 @@ def read_delimited(path: Path, asked: Asked) -> Delimited:
             head = file.read(HEAD)
             whole = head if len(head) < HEAD else head[: head.rfind("\n") + 1] or head
             dialect = find_dialect(whole, path, asked)
+            if len(dialect.names) > MOST_COLUMNS:
+                raise UserError(f"{path} has {len(dialect.names):,} columns; at most {MOST_COLUMNS:,} are read")
             return _read(_blocks(file, head, dialect, path), path, asked, dialect)
     except UnicodeDecodeError as error:
         raise _not_text(path, asked, error) from error
@@ -77,7 +83,7 @@ def read_delimited(path: Path, asked: Asked) -> Delimited:
 def _opened(path: Path, asked: Asked) -> Iterator[IO[str]]:
     """Open a table, packed or not, as text whose lines all end in one newline."""
     packed = path.name.lower().endswith(".gz")
-    with gzip.open(path, "rb") if packed else path.open("rb") as raw:
+    with Unpacked(path) if packed else path.open("rb") as raw:
         encoding = encoding_of(raw.peek(1000)[:1000], path, asked)
         with io.TextIOWrapper(raw, encoding=encoding, newline=None) as file:
             yield file
@@ -88,7 +94,7 @@ def _read(blocks: Iterator[_Block], path: Path, asked: Asked, dialect: Dialect) 
     lines: list[IntArray] = [np.zeros(0, np.int64)]
     bare: list[BoolArray] = [np.zeros(0, bool)]
     for block in blocks:
-        for name, values in _parsed(block, asked, dialect).items():
+        for name, values in _parsed(block, asked, dialect, path).items():
             parts[name].append(values)
         lines.append(block.lines)
         bare.append(block.bare)
@@ -173,8 +179,12 @@ def _ragged(path: Path, line: int, found: int, names: int, ends: bool) -> UserEr
     return UserError(what)
 
 
-def _parsed(block: _Block, asked: Asked, dialect: Dialect) -> Columns:
-    """Return the columns that are asked for."""
+def _parsed(block: _Block, asked: Asked, dialect: Dialect, path: Path) -> Columns:
+    """Return the columns that are asked for.
+
+    Raises:
+        UserError: a cell is longer than any label: arrays of texts take as much for each cell as for the longest.
+    """
     import pandas as pd  # takes as long to import as the rest of the reader: only who reads tables waits for it
 
     texts = {str(name): dialect.at(name) for name in asked.texts}
@@ -198,6 +208,14 @@ def _parsed(block: _Block, asked: Asked, dialect: Dialect) -> Columns:
         low_memory=False,
         encoding="utf-8",
     )
+    for name, place in (numbers | texts).items():
+        if frame[place].dtype.kind == "O":
+            longest = frame[place].astype(str).str.len()
+            if longest.max() > LONGEST_CELL:
+                raise UserError(
+                    f"{path}, line {block.lines[int(longest.argmax())]}: {name!r} has a cell of {longest.max():,} "
+                    f"characters, more than the {LONGEST_CELL} of a number, a label or a date; correct it"
+                )
     fields = {name: _numbers(frame[place]) for name, place in numbers.items()}
     return fields | {name: _texts(frame[place], dialect.decimal) for name, place in texts.items()}
 

@@ -30,7 +30,7 @@ BOMS = (
 )
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
-RATE = re.compile(r"(?:sample|sampling)[ _]rate\s*[=:]\s*(\d+(?:\.\d+)?)\s*(k?)hz", re.IGNORECASE)
+RATE = re.compile(r"(?:sample|sampling)[ _]rate\s*[=:]\s*(\d{1,9}(?:\.\d{1,9})?)\s*(k?)hz", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
 from cpep.hand.joints import JOINTS
 from cpep.runtime.files import atomic_path
+from cpep.runtime.plain import parse
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
 __all__ = [
@@ -89,7 +90,7 @@ def read_recording(path: Path) -> Recording:
         attributes = _attributes(group, path)
         emg_TC, angles_SJ = _signals(_timeseries(group, path))
         label_T, vocabulary = _labels(group, attributes["stage"], len(emg_TC), path)
-        prompt_T, repetition_T = (_per_sample(group, name) for name in ("prompt", "repetition"))
+        prompt_T, repetition_T = (_per_sample(group, name, path) for name in ("prompt", "repetition"))
         mirror = tuple(int(channel) for channel in group.attrs.get("mirror", ()))
     if mirror and sorted(mirror) != list(DEVICE.ring):
         raise UserError(f"{path}: mirror is not a permutation of the channels 0 to 15; write it again")
@@ -240,6 +241,8 @@ def _timeseries(group: h5py.Group, path: Path) -> h5py.Dataset:
     for name, width in (("emg", DEVICE.channels), ("joint_angles", len(JOINTS))):
         if table.dtype[name].shape != (width,):
             raise UserError(f"{path}: {name} has shape {table.dtype[name].shape} where emg2pose has ({width},)")
+        if (dtype := table.dtype[name].base).kind not in "fiu":
+            raise UserError(f"{path}: {name} is of type {dtype} where emg2pose has real numbers; write it again")
     if len(table) == 0:
         raise UserError(f"{path} holds no samples; remove it")
     return table
@@ -260,16 +263,28 @@ def _signals(table: h5py.Dataset) -> tuple[FloatArray, FloatArray]:
     return emg_TC, angles_SJ
 
 
-def _per_sample(group: h5py.Group, name: str) -> IntArray | None:
-    return np.asarray(group[name][()], dtype=np.int16) if name in group else None
+def _per_sample(group: h5py.Group, name: str, path: Path) -> IntArray | None:
+    if name not in group:
+        return None
+    array = group[name]
+    if not isinstance(array, h5py.Dataset) or array.ndim != 1 or array.dtype.kind not in "iu":
+        raise UserError(f"{path}: {GROUP}/{name} is no row of whole numbers, one for each sample; write it again")
+    values_T = np.asarray(array[()])
+    narrow_T = values_T.astype(np.int16)
+    if (narrow_T != values_T).any():
+        raise UserError(f"{path}: {GROUP}/{name} holds numbers beyond 32767; number gestures from 0 on")
+    return narrow_T
 
 
 def _labels(group: h5py.Group, stage: str, samples: int, path: Path) -> tuple[IntArray, tuple[str, ...]]:
     """Return labels and vocabulary: the per-sample gesture where the file has one, else its stage."""
-    gesture_T = _per_sample(group, "gesture")
+    gesture_T = _per_sample(group, "gesture", path)
     if gesture_T is None:
         return np.ones(samples, np.int16), ("rest", stage)
-    vocabulary = tuple(json.loads(_text(group["gesture"].attrs.get("names", "[]"))))
+    names = parse(_text(group["gesture"].attrs.get("names", "[]")).encode(), f"{path}: names of {GROUP}/gesture")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: names of {GROUP}/gesture are no list of texts; write it again")
+    vocabulary = tuple(names)
     if not vocabulary or gesture_T.max(initial=UNKNOWN) >= len(vocabulary) or gesture_T.min(initial=0) < UNKNOWN:
         raise UserError(f"{path}: labels of {GROUP}/gesture go beyond the {len(vocabulary)} names it carries")
     return gesture_T, vocabulary

@@ -1,12 +1,13 @@
 """HDF5 files that others made: opened once it is known that they hold all of their data themselves.
 
 HDF5 can name other files, and its library opens them unasked: a link may lead into one, a data set may have its
-samples in one, and a virtual data set is put together from several. So a recording from elsewhere could bring any
-file of this machine into a store, or onto the page.
+samples in one, a virtual data set is put together from several, and a filter is a library that HDF5 looks for. So a
+recording from elsewhere could bring any file of this machine into a store, or onto the page.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ PLACES = (0, 512)
 """Bytes before the signature: none, or as many as MATLAB puts its header into."""
 MOST = 100
 """Links in a file; a recording has up to five."""
+FILTERS = {1, 2, 3, 4, 5, 6, 32000}
+"""Filters that come with HDF5 and h5py: deflate, shuffle, fletcher32, szip, nbit, scaleoffset and lzf."""
+PACKED, SPARE = 1032, 64 * 2**20
+"""Bytes that a byte of a file can unpack to at most (of deflate), and bytes that any file may have."""
 LONGEST_NAME = 100
 """Letters of a name that a sentence shows."""
 REMEDY = "cpep opens no file that a recording names, so write all of the data into one file"
@@ -39,8 +44,9 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         path: of the file.
 
     Raises:
-        UserError: the file is missing, a device or a pipe, no HDF5, damaged, of more than ``MOST`` links, or refers
-            to another file. None of the files that it names has been opened by then.
+        UserError: the file is missing, a device or a pipe, no HDF5, damaged, of more than ``MOST`` links, is said to
+            hold more than it can, or refers to another file or to a filter that is a library of its own. None of the
+            files that it names has been opened by then.
     """
     refuse_special(path)
     try:
@@ -83,6 +89,8 @@ def _refuse_references(file: h5py.File, path: Path) -> None:
     try:
         for name, dataset in _datasets(h5py.h5g.open(file.id, b"/"), path):
             _refuse_foreign_samples(dataset, name, path)
+            _refuse_filters(dataset, name, path)
+            _refuse_size(dataset, name, path)
     except UserError:
         raise
     except (ValueError, TypeError) as error:  # h5py knows no class of its own for damage
@@ -140,6 +148,31 @@ def _refuse_foreign_samples(dataset: Any, name: bytes, path: Path) -> None:
         raise UserError(f"{path}: the data set {_shown(name)} is virtual, put together from other files; {REMEDY}")
     if created.get_external_count() > 0:
         raise UserError(f"{path}: the data set {_shown(name)} has its samples in another file; {REMEDY}")
+
+
+def _refuse_filters(dataset: Any, name: bytes, path: Path) -> None:
+    """Refuse filters that HDF5 would look for among the libraries of the machine."""
+    created = dataset.get_create_plist()
+    for number in (created.get_filter(k)[0] for k in range(created.get_nfilters())):
+        if number not in FILTERS:
+            raise UserError(
+                f"{path}: the data set {_shown(name)} is packed by the filter {number}, which HDF5 itself does not "
+                "have; pack it by gzip: h5repack -f GZIP=4"
+            )
+
+
+def _refuse_size(dataset: Any, name: bytes, path: Path) -> None:
+    """Refuse a data set that says it is larger than its file can be, before memory is taken for it."""
+    created, file_size = dataset.get_create_plist(), path.stat().st_size
+    shapes = [dataset.get_space().get_simple_extent_dims()]
+    if created.get_layout() == h5py.h5d.CHUNKED:
+        shapes.append(created.get_chunk())
+    size = max(map(math.prod, shapes)) * dataset.get_type().get_size()
+    if size > SPARE + PACKED * file_size:
+        raise UserError(
+            f"{path}: the data set {_shown(name)} is said to hold {size / 1e9:,.1f} GB, more than can be packed into "
+            f"the {file_size / 1e6:,.2f} MB of the file; it is damaged, so fetch it again"
+        )
 
 
 def _shown(name: bytes) -> str:

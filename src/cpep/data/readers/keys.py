@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
-import json
-from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cpep.types import UserError, refuse_interpolation
+from cpep.runtime import plain
+from cpep.runtime.files import MOST_JSON, read_bytes
+from cpep.types import UserError
+
+LONGEST_TEXT = 1000
+"""Characters of a text that stands for something."""
+LONGEST_LIST = 10_000
+SHOWN = 100
+"""Characters of a wrong value that a sentence shows."""
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_keys(path: Path) -> Keys:
     """Return the keys of a JSON file.
 
     Raises:
-        UserError: the file is damaged, a key stands twice, or a text holds ``${``.
+        UserError: there is no such file, or as ``cpep.runtime.plain.parse``.
     """
-    try:
-        # Bytes, so that the JSON module looks at the mark that Windows puts before text.
-        value = json.loads(path.read_bytes(), object_pairs_hook=_once)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
-    refuse_interpolation(value, path)
-    return Keys(path, "", value)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, in which no key stands twice: of two, one would be passed over."""
-    counts = Counter(key for key, _ in pairs)
-    if twice := [key for key, count in counts.items() if count > 1]:
-        raise ValueError(f"the key {twice[0]!r} stands twice in one object")
-    return dict(pairs)
+    data = read_bytes(path, MOST_JSON)
+    if data.startswith(UTF_16):  # as the shell of Windows writes what it is told to write
+        data = data.decode("utf-16", "replace").encode()
+    return Keys(path, "", plain.parse(data, path))
 
 
 class Keys:
@@ -56,6 +53,7 @@ class Keys:
     def wrong(self, key: str, expected: str) -> NoReturn:
         """Refuse what stands at a key, since it must be something else."""
         found = repr(self.value[key]) if key in self.value else "missing"
+        found = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
         if self.value.get(key) == "":  # as `cpep data describe` writes what it cannot know
             found, expected = "empty", f"filled in: {expected}"
         raise UserError(f"{self.path}: '{self.where}{key}' is {found}; it must be {expected}")
@@ -95,6 +93,8 @@ class Keys:
             return default
         if not isinstance(value, str) or not value:
             self.wrong(key, "a text")
+        if len(value) > LONGEST_TEXT:
+            self.wrong(key, f"a text of at most {LONGEST_TEXT:,} characters")
         return value
 
     def flag(self, key: str) -> bool:
@@ -111,6 +111,8 @@ class Keys:
             return ()
         if not isinstance(value, list) or any(type(item) not in types for item in value):
             self.wrong(key, f"a list of {' or '.join(t.__name__ for t in types)}")
+        if len(value) > LONGEST_LIST or any(isinstance(item, str) and len(item) > LONGEST_TEXT for item in value):
+            self.wrong(key, f"a list of at most {LONGEST_LIST:,}, with texts of at most {LONGEST_TEXT:,} characters")
         return tuple(value)
 
     def mapping(self, key: str) -> dict[str, str]:
@@ -118,12 +120,14 @@ class Keys:
         value = self.get(key)
         if not isinstance(value, dict) or not value or any(not isinstance(v, str) for v in value.values()):
             self.wrong(key, 'an object from the values in the file to names, such as {"0": "rest", "1": "fist"}')
+        if len(value) > LONGEST_LIST or any(len(text) > LONGEST_TEXT for pair in value.items() for text in pair):
+            self.wrong(key, f"at most {LONGEST_LIST:,} names, of at most {LONGEST_TEXT:,} characters")
         return value
 
     def done(self) -> None:
         """Refuse keys that nobody asked for: a misspelt one would otherwise be passed over."""
         for key in self.value:
             if key not in self.asked:
-                near = difflib.get_close_matches(key, self.asked, n=1)
+                near = difflib.get_close_matches(key[:SHOWN], self.asked, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(self.asked))}"
-                raise UserError(f"{self.path}: unknown key '{self.where}{key}'; {hint}")
+                raise UserError(f"{self.path}: unknown key '{self.where}{key[:SHOWN]}'; {hint}")

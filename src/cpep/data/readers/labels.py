@@ -34,6 +34,8 @@ REST_WORDS = frozenset(
 ``null``, which often stand for what nobody labelled.
 """
 
+LONGEST_NUMBER = 100
+"""Characters of a text that may be a number; of over 4,300 digits Python makes none."""
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 PADDED = re.compile(r"0+\d+")
 """A code such as 01, which stands beside 1 only where both are named."""
@@ -81,7 +83,7 @@ def plain(value: str) -> str:
     >>> plain("1.0"), plain("1e6"), plain("1_1"), plain("01")
     ('1', '1000000', '1_1', '1')
     """
-    if not NUMBER.fullmatch(value):
+    if len(value) > LONGEST_NUMBER or not NUMBER.fullmatch(value):
         return value
     number = Decimal(value)
     return str(int(number)) if number == number.to_integral_value() else f"{number.normalize():f}"
@@ -100,7 +102,8 @@ def read_names(names: Mapping[str, str], path: Path) -> LabelNames:
         )
     said = {value: "rest" if is_rest(name) else name for value, name in cleaned.items()}
     vocabulary = ("rest", *dict.fromkeys(name for name in said.values() if name != "rest"))
-    called = {value: vocabulary.index(name) for value, name in said.items()}
+    place = {name: index for index, name in enumerate(vocabulary)}
+    called = {value: place[name] for value, name in said.items()}
     alike: dict[str, int] = {}
     for value in sorted(called, key=lambda value: bool(PADDED.fullmatch(value))):
         index = called[value]

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpep.data.readers.hdf5 import SIGNATURE, open_hdf5
+from cpep.data.readers.unpacked import check_mat
 from cpep.runtime.files import refuse_special
 from cpep.types import UserError
 
@@ -121,8 +122,11 @@ def _by_scipy(path: Path, read: Callable[[Any, Any], Found]) -> Found:
     import scipy.io  # slow to import, and processes that read HDF5 do without it
 
     try:
+        check_mat(path)
         with path.open("rb") as file:
             return read(scipy.io, file)
+    except UserError:
+        raise
     except _damage() as error:
         raise _damaged(path, error) from error
 

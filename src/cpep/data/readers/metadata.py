@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.data.readers.registry import SplitTable
-from cpep.runtime.files import write_text
+from cpep.runtime.files import MOST_ROWS, read_bytes, write_text
 from cpep.types import UserError
 
 METADATA = "metadata.csv"
@@ -84,12 +84,10 @@ def parse_metadata(path: Path, required: Collection[str] = IDENTIFYING) -> list[
         UserError: the file is missing, lacks a required column, or holds a wrong number or split.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, MOST_ROWS).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_separator(text))
         lines = list(reader)
         columns = set(reader.fieldnames or ())
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as CSV ({error}); fetch it again") from error
     if missing := sorted(set(required) - columns):
@@ -115,8 +113,10 @@ def _metadata_row(line: dict[str, str | None], number: int, path: Path) -> Metad
         elif cell:
             try:
                 values[field.name] = float(cell)
+                if not abs(values[field.name]) < 1e12:  # so is NaN
+                    raise ValueError
             except ValueError as error:
-                raise UserError(f"{path}, line {number}: {field.name} is {cell!r}, not a number") from error
+                raise UserError(f"{path}, line {number}: {field.name} is {cell[:40]!r}, not a number") from error
     values["split"] = values["split"].casefold()
     if values["split"] not in ("", "train", "val", "test"):
         raise UserError(
@@ -147,7 +147,7 @@ def _splits(path: Path) -> dict[str, str]:
 def _foreign(path: Path) -> str:
     """Say why a metadata.csv lists no splits: many data sets call their list of people so."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
+        first = file.readline(1 << 16)
     columns = {name.strip().strip('"') for name in first.split(_separator(first))}
     for column in ("filename", "split"):
         if column not in columns:

@@ -24,6 +24,9 @@ FACTOR = 2.02
 UNEVEN = 0.02
 """Share by which the rate of some seconds may differ from that of the recording."""
 
+MOST_MORE = 10
+"""An anchor has at most so many times the frames of its rows, or of the EMG's samples."""
+
 Values = TypeVar("Values", bound=np.generic)
 
 
@@ -100,7 +103,11 @@ class ClockedRows:
     with_emg: bool = False
 
     def on(self, grid: OnGrid, max_gap_s: float) -> tuple[FloatArray, BoolArray]:
-        """Return the anchor (frames, J) of a part, which begins with its first sample; and where it is valid."""
+        """Return the anchor (frames, J) of a part, which begins with its first sample; and where it is valid.
+
+        Raises:
+            UserError: the wished rate would make far more frames than there are rows.
+        """
         if self.runs is None and not self.with_emg:
             own_S = np.arange(len(self.rows_SJ)) / self.rate
             return _valid(*interpolate_rows(self.rows_SJ, own_S, own_S, max_gap_s))
@@ -109,6 +116,11 @@ class ClockedRows:
         else:
             rows, time_S = self.runs[min(grid.era, len(self.runs) - 1)]
         frames = int((grid.samples - 1) / self.emg_rate * self.rate + 1e-6) + 1
+        if frames > MOST_MORE * max(len(self.rows_SJ), grid.samples):
+            raise UserError(
+                f"an anchor of {self.rate:g} frames a second would have {frames:,} frames of {len(self.rows_SJ):,} "
+                "rows; write the rate at which it was recorded"
+            )
         sample_S = np.arange(frames) * self.emg_rate / self.rate
         found_SJ, valid_S = interpolate_rows(self.rows_SJ[rows], time_S, grid.seconds(sample_S), max_gap_s)
         measured_S = ~grid.hole_T[np.minimum((sample_S + 1e-6).astype(np.intp), grid.samples - 1)]

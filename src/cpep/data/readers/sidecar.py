@@ -17,6 +17,13 @@ from cpep.types import EmgKind, UserError
 LOWEST_RATE = 10.0
 """Lowest rate, samples per second: a slower signal cannot follow a movement, so the unit was mistaken."""
 
+HIGHEST_RATE = 100_000.0
+"""Highest rate: EMG of fine needles is sampled at 50 kHz."""
+LOWEST_ANCHOR_RATE = 0.1
+"""Lowest rate of an anchor, frames per second; its frames are put on a grid of about 100 Hz."""
+LONGEST_GAP_S = 3600.0
+"""An anchor is interpolated over no longer time."""
+
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
@@ -143,8 +150,14 @@ def read_sidecar(path: Path) -> Sidecar:
     unit, scale = _unit(top, OF_EMG, "uV")
     anchor_kind, anchor_unit, anchor_scale = _kind_and_unit(anchor) if anchor else ("", "", 1.0)
     rate = top.number("rate")
-    if rate < LOWEST_RATE:
-        top.wrong("rate", f"at least {LOWEST_RATE:g} samples per second")
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        top.wrong("rate", f"{LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} samples per second")
+    anchor_rate = anchor.number("rate", rate) if anchor else rate
+    if anchor and not LOWEST_ANCHOR_RATE <= anchor_rate <= HIGHEST_RATE:
+        anchor.wrong("rate", f"{LOWEST_ANCHOR_RATE:g} to {HIGHEST_RATE:,.0f} frames per second")
+    max_gap_s = top.number("max_gap_s", 0.1)
+    if max_gap_s > LONGEST_GAP_S:
+        top.wrong("max_gap_s", f"at most {LONGEST_GAP_S:,.0f} seconds")
     if top.text("kind") not in ("raw", "envelope"):
         top.wrong("kind", "'raw' or 'envelope'")
     if top.text("side", "right") not in ("left", "right"):
@@ -159,7 +172,7 @@ def read_sidecar(path: Path) -> Sidecar:
         notch_hz=top.frequency("notch") or 0.0,
         ring=top.listed("ring", int),
         anchor=_block(anchor, anchor_scale) if anchor else None,
-        anchor_rate=anchor.number("rate", rate) if anchor else rate,
+        anchor_rate=anchor_rate,
         anchor_names=anchor.listed("names", str) if anchor else (),
         anchor_unit=anchor_unit,
         anchor_kind=anchor_kind,
@@ -171,7 +184,7 @@ def read_sidecar(path: Path) -> Sidecar:
         session=_names(top, "session", default="(.+)"),
         stage=_names(top, "stage", default="(.+)"),
         side=top.text("side", "right"),
-        max_gap_s=top.number("max_gap_s", 0.1),
+        max_gap_s=max_gap_s,
         counter=counter.text("field") if counter else "",
         decimal=top.text("decimal", ""),
         encoding=top.text("encoding", ""),

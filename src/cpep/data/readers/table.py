@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +18,17 @@ from cpep.data.readers.labels import indices
 from cpep.data.readers.mat import read_columns
 from cpep.data.readers.shapes import one_value_a_row, refuse_epochs, refuse_transposed
 from cpep.data.readers.sidecar import Block, Sidecar
+from cpep.data.readers.unpacked import read_npz
 from cpep.runtime.files import refuse_special
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
-
-DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 ENDINGS = re.compile(r"\.(npz|mat|(csv|tsv|txt)(\.gz)?)$", re.IGNORECASE)
 
 MOST_CUT = 0.1
 """Share of the rows that are left out at most, since they hold no EMG."""
+
+LARGEST_NUMBER = 1e12
+"""No sample or packet has a larger number."""
 
 SAME_RATE = 0.01
 """Share by which the rate in a file's own first lines may differ from the sidecar's."""
@@ -179,8 +180,10 @@ class Table:
         """Return the number of every row's sample or packet."""
         self.column(counter, rows)
         number_T = self.numbers(counter).ravel()
-        if not np.isfinite(number_T).all():
-            raise UserError(f"{self.path}: {counter!r} has no number in row {np.isfinite(number_T).argmin()}")
+        fine_T = np.abs(number_T) <= LARGEST_NUMBER  # not so where it is not finite
+        if not fine_T.all():
+            row = fine_T.argmin()
+            raise UserError(f"{self.path}: {counter!r} has no number of a sample in row {row}: {number_T[row]:g}")
         return number_T
 
     def labels(self, field: str, rows: int) -> tuple[IntArray, tuple[str, ...]]:
@@ -214,15 +217,15 @@ def read_table(path: Path, said: Sidecar) -> Table:
     refuse_special(path)
     try:
         if path.name.lower().endswith(".npz"):
-            return Table(path, said, _read_npz(path), None)
+            return Table(path, said, read_npz(path), None)
         if path.name.lower().endswith(".mat"):
             return Table(path, said, read_columns(path), None)
         asked = _asked(said)
         found = read_delimited(path, asked)
     except UserError:
         raise
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
+    except (OSError, ValueError, OverflowError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is truncated or damaged ({error}); copy it again") from error
     notes = (*found.notes, *_other_rate(found.dialect.rate, path, said))
     table = Table(path, said, found.fields, found.lines, notes)
     return table if said.anchor and said.anchor.clock else _without_end(table)
@@ -269,14 +272,3 @@ def _other_rate(rate: float, path: Path, said: Sidecar) -> tuple[str, ...]:
     raise UserError(
         f"{path} says that it was sampled at {rate:g} Hz, and {said.path} that at {said.rate:g}; correct one"
     )
-
-
-def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    with path.open("rb") as raw, np.lib.npyio.NpzFile(raw, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    if "allow_pickle" in str(error):
-        return UserError(f"{path} holds Python objects, which cpep does not load; save plain arrays of numbers")
-    return UserError(f"{path} is truncated or damaged ({error}); copy it again")

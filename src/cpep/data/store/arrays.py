@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.store.checked_rows import rows_of_block
+from cpep.data.store.checks import of_rows
 from cpep.data.store.frames import Frames
 from cpep.data.store.store import HEADER_BYTES, header_of
 from cpep.types import FloatArray, UserError
@@ -61,6 +63,8 @@ class Placed:
         length: in frames.
         power_start: first power block, counted over the store.
         power_blocks: number of power blocks.
+        sums: checksums of the blocks of its large arrays, by their names, as ``checks.of_rows`` packs them; computed
+            of what was read, not of what is on disk.
     """
 
     frames: Frames
@@ -68,6 +72,7 @@ class Placed:
     length: int
     power_start: int
     power_blocks: int
+    sums: dict[str, str]
 
 
 def place(partial: Path, parts: Sequence[Frames], start: int, power_start: int) -> list[Placed]:
@@ -94,8 +99,10 @@ def _placed(partial: Path, frames: Frames, start: int, power_start: int) -> Plac
     _write_at(partial / "emg.npy", start * ratio, frames.emg_TC)
     _write_at(partial / "anchor.npy", start, frames.anchor_MJ)
     _write_at(partial / "power.npy", power_start, frames.power_KC)
+    large = {"emg": frames.emg_TC, "anchor": frames.anchor_MJ}
+    sums = {name: of_rows(array, rows_of_block(array.shape[1])) for name, array in large.items() if array.size}
     small = replace(frames, emg_TC=frames.emg_TC[:0], anchor_MJ=frames.anchor_MJ[:0], power_KC=frames.power_KC[:0])
-    return Placed(small, start, len(frames.valid_M), power_start, len(frames.power_KC))
+    return Placed(small, start, len(frames.valid_M), power_start, len(frames.power_KC), sums)
 
 
 def _write_at(path: Path, row: int, array: FloatArray) -> None:

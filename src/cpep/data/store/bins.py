@@ -2,22 +2,29 @@
 
 Neighbouring windows share most of their samples and a training run reads each window many times. The bins of a
 store are computed once, into a memory-mapped file beside its arrays, so that a step reads a few hundred
-bytes a bin, not its samples. The file is derived: it may be deleted at any time.
+bytes a bin, not its samples. The file is derived: it may be deleted at any time, and is computed anew where it is
+damaged.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cpep.data.store.checked_rows import CheckedRows, block_starts, rows_of_block
+from cpep.data.store.checks import MOST_SUMS, packed, unpacked
 from cpep.data.store.finite import all_finite, emg_of
 from cpep.data.store.store import Store, header_of, holds, map_array
-from cpep.runtime.files import atomic_path
-from cpep.types import IntArray, UserError
+from cpep.runtime.checked import convert
+from cpep.runtime.files import atomic_path, parse_json, write_json
+from cpep.runtime.sums import Sums, of_blocks, refuse_broken_seal, sealed
+from cpep.types import FloatArray, IntArray, UserError
 
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
@@ -50,46 +57,32 @@ class Bins:
     """The bins of a store, one recording after another.
 
     Attributes:
-        path: the file.
         frames: frames of a bin.
-        bin_V3C: statistics of every whole bin of every recording.
-        first_E: first bin of each recording, and the number of all bins.
+        shape: statistics and channels of a bin.
+        checked: every whole bin of every recording, a row each.
     """
 
-    path: Path
     frames: int
-    bin_V3C: Tensor
-    first_E: IntArray
+    shape: tuple[int, int]
+    checked: CheckedRows
 
     def hold(self, offset_N: IntArray, frames: int) -> bool:
         """Tell whether windows that start ``offset_N`` frames into their recordings begin and end at bin edges."""
         return not (frames % self.frames or (offset_N % self.frames).any())
 
     def of_recording(self, index: int) -> Tensor:
-        """Return the statistics (bins, 3, C) of one recording.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        return self._sound(self.bin_V3C[self.first_E[index] : self.first_E[index + 1]])
+        """Return the statistics (bins, 3, C) of one recording."""
+        first, stop = self.checked.first_E[index : index + 2]
+        return torch.from_numpy(self.checked[first:stop]).view(-1, *self.shape)
 
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
-        """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        first_N = self.first_E[entry_N] + offset_N // self.frames
-        _, statistics, channels = self.bin_V3C.shape
-        count, width = frames // self.frames, statistics * channels
-        view = self.bin_V3C.as_strided((len(self.bin_V3C) - count + 1, count * width), (width, 1))
-        return self._sound(view.index_select(0, torch.from_numpy(first_N)).view(-1, count, statistics, channels))
-
-    def _sound(self, found: Tensor) -> Tensor:
-        """Return statistics, which ``bins_of`` never writes where they are not finite."""
-        if not all_finite(found):
-            raise UserError(f"{self.path} is damaged: a value is not finite; delete it, and it is made again")
-        return found
+        """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
+        first_N = self.checked.first_E[entry_N] + offset_N // self.frames
+        bins, width = self.checked.shape
+        count = frames // self.frames
+        self.checked.check(first_N, count)
+        view = torch.from_numpy(self.checked.unchecked).as_strided((bins - count + 1, count * width), (width, 1))
+        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, *self.shape)
 
 
 def bins_of(store: Store, bin_samples: int) -> Bins:
@@ -100,27 +93,74 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
         bin_samples: a multiple of the store's ``ratio``.
 
     Raises:
-        UserError: EMG of the store is not finite, or the file cannot be written.
+        UserError: EMG of the store is damaged or not finite, or the file cannot be written.
     """
-    frames = bin_samples // store.ratio
-    count_E = np.array([entry.frames // frames for entry in store.entries])
-    first_E = np.concatenate([[0], np.cumsum(count_E)])
-    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+    frames, shape = bin_samples // store.ratio, (STATISTICS, store.device.channels)
+    first_E = np.array([0, *accumulate(entry.frames // frames for entry in store.entries)], np.int64)
     path = store.path / f"bins{bin_samples}.npy"
+    opened = _opened(store, path, first_E)
+    if opened is None:
+        _write(store, bin_samples, first_E, path)
+        opened = _opened(store, path, first_E)
+        assert opened is not None, f"{path} was written"
+    array_VF, sum_K = opened
+
+    def mend(recording: int, first: int, stop: int) -> None:
+        """Compute damaged bins anew, in memory; the whole file is written anew when it is next opened."""
+        with suppress(OSError):
+            _sums(path).unlink(missing_ok=True)
+        sample = store.entries[recording].start * store.ratio + (first - int(first_E[recording])) * bin_samples
+        samples_TC = torch.from_numpy(store.emg_TC[sample : sample + (stop - first) * bin_samples])
+        array_VF[first:stop] = bin_statistics(samples_TC, bin_samples).numpy().reshape(stop - first, -1)
+
+    return Bins(frames, shape, CheckedRows(array_VF, first_E, rows_of_block(array_VF.shape[1]), sum_K, mend))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What is in the file of the checksums."""
+
+    of: str
+    sums: str
+    sum: str
+
+
+def _sums(path: Path) -> Path:
+    """Return the file of the checksums of bins."""
+    return path.with_suffix(".json")
+
+
+def _opened(store: Store, path: Path, first_E: IntArray) -> tuple[FloatArray, Sums] | None:
+    """Return the bins of a file and their checksums; ``None`` where they must be computed, or computed anew."""
+    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
     if not holds(path, np.dtype(np.float32), shape):
-        _write(store, bin_samples, count_E, shape, path)
-    return Bins(path, frames, torch.from_numpy(map_array(path, np.dtype(np.float32), shape)), first_E)
+        return None
+    try:
+        plain = parse_json(_sums(path), MOST_SUMS)
+        refuse_broken_seal(plain, path, "")
+        found = convert(plain, _Sums, path)
+        sum_K = unpacked(found.sums)
+    except ValueError:  # UserError among them: it is written anew
+        return None
+    array_VF = map_array(path, np.dtype(np.float32), shape).reshape(shape[0], -1)
+    fits = len(sum_K) == block_starts(first_E, rows_of_block(array_VF.shape[1]))[-1]
+    return (array_VF, sum_K) if fits and found.of == store.fingerprint else None
 
 
-def _write(store: Store, bin_samples: int, count_E: IntArray, shape: tuple[int, ...], path: Path) -> None:
+def _write(store: Store, bin_samples: int, first_E: IntArray, path: Path) -> None:
+    shape = (int(first_E[-1]), STATISTICS, store.device.channels)
+    rows = rows_of_block(STATISTICS * store.device.channels)
+    block, sums = max(BLOCK_BINS, rows) * bin_samples, [np.zeros(0, np.uint64)]
     with atomic_path(path, safe=False) as temporary, temporary.open("wb") as file:
         file.write(header_of(np.dtype(np.float32), shape))
-        for index, (entry, count) in enumerate(zip(store.entries, count_E, strict=True)):
-            first, block = entry.start * store.ratio, BLOCK_BINS * bin_samples
-            for low in range(0, int(count) * bin_samples, block):
-                rows = slice(first + low, first + min(low + block, int(count) * bin_samples))
-                statistics = bin_statistics(torch.from_numpy(store.emg_TC[rows]), bin_samples)
-                if not all_finite(statistics):
+        for index, (entry, count) in enumerate(zip(store.entries, np.diff(first_E).tolist(), strict=True)):
+            first = entry.start * store.ratio
+            for low in range(0, count * bin_samples, block):
+                here = slice(first + low, first + min(low + block, count * bin_samples))
+                found_N3C = bin_statistics(torch.from_numpy(store.emg_TC[here]), bin_samples).numpy()
+                if not all_finite(found_N3C):
                     emg_of(store, index)  # says where it is not finite
                     raise UserError(f"{store.path}: EMG of the recording {entry.name} is too large; prepare it again")
-                file.write(statistics.numpy().astype(np.float32).tobytes())
+                sums.append(of_blocks(found_N3C, rows))
+                file.write(found_N3C.tobytes())
+    write_json(_sums(path), sealed({"of": store.fingerprint, "sums": packed(np.concatenate(sums))}), safe=False)

@@ -63,7 +63,7 @@ def emg_of(store: Store, index: int) -> FloatArray:
         UserError: it is not finite.
     """
     entry = store.entries[index]
-    emg_TC = store.emg_TC[entry.start * store.ratio : (entry.start + entry.frames) * store.ratio]
+    emg_TC: FloatArray = store.emg_TC[entry.start * store.ratio : (entry.start + entry.frames) * store.ratio]
     if not all_finite(emg_TC):
         sample, channel = first_bad(emg_TC)
         raise not_finite(store, index, "EMG", sample / store.device.emg_rate, f"channel {channel}")

@@ -12,15 +12,20 @@ from msgspec import Meta
 
 from cpep.data.readers.folder import PART, STORE_INDEX
 from cpep.data.recording import Device, Repair, check_ring
+from cpep.data.store import checks
+from cpep.data.store.checks import StoreSums
 from cpep.runtime import checked, plain
 from cpep.runtime.checked import Count, Size
 from cpep.runtime.files import MOST_JSON, read_bytes
+from cpep.runtime.sums import damaged, of_bytes
 from cpep.types import UserError, refuse_interpolation
 
 AGAIN = "prepare the store again"
-STORE_VERSION = 3
-ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor"}
+STORE_VERSION = 4
+ANCHOR_FILES = {1: "pose", 2: "anchor", 3: "anchor", 4: "anchor"}
 """Name of the anchor's array by the versions of a store that cpep reads; from 3 on a file may have several parts."""
+CHECKED = 4
+"""First version with checksums."""
 MOST_CHANNELS, MOST_COLUMNS, MOST_LABELS = 4096, 4096, 2**15 - 1
 SLOWEST_HZ, FASTEST_HZ = 4.0, 1e6
 """Rates of EMG whose blocks of a quarter of a second have a sample, and that a frame can be made of."""
@@ -81,7 +86,7 @@ class Index:
         arrays: hash of the arrays that it was made of.
     """
 
-    version: Literal[1, 2, 3]
+    version: Literal[1, 2, 3, 4]
     name: str
     device: dict[str, Any]
     vocabulary: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MOST_LABELS)]
@@ -105,13 +110,15 @@ class Read:
         index: as it is in the file.
         device: of all recordings.
         entries: the recordings; the frames and power blocks of each follow those of the one before.
-        fingerprint: hash of the file.
+        fingerprint: hash of the file and of all checksums, so that it is another one where arrays differ.
+        sums: checksums of all other files; ``None`` in older stores.
     """
 
     index: Index
     device: Device
     entries: tuple[Entry, ...]
     fingerprint: str
+    sums: StoreSums | None
 
 
 def read_index(folder: Path) -> Read:
@@ -123,8 +130,10 @@ def read_index(folder: Path) -> Read:
     Raises:
         UserError: it is missing or damaged, of another version, or does not agree with itself.
     """
-    path = folder / STORE_INDEX
+    path, sums = folder / STORE_INDEX, checks.read(folder)
     data = read_bytes(path, MOST_JSON + _size(folder / "emg.npy"))  # more recordings have more samples
+    if sums and of_bytes(data) != sums.files[STORE_INDEX]:
+        raise damaged(path, checks.remedy(folder))
     value = plain.parse(data, path, AGAIN, quoting=True)
     version = value.get("version") if isinstance(value, dict) else None
     if isinstance(version, int) and version not in ANCHOR_FILES:
@@ -133,6 +142,8 @@ def read_index(folder: Path) -> Read:
             f"{folder} was prepared by another version of cpep (format {version}, expected "
             f"{', '.join(map(str, most))} or {last}); prepare it again into a new folder"
         )
+    if not sums and isinstance(version, int) and version >= CHECKED:
+        raise UserError(f"{folder / checks.SUMS} is missing; {checks.remedy(folder)}")
     index = checked.convert(value, Index, path, remedy=AGAIN, others=True)
     used = {"name": index.name, "device": index.device, "vocabulary": index.vocabulary, "entries": index.entries}
     refuse_interpolation(used, path)  # what is skipped may quote a file that says anything
@@ -142,7 +153,10 @@ def read_index(folder: Path) -> Read:
         raise UserError(f"{path} is damaged: vocabulary does not begin with rest, or names a label twice; {AGAIN}")
     if wrong := out_of_order(entries):
         raise UserError(f"{path} is damaged: {wrong}; {AGAIN}")
-    return Read(index, device, entries, hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data)
+    if sums:
+        digest.update(sums.fingerprint.encode())
+    return Read(index, device, entries, digest.hexdigest(), sums)
 
 
 def _size(path: Path) -> int:
@@ -159,10 +173,7 @@ def device_from_json(value: Any, where: object = "device") -> Device:
     Raises:
         UserError: they are no device.
     """
-    older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
-    fields = {older.get(k, k): v for k, v in value.items()} if isinstance(value, dict) else value
-    given = {"highpass_hz": 0.0, **fields} if isinstance(fields, dict) else fields
-    device = checked.convert(given, Device, where, remedy="it is damaged")
+    device = checked.convert(device_fields(value), Device, where, remedy="it is damaged")
     if not 1 <= device.channels <= MOST_CHANNELS:
         raise UserError(f"{where}.channels: {device.channels} channels, of which there can be 1 to {MOST_CHANNELS}")
     if not SLOWEST_HZ <= device.emg_rate <= FASTEST_HZ:
@@ -170,6 +181,14 @@ def device_from_json(value: Any, where: object = "device") -> Device:
     if len(device.anchor_names) > MOST_COLUMNS:
         raise UserError(f"{where}.anchor_names: {len(device.anchor_names):,} columns; {MOST_COLUMNS} are the most")
     return check_ring(device)
+
+
+def device_fields(value: Any) -> Any:
+    """Return the JSON of a device under the names of today, and what is no object as it is."""
+    if not isinstance(value, dict):
+        return value
+    older = {"pose_names": "anchor_names", "pose_unit": "anchor_unit"}  # names of checkpoints of format 5
+    return {"highpass_hz": 0.0, **{older.get(name, name): one for name, one in value.items()}}
 
 
 def entry_from_json(value: Any, where: object) -> Entry:

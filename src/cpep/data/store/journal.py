@@ -37,6 +37,7 @@ class Line:
         device: of the store from this source on, where that is new; see ``device_from_json``.
         labels: that are new with this source.
         entries: its recordings.
+        sums: checksums of the blocks of each one's large arrays, by their names.
     """
 
     source: list[Any]
@@ -44,6 +45,7 @@ class Line:
     device: dict[str, Any] | None = None
     labels: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
+    sums: tuple[dict[str, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -73,6 +75,8 @@ def lines_that_hold(partial: Path, first: dict[str, Any], stamps: list[Stamp], k
             break
         new, device = set(line.labels), device or line.device is not None
         known = len(new) < len(line.labels) or new & vocabulary
+        if len(line.sums) < len(line.entries):
+            break
         if not line.skipped and (not line.entries or not device or known or out_of_order(line.entries, frame, block)):
             break
         vocabulary |= new

@@ -1,6 +1,7 @@
 """Prepared store: all recordings of a folder as memory-mapped arrays with an index.
 
-A store is a folder of ``.npy`` files, in which the recordings follow each other, and ``store.json``::
+A store is a folder of ``.npy`` files, in which the recordings follow each other, ``store.json``, and ``sums.json``
+(``cpep.data.store.checks``)::
 
     emg.npy         float32 (T, C)    T = M * ratio; right-handed channel order
     anchor.npy      float32 (M, J)    at the frame rate (about 100 Hz); absent where the device has no anchor
@@ -24,6 +25,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +33,8 @@ import numpy as np
 
 from cpep.data.readers.folder import STORE_INDEX, natural
 from cpep.data.recording import Device, Repair
+from cpep.data.store import checks
+from cpep.data.store.checked_rows import CheckedRows
 from cpep.data.store.index import AGAIN, ANCHOR_FILES, read_index
 from cpep.data.store.index import Entry as Entry
 from cpep.data.store.index import device_from_json as device_from_json
@@ -55,8 +59,9 @@ class Store:
         frame_rate: frames per second of anchor and labels.
         ratio: EMG samples of a frame.
         entries: the recordings, in the order of the arrays.
-        emg_TC: float32; pages that are written to are private, the file never changes.
-        anchor_MJ: float32, zero where invalid; ``None`` where the device has no anchor.
+        emg_TC: float32, read from disk and checked by its checksums where it is asked for, as ``emg_TC[first:stop]``;
+            pages that are written to are private, the file never changes.
+        anchor_MJ: float32, zero where invalid, likewise; ``None`` where the device has no anchor.
         valid_M: whether the anchor was measured in a frame; true where the device has none, so that no window is left
             out for one.
         label_M: what the hand does in a frame, index into ``vocabulary``, or UNKNOWN.
@@ -64,7 +69,8 @@ class Store:
         repetition_M: number of the repetition, 0 where none.
         power_KC: mean power of the channels in blocks of time.
         power_block_s: length of a power block, seconds.
-        fingerprint: hash of the index: which recordings, of what size and time, were prepared and how.
+        fingerprint: hash of the index and of all checksums: which recordings were prepared and how, and what is in
+            them.
         skipped: names of the recordings that could not be read, with the reason.
     """
 
@@ -75,8 +81,8 @@ class Store:
     frame_rate: float
     ratio: int
     entries: tuple[Entry, ...]
-    emg_TC: FloatArray
-    anchor_MJ: FloatArray | None
+    emg_TC: CheckedRows
+    anchor_MJ: CheckedRows | None
     valid_M: BoolArray
     label_M: IntArray
     prompt_M: IntArray
@@ -85,6 +91,11 @@ class Store:
     power_block_s: float
     fingerprint: str
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("emg_TC", "anchor_MJ"):
+            if isinstance(array := getattr(self, name), np.ndarray):  # of a user: `dataclasses.replace(store, ...)`
+                object.__setattr__(self, name, CheckedRows(array))
 
     def __repr__(self) -> str:
         """Say in a line what is in it, as the fields are arrays of hours."""
@@ -148,7 +159,7 @@ def is_store(path: Path) -> bool:
 
 
 def open_store(path: Path) -> Store:
-    """Open a prepared store; of its arrays only labels and validity are read, to see that they mean something.
+    """Open a prepared store: check its index and its small arrays, and map the large ones, which are not read.
 
     Args:
         path: folder that ``prepare`` or `cpep data prepare` wrote.
@@ -159,6 +170,8 @@ def open_store(path: Path) -> Store:
     if not is_store(path):
         raise UserError(f"{path} is no prepared store; make one with `cpep data prepare RECORDINGS {path}`")
     read = read_index(path)
+    if read.sums:
+        checks.refuse_damaged(path, read.sums)
     index, device, entries = read.index, read.device, read.entries
     frames = sum(entry.frames for entry in entries)
     blocks = sum(entry.power_blocks for entry in entries)
@@ -166,6 +179,13 @@ def open_store(path: Path) -> Store:
 
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
+
+    def checked(name: str, columns: int, ratio: int) -> CheckedRows:
+        """Map a large array with so many rows a frame."""
+        array = mapped(name, np.float32, (frames * ratio, columns))
+        first_E = np.array([0, *accumulate(entry.frames * ratio for entry in entries)], np.int64)
+        names, rate = [entry.name for entry in entries], device.emg_rate / index.ratio * ratio
+        return checks.checked(path, name, array, first_E, names, rate, read.sums)
 
     store = Store(
         path=path,
@@ -175,8 +195,8 @@ def open_store(path: Path) -> Store:
         frame_rate=device.emg_rate / ratio,
         ratio=ratio,
         entries=entries,
-        emg_TC=mapped("emg", np.float32, (frames * ratio, device.channels)),
-        anchor_MJ=mapped(ANCHOR_FILES[index.version], np.float32, (frames, columns)) if columns else None,
+        emg_TC=checked("emg", device.channels, ratio),
+        anchor_MJ=checked(ANCHOR_FILES[index.version], columns, 1) if columns else None,
         valid_M=mapped("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
         label_M=mapped("label", np.int16, (frames,)),
         prompt_M=mapped("prompt", np.int16, (frames,)),

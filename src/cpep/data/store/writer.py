@@ -15,11 +15,15 @@ import numpy as np
 from cpep.data.readers.folder import STORE_INDEX
 from cpep.data.recording import Device
 from cpep.data.resample import frame_ratio
+from cpep.data.store import checks
 from cpep.data.store.arrays import GrowingArray, Placed, write_all
+from cpep.data.store.checked_rows import rows_of_block
+from cpep.data.store.checks import Blocks, unpacked
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.index import STORE_VERSION, Entry, device_from_json
 from cpep.data.store.journal import JOURNAL, Line, Stamp, lines_that_hold
 from cpep.runtime.files import write_json, write_text
+from cpep.runtime.sums import of_blocks
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
@@ -52,6 +56,7 @@ class StoreWriter:
         self.partial, self.stamps, self.asked = partial, stamps, asdict(asked)
         self.entries: list[Entry] = []
         self.skipped: list[list[str]] = []
+        self._sums: list[dict[str, str]] = []
         self.vocabulary = ["rest"]
         self.device: Device | None = None
         self.frames = self.blocks = self._files = 0
@@ -102,8 +107,9 @@ class StoreWriter:
         vocabulary = [*self.vocabulary, *new]
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
         known = None if self.device == device else asdict(device)
+        sums = tuple(placed.sums for placed in parts)
         self._make_safe()
-        self._log(Line(stamp, device=known, labels=tuple(new), entries=tuple(entries)))
+        self._log(Line(stamp, device=known, labels=tuple(new), entries=tuple(entries), sums=sums))
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
         """Append the small arrays of one recording."""
@@ -137,7 +143,7 @@ class StoreWriter:
         self._log(Line(self.stamps[self.done], skipped=reason))
 
     def finish(self, name: str, splits: dict[str, str], extra: dict[str, Any]) -> None:
-        """Write headers and index, after which the folder is a store.
+        """Write headers, index and checksums, after which the folder is a store.
 
         Args:
             name: of the data set.
@@ -170,6 +176,20 @@ class StoreWriter:
             "entries": [list(asdict(entry).values()) for entry in entries],
         }
         write_json(self.partial / STORE_INDEX, index)
+        checks.write(self.partial, self._blocks(self.device))
+
+    def _blocks(self, device: Device) -> dict[str, Blocks]:
+        """Return the checksums of the large arrays; where a recording has no anchor, they are of zeros."""
+        found = {}
+        for name, columns in (("emg", device.channels), ("anchor", len(device.anchor_names))):
+            rows, sums = rows_of_block(columns), []
+            for entry, mine in zip(self.entries, self._sums, strict=True):
+                packed = mine.get(name)
+                zeros_RJ = np.zeros((0 if packed else entry.frames, columns), np.float32)
+                sums.append(unpacked(packed) if packed else of_blocks(zeros_RJ, rows))
+            if columns:
+                found[name] = Blocks(rows, np.concatenate(sums))
+        return found
 
     def close(self) -> None:
         """Close all files."""
@@ -196,6 +216,7 @@ class StoreWriter:
         self.vocabulary += line.labels
         self._files += 1
         self.entries += line.entries
+        self._sums += line.sums
         self.frames += sum(entry.frames for entry in line.entries)
         self.blocks += sum(entry.power_blocks for entry in line.entries)
 

@@ -17,24 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.recording import Device
 from cpep.data.resample import resample_anchor
-from cpep.data.store.store import device_from_json
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.entries import Background, Entry, Kept
+from cpep.live.book.note import FORMAT, REMEDY, Note, read_note, refuse_other_arrays, refuse_other_model
 from cpep.runtime.files import atomic_path, write_tensors
+from cpep.runtime.tensors import read_tensors
 from cpep.signal.units import factor
-from cpep.types import FloatArray, UserError, refuse_interpolation
+from cpep.types import FloatArray, UserError
 
 if TYPE_CHECKING:
     from cpep.live.book.book import GestureBook
 
-FORMAT, READABLE = 2, (1, 2)
 KEPT_HZ = 25.0
 """Anchors are kept at this rate or a little above it: a hand moves slower than that."""
 FEWEST_KEPT = 100
@@ -109,46 +108,39 @@ def read_book(path: Path, model: Model) -> ReadBook:
     """Read a book for a checkpoint; see ``GestureBook.load``."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; make a book with `cpep book`")
-    try:
-        with safe_open(path, "numpy") as file:
-            note = json.loads(file.metadata()["cpep"])
-            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is no gesture book, or damaged: {str(error).splitlines()[0]}") from error
-    refuse_interpolation(note, path)
-    if note["format"] not in READABLE:
-        raise UserError(
-            f"{path} has another format of books; this version of cpep reads formats {READABLE[0]} and {READABLE[1]}"
-        )
-    own = note["model"] == fingerprint(model)
-    if not own and note["format"] == 1:
+    text, arrays = read_tensors(path, "cpep", "gesture book", ("F16",), REMEDY)
+    note = read_note(text, path)
+    sizes = refuse_other_arrays(note, arrays, path)
+    own = note.model == fingerprint(model)
+    if own:
+        refuse_other_model(sizes, model.card, model.n_features, path)
+    if not own and note.device is None:
         raise UserError(
             f"{path} was made with another checkpoint, and is of a format that keeps no windows to embed anew; make "
             "it again, or give the checkpoint it is of"
         )
-    read = _as_written(note, tensors)
-    return read if own else _anew(path, read, model, device_from_json(note["device"]), note["rate"])
+    read = _as_written(note, arrays)
+    return read if own or note.device is None else _anew(path, read, model, note.device, note.rate)
 
 
-def _as_written(note: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> ReadBook:
+def _as_written(note: Note, tensors: Mapping[str, FloatArray]) -> ReadBook:
     """Return a book as its own checkpoint wrote it."""
-    level = note.get("level", 1.0)
 
     def kept(name: str) -> Kept:
         if f"emg.{name}" not in tensors:
             return Kept()
         session_G = tensors[f"session.{name}"].astype(np.int16)
-        return Kept(tensors[f"windows.{name}"], tensors[f"emg.{name}"] * level, session_G)
+        return Kept(tensors[f"windows.{name}"], tensors[f"emg.{name}"] * np.float32(note.level), session_G)
 
     entries = tuple(
         Entry(name, unit_rows(tensors[f"vector.{i}"]), tensors[f"pose.{i}"], kept(str(i)))
-        for i, name in enumerate(note["names"])
+        for i, name in enumerate(note.names)
     )
-    names_N, kept_names_N = (np.array(note.get(key, []), np.str_) for key in ("background", "kept_background"))
+    names_N, kept_names_N = (np.array(names, np.str_) for names in (note.background, note.kept_background))
     background = Background(
         unit_rows(tensors["emg"]), unit_rows(tensors["pose"]), names_N, kept("known"), kept_names_N
     )
-    return ReadBook(entries, background if len(background) else None, note["false_alarms"])
+    return ReadBook(entries, background if len(background) else None, note.false_alarms)
 
 
 def _anew(path: Path, read: ReadBook, model: Model, device: Device, rate: float) -> ReadBook:

@@ -7,24 +7,51 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from cpep.data.recording import Device
-from cpep.live.book.entries import REST, checked
+from cpep.data.recording import Device, check_ring
+from cpep.live.book.entries import REST
+from cpep.live.book.entries import checked as checked_name
 from cpep.live.enrol.guide import LEAST_HOLD_S
 from cpep.live.signals import Source
 from cpep.live.sources.device import described
 from cpep.live.sources.fit import fitted, origin
+from cpep.runtime import checked, plain
+from cpep.runtime.checked import Count, Name, Size
 from cpep.runtime.files import atomic_path, refuse_special, write_tensors
-from cpep.types import FloatArray, UserError, refuse_interpolation
+from cpep.runtime.tensors import read_tensors
+from cpep.types import FloatArray, UserError
 
 FORMAT = 1
+REMEDY = "take a copy that is not damaged, or enrol anew into another file"
 OF_DEVICE = ("channels", "emg_rate", "emg_kind", "emg_unit", "ring", "highpass_hz", "notch_hz")
 """What an enrolment says of its device; it has no anchor."""
+
+
+@dataclass(frozen=True)
+class TakeNote:
+    """What the note of an enrolment says of a take; see ``Take``."""
+
+    name: Name
+    repetition: Size
+    session: Size
+    made_at: Name
+    lead: Count
+
+
+@dataclass(frozen=True)
+class Note:
+    """The note of an enrolment."""
+
+    format: int
+    device: Device
+    takes: tuple[TakeNote, ...]
+    planned: tuple[Name, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_ring(self.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +101,7 @@ class Enrolment:
         plain = {name: getattr(self.device, name) for name in OF_DEVICE}
         object.__setattr__(self, "device", Device(**plain))
         for name in (*(take.name for take in self.takes), *self.planned):
-            checked(name)
+            checked_name(name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,37 +170,36 @@ class Enrolment:
         if not path.is_file():
             refuse_special(path)
             raise UserError(f"{path} does not exist; make it with `cpep enrol {shlex.quote(str(path))}`")
-        try:
-            with safe_open(path, "numpy") as file:
-                note = json.loads(file.metadata()["cpep_enrolment"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            refuse_interpolation(note, path)
-            if note["format"] != FORMAT:
-                raise UserError(
-                    f"{path} is an enrolment of format {note['format']}; this version of cpep reads format {FORMAT}"
-                )
-            return _parsed(note, tensors)
-        except UserError as error:
-            raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
-        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{path} is no enrolment, or damaged: {reason}") from error
+        text, arrays = read_tensors(path, "cpep_enrolment", "enrolment", ("F32",), REMEDY)
+        fields = plain.parse(text.encode("utf-8", "surrogatepass"), path, REMEDY)
+        number = fields.get("format") if isinstance(fields, dict) else None
+        if number != FORMAT:
+            other = f"format {number}" if isinstance(number, int) else "another format"
+            raise UserError(f"{path} is an enrolment of {other}; this version of cpep reads format {FORMAT}")
+        note = checked.convert(fields, Note, path, remedy=REMEDY)
+        with checked.at(path):
+            return _parsed(note, arrays)
 
 
-def _parsed(note: dict[str, Any], tensors: dict[str, FloatArray]) -> Enrolment:
+def _parsed(note: Note, arrays: dict[str, FloatArray]) -> Enrolment:
     """Return what a file holds.
 
     Raises:
-        KeyError, TypeError, ValueError, UserError: it does not fit together.
+        UserError: it does not fit together.
     """
-    device = Device(**{name: note["device"][name] for name in OF_DEVICE} | {"ring": tuple(note["device"]["ring"])})
-    takes = []
-    for i, one in enumerate(note["takes"]):
-        emg_TC = tensors[f"emg.{i}"]
-        if emg_TC.ndim != 2 or emg_TC.shape[1] != device.channels or not np.isfinite(emg_TC).all():
-            raise ValueError(f"take {i + 1} has EMG of shape {emg_TC.shape}, or values that are not finite")
-        if not 0 <= int(one["lead"]) <= len(emg_TC) - int(LEAST_HOLD_S * device.emg_rate):
-            raise ValueError(f"take {i + 1} of {len(emg_TC)} samples begins at {one['lead']}, and is too short")
-        numbers = {name: int(one[name]) for name in ("repetition", "session", "lead")}
-        takes.append(Take(str(one["name"]), made_at=str(one["made_at"]), emg_TC=emg_TC, **numbers))
-    return Enrolment(device, tuple(takes), tuple(str(name) for name in note.get("planned", ())))
+    if differ := arrays.keys() ^ {f"emg.{i}" for i in range(len(note.takes))}:
+        raise UserError(f"{min(differ)[:60]!r} is missing, or belongs to no take; {REMEDY}")
+    device, takes = note.device, []
+    for i, one in enumerate(note.takes):
+        emg_TC = arrays[f"emg.{i}"]
+        if emg_TC.ndim != 2 or emg_TC.shape[1] != device.channels:
+            raise UserError(
+                f"take {i + 1} has EMG of shape {emg_TC.shape}, and the device {device.channels} channels; {REMEDY}"
+            )
+        if one.lead > len(emg_TC) - int(LEAST_HOLD_S * device.emg_rate):
+            raise UserError(f"take {i + 1} of {len(emg_TC)} samples begins at {one.lead}, and is too short; {REMEDY}")
+        takes.append(Take(one.name, one.repetition, one.session, one.made_at, emg_TC, one.lead))
+    found = Enrolment(device, tuple(takes), note.planned)
+    if len({take.key for take in takes}) < len(takes):
+        raise UserError(f"two takes have one session, name and repetition; {REMEDY}")
+    return found

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cpep.config.ranges import divisor
 from cpep.config.schema import EncoderConfig
 from cpep.models.encoder import ENCODERS, Sizes, TransformerEncoder
+from cpep.types import UserError
 
 FILTERS = 8
 KERNEL_MS, STRIDE_MS = 16.0, 2.0
@@ -106,6 +107,9 @@ class ConvEncoder(TransformerEncoder):
         stride: samples from one place of a filter to the next.
         rate: samples per second.
         sizes: see ``Sizes``.
+
+    Raises:
+        UserError: bins do not divide a token, or a filter does not fit a bin.
     """
 
     embed: BandPowers
@@ -114,6 +118,11 @@ class ConvEncoder(TransformerEncoder):
 
     def __init__(self, *, bin_steps: int, kernel: int, stride: int, rate: float, **sizes: Unpack[Sizes]) -> None:
         columns, token_steps = sizes["columns"], sizes["token_steps"]
+        if not (1 <= kernel <= bin_steps and token_steps % bin_steps == 0 and stride >= 1):
+            raise UserError(
+                f"filters of {kernel} samples every {stride} do not fit bins of {bin_steps} and tokens of "
+                f"{token_steps}"
+            )
         super().__init__(BandPowers(columns, token_steps, bin_steps, kernel, stride, rate, sizes["width"]), **sizes)
         self.bin_steps, self.bins = bin_steps, token_steps // bin_steps
         self.register_buffer("target_mean", torch.zeros(columns))

@@ -1,0 +1,133 @@
+"""A large mapped array of which every block is compared with its checksum when it is first read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from cpep.runtime.sums import Sums, of_array
+from cpep.types import BoolArray, FloatArray, IntArray
+
+BLOCK_BYTES = 1 << 17
+"""Most bytes of a block: about what a window of 1 s of 16 channels at 2 kHz has (`python -m benchmarks sums`)."""
+
+
+def rows_of_block(columns: int) -> int:
+    """Return the rows of a block of float32: a power of two."""
+    return 1 << max((BLOCK_BYTES // (4 * max(columns, 1))).bit_length() - 1, 0)
+
+
+class CheckedRows(NDArrayOperatorsMixin):
+    """Rows of float32 on disk, one recording after another; what is read is compared with checksums once a process.
+
+    Rows are read as from an array: ``rows[first:stop]``, ``rows[index]``, or all of them by ``np.asarray`` and where
+    it is computed with. Whoever reads ``unchecked`` calls ``check`` first. Blocks begin anew with each recording.
+
+    Args:
+        array: (R, columns), mapped.
+        first_E: first row of each recording, and the number of all rows.
+        block: rows of a block.
+        sum_K: checksum of each block, in the order of the rows; ``None`` where the store has none.
+        on_damage: called with a damaged block's recording, first row and row after the last, both counted over the
+            array. It raises an error or mends the rows.
+    """
+
+    def __init__(
+        self,
+        array: FloatArray,
+        first_E: IntArray | None = None,
+        block: int = 1,
+        sum_K: Sums | None = None,
+        on_damage: Callable[[int, int, int], None] = lambda recording, first, stop: None,
+    ) -> None:
+        self.unchecked, self.block, self.sum_K, self._on_damage = array, block, sum_K, on_damage
+        self.first_E: IntArray = np.array([0, len(array)]) if first_E is None else first_E
+        self._block_E = block_starts(self.first_E, block)
+        self._good_K: BoolArray = np.full(self._block_E[-1], sum_K is None)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return self.unchecked.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.unchecked.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return self.unchecked.nbytes
+
+    def __len__(self) -> int:
+        return len(self.unchecked)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Return rows, or columns of rows, as NumPy does; a slice is a view."""
+        first = rows[0] if isinstance(rows, tuple) else rows
+        if isinstance(first, slice):
+            low, stop, step = first.indices(len(self))
+            low_N = np.array([low]) if step == 1 and stop > low else np.arange(low, stop, step)
+            self.check(low_N, stop - low if step == 1 else 1)
+        else:
+            self.check(np.atleast_1d(np.arange(len(self))[first]), 1)
+        return self.unchecked[rows]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return all rows."""
+        return np.asarray(self[:], dtype) if not copy else np.array(self[:], dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Compute with all rows."""
+        return getattr(ufunc, method)(*(np.asarray(x) if x is self else x for x in inputs), **options)
+
+    def check(self, first_N: IntArray, rows: int) -> None:
+        """Compare the blocks of windows with their checksums, those that were not yet.
+
+        Args:
+            first_N: first row of each window.
+            rows: rows of a window.
+        """
+        if self.sum_K is None or not len(first_N) or rows < 1:
+            return
+        low_N, high_N = self._block_of(first_N), self._block_of(first_N + (rows - 1))
+        block_NK = np.minimum(low_N[:, None] + np.arange((high_N - low_N).max() + 1), high_N[:, None])
+        new_K = block_NK[~self._good_K[block_NK]]
+        for block in np.unique(new_K) if len(new_K) else ():
+            self._compare(int(block))
+
+    @property
+    def blocks(self) -> int:
+        """Number of all blocks."""
+        return len(self._good_K)
+
+    def is_sound(self, block: int) -> bool:
+        """Tell whether the content of a block fits its checksum."""
+        _, first, stop = self.place(block)
+        return self.sum_K is None or of_array(self.unchecked[first:stop]) == int(self.sum_K[block])
+
+    def place(self, block: int) -> tuple[int, int, int]:
+        """Return the recording of a block, its first row and the row after its last one."""
+        recording = int(np.searchsorted(self._block_E, block, side="right")) - 1
+        first = int(self.first_E[recording]) + (block - int(self._block_E[recording])) * self.block
+        return recording, first, min(first + self.block, int(self.first_E[recording + 1]))
+
+    def _compare(self, block: int) -> None:
+        if not self.is_sound(block):
+            self._on_damage(*self.place(block))
+        self._good_K[block] = True
+
+    def _block_of(self, row_N: IntArray) -> IntArray:
+        recording_N = np.searchsorted(self.first_E, row_N, side="right") - 1
+        found: IntArray = self._block_E[recording_N] + (row_N - self.first_E[recording_N]) // self.block
+        return found
+
+
+def block_starts(first_E: IntArray, block: int) -> IntArray:
+    """Return the first block of each recording, and the number of all blocks."""
+    found: IntArray = np.concatenate([[0], np.cumsum(-(-np.diff(first_E) // block))]).astype(np.int64)
+    return found
