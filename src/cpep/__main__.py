@@ -1,6 +1,6 @@
 """``python -m cpep``: the same as ``cpep``, for ``torchrun -m cpep``."""
 
-from cpep.cli.main import run
+from cpep.cli.start import run
 
 if __name__ == "__main__":
     run()

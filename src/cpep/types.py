@@ -11,6 +11,7 @@ Shape letters, used as suffixes of array names (``emg_BTC``):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,8 +40,29 @@ Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` by everything that takes long."""
 
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Characters that move the cursor, end a line or cannot be written: they are part of no name."""
+LONGEST_SENTENCE = 2000
+"""Characters of a sentence; of a longer one, which quotes a file, the middle is left out."""
+
+
+def shown(text: str) -> str:
+    r"""Return a text as a terminal may show it: what a file holds must not move the cursor, nor write lines.
+
+    >>> print(shown("a\x1b[2Jb"), shown("\N{GREEK SMALL LETTER MU}V"))
+    a\x1b[2Jb μV
+    """
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 class UserError(ValueError):
     """A mistake of the person at the keyboard: the command line prints its sentence and exits with 2."""
+
+    def __str__(self) -> str:
+        """Return the sentence; it may quote files, so it is escaped by ``shown``, but for its own ends of lines."""
+        text = "\n".join(map(shown, super().__str__().split("\n")))
+        half = LONGEST_SENTENCE // 2
+        return text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} [...] {text[-half:]}"
 
 
 def refuse_interpolation(value: Any, where: object) -> None:

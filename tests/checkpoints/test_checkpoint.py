@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xxhash
 from safetensors.torch import load_file, save_file
 
 import cpep
@@ -19,6 +20,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
 from cpep.live.demo import demo_paths
 from cpep.types import UserError
+from tests.checkpoints.unsealed import unseal
 from tests.synthetic import write_db1
 
 
@@ -110,6 +112,7 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
 def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, monkeypatch, path, field):
     monkeypatch.setenv("CPEP_SECRET", "hunter2")
     save(model, tmp_path / "one")
+    unseal(tmp_path / "one")
     plain = json.loads((tmp_path / "one" / "config.json").read_text())
     inner = plain
     for name in path[:-1]:
@@ -162,6 +165,7 @@ def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, 
 )
 def test_settings_that_no_model_has_are_a_sentence_and_nothing_large_is_made(model, tmp_path, path, value, said):
     save(model, tmp_path / "one")
+    unseal(tmp_path / "one")
     plain = json.loads((tmp_path / "one" / "config.json").read_text())
     inner = plain
     for name in path[:-1]:
@@ -190,6 +194,7 @@ def test_settings_that_no_model_has_are_a_sentence_and_nothing_large_is_made(mod
 )
 def test_weights_that_are_not_those_of_the_card_are_a_sentence(model, tmp_path, name, value, said):
     save(model, tmp_path / "one")
+    unseal(tmp_path / "one")
     weights = load_file(tmp_path / "one" / "model.safetensors")
     weights.pop(name) if value is None else weights.update({name: value})
     save_file(weights, tmp_path / "one" / "model.safetensors")
@@ -260,3 +265,38 @@ def test_without_a_path_the_shipped_model_is_opened():
     model, shipped = cpep.load(), cpep.load(demo_paths()[0])
     assert isinstance(model, cpep.Model) and not model.training and model.card == shipped.card
     assert model.card.device.channels == 16 and model.card.device.emg_rate == 2000
+
+
+def test_a_checkpoint_carries_the_checksums_of_its_files(model, tmp_path):
+    save(model, tmp_path / "one")
+    plain = json.loads((tmp_path / "one" / "config.json").read_text())
+    assert plain["format"] == 7
+    assert plain["weights"] == xxhash.xxh3_64((tmp_path / "one" / "model.safetensors").read_bytes()).hexdigest()
+    rest = {name: value for name, value in plain.items() if name != "sum"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    assert plain["sum"] == xxhash.xxh3_64(text.encode()).hexdigest()
+    (tmp_path / "one" / "config.json").write_text(json.dumps(plain, sort_keys=True))
+    assert load(tmp_path / "one").card == model.card, "the order of its entries is nothing"
+    for changed in ({"window_s": 3.0}, {"format": 6}, {"sum": "0" * 16}, {"weights": "0" * 16}):
+        (tmp_path / "one" / "config.json").write_text(json.dumps(plain | changed))
+        with pytest.raises(UserError, match=r"config\.json is damaged: its content does not fit its checksum"):
+            load(tmp_path / "one")
+    (tmp_path / "one" / "config.json").write_text(json.dumps(rest))
+    with pytest.raises(UserError, match=r"config\.json is damaged"):
+        load(tmp_path / "one")
+
+
+def test_a_flip_of_one_bit_of_the_weights_is_noticed(model, tmp_path):
+    save(model, tmp_path / "one")
+    path = tmp_path / "one" / "model.safetensors"
+    sound, rng = path.read_bytes(), np.random.default_rng(0)
+    for at in (*rng.integers(len(sound), size=20), len(sound) - 1):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        with pytest.raises(UserError, match=r"model\.safetensors"):
+            load(tmp_path / "one")
+
+
+def test_a_checkpoint_of_format_6_loads(model, tmp_path):
+    save(model, tmp_path / "one")
+    unseal(tmp_path / "one")
+    assert load(tmp_path / "one").card == model.card

@@ -338,6 +338,9 @@ def test_a_group_alone_shows_its_help_with_an_example(capsys, group):
 
 def test_what_is_listed_twice_counts_once():
     assert listed("cpep, ridge,cpep") == ("cpep", "ridge") and seeds_of("0,1,00") == (0, 1)
+    for text in ("²", "9" * 5000, "-1", "4294967296", ""):
+        with pytest.raises(UserError, match="write whole numbers up to"):
+            seeds_of(text)
 
 
 def test_an_unforeseen_error_of_the_disk_is_a_sentence(capsys, monkeypatch):

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -62,6 +63,17 @@ def test_windows_off_the_bins_are_not_held(store):
     bins = bins_of(store, 5)
     assert not bins.hold(np.array([0, 7]), 200)
     assert not bins.hold(np.array([0, 5]), 199)
+
+
+def test_bins_of_a_store_that_may_only_be_read_are_in_the_users_cache(store, tmp_path, monkeypatch):
+    """Root may write into any folder, so that the system's answer is replaced."""
+    monkeypatch.setattr(os, "access", lambda path, mode: path != store.path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    before = sorted(store.path.iterdir())
+    first = bins_of(store, 5).of_recording(1)
+    assert torch.equal(bins_of(store, 5).of_recording(1), first)
+    (made,) = (tmp_path / "cache").rglob("*.npy")
+    assert made.parent.name == store.fingerprint and sorted(store.path.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["bins5.npy", "bins5.json"])

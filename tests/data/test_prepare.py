@@ -166,7 +166,7 @@ def test_another_writer_is_noticed(raw: Path, tmp_path: Path) -> None:
             with (tmp_path / ".store.partial/label.npy").open("ab") as file:
                 file.write(b"xx")
 
-    with pytest.raises(UserError, match="another process writes"):
+    with pytest.raises(UserError, match=r"another process writes /.*\.npy too"):
         prepare(raw, tmp_path / "store", progress=meddle)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from cpep.data.frontend import Frontend
 from cpep.data.store.finite import emg_of
-from cpep.data.store.journal import JOURNAL
+from cpep.data.store.journal import JOURNAL, lines_that_hold
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, open_same, open_store
 from cpep.data.windows import AnchorReader, SampleReader, list_windows
@@ -47,14 +47,14 @@ def used(path: Path) -> None:
 
 def test_an_index_opens_or_is_a_sentence(store: Path) -> None:
     path, refused = store / "store.json", 0
-    for data in files_mutated(path.read_bytes(), 600):
+    for data in files_mutated(path.read_bytes(), 250):
         path.write_bytes(data)
         try:
             used(store)
         except UserError as error:
             refused += 1
             assert "\n" not in str(error), data[:200]
-    assert refused > 300
+    assert refused > 100
 
 
 def test_an_array_opens_or_is_a_sentence(store: Path) -> None:
@@ -129,22 +129,25 @@ def test_a_damaged_journal_costs_time_and_nothing_else(tmp_path: Path, monkeypat
     whole = prepare(raw, tmp_path / "whole")
     first, *lines = journal.splitlines(keepends=True)
     kept = shutil.copytree(partial, tmp_path / "kept")
-    rng = random.Random(0)
-    changes: list[bytes] = [b"", b"\x00" * 9, first, first + b"[" * 5000, first + lines[1] + lines[0]]
-    for data in files_mutated(lines[0].strip(), 16):
+    value, rng = json.loads(first), random.Random(0)
+    stamps = [json.loads(line)["source"] for line in lines]
+    true = lines_that_hold(partial, value, stamps, False)
+    assert len(true) == 2
+    changes: list[bytes] = [b"", b"\x00" * 9, first + b"[" * 5000, first + lines[1] + lines[0]]
+    for data in files_mutated(lines[0].strip(), 150):
         changes.append(first + data.replace(b"\n", b"") + b"\n" + lines[1])
-    changes += [bytes_mutated(journal, rng) for _ in range(6)]
+    changes += [bytes_mutated(journal, rng) for _ in range(50)]
     for change in changes:
+        (partial / JOURNAL).write_bytes(change)
+        held = lines_that_hold(partial, value, stamps, False)
+        assert held == true[: len(held)], change[:300]
+    for change in changes[:2] + changes[-2:]:
         shutil.rmtree(tmp_path / "store", ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(kept, partial)
         (partial / JOURNAL).write_bytes(change)
         made = prepare(raw, tmp_path / "store")
         assert made.fingerprint == whole.fingerprint, change[:300]
-        assert all(
-            (made.path / f"{name}.npy").read_bytes() == (whole.path / f"{name}.npy").read_bytes()
-            for name in ("emg", "anchor", "valid", "label", "prompt", "repetition", "power")
-        )
 
 
 def test_arrays_that_hold_less_than_the_journal_says_are_written_again(

@@ -19,6 +19,8 @@ from cpep.experiments.results import details_of, results_of
 from cpep.types import EmbeddingSet
 from tests.experiments.test_compare import fold
 
+CURVE = {"fold": 2, "seed": 5}
+
 
 def found(predicted: list[int]) -> Evaluation:
     """Return what an evaluation of two windows finds."""
@@ -31,9 +33,9 @@ def found(predicted: list[int]) -> Evaluation:
 
 
 def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> None:
-    names, curve = ("rest", "fist", "point"), {"stage": "emg_mae", "points": [], "kept_step": 0}
+    names, curve = ("rest", "fist", "point"), {**CURVE, "stage": "emg_mae", "points": [], "kept_step": 0}
     for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
-        training = {"parameters": 3, "stopped": "steps"}
+        training = {"parameters": 3, "steps": 2, "gflop": 0.1, "share": 0.5, "stopped": "steps"}
         save_row(tmp_path, f"key of {model}", model, found(predicted), names, "recording", [curve], training)
     read = Fold.read(tmp_path, 2, 5, ("cpep/window_0.5s", "cpep"))
     assert [(row["model"], row["protocol"], row["fold"], row["seed"]) for row in read.rows] == [
@@ -45,7 +47,7 @@ def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> N
     assert read.arrays["0/predicted"].tolist() == [1, 1] and read.arrays["2/predicted"].tolist() == [1, 2]
     assert [item["row"] for item in read.confusion] == [0, 2] and read.losses == [curve]
     assert read.rows[1]["pose_nrmse"] == 0.5 and "balanced_accuracy" not in read.rows[1]
-    assert [(one["gap"], one["emg"]) for one in read.maps] == [(0.25, [[0.0, 1.0, "fist"]])] * 2
+    assert [(one["gap"], one["emg"]) for one in read.maps] == [(0.25, [(0.0, 1.0, "fist")])] * 2
     assert [item["model"] for item in read.training] == ["cpep/window_0.5s", "cpep"]
     assert evaluated(tmp_path, "cpep", "key of cpep") and not evaluated(tmp_path, "cpep", "another key")
     assert not evaluated(tmp_path, "ridge", "key of cpep")

@@ -18,6 +18,7 @@ from cpep.live.book.entries import UNKNOWN, Background, Kept
 from cpep.live.book.poses import held, pose_windows
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
+from tests.live.unsealed import unseal
 
 
 @pytest.fixture(scope="module")
@@ -225,13 +226,14 @@ def written(model, tmp_path_factory):
     book.add("spread", pose("spread"))
     book.add_emg("fist", x_ND[y_N == "fist"], kept)
     book.save(path)
+    unseal(path)
     return path
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda note, arrays: note.update(format=3), "another format of books"),
+        (lambda note, arrays: note.update(format=9), "another format of books"),
         (lambda note, arrays: note.update(names=["spread"]), "'emg.1' is missing, or belongs to no gesture"),
         (lambda note, arrays: note.update(names=["spread", "spread"]), "two gestures have one name"),
         (lambda note, arrays: note.update(names=["spread", "unknown"]), "'unknown' cannot be the name"),
@@ -304,3 +306,24 @@ def test_users_mistakes_are_sentences(model):
         book.remove("ok")
     with pytest.raises(UserError, match="at least one window"):
         book.add_emg("ok", np.zeros((0, 16), np.float32))
+
+
+def test_a_book_carries_a_checksum(model, tmp_path):
+    path, book = tmp_path / "my.book", GestureBook(model)
+    book.add("spread", pose("spread"))
+    book.save(path)
+    assert GestureBook.load(path, model).names == ("spread",)
+    sound, (note, arrays) = path.read_bytes(), note_of(path)
+    assert note["format"] == 3 and len(note["sum"]) == 16
+    for change in ({"false_alarms": 0.5}, {"format": 2}, {"sum": "0" * 16}):
+        save_file(arrays, path, {"cpep": json.dumps(note | change)})
+        with pytest.raises(UserError, match="damaged: its content does not fit its checksum"):
+            GestureBook.load(path, model)
+    del note["sum"]
+    save_file(arrays, path, {"cpep": json.dumps(note)})
+    with pytest.raises(UserError, match="damaged"):
+        GestureBook.load(path, model)
+    for at in (len(sound) - 1, len(sound) - 700):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        with pytest.raises(UserError, match="damaged"):
+            GestureBook.load(path, model)

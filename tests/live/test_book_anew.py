@@ -53,6 +53,8 @@ def relabelled(path, **changes):
     with safe_open(path, "numpy") as file:
         note = json.loads(file.metadata()["cpep"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del note["sum"]
+    changes["format"] = 2
     for name in [name for name in tensors if name.startswith("emg.")]:
         tensors[name] = np.ascontiguousarray(tensors[name][..., : changes["device"]["channels"]])
     save_file(tensors, path, {"cpep": json.dumps(note | changes)})

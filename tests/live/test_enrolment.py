@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 from cpep.data.recording import Device
 from cpep.live.enrol.enrolment import Enrolment, Take
 from cpep.types import UserError
+from tests.live.unsealed import unseal
 
 DEVICE = Device(3, 200.0, "raw", "uV", ring=(0, 1, 2), notch_hz=50.0)
 AT = "2026-11-30T08:00:00+00:00"
@@ -86,7 +87,7 @@ def rewritten(path, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda note, tensors: note.update(format=2), "of format 2; this version of cpep reads format 1"),
+        (lambda note, tensors: note.update(format=9), "of format 9; this version of cpep reads formats 1 and 2"),
         (lambda note, tensors: note["takes"][0].update(name="${HOME}"), r"holds '\$\{HOME\}'"),
         (lambda note, tensors: note["takes"][0].update(name="unknown"), "me.enrol: 'unknown' cannot be"),
         (
@@ -114,6 +115,7 @@ def rewritten(path, change):
 def test_what_is_wrong_with_a_file_is_said(enrolment, tmp_path, change, said):
     path = tmp_path / "me.enrol"
     enrolment.save(path)
+    unseal(path)
     rewritten(path, change)
     with pytest.raises(UserError, match=said):
         Enrolment.load(path)
@@ -130,3 +132,16 @@ def test_other_files_are_refused(enrolment, tmp_path):
     path.write_text("hello")
     with pytest.raises(UserError, match=r"me\.enrol is no enrolment, or damaged"):
         Enrolment.load(path)
+
+
+def test_an_enrolment_carries_a_checksum(enrolment, tmp_path):
+    path = tmp_path / "me.enrol"
+    enrolment.save(path)
+    sound = path.read_bytes()
+    for at in (len(sound) - 1, len(sound) // 2, sound.index(b"repetition") + 16):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        with pytest.raises(UserError, match=r"me\.enrol"):
+            Enrolment.load(path)
+    path.write_bytes(sound)
+    unseal(path)
+    assert len(Enrolment.load(path).takes) == len(enrolment.takes)

@@ -80,7 +80,7 @@ def test_pose_errors_stand_beside_the_mean_pose(tmp_path):
         },
         **{"n_users": 2, "n_windows": 30, "per_user": {"a": 11.0, "b": 12.0}, "fold": 0, "seed": 3},
     }
-    (tmp_path / "results.json").write_text(json.dumps({"schema": 1, "rows": [row]}))
+    (tmp_path / "results.json").write_text(json.dumps(evaluation(1, 4)[0] | {"rows": [row]}))
     found = cpep.results(tmp_path).set_index("metric")
     assert found.value.to_dict() == {"angular_error_deg": 11.5, "landmark_mm": 14.25}
     assert found.baseline.to_dict() == row["mean_pose"] and found.low.isna().all()
@@ -100,10 +100,17 @@ def test_the_shipped_run_is_read_and_numbers_are_numbers():
     assert len(macro) and macro.baseline.isna().all() and np.isfinite(found.value).all()
 
 
-@pytest.mark.parametrize("content", ["[1]", '{"schema": 2, "rows": []}', '{"schema": 1}'])
-def test_another_file_is_a_sentence(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1]", "expected an object, got a list"),
+        ('{"schema": 2, "rows": []}', "is of another version of cpep"),
+        ('{"schema": 1}', "the field run is missing"),
+    ],
+)
+def test_another_file_is_a_sentence(tmp_path, content, said):
     with pytest.raises(UserError, match=r"holds no results\.json; give the output folder"):
         cpep.results(tmp_path)
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(UserError, match="is of another version of cpep"):
+    with pytest.raises(UserError, match=said):
         cpep.results(tmp_path)

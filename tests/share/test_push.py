@@ -17,6 +17,7 @@ from cpep.runtime.hub import FILES
 from cpep.share.demo import RESULTS, demo_paths
 from cpep.share.push import push
 from cpep.types import UserError
+from tests.checkpoints.unsealed import unseal
 from tests.runtime.fake_hub import FakeHub
 from tests.synthetic import write_db1
 
@@ -68,6 +69,7 @@ def test_a_command_takes_an_address(hub, tmp_path, monkeypatch, capsys):
     with np.load(tmp_path / "a.npz") as one, np.load(tmp_path / "b.npz") as other:
         assert np.array_equal(one["embedding"], other["embedding"])
 
+    unseal(tmp_path / "one")
     config = json.loads((tmp_path / "one" / "config.json").read_text())
     config["provenance"]["data"] = "mine"
     (tmp_path / "one" / "config.json").write_text(json.dumps(config))

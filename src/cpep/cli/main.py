@@ -6,8 +6,8 @@ twice the import of typer (``benchmarks/startup.py``).
 
 from __future__ import annotations
 
+import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ from cpep.cli.commands import (
 )
 from cpep.cli.commands.options import TOGETHER
 from cpep.cli.out import Command
-from cpep.runtime import distributed
+from cpep.runtime import distributed, signals
 from cpep.runtime.jobs import wait_asleep
 from cpep.types import UserError, refuse_interpolation
 from cpep.version import version_text
@@ -184,7 +184,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
     if status == INTERRUPTED:
-        _complain("stopped; the same command goes on from here")
+        _complain(signals.STOPPED)
         return 1
     return status or 0
 
@@ -205,8 +205,9 @@ def _complain(sentence: str) -> int:
 
 
 def run() -> None:
-    """Entry point of the ``cpep`` script."""
+    """Run the command of this process's command line, and end the process."""
     wait_asleep()
-    status = main()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C: the workers are ending already
-    sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show is no error
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(main())

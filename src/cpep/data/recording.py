@@ -8,7 +8,7 @@ import numpy as np
 
 from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
-from cpep.types import BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
+from cpep.types import CONTROL, BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
 
 MOST_CHANNELS, MOST_HZ = 10_000, 200_000.0
 """More EMG channels, and more samples per second, than any device has."""
@@ -108,12 +108,13 @@ def check_name(name: str, what: str) -> None:
     """Check a name that comes from a file.
 
     Raises:
-        UserError: it is too long, or holds what no text in UTF-8 can hold; the sentence begins with ``what``.
+        UserError: it is too long, or holds a control character or what no text in UTF-8 can hold; the sentence
+            begins with ``what``.
     """
     if len(name) > LONGEST_NAME:
         raise UserError(f"{what} has {len(name):,} characters, of which names have at most {LONGEST_NAME:,}")
-    if "\0" in name or any("\ud800" <= sign <= "\udfff" for sign in name):
-        raise UserError(f"{what}, {name!a}, holds what is no character; write it anew")
+    if CONTROL.search(name):
+        raise UserError(f"{what}, {name!a}, holds a control character, or what is no character; write it anew")
 
 
 JUMPS = "jumps of the offset of a channel taken out"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cpep.data.readers.emg2pose import check_file
+from cpep.data.readers.folder import check_emg2pose
 from cpep.download.connections import GOES_ON, side_by_side
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
@@ -125,7 +125,7 @@ class _Fetch:
             file.flush()
             os.fsync(file.fileno())
         try:
-            check_file(kept)
+            check_emg2pose(kept)
         except UserError as error:
             kept.unlink()
             return str(error).replace(str(kept), "it")

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cpep.config.rows import ROWS
+from cpep.data.readers.unpacked import read_npz
 from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.evaluators import Evaluation
-from cpep.runtime.files import atomic_path, read_json, write_json
+from cpep.report.kinds import Confusion, Cost, Curve, Drawn, Scored, wrong_matrices, wrong_rows
+from cpep.runtime import checked, sums
+from cpep.runtime.files import MOST_ROWS, atomic_path, write_json
+from cpep.types import UserError
+
+AGAIN = "it is evaluated again"
+ANSWERS = ("label", "predicted", "user")
+"""Arrays of each row that classifies: one value a window."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The JSON of one evaluation; its arrays are in an .npz beside it.
+
+    Attributes:
+        key: fingerprint of all that it depends on.
+        rows: rows of results.json, without fold and seed.
+        confusion: their matrices.
+        losses: loss curves of the stages.
+        training: cost of training; empty without a network.
+        maps: embeddings in a plane.
+        arrays: checksum of the .npz; empty in files of older versions.
+    """
+
+    key: str
+    rows: list[Scored]
+    confusion: list[Confusion]
+    losses: list[Curve]
+    training: dict[str, Any]
+    maps: list[Drawn]
+    arrays: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,23 +73,24 @@ class Fold:
 
     @classmethod
     def read(cls, folder: Path, fold: int, seed: int, models: Sequence[str]) -> Fold:
-        """Read the files that ``save_row`` wrote for the given models."""
+        """Read the files that ``save_row`` wrote for the given models.
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
         run = {"fold": fold, "seed": seed}
         made = cls(fold, seed, [], [], [], [], [], {})
         curves: dict[str, dict[str, Any]] = {}
         for model in models:
-            path, offset = _files(folder, model), len(made.rows)
-            plain = read_json(path.with_suffix(".json"))
-            with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-                for name, array in file.items():
-                    number, _, what = name.partition("/")
-                    made.arrays[f"{int(number) + offset}/{what}"] = array
-            made.rows.extend({**row, **run} for row in plain["rows"])
-            made.confusion.extend({**item, "row": item["row"] + offset} for item in plain["confusion"])
-            curves |= {curve["stage"]: curve for curve in plain["losses"]}
-            if plain["training"]:
-                made.training.append({"model": model, **run, **plain["training"]})
-            made.maps.extend(plain["maps"])
+            offset = len(made.rows)
+            saved, arrays = _read(folder, model)
+            made.arrays.update({f"{number + offset}/{what}": array for (number, what), array in arrays.items()})
+            made.rows.extend({**row, **run} for row in saved.rows)
+            made.confusion.extend({**item, "row": item["row"] + offset} for item in saved.confusion)
+            curves |= {curve["stage"]: dict(curve) for curve in saved.losses}
+            if saved.training:
+                made.training.append({"model": model, **run, **saved.training})
+            made.maps.extend(dict(one) for one in saved.maps)
         made.losses.extend(curves.values())
         return made
 
@@ -66,14 +100,76 @@ def _files(folder: Path, model: str) -> Path:
     return folder / "rows" / (model.replace("/", "--").replace(".", "_"))
 
 
+def _read(folder: Path, model: str) -> tuple[Saved, dict[tuple[int, str], Any]]:
+    """Return the evaluation of a model: what is in its JSON, and arrays by the number of their row and their name.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    path = _files(folder, model).with_suffix(".json")
+    value = checked.read(path, dict[str, Any], most=MOST_ROWS, remedy=AGAIN)
+    sums.refuse_broken_seal(value, path, AGAIN, required=False)  # older ones have none
+    saved = checked.convert(value, Saved, path, remedy=AGAIN, others=True)
+    if saved.training:
+        checked.convert(saved.training, Cost, f"{path}: training", remedy=AGAIN)
+    wrong = next(chain(wrong_rows(saved.rows), wrong_matrices(saved.confusion, saved.rows)), "")
+    if wrong or {row["model"] for row in saved.rows} - {model}:
+        raise UserError(f"{path}: {wrong or 'a row is of another model'}; {AGAIN}")
+    packed = path.with_suffix(".npz")
+    if saved.arrays:
+        sums.refuse_other_file(packed, saved.arrays, AGAIN)
+    return saved, _answers(packed, saved.rows)
+
+
+def _answers(path: Path, rows: Sequence[Scored]) -> dict[tuple[int, str], Any]:
+    """Return labels, predictions and users of the windows of every row that classifies.
+
+    Raises:
+        UserError: the file is missing or damaged, or does not fit the rows.
+    """
+    found = read_npz(path)
+    made: dict[tuple[int, str], Any] = {}
+    for number in (number for number, row in enumerate(rows) if "balanced_accuracy" in row):
+        arrays = [found[name] for what in ANSWERS if (name := f"{number}/{what}") in found]
+        forms = [(array.dtype.kind, array.ndim) for array in arrays]
+        lengths = {array.shape for array in arrays}
+        if forms != [("i", 1), ("i", 1), ("U", 1)] or len(lengths) > 1 or (0,) in lengths:
+            raise UserError(f"{path} is damaged: {number}/label, predicted and user do not fit each other; {AGAIN}")
+        made |= {(number, what): array for what, array in zip(ANSWERS, arrays, strict=True)}
+    return made
+
+
 def held(folder: Path, model: str) -> bool:
     """Tell whether the folder holds an evaluation of a model."""
     return _files(folder, model).with_suffix(".json").exists()
 
 
 def evaluated(folder: Path, model: str, key: str) -> bool:
-    """Tell whether the folder holds the evaluation of a model with this key."""
-    return held(folder, model) and bool(read_json(_files(folder, model).with_suffix(".json"))["key"] == key)
+    """Tell whether the folder holds the evaluation of a model with this key.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
+    return held(folder, model) and _read(folder, model)[0].key == key
+
+
+def mend(folders: Iterable[Path], say: Callable[[str], None]) -> None:
+    """Remove evaluations that are damaged, and say so: they are derived, and are made again where they are asked for.
+
+    Args:
+        folders: of folds and seeds.
+        say: called with a sentence for each.
+    """
+    for folder in folders:
+        for model in ROWS.names():
+            if not held(folder, model):
+                continue
+            try:
+                _read(folder, model)
+            except UserError as error:
+                say(f"{error}: both files of {model} are removed for that")
+                for ending in (".json", ".npz"):
+                    _files(folder, model).with_suffix(ending).unlink(missing_ok=True)
 
 
 def save_row(
@@ -105,7 +201,8 @@ def save_row(
         np.savez_compressed(file, **arrays)
     maps = [asdict(one) for one in found.maps]
     plain = {"rows": rows, "confusion": confusion, "losses": losses, "training": training, "maps": maps}
-    write_json(path.with_suffix(".json"), {"key": key, **plain})
+    noted = {"key": key, **plain, "arrays": sums.of_file(path.with_suffix(".npz"))}
+    write_json(path.with_suffix(".json"), sums.sealed(noted))
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:

@@ -26,13 +26,13 @@ from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
-from cpep.experiments.fold import Fold
+from cpep.experiments.fold import Fold, mend
 from cpep.experiments.own_live import Told, own_book, told_in
 from cpep.experiments.own_pose import begin_with_shipped
 from cpep.experiments.own_report import headline, report_text
 from cpep.experiments.own_time import minutes_of
 from cpep.experiments.pipeline import FoldTask, jobs_of
-from cpep.experiments.runs import Request, claim, prepared
+from cpep.experiments.runs import Request, begin_with, claim, prepared
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import atomic_path, write_text
 from cpep.runtime.jobs import cores, run_all
@@ -136,7 +136,10 @@ def train_own(
 def _train_own(folder: Path, out: Path, say: Callable[[str], None], config: RunConfig) -> str:
     claim(Request(data=folder, out=out, config=config))
     forget_changed(folder, out, say)
-    own = divided(prepared(folder, out / "store", say), out, config)
+    store = prepared(folder, out / "store", say)
+    begin_with(out, store)
+    mend(out.glob("fold*/seed*"), say)
+    own = divided(store, out, config)
     say(text_of(own))
     tasks = tasks_of(own, config, out)
     shipped = own.paired and all([begin_with_shipped(task) for task in tasks])
@@ -217,7 +220,7 @@ def tasks_of(own: Own, config: RunConfig, out: Path) -> list[FoldTask]:
     """Return the folds: with all gestures, and without some."""
     splits = [split for split in (own.live, own.never) if split]
     return [
-        FoldTask(own.divided.path, split, config, fold, 0, out / f"fold{fold}" / "seed0")
+        FoldTask(own.divided.path, own.divided.fingerprint, split, config, fold, 0, out / f"fold{fold}" / "seed0")
         for fold, split in enumerate(splits)
     ]
 

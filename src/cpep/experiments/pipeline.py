@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,20 +19,21 @@ from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint
 from cpep.data.splits import Split, make_splits
-from cpep.data.store.store import Store, open_store
+from cpep.data.store.store import Store, open_same
 from cpep.data.windows import windows_of
 from cpep.evaluate.protocols.base import chosen
 from cpep.experiments.adapted import idle
 from cpep.experiments.evaluators import Subject, evaluate
-from cpep.experiments.fold import Fold, evaluated, held, save_row
+from cpep.experiments.fold import Fold, evaluated, held, mend, save_row
 from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import RowRun, StageRun, left_out, names_of, row_of, rows_for
-from cpep.experiments.runs import Request, claim, prepared, publish, run_block, worked_seconds
+from cpep.experiments.runs import Request, begin_with, claim, prepared, publish, run_block, worked_seconds
 from cpep.runtime import distributed
-from cpep.runtime.files import progress_line, read_json, training_line
+from cpep.runtime.files import progress_line, training_line
 from cpep.runtime.jobs import Job, cores, run_all
 from cpep.runtime.locks import alone_in
+from cpep.train.note import read_note
 from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
@@ -42,14 +44,26 @@ EVALUATION = 8
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One fold with one seed: all that a job needs, and the folder of its files."""
+    """One fold with one seed: all that a job needs, and the folder of its files.
+
+    A job opens the store by its path; ``fingerprint`` is that of the store with which the run began.
+    """
 
     store: Path
+    fingerprint: str
     split: Split
     config: RunConfig
     fold: int
     seed: int
     folder: Path
+
+    def opened(self) -> Store:
+        """Open the store.
+
+        Raises:
+            UserError: another one is there now.
+        """
+        return open_same(self.store, self.fingerprint)
 
     def at(self, stage: StageRun) -> Path:
         """Return the folder of a stage."""
@@ -57,7 +71,7 @@ class FoldTask:
 
     def task(self, stage: StageRun) -> Task:
         """Return the task of a stage."""
-        return Task(open_store(self.store), self.split, stage.config, self.seed, self.at(stage))
+        return Task(self.opened(), self.split, stage.config, self.seed, self.at(stage))
 
     def row(self, name: str) -> RowRun:
         """Return a row of the table by its name."""
@@ -65,7 +79,7 @@ class FoldTask:
 
     def costs(self, config: RunConfig) -> dict[str, float]:
         """Return the operations that a baseline may spend, in 10^9; see ``stage.budget``."""
-        return budget(open_store(self.store), self.split, config)
+        return budget(self.opened(), self.split, config)
 
     @property
     def name(self) -> str:
@@ -76,7 +90,7 @@ class FoldTask:
 def fold_task(request: Request, store: Store, split: Split, fold: int, seed: int) -> FoldTask:
     """Return one fold with one seed of a run."""
     folder = request.out / f"fold{fold}" / f"seed{seed}"
-    return FoldTask(store.path, split, request.config, fold, seed, folder)
+    return FoldTask(store.path, store.fingerprint, split, request.config, fold, seed, folder)
 
 
 def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> None:
@@ -110,6 +124,8 @@ def _reproduce(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     started, clock_start = datetime.now(UTC), time.monotonic()
     distributed.on_main_rank(lambda: claim(request))
     store = prepared(request.data, request.out / "store", say)
+    distributed.on_main_rank(lambda: begin_with(request.out, store))
+    distributed.on_main_rank(lambda: mend(request.out.glob("fold*/seed*"), say))
     names, bare = rows_for(request.models, store, request.config)
     splits = make_splits(
         store,
@@ -167,7 +183,8 @@ def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fo
     Evaluations under other settings or by another version of cpep are left out.
     """
     folds = []
-    seeds = sorted({int(path.name.removeprefix("seed")) for path in request.out.glob("fold*/seed*")})
+    found = (re.fullmatch(r"seed([0-9]{1,18})", path.name) for path in request.out.glob("fold*/seed*"))
+    seeds = sorted({int(one[1]) for one in found if one})
     for seed in seeds:
         for fold, split in enumerate(splits):
             task = fold_task(request, store, split, fold, seed)
@@ -221,7 +238,7 @@ def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
 def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
     """Evaluate rows that share their windows, unless all are evaluated already."""
     torch.set_num_threads(distributed.threads(task.config.threads))
-    config, store = rows[0].config, open_store(task.store)
+    config, store = rows[0].config, task.opened()
     keys = [row_key(task, row, store) for row in rows]
     if distributed.on_main_rank(lambda: all(is_evaluated(task, row, store) for row in rows)):
         return
@@ -242,7 +259,7 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
 
 def row_key(task: FoldTask, row: RowRun, store: Store) -> str:
     """Return the fingerprint of the evaluation of a row; a row with another fingerprint is evaluated again."""
-    stages = [] if row.last is None else [read_json(task.at(row.last) / "stage.json")["key"]]
+    stages = [] if row.last is None else [read_note(task.at(row.last)).key]
     config = row.config
     return fingerprint(EVALUATION, config.evaluate, config.data, row.name, stages, task.split, store.fingerprint)
 
@@ -251,10 +268,10 @@ def losses_of(task: FoldTask, row: RowRun) -> list[dict[str, Any]]:
     """Return the loss curves of the stages of a row for the report."""
     curves = []
     for stage in row.chain():
-        note, folder = read_json(task.at(stage) / "stage.json"), stage.folder(task.config)
+        note, folder = read_note(task.at(stage)), stage.folder(task.config)
         name = row.name if stage == row.last and folder != stage.name else folder
         point = {"stage": name, "fold": task.fold, "seed": task.seed}
-        curves.append({**point, "points": note["points"], "kept_step": note["kept_step"]})
+        curves.append({**point, "points": note.points, "kept_step": note.kept_step})
     return curves
 
 
@@ -263,14 +280,14 @@ def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
     stages = row.chain()
     if not stages:
         return {}
-    notes = [read_json(task.at(stage) / "stage.json") for stage in stages]
-    gflop = sum(note["gflop"] for note in notes)
+    notes = [read_note(task.at(stage)) for stage in stages]
+    gflop = sum(note.gflop for note in notes)
     share = gflop / sum(task.costs(task.config).values())
     last = notes[-1]
     return {
-        "parameters": last["parameters"],
-        "steps": last["steps"],
+        "parameters": last.parameters,
+        "steps": last.steps,
         "gflop": round(gflop, 1),
         "share": round(share, 3),
-        "stopped": last["stopped"],
+        "stopped": last.stopped,
     }

@@ -25,8 +25,9 @@ from cpep.experiments.fold import Fold
 from cpep.experiments.results import details_of, results_of
 from cpep.models.encoder import require_encoders
 from cpep.report.html import write_report
-from cpep.runtime import distributed
-from cpep.runtime.files import progress_line, read_json, write_json
+from cpep.runtime import checked, distributed, sums
+from cpep.runtime.checked import NotNegative
+from cpep.runtime.files import progress_line, write_json
 from cpep.runtime.jobs import cores
 from cpep.runtime.leftovers import is_empty
 from cpep.types import UserError, refuse_interpolation
@@ -68,6 +69,7 @@ class Request:
         require_encoders(self.config)
 
 
+CONTROL = frozenset(map(chr, (*range(32), 127)))
 OTHER = "choose another output folder (--out)"
 
 
@@ -90,18 +92,74 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     }
     note = request.out / "run.json"
     refuse_interpolation(asked, "what is asked for")  # run.json could not be read again otherwise
+    for path in (request.data, request.out):
+        if not CONTROL.isdisjoint(str(path)):
+            raise UserError(f"the name {str(path)!r} holds a sign that a terminal obeys; choose another name")
     if note.exists():
-        other = read_json(note)["asked"]
+        other = read_run(request.out).asked
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
-        made = [path for name in ("fold*", "rows", "live.json") for path in request.out.glob(name)]
-        if differ and (made or ("data" in differ and (request.out / "store").exists())):
+        if differ and (_made(request.out) or ("data" in differ and (request.out / "store").exists())):
             raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); {OTHER}")
         if differ:
-            write_json(note, {"asked": asked})
-    elif request.out.exists() and (not request.out.is_dir() or not is_empty(request.out)):
+            _write(request.out, RunNote(asked))
+    elif request.out.exists() and not (request.out.is_dir() and (is_empty(request.out) or _made(request.out))):
         raise UserError(f"{request.out} exists and holds no run of cpep; {OTHER}")
     else:
-        write_json(note, {"asked": asked})
+        _write(request.out, RunNote(asked))
+
+
+def begin_with(out: Path, store: Store) -> None:
+    """Note the store that a run begins with, or check that it is the one that the run began with.
+
+    Raises:
+        UserError: it is another one, and something was made of the first.
+    """
+    note = read_run(out)
+    if note.store == store.fingerprint:
+        return
+    if note.store and _made(out):
+        raise UserError(
+            f"{store.path} is another store than the one that the run in {out} began with, and a table comes from "
+            f"one store; bring that one back, or {OTHER}"
+        )
+    _write(out, replace(note, store=store.fingerprint))
+
+
+@dataclass(frozen=True)
+class RunNote:
+    """The content of run.json.
+
+    Attributes:
+        asked: what was asked for, as plain values.
+        seconds: of all starts of the run.
+        store: fingerprint of the store that it began with; empty before that, and in runs of older versions.
+    """
+
+    asked: dict[str, Any]
+    seconds: NotNegative = 0.0
+    store: str = ""
+
+
+def read_run(out: Path) -> RunNote:
+    """Return what run.json of an output folder holds.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    path = out / "run.json"
+    remedy = "delete it, and the command that made it goes on with what the folder holds"
+    value = checked.read(path, dict[str, Any], remedy=remedy)
+    sums.refuse_broken_seal(value, path, remedy, required=False)  # older ones have none
+    return checked.convert(value, RunNote, path, remedy=remedy, others=True)
+
+
+def _write(out: Path, note: RunNote) -> None:
+    write_json(out / "run.json", sums.sealed(vars(note)))
+
+
+def _made(out: Path) -> bool:
+    """Tell whether a run has made something in its folder."""
+    return any(any(out.glob(name)) for name in ("fold*/seed*", "rows/*.json", "live.json"))
 
 
 def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Store:
@@ -116,10 +174,10 @@ def prepared(data: Path, out: Path, say: Callable[[str], None] = lambda _: None)
 
 def worked_seconds(out: Path, seconds: float) -> float:
     """Add the seconds of this start to those of earlier starts of the run, and return the sum."""
-    note = read_json(out / "run.json")
-    note["seconds"] = round(note.get("seconds", 0.0) + seconds, 1)
-    write_json(out / "run.json", note)
-    return float(note["seconds"])
+    note = read_run(out)
+    total = round(note.seconds + seconds, 1)
+    _write(out, replace(note, seconds=total))
+    return total
 
 
 def publish(

@@ -231,8 +231,13 @@ def export_folder(
         UserError: ``out`` exists, the model embeds no EMG, the book is empty, the device is another one, the extra
             ``export`` is missing, or the float32 graph differs from the checkpoint.
     """
-    if out.exists():
-        raise UserError(f"{out} exists; choose another folder or delete it")
+    with hold_file(out):
+        if out.exists():
+            raise UserError(f"{out} exists; choose another folder or delete it")
+        return _exported(checkpoint, out, book, check, say)
+
+
+def _exported(checkpoint: Path, out: Path, book: Path | None, check: Path | None, say: Callable[[str], None]) -> str:
     model, gallery = load(checkpoint), None
     if book is not None:
         found = GestureBook.load(book, model)
@@ -249,9 +254,7 @@ def export_folder(
                 model = model.in_unit(unit)
                 say(f"the graphs take EMG in {model.card.device.emg_unit}, as {check} has it")
             sample = held_out(model, store, split_for(model, store, ()))
-    with hold_file(out), atomic_path(out) as temporary:
-        if out.exists():
-            raise UserError(f"{out} was made meanwhile; choose another folder or delete it")
+    with atomic_path(out) as temporary:
         write_export(temporary, model, gallery)
         said = judged(parity(temporary, sample))
         sizes = [f"{name} {(temporary / name).stat().st_size / 1e6:.1f} MB" for name in (FLOAT, INT8)]

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpep.report.names import SCHEMA
-from cpep.runtime.files import MOST_ROWS, read_json
-from cpep.types import UserError
+from cpep.report.kinds import ERRORS, read_results
 
 KEYS = ("model", "normalisation", "protocol", "gestures", "metric", "fold", "seed")
 POOLED = (*KEYS, "value", "low", "high", "baseline", "people", "windows")
 OF_PEOPLE = (*KEYS, "user", "value")
 ACCURACIES = ("balanced_accuracy", "macro_f1")
-ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse")
-"""Errors of a predicted pose; a person's error is the first of these that a row has."""
 
 
 def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
@@ -56,21 +52,6 @@ def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
     """
     rows = [line for row in read_results(Path(run))["rows"] for line in (_people(row) if people else _pooled(row))]
     return pd.DataFrame(rows, columns=list(OF_PEOPLE if people else POOLED))
-
-
-def read_results(run: Path) -> dict[str, Any]:
-    """Return the content of the results.json of a run.
-
-    Raises:
-        UserError: as ``results``.
-    """
-    path = run / "results.json" if run.is_dir() else run
-    if path.name != "results.json" or not path.is_file():
-        raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
-    found = read_json(path, MOST_ROWS)
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA or "rows" not in found:
-        raise UserError(f"{path} is of another version of cpep; run the command that made it again")
-    return found
 
 
 def _pooled(row: dict[str, Any]) -> Iterator[dict[str, Any]]:

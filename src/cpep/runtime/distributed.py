@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cpep.runtime import signals
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def join() -> None:
     global _crew
     if not asked():
         return
+    signals.follow_launcher()
     import torch
     from torch import distributed
     from torch.distributed.distributed_c10d import PrefixStore
@@ -256,7 +258,8 @@ def same(tensors: Iterable[Tensor]) -> None:
 class Steps:
     """Steps of training that all ranks take together, as a context.
 
-    Ctrl-C waits for the end of a step there, so that all stop after the same one; in one process it stops at once.
+    Ctrl-C, or SIGTERM, waits for the end of a step there, so that all stop after the same one; in one process it
+    stops at once.
 
     Attributes:
         stop: whether some rank was told to stop.
@@ -264,20 +267,22 @@ class Steps:
 
     def __init__(self) -> None:
         self.stop = self._told = False
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Steps:
         """Listen to Ctrl-C."""
         if _crew is not None:
-            self._before = signal.signal(signal.SIGINT, self._hear)
+            self._before = {one: signal.signal(one, self._hear) for one in signals.ENDS}
         return self
 
     def __exit__(self, *_: object) -> None:
         """Restore what Ctrl-C does; once heard it is ignored, since the launcher may send it a second time."""
         if _crew is not None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN if self.stop else self._before)
+            for one, before in self._before.items():
+                signal.signal(one, signal.SIG_IGN if self.stop else before)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
+        signals.heard()
         self._told = True
 
     def average(self, parameters: Iterable[torch.nn.Parameter], loss: Tensor) -> float:

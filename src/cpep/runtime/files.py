@@ -190,6 +190,11 @@ def read_bytes(path: Path, most: int) -> bytes:
     return found
 
 
+def cache_folder() -> Path:
+    """Return the folder of cpep in the user's cache folder, for files that can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cpep"
+
+
 State = tuple[int, int, int]
 """What changes with every change of a file."""
 

@@ -16,6 +16,7 @@ from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
+from cpep.runtime import signals
 from cpep.types import UserError
 
 Item = TypeVar("Item")
@@ -188,13 +189,16 @@ class Pool:
             so that they save their state; else they go on and may look at ``stopping``.
 
     Raises:
-        UserError: at the end of the block, where a process was killed.
+        UserError: the folder of shared memory is full; or, at the end of the block, a process was killed.
     """
 
     def __init__(self, workers: int, begin: Callable[[], None] | None = None, *, interrupt: bool = False) -> None:
         # Spawned, not forked: torch or a BLAS may have started threads in this process.
         context = multiprocessing.get_context("spawn")
-        self._interrupt, self._stop = interrupt, context.Event()
+        try:
+            self._interrupt, self._stop = interrupt, context.Event()
+        except OSError as error:
+            raise UserError(no_shared_memory(error)) from error
         self._pool = ProcessPoolExecutor(workers, context, _begin_worker, (self._stop, interrupt, begin))
 
     def submit(self, call: Callable[..., Result], *arguments: Any) -> Future[Result]:
@@ -222,19 +226,28 @@ class Pool:
         """End the processes. Ctrl-C kills them meanwhile: an exception here would leave all of them waiting."""
 
         def kill(signum: int, frame: FrameType | None) -> None:
+            signals.heard()
             for process in multiprocessing.active_children():
                 process.kill()
 
         ours = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGINT, kill) if ours else None
+        before = {one: signal.signal(one, kill) for one in signals.ENDS} if ours else {}
         try:
             for process in multiprocessing.active_children() if interrupt else ():
                 if process.pid is not None:
                     os.kill(process.pid, signal.SIGINT)
             self._pool.shutdown(cancel_futures=True)
         finally:
-            if ours:
-                signal.signal(signal.SIGINT, before)
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def no_shared_memory(error: OSError) -> str:
+    """Say why processes cannot share memory, and what to do."""
+    return (
+        f"cannot start worker processes: the folder of shared memory, /dev/shm on Linux, refuses a file "
+        f"({error.strerror or error}); make room in it, or, in a container, give it more (docker run --shm-size=1g)"
+    )
 
 
 _stop: Any = threading.Event()

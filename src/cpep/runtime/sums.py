@@ -114,6 +114,26 @@ def of_arrays(arrays: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, str]) 
     return digest.hexdigest()
 
 
+def sealed_note(note: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Return the JSON object that stands beside arrays in a file, with the checksum of both as entry ``FIELD``."""
+    rest = {name: inner for name, inner in note.items() if name != FIELD}
+    return {**rest, FIELD: of_arrays(arrays, {"note": of_json(rest)})}
+
+
+def refuse_broken_note(
+    note: Any, arrays: Mapping[str, npt.NDArray[Any]], where: object, remedy: str, *, required: bool
+) -> None:
+    """Check the arrays of a file, and the object beside them, against the checksum in it; see ``refuse_broken_seal``.
+
+    Raises:
+        UserError: their content is not what was written.
+    """
+    if not isinstance(note, dict):
+        raise damaged(where, remedy)
+    if (required or FIELD in note) and note.get(FIELD) != sealed_note(note, arrays)[FIELD]:
+        raise damaged(where, remedy)
+
+
 def of_array(array: npt.NDArray[Any]) -> int:
     """Return the checksum of the bytes of an array, as a number."""
     return xxhash.xxh3_64_intdigest(_bytes(array))

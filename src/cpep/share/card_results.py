@@ -9,9 +9,8 @@ from typing import Any
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.modelcard import names
+from cpep.report.kinds import AGAIN, results_in
 from cpep.report.markdown import tables_markdown
-from cpep.report.names import SCHEMA
-from cpep.runtime.files import MOST_ROWS, read_json
 from cpep.types import UserError
 
 PEOPLE = ("--test-users", "--val-users", "--users")
@@ -24,8 +23,8 @@ def read_results(path: Path, card: Card) -> dict[str, Any]:
     Raises:
         UserError: another file, or results of a model that was trained on other people or gestures.
     """
-    results = read_json(path, MOST_ROWS) if path.suffix == ".json" else None
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA or "summary" not in results:
+    results = results_in(path) if path.suffix == ".json" else {}
+    if "summary" not in results:
         raise UserError(f"{path} is no results.json of `cpep reproduce` or `cpep evaluate`; give one that is")
     if card.split:
         data, mine = results["data"], set(card.split["users_train"])
@@ -68,8 +67,14 @@ def without_people(command: str) -> str:
 
     >>> without_people("cpep evaluate here there --test-users ann,bob")
     'cpep evaluate here there --test-users <2 people>'
+
+    Raises:
+        UserError: it is no command, so that nobody knows which words name people.
     """
-    parts = shlex.split(command)
+    try:
+        parts = shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"the command in results.json is damaged ({error}): {command[:200]!r}; {AGAIN}") from error
     for before, part in pairwise(["", *parts]):
         option, sign, value = part.partition("=")
         if before in PEOPLE:

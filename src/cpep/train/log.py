@@ -6,9 +6,8 @@ that step.
 
 from __future__ import annotations
 
-import csv
+import re
 import time
-from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -58,21 +57,21 @@ class Row:
         return event(wall_s, self.step, scalars)
 
 
+NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?(?:e[+-]?[0-9]{1,2})?"
+ROW = re.compile(rf"[0-9]{{1,15}}(?:,{NUMBER}){{4}},[01]")
+"""A line of the log."""
 HEAD = ",".join(field.name for field in fields(Row)) + "\n"
 
 
 def read_log(path: Path) -> list[Row]:
-    """Return the rows of a log; a row that was cut off is left out, and a missing file has none."""
+    """Return the rows of a log; a line that is none is left out, and a missing file has none."""
     rows: list[Row] = []
     if not path.is_file():
         return rows
-    with path.open(encoding="utf-8", newline="") as file:
-        for cells in csv.reader(file):
-            with suppress(ValueError, TypeError):  # the head, or the end of a machine that lost its power
-                step, seconds, training, validation, rate, kept = cells
-                rows.append(
-                    Row(int(step), float(seconds), float(training), float(validation), float(rate), int(kept))
-                )
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if ROW.fullmatch(line):  # not the head, nor the end of a machine that lost its power
+            step, seconds, training, validation, rate, kept = line.split(",")
+            rows.append(Row(int(step), float(seconds), float(training), float(validation), float(rate), int(kept)))
     return rows
 
 

@@ -8,7 +8,6 @@ another number of ranks.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -16,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cpep.config.schema import OptimConfig
 from cpep.models.parameters import by_shape
 from cpep.runtime import distributed
-from cpep.runtime.files import atomic_path, write_tensors
 from cpep.train.log import Log
 from cpep.train.rng import seed_step
 from cpep.train.schedule import History, is_flat, last_step, rate_of
+from cpep.train.state import resume, save_state
 from cpep.types import Note, Progress, UserError, no_note, no_progress
 
 SAVE_EVERY_S = 30.0
@@ -90,7 +87,7 @@ def fit(
     optimiser = optimiser_of(model, config)
     history, kept = History(), _copy(model)
     if distributed.on_main_rank(state.exists):
-        history, kept = _resume(state, key, model, optimiser)
+        history, kept = resume(state, key, model, optimiser)
     distributed.same(model.state_dict().values())
     check = max(1, config.steps // config.checks)
     saved = time.monotonic()
@@ -112,11 +109,11 @@ def fit(
                 if together.stop:
                     raise KeyboardInterrupt
                 if distributed.is_main_rank() and time.monotonic() - saved > SAVE_EVERY_S:
-                    _save(state, key, model, optimiser, history, kept)
+                    save_state(state, key, model, optimiser, history, kept)
                     saved = time.monotonic()
     except KeyboardInterrupt:
         if distributed.is_main_rank():
-            _save(state, key, model, optimiser, history, kept)
+            save_state(state, key, model, optimiser, history, kept)
         raise
     progress(config.steps * config.batch, config.steps * config.batch)
     model.load_state_dict(kept)
@@ -193,43 +190,3 @@ def _check(
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _save(
-    path: Path,
-    key: str,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    history: History,
-    kept: dict[str, Tensor],
-) -> None:
-    """Write all that the next step depends on into one safetensors file."""
-    tensors = {f"model/{name}": t for name, t in _copy(model).items()}
-    tensors |= {f"kept/{name}": t for name, t in kept.items()}
-    for index, entries in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{name}": t.clone() for name, t in entries.items()}
-    note = {"key": key, "history": json.dumps(vars(history))}
-    with atomic_path(path) as temporary:
-        write_tensors(save_file, tensors, temporary, note)
-
-
-def _resume(
-    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[History, dict[str, Tensor]]:
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "kept": {}, "optimiser": {}}
-    with safe_open(path, framework="pt") as file:
-        note = file.metadata()
-        if note["key"] != key:
-            raise UserError(f"{path} belongs to a run with other settings; choose another output folder or delete it")
-        for name in file.keys():  # noqa: SIM118  (a safetensors file is no mapping)
-            part, _, rest = name.partition("/")
-            parts[part][rest] = file.get_tensor(name)
-    model.load_state_dict(parts["model"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in parts["optimiser"].items():
-        index, _, what = name.partition("/")
-        moments.setdefault(int(index), {})[what] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    history = History(**json.loads(note["history"]))
-    history.points = [(step, train, val) for step, train, val in history.points]
-    return history, parts["kept"]

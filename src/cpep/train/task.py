@@ -24,7 +24,7 @@ from cpep.data.store.noted import noted
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, windows_of
 from cpep.runtime import distributed
-from cpep.runtime.files import read_json, write_json
+from cpep.train.note import NAME, read_note, write_note
 from cpep.train.schedule import History
 from cpep.types import REST, BoolArray, UserError
 
@@ -93,8 +93,8 @@ class Task:
         return distributed.on_main_rank(lambda: self._finished(key))
 
     def _finished(self, key: str) -> bool:
-        note, checkpoint = self.folder / "stage.json", self.folder / "checkpoint"
-        if note.exists() and read_json(note)["key"] != key:
+        note, checkpoint = self.folder / NAME, self.folder / "checkpoint"
+        if note.exists() and read_note(self.folder).key != key:
             raise UserError(
                 f"{self.folder} holds a stage of another run, or of another version of cpep; choose another folder"
             )
@@ -160,7 +160,7 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
     model.card = dataclasses.replace(model.card, provenance=noting, anchor_range=found)
 
     def write() -> None:
-        write_json(task.folder / "stage.json", {"key": key, "points": history.points, **provenance})
+        write_note(task.folder, {"key": key, "points": history.points, **provenance})
         save(model, task.folder / "checkpoint")
         (task.folder / "state.safetensors").unlink(missing_ok=True)
 

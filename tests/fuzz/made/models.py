@@ -31,7 +31,9 @@ from cpep.runtime.hub import Address
 from cpep.share.ring import load_ring, save_ring
 from cpep.signal.conditioning import Conditioner, Conditioning
 from tests.checkpoints.arrays import RATE, made
+from tests.checkpoints.unsealed import unseal
 from tests.fuzz.formats import Format
+from tests.live.unsealed import unseal as unseal_note
 
 
 @cache
@@ -54,6 +56,12 @@ def _model(kind: str = "cpep", *settings: str) -> Model:
 def checkpoint(folder: Path, kind: str) -> None:
     """Write a checkpoint."""
     save(_model(kind), folder / "checkpoint")
+    unseal(folder / "checkpoint")  # checksums would refuse all that is changed
+
+
+def sealed(folder: Path) -> None:
+    """Write a checkpoint with its checksums."""
+    save(_model("cpep"), folder / "checkpoint")
 
 
 def loaded(folder: Path, out: Path) -> None:
@@ -76,6 +84,7 @@ def book(folder: Path) -> None:
         written.add(name, rng.uniform(0, 1, (100, 20)).astype(np.float32))
     written.add_emg("shown", vectors[:5])
     written.save(folder / "my.book")
+    unseal_note(folder / "my.book")
 
 
 def consulted(folder: Path, out: Path) -> None:
@@ -100,6 +109,7 @@ def enrolment(folder: Path) -> None:
         for k in (1, 2)
     ]
     Enrolment(device, tuple(takes), ("fist", "ok")).save(folder / "me.enrol")
+    unseal_note(folder / "me.enrol")
 
 
 def enrolled(folder: Path, out: Path) -> None:
@@ -198,6 +208,7 @@ def ran(folder: Path, out: Path) -> None:
 FORMATS = {
     "checkpoint": Format(partial(checkpoint, kind="cpep"), loaded, ("checkpoint/*.json",)),
     "checkpoint-weights": Format(partial(checkpoint, kind="cpep"), loaded, ("checkpoint/*.safetensors",)),
+    "checkpoint-sealed": Format(sealed, loaded, ("checkpoint/*",)),
     "checkpoint-emg-mae": Format(partial(checkpoint, kind="emg_mae"), loaded, ("checkpoint/*.json",)),
     "book": Format(book, consulted),
     "enrolment": Format(enrolment, enrolled),

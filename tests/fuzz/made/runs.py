@@ -15,11 +15,12 @@ from cpep.data.store.prepare import prepare
 from cpep.experiments import pipeline
 from cpep.experiments.fold import Fold, evaluated, save_row
 from cpep.experiments.runs import Request
+from cpep.report import kinds
 from cpep.report.frame import results
 from cpep.report.html import write_report
-from cpep.runtime.files import read_json, write_json
+from cpep.runtime.files import write_json
 from cpep.share.card_results import read_results, results_text
-from tests.experiments.test_results import found
+from tests.experiments.test_results import CURVE, found
 from tests.fuzz.formats import Format
 from tests.report.fake_evaluation import everything
 from tests.synthetic import write_db1
@@ -40,6 +41,7 @@ def finished(folder: Path) -> None:
     ]
     made["summary"] = [
         {"model": "cpep", "protocol": "zero_shot", "gestures": "seen", "balanced_accuracy": 0.5, "ci95": [0.4, 0.6]}
+        | {"people": 4, "seeds": [0]}
     ]
     write_json(folder / "results.json", made)
     write_json(folder / "details.json", details)
@@ -67,14 +69,15 @@ def drawn(folder: Path, out: Path) -> None:
 
 def reported(folder: Path, out: Path) -> None:
     """Write the report."""
-    write_report(read_json(folder / "results.json"), read_json(folder / "details.json"), out / "report.html")
+    results = kinds.read_results(folder)
+    write_report(results, kinds.read_details(folder, results), out / "report.html")
 
 
 def rows(folder: Path) -> None:
     """Write the rows of a fold."""
-    names, curve = ("rest", "fist", "point"), {"stage": "emg_mae", "points": [], "kept_step": 0}
+    names, curve = ("rest", "fist", "point"), {**CURVE, "stage": "emg_mae", "points": [], "kept_step": 0}
     for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
-        training = {"parameters": 3, "stopped": "steps"}
+        training = {"parameters": 3, "steps": 2, "gflop": 0.1, "share": 0.5, "stopped": "steps"}
         save_row(folder, f"key of {model}", model, found(predicted), names, "recording", [curve], training)
 
 

@@ -36,14 +36,12 @@ def book(
     from cpep.runtime.locks import hold_file
 
     on_one_core()
-    if out.exists():
-        raise UserError(f"{out} exists; choose another file or delete it")
     if not 0 < false_alarms < 1:
         raise UserError(f"--false-alarms {false_alarms:g}: give a share between 0 and 1")
     with hold_file(out):
-        made = book_of(load(checkpoint), open_store(store), listed(gestures), false_alarms)
         if out.exists():
-            raise UserError(f"{out} was made meanwhile; choose another file or delete it")
+            raise UserError(f"{out} exists; choose another file or delete it")
+        made = book_of(load(checkpoint), open_store(store), listed(gestures), false_alarms)
         made.save(out)
     known = made.calibration
     shown = "" if made.entries[0].shown else " (known by EMG of training people, as there is no pose)"

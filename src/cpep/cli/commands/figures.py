@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cpep.cli.commands.options import listed
-from cpep.types import UserError
 
 
 def figures(
@@ -23,11 +22,9 @@ def figures(
     """
     from cpep.report.canvas import write_figures
     from cpep.report.figures import every
-    from cpep.runtime.files import MOST_ROWS, read_json
+    from cpep.report.kinds import read_details, read_results
 
-    for name in ("results.json", "details.json"):
-        if not (run / name).is_file():
-            raise UserError(f"{run} holds no {name}; give the output folder of a finished run")
-    found = every(read_json(run / "results.json", MOST_ROWS), read_json(run / "details.json", MOST_ROWS))
+    results = read_results(run)
+    found = every(results, read_details(run, results))
     names = write_figures(found, out, listed(form), listed(only))
     typer.echo(f"{out}: {len(names)} figures as {', '.join(listed(form))}; captions.md has their captions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -80,9 +81,9 @@ def seeds_of(text: str) -> tuple[int, ...]:
         UserError: the text is not a list of whole numbers up to ``LARGEST_SEED``.
     """
     parts = listed(text)
-    if not parts or not all(part.isdecimal() and int(part) <= LARGEST_SEED for part in parts):
+    if not parts or not all(re.fullmatch("[0-9]{1,10}", part) and int(part) <= LARGEST_SEED for part in parts):
         raise UserError(
-            f"--seeds {text}: write whole numbers up to {LARGEST_SEED} separated by commas, for example 0,1,2"
+            f"--seeds {text[:100]}: write whole numbers up to {LARGEST_SEED} separated by commas, for example 0,1,2"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
 

@@ -186,3 +186,28 @@ def export(
     if not bids:
         raise UserError("say what to write: --bids is what there is")
     typer.echo(export_bids(data, out, progress=progress_line("export", "recordings")))
+
+
+@data_app.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="Store, checkpoint, book, enrolment, or a folder that holds some.")],
+) -> None:
+    """Compare every byte of a store, a checkpoint or a book with the checksums that were written with it.
+
+    It lists what is damaged, and ends with exit code 2 where something is.
+
+    Example: `cpep data verify runs/cohort.store`
+    """
+    from cpep.experiments.verify import verify as compare
+    from cpep.runtime.files import progress_line
+
+    found = compare(path, progress_line("verify", "MB", 1e-6))
+    for line in (*found.damaged, *found.bare):
+        typer.echo(line)
+    if found.damaged:
+        places = len(found.damaged)
+        raise UserError(
+            f"{path} is damaged in {places} places; copy it again from where it is sound, or make it again"
+        )
+    sound, all_ = len(found.sound), len(found.sound) + len(found.bare)
+    typer.echo(f"{path}: {sound} of {all_} have checksums, and all are sound")

@@ -46,11 +46,11 @@ def _pretrain(
 
 def _tell(checkpoint: Path) -> None:
     """Say where the checkpoint is, how good it was in validation, and where the log is."""
-    from cpep.runtime.files import read_json
     from cpep.train.log import NAME
+    from cpep.train.note import read_note
 
-    found, log = read_json(checkpoint.with_name("stage.json")), checkpoint.with_name(NAME)
-    typer.echo(f"kept: step {found['kept_step']} of {found['steps']}, validation {found['validation']:.4g}")
+    found, log = read_note(checkpoint.parent), checkpoint.with_name(NAME)
+    typer.echo(f"kept: step {found.kept_step} of {found.steps}, validation {found.validation:.4g}")
     if log.is_file():
         typer.echo(f"log: {log} (or: tensorboard --logdir {checkpoint.parent})")
     typer.echo(f"checkpoint: {checkpoint}")

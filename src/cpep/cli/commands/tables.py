@@ -143,15 +143,13 @@ def table(
 
     Example: `cpep table runs/db1 --markdown`
     """
+    from cpep.report.kinds import read_results
     from cpep.report.latex import tables_latex
     from cpep.report.markdown import tables_markdown
-    from cpep.runtime.files import MOST_ROWS, read_json
 
     if markdown and latex:
         raise UserError("--markdown and --latex are two forms of one table; give one of them")
-    if not (run / "results.json").is_file():
-        raise UserError(f"{run} holds no results.json; give the output folder of a finished run")
-    results = read_json(run / "results.json", MOST_ROWS)
+    results = read_results(run)
     if markdown:
         typer.echo(tables_markdown(results))
     elif latex:

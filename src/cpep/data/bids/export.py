@@ -78,21 +78,21 @@ def export_bids(data: Path, out: Path, *, progress: Progress = no_progress) -> s
         UserError: there is nothing to export, ``out`` holds something, a recording cannot be read, or no space.
     """
     out = out.resolve()
-    if out.exists() and (not out.is_dir() or not is_empty(out)):
-        raise UserError(f"{out} exists; choose another place, or delete it")
-    name, pieces = _of_store(open_store(data)) if is_store(data) else _of_folder(data)
-    growing = out.with_name(f".{out.name}.partial")
-    try:
-        with hold_file(out):
+    with hold_file(out):
+        if out.exists() and (not out.is_dir() or not is_empty(out)):
+            raise UserError(f"{out} exists; choose another place, or delete it")
+        name, pieces = _of_store(open_store(data)) if is_store(data) else _of_folder(data)
+        growing = out.with_name(f".{out.name}.partial")
+        try:
             rows = _fill(growing, name, pieces, progress)
             people = _finish(growing, name, data, rows)
             (growing / JOURNAL).unlink()
             growing.replace(out)
             make_safe(out.parent)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
-        ) from error
+        except OSError as error:
+            raise UserError(
+                f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
+            ) from error
     hours = sum(row["seconds"] for row in rows) / 3600
     return f"{out}: {len(rows)} recordings of {people} people, {hours:.2f} h, as EMG-BIDS"
 

@@ -20,6 +20,7 @@ from cpep.data.readers.patterns import check_pattern
 from cpep.data.readers.registry import readers
 from cpep.data.readers.table import stem
 from cpep.data.recording import Recording
+from cpep.runtime.confined import bounds_of, call
 from cpep.runtime.files import state_of, write_json
 from cpep.runtime.locks import PATIENCE_S, hold_file
 from cpep.signal.units import OF_EMG, converted
@@ -64,26 +65,40 @@ def describe(
     before = state_of(sidecar)
     if before and not force:
         raise UserError(f"{sidecar} is there already; --force writes over it")
+    title, keys, evidence, missing = call(
+        f"{__name__}:suggested",
+        *(files, preset, dict(told or {})),
+        what=files[0] if len(files) == 1 else f"{files[0].parent} ({len(files)} files)",
+        bounds=bounds_of(files),
+    )
+    with hold_file(sidecar, wait_s=PATIENCE_S):
+        if state_of(sidecar) != before:
+            raise UserError(f"{sidecar} was changed by somebody else meanwhile; look at it, then describe again")
+        write_json(sidecar, keys)
+    lines = [*title, *evidence, "", f"wrote {sidecar}", *_missing(missing, paths), *_trial(files, sidecar)]
+    return Description(sidecar, "\n".join(lines))
+
+
+def suggested(
+    files: Sequence[Path], preset: str, told: Mapping[str, Any]
+) -> tuple[list[str], dict[str, Any], list[str], list[tuple[str, str]]]:
+    """Look at files of one kind, where that can be ended.
+
+    Returns:
+        what they are; the keys of their sidecar; the evidence; and the keys that are to be filled in, with what is
+        wanted there.
+
+    Raises:
+        UserError: a file cannot be read, or is of another kind than the first.
+    """
     looks = [look_at(path) for path in files]
-    drafts = [_draft(look, preset, told or {}) for look in looks]
+    drafts = [_draft(look, preset, told) for look in looks]
     for path, draft in zip(files[1:], drafts[1:], strict=True):
         _refuse_other(files[0], drafts[0], path, draft)
     draft = drafts[0]
     _join_labels(draft, looks, drafts)
     put_first_words(draft, files)
-    with hold_file(sidecar, wait_s=PATIENCE_S):
-        if state_of(sidecar) != before:
-            raise UserError(f"{sidecar} was changed by somebody else meanwhile; look at it, then describe again")
-        write_json(sidecar, draft.keys)
-    lines = [
-        *_title(looks),
-        *_evidence(draft),
-        "",
-        f"wrote {sidecar}",
-        *_missing(draft, paths),
-        *_trial(files, sidecar),
-    ]
-    return Description(sidecar, "\n".join(lines))
+    return list(_title(looks)), draft.keys, list(_evidence(draft)), list(draft.missing)
 
 
 def known(unit: str | None = None, rate: float | None = None, user: str | None = None) -> dict[str, Any]:
@@ -234,11 +249,11 @@ def _evidence(draft: Draft) -> Iterator[str]:
         last = what
 
 
-def _missing(draft: Draft, paths: Sequence[Path]) -> Iterator[str]:
-    if draft.missing:
+def _missing(missing: Sequence[tuple[str, str]], paths: Sequence[Path]) -> Iterator[str]:
+    if missing:
         yield "to fill in there, in place of the empty texts:"
-        yield from (f"  {key:<11}{wanted}" for key, wanted in draft.missing)
-    if said := [OPTIONS[key] for key, _ in draft.missing if key in OPTIONS]:
+        yield from (f"  {key:<11}{wanted}" for key, wanted in missing)
+    if said := [OPTIONS[key] for key, _ in missing if key in OPTIONS]:
         some = shlex.join(map(str, paths)) if len(paths) < 4 else "FILES"
         yield f"or say it: cpep data describe --force {' '.join(said)} {some}"
     yield "look through the rest: it is guessed from the evidence above"

@@ -158,6 +158,15 @@ def find_recordings(folder: Path) -> list[Source]:
     return list(listing.sources)
 
 
+def check_emg2pose(path: Path) -> None:
+    """Check that a file is HDF5 of the emg2pose layout, from its attributes to its last sample.
+
+    Raises:
+        UserError: it is not.
+    """
+    call(f"{READING}:check_emg2pose", path, what=path, bounds=bounds_of([path]))
+
+
 def dataset_name(sources: Sequence[Source]) -> str:
     """Return the name of a data set, from the first file that gives one (``ninapro_db1``), else from the folder."""
     for source in sources:

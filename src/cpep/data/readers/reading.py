@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cpep.data.rates import at_even_rate
+from cpep.data.readers.emg2pose import check_file
 from cpep.data.readers.folder import PART
 from cpep.data.readers.registry import READERS
 from cpep.data.recording import Recording
@@ -54,6 +55,12 @@ def split(reader: str, name: str, path: Path, sidecars: tuple[Path, ...]) -> str
         return None
     with _in_sentences(reader, name, path):
         return READERS.get(reader).split(path, *sidecars)
+
+
+def check_emg2pose(path: Path) -> None:
+    """Check a file of emg2pose; see ``cpep.data.readers.folder.check_emg2pose``."""
+    with _in_sentences("emg2pose", path.stem, path):
+        check_file(path)
 
 
 @contextmanager

@@ -142,7 +142,7 @@ class GrowingArray:
             UserError: the file has another length, so another process writes it.
         """
         if self.file.seek(0, io.SEEK_END) != (self._end(rows) if rows else 0):
-            raise UserError(f"another process writes {self.file.name!r} too; wait for it to end")
+            raise UserError(f"another process writes {self.file.name} too; wait for it to end")
         self.file.seek(self._end(rows))
         write_all(self.file, np.ascontiguousarray(array, self.dtype).data.cast("B"))
 

@@ -8,6 +8,7 @@ damaged.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
@@ -22,7 +23,7 @@ from cpep.data.store.checks import MOST_SUMS, packed, unpacked
 from cpep.data.store.finite import all_finite, emg_of
 from cpep.data.store.store import Store, header_of, holds, map_array
 from cpep.runtime.checked import convert
-from cpep.runtime.files import atomic_path, parse_json, write_json
+from cpep.runtime.files import atomic_path, cache_folder, parse_json, write_json
 from cpep.runtime.sums import Sums, of_blocks, refuse_broken_seal, sealed
 from cpep.types import FloatArray, IntArray, UserError
 
@@ -88,6 +89,8 @@ class Bins:
 def bins_of(store: Store, bin_samples: int) -> Bins:
     """Open the bins of that length, computing them where they are not there yet, or their file is damaged.
 
+    Those of a store that may only be read are kept in the user's cache folder.
+
     Args:
         store: prepared recordings.
         bin_samples: a multiple of the store's ``ratio``.
@@ -99,6 +102,9 @@ def bins_of(store: Store, bin_samples: int) -> Bins:
     first_E = np.array([0, *accumulate(entry.frames // frames for entry in store.entries)], np.int64)
     path = store.path / f"bins{bin_samples}.npy"
     opened = _opened(store, path, first_E)
+    if opened is None and not os.access(store.path, os.W_OK):
+        path = cache_folder() / "stores" / store.fingerprint / path.name
+        opened = _opened(store, path, first_E)
     if opened is None:
         _write(store, bin_samples, first_E, path)
         opened = _opened(store, path, first_E)

@@ -30,7 +30,7 @@ from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import StoreWriter
 from cpep.data.told import shared_sidecar
 from cpep.runtime.files import make_safe
-from cpep.runtime.jobs import in_order
+from cpep.runtime.jobs import in_order, no_shared_memory
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import hold_file
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
@@ -168,7 +168,10 @@ def _fill(
     progress(writer.done, len(readers))
     # Spawned, not forked: torch may have started threads in this process.
     context = multiprocessing.get_context("spawn") if workers > 1 else None
-    places = Places(writer.done, writer.frames, writer.blocks, context)
+    try:
+        places = Places(writer.done, writer.frames, writer.blocks, context)
+    except OSError as error:
+        raise UserError(no_shared_memory(error)) from error
     jobs = list(enumerate(readers))[writer.done :]
     with closing(in_order(partial(_placed, writer.partial), jobs, workers, partial(_share, places))) as results:
         for result in results:

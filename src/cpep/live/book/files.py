@@ -2,7 +2,7 @@
 
 Format 2 keeps, beside the vectors of its own checkpoint, the windows that they were made of: anchors thinned to
 ``KEPT_HZ``, conditioned EMG where a gesture was shown by EMG, and some windows to calibrate on. Format 1 has vectors
-alone; it is read by its own checkpoint.
+alone; it is read by its own checkpoint. From format 3 on there is a checksum.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cpep.data.resample import resample_anchor
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.entries import Background, Entry, Kept
 from cpep.live.book.note import FORMAT, REMEDY, Note, read_note, refuse_other_arrays, refuse_other_model
+from cpep.runtime import sums
 from cpep.runtime.files import atomic_path, write_tensors
 from cpep.runtime.tensors import read_tensors
 from cpep.signal.units import factor
@@ -94,8 +95,19 @@ def write_book(path: Path, book: GestureBook) -> None:
         "level": level,
     }
     halves = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
+    sealed = sums.sealed_note(note, {name: array.astype(np.float32) for name, array in halves.items()})
     with atomic_path(path) as temporary:
-        write_tensors(save_file, halves, temporary, {"cpep": json.dumps(note)})
+        write_tensors(save_file, halves, temporary, {"cpep": json.dumps(sealed)})
+
+
+def refuse_damaged(path: Path) -> None:
+    """Read all of a book without its checkpoint.
+
+    Raises:
+        UserError: it is no book, or damaged.
+    """
+    text, arrays = read_tensors(path, "cpep", "gesture book", ("F16",), REMEDY)
+    refuse_other_arrays(read_note(text, arrays, path), arrays, path)
 
 
 def _level(windows: list[FloatArray]) -> float:
@@ -109,7 +121,7 @@ def read_book(path: Path, model: Model) -> ReadBook:
     if not path.is_file():
         raise UserError(f"{path} does not exist; make a book with `cpep book`")
     text, arrays = read_tensors(path, "cpep", "gesture book", ("F16",), REMEDY)
-    note = read_note(text, path)
+    note = read_note(text, arrays, path)
     sizes = refuse_other_arrays(note, arrays, path)
     own = note.model == fingerprint(model)
     if own:

@@ -14,11 +14,12 @@ from cpep.checkpoints.card import Card
 from cpep.data.recording import Device, check_ring
 from cpep.data.store.index import device_fields
 from cpep.live.book.entries import checked as checked_name
-from cpep.runtime import checked, plain
+from cpep.runtime import checked, plain, sums
 from cpep.runtime.checked import Name, Positive, Share, Text
 from cpep.types import FloatArray, UserError
 
-FORMAT, READABLE = 2, (1, 2)
+FORMAT, READABLE, CHECKED = 3, (1, 2, 3), 3
+"""Format that is written, formats that are read, and the first with a checksum."""
 REMEDY = "make it again with `cpep book`, or take a copy that is not damaged"
 LONGEST_S = 60.0
 """No window that a book keeps is longer."""
@@ -61,17 +62,24 @@ class Note:
             check_ring(self.device)
 
 
-def read_note(text: str, path: Path) -> Note:
+def read_note(text: str, arrays: Mapping[str, FloatArray], path: Path) -> Note:
     """Return the note of a book.
 
+    Args:
+        text: of the note.
+        arrays: of the book, with which its checksum is compared.
+        path: of the book, for the sentence.
+
     Raises:
-        UserError: another format, or what is no note of a book.
+        UserError: another format, what is no note of a book, or content that does not fit its checksum.
     """
     fields = plain.parse(text.encode("utf-8", "surrogatepass"), path, REMEDY)
     if not isinstance(fields, dict) or fields.get("format") not in READABLE:
         raise UserError(
-            f"{path} has another format of books; this version of cpep reads formats {READABLE[0]} and {READABLE[1]}"
+            f"{path} has another format of books; this version of cpep reads formats {READABLE[0]} to {READABLE[-1]}"
         )
+    sums.refuse_broken_note(fields, arrays, path, REMEDY, required=fields["format"] >= CHECKED)
+    fields.pop(sums.FIELD, None)
     if "device" in fields:
         fields["device"] = device_fields(fields["device"])
     return checked.convert(fields, Note, path, remedy=REMEDY)

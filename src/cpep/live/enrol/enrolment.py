@@ -18,13 +18,14 @@ from cpep.live.enrol.guide import LEAST_HOLD_S
 from cpep.live.signals import Source
 from cpep.live.sources.device import described
 from cpep.live.sources.fit import fitted, origin
-from cpep.runtime import checked, plain
+from cpep.runtime import checked, plain, sums
 from cpep.runtime.checked import Count, Name, Size
 from cpep.runtime.files import atomic_path, refuse_special, write_tensors
 from cpep.runtime.tensors import read_tensors
 from cpep.types import FloatArray, UserError
 
-FORMAT = 1
+FORMAT, READABLE, CHECKED = 2, (1, 2), 2
+"""Format that is written, formats that are read, and the first with a checksum."""
 REMEDY = "take a copy that is not damaged, or enrol anew into another file"
 OF_DEVICE = ("channels", "emg_rate", "emg_kind", "emg_unit", "ring", "highpass_hz", "notch_hz")
 """What an enrolment says of its device; it has no anchor."""
@@ -158,7 +159,9 @@ class Enrolment:
         }
         tensors = {f"emg.{i}": np.ascontiguousarray(take.emg_TC, np.float32) for i, take in enumerate(self.takes)}
         with atomic_path(path) as temporary:
-            write_tensors(save_file, tensors, temporary, {"cpep_enrolment": json.dumps(note)})
+            write_tensors(
+                save_file, tensors, temporary, {"cpep_enrolment": json.dumps(sums.sealed_note(note, tensors))}
+            )
 
     @staticmethod
     def load(path: Path) -> Enrolment:
@@ -173,9 +176,11 @@ class Enrolment:
         text, arrays = read_tensors(path, "cpep_enrolment", "enrolment", ("F32",), REMEDY)
         fields = plain.parse(text.encode("utf-8", "surrogatepass"), path, REMEDY)
         number = fields.get("format") if isinstance(fields, dict) else None
-        if number != FORMAT:
+        if not isinstance(number, int) or number not in READABLE:
             other = f"format {number}" if isinstance(number, int) else "another format"
-            raise UserError(f"{path} is an enrolment of {other}; this version of cpep reads format {FORMAT}")
+            raise UserError(f"{path} is an enrolment of {other}; this version of cpep reads formats 1 and 2")
+        sums.refuse_broken_note(fields, arrays, path, REMEDY, required=number >= CHECKED)
+        fields.pop(sums.FIELD, None)
         note = checked.convert(fields, Note, path, remedy=REMEDY)
         with checked.at(path):
             return _parsed(note, arrays)

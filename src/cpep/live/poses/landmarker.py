@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from cpep.download.http import Remote
 from cpep.hand.inverse import POINTS
-from cpep.runtime.files import atomic_path
+from cpep.runtime.files import atomic_path, cache_folder
 from cpep.types import FloatArray, UserError
 
 MODEL_URL = (
@@ -25,8 +24,7 @@ LICENCE = "Apache-2.0"
 
 def cached_model() -> Path:
     """Return where the fetched model is kept: ``cpep`` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "cpep" / "hand_landmarker-1.task"
+    return cache_folder() / "hand_landmarker-1.task"
 
 
 def model_file(named: str = "", url: str = MODEL_URL, sha256: str = MODEL_SHA256) -> Path:

@@ -1,0 +1,20 @@
+"""The first module of the command: Ctrl-C has its answer from here on, also while all others are imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cpep.runtime import signals
+
+
+def run() -> None:
+    """Entry point of the ``cpep`` script."""
+    signals.listen(twice="RANK" not in os.environ)
+    try:
+        from cpep.cli.main import run as run_command
+
+        run_command()
+    except KeyboardInterrupt:  # while modules are imported, or when all is done
+        print(f"cpep: {signals.STOPPED}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,90 @@
+"""`cpep data verify` finds all that is damaged, and says where."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cpep.cli.main import main
+from cpep.data.store.arrays import HEADER_BYTES
+from cpep.data.store.prepare import prepare
+from cpep.data.store.verify import damage_of
+from cpep.experiments.verify import verify
+from cpep.live.demo import demo_paths
+from cpep.types import UserError
+from tests.data.samples import unseal, write_emg2pose
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("cpep.data.store.checked_rows.BLOCK_BYTES", 4096)
+    (tmp_path / "raw").mkdir()
+    write_emg2pose(tmp_path / "raw", 3)
+    return prepare(tmp_path / "raw", tmp_path / "stores/one").path
+
+
+def zero(path: Path, at: int, size: int) -> None:
+    """Overwrite a part of a file with zeros."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(size))
+
+
+def test_a_sound_store_and_every_damaged_stretch_of_one(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[tuple[int, int]] = []
+    assert damage_of(store, lambda *call: calls.append(call)) == []
+    size = sum(np.load(store / f"{name}.npy").nbytes for name in ("emg", "anchor"))
+    assert calls[-1] == (size, size)
+    assert main(["data", "verify", str(store)]) == 0
+    assert "1 of 1 have checksums, and all are sound" in capsys.readouterr().out
+    zero(store / "emg.npy", HEADER_BYTES + 64 * 128, 64 * 100)  # blocks of 64 rows: 128 to 256
+    zero(store / "emg.npy", HEADER_BYTES + 64 * 1020 - 64, 128)  # the end of r0 and the beginning of r1
+    zero(store / "anchor.npy", HEADER_BYTES + 4, 4)
+    found = damage_of(store)
+    assert [line.rpartition("/")[2] for line in found] == [
+        "emg.npy is damaged in recording r0 at 0.06 to 0.13 s",
+        "emg.npy is damaged in recording r0 at 0.48 to 0.51 s",
+        "emg.npy is damaged in recording r1 at 0.00 to 0.03 s",
+        "anchor.npy is damaged in recording r0 at 0.00 to 0.32 s",
+    ]
+    assert main(["data", "verify", str(store.parent)]) == 2
+    printed = capsys.readouterr()
+    assert all(line in printed.out for line in found) and "is damaged in 4 places" in printed.err
+
+
+def test_every_small_file_that_is_damaged_is_named(store: Path) -> None:
+    for name in ("label", "power"):
+        zero(store / f"{name}.npy", (store / f"{name}.npy").stat().st_size - 4, 4)
+    (store / "prompt.npy").unlink()
+    damaged = verify(store).damaged
+    assert [line.rpartition("/")[2].split(" ")[:2] for line in damaged[:3]] == [
+        ["label.npy", "is"],
+        ["prompt.npy", "is"],
+        ["power.npy", "is"],
+    ]
+    (store / "store.json").unlink()
+    assert any("store.json is missing" in line for line in verify(store).damaged)
+
+
+def test_older_stores_and_folders_without_any(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unseal(store)
+    assert main(["data", "verify", str(store)]) == 0
+    printed = capsys.readouterr().out
+    assert "store of an older version, without checksums; prepare it again" in printed and "0 of 1 have" in printed
+    with pytest.raises(UserError, match="is no store, checkpoint, book or enrolment, and holds none"):
+        verify(tmp_path / "raw")
+    with pytest.raises(UserError, match="does not exist"):
+        verify(tmp_path / "none")
+
+
+def test_a_checkpoint_in_a_folder(tmp_path: Path) -> None:
+    shutil.copytree(demo_paths()[0], tmp_path / "run/fold0/checkpoint")
+    assert len(verify(tmp_path / "run").sound) == 1
+    zero(tmp_path / "run/fold0/checkpoint/model.safetensors", 2_000_000, 8)
+    (line,) = verify(tmp_path / "run").damaged
+    assert "model.safetensors is damaged: its content does not fit its checksum" in line
