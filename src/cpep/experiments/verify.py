@@ -12,6 +12,8 @@ from cpep.data.store.store import is_store, open_store
 from cpep.data.store.verify import damage_of as store_damage
 from cpep.download.noted import damage_of as download_damage
 from cpep.download.noted import is_download
+from cpep.export.sums import damage_of as export_damage
+from cpep.export.sums import is_export
 from cpep.live.book.files import refuse_damaged
 from cpep.live.enrol.enrolment import Enrolment
 from cpep.types import Progress, UserError, no_progress
@@ -76,6 +78,7 @@ def _read(call: Callable[[Path], object]) -> Callable[[Path, Progress], list[str
 KINDS: dict[str, Callable[[Path, Progress], list[str]]] = {
     "store": store_damage,
     "download": download_damage,
+    "export": lambda path, progress: export_damage(path),
     "checkpoint": _read(load),
     "book": _read(refuse_damaged),
     "enrolment": _read(Enrolment.load),
@@ -94,6 +97,8 @@ def _within(path: Path) -> Iterator[tuple[str, Path]]:
         return
     if (path / "config.json").is_file() and (path / WEIGHTS).exists():
         yield "checkpoint", path
+    if is_export(path):
+        yield "export", path
     if is_download(path):
         yield "download", path
     for inner in sorted(path.iterdir()):
