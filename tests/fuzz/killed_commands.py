@@ -250,7 +250,7 @@ COMMANDS = {
         Command("book", lambda i, h: _cli("book", i.checkpoint("cpep"), i.store, h / "my.book"), there=2),
         Command("evaluate", lambda i, h: _cli("evaluate", i.checkpoint("cpep"), i.store, h / "run")),
         Command("bids", lambda i, h: print(export_bids(i.raw, h / "bids")), there=1),
-        Command("push", _push, _copied),
+        Command("push", _push, _copied, there=2),
         Command("enrol", _enrol, like={"me.enrol": _takes}, there=2),
         Command("record", _record, like={"": None}, named=lambda name: re.sub(r"run-\d+", "run", name)),
         Command("recover", _recover, _cut_off),
