@@ -243,7 +243,7 @@ COMMANDS = {
         Command("prepare 2", _prepare(2)),
         Command("shards", _shards),
         Command("reproduce", lambda i, h: _cli("reproduce", "--data", i.raw, "--out", h / "run", *TINY,
-                                               "--unseen", "3", "--models", "features,cpep"), like={".npz": None}),
+                                               "--unseen", "3,6", "--models", "features,cpep"), like={".npz": None}),
         Command("stage", lambda i, h: _cli("pretrain", "emg", i.store, h / "emg", *TINY)),
         Command("align", lambda i, h: _cli("align", i.store, h / "cpep", *TINY, "--emg", i.checkpoint("emg"),
                                            "--pose", i.checkpoint("pose"))),

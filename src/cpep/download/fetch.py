@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cpep.data.readers.folder import check_emg2pose
 from cpep.download.connections import GOES_ON, side_by_side
+from cpep.download.noted import note
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
 from cpep.download.tar_walk import walk
@@ -132,6 +133,8 @@ class _Fetch:
             kept.unlink()
             return str(error).replace(str(kept), "it")
         kept.replace(path)
+        with self._lock:
+            note(self.plan.out, header.name)
         return ""
 
 
