@@ -32,7 +32,7 @@ def serve(untrained, tmp_path, monkeypatch):
     _made(untrained(), tmp_path)
 
     def run(look, *more):
-        def looks(desk, host, port, show):
+        def looks(desk, *_):
             look(desk.page)
             raise KeyboardInterrupt
 

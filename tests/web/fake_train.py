@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from cpep.types import UserError
 
@@ -31,3 +32,21 @@ def long(folder, out, say):
     except KeyboardInterrupt:
         out.mkdir(exist_ok=True)
         raise
+
+
+def stubborn(folder, out, say):
+    """Train on and on."""
+    out.mkdir(exist_ok=True)
+    (out / "pid").write_text(str(os.getpid()))
+    while True:
+        try:
+            time.sleep(0.1)
+        except KeyboardInterrupt:
+            (out / "asked").touch()
+
+
+def endless(pid):
+    """Compute without an end; where no file may be written, the process is told by a folder."""
+    Path(f"{pid}.{os.getpid()}").mkdir()
+    while True:
+        pass

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -19,7 +21,9 @@ import torch
 
 from cpep.data.readers.emg2pose import read_recording
 from cpep.hand.kinematics import Hand
+from cpep.runtime.confined import MB, Bounds
 from cpep.types import UserError
+from cpep.web import uploads
 from cpep.web.book_store import BookStore
 from cpep.web.frames import Live
 from cpep.web.guard import COOKIE, Guard
@@ -306,11 +310,14 @@ def test_what_an_upload_may_not_be(tmp_path):
     assert "2 recordings" in refused(*contents(*sorted((tmp_path / "two").glob("*.hdf5"))))
     whole = (tmp_path / "two" / "r0.hdf5").read_bytes()
     assert "a.hdf5" in refused(("a.hdf5", whole[: len(whole) // 2]))
-    assert "a.npz is damaged, or no .npz file" in refused(("a.npz", whole))
+    assert "a.npz is damaged, or no .npz file" in refused(("a.npz", whole), ("a.json", b"{}"))
     assert "run.sh is no recording" in refused(("run.sh", b""))
     assert "S1_A1_E1.mat is no recording; there are .hdf5, .npz, .csv, .json" in refused(("S1_A1_E1.mat", b""))
     for name in ("x" * 300 + ".hdf5", "a\x00b.hdf5", "\N{GRINNING FACE}" * 60 + ".hdf5"):
         assert "rename it" in refused((name, whole))
+    for name in ("..", "../..", "/dev/stdin", "/", "", ".hdf5", "a.hdf5/.."):
+        assert "is no recording" in refused((name, whole))
+    assert "two files of the name a.hdf5" in refused(("a.hdf5", whole), ("b/a.hdf5", whole))
     assert "larger than 20 MB" in refused(("a.hdf5", bytes(LARGEST + 1)))
     said: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
     path = write_generic(tmp_path / "npz", said, emg=np.ones((400, 2)))
@@ -326,10 +333,44 @@ def test_a_small_upload_that_unpacks_to_much(tmp_path, monkeypatch):
     ):
         for _ in range(2):
             file.write(bytes(2**20))
-    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+    (tmp_path / "a.json").write_text("{}")
+    with h5py.File(tmp_path / "b.hdf5", "w") as file:
         file.create_dataset("emg2pose/timeseries", (2**20,), "f4", chunks=(2**16,), compression="gzip", fillvalue=0)
-    for name in ("a.npz", "a.hdf5"):
-        assert "unpacks to more than 1 MB" in refused(*contents(tmp_path / name))
+    for names in (("a.npz", "a.json"), ("b.hdf5",)):
+        assert "unpacks to more than 1 MB" in refused(*contents(*(tmp_path / name for name in names)))
+
+
+def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
+    write_emg2pose(tmp_path, count=1, samples=60_000)
+    upload = contents(tmp_path / "r0.hdf5")
+    for bounds in (Bounds(0.001, 5, 1024 * MB), Bounds(5, 0.001, 1024 * MB)):
+        monkeypatch.setattr("cpep.web.uploads.BOUNDS", bounds)
+        assert "r0.hdf5" in refused(*upload)
+    monkeypatch.undo()
+    assert read_poses(upload, 100.0).name == "r0"
+
+
+def test_small_uploads_that_would_stop_the_server(tmp_path):
+    """A pose frame every three hours, a cell of 130,000 digits, a pattern that backtracks."""
+    said: dict[str, object] = {"emg": {"field": "emg"}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
+    said["pose"] = {"field": "pose", "rate": 1e-4, "unit": "rad"}
+    slow = write_generic(tmp_path, said, emg=np.ones((400, 2)), pose=np.ones((2, 20)))
+    table = {"emg": {"columns": ["a"]}, "rate": 200, "kind": "raw", "unit": "uV", "user": "1"}
+    backtracks = table | {"user": {"from": "name", "pattern": "(a+)+$"}}
+    digits = b"a\n" + b"1" * 130_000 + b"\n"
+    start = time.monotonic()
+    refused(*contents(slow, slow.with_suffix(".json")))
+    refused(("b.csv", digits), ("b.json", json.dumps(table).encode()))
+    refused(("a" * 100 + "b.csv", b"a\n1\n" * 9), ("a" * 100 + "b.json", json.dumps(backtracks).encode()))
+    assert time.monotonic() - start < 20
+
+
+def test_one_upload_is_read_at_a_time(tmp_path):
+    write_emg2pose(tmp_path, count=1)
+    upload = contents(tmp_path / "r0.hdf5")
+    with uploads._reading:
+        assert "another upload is being read" in refused(*upload)
+    assert read_poses(upload, 100.0).name == "r0"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -74,7 +74,7 @@ def page_of(session: Session, opened: Source, files: Files, plan: Plan | None = 
     ]
     if session.book is not None:
         panels.insert(0, _of_book(live, BookStore(session, files.book), session.book.model.card, hand))
-    closing = (recording.close, training.close, enrolling.close)
+    closing = (training.close, recording.close, enrolling.close)
     busy = (lambda: _recorded(recording), lambda: _enrolled(enrolling), lambda: _trained(training))
     return Page(live, panels, mapless=session.book is None, close=closing, busy=busy)
 

@@ -9,18 +9,37 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 HEAD_S = 10.0
 """In this time the head of a request is there, and the handshake of TLS."""
 BODY_S = 60.0
 """In this time the body of a request is there."""
 STUCK_S = 20.0
 """A client that takes nothing of what was sent for so long is gone."""
-MOST = 200
+BACKLOG = 64
+"""Connections that are taken at a time, before those that were taken are read."""
+MOST_WAITING = 200
+"""Connections at a time whose first request is not there yet; one more, and the oldest of them is closed. A request
+that comes at once is read before so many others are taken."""
+MOST = 400
 """Connections at a time; a page in a browser takes up to seven, most of the time two."""
-MOST_WAITING = 50
-"""Connections at a time whose first request is not there yet; one more, and the oldest of them is closed."""
+FILES = 1024
+"""Open files that the server is allowed, where the system lets it."""
 MOST_HEAD = 2**15
 """Bytes of the head of a request."""
+
+
+def allow_files() -> None:
+    """Let this process open as many files as its connections take."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < FILES:
+            most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _Deadline:
@@ -53,7 +72,7 @@ class HttpConnection(H11Protocol):
         """Begin."""
         self.request, self.answer = _Deadline(), _Deadline()
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        if sum(not one.transport.is_closing() for one in self.connections) > MOST:
             transport.abort()
             return
         self.request.set("head", HEAD_S, transport)

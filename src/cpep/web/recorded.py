@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nicegui import run, ui
-from nicegui.events import MultiUploadEventArguments
 
 from cpep.types import FloatArray, UserError
+from cpep.web.chooser import Chooser
 from cpep.web.controls import Slider, button
 from cpep.web.uploads import LARGEST, Poses, read_poses
 
@@ -27,13 +27,9 @@ class Recorded:
             ui.html("<h2>Take a pose from a recording</h2>", sanitize=False)
             accepted = "emg2pose (.hdf5), or .npz or .csv with its sidecar (.json): send both; up to 20 MB"
             ui.label(accepted).classes("hint")
-            self.upload = ui.upload(
-                multiple=True, max_total_size=LARGEST, auto_upload=True,
-                on_begin_upload=lambda: self._say("reading…"), on_multi_upload=self._read,
-                on_rejected=lambda: self._say("that is more than 20 MB"),
-            ).classes("gone")  # fmt: skip
+            self.chooser = Chooser(LARGEST, self._read, self._say)
             # In the browser, since a file dialog opens only on a click there.
-            pick = f"() => getElement({self.upload.id}).$refs.qRef.pickFiles()"
+            pick = f"() => getElement({self.chooser.id}).pick()"
             button("Choose files…").on("click", js_handler=pick)
             self.stretch = ui.element("div").classes("stretch")
             self.said = ui.label().classes("said").props('role="status"')
@@ -43,9 +39,7 @@ class Recorded:
         """Show the dialog."""
         self.dialog.open()
 
-    async def _read(self, event: MultiUploadEventArguments) -> None:
-        files = [(file.name, await file.read()) for file in event.files]
-        self.upload.reset()
+    async def _read(self, files: Sequence[tuple[str, bytes]]) -> None:
         self.stretch.clear()
         self._say("")
         try:

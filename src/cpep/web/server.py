@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import secrets
 import socket
+import ssl
+import sys
 import threading
 import warnings
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -18,12 +23,14 @@ from nicegui import Client, ui
 from nicegui import app as nicegui_app
 
 from cpep.types import UserError
-from cpep.web import messages
-from cpep.web.connections import MOST_HEAD, HttpConnection, SocketConnection
+from cpep.web import chooser, messages
+from cpep.web.connections import BACKLOG, MOST_HEAD, HttpConnection, SocketConnection, allow_files
+from cpep.web.ending import Ending
 from cpep.web.frames import Live
 from cpep.web.guard import Guard, is_loopback
 from cpep.web.headers import SafeHeaders
 from cpep.web.log import to_terminal
+from cpep.web.tls import OPENSSL
 from cpep.web.uploads import LARGEST
 
 STATIC = Path(__file__).parent / "static"
@@ -41,21 +48,39 @@ class Served(Protocol):
         """Build the page for one browser tab."""
         ...
 
+    def close(self) -> None:
+        """End what goes on."""
+        ...
+
 
 ENVELOPE = 2**16
 """Bytes of an upload's form beside its files."""
+TAB_S = 3600.0
+"""So long NiceGUI remembers a tab that is closed."""
 MOST_PAGES = 100
 """Tabs that show the page at a time; one that nobody came back to within a minute is forgotten."""
 
 
-def serve(page: Served, host: str, port: int, show: bool) -> None:
+CLEAR = f"""\
+cpep: all travels in clear, and who shares the network can read the token. Either serve without --host, and open
+cpep: http://127.0.0.1:PORT/ on your machine through a tunnel: ssh -N -L PORT:127.0.0.1:PORT THIS-MACHINE
+cpep: or serve with --tls-cert cert.pem --tls-key key.pem, once you made them:
+cpep: {OPENSSL}"""
+"""Said where another machine may reach the page without TLS."""
+
+
+def serve(page: Served, host: str, port: int, show: bool, tls: ssl.SSLContext | None = None) -> None:
     """Serve a page until Ctrl-C; once in a process, since NiceGUI's settings are global.
+
+    What goes on is ended within two seconds then, by ``page.close``; a second Ctrl-C ends the process at once.
 
     Args:
         page: what is served.
         host: address to bind to; on another than loopback a token is asked for, and printed.
         port: 0 takes a free one.
-        show: open the page in the browser.
+        show: open the page in the browser; where a token is asked for, the browser asks for it too, as other users of
+            this machine see the address with which a browser starts.
+        tls: encrypts the connections.
 
     Raises:
         UserError: as ``bind``.
@@ -63,26 +88,57 @@ def serve(page: Served, host: str, port: int, show: bool) -> None:
     # NiceGUI looks for its server among all objects, and those of torch complain when they are looked at.
     warnings.filterwarnings("ignore", message="`torch.distributed.reduce_op`", category=FutureWarning)
     token = "" if is_loopback(host) else secrets.token_urlsafe(16)
-    with bind(host, port) as bound:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"
-        address += f"?token={token}" if token else ""
-        print(f"cpep: {address} (Ctrl-C ends it)", flush=True)
+    with bind(host, port) as bound, Ending(page.close) as ending:
+        port = bound.getsockname()[1]
+        address = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}/"
+        print(f"cpep: {address}{f'?token={token}' if token else ''} (Ctrl-C ends it)", flush=True)
+        if token and not tls:
+            print(CLEAR.replace("PORT", str(port)), file=sys.stderr, flush=True)
         if show:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         to_terminal()
-        uvicorn.Server(_config(Guard(build(page), token, LARGEST + ENVELOPE))).run([bound])
+        allow_files()
+        guard = Guard(build(page), token, LARGEST + ENVELOPE, secure=tls is not None)
+        Server(_config(guard, tls), ending).run([bound])
 
 
-def _config(guard: Guard) -> uvicorn.Config:
+class Server(uvicorn.Server):
+    """A server that leaves the signals to others, and waits for nobody when it ends."""
+
+    def __init__(self, config: uvicorn.Config, ending: Ending) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to ``Ending``."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to end."""
+        return self._ending.begun.is_set() or await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut all connections, and end."""
+        logging.disable()  # of requests that are cut
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await self.lifespan.shutdown()
+
+
+def _config(guard: Guard, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Return how the server treats its connections."""
     return uvicorn.Config(
         SafeHeaders(guard),
         loop="cpep.web.connections:Loop",
         http=HttpConnection,
         ws=SocketConnection,
+        backlog=BACKLOG,
         ws_max_size=messages.LARGEST,
         h11_max_incomplete_event_size=MOST_HEAD,
-        timeout_graceful_shutdown=1,
+        ssl_context_factory=(lambda config, default: tls) if tls else None,
         log_config=None,
         proxy_headers=False,
         server_header=False,
@@ -116,6 +172,7 @@ def build(page: Served) -> FastAPI:
     def plane() -> JSONResponse:
         return JSONResponse(page.live.map())
 
+    application.add_route(chooser.ADDRESS, chooser.arrived, methods=["POST"])
     nicegui_app.add_static_files("/static", STATIC)
 
     @ui.page("/", title="cpep live")
@@ -125,6 +182,7 @@ def build(page: Served) -> FastAPI:
         page.show()
         return None
 
+    nicegui_app.storage.max_tab_storage_age = TAB_S
     ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
     messages.quiet()
     return application

@@ -18,6 +18,8 @@ from cpep.web.trainer import LIVE, SAID, Train, train_own, work
 
 PATIENCE_S = 20.0
 """How long a training may save its state when it is stopped."""
+CLOSING_S = 1.0
+"""How long it may when the server ends."""
 
 
 class TrainStore:
@@ -86,20 +88,20 @@ class TrainStore:
             self._follower.start()
             self.version += 1
 
-    def stop(self) -> None:
-        """End, and wait until what is done is saved."""
+    def stop(self, patience_s: float = PATIENCE_S) -> None:
+        """End, and wait until what is done is saved, or the time is over."""
         process, follower = self._process, self._follower
         if process is None or follower is None:
             return
         if process.pid is not None and process.is_alive():
             os.kill(process.pid, signal.SIGINT)
-        process.join(PATIENCE_S)
+        process.join(patience_s)
         process.kill()
-        follower.join(PATIENCE_S)
+        follower.join(patience_s)
 
     def close(self) -> None:
-        """End what is trained, when the server ends."""
-        self.stop()
+        """End what is trained, when the server ends; where there is no time to save it, it goes on from before."""
+        self.stop(CLOSING_S)
 
     def _begun(self) -> tuple[Connection, multiprocessing.process.BaseProcess]:
         """Start the process; Ctrl-C on the terminal does not reach it before it is on its own."""

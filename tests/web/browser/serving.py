@@ -37,7 +37,7 @@ class Server:
                 part = os.read(receive.fileno(), 1000)
                 assert part, "the server ended before it said where it is"
                 said += part
-        self.address = re.search(r"http://\S+", said.decode())[0].replace("0.0.0.0", "127.0.0.1")
+        self.address = re.search(r"https?://\S+", said.decode())[0].replace("0.0.0.0", "127.0.0.1")
 
     def __enter__(self):
         return self

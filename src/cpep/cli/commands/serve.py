@@ -37,6 +37,10 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8080,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate (PEM), for another address than loopback; needs --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM), readable by you alone.")] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     calibrate: CalibrateOption = None,
 ) -> None:
@@ -53,10 +57,12 @@ def serve(
     from cpep.web.desk import Desk
     from cpep.web.opening import Wanted, open_session
     from cpep.web.server import serve as serve_page
+    from cpep.web.tls import tls_of
 
     path = book or (checkpoint and book_beside(checkpoint)) or Path("my.book")
     if checkpoint and not path.exists():
         raise UserError(f"{path} does not exist; make it with `cpep book {checkpoint} STORE {path}`")
+    tls = tls_of(tls_cert, tls_key)
     on_one_core()
     wanted = Wanted(checkpoint, path, book is not None, enrolment, recordings, calibrate)
     opened = open_session(wanted, source)
@@ -64,7 +70,7 @@ def serve(
         typer.echo(note)
     desk = Desk(opened, lambda text: open_session(wanted, text, beside=True))
     try:
-        serve_page(desk, host, port, show)
+        serve_page(desk, host, port, show, tls)
     except KeyboardInterrupt:  # the way to end it
         pass
     finally:
