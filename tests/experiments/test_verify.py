@@ -112,6 +112,6 @@ def test_a_run_on_damaged_labels_does_not_begin(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zero(store / "label.npy", HEADER_BYTES, 100)
-    assert main(["reproduce", "tiny", "--data", str(store), "--out", str(tmp_path / "run")]) == 2
+    assert main(["reproduce", "--data", str(store), "--out", str(tmp_path / "run")]) == 2
     assert "label.npy is damaged: its content does not fit its checksum" in capsys.readouterr().err
-    assert not list((tmp_path / "run").rglob("*.json"))
+    assert not list((tmp_path / "run").rglob("results.json"))
