@@ -154,7 +154,8 @@ def test_the_other_model_does_not_fit(given, capsys):
     ("names", "says"),
     [
         (["module.w0"], "is no name map"),
-        ({"module.w0": 3}, "is no name map"),
+        ({"module.w0": 3}, "expected a text or null, got an integer; it is no name map"),
+        ({"module.w0": "${HOME}"}, "holds '${HOME}'"),
         ({"encoder.out.bias": "module.w0"}, "1 not in (encoder.out.bias) "),
         ({"module.w0": "encoder.out.bias", "module.w1": "encoder.out.bias"}, "leaves two tensors of "),
     ],

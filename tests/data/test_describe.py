@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cpep.cli.commands.recordings import data_app
 from cpep.cli.main import main
-from cpep.data.describe import describe, known
+from cpep.data.describe import command, describe, known
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Recording
 from cpep.types import UserError
@@ -101,6 +101,24 @@ def test_first_row_is_checked(tmp_path: Path) -> None:
         path.with_suffix(".json").write_text(json.dumps(keys | change))
         with pytest.raises(UserError, match=sentence):
             read(path)
+
+
+def test_a_sidecar_that_somebody_else_writes_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _, _ = table(tmp_path / "S1.csv")
+    sidecar, real = path.with_suffix(".json"), command._join_labels
+
+    def meanwhile(*given: Any) -> None:
+        sidecar.write_text('{"unit": "V"}')
+        real(*given)
+
+    monkeypatch.setattr(command, "_join_labels", meanwhile)
+    for force in (False, True):
+        with pytest.raises(UserError, match=r"S1\.json was changed by somebody else meanwhile; look at it"):
+            describe([path], force=force)
+        assert sidecar.read_text() == '{"unit": "V"}'
+        sidecar.unlink()
 
 
 def test_a_sidecar_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from cpep.data.store import arrays as arrays_module
 from cpep.data.store import prepare as prepare_module
 from cpep.data.store import writer as writer_module
 from cpep.data.store.prepare import prepare
+from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from tests.data.samples import contents, emg2pose_like, write_generic
 
@@ -168,6 +169,45 @@ def test_another_writer_is_noticed(raw: Path, tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=r"another process writes /.*\.npy too"):
         prepare(raw, tmp_path / "store", progress=meddle)
+
+
+def test_a_line_of_the_journal_says_what_is_on_the_disk(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safe, lines = set(), []
+    real, log = os.fsync, writer_module.StoreWriter._log
+
+    def fsync(descriptor: int) -> None:
+        safe.add(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    def logged(writer: writer_module.StoreWriter, *line: object) -> None:
+        lines.append({path.stem for path in writer.partial.glob("*.npy") if path.stat().st_ino in safe})
+        safe.clear()
+        log(writer, *line)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(writer_module.StoreWriter, "_log", logged)
+    store = prepare(raw, tmp_path / "store")
+    assert lines == [{path.stem for path in store.path.glob("*.npy")}] * 4
+
+
+def test_what_another_command_prepares_is_refused_with_its_name(raw: Path, tmp_path: Path) -> None:
+    with (
+        hold_file(tmp_path / "store"),
+        pytest.raises(UserError, match=rf"store is in use by cpep.*, process {os.getpid()} on this machine, since"),
+    ):
+        prepare(raw, tmp_path / "store")
+    assert len(prepare(raw, tmp_path / "store").entries) == 4
+
+
+def test_what_a_kill_leaves_after_a_store_has_its_name_is_removed(raw: Path, tmp_path: Path) -> None:
+    store = prepare(raw, tmp_path / "store")
+    before = sorted(tmp_path.rglob("*"))
+    for left in (tmp_path / ".store.lock", store.path / "journal.jsonl"):
+        left.write_text("")
+        prepare(raw, tmp_path / "store")
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_bad_recordings(raw: Path, tmp_path: Path) -> None:

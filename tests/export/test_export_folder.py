@@ -1,11 +1,17 @@
+import hashlib
+import io
 import json
+import random
 import re
 import runpy
 import shutil
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from cpep.checkpoints.checkpoint import Model, save
@@ -16,12 +22,14 @@ from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
+from cpep.experiments.verify import verify
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.parity import Likeness
 from cpep.live.book.book import GestureBook
 from cpep.live.stream import EmgStream
 from cpep.signal.conditioning import Conditioner, Conditioning
 from tests.export.conftest import BIN
+from tests.fuzz.made.models import export as small_export
 from tests.raw_people import RATE, write_raw_people
 
 WITHOUT = "import sys; sys.modules.update(torch=None, cpep=None, scipy=None, h5py=None); import runpy; "
@@ -160,7 +168,139 @@ def test_what_people_feed_the_runner_with_is_a_sentence(exported, tmp_path, chan
     np.save(tmp_path / "recording.npy", change(np.ones((300, 10), np.float32)))
     command = [sys.executable, str(exported / "run.py"), str(tmp_path / "recording.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and re.search(sentence, done.stderr) and "Traceback" not in done.stderr
+    assert done.returncode == 2 and re.search(sentence, done.stderr) and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder of an export with a graph of two nodes, and a gallery."""
+    folder = tmp_path_factory.mktemp("small")
+    small_export(folder)
+    return folder
+
+
+def refused(folder, capsys, *argv):
+    """Run the runner of a folder, which must refuse it, and return what it says."""
+    runner = runpy.run_path(str(folder / "run.py"), run_name="runner")
+    with pytest.raises(SystemExit) as ended:
+        runner["main"](str(folder / "emg.npy"), *argv)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"channels": 10**9}, "channels is missing, or is no value"),
+        ({"channels": True}, "channels is missing"),
+        ({"window": 10**9}, "window is missing"),
+        ({"window": 2**27}, "a window of 134217728 samples does not fit"),
+        ({"hop": 0}, "hop is missing"),
+        ({"hop": 41}, "does not fit"),
+        ({"rate": "200"}, "rate is missing"),
+        ({"rate": 1e300}, "rate is missing"),
+        ({"conditioning": {"sections": [[1, 0, 0, 1, 0]], "steady": [[0, 0]], "jumps": None}}, "conditioning is"),
+        ({"conditioning": {"sections": [], "steady": [], "jumps": {"block": 0}}}, "conditioning is missing"),
+        ({"conditioning": {"sections": [], "steady": []}}, "conditioning is missing"),
+        ({"types": {"rows": "object"}}, "types is missing"),
+        ({"types": {"odd": "int64"}}, "start is missing"),
+        ({"start": {"rows": "0"}}, "start.rows holds no numbers"),
+        ({"start": {"rows": 2**64}}, "start.rows holds no numbers"),
+        ({"start": {"rows": [0, 0]}}, "cannot be run"),
+    ],
+)
+def test_a_card_that_no_export_writes_is_a_sentence(small, tmp_path, capsys, change, sentence):
+    folder = shutil.copytree(small, tmp_path / "out")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | change))
+    assert sentence in refused(folder, capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "sentence"),
+    [
+        ("vectors", np.full((6, 2), np.nan, np.float32), "do not fit each other"),
+        ("vectors", np.ones((5, 2), np.float32), "do not fit each other"),
+        ("vectors", np.ones((6, 3), np.float32), "gives no embedding as card.json and gallery.npz have it"),
+        ("entry", np.array([0, 0, 0, 1, 1, 9]), "do not fit each other"),
+        ("entry", np.zeros(6), "do not fit each other"),
+        ("names", np.array([1, 2]), "do not fit each other"),
+        ("neighbours", np.array(0), "do not fit each other"),
+        ("spread", np.zeros(2), "do not fit each other"),
+        ("spread", np.array([None, 1]), "Object arrays|is damaged, or no gallery"),
+        ("odd", np.zeros(2), "does not hold vectors, entry"),
+    ],
+)
+def test_a_gallery_that_no_export_writes_is_a_sentence(small, tmp_path, capsys, name, array, sentence):
+    folder = shutil.copytree(small, tmp_path / "out")
+    arrays = dict(np.load(folder / "gallery.npz"))
+    np.savez(folder / "gallery.npz", **arrays | {name: array})
+    assert re.search(sentence, refused(folder, capsys))
+
+
+def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(small, tmp_path, capsys):
+    folder = shutil.copytree(small, tmp_path / "out")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    for name in ("gallery.npz", "emg.npy"):
+        if name == "emg.npy":
+            shutil.copyfile(small / "gallery.npz", folder / "gallery.npz")
+            (folder / name).write_bytes(header.getvalue())
+        else:
+            with zipfile.ZipFile(folder / name, "w") as packed:
+                packed.writestr("vectors.npy", header.getvalue())
+        assert "damaged" in (said := refused(folder, capsys)) or "no array" in said
+
+
+def test_a_gallery_that_unpacks_to_far_more_is_refused_unread(small, tmp_path, capsys):
+    folder = shutil.copytree(small, tmp_path / "out")
+    runner = (small / "run.py").read_text().replace('"gallery.npz": 256', '"gallery.npz": 1')
+    (folder / "run.py").write_text(runner)
+    with zipfile.ZipFile(folder / "gallery.npz", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("vectors.npy", bytes(2_000_000))
+    assert "it unpacks to more than a gallery has" in refused(folder, capsys)
+
+
+def test_a_graph_that_reads_other_files_is_refused(small, tmp_path, capsys):
+    folder = shutil.copytree(small, tmp_path / "out")
+    graph = onnx.load(folder / "model.onnx")
+    one = graph.graph.initializer[0]
+    one.ClearField("int64_data")
+    one.raw_data = (1).to_bytes(8, "little")
+    onnx.external_data_helper.set_external_data(one, "../secret.bin", offset=0, length=8)
+    one.ClearField("raw_data")
+    one.data_location = onnx.TensorProto.EXTERNAL
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    (tmp_path / "secret.bin").write_bytes((7).to_bytes(8, "little"))
+    assert "has its weights in other files" in refused(folder, capsys)
+
+
+def test_damaged_bytes_of_an_export_are_a_sentence_or_run(small, tmp_path, capsys):
+    draw, refusals = random.Random(20), 0
+    folder = shutil.copytree(small, tmp_path / "out")
+    for name in ("model.onnx", "card.json", "gallery.npz", "emg.npy"):
+        whole = (small / name).read_bytes()
+        for _ in range(8):
+            data = bytearray(whole)
+            for _ in range(3):
+                data[min(draw.randrange(len(data)), draw.randrange(len(data)))] ^= 1 << draw.randrange(8)
+            (folder / name).write_bytes(data[: draw.choice((len(data), draw.randrange(len(data))))])
+            try:
+                runpy.run_path(str(folder / "run.py"), run_name="runner")["main"](str(folder / "emg.npy"))
+            except SystemExit as ended:
+                assert ended.code == 2
+                refusals += 1
+        (folder / name).write_bytes(whole)
+    capsys.readouterr()
+    assert refusals > 16
+
+
+@pytest.mark.parametrize("argv", [(), ("a", "b", "c"), ("nothing.npy",), (".",)])
+def test_a_command_line_that_names_no_recording_is_a_sentence(small, argv):
+    command = [sys.executable, str(small / "run.py"), *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("dtype", ["<f8", "<i2", ">f4"])
@@ -169,3 +309,36 @@ def test_the_runner_takes_any_type_of_numbers(exported, tmp_path, dtype):
     np.save(tmp_path / "plain.npy", emg_TC.astype("<f4"))
     np.save(tmp_path / "other.npy", emg_TC.astype(dtype))
     assert run(exported, tmp_path / "other.npy") == run(exported, tmp_path / "plain.npy")
+
+
+def test_an_export_carries_the_checksums_of_its_files(exported, tmp_path, capsys):
+    """The runner's own code compares them, and `cpep data verify`."""
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    card = json.loads((folder / "card.json").read_text())
+    assert card["sums"] == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (FLOAT, INT8, "run.py")
+    }
+    runner = runpy.run_path(str(folder / "run.py"))
+
+    def said(graph: str = FLOAT) -> str:
+        with pytest.raises(SystemExit) as ended:
+            runner["check_sums"](folder, runner["read_card"](folder / "card.json"), graph)
+        assert ended.value.code == 2
+        return capsys.readouterr().err
+
+    runner["check_sums"](folder, card, FLOAT)
+    assert verify(folder).sound == (f"{folder}: export",)
+    for name in (FLOAT, INT8):
+        sound = (folder / name).read_bytes()
+        (folder / name).write_bytes(sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:])
+        assert f"{name} is damaged: its content does not fit its checksum" in said(name)
+        assert name in verify(folder).damaged[0]
+        (folder / name).write_bytes(sound)
+    for change in ({"hop": card["hop"] + 1}, {"sum": "0" * 64}, {"sums": {}}):
+        (folder / "card.json").write_text(json.dumps(card | change))
+        assert "card.json is damaged" in said() and "card.json is damaged" in verify(folder).damaged[0]
+    (folder / "card.json").write_text(json.dumps({name: card[name] for name in card if name not in ("sum", "sums")}))
+    runner["check_sums"](folder, runner["read_card"](folder / "card.json"), FLOAT)
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "gallery.npz").write_bytes(b"of another export")
+    assert "gallery.npz is missing, or of another export" in said()

@@ -95,6 +95,7 @@ class Command:
         there: exit status where its output is there already; 0 where the same command says so.
         timed: whether it is also killed at random moments.
         like: what of a file must be the same, by a part of its name; ``None`` for nothing.
+        named: what of a name must be the same.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Command:
     there: int = 0
     timed: bool = True
     like: dict[str, Callable[[bytes], bytes] | None] = field(default_factory=dict)
+    named: Callable[[str], str] = str
 
     def run(self, inputs: Inputs, home: Path) -> int:
         """Run it in this process."""
@@ -117,7 +119,7 @@ def digests(command: Command, home: Path) -> dict[str, str]:
     """Return what of each file must be the same, by name; folders are named with a slash."""
     found = {}
     for path in sorted(home.rglob("*")):
-        name = path.relative_to(home).as_posix()
+        name = command.named(path.relative_to(home).as_posix())
         if path.is_dir():
             found[name + "/"] = ""
             continue
@@ -247,9 +249,10 @@ COMMANDS = {
                                            "--pose", i.checkpoint("pose"))),
         Command("book", lambda i, h: _cli("book", i.checkpoint("cpep"), i.store, h / "my.book"), there=2),
         Command("evaluate", lambda i, h: _cli("evaluate", i.checkpoint("cpep"), i.store, h / "run")),
-        Command("bids", lambda i, h: print(export_bids(i.raw, h / "bids")), there=2),
+        Command("bids", lambda i, h: print(export_bids(i.raw, h / "bids")), there=1),
         Command("push", _push, _copied),
         Command("enrol", _enrol, like={"me.enrol": _takes}, there=2),
+        Command("record", _record, like={"": None}, named=lambda name: re.sub(r"run-\d+", "run", name)),
         Command("recover", _recover, _cut_off),
         Command("export", lambda i, h: _cli("export", i.checkpoint("cpep"), h / "onnx", "--onnx"), there=2),
     )

@@ -100,6 +100,18 @@ def test_one_process_serves_all_calls_and_ends_with_this_one() -> None:
     assert killed.returncode == -signal.SIGKILL and gone(int(killed.stdout))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_was_forked_has_its_own() -> None:
+    asks = f"call('{CALLS}:process', what='', bounds=Bounds(9, 60, 2**30))"
+    code = (
+        f"import os; from cpep.runtime.confined import *; first = {asks}; forked = os.fork(); second = {asks}\n"
+        "if forked: os.waitpid(forked, 0)\nprint(first, second, 'here' if forked else 'forked', flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (_, own, _), (first, again, _) = (line.split() for line in sorted(done.stdout.splitlines(), key=len)[::-1])
+    assert done.stderr == "" and first == again != own and gone(int(first)) and gone(int(own))
+
+
 def test_a_call_within_a_call_needs_no_other_process() -> None:
     here, called = ask("asks_itself")
     assert here == called == ask("process")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cpep.cli.main import main
 from cpep.runtime import leftovers, locks
 from cpep.runtime.locks import Hold, alone_in, hold_file
 from cpep.types import UserError
@@ -74,6 +75,24 @@ def test_a_lock_does_not_tell_what_options_say(tmp_path: Path, monkeypatch: pyte
     with Hold(tmp_path / "lock", tmp_path):
         about = json.loads((tmp_path / "lock").read_text())
     assert about["command"] == "cpep push"
+
+
+def test_two_commands_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "out")
+    commands = (
+        ["simulate", out, "--users", "1"],
+        ["reproduce", "--data", str(tmp_path), "--out", out],
+        ["train", str(tmp_path), "--out", out],
+    )
+    with alone_in(tmp_path / "out"):
+        for command in commands:
+            assert main(command) == 2
+            assert f"out is in use by cpep, process {os.getpid()} on this machine" in capsys.readouterr().err
+    for command in (["export", "x", out, "--onnx"], ["book", "x", "y", out]):
+        with hold_file(tmp_path / "out"):
+            assert main(command) == 2
+            assert "out is in use by" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_a_command_only_asked_for_is_gone_and_leftovers_are_too(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cpep.data.ring import PLACES, TIMES, VALUES, Ring
 from cpep.models.ring import RingEncoder, RingSizes
 from cpep.share import ring
 from cpep.simulate.band_cohort import Worn, write_worn
+from cpep.types import UserError
 
 
 def worn(channels: int) -> Worn:
@@ -38,6 +40,29 @@ def test_an_encoder_comes_from_a_cohort(
     assert float(last) < float(first)
     encoder = ring.load_ring(tmp_path / "ring")
     assert encoder.sizes.out == 128 and not encoder.training
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"heads": 0}, "heads: expected an integer >= 1"),
+        ({"heads": 3}, "3 heads do not divide width 8"),
+        ({"width": 10**9, "heads": 1}, "a larger model than"),
+        ({"width": -16}, "width: expected an integer >= 1"),
+        ({"depth": 10**9}, "depth: expected an integer <= 1000"),
+        ({"depth": 2}, "not there"),
+        ({"out": "8"}, "out: expected an integer, got a text"),
+        ({"odd": 1}, "has a field odd"),
+    ],
+)
+def test_sizes_that_do_not_fit_the_weights_are_a_sentence(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    ring.save_ring(RingEncoder(RingSizes(TIMES, VALUES, PLACES, out=8, width=8, depth=1, heads=2)), tmp_path / "ring")
+    plain = json.loads((tmp_path / "ring" / "ring.json").read_text())
+    (tmp_path / "ring" / "ring.json").write_text(json.dumps(plain | change))
+    with pytest.raises(UserError, match=said):
+        ring.load_ring(tmp_path / "ring")
 
 
 def test_weights_are_read_as_they_were_to_half_precision(tmp_path: Path) -> None:

@@ -11,18 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cpep.checkpoints.card import Card, git_commit
 from cpep.checkpoints.checkpoint import Model, save
+from cpep.checkpoints.weights import FLOATS
 from cpep.config.presets import small
 from cpep.config.schema import Normalise
 from cpep.config.serialise import as_dict
 from cpep.data.readers.emg2pose import DEVICE
 from cpep.data.resample import frame_ratio
-from cpep.runtime.files import read_json
+from cpep.runtime import checked
+from cpep.runtime.files import refuse_special
 from cpep.types import UserError
 from cpep.version import __version__
 
@@ -30,6 +31,9 @@ IMPORTABLE: tuple[str, ...] = ("vemg2pose", "emg2pose")
 """Models whose published weights can be imported."""
 
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+NAME_MAP = 'it is no name map; write {"their name": "our name", ...}, or null for no use'
+KINDS = (*FLOATS, "F64", "I64", "I32", "I16", "I8", "U8", "BOOL")
+"""Kinds of numbers that a file may hold; weights are of the first ones."""
 FEW = 3
 """How many tensors an error names."""
 
@@ -172,6 +176,7 @@ def import_checkpoint(file: Path, out: Path, name: str, names: Path | None = Non
 
 def _read(file: Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file; a pickled file is refused and never opened."""
+    refuse_special(file)
     try:
         with file.open("rb") as plain:
             head, size = plain.read(9), file.stat().st_size
@@ -185,7 +190,11 @@ def _read(file: Path) -> dict[str, Tensor]:
             f"convert it with {conversion(file)} (if torch refuses it, do so in the environment that made it)"
         )
     try:
-        return load_file(file)
+        with safe_open(file, "pt") as opened:
+            kinds = {name: str(opened.get_slice(name).get_dtype()) for name in opened.keys()}  # noqa: SIM118
+            if other := [f"{name} {kind}" for name, kind in kinds.items() if kind not in KINDS]:
+                raise UserError(f"{file} holds numbers that cpep does not read: {_few(other, 'of this kind')}")
+            return {name: opened.get_tensor(name) for name in kinds}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is no whole safetensors file ({error}); fetch or convert it again") from error
 
@@ -210,9 +219,7 @@ def _without_prefix(theirs: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[
 
 def _mapped(theirs: dict[str, Tensor], file: Path, names: Path) -> dict[str, Tensor]:
     """Return the tensors renamed by a map; names mapped to null are left out, names not in the map stay."""
-    plain = read_json(names)
-    if not isinstance(plain, dict) or not all(own is None or isinstance(own, str) for own in plain.values()):
-        raise UserError(f'{names} is no name map; write {{"their name": "our name", ...}}, or null for no use')
+    plain = checked.read(names, dict[str, str | None], remedy=NAME_MAP)
     if absent := [name for name in plain if name not in theirs]:
         raise UserError(f"{names}: {_few(absent, 'not in')} {file}; its own names come first, ours second")
     renamed: dict[str, Tensor] = {}
@@ -231,7 +238,13 @@ def _refuse_other(theirs: dict[str, Tensor], ours: dict[str, Tensor], file: Path
     missing = [f"{name} {shape_of(x)}" for name, x in ours.items() if name not in theirs]
     both = [(name, shape_of(theirs[name]), shape_of(x)) for name, x in ours.items() if name in theirs]
     shapes = [f"{name} is {their} where ours is {own}" for name, their, own in both if their != own]
-    problems = ((unknown, "unknown"), (missing, "missing"), (shapes, "of another shape"))
+    whole = [name for name in ours if name in theirs and not theirs[name].is_floating_point()]
+    problems = (
+        (unknown, "unknown"),
+        (missing, "missing"),
+        (shapes, "of another shape"),
+        (whole, "of whole numbers"),
+    )
     if said := "; ".join(_few(items, what) for items, what in problems if items):
         raise UserError(
             f"{file} does not fit {kind}: {said}; `cpep baselines names {kind}` prints our names, "

@@ -100,7 +100,7 @@ def refuse_other(head: Mapping[str, Saved], wanted: Mapping[str, Tensor], path: 
         ],
     }
     if said := "; ".join(f"{few(names)} {what}" for what, names in wrong.items() if names):
-        raise UserError(f"{path} does not fit its config.json, or one of both is damaged: {said}; {REMEDY}")
+        raise UserError(f"{path} does not fit the JSON beside it, or one of both is damaged: {said}; {REMEDY}")
 
 
 def few(names: list[str]) -> str:
@@ -135,8 +135,8 @@ class Bounded(TorchFunctionMode):
             self.left -= _asked(args, kwargs or {})
             if self.left < 0:
                 raise UserError(
-                    f"the config.json beside {self.path} describes a larger model than the {self.there:,} values of "
-                    f"that file; {REMEDY}"
+                    f"it describes a larger model than the {self.there:,} values of {self.path.name} beside it; "
+                    f"{REMEDY}"
                 )
         return func(*args, **(kwargs or {}))
 

@@ -102,6 +102,7 @@ def check_ring(device: Device) -> Device:
 LONGEST_NAME = 1000
 """Characters of a name of a person, a session, a label, ..."""
 MOST_LABELS = 10_000
+FASTEST_HZ = 1e6
 
 
 def check_name(name: str, what: str) -> None:
@@ -197,9 +198,18 @@ class Recording:
             raise UserError(
                 f"{self.name} has {len(self.vocabulary):,} labels; at most {MOST_LABELS:,} are told apart"
             )
+        for what, rate in (("EMG", self.device.emg_rate), ("anchor", self.anchor_rate)):
+            if not 0 < rate <= FASTEST_HZ:
+                raise UserError(f"{self.name}: its {what} has the rate {rate:g} Hz, which is none")
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")
+        try:
+            check_ring(self.device)
+        except UserError as error:
+            raise UserError(f"{self.name}: {error}") from error
+        if self.mirror and sorted(self.mirror) != list(range(channels)):
+            raise UserError(f"{self.name}: the mirror {list(self.mirror)[:20]} does not fit {channels} channels")
         for what, array in (
             ("labels", self.label_T),
             ("prompts", self.prompt_T),

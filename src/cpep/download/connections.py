@@ -7,6 +7,7 @@ What is asked and which answers are right is known to those who ask: ``http.Remo
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -78,14 +79,22 @@ class Limiter:
             return begin - now
 
 
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+"""What an answer says of the part of a file that it is."""
+
+
 def web_address(url: str) -> SplitResult:
     """Split the address of something on a web server.
 
     Raises:
         UserError: it is no such address.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, or no number as the port
+        fine = False
+    if not fine:
         raise UserError(f"{url} is no address of a web server; it begins with https://")
     return parts
 
@@ -179,6 +188,8 @@ class Connections:
             raise UserError(
                 f"{_shown(parts)}: its certificate is not trusted here ({error.verify_message})"
             ) from error
+        except UnicodeError as error:
+            raise UserError(f"{_shown(parts)} is no address of a web server; it holds odd characters") from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             self._pause(0)

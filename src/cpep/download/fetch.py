@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cpep.data.readers.folder import check_emg2pose
 from cpep.download.connections import GOES_ON, side_by_side
+from cpep.download.noted import note
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
 from cpep.download.tar_walk import walk
+from cpep.runtime.locks import try_lock
 from cpep.types import Progress, UserError, no_progress
 
 
@@ -130,16 +133,16 @@ class _Fetch:
             kept.unlink()
             return str(error).replace(str(kept), "it")
         kept.replace(path)
+        with self._lock:
+            note(self.plan.out, header.name)
         return ""
 
 
 def alone(descriptor: int, path: Path) -> None:
-    """Refuse a file that another process is writing."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UserError(f"another download is writing {path}; wait for it, or stop it") from error
+    """Refuse a file that another process is writing.
+
+    Where the file system has no locks, two downloads may write one file; its size or its checksum tells then.
+    """
+    with suppress(OSError):
+        if not try_lock(descriptor):
+            raise UserError(f"another download is writing {path}; wait for it, or stop it")

@@ -8,11 +8,10 @@ next missing byte; any other one becomes a sentence.
 from __future__ import annotations
 
 import http.client
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cpep.download.connections import Connections, Limiter, Passing, refuse_passing, web_address
+from cpep.download.connections import CONTENT_RANGE, Connections, Limiter, Passing, refuse_passing, web_address
 from cpep.types import UserError
 
 
@@ -99,7 +98,7 @@ class Remote(Connections):
             raise UserError(f"{self.url} has become shorter than {stop:,} bytes; it was replaced on the server")
         if status != 206:
             raise UserError(f"{self.url}: the server answers {status} {answer.reason}; check the address, or --url")
-        said = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", "").strip())
+        said = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
         length = answer.headers.get("Content-Length", "")
         if said is None or [int(said[1]), int(said[2])] != [start, stop - 1] or length not in ("", str(stop - start)):
             raise Passing(

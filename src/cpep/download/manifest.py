@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cpep.runtime.files import parse_json, write_json, write_text
+from cpep.runtime import checked, plain
+from cpep.runtime.checked import Count
+from cpep.runtime.files import write_json, write_text
 from cpep.types import UserError
 
 MARK = ".nemar.json"
@@ -22,6 +24,7 @@ MARK = ".nemar.json"
 KEPT = ".nemar_manifest.json"
 """File of a folder in which its manifest is kept."""
 
+AGAIN = "fetch it again, or take another --version"
 HASHES = ("md5", "sha1", "sha256", "sha512")
 """Checksums of the content; ``git`` is that of a git blob."""
 
@@ -86,28 +89,49 @@ def parse_manifest(content: bytes, url: str, dataset: str, version: str) -> Mani
         UserError: it is no manifest, that of another version, or has a path that leads out of the folder.
     """
     try:
-        value: Any = json.loads(content)
-        entries = _entries(value)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{url} is no manifest of NEMAR ({type(error).__name__}: {error})") from error
+        value = plain.parse(content, url, AGAIN)
+        entries = _entries(value, url)
+    except UserError as error:
+        raise UserError(f"{url} is no manifest of NEMAR: {str(error).removeprefix(url).lstrip(': ')}") from error
     if isinstance(value, dict):
         _refuse_other(value, url, dataset, version)
     return _checked(entries, url)
 
 
-def _entries(value: Any) -> list[Entry]:
+@dataclass(frozen=True)
+class _File:
+    """A file in a manifest as NEMAR stores it."""
+
+    size: Count
+    checksum: str
+
+
+@dataclass(frozen=True)
+class _Stored:
+    files: dict[str, _File]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A file in a manifest as NEMAR answers it."""
+
+    path: str
+    size: Count
+    checksum_algorithm: str
+    checksum: str
+
+
+def _entries(value: Any, url: str) -> list[Entry]:
     if isinstance(value, dict):
-        return [Entry(path, file["size"], file["checksum"]) for path, file in value["files"].items()]
-    return [Entry(file["path"], file["size"], f"{file['checksum_algorithm']}:{file['checksum']}") for file in value]
+        files = checked.convert(value, _Stored, url, remedy=AGAIN, others=True).files
+        return [Entry(path, file.size, file.checksum) for path, file in files.items()]
+    listed = checked.convert(value, tuple[_Listed, ...], url, remedy=AGAIN, others=True)
+    return [Entry(one.path, one.size, f"{one.checksum_algorithm}:{one.checksum}") for one in listed]
 
 
 def _checked(entries: Iterable[Entry], url: str) -> Manifest:
     found: Manifest = {}
     for one in entries:
-        if not (
-            isinstance(one.path, str) and type(one.size) is int and one.size >= 0 and isinstance(one.checksum, str)
-        ):
-            raise UserError(f"{url} is no manifest of NEMAR: {one.path!r} has the size {one.size!r}")
         if foreign(one.path):
             raise UserError(f"{url} names a file {one.path!r}, which would not lie in the folder; nothing is fetched")
         found[one.path] = one
@@ -140,6 +164,12 @@ def keep_manifest(path: Path, manifest: Manifest, dataset: str, version: str) ->
     write_text(path, json.dumps({"dataset_id": dataset, "version": version, "files": files}))
 
 
+@dataclass(frozen=True)
+class _Mark:
+    dataset: str
+    version: str
+
+
 def marked(folder: Path) -> tuple[str, str] | None:
     """Return the data set and the version of a folder that was fetched from NEMAR; ``None`` of any other.
 
@@ -149,11 +179,8 @@ def marked(folder: Path) -> tuple[str, str] | None:
     path = folder / MARK
     if not path.exists():
         return None
-    value: Any = parse_json(path)
-    try:
-        return str(value["dataset"]), str(value["version"])
-    except (TypeError, KeyError) as error:
-        raise UserError(f"{path} does not say of which data set the folder is; delete it and run again") from error
+    found = checked.read(path, _Mark, remedy="delete it and run again", others=True)
+    return found.dataset, found.version
 
 
 def mark(folder: Path, dataset: str, version: str) -> None:

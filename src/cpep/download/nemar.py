@@ -6,7 +6,6 @@ manifest with the size and the checksum of each of them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cpep.download.nemar_fetch import Release, fetch_files, left
 from cpep.download.nemar_rows import by_name, read_rows, with_lengths, with_splits
 from cpep.download.selection import Selection, choose
 from cpep.download.site import Refused, Site
+from cpep.runtime import plain
 from cpep.runtime.files import parse_json, write_text
 from cpep.types import Progress, UserError, no_progress
 
@@ -189,11 +189,8 @@ def _newest(site: Site, server: Server, dataset: str) -> str:
         content = site.document(url)
     except Refused as error:
         raise UserError(f"{error}; look at https://nemar.org whether {dataset} is there for everybody") from error
-    try:
-        found = json.loads(content)["latest"]
-    except (ValueError, KeyError, TypeError):
-        found = None
-    version = "v" + str(found).removeprefix("v")
+    said = plain.parse(content, url, "give a version by --version")
+    version = "v" + str(said.get("latest") if isinstance(said, dict) else None).removeprefix("v")
     if not re.fullmatch(r"v\d+\.\d+\.\d+", version):
         raise UserError(f"{url} does not say which version is the newest; give one by --version")
     return version

@@ -16,6 +16,8 @@ from cpep.download.selection import SPLITS, Selection
 from cpep.runtime.files import parse_json
 from cpep.types import UserError
 
+LONGEST_S = 1e9
+
 
 def read_rows(
     out: Path, paths: Sequence[str], known: Sequence[str], dataset: str, note: Callable[[str], None]
@@ -69,8 +71,8 @@ def _seconds(value: Any, where: str) -> float:
         seconds = float(value)
     except (TypeError, ValueError):
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise UserError(f"{where}: the duration is {value!r}, not a number of seconds")
+    if not 0 <= seconds < LONGEST_S:
+        raise UserError(f"{where}: the duration is {str(value)[:60]!r}, not a number of seconds")
     return seconds
 
 

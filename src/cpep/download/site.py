@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
-from cpep.download.connections import GOES_ON, Connections, Passing, refuse_passing, web_address
+from cpep.download.connections import CONTENT_RANGE, GOES_ON, Connections, Passing, refuse_passing, web_address
 from cpep.types import UserError
 
 MOST_REDIRECTS = 5
@@ -119,10 +119,10 @@ class Site(Connections):
 
 def _length(answer: http.client.HTTPResponse, start: int, size: int | None) -> int | None:
     """Return how many bytes of body must come with an answer, or raise what is wrong with it."""
-    length = answer.headers.get("Content-Length", "")
+    length = _decimal(answer.headers.get("Content-Length", ""))
     if answer.status == 206 and start and size is not None:
         said = answer.headers.get("Content-Range", "").strip()
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", said)
+        found = CONTENT_RANGE.fullmatch(said)
         if found and int(found[3]) != size:
             raise WrongSize(f"it has {int(found[3]):,} bytes on the server, where the manifest says {size:,}")
         if not found or [int(found[1]), int(found[2])] != [start, size - 1]:
@@ -133,10 +133,15 @@ def _length(answer: http.client.HTTPResponse, start: int, size: int | None) -> i
     if answer.status != 200:
         raise Refused(f"the server answers {answer.status} {answer.reason}", answer.status)
     if size is None:
-        return int(length) if length.isdecimal() else None
-    if length.isdecimal() and int(length) != size:
-        raise WrongSize(f"it has {int(length):,} bytes on the server, where the manifest says {size:,}")
+        return length
+    if length is not None and length != size:
+        raise WrongSize(f"it has {length:,} bytes on the server, where the manifest says {size:,}")
     return size
+
+
+def _decimal(text: str) -> int | None:
+    """Return the number that a text gives; ``None`` where it gives none."""
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
 
 
 def _next(url: str, place: str, location: str) -> str:
@@ -145,8 +150,11 @@ def _next(url: str, place: str, location: str) -> str:
     Raises:
         UserError: nowhere, or from an encrypted address to one that everybody on the way can read and change.
     """
-    found = urljoin(place, location) if location else ""
-    parts = urlsplit(found)
+    try:
+        found = urljoin(place, location) if location else ""
+        parts = urlsplit(found)
+    except ValueError:  # brackets that do not match
+        found, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"{url}: the server says that it has moved, and not where to; {GOES_ON} later")
     if urlsplit(place).scheme == "https" and parts.scheme == "http":

@@ -11,10 +11,14 @@ import io
 import tarfile
 from dataclasses import astuple, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Annotated, Any, cast
+
+from msgspec import Meta
 
 from cpep.download.http import Remote, Version
-from cpep.runtime.files import MOST_ROWS, read_json, write_json
+from cpep.runtime import checked
+from cpep.runtime.checked import Count
+from cpep.runtime.files import MOST_ROWS, write_json
 from cpep.types import UserError
 
 BLOCK = tarfile.BLOCKSIZE
@@ -22,8 +26,17 @@ HEADER_READ = 2048
 """Bytes of one request: a header and, before it, a long name."""
 
 LONGEST_NAME = 1 << 20
-"""Most bytes of a header; one that claims more is damaged."""
+"""Most bytes of a part of a header; one that claims more is damaged."""
+MOST_OF_A_HEADER = 1 << 22
+"""Most bytes that are read for a header: lists of holes in a file could go on without end."""
 
+LONGEST_FILE_NAME = 255
+"""Signs of a name, on most systems."""
+
+HEADER_DAMAGE = (tarfile.TarError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+"""What tarfile raises on bytes that are no header."""
+
+REMEDY = "delete it, or name another with --index"
 SCHEMA = 1
 
 
@@ -94,6 +107,19 @@ class TarIndex:
         write_json(path, {"schema": SCHEMA, "tar": self.tar, **version, "end": self.end, "members": members})
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """An index as its file holds it: offset, data, size and name of each member."""
+
+    schema: int
+    tar: str
+    size: Count
+    etag: str
+    modified: str
+    end: Annotated[int, Meta(ge=-1, lt=2**53)]
+    members: tuple[tuple[Count, Count, Count, str], ...]
+
+
 def load_index(path: Path, remote: Remote) -> TarIndex:
     """Read the index of a remote tar, or begin one where there is none.
 
@@ -103,19 +129,17 @@ def load_index(path: Path, remote: Remote) -> TarIndex:
     name = PurePosixPath(remote.url).name
     if not path.exists():
         return TarIndex(name, remote.version)
-    saved: Any = read_json(path, MOST_ROWS)
-    try:
-        if saved["schema"] != SCHEMA:
-            raise ValueError(f"schema {saved['schema']}")
-        version = Version(int(saved["size"]), str(saved["etag"]), str(saved["modified"]))
-        headers = [Header(int(o), int(d), int(s), str(n)) for o, d, s, n in saved["members"]]
-        index = TarIndex(str(saved["tar"]), version, {header.offset: header for header in headers}, int(saved["end"]))
-        if any(not 0 <= one.offset < one.data <= one.end <= version.size or _unsafe(one.name) for one in headers):
-            raise ValueError("a member lies outside the tar")
-        if index.complete and index.chain()[1] != index.end:
-            raise ValueError("members are missing")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no index of a tar ({error}); delete it, or name another with --index") from error
+    saved = checked.read(path, _Saved, most=MOST_ROWS, remedy=REMEDY)
+    version = Version(saved.size, saved.etag, saved.modified)
+    headers = [Header(*member) for member in saved.members]
+    index = TarIndex(saved.tar, version, {header.offset: header for header in headers}, saved.end)
+    wrong = f"the schema {saved.schema}" if saved.schema != SCHEMA else ""
+    if any(not 0 <= one.offset < one.data <= one.end <= version.size or _unsafe(one.name) for one in headers):
+        wrong = "a member lies outside the tar"
+    elif index.complete and index.chain()[1] != index.end:
+        wrong = "members are missing"
+    if wrong:
+        raise UserError(f"{path} is no index of a tar ({wrong}); {REMEDY}")
     if not version.same(remote.version):
         now = remote.version
         raise UserError(
@@ -126,7 +150,8 @@ def load_index(path: Path, remote: Remote) -> TarIndex:
 
 
 def _unsafe(name: str) -> bool:
-    return "/" in name or "\\" in name or name.startswith(".")
+    odd = any(sign in name for sign in "/\\:") or not name.isprintable() or len(name) > LONGEST_FILE_NAME
+    return odd or name.startswith(".")
 
 
 def read_header(remote: Remote, offset: int) -> Header | None:
@@ -141,7 +166,7 @@ def read_header(remote: Remote, offset: int) -> Header | None:
     try:
         with tarfile.TarFile(fileobj=cast(Any, window)) as tar:
             info, end = tar.next(), tar.offset
-    except (tarfile.TarError, ValueError) as error:
+    except HEADER_DAMAGE as error:
         raise Damaged(f"{remote.url} is no tar, or damaged, at byte {offset:,} ({error})") from error
     if info is None:
         window.seek(offset)
@@ -151,6 +176,8 @@ def read_header(remote: Remote, offset: int) -> Header | None:
     name = PurePosixPath(info.name).name
     plain = info.isreg() and not info.issparse() and not _unsafe(name)
     header = Header(offset, info.offset_data, info.size, name) if plain else Header(offset, end, 0, "")
+    if not offset < header.data <= header.end:  # such a chain would never end
+        raise Damaged(f"{remote.url} is damaged at byte {offset:,}: a member of {info.size:,} bytes")
     if header.end > remote.size:
         raise Damaged(f"{remote.url} is cut off: {info.name} goes on to byte {header.end:,} of {remote.size:,}")
     return header
@@ -161,6 +188,7 @@ class _Window(io.RawIOBase):
 
     def __init__(self, remote: Remote, offset: int) -> None:
         self._remote, self._at, self._start, self._bytes = remote, offset, 0, b""
+        self._left = MOST_OF_A_HEADER
 
     def tell(self) -> int:
         return self._at
@@ -172,6 +200,9 @@ class _Window(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LONGEST_NAME:
             raise tarfile.ReadError(f"a header of {size} bytes")
+        self._left -= size
+        if self._left < 0:
+            raise tarfile.ReadError(f"a header of more than {MOST_OF_A_HEADER:,} bytes")
         stop = min(self._at + size, self._remote.size)
         if not self._start <= self._at <= stop <= self._start + len(self._bytes):
             self._start = max(self._at - 1, 0)  # tarfile looks at the byte before a header

@@ -9,7 +9,11 @@ from pathlib import Path
 from cpep.checkpoints.checkpoint import WEIGHTS, load
 from cpep.data.store import checks
 from cpep.data.store.store import is_store, open_store
-from cpep.data.store.verify import damage_of
+from cpep.data.store.verify import damage_of as store_damage
+from cpep.download.noted import damage_of as download_damage
+from cpep.download.noted import is_download
+from cpep.export.sums import damage_of as export_damage
+from cpep.export.sums import is_export
 from cpep.live.book.files import refuse_damaged
 from cpep.live.enrol.enrolment import Enrolment
 from cpep.types import Progress, UserError, no_progress
@@ -34,8 +38,8 @@ def verify(path: Path, progress: Progress = no_progress) -> Verified:
     """Compare all that a path holds with its checksums.
 
     Args:
-        path: store, checkpoint, book, enrolment, or a folder with any of them, such as that of a run.
-        progress: called with the bytes that were read, and all bytes, for each store.
+        path: store, checkpoint, book, enrolment, download, or a folder with any of them, such as that of a run.
+        progress: called with what is done of each store or download, and all of it.
 
     Raises:
         UserError: nothing there has checksums.
@@ -45,36 +49,41 @@ def verify(path: Path, progress: Progress = no_progress) -> Verified:
     sound: list[str] = []
     bare: list[str] = []
     damaged: list[str] = []
-    for kind, found in _within(path):
+    for kind, one in _within(path):
         try:
-            if kind == "store":
-                _store(found, progress, sound, bare, damaged)
-            else:
-                KINDS[kind](found)
-                sound.append(f"{found}: {kind}")
+            if kind == "store" and not (one / checks.SUMS).exists():
+                open_store(one)
+                bare.append(f"{one}: store of an older version, without checksums; prepare it again to get some")
+                continue
+            found = KINDS[kind](one, progress)
         except UserError as error:
-            damaged.append(str(error))
+            found = [str(error)]
+        damaged += found
+        sound += [] if found else [f"{one}: {kind}"]
     if not (sound or bare or damaged):
         raise UserError(f"{path} is no store, checkpoint, book or enrolment, and holds none")
     return Verified(tuple(sound), tuple(bare), tuple(damaged))
 
 
-def _store(path: Path, progress: Progress, sound: list[str], bare: list[str], damaged: list[str]) -> None:
-    if (path / checks.SUMS).exists():
-        found = damage_of(path, progress)
-        damaged += found
-        sound += [] if found else [f"{path}: store"]
-    else:
-        open_store(path)
-        bare.append(f"{path}: store of an older version, without checksums; prepare it again to get some")
+def _read(call: Callable[[Path], object]) -> Callable[[Path, Progress], list[str]]:
+    """Return a function that reads a file whole, which compares its checksums."""
+
+    def read(path: Path, progress: Progress) -> list[str]:
+        call(path)
+        return []
+
+    return read
 
 
-KINDS: dict[str, Callable[[Path], object]] = {
-    "checkpoint": load,
-    "book": refuse_damaged,
-    "enrolment": Enrolment.load,
+KINDS: dict[str, Callable[[Path, Progress], list[str]]] = {
+    "store": store_damage,
+    "download": download_damage,
+    "export": lambda path, progress: export_damage(path),
+    "checkpoint": _read(load),
+    "book": _read(refuse_damaged),
+    "enrolment": _read(Enrolment.load),
 }
-"""How each kind is read whole, which compares its checksums."""
+"""What returns the damage of each kind, or raises it."""
 
 
 def _within(path: Path) -> Iterator[tuple[str, Path]]:
@@ -88,6 +97,10 @@ def _within(path: Path) -> Iterator[tuple[str, Path]]:
         return
     if (path / "config.json").is_file() and (path / WEIGHTS).exists():
         yield "checkpoint", path
+    if is_export(path):
+        yield "export", path
+    if is_download(path):
+        yield "download", path
     for inner in sorted(path.iterdir()):
         if not inner.is_symlink() and not inner.name.startswith("."):
             yield from _within(inner)

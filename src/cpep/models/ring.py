@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
 
 from cpep.models.losses import masked_mse
 from cpep.models.transformer import Block
+from cpep.runtime.checked import Size
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,14 @@ class RingSizes:
         dropout: on residual branches.
     """
 
-    times: int
-    values: int
-    places: int
-    out: int
-    width: int = 64
-    depth: int = 3
-    heads: int = 4
-    dropout: float = 0.1
+    times: Size
+    values: Size
+    places: Size
+    out: Size
+    width: Size = 64
+    depth: Annotated[int, Meta(ge=1, le=1000)] = 3
+    heads: Size = 4
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1
 
 
 class RingEncoder(nn.Module):

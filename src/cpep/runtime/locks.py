@@ -108,7 +108,12 @@ class Hold:
 
 def hold_file(path: Path, wait_s: float = 0.0) -> Hold:
     """Keep other processes from writing a file, or a folder that appears whole; the lock lies beside it."""
-    return Hold(_place_of(path.with_name(f".{path.name}.lock")), path, wait_s)
+    return Hold(_place_of(lock_of(path)), path, wait_s)
+
+
+def lock_of(path: Path) -> Path:
+    """Return the place of the lock of ``hold_file``."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def is_held(place: Path) -> bool:

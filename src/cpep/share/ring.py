@@ -15,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import load
+from cpep.checkpoints.weights import REMEDY, Bounded, read_head, read_weights
 from cpep.config.schema import OptimConfig
 from cpep.data.ring import PLACES, TIMES, VALUES, WINDOW_BINS, Ring, RingScale
 from cpep.models.losses import info_nce, soft_targets
 from cpep.models.ring import RingEncoder, RingMae, RingSizes
-from cpep.runtime.files import atomic_path, progress_line, read_json, write_json, write_tensors
+from cpep.runtime import checked
+from cpep.runtime.files import atomic_path, progress_line, write_json, write_tensors
 from cpep.share.demo import demo_paths
 from cpep.simulate.band_cohort import FRAMES, Worn, read_worn, simulate_bands
 from cpep.train.schedule import learning_rate
@@ -169,9 +171,19 @@ def save_ring(encoder: RingEncoder, folder: Path) -> None:
 
 
 def load_ring(folder: Path) -> RingEncoder:
-    """Return the encoder of a folder, in evaluation mode."""
-    encoder = RingEncoder(RingSizes(**read_json(folder / "ring.json")))
-    encoder.load_state_dict(load_file(folder / "ring.safetensors"))
+    """Return the encoder of a folder, in evaluation mode.
+
+    Raises:
+        UserError: a file is missing or damaged, or both do not fit each other.
+    """
+    weights = folder / "ring.safetensors"
+    sizes, bounded = (
+        checked.read(folder / "ring.json", RingSizes, remedy=REMEDY),
+        Bounded(read_head(weights), weights),
+    )
+    with checked.at(folder / "ring.json"), bounded:
+        encoder = RingEncoder(sizes)
+    encoder.load_state_dict(read_weights(weights, encoder.state_dict()))
     return encoder.eval()
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from cpep.data.readers.bids_text import Row
-from cpep.data.readers.edf import Edf, Signal
+from cpep.data.readers.bids_text import Row, number_in
+from cpep.data.readers.edf import LATEST_S, Edf, Signal
 from cpep.signal import units
 from cpep.types import EmgKind, FloatArray, UserError
 
@@ -123,7 +123,7 @@ def emg_rate(edf: Edf, channels: Sequence[Channel], said: Mapping[str, Any]) -> 
             "save each rate as a file of its own (acq-LABEL)"
         )
     stated = said.get("SamplingFrequency", rates[0])
-    if not isinstance(stated, int | float) or abs(stated / rates[0] - 1) > RATES_AGREE:
+    if isinstance(stated, bool) or not isinstance(stated, int | float) or abs(stated / rates[0] - 1) > RATES_AGREE:
         raise UserError(
             f"{edf.path} has EMG at {rates[0]:g} Hz and its emg.json says SamplingFrequency {stated}; "
             "correct the one that is wrong"
@@ -238,7 +238,9 @@ def valid_samples(edf: Edf, said: Mapping[str, Any], scan: Row, signal: Signal, 
         return stated, ""
     for place, value in (("scans.tsv", scan.get("duration")), ("RecordingDuration", said.get("RecordingDuration"))):
         try:
-            seconds = float(value or 0)
+            seconds = number_in(value) if isinstance(value, str) and value else float(value or 0)
+            if not abs(seconds) < LATEST_S:
+                raise ValueError
         except (TypeError, ValueError) as error:
             raise UserError(f"{edf.path}: the duration in {place} is {value!r}, not a number") from error
         samples = round(seconds * rate)

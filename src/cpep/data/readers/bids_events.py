@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cpep.data.readers.bids_text import Row, Settings, read_table
-from cpep.data.readers.edf import Annotation
+from cpep.data.readers.bids_text import Row, Settings, number_in, read_table
+from cpep.data.readers.edf import LATEST_S, Annotation
 from cpep.data.readers.metadata import plain_stage
 from cpep.types import REST, UNKNOWN, BoolArray, IntArray, UserError
 
 BAD = re.compile(r"bad(?![a-z])", re.IGNORECASE)
 NO_POSE, NO_DATA = "bad_ik", "bad_acq_skip"
 CUTS = ("boundary", "bad boundary", "edge boundary")
+REPETITION_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 LABEL, PROMPT, REPETITION = "label", "prompt", "repetition"
 """Kinds of events that cpep exports, in its column ``kind``; the text is ``prompt/NAME``, ``repetition/NUMBER``."""
 
@@ -108,7 +108,7 @@ def _event(row: Row, number: int, table: Path) -> Event:
     def seconds(column: str) -> float:
         found = repr(row[column]) if column in row else "missing"
         try:
-            if math.isfinite(value := float(row[column] or 0)):
+            if abs(value := number_in(row[column] or "0")) < LATEST_S:
                 return value
         except (KeyError, ValueError):
             pass
@@ -218,6 +218,8 @@ def _repetitions(events: Sequence[Event], place: _Place) -> IntArray | None:
     repetition_T = np.zeros(place.samples, np.int16)
     for event in mine:
         begin, end = place.of(event)
+        if not REPETITION_NUMBER.fullmatch(event.text):
+            raise UserError(f"the event {event.kind}/{event.text[:60]} at {event.onset:g} s gives no repetition")
         repetition_T[begin:end] = int(event.text)
     return repetition_T
 

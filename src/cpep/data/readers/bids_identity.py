@@ -10,23 +10,47 @@ from typing import Any
 from cpep.data.readers.bids_layout import Beside, beside, parsed
 from cpep.data.readers.bids_text import Row, read_json, rows_by
 from cpep.data.readers.metadata import MetadataRow, parse_metadata, plain_stage
-from cpep.types import UserError
+from cpep.runtime import checked
+from cpep.runtime.checked import Count, NotNegative
+from cpep.types import EmgKind, UserError
 
+AGAIN = "export the recording again"
 OURS = "cpep"
 """Key of emg.json for what BIDS has no word for, in what cpep exports."""
 
 
-KEYS = {
-    "dataset": str,
-    "session": str,
-    "device": dict,
-    "vocabulary": list,
-    "mirror": list,
-    "repairs": list,
-    "anchor": dict,
-    "recorded": dict,
-}
-"""What is in it, and of which type."""
+@dataclass(frozen=True)
+class _Band:
+    """What a device is, beside what its files tell."""
+
+    emg_unit: str = ""
+    emg_kind: EmgKind = "raw"
+    ring: tuple[int, ...] = ()
+    highpass_hz: NotNegative | None = None
+    notch_hz: NotNegative = 0.0
+
+
+@dataclass(frozen=True)
+class _Anchor:
+    """What an anchor is."""
+
+    names: tuple[str, ...]
+    unit: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """What stands under that key."""
+
+    dataset: str = ""
+    session: str = ""
+    device: _Band = _Band()
+    vocabulary: tuple[str, ...] = ()
+    mirror: tuple[int, ...] = ()
+    repairs: tuple[tuple[str, Count], ...] = ()
+    anchor: _Anchor | None = None
+    recorded: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,9 +87,8 @@ def said_of(path: Path, files: Beside) -> Said:
 
 def _ours(json: dict[str, Any], path: Path) -> dict[str, Any]:
     ours = json.get(OURS, {})
-    if not isinstance(ours, dict) or any(type(ours[key]) is not kind for key, kind in KEYS.items() if key in ours):
-        raise UserError(f"the key '{OURS}' in the emg.json of {path} is damaged; export the recording again")
-    return ours
+    checked.convert(ours, _Ours, f"the key '{OURS}' in the emg.json of {path}", remedy=AGAIN, others=True)
+    return dict(ours)
 
 
 def _scans(path: Path, files: Beside) -> tuple[dict[str, Row], Row]:
@@ -82,8 +105,8 @@ def _entity(path: Path, key: str) -> str:
 
 
 def _text(*values: Any) -> str:
-    """Return the first value that says something, as a text."""
-    return next((str(value) for value in values if value not in (None, "")), "")
+    """Return the first value that says something, as a text; lists and objects say nothing that is one."""
+    return next((str(value) for value in values if isinstance(value, str | int | float) and value != ""), "")
 
 
 def user_of(said: Said, path: Path, *, emg2pose: bool) -> str:

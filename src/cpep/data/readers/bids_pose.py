@@ -13,16 +13,20 @@ import numpy as np
 
 from cpep.data.readers.bids_channels import VOLTS, Channel, unit_of
 from cpep.data.readers.bids_layout import Motion, parsed
-from cpep.data.readers.bids_text import Row, Settings, read_cells, read_json, read_table, refuse_pointer
-from cpep.data.readers.edf import Edf
+from cpep.data.readers.bids_text import Row, Settings, number_in, read_cells, read_json, read_table, refuse_pointer
+from cpep.data.readers.edf import FASTEST_HZ, LATEST_S, Edf
 from cpep.data.resample import frame_ratio
 from cpep.hand.joints import JOINTS
 from cpep.signal.units import ANGLES
 from cpep.types import BoolArray, FloatArray, UserError
 
 FULL_TURN = 2 * math.pi
+MOST_FRAMES = 100
+"""A recording may be so many times as long as its motion file, which else has another rate than it says."""
 SAME_FRAME = 1e-3
 """Share of a frame by which two clocks may differ and still have frames at the same times."""
+LOWEST_RATE = 0.1
+"""Lowest rate of motion, frames per second."""
 ZERO_STEPS = 1.0
 """A zero that a file of whole numbers cannot hold comes back within so many of its steps."""
 
@@ -60,8 +64,15 @@ class Pose:
         """Return values (S, J) and valid (S,) of a stretch of the recording; the first frame is at its begin.
 
         Where no frame is there, frames are interpolated linearly, valid between two that are.
+
+        Raises:
+            UserError: its rate is far from that of its rows.
         """
         frames = math.ceil(round((end_s - begin_s) * self.rate, 6))
+        if frames > MOST_FRAMES * max(len(self.valid_S), 1000):
+            raise UserError(
+                f"its anchor of {self.rate:g} Hz would have {frames:,} frames of {len(self.valid_S):,} rows"
+            )
         first = (begin_s - self.begin_s) * self.rate
         position_S = round(first) + np.arange(0, frames, self.stride)
         weight = np.float32(0)
@@ -189,7 +200,7 @@ def motion_of(
     motion = motions[0]
     said = read_json(motion.json)
     rate = said.get("SamplingFrequencyEffective") or said.get("SamplingFrequency")
-    if not isinstance(rate, int | float) or rate <= 0:
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not LOWEST_RATE <= rate <= FASTEST_HZ:
         raise UserError(f"{motion.data}: no motion.json gives its SamplingFrequency (Hz)")
     if not motion.channels:
         raise UserError(f"{motion.data} has no channels.tsv, so that nothing says what its columns are")
@@ -233,7 +244,8 @@ def _numbers(path: Path, columns: int) -> FloatArray:
         if len(row) != columns:
             raise UserError(f"{path}, row {number}: {len(row)} cells where channels.tsv names {columns} columns")
     try:
-        return np.array([[float(cell or "nan") for cell in row] for row in cells], np.float64).reshape(-1, columns)
+        numbers = [[number_in(cell or "nan") for cell in row] for row in cells]
+        return np.array(numbers, np.float64).reshape(-1, columns)
     except ValueError as error:
         raise UserError(f"{path}: {error}; a motion file holds numbers and no names of columns") from error
 
@@ -242,6 +254,8 @@ def _begin(said: Mapping[str, Any], scans: Mapping[str, Row], data: Path, path: 
     """Return the time of the first frame after the first EMG sample, seconds."""
     start = said.get("StartTime")
     if isinstance(start, int | float):
+        if abs(start) > LATEST_S:
+            raise UserError(f"{data}: its motion.json says StartTime {start:g} s; correct it")
         return float(start), []
     times = [scans.get(f"{one.parent.name}/{one.name}", {}).get("acq_time", "") for one in (data, path)]
     if all(times):

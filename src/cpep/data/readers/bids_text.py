@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cpep.types import UserError, refuse_interpolation
+from cpep.runtime import plain
+from cpep.runtime.files import MOST_JSON, read_bytes
+from cpep.types import UserError
 
 POINTER = re.compile(rb"\S*/annex/objects/\S+\s*$")
 """What git leaves in the place of a recording whose content DataLad has not fetched."""
@@ -66,13 +67,9 @@ def read_json(paths: Sequence[Path]) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _json(path: Path, changed: int, size: int) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable as JSON ({error}); repair it") from error
+    value = plain.parse(read_bytes(path, MOST_JSON), path)
     if not isinstance(value, dict):
         raise UserError(f"{path} must be a JSON object")
-    refuse_interpolation(value, path)
     return value
 
 
@@ -80,7 +77,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
     """Return the rows of a .tsv, by the names of its columns; ``n/a`` is an empty text.
 
     Raises:
-        UserError: a row has more or fewer cells than there are columns.
+        UserError: a row has more or fewer cells than there are columns, or two columns have one name.
     """
     return _table(path, *_state(path))
 
@@ -88,6 +85,10 @@ def read_table(path: Path) -> tuple[Row, ...]:
 @lru_cache(maxsize=512)
 def _table(path: Path, changed: int, size: int) -> tuple[Row, ...]:
     head, *lines = read_cells(path) or [[]]
+    named = [name for name in head if name]
+    if len(set(named)) < len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise UserError(f"{path} has two columns {twice[:60]!r}; rename or remove one")
     rows = []
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(head):
@@ -130,6 +131,17 @@ def _state(path: Path) -> tuple[int, int]:
     if status.st_size < SMALLEST:
         refuse_pointer(path)
     return status.st_mtime_ns, status.st_size
+
+
+def number_in(cell: str) -> float:
+    """Return the number that a cell holds.
+
+    Raises:
+        ValueError: it holds none; Python passes over ``_`` in numbers, which others do not.
+    """
+    if "_" in cell:
+        raise ValueError(f"could not convert string to float: {cell[:60]!r}")
+    return float(cell)
 
 
 def read_settings(path: Path | None) -> Settings:

@@ -6,6 +6,7 @@ reader of EMG-BIDS needs 16 channels whole and every 20th sample of 20 others. I
 
 from __future__ import annotations
 
+import math
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,11 @@ FIELDS = {
     "filters": 80, "samples": 8, "reserved": 32,
 }  # fmt: skip
 """Width of the fields of the signals' headers; each field comes for all signals before the next one."""
+
+FASTEST_HZ = 1e6
+LONGEST_RECORD_S = 1e6
+LATEST_S = 1e9
+"""No annotation is so many seconds away from the first sample."""
 
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 
@@ -168,6 +174,8 @@ def _parsed(path: Path, size: int, head: bytes, rest: bytes) -> Edf:
         cells = [rest[at + k * length : at + (k + 1) * length] for k in range(count)]
         fields[name] = [cell.decode("latin-1").strip(" \0") for cell in cells]
         at += count * length
+    if not 0 <= record_s < LONGEST_RECORD_S:
+        raise ValueError(f"data records of {record_s} s")
     signals: list[Signal] = []
     texts: list[Signal] = []
     first = 0
@@ -180,21 +188,23 @@ def _parsed(path: Path, size: int, head: bytes, rest: bytes) -> Edf:
         records = there
     if size - begin != records * first or records < 1:
         raise UserError(f"{path} holds {there} data records where its header says {records}; fetch it again")
-    if signals and record_s <= 0:
-        raise ValueError(f"data records of {record_s} s")
+    if signals and not max(one.samples for one in signals) <= FASTEST_HZ * record_s:
+        raise ValueError(f"data records of {record_s} s with {max(one.samples for one in signals)} samples")
     reserved = head[192:236].decode("latin-1").strip()
     return Edf(path, width, begin, first, records, record_s, tuple(signals), tuple(texts), reserved)
 
 
 def _signal(fields: dict[str, str], first: int) -> Signal:
     samples = int(fields["samples"])
+    if samples < 1:
+        raise ValueError(f"{samples} samples of {fields['label']}")
     if fields["label"] in ANNOTATIONS:
         return Signal(fields["label"], "", 1.0, 0.0, first, samples)
     low, high = float(fields["low"]), float(fields["high"])
     digital_low, digital_high = int(fields["digital_low"]), int(fields["digital_high"])
-    if digital_high <= digital_low or low == high or samples < 1:
-        raise ValueError(f"the range or number of samples of {fields['label']}")
-    gain = (high - low) / (digital_high - digital_low)
+    gain = (high - low) / (digital_high - digital_low) if digital_high > digital_low else 0.0
+    if gain == 0 or not math.isfinite(gain) or not math.isfinite(low - digital_low * gain):
+        raise ValueError(f"the range of {fields['label']}")
     return Signal(fields["label"], fields["dimension"], gain, low - digital_low * gain, first, samples)
 
 
@@ -208,6 +218,8 @@ def _timed_lists(raw: bytes, path: Path) -> list[tuple[float, float | None, list
         onset, _, duration = head.partition(b"\x15")
         try:
             times = float(onset), float(duration) if duration else None
+            if not (abs(times[0]) < LATEST_S and 0 <= (times[1] or 0) < LATEST_S):  # so is NaN
+                raise ValueError("no time")
         except ValueError as error:
             raise UserError(f"{path}: an annotation begins with {head[:20]!r}; fetch it again") from error
         lists.append((*times, [text.decode("utf-8", "replace") for text in texts if text]))

@@ -128,7 +128,9 @@ class Reader:
         find: takes a path, and tells from names alone whether that file is a recording; ``None`` if not. It is called
             for every file of a folder, so it opens none.
         read: takes the path and the sidecars, each an argument, and returns the ``Recording``; or several, the parts
-            of one file that was cut where its clock jumps. Raises ``UserError`` where they cannot be read.
+            of one file that was cut where its clock jumps. Raises ``UserError`` where they cannot be read. It is
+            called in a process of its own (``cpep.runtime.confined``), with bounds on time and memory; that writes
+            no files, and sees of the environment what Python needs, ``CPEP_PLUGINS`` and other names with ``CPEP_``.
         dataset: takes the path of a recording, and returns the name of the data set that it is from; it may open it.
             An empty text stands for the name of the folder.
         describes: whether a file that is no recording describes some, so that it is not listed as ignored.

@@ -48,7 +48,7 @@ from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid
 from cpep.data.readers.registry import READERS, Found, Reader
 from cpep.data.readers.xdf_sidecar import Said, read_said
 from cpep.data.readers.xdf_streams import Stream, choose, load_streams, stream_names
-from cpep.data.recording import Device, Recording
+from cpep.data.recording import MOST_LABELS, Device, Recording
 from cpep.signal.units import KNOWN, OF_EMG, canonical, factor, known_unit
 from cpep.types import UNKNOWN, FloatArray, IntArray, UserError
 
@@ -249,7 +249,13 @@ def _markers(stream: Stream | None, said: Said) -> _Markers:
     names = said.names or {text: text for text in texts if text}
     told = {text: "rest" if is_rest(name) else name for text, name in names.items()}
     vocabulary = ("rest", *dict.fromkeys(name for name in told.values() if name != "rest"))
-    label_K = [vocabulary.index(told[text]) if text in told else UNKNOWN for text in texts]
+    if len(vocabulary) > MOST_LABELS:
+        raise UserError(
+            f"the stream {stream.about.name!r} has {len(vocabulary):,} different markers; name those of gestures in "
+            f'{said.path.name}: {{"label": {{"names": {{"MARKER": "GESTURE"}}}}}}'
+        )
+    place = {name: index for index, name in enumerate(vocabulary)}
+    label_K = [place[told[text]] if text in told else UNKNOWN for text in texts]
     return _Markers(vocabulary, stream.stamp_T[order], np.array(label_K, np.int16))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import logging
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.unpacked import gunzip
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
 
@@ -22,8 +24,13 @@ POSE_TYPES = ("mocap", "pose", "kinematics", "jointangles", "joints", "glove", "
 MARKER_TYPES = ("markers", "marker", "events", "event", "stim", "stimulus")
 ROLES = ("emg", "anchor", "markers")
 
-DAMAGE = (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, struct.error, ParseError, RuntimeError)
-"""What pyxdf raises on files that are no XDF, or damaged ones."""
+DAMAGE = (
+    *(OSError, ValueError, LookupError, EOFError, TypeError, AttributeError, ArithmeticError, MemoryError),
+    *(RuntimeError, struct.error, ParseError, zlib.error),
+)
+"""What pyxdf raises on files that are no XDF, or damaged ones; it has no exception of its own."""
+FASTEST_HZ = 1e6
+MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,13 @@ def stream_names(path: Path) -> list[StreamName]:
     refuse_special(path)
     pyxdf = _pyxdf()
     with _in_sentences(path), _opened(path) as file, _complaints():
-        return [_about(one) for one in pyxdf.resolve_streams(file)]
+        found = [_about(one) for one in pyxdf.resolve_streams(file)]
+    for one in found:
+        if not (1 <= one.channels <= MOST_CHANNELS and 0 <= one.rate <= FASTEST_HZ):
+            raise UserError(f"{path}: the stream {one} has no such number of channels or rate; copy it again")
+    if len({one.number for one in found}) < len(found):
+        raise UserError(f"{path} has two streams of one number, so it is damaged; copy it again")
+    return found
 
 
 def load_streams(path: Path, wanted: Sequence[StreamName]) -> tuple[list[Stream], tuple[str, ...]]:
@@ -204,14 +217,30 @@ def _text(channel: dict[str, Any], key: str) -> str:
 def _opened(path: Path) -> Iterator[Any]:
     """Open a file, packed or not: pyxdf leaves one open that is no XDF."""
     packed = not path.name.lower().endswith(".xdf")
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        yield file
+    with io.BytesIO(gunzip(path)) if packed else path.open("rb", buffering=0) as raw:
+        yield _Whole(raw)
+
+
+class _Whole(io.BufferedReader):
+    """A file that pyxdf reads: of a sample that is cut off it would take what it read before for the rest."""
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw, 1 << 16)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; 0 at the end."""
+        count = super().readinto(buffer)
+        if 0 < count < len(buffer):
+            raise EOFError("the file ends within a sample")
+        return count
 
 
 @contextmanager
 def _in_sentences(path: Path) -> Iterator[None]:
     try:
         yield
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
     except DAMAGE as error:

@@ -32,7 +32,7 @@ from cpep.data.told import shared_sidecar
 from cpep.runtime.files import make_safe
 from cpep.runtime.jobs import in_order, no_shared_memory
 from cpep.runtime.leftovers import is_empty
-from cpep.runtime.locks import hold_file
+from cpep.runtime.locks import PATIENCE_S, hold_file, lock_of
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 
@@ -90,8 +90,7 @@ def prepare(
         store = _existing(path, stamps[mine], metadata, skip_bad)
         if store:
             _refuse_other_conditioning(store, sources[mine], asked)
-            if (path / JOURNAL).exists():  # a kill came before it was removed
-                (path / JOURNAL).unlink()
+            _finish_what_was_killed(path)
         return store
 
     try:
@@ -113,6 +112,13 @@ def prepare(
             f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
         ) from error
     return whole
+
+
+def _finish_what_was_killed(store: Path) -> None:
+    """Remove what a kill leaves that comes after a store has its name."""
+    if (store / JOURNAL).exists() or lock_of(store).exists():
+        with hold_file(store, wait_s=PATIENCE_S):
+            (store / JOURNAL).unlink(missing_ok=True)
 
 
 def _readers(sources: Sequence[Source], asked: Asked) -> list[Reader]:

@@ -22,6 +22,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +30,14 @@ from cpep.data.readers.keys import Keys
 from cpep.live.enrol.guide import Plan, Prompt
 from cpep.live.poses.follow import USUAL, FollowScript
 from cpep.live.record.rows import plain
+from cpep.runtime.files import read_bytes
 from cpep.types import UserError, refuse_interpolation
 
 SHIPPED = Path(__file__).parent / "protocols"
 MOST_S = 24 * 3600.0
+LONGEST_PAUSE_S = 3600.0
+MOST_NAMES = 200
+MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -128,12 +133,7 @@ def read_protocol(text: str) -> Protocol:
             f"--protocol {text}: write {', '.join(shipped())}, or the path of a file of your own; "
             f"those of cpep are in {SHIPPED}"
         )
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable as TOML ({error}); repair it") from error
-    refuse_interpolation(value, path)
-    keys = Keys(path, "", value)
+    keys = Keys(path, "", _parsed(path))
     steps = keys.listed("steps", dict)
     if not steps:
         keys.wrong("steps", "one step or more, each under [[steps]]")
@@ -141,6 +141,23 @@ def read_protocol(text: str) -> Protocol:
     if not any(letter.isalnum() for letter in path.stem):
         raise UserError(f"{path}: the file's name is that of the task; give it a letter or a number")
     return Protocol(path.stem, tuple(_step(Keys(path, f"steps[{k}].", step)) for k, step in enumerate(steps, 1)))
+
+
+def _parsed(path: Path) -> Any:
+    """Return the plain values of a file in TOML."""
+    data = read_bytes(path, MOST_BYTES)
+    try:
+        value = tomllib.loads(data.decode())
+    except RecursionError:
+        wrong = "lists or tables stand in each other too deeply"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        wrong = str(error)
+    except ValueError:  # of Python's limit for texts of numbers, 4,300 digits
+        wrong = "a number has too many digits"
+    else:
+        refuse_interpolation(value, path)
+        return value
+    raise UserError(f"{path} is not readable as TOML ({wrong}); repair it")
 
 
 def _step(keys: Keys) -> Step:
@@ -162,8 +179,8 @@ def _free(keys: Keys) -> Free:
 
 def _gestures(keys: Keys) -> Gestures:
     names = tuple(plain(name) for name in keys.listed("names", str))
-    if not names:
-        keys.wrong("names", 'a list of names, such as ["fist", "point"]')
+    if not 0 < len(names) <= MOST_NAMES:
+        keys.wrong("names", f'a list of names, 1 to {MOST_NAMES}, such as ["fist", "point"]')
     repetitions = keys.number("repetitions", 5)
     if repetitions != int(repetitions):
         keys.wrong("repetitions", "a whole number")
@@ -171,8 +188,8 @@ def _gestures(keys: Keys) -> Gestures:
         names,
         int(repetitions),
         hold_s=keys.number("hold_s", 3.0),
-        ready_s=keys.number("ready_s", 1.5),
-        relax_s=keys.number("rest_s", 2.0),
+        ready_s=_pause(keys, "ready_s", 1.5),
+        relax_s=_pause(keys, "rest_s", 2.0),
     )
     rounds = [[Prompt(name, k) for name in plan.gestures] for k in range(1, plan.repetitions + 1)]
     if keys.flag("shuffled"):
@@ -192,6 +209,13 @@ def _seconds(keys: Keys, default: float) -> float:
     seconds = keys.number("seconds", default)
     if MOST_S < seconds < math.inf:
         keys.wrong("seconds", f"at most {MOST_S:.0f}")
+    return seconds
+
+
+def _pause(keys: Keys, key: str, default: float) -> float:
+    seconds = keys.number(key, default)
+    if seconds > LONGEST_PAUSE_S:
+        keys.wrong(key, f"at most {LONGEST_PAUSE_S:,.0f} seconds")
     return seconds
 
 
