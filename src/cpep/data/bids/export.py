@@ -20,12 +20,18 @@ from cpep.data.bids.tables import BIDS_VERSION, COLUMNS, PEOPLE, SCANS, label
 from cpep.data.readers.folder import dataset_name, find_recordings
 from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
+from cpep.data.store.journal import sealed_lines
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
+<<<<<<< HEAD
 from cpep.runtime import checked, plain, sums
 from cpep.runtime.files import make_safe, read_bytes, write_json, write_text
+=======
+from cpep.runtime.files import MOST_ROWS, make_safe, read_bytes, write_json, write_text
+>>>>>>> int
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import hold_file
+from cpep.runtime.sums import sealed
 from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
@@ -190,7 +196,11 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
                 _write(growing, recording, split, place(recording.user, recording.session), task, name, piece.done)
                 for recording, split in piece.read()
             ]
+<<<<<<< HEAD
             journal.write(_line(piece, mine))
+=======
+            journal.write(json.dumps(sealed({"stamp": piece.stamp, "rows": mine})) + "\n")
+>>>>>>> int
             journal.flush()
             rows += mine
     progress(len(pieces), len(pieces))
@@ -205,6 +215,7 @@ def _forget_others(growing: Path, rows: Sequence[_Row]) -> None:
             file.unlink()
 
 
+<<<<<<< HEAD
 def _line(piece: _Piece, rows: Sequence[_Row]) -> str:
     """Return the line of the journal for a source."""
     return json.dumps(sums.sealed({"stamp": piece.stamp, "rows": [asdict(row) for row in rows]})) + "\n"
@@ -221,6 +232,13 @@ def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[tuple[_Row, .
         except UserError:  # the line that the kill cut off, or a damaged one
             return
         if line.get("stamp") != piece.stamp:
+=======
+def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
+    """Yield the lines of an earlier run's journal that still hold."""
+    texts = read_bytes(journal, MOST_ROWS).splitlines() if journal.is_file() else []
+    for line, piece in zip(sealed_lines(texts, journal), pieces, strict=False):
+        if line["stamp"] != piece.stamp:
+>>>>>>> int
             return
         yield rows
 
