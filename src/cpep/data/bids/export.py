@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,7 @@ from cpep.data.recording import Recording
 from cpep.data.store.journal import sealed_lines
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
-<<<<<<< HEAD
-from cpep.runtime import checked, plain, sums
-from cpep.runtime.files import make_safe, read_bytes, write_json, write_text
-=======
 from cpep.runtime.files import MOST_ROWS, make_safe, read_bytes, write_json, write_text
->>>>>>> int
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import hold_file
 from cpep.runtime.sums import sealed
@@ -37,9 +32,6 @@ from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
 
 JOURNAL = ".cpep_journal.jsonl"
-LARGEST_JOURNAL = 2**30
-"""Bytes of a journal, of which a line takes some hundreds."""
-AGAIN = "it is written again"
 README = """{name}
 
 Exported by cpep {version} from {source} as EMG-BIDS: {recordings} recordings of {people} people.
@@ -58,26 +50,6 @@ class _Piece:
     stamp: list[Any]
     read: Callable[[], list[tuple[Recording, str]]]
     done: Conditioning = UNFILTERED
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A recording of the data set, as the journal keeps it.
-
-    Attributes:
-        folder: of its session, below the data set; ``file`` lies below it.
-        source: name of the recording that it was made of.
-    """
-
-    user: str
-    session: str
-    folder: str
-    file: str
-    seconds: float
-    stage: str
-    side: str
-    source: str
-    split: str
 
 
 @dataclass
@@ -123,7 +95,7 @@ def export_bids(data: Path, out: Path, *, progress: Progress = no_progress) -> s
             raise UserError(
                 f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
             ) from error
-    hours = sum(row.seconds for row in rows) / 3600
+    hours = sum(row["seconds"] for row in rows) / 3600
     return f"{out}: {len(rows)} recordings of {people} people, {hours:.2f} h, as EMG-BIDS"
 
 
@@ -170,11 +142,11 @@ def _recording(store: Store, entry: Entry) -> Recording:
     )
 
 
-def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress) -> list[_Row]:
+def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress) -> list[dict[str, Any]]:
     """Write the recordings that are not done yet; return a row for each of all recordings."""
     lines = list(_agreeing(growing / JOURNAL, pieces))
-    write_text(growing / JOURNAL, "".join(_line(piece, mine) for piece, mine in zip(pieces, lines, strict=False)))
-    rows = [row for mine in lines for row in mine]
+    write_text(growing / JOURNAL, "".join(json.dumps(line) + "\n" for line in lines))
+    rows = [row for line in lines for row in line["rows"]]
     _forget_others(growing, rows)
     people, sessions = _Labels(), _Labels()
     runs: dict[tuple[str, str], int] = {}
@@ -185,7 +157,7 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
         return person, day, runs[person, day]
 
     for row in rows:
-        place(row.user, row.session)
+        place(row["user"], row["session"])
     task = label(name)
     with (growing / JOURNAL).open("a", encoding="utf-8") as journal:
         for done, piece in enumerate(pieces):
@@ -196,51 +168,28 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
                 _write(growing, recording, split, place(recording.user, recording.session), task, name, piece.done)
                 for recording, split in piece.read()
             ]
-<<<<<<< HEAD
-            journal.write(_line(piece, mine))
-=======
             journal.write(json.dumps(sealed({"stamp": piece.stamp, "rows": mine})) + "\n")
->>>>>>> int
             journal.flush()
             rows += mine
     progress(len(pieces), len(pieces))
     return rows
 
 
-def _forget_others(growing: Path, rows: Sequence[_Row]) -> None:
+def _forget_others(growing: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Remove files of recordings that an earlier run wrote, and that are not those of this one."""
-    kept = {f"{row.folder}/{row.file}".removesuffix("emg.bdf") for row in rows}
+    kept = {f"{row['folder']}/{row['file']}".removesuffix("emg.bdf") for row in rows}
     for file in growing.glob("sub-*/ses-*/emg/*"):
         if f"{file.relative_to(growing).as_posix().rpartition('_')[0]}_" not in kept:
             file.unlink()
 
 
-<<<<<<< HEAD
-def _line(piece: _Piece, rows: Sequence[_Row]) -> str:
-    """Return the line of the journal for a source."""
-    return json.dumps(sums.sealed({"stamp": piece.stamp, "rows": [asdict(row) for row in rows]})) + "\n"
-
-
-def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[tuple[_Row, ...]]:
-    """Yield the rows of an earlier run's journal, a source at a time, up to the first line that does not hold."""
-    texts = read_bytes(journal, LARGEST_JOURNAL).splitlines() if journal.is_file() else []
-    for text, piece in zip(texts, pieces, strict=False):
-        try:
-            line = checked.convert(plain.parse(text, journal, AGAIN), dict[str, Any], journal, remedy=AGAIN)
-            sums.refuse_broken_seal(line, journal, AGAIN)
-            rows = checked.convert(line.get("rows"), tuple[_Row, ...], journal, remedy=AGAIN)
-        except UserError:  # the line that the kill cut off, or a damaged one
-            return
-        if line.get("stamp") != piece.stamp:
-=======
 def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
     """Yield the lines of an earlier run's journal that still hold."""
     texts = read_bytes(journal, MOST_ROWS).splitlines() if journal.is_file() else []
     for line, piece in zip(sealed_lines(texts, journal), pieces, strict=False):
         if line["stamp"] != piece.stamp:
->>>>>>> int
             return
-        yield rows
+        yield line
 
 
 def _write(
@@ -251,36 +200,39 @@ def _write(
     task: str,
     name: str,
     done: Conditioning,
-) -> _Row:
+) -> dict[str, Any]:
     """Write one recording; return its row."""
     person, day, run = place
     stem = f"sub-{person}_ses-{day}_task-{task}_run-{run:02d}"
     if recording.side in ("left", "right"):
         stem += f"_recording-{recording.side}"
     write_files(growing / f"sub-{person}" / f"ses-{day}" / "emg", stem, recording, task, name, done)
-    return _Row(
-        user=recording.user,
-        session=recording.session,
-        folder=f"sub-{person}/ses-{day}",
-        file=f"emg/{stem}_emg.bdf",
-        seconds=float(recording.seconds),
-        stage=recording.stage,
-        side=recording.side,
-        source=recording.name,
-        split=split,
-    )
+    return {
+        "user": recording.user,
+        "session": recording.session,
+        "folder": f"sub-{person}/ses-{day}",
+        "file": f"emg/{stem}_emg.bdf",
+        "seconds": recording.seconds,
+        "stage": recording.stage,
+        "side": recording.side,
+        "source": recording.name,
+        "split": split,
+    }
 
 
-def _finish(growing: Path, name: str, data: Path, rows: Sequence[_Row]) -> int:
+def _finish(growing: Path, name: str, data: Path, rows: Sequence[dict[str, Any]]) -> int:
     """Write the tables of the whole data set; return the number of people."""
-    folders: dict[str, list[_Row]] = {}
+    folders: dict[str, list[dict[str, Any]]] = {}
     people: dict[str, str] = {}
     for row in rows:
-        folders.setdefault(row.folder, []).append(row)
-        people[row.folder.split("/")[0]] = row.user
+        folders.setdefault(row["folder"], []).append(row)
+        people[row["folder"].split("/")[0]] = row["user"]
     head = ("filename", "acq_time", "duration", "stage", "side", "source_file", "split")
     for folder, mine in folders.items():
-        cells = [(row.file, "", number(row.seconds), row.stage, row.side, row.source, row.split) for row in mine]
+        cells = [
+            (row["file"], "", number(row["seconds"]), row["stage"], row["side"], row["source"], row["split"])
+            for row in mine
+        ]
         write_text(growing / folder / f"{folder.replace('/', '_')}_scans.tsv", tsv([head, *cells]))
     write_text(growing / "participants.tsv", tsv([("participant_id", "original_user"), *sorted(people.items())]))
     write_json(growing / "participants.json", PEOPLE)
