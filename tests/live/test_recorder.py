@@ -1,5 +1,6 @@
 """The recorder's files, what is read of them after any damage, and the data set that they become."""
 
+import os
 import shutil
 import sys
 import time
@@ -24,6 +25,7 @@ from cpep.live.record.recorder import PREFIX, Recorder
 from cpep.live.record.rows import CHUNK, CHUNKS, EMG, POSE, PROMPTS, Prompt, plain, pose_dtype
 from cpep.live.record.taken import read_taken
 from cpep.runtime import files as runtime_files
+from cpep.runtime import leftovers
 from cpep.runtime.files import atomic_path
 from cpep.types import UNKNOWN, UserError
 
@@ -246,6 +248,23 @@ def test_damage_amid_a_recording_is_told_and_nothing_is_removed(tmp_path):
     assert (
         (kept / EMG).stat().st_size == 3000 * 12 and str(kept) in done.sentence and not unfinished(tmp_path / "set")
     )
+
+
+def test_a_recorder_that_was_killed_before_its_first_sample_leaves_nothing(tmp_path):
+    begun, damaged, other = (tmp_path / f".recording-20260101T00000{k}" for k in range(3))
+    for folder in (begun, damaged, other):
+        folder.mkdir()
+        for name in ("emg.f32", "chunks.bin", "lock", f".about.json.1-1@{leftovers.host()}.tmp"):
+            (folder / name).touch()
+    (damaged / "emg.f32").write_bytes(b"samples whose about.json is lost")
+    (other / "lock").unlink()  # one that begins now
+    living = Recorder(tmp_path, ANNA, DEVICE, source="x")
+    assert recover(tmp_path) == ([], [])
+    assert not begun.exists() and damaged.exists() and other.exists() and living.folder.exists()
+    os.utime(other, (0, 0))
+    recover(tmp_path)
+    assert not other.exists() and living.folder.exists()
+    living.close()
 
 
 def test_two_recorders_never_mix(tmp_path):

@@ -181,6 +181,9 @@ def test_a_stage_that_was_killed_ends_as_if_it_had_not_been(store, split, pretra
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
     assert not (tmp_path / "again" / "state.safetensors").exists()
+    (tmp_path / "again" / "state.safetensors").touch()  # a kill between the checkpoint and the removal
+    align(task(store, split, tmp_path / "again"), *pretrained)
+    assert not (tmp_path / "again" / "state.safetensors").exists()
 
 
 def test_a_finished_stage_is_not_trained_again(store, split, pretrained, tmp_path, monkeypatch):

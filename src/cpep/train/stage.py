@@ -25,7 +25,7 @@ from cpep.runtime.registry import Registry
 from cpep.train.flops import step_gflop
 from cpep.train.loop import fit
 from cpep.train.schedule import History, is_past_its_best
-from cpep.train.task import Task, build_model, save_stage
+from cpep.train.task import STATE, Task, build_model, save_stage
 from cpep.types import Note, Progress, UserError, no_note, no_progress
 
 
@@ -232,7 +232,7 @@ def train(
         lesson.validate,
         dataclasses.replace(optim, steps=most),
         seed=task.seed,
-        state=task.folder / "state.safetensors",
+        state=task.folder / STATE,
         key=key,
         chance_loss=lesson.chance_loss,
         progress=progress,

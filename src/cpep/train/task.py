@@ -30,6 +30,8 @@ from cpep.types import REST, BoolArray, UserError
 
 TRAINING = 5
 """Version of what training computes (``make golden``). Raise it with every change, so that no run mixes versions."""
+STATE = "state.safetensors"
+"""Name of the file of an unfinished stage."""
 STATISTICS_WINDOWS = 2048
 """Training windows that statistics are fitted on."""
 VALIDATION_WINDOWS = 2048
@@ -100,7 +102,10 @@ class Task:
             )
         if checkpoint.exists() and not note.exists():
             raise UserError(f"{checkpoint} was not made by this command; choose another output folder")
-        return note.exists() and checkpoint.exists()
+        complete = note.exists() and checkpoint.exists()
+        if complete:
+            (self.folder / STATE).unlink(missing_ok=True)  # a kill came before it was removed
+        return complete
 
 
 def enough(store: Store, windows: Windows, role: Role) -> Windows:
@@ -162,7 +167,7 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
     def write() -> None:
         write_note(task.folder, {"key": key, "points": history.points, **provenance})
         save(model, task.folder / "checkpoint")
-        (task.folder / "state.safetensors").unlink(missing_ok=True)
+        (task.folder / STATE).unlink(missing_ok=True)
 
     distributed.on_main_rank(write)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +18,10 @@ from cpep.data.recording import Recording
 from cpep.live.record.about import ABOUT, FOLLOW, Said
 from cpep.live.record.assemble import Piece, pieces_of
 from cpep.live.record.follow import Shift, shift_of
-from cpep.live.record.recorder import PREFIX, held, is_open
+from cpep.live.record.recorder import LOCK, PREFIX, held, is_open
 from cpep.live.record.taken import Taken, read_taken
 from cpep.runtime.files import parse_json, write_json
+from cpep.runtime.leftovers import is_leftover
 from cpep.types import BoolArray, FloatArray, IntArray, UserError
 
 PLACED = "placed.json"
@@ -28,6 +30,8 @@ DONE = ".recorded-"
 """Begins the name of a recorder's folder whose recordings are in the data set."""
 DAMAGED, TORN_S = ".damaged-", 5.0
 """Begins the name of one of which more cannot be read than a kill or a cut of the power leaves, s."""
+BEGINS_S = 10.0
+"""A recorder's folder may be without its lock for so long."""
 ROUNDING = 2.0**-22
 """Share of a channel's largest value by which 24 bits, and a header of eight characters, may move its numbers."""
 
@@ -100,7 +104,7 @@ def recover(home: Path) -> tuple[list[Finished], list[str]]:
     Returns:
         what was added; and a sentence for each recording that could not be, which is kept as it is.
     """
-    for left in home.glob(f"{DONE}*"):
+    for left in (*home.glob(f"{DONE}*"), *_never_begun(home)):
         shutil.rmtree(left, ignore_errors=True)
     done, failed = [], []
     for folder in unfinished(home):
@@ -109,6 +113,17 @@ def recover(home: Path) -> tuple[list[Finished], list[str]]:
         except UserError as error:
             failed.append(str(error))
     return done, failed
+
+
+def _never_begun(home: Path) -> list[Path]:
+    """Return the folders of recorders that were killed before they could be given a sample."""
+    found = []
+    for one in home.glob(f"{PREFIX}*"):
+        inside = [file for file in one.iterdir() if file.name != LOCK and not is_leftover(file)]
+        begins = not (one / LOCK).exists() and time.time() - one.stat().st_mtime < BEGINS_S
+        if not any(file.name == ABOUT or file.stat().st_size for file in inside) and not begins and not is_open(one):
+            found.append(one)
+    return found
 
 
 def _add(folder: Path, taken: Taken, pieces: list[Piece], shift: Shift | None) -> tuple[Path, ...]:
