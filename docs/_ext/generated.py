@@ -9,6 +9,7 @@ from pathlib import Path
 import api_pages
 import cli_pages
 import joint_pages
+import schema_pages
 import setting_pages
 from sphinx.application import Sphinx
 from sphinx.domains.python import PyObject
@@ -20,6 +21,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "joints": joint_pages.joints,
     "landmarks": joint_pages.landmarks,
     "gestures": joint_pages.gestures,
+    "schemas": schema_pages.schemas,
 }
 
 REQUEST = re.compile(r"set_\w+_request")

@@ -107,13 +107,13 @@ def test_a_sidecar_that_somebody_else_writes_meanwhile_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _, _ = table(tmp_path / "S1.csv")
-    sidecar, real = path.with_suffix(".json"), command._join_labels
+    sidecar, real = path.with_suffix(".json"), command.call
 
-    def meanwhile(*given: Any) -> None:
+    def meanwhile(*given: Any, **named: Any) -> Any:
         sidecar.write_text('{"unit": "V"}')
-        real(*given)
+        return real(*given, **named)
 
-    monkeypatch.setattr(command, "_join_labels", meanwhile)
+    monkeypatch.setattr(command, "call", meanwhile)
     for force in (False, True):
         with pytest.raises(UserError, match=r"S1\.json was changed by somebody else meanwhile; look at it"):
             describe([path], force=force)

@@ -150,6 +150,22 @@ def test_a_damaged_journal_costs_time_and_nothing_else(tmp_path: Path, monkeypat
         assert made.fingerprint == whole.fingerprint, change[:300]
 
 
+@pytest.mark.parametrize("name", ["label", "valid", "prompt", "repetition", "power"])
+def test_small_arrays_that_changed_while_a_store_grew_are_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    raw, partial, journal = growing(tmp_path, monkeypatch)
+    first, *lines = journal.splitlines()
+    stamps = [json.loads(line)["source"] for line in lines]
+    data = bytearray((partial / f"{name}.npy").read_bytes())
+    data[len(data) * 3 // 4] ^= 1  # of the second recording
+    (partial / f"{name}.npy").write_bytes(data)
+    assert len(lines_that_hold(partial, json.loads(first), stamps, False)) == 1
+    if name == "label":
+        made, whole = prepare(raw, tmp_path / "store"), prepare(raw, tmp_path / "whole")
+        assert made.fingerprint == whole.fingerprint
+
+
 def test_arrays_that_hold_less_than_the_journal_says_are_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

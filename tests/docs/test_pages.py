@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -135,6 +136,16 @@ def test_what_a_browser_would_fetch_is_found():
     """
     found = ["https://c.org/x.js", "//d.org/x.css", "https://e.org/x.png", "https://f.org/x.woff"]
     assert offline.fetched(page) == found
+
+
+def test_the_formats_have_the_schemas_that_files_are_checked_against():
+    pages = extension("schema_pages")
+    text = pages.schemas()
+    blocks = re.findall(r":::\{dropdown\} ([^\n]+)\n```json\n(.+?)\n```\n:::", text, re.DOTALL)
+    assert [title for title, _ in blocks] == list(pages.KINDS)
+    card = json.loads(dict(blocks)["`config.json` of a checkpoint"])["$defs"]["Card"]
+    assert card["properties"]["window_s"] == {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}
+    assert {"kind", "device", "vocabulary"} <= set(card["required"])
 
 
 def test_every_setting_of_a_run_is_in_the_reference():

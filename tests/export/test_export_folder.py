@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import random
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,6 +22,7 @@ from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import list_windows
+from cpep.experiments.verify import verify
 from cpep.export.folder import FLOAT, INT8, write_export
 from cpep.export.parity import Likeness
 from cpep.live.book.book import GestureBook
@@ -306,3 +309,36 @@ def test_the_runner_takes_any_type_of_numbers(exported, tmp_path, dtype):
     np.save(tmp_path / "plain.npy", emg_TC.astype("<f4"))
     np.save(tmp_path / "other.npy", emg_TC.astype(dtype))
     assert run(exported, tmp_path / "other.npy") == run(exported, tmp_path / "plain.npy")
+
+
+def test_an_export_carries_the_checksums_of_its_files(exported, tmp_path, capsys):
+    """The runner's own code compares them, and `cpep data verify`."""
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    card = json.loads((folder / "card.json").read_text())
+    assert card["sums"] == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (FLOAT, INT8, "run.py")
+    }
+    runner = runpy.run_path(str(folder / "run.py"))
+
+    def said(graph: str = FLOAT) -> str:
+        with pytest.raises(SystemExit) as ended:
+            runner["check_sums"](folder, runner["read_card"](folder / "card.json"), graph)
+        assert ended.value.code == 2
+        return capsys.readouterr().err
+
+    runner["check_sums"](folder, card, FLOAT)
+    assert verify(folder).sound == (f"{folder}: export",)
+    for name in (FLOAT, INT8):
+        sound = (folder / name).read_bytes()
+        (folder / name).write_bytes(sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:])
+        assert f"{name} is damaged: its content does not fit its checksum" in said(name)
+        assert name in verify(folder).damaged[0]
+        (folder / name).write_bytes(sound)
+    for change in ({"hop": card["hop"] + 1}, {"sum": "0" * 64}, {"sums": {}}):
+        (folder / "card.json").write_text(json.dumps(card | change))
+        assert "card.json is damaged" in said() and "card.json is damaged" in verify(folder).damaged[0]
+    (folder / "card.json").write_text(json.dumps({name: card[name] for name in card if name not in ("sum", "sums")}))
+    runner["check_sums"](folder, runner["read_card"](folder / "card.json"), FLOAT)
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "gallery.npz").write_bytes(b"of another export")
+    assert "gallery.npz is missing, or of another export" in said()

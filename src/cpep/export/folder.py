@@ -17,6 +17,7 @@ from cpep.export.graph import (
     require_extra,
     write_graph,
 )
+from cpep.export.sums import CARD, sealed
 from cpep.runtime.files import write_json
 from cpep.signal.conditioning import Conditioner
 from cpep.types import FloatArray, IntArray
@@ -72,7 +73,6 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
     folder.mkdir()
     write_graph(graph, folder / FLOAT)
     quantise(folder / FLOAT, folder / INT8)
-    write_json(folder / "card.json", card_of(graph))
     shutil.copyfile(Path(__file__).with_name("run.py"), folder / "run.py")
     if gallery is not None:
         np.savez(
@@ -84,6 +84,7 @@ def write_export(folder: Path, model: Model, gallery: Gallery | None) -> None:
             usual=gallery.usual_E,
             spread=gallery.spread_E,
         )
+    write_json(folder / CARD, sealed(card_of(graph), folder))
 
 
 def card_of(graph: Calibrated) -> dict[str, Any]:

@@ -5,6 +5,7 @@ python run.py RECORDING.npy model.int8.onnx     the same with the smaller graph
 program | python run.py -                       float32 from a pipe, one sample of all channels after the other
 """
 
+import hashlib
 import json
 import math
 import sys
@@ -98,6 +99,23 @@ def read_card(path: Path) -> dict[str, Any]:
         if not found or (kinds[name] == "int64" and found[0].dtype.kind != "i"):
             refuse(f"{path}: start.{name} holds no numbers of its type; export the model again")
     return card
+
+
+def check_sums(here: Path, card: dict[str, Any], graph: str) -> None:
+    """Refuse files that are not as the export wrote them; older exports have no checksums."""
+    if not {"sum", "sums"} & card.keys():
+        return
+    rest = {name: value for name, value in card.items() if name != "sum"}
+    own = hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    sums = card.get("sums")
+    if card.get("sum") != own or not isinstance(sums, dict):
+        refuse(f"{here / 'card.json'} is damaged: its content does not fit its checksum; export the model again")
+    if ("gallery.npz" in sums) != (here / "gallery.npz").exists():
+        refuse(f"{here / 'gallery.npz'} is missing, or of another export; export the model again")
+    for name in {graph, "gallery.npz"} & sums.keys():  # a graph of the user's own has none
+        most_mb = MOST_MB.get(name, MOST_MB["graph"])
+        if hashlib.sha256(content(here / name, most_mb)).hexdigest() != sums[name]:
+            refuse(f"{here / name} is damaged: its content does not fit its checksum; export the model again")
 
 
 def are_filters(said: dict[str, Any]) -> bool:
@@ -260,6 +278,7 @@ def main(source: str, graph: str = "model.onnx") -> None:
     """Print time, gesture and its similarity at every hop once the window is full."""
     here = Path(__file__).parent
     card = read_card(here / "card.json")
+    check_sums(here, card, graph)
     book = read_gallery(here / "gallery.npz") if (here / "gallery.npz").exists() else None
     entries = np.unique(book["entry"]) if book else ()
     session = read_graph(here / graph, card)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from cpep.runtime.confined import end_all
+from cpep.runtime.signals import heard
 
 WITHIN_S = 1.7
 """So long after the first signal the process is ended, if it has not ended by itself."""
@@ -44,6 +45,7 @@ class Ending:
         self._closing.join()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        heard()
         if self.begun.is_set():
             end_all()
             os._exit(1)

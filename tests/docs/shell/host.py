@@ -19,6 +19,7 @@ import pkgutil
 import runpy
 import signal
 import socket
+import ssl
 import sys
 import urllib.request
 from pathlib import Path
@@ -43,7 +44,7 @@ def load() -> None:
                 importlib.import_module(module.name)
             except ImportError:  # of an extra that is not installed
                 continue
-    assert load_plugins.cache_info().currsize == 0, "plug-ins are read by each command, not here"
+    load_plugins.cache_clear()  # a module that reads recordings has asked for them; each command reads its own
 
 
 def serve(path: str) -> None:
@@ -145,12 +146,15 @@ def _visited(words: list[str]) -> int:
         os._exit(1)
     os.close(writes)
     seen = False
+    own = ssl.create_default_context()
+    own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # the page signs its certificate itself
+    cookies = urllib.request.HTTPCookieProcessor()  # the token is in one
+    browser = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=own))
     with os.fdopen(reads, encoding="utf-8") as lines:
         for line in lines:
             print(line, end="")
-            if "http://" in line:
-                address = next(word for word in line.split() if word.startswith("http://"))
-                with urllib.request.urlopen(address, timeout=20) as page:
+            if address := next((word for word in line.split() if word.startswith(("http://", "https://"))), ""):
+                with browser.open(address, timeout=20) as page:
                     seen = page.status == 200 and b"cpep" in page.read()
                 os.kill(child, signal.SIGINT)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -20,11 +20,13 @@ from cpep.data.bids.tables import BIDS_VERSION, COLUMNS, PEOPLE, SCANS, label
 from cpep.data.readers.folder import dataset_name, find_recordings
 from cpep.data.readers.registry import data_set
 from cpep.data.recording import Recording
+from cpep.data.store.journal import sealed_lines
 from cpep.data.store.prepare import stamp_of
 from cpep.data.store.store import Entry, Store, is_store, open_store
-from cpep.runtime.files import make_safe, write_json, write_text
+from cpep.runtime.files import MOST_ROWS, make_safe, read_bytes, write_json, write_text
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import hold_file
+from cpep.runtime.sums import sealed
 from cpep.signal.conditioning import Conditioning
 from cpep.types import Progress, UserError, no_progress
 from cpep.version import __version__
@@ -166,7 +168,7 @@ def _fill(growing: Path, name: str, pieces: Sequence[_Piece], progress: Progress
                 _write(growing, recording, split, place(recording.user, recording.session), task, name, piece.done)
                 for recording, split in piece.read()
             ]
-            journal.write(json.dumps({"stamp": piece.stamp, "rows": mine}) + "\n")
+            journal.write(json.dumps(sealed({"stamp": piece.stamp, "rows": mine})) + "\n")
             journal.flush()
             rows += mine
     progress(len(pieces), len(pieces))
@@ -183,12 +185,8 @@ def _forget_others(growing: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _agreeing(journal: Path, pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
     """Yield the lines of an earlier run's journal that still hold."""
-    texts = journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else []
-    for text, piece in zip(texts, pieces, strict=False):
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:  # the line that the kill cut off
-            return
+    texts = read_bytes(journal, MOST_ROWS).splitlines() if journal.is_file() else []
+    for line, piece in zip(sealed_lines(texts, journal), pieces, strict=False):
         if line["stamp"] != piece.stamp:
             return
         yield line

@@ -44,7 +44,8 @@ Keys (those in brackets are optional):
 - [``prompt``]: field of the gesture that was asked for, in the same values as the label.
 - [``repetition``]: field of the number of the repetition.
 - ``user``, [``session``], [``stage``]: a text, or a pattern to find in the file's name (its group, where it
-  has one). A session or stage that is not given is the file's name.
+  has one): a regular expression of RE2, without look-ahead and references (``cpep.data.readers.patterns``). A
+  session or stage that is not given is the file's name.
 - [``side``]: ``left`` or ``right``, the default.
 - [``encoding``], [``decimal``]: of a text table, where it is neither UTF-8 nor marked (``cp1252``), or where a comma
   may be the decimal sign or part thousands (``,`` or ``.``). Separators, lines before the names, quotation marks and

@@ -38,6 +38,7 @@ class Line:
         labels: that are new with this source.
         entries: its recordings.
         sums: checksums of the blocks of each one's large arrays, by their names.
+        small: checksum of each one's small arrays; see ``small_sum``.
     """
 
     source: list[Any]
@@ -46,6 +47,7 @@ class Line:
     labels: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
     sums: tuple[dict[str, str], ...] = ()
+    small: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -69,21 +71,22 @@ def lines_that_hold(partial: Path, first: dict[str, Any], stamps: list[Stamp], k
     if not texts or next(_plain(texts[:1], path), None) != first:
         return []
     found: list[Line] = []
-    vocabulary, device, frame, block = {"rest"}, False, 0, 0
+    device: Device | None = None
+    vocabulary, frame, block = {"rest"}, 0, 0
     for line, stamp in zip(_lines(texts[1:], path), stamps, strict=False):
         if line.source != stamp or (line.skipped and not keep_skipped):
             break
-        new, device = set(line.labels), device or line.device is not None
+        device, new = device if line.device is None else device_from_json(line.device), set(line.labels)
         known = len(new) < len(line.labels) or new & vocabulary
-        if len(line.sums) < len(line.entries):
+        if not line.skipped and (not line.entries or known or out_of_order(line.entries, frame, block)):
             break
-        if not line.skipped and (not line.entries or not device or known or out_of_order(line.entries, frame, block)):
+        if line.entries and (device is None or not _on_disk(partial, line, device)):
             break
         vocabulary |= new
         frame += sum(entry.frames for entry in line.entries)
         block += sum(entry.power_blocks for entry in line.entries)
         found.append(line)
-    return found if _written(partial, found, frame, block) else []
+    return found
 
 
 def _plain(texts: Sequence[bytes], path: Path) -> Iterator[Any]:
@@ -95,11 +98,19 @@ def _plain(texts: Sequence[bytes], path: Path) -> Iterator[Any]:
             return
 
 
-def _lines(texts: Sequence[bytes], path: Path) -> Iterator[Line]:
+def sealed_lines(texts: Sequence[bytes], path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a journal up to the first that is not as it was written."""
     for value in _plain(texts, path):
         try:
-            sealed = checked.convert(value, dict[str, Any], path, remedy=REMEDY)
-            sums.refuse_broken_seal(sealed, path, REMEDY)
+            sums.refuse_broken_seal(value, path, REMEDY)
+        except UserError:
+            return
+        yield value
+
+
+def _lines(texts: Sequence[bytes], path: Path) -> Iterator[Line]:
+    for sealed in sealed_lines(texts, path):
+        try:
             line = checked.convert(sealed, Line, path, remedy=REMEDY, others=True)
             if line.device is not None:
                 device_from_json(line.device, path)
@@ -108,20 +119,36 @@ def _lines(texts: Sequence[bytes], path: Path) -> Iterator[Line]:
         yield line
 
 
-def _written(partial: Path, lines: Sequence[Line], frames: int, blocks: int) -> bool:
-    """Tell whether the arrays hold what the lines say; the anchor may end where later recordings have none."""
-    devices = [device_from_json(line.device) for line in lines if line.device is not None]
-    return all(
-        _size(partial / f"{name}.npy") >= HEADER_BYTES + rows * width
-        for name, (rows, width) in (_layout(devices[-1], frames, blocks) if devices else {}).items()
-    )
+def _on_disk(partial: Path, line: Line, device: Device) -> bool:
+    """Tell whether the arrays hold what a line says; large ones are checked block by block when they are read."""
+    if not len(line.entries) == len(line.sums) == len(line.small):
+        return False
+    samples = (line.entries[-1].start + line.entries[-1].frames) * frame_ratio(device.emg_rate)
+    long_enough = _size(partial / "emg.npy") >= HEADER_BYTES + samples * 4 * device.channels
+    return long_enough and line.small == tuple(small_sum(partial, entry, device) for entry in line.entries)
 
 
-def _layout(device: Device, frames: int, blocks: int) -> dict[str, tuple[int, int]]:
-    """Return rows, and bytes of a row, of each array but the anchor."""
+def small_sum(partial: Path, entry: Entry, device: Device) -> str:
+    """Return the checksum of validity, labels, prompts, repetitions and power of a recording, as they are on disk.
+
+    Args:
+        partial: folder of the growing store.
+        entry: the recording.
+        device: of the store.
+    """
     wide = 4 * device.channels
-    small = {"valid": (frames, 1), **dict.fromkeys(("label", "prompt", "repetition"), (frames, 2))}
-    return {"emg": (frames * frame_ratio(device.emg_rate), wide), "power": (blocks, wide), **small}
+    layout = {"valid": 1, "label": 2, "prompt": 2, "repetition": 2}
+    places = {name: (entry.start * width, entry.frames * width) for name, width in layout.items()}
+    places["power"] = entry.power_start * wide, entry.power_blocks * wide
+    return sums.of_bytes(b"".join(_bytes(partial / f"{name}.npy", *place) for name, place in places.items()))
+
+
+def _bytes(path: Path, start: int, count: int) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        file.seek(HEADER_BYTES + start)
+        return file.read(count)
 
 
 def _size(path: Path) -> int:

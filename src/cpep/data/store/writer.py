@@ -21,7 +21,7 @@ from cpep.data.store.checked_rows import rows_of_block
 from cpep.data.store.checks import Blocks, unpacked
 from cpep.data.store.frames import POWER_BLOCK_S
 from cpep.data.store.index import STORE_VERSION, Entry, device_from_json
-from cpep.data.store.journal import JOURNAL, Line, Stamp, lines_that_hold
+from cpep.data.store.journal import JOURNAL, Line, Stamp, lines_that_hold, small_sum
 from cpep.runtime.files import write_json, write_text
 from cpep.runtime.sums import of_blocks
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
@@ -109,7 +109,8 @@ class StoreWriter:
         known = None if self.device == device else asdict(device)
         sums = tuple(placed.sums for placed in parts)
         self._make_safe()
-        self._log(Line(stamp, device=known, labels=tuple(new), entries=tuple(entries), sums=sums))
+        small = tuple(small_sum(self.partial, entry, device) for entry in entries)
+        self._log(Line(stamp, "", known, tuple(new), tuple(entries), sums, small))
 
     def _append(self, placed: Placed, vocabulary: list[str], part: int) -> Entry:
         """Append the small arrays of one recording."""
