@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+# CI installs what packaging/lock.txt says: make test LOCK=packaging/lock.txt. Without it come the newest versions
+LOCK ?=
 # without --no-compile pip compiles thousands of modules that nobody imports, on one core
 QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live docs linkcheck test lint pytest test-browser fuzz golden public wheel bench bench-live live-demo format clean
+.PHONY: demo live docs linkcheck test lint pytest test-browser fuzz lock audit golden public wheel bench bench-live live-demo format clean
 
 # commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
@@ -71,6 +73,15 @@ fuzz: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(FORMATS) --seconds $(SECONDS) --seed $(SEED) \
 		--log runs/fuzz/seed$(SEED).jsonl
 
+# the versions that are installed here become those of CI and of the container, after `make test` passed with them
+lock: $(VENV)/.dev
+	$(BIN)/python packaging/lock.py
+
+# known holes in the locked versions, from the database of PyPI; needs the internet
+audit:
+	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && build/audit/bin/pip install $(QUIET) pip-audit; }
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps --require-hashes --requirement packaging/lock.txt
+
 # after a deliberate change of what training computes
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.train.regenerate_golden
@@ -101,7 +112,8 @@ format: $(VENV)/.dev
 # torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux.
 $(VENV)/.cpep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
+	$(BIN)/python -m pip install $(QUIET) $(if $(LOCK),--no-deps) "$(TORCH)"
+	$(if $(LOCK),$(BIN)/python -m pip install $(QUIET) --no-deps --require-hashes --requirement $(LOCK))
 	$(BIN)/python -m pip install $(QUIET) --editable .
 	touch $@
 

@@ -265,6 +265,15 @@ def test_a_sample_of_xdf_that_is_cut_off_is_told(tmp_path: Path) -> None:
     assert any("damaged or cut off" in note for note in part.notes)
 
 
+@pytest.mark.parametrize("stamp", [1e300, np.nan, -1e12])
+def test_stamps_of_xdf_that_are_no_times(tmp_path: Path, stamp: float) -> None:
+    path = xdf(tmp_path / "a.xdf")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(np.float64(101.0).tobytes(), np.float64(stamp).tobytes()))
+    with pytest.raises(UserError, match="'Band' has a stamp that is no time"):
+        read_xdf(path, tmp_path / "cpep.json")
+
+
 def test_packed_xdf_that_is_damaged(tmp_path: Path) -> None:
     pytest.importorskip("pyxdf")
     (tmp_path / "a.xdfz").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"junk" * 20)

@@ -14,6 +14,8 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.verify import damage_of
 from cpep.experiments.verify import verify
 from cpep.live.demo import demo_paths
+from cpep.runtime import sums
+from cpep.runtime.files import write_json
 from cpep.types import UserError
 from tests.data.samples import unseal, write_emg2pose
 
@@ -88,3 +90,28 @@ def test_a_checkpoint_in_a_folder(tmp_path: Path) -> None:
     zero(tmp_path / "run/fold0/checkpoint/model.safetensors", 2_000_000, 8)
     (line,) = verify(tmp_path / "run").damaged
     assert "model.safetensors is damaged: its content does not fit its checksum" in line
+
+
+def test_the_records_of_a_run(tmp_path: Path) -> None:
+    rows = tmp_path / "run/fold0/rows"
+    rows.mkdir(parents=True)
+    np.savez(rows / "cpep.npz", a=np.arange(9))
+    write_json(rows / "cpep.json", sums.sealed({"rows": [1], "arrays": sums.of_file(rows / "cpep.npz")}))
+    write_json(tmp_path / "run/run.json", sums.sealed({"seed": 0}))
+    assert len(verify(tmp_path / "run").sound) == 2
+    zero(rows / "cpep.npz", 100, 8)
+    write_json(tmp_path / "run/run.json", {**sums.sealed({"seed": 0}), "seed": 1})
+    found = verify(tmp_path / "run").damaged
+    assert [line.rpartition("/")[2].split(" ")[:3] for line in found] == [
+        ["cpep.npz", "is", "damaged:"],
+        ["run.json", "is", "damaged:"],
+    ]
+
+
+def test_a_run_on_damaged_labels_does_not_begin(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zero(store / "label.npy", HEADER_BYTES, 100)
+    assert main(["reproduce", "--data", str(store), "--out", str(tmp_path / "run")]) == 2
+    assert "label.npy is damaged: its content does not fit its checksum" in capsys.readouterr().err
+    assert not list((tmp_path / "run").rglob("results.json"))

@@ -26,7 +26,7 @@ from cpep.simulate.cohort import simulate_cohort
 from tests.runtime.fake_hub import FakeHub
 from tests.synthetic import write_db1
 
-TIMES = re.compile(r'"(seconds|started|made_at|started_utc|started_s|acq_time)": *("[^"]*"|[-\d.e]+)')
+TIMES = re.compile(r'"(seconds|started|made_at|started_utc|started_s|acq_time|sum)": *("[^"]*"|[-\d.e]+)')
 CLOCK = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*Z?|\d+(\.\d+)? s\b|\d+:\d\d\b")
 
 

@@ -145,11 +145,15 @@ class Taken:
                 Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
         self.rss = {pid: memory(pid, "VmRSS") for pid in self.pids}
         self.waits = {pid: waited(pid) for pid in self.pids}
-        self.ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        self.started = time.monotonic()
+        self.ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.started, self.computed = time.monotonic(), time.process_time()
 
     def seconds(self) -> float:
-        """Return the time since the beginning."""
+        """Return the time since the beginning; of computing, where a child ended, of which nobody knows its waits."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        children = ended.ru_utime + ended.ru_stime - self.ended.ru_utime - self.ended.ru_stime
+        if children > 0:
+            return time.process_time() - self.computed + children
         pids = [os.getpid(), *descendants(os.getpid())]
         waiting = sum(waited(pid) - self.waits.get(pid, 0.0) for pid in pids)
         return max(time.monotonic() - self.started - waiting, 0.0)
@@ -159,4 +163,4 @@ class Taken:
         pids = [os.getpid(), *descendants(os.getpid())]
         grown = [memory(pid, "VmHWM") - self.rss.get(pid, 0.0) for pid in pids]
         ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        return max(*grown, ended / 1024 if ended > self.ended else 0.0, 0.0)
+        return max(*grown, ended / 1024 if ended > self.ended.ru_maxrss else 0.0, 0.0)

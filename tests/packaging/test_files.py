@@ -1,11 +1,13 @@
 """What is written about the package agrees with the tree: files in the wheel, versions, requirements."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import cpep
 
@@ -60,3 +62,21 @@ def test_an_issue_asks_for_what_doctor_says(name):
     form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / name).read_text(encoding="utf-8"))
     assert {"name", "description", "body"} <= form.keys()
     assert any("cpep doctor" in str(field) for field in form["body"])
+
+
+@pytest.mark.parametrize(
+    ("file", "extras"), [("lock.txt", ["dev"]), ("lock-page.txt", ["web", "live", "bids", "hub"])]
+)
+def test_a_lock_holds_what_is_asked_for_with_hashes(file, extras):
+    text = (ROOT / "packaging" / file).read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}$", text, re.MULTILINE))
+    assert len(locked) == sum(line[0].isalpha() for line in text.splitlines())
+    asked = list(PROJECT["project"]["dependencies"])
+    extras = list(extras)
+    while extras:
+        for one in map(Requirement, PROJECT["project"]["optional-dependencies"][extras.pop()]):
+            extras += one.extras if one.name == "cpep" else ()
+            asked += [str(one)] if one.name != "cpep" else []
+    for one in map(Requirement, asked):
+        name = re.sub(r"[-_.]+", "-", one.name).lower()
+        assert name == "torch" or one.specifier.contains(locked[name]), f"{file}: {one}"

@@ -60,7 +60,8 @@ def test_sizes_that_do_not_fit_the_weights_are_a_sentence(
 ) -> None:
     ring.save_ring(RingEncoder(RingSizes(TIMES, VALUES, PLACES, out=8, width=8, depth=1, heads=2)), tmp_path / "ring")
     plain = json.loads((tmp_path / "ring" / "ring.json").read_text())
-    (tmp_path / "ring" / "ring.json").write_text(json.dumps(plain | change))
+    older = {name: value for name, value in plain.items() if name not in ("sum", "weights")}
+    (tmp_path / "ring" / "ring.json").write_text(json.dumps(older | change))
     with pytest.raises(UserError, match=said):
         ring.load_ring(tmp_path / "ring")
 
@@ -72,3 +73,13 @@ def test_weights_are_read_as_they_were_to_half_precision(tmp_path: Path) -> None
     other = ring.load_ring(tmp_path / "ring")
     token_BSCV, place_CP = torch.randn(3, TIMES, 5, VALUES), torch.randn(5, PLACES)
     torch.testing.assert_close(encoder(token_BSCV, place_CP), other(token_BSCV, place_CP), atol=5e-3, rtol=0)
+    path = tmp_path / "ring" / "ring.safetensors"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    with pytest.raises(UserError, match=r"ring\.safetensors is damaged: its content does not fit its checksum"):
+        ring.load_ring(tmp_path / "ring")
+    path.write_bytes(sound)
+    plain = json.loads((tmp_path / "ring" / "ring.json").read_text())
+    (tmp_path / "ring" / "ring.json").write_text(json.dumps(plain | {"out": 9}))
+    with pytest.raises(UserError, match=r"ring\.json is damaged"):
+        ring.load_ring(tmp_path / "ring")

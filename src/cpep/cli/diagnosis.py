@@ -231,7 +231,9 @@ def _recordings(data: Path) -> Check:
     try:
         if is_store(data):
             store = open_store(data)
-            return Check("Data", data.name, f"a store of {len(store.entries)} recordings, {len(store.users)} people")
+            bare = "" if store.emg_TC.sum_K is not None else "; of an older version, without checksums"
+            said = f"a store of {len(store.entries)} recordings, {len(store.users)} people{bare}"
+            return Check("Data", data.name, said)
         sources = find_recordings(data)
         device = sources[0].parts()[0].device
     except UserError as error:

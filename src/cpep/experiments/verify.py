@@ -16,7 +16,13 @@ from cpep.export.sums import damage_of as export_damage
 from cpep.export.sums import is_export
 from cpep.live.book.files import refuse_damaged
 from cpep.live.enrol.enrolment import Enrolment
+from cpep.runtime.files import MOST_ROWS, parse_json
+from cpep.runtime.sums import refuse_broken_seal, refuse_other_file
+from cpep.train.note import NAME as NOTE
+from cpep.train.state import refuse_damaged as refuse_damaged_state
 from cpep.types import Progress, UserError, no_progress
+
+AGAIN = "run the command again: what is damaged is computed anew"
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,21 @@ def _read(call: Callable[[Path], object]) -> Callable[[Path, Progress], list[str
     return read
 
 
+def _record(path: Path) -> None:
+    """Compare a file of a run with the checksum in it, and the arrays beside it."""
+    value = parse_json(path, MOST_ROWS)
+    refuse_broken_seal(value, path, AGAIN, required=False)
+    if isinstance(arrays := value.get("arrays"), str) and arrays:
+        refuse_other_file(path.with_suffix(".npz"), arrays, AGAIN)
+
+
 KINDS: dict[str, Callable[[Path, Progress], list[str]]] = {
     "store": store_damage,
     "download": download_damage,
     "export": lambda path, progress: export_damage(path),
     "checkpoint": _read(load),
+    "record": _read(_record),
+    "state": _read(refuse_damaged_state),
     "book": _read(refuse_damaged),
     "enrolment": _read(Enrolment.load),
 }
@@ -91,6 +107,10 @@ def _within(path: Path) -> Iterator[tuple[str, Path]]:
     if path.is_file():
         if path.suffix in (".book", ".enrol"):
             yield path.suffix[1:].replace("enrol", "enrolment"), path
+        if path.name in ("run.json", NOTE) or (path.parent.name == "rows" and path.suffix == ".json"):
+            yield "record", path
+        if path.name == "state.safetensors":
+            yield "state", path
         return
     if is_store(path) or (path / checks.SUMS).is_file():
         yield "store", path

@@ -24,8 +24,8 @@ from cpep.config.schema import OptimConfig
 from cpep.data.ring import PLACES, TIMES, VALUES, WINDOW_BINS, Ring, RingScale
 from cpep.models.losses import info_nce, soft_targets
 from cpep.models.ring import RingEncoder, RingMae, RingSizes
-from cpep.runtime import checked
-from cpep.runtime.files import atomic_path, progress_line, write_json, write_tensors
+from cpep.runtime import checked, plain, sums
+from cpep.runtime.files import MOST_JSON, atomic_path, progress_line, read_bytes, write_json, write_tensors
 from cpep.share.demo import demo_paths
 from cpep.simulate.band_cohort import FRAMES, Worn, read_worn, simulate_bands
 from cpep.train.schedule import learning_rate
@@ -167,7 +167,8 @@ def save_ring(encoder: RingEncoder, folder: Path) -> None:
         temporary.mkdir()
         tensors = {name: t.half().contiguous() for name, t in encoder.state_dict().items()}
         write_tensors(save_file, tensors, temporary / "ring.safetensors", {})
-        write_json(temporary / "ring.json", asdict(encoder.sizes))
+        weights = sums.of_file(temporary / "ring.safetensors")
+        write_json(temporary / "ring.json", sums.sealed({**asdict(encoder.sizes), "weights": weights}))
 
 
 def load_ring(folder: Path) -> RingEncoder:
@@ -176,12 +177,15 @@ def load_ring(folder: Path) -> RingEncoder:
     Raises:
         UserError: a file is missing or damaged, or both do not fit each other.
     """
-    weights = folder / "ring.safetensors"
-    sizes, bounded = (
-        checked.read(folder / "ring.json", RingSizes, remedy=REMEDY),
-        Bounded(read_head(weights), weights),
-    )
-    with checked.at(folder / "ring.json"), bounded:
+    weights, path = folder / "ring.safetensors", folder / "ring.json"
+    fields = plain.parse(read_bytes(path, MOST_JSON), path, REMEDY)
+    sums.refuse_broken_seal(fields, path, REMEDY, required=False)  # older ones have none
+    fields.pop(sums.FIELD, None)
+    sum_ = fields.pop("weights", "")
+    sizes, bounded = checked.convert(fields, RingSizes, path, remedy=REMEDY), Bounded(read_head(weights), weights)
+    if sum_:
+        sums.refuse_other_file(weights, sum_, REMEDY)
+    with checked.at(path), bounded:
         encoder = RingEncoder(sizes)
     encoder.load_state_dict(read_weights(weights, encoder.state_dict()))
     return encoder.eval()

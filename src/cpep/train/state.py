@@ -79,8 +79,7 @@ def resume(
     note, tensors = _read(path)
     if note.get("key") != key:
         raise UserError(f"{path} belongs to a run with other settings; choose another output folder or delete it")
-    if sums.FIELD in note and note[sums.FIELD] != _sum(tensors, note):
-        raise sums.damaged(path, AGAIN)
+    _refuse_damaged(note, tensors, path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "kept": {}, "optimiser": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
@@ -112,6 +111,20 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is damaged ({str(error).splitlines()[0][:200]}); {AGAIN}") from error
+
+
+def refuse_damaged(path: Path) -> None:
+    """Compare a state with its checksum; older ones have none.
+
+    Raises:
+        UserError: it cannot be read, or is damaged.
+    """
+    _refuse_damaged(*_read(path), path)
+
+
+def _refuse_damaged(note: Mapping[str, str], tensors: Mapping[str, Tensor], path: Path) -> None:
+    if sums.FIELD in note and note[sums.FIELD] != _sum(tensors, note):
+        raise sums.damaged(path, AGAIN)
 
 
 def _history(text: str, path: Path) -> History:

@@ -167,7 +167,7 @@ def poses_of(reader: str, name: str, path: Path, sidecars: tuple[Path, ...], rat
     frames = round(len(recording.anchor_SJ) * rate / recording.anchor_rate)
     pose_SJ, valid_S = resample_anchor(recording.anchor_SJ, recording.valid_S, recording.anchor_rate, rate, frames)
     starts = np.flatnonzero(np.diff(recording.label_T, prepend=REST))
-    stretches = zip(starts, [*starts[1:], len(recording.label_T)], strict=True)
+    stretches = zip(starts, [*starts[1:], len(recording.label_T)][: len(starts)], strict=True)
     gestures = tuple(
         (recording.vocabulary[label], float(start + stop) / 2 / recording.device.emg_rate)
         for start, stop in stretches

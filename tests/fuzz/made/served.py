@@ -150,6 +150,7 @@ def recording(folder: Path) -> None:
         if not k % 10:
             recorder.prompt(("hold", "rest")[k // 10 % 2], "fist", 1)
     recorder.close()
+    recorder.folder.rename(folder / "set" / ".recording-20261130T000000")  # else it has the time in its name
 
 
 def recovered(folder: Path, out: Path) -> None:

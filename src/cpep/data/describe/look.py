@@ -36,6 +36,8 @@ SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$")
 THOUSANDS = re.compile(r'"-?\d{1,3}(,\d{3})+(\.\d+)?"')
 MISSING = ("", "nan", "na", "n/a", "null", "none", "inf", "-inf")
+MOST_COLUMNS = 1000
+"""Cells of a row; no device has as many channels."""
 MOST_NAMED = 12
 """A line with half as many texts names columns, however many there are."""
 
@@ -127,6 +129,8 @@ def look_at_table(path: Path, rows: int = LOOK_ROWS) -> Look:
     """
     refuse_special(path)
     dialect = dialect_of(path)
+    if dialect.cells > MOST_COLUMNS:
+        raise UserError(f"{path} has {dialect.cells:,} cells in a row; at most {MOST_COLUMNS:,} are described")
     keys = _keys(dialect)
     columns = read_columns(path, dialect, range(dialect.cells), rows)
     named = [*dialect.names, *[""] * dialect.cells][: dialect.cells]

@@ -145,6 +145,7 @@ def _damage() -> tuple[type[Exception], ...]:
         MemoryError,
         EOFError,
         NotImplementedError,
+        UnboundLocalError,  # of a table whose kind it does not know
         UnicodeDecodeError,
         struct.error,
         zlib.error,

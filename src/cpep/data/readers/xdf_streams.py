@@ -16,6 +16,7 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import numpy.typing as npt
 
+from cpep.data.readers.clock import LATEST_S
 from cpep.data.readers.unpacked import gunzip
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
@@ -116,7 +117,11 @@ def load_streams(path: Path, wanted: Sequence[StreamName]) -> tuple[list[Stream]
         loaded, _ = pyxdf.load_xdf(file, numbers, synchronize_clocks=True, dejitter_timestamps=False)
     by_number = {int(one["info"]["stream_id"]): one for one in loaded}
     odd = ("the file is damaged or cut off; what could be read of it was read",) if said else ()
-    return [_stream(about, by_number[about.number]) for about in wanted], odd
+    streams = [_stream(about, by_number[about.number]) for about in wanted]
+    for one in streams:
+        if not (np.abs(one.stamp_T) <= LATEST_S).all():  # so is NaN
+            raise UserError(f"{path}: the stream {one.about.name!r} has a stamp that is no time; record it again")
+    return streams, odd
 
 
 def choose(path: Path, streams: Sequence[StreamName], said: dict[str, str], sidecar: str) -> dict[str, StreamName]:

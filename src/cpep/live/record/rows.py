@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cpep.runtime import checked
 from cpep.types import FloatArray, UserError
 
 EMG, CHUNKS, POSE, PROMPTS = "emg.f32", "chunks.bin", "pose.bin", "prompts.jsonl"
@@ -112,8 +113,8 @@ def read_prompts(folder: Path) -> list[Prompt]:
     prompts: list[Prompt] = []
     for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else []:
         try:
-            prompt = Prompt(**json.loads(line))
-        except (ValueError, TypeError):
+            prompt = checked.decode(line, Prompt, path)
+        except UserError:  # half a line, or zeros
             break
         if not line.endswith(b"\n") or prompt.phase not in PHASES or not math.isfinite(prompt.heard_s):
             break
