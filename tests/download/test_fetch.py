@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_a_disk_that_fills_is_a_sentence(tmp_path, server, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetching.os, "fsync", full)
+    monkeypatch.setattr(fetching, "os", SimpleNamespace(fsync=full))  # of the recordings alone
     with pytest.raises(UserError, match=r"partial: No space left on device; make room, then run the same command"):
         part(server, tmp_path)
     assert visible(tmp_path) == []
