@@ -6,7 +6,6 @@ twice the import of typer (``benchmarks/startup.py``).
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -207,7 +206,4 @@ def _complain(sentence: str) -> int:
 def run() -> None:
     """Run the command of this process's command line, and end the process."""
     wait_asleep()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show is no error
-            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -11,6 +12,9 @@ from cpep.runtime import signals
 def run() -> None:
     """Entry point of the ``cpep`` script."""
     signals.listen(twice="RANK" not in os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that this terminal cannot show is no error
+            stream.reconfigure(errors="backslashreplace")
     try:
         from cpep.cli.main import run as run_command
 

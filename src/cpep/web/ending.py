@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ending:
-    """Hears the signals that end a server, until the process ends.
+    """Hears the signals that end a server, and ends the process with the block, unless an error left it.
 
     Args:
         close: ends what goes on; called once, in a thread of its own, at the first signal or at the end of the block.
@@ -43,6 +43,11 @@ class Ending:
     ) -> None:
         self._begin()
         self._closing.join()
+        if error is None:  # Python with torch takes seconds to clear itself away
+            end_all()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         heard()

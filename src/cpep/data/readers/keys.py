@@ -11,6 +11,8 @@ from cpep.runtime import plain
 from cpep.runtime.files import MOST_JSON, read_bytes
 from cpep.types import UserError
 
+LARGEST = 1e300
+"""Numbers stay below it, so that each of them is one of 64 bits."""
 LONGEST_TEXT = 1000
 """Characters of a text that stands for something."""
 LONGEST_LIST = 10_000
@@ -73,7 +75,7 @@ class Keys:
         value = self.get(key)
         if value is None and default is not None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
             self.wrong(key, "a positive number")
         return float(value)
 
@@ -82,7 +84,7 @@ class Keys:
         value = self.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LARGEST:
             self.wrong(key, "a frequency in Hz, or 0 for none")
         return float(value)
 

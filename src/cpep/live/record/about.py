@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cpep.data.readers.bids_pose import FULL_TURN
 from cpep.data.recording import Device
+from cpep.runtime import checked
 from cpep.runtime.files import read_json, write_json
 from cpep.types import FloatArray, UserError
 
 FORMAT = 1
+WHOLE = "the samples beside it are whole; correct it by hand"
+YEARS = range(2000, 2200)
+LONGEST_UP_S = 1e9
+"""No computer runs for longer without a restart, at which its monotonic clock begins anew."""
 ABOUT = "about.json"
 LAST = ".cpep_last.json"
 """In the folder of a data set: what was answered for the last recording."""
@@ -122,14 +127,11 @@ class Said:
         value = read_json(path)
         if not isinstance(value, dict) or value.pop("format", None) != FORMAT:
             raise UserError(f"{path} is not of this version of cpep; finish the recording with the one that made it")
+        said = checked.convert(value, Said, path, remedy=WHOLE)
         try:
-            device = Device(**{key: _plain(one) for key, one in value.pop("device").items()})
-            pose = value.pop("pose")
-            columns = PoseColumns(**{key: _plain(one) for key, one in pose.items()}) if pose else None
-            return Said(about=About(**value.pop("about")), device=device, pose=columns, **value)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error}); the samples beside it are whole") from error
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+            begun = datetime.fromisoformat(said.started_utc)
+        except ValueError as error:
+            raise UserError(f"{path}: started_utc: {error}; {WHOLE}") from error
+        if begun.year not in YEARS or abs(said.started_s) > LONGEST_UP_S:
+            raise UserError(f"{path}: it began at {said.started_utc}, {said.started_s:g} s of the clock; {WHOLE}")
+        return said
