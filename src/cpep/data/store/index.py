@@ -16,7 +16,7 @@ from cpep.data.store import checks
 from cpep.data.store.checks import StoreSums
 from cpep.runtime import checked, plain
 from cpep.runtime.checked import Count, Size
-from cpep.runtime.files import MOST_JSON, read_bytes
+from cpep.runtime.files import MOST_JSON, read_bytes, size_of
 from cpep.runtime.sums import damaged, of_bytes
 from cpep.types import UserError, refuse_interpolation
 
@@ -131,7 +131,7 @@ def read_index(folder: Path) -> Read:
         UserError: it is missing or damaged, of another version, or does not agree with itself.
     """
     path, sums = folder / STORE_INDEX, checks.read(folder)
-    data = read_bytes(path, MOST_JSON + _size(folder / "emg.npy"))  # more recordings have more samples
+    data = read_bytes(path, MOST_JSON + size_of(folder / "emg.npy"))  # more recordings have more samples
     if sums and of_bytes(data) != sums.files[STORE_INDEX]:
         raise damaged(path, checks.remedy(folder))
     value = plain.parse(data, path, AGAIN, quoting=True)
@@ -157,10 +157,6 @@ def read_index(folder: Path) -> Read:
     if sums:
         digest.update(sums.fingerprint.encode())
     return Read(index, device, entries, digest.hexdigest(), sums)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
 
 
 def device_from_json(value: Any, where: object = "device") -> Device:
