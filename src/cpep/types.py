@@ -40,8 +40,8 @@ Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)`` by everything that takes long."""
 
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Characters that move the cursor, end a line or cannot be written: they are part of no name."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that move the cursor, end a line, turn its direction or cannot be written: they are part of no name."""
 LONGEST_SENTENCE = 2000
 """Characters of a sentence; of a longer one, which quotes a file, the middle is left out."""
 
@@ -95,7 +95,7 @@ def _interpolated(value: Any) -> tuple[str, str] | None:
         for name, inner in named(found):
             for text in (name, inner):
                 if isinstance(text, str) and "${" in text:
-                    return f"{place}.{name}".removeprefix(".0"), text
+                    return f"{place}{step(found, name)}".removeprefix("[0]"), text
     return None
 
 
@@ -110,19 +110,25 @@ def containers(value: Any) -> Iterator[tuple[str, Any]]:
         value: an object or a list.
 
     Yields:
-        Its place, such as ``.rows.3``, and it.
+        Its place, such as ``.rows[3]``, and it.
     """
     yield "", value
-    opened = [("", iter(named(value)))]
+    opened = [("", value, iter(named(value)))]
     while opened:
-        place, rest = opened[-1]
+        place, container, rest = opened[-1]
         for name, inner in rest:
             if isinstance(inner, NESTED):
-                yield f"{place}.{name}", inner
-                opened.append((f"{place}.{name}", iter(named(inner))))
+                at = f"{place}{step(container, name)}"
+                yield at, inner
+                opened.append((at, inner, iter(named(inner))))
                 break
         else:
             opened.pop()
+
+
+def step(container: Any, name: Any) -> str:
+    """Return how the place of a value in an object or a list is written: ``.name``, ``[3]``."""
+    return f".{name}" if isinstance(container, dict) else f"[{name}]"
 
 
 def named(container: Any) -> Iterable[tuple[Any, Any]]:

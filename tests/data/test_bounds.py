@@ -74,7 +74,7 @@ def refused(folder: Path, sidecar: dict[str, Any], **changes: np.ndarray) -> str
         ({"user": "x" * 2000}, {}, "'user' is 'x+\\.\\.\\.; it must be a text of at most 1,000"),
         ({"ring": list(range(20_000))}, {}, "'ring' is .*; it must be a list of at most 10,000"),
         ({"label": {"field": "g", "names": {str(k): f"g{k}" for k in range(20_000)}}}, {}, "at most 10,000 names"),
-        ({"user": "a\0b"}, {}, "the user, 'a.x00b', holds what is no character"),
+        ({"user": "a\0b"}, {}, "the user, 'a.x00b', holds a control character"),
     ],
 )
 def test_numbers_beyond_all_devices(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from cpep.cli.main import main
 from cpep.data.store.arrays import HEADER_BYTES
@@ -17,6 +20,7 @@ from cpep.live.demo import demo_paths
 from cpep.runtime import sums
 from cpep.runtime.files import write_json
 from cpep.types import UserError
+from tests.checkpoints.unsealed import unseal as unseal_checkpoint
 from tests.data.samples import unseal, write_emg2pose
 
 
@@ -115,3 +119,23 @@ def test_a_run_on_damaged_labels_does_not_begin(
     assert main(["reproduce", "--data", str(store), "--out", str(tmp_path / "run")]) == 2
     assert "label.npy is damaged: its content does not fit its checksum" in capsys.readouterr().err
     assert not list((tmp_path / "run").rglob("results.json"))
+
+
+def test_what_older_versions_wrote_is_not_called_sound(tmp_path: Path) -> None:
+    """It is read as far as that goes, and has no checksums to compare."""
+    checkpoint, book = demo_paths()
+    shutil.copytree(checkpoint, tmp_path / "checkpoint")
+    unseal_checkpoint(tmp_path / "checkpoint")
+    with safe_open(book, "numpy") as file:
+        note = json.loads(file.metadata()["cpep"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del note["sum"]
+    save_file(arrays, tmp_path / "my.book", {"cpep": json.dumps(note)})
+    write_json(tmp_path / "run.json", {"seed": 0})
+    (tmp_path / "export").mkdir()
+    write_json(tmp_path / "export/card.json", {"rate": 2000})
+    (tmp_path / "export/run.py").touch()
+    found = verify(tmp_path)
+    assert not found.sound and not found.damaged
+    kinds = [line.rpartition("/")[2].partition(" of")[0] for line in found.bare]
+    assert kinds == ["checkpoint: checkpoint", "export: export", "my.book: book", "run.json: record"]

@@ -201,7 +201,7 @@ def test_what_is_no_book_is_refused(model, tmp_path):
     book.save(tmp_path / "my.book")
     book.entries = (replace(book.entries[0], name="${oc.env:HOME}"),)
     book.save(tmp_path / "asking.book")
-    with pytest.raises(UserError, match=r"asking\.book: names\.0 holds '\$\{oc\.env:HOME\}'"):
+    with pytest.raises(UserError, match=r"asking\.book: names\[0\] holds '\$\{oc\.env:HOME\}'"):
         GestureBook.load(tmp_path / "asking.book", model)
     (tmp_path / "text.book").write_text("no book")
     with pytest.raises(UserError, match="no gesture book"):

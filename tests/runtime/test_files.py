@@ -30,7 +30,7 @@ def test_json_that_asks_for_values_from_elsewhere_is_refused_by_its_field(tmp_pa
     path = tmp_path / "results.json"
     write_json(path, {"run": {"command": ["cpep", "$HOME {x}", "${oc.env:HOME}"]}})
     with pytest.raises(
-        UserError, match=rf"{path}: run\.command\.2 holds '\$\{{oc\.env:HOME\}}'; .* the value itself"
+        UserError, match=rf"{path}: run\.command\[2\] holds '\$\{{oc\.env:HOME\}}'; .* the value itself"
     ):
         read_json(path)
     assert parse_json(path)["run"]["command"][2] == "${oc.env:HOME}"

@@ -12,6 +12,9 @@ from cpep.types import CONTROL, BoolArray, EmgKind, FloatArray, IntArray, UserEr
 
 MOST_CHANNELS, MOST_HZ = 10_000, 200_000.0
 """More EMG channels, and more samples per second, than any device has."""
+LONGEST_NAME = 1000
+"""Characters of a name of a person, a session, a label, ..."""
+MOST_LABELS = 10_000
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,6 @@ def check_ring(device: Device) -> Device:
     if set(device.ring) - set(range(device.channels)) or len(set(device.ring)) != len(device.ring):
         raise UserError(f"ring {list(device.ring)} does not fit {device.channels} channels")
     return device
-
-
-LONGEST_NAME = 1000
-"""Characters of a name of a person, a session, a label, ..."""
-MOST_LABELS = 10_000
-FASTEST_HZ = 1e6
 
 
 def check_name(name: str, what: str) -> None:
@@ -198,9 +195,8 @@ class Recording:
             raise UserError(
                 f"{self.name} has {len(self.vocabulary):,} labels; at most {MOST_LABELS:,} are told apart"
             )
-        for what, rate in (("EMG", self.device.emg_rate), ("anchor", self.anchor_rate)):
-            if not 0 < rate <= FASTEST_HZ:
-                raise UserError(f"{self.name}: its {what} has the rate {rate:g} Hz, which is none")
+        if not 0 < self.anchor_rate <= MOST_HZ:
+            raise UserError(f"{self.name}: its anchor has the rate {self.anchor_rate:g} Hz, which is none")
         samples, channels = self.emg_TC.shape
         if channels != self.device.channels:
             raise UserError(f"{self.name}: {channels} EMG channels where {self.device.channels} are expected")

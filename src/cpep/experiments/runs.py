@@ -30,7 +30,7 @@ from cpep.runtime.checked import NotNegative
 from cpep.runtime.files import progress_line, write_json
 from cpep.runtime.jobs import cores
 from cpep.runtime.leftovers import is_empty
-from cpep.types import UserError, refuse_interpolation
+from cpep.types import CONTROL, UserError, refuse_interpolation
 from cpep.version import __version__
 
 COMPUTE = "Without pose, cpep's compute, which limits the training of other models, is that of its EMG autoencoder."
@@ -69,7 +69,6 @@ class Request:
         require_encoders(self.config)
 
 
-CONTROL = frozenset(map(chr, (*range(32), 127)))
 OTHER = "choose another output folder (--out)"
 
 
@@ -93,7 +92,7 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
     note = request.out / "run.json"
     refuse_interpolation(asked, "what is asked for")  # run.json could not be read again otherwise
     for path in (request.data, request.out):
-        if not CONTROL.isdisjoint(str(path)):
+        if CONTROL.search(str(path)):
             raise UserError(f"the name {str(path)!r} holds a sign that a terminal obeys; choose another name")
     if note.exists():
         other = read_run(request.out).asked

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import safe_open
+
 from cpep.checkpoints.checkpoint import WEIGHTS, load
 from cpep.data.store import checks
-from cpep.data.store.store import is_store, open_store
+from cpep.data.store.store import is_store
 from cpep.data.store.verify import damage_of as store_damage
 from cpep.download.noted import damage_of as download_damage
 from cpep.download.noted import is_download
+from cpep.export.sums import CARD, has_sums, is_export
 from cpep.export.sums import damage_of as export_damage
-from cpep.export.sums import is_export
 from cpep.live.book.files import refuse_damaged
 from cpep.live.enrol.enrolment import Enrolment
 from cpep.runtime.files import MOST_ROWS, parse_json
-from cpep.runtime.sums import refuse_broken_seal, refuse_other_file
+from cpep.runtime.sums import FIELD, refuse_broken_seal, refuse_other_file
 from cpep.train.note import NAME as NOTE
 from cpep.train.state import refuse_damaged as refuse_damaged_state
 from cpep.types import Progress, UserError, no_progress
 
+NOTES = {"book": "cpep", "enrolment": "cpep_enrolment"}
+"""Names of the note in files of these kinds."""
+GETS = {"store": "prepare it again", "export": "export the model again"}
+"""What to do about those that were written without checksums, where it is not just to make them again."""
 AGAIN = "run the command again: what is damaged is computed anew"
 
 
@@ -57,15 +64,15 @@ def verify(path: Path, progress: Progress = no_progress) -> Verified:
     damaged: list[str] = []
     for kind, one in _within(path):
         try:
-            if kind == "store" and not (one / checks.SUMS).exists():
-                open_store(one)
-                bare.append(f"{one}: store of an older version, without checksums; prepare it again to get some")
-                continue
-            found = KINDS[kind](one, progress)
+            if found := KINDS[kind](one, progress):
+                damaged += found
+            elif _has_sums(kind, one):
+                sound.append(f"{one}: {kind}")
+            else:
+                again = GETS.get(kind, "make it again")
+                bare.append(f"{one}: {kind} of an older version, without checksums; {again} to get some")
         except UserError as error:
-            found = [str(error)]
-        damaged += found
-        sound += [] if found else [f"{one}: {kind}"]
+            damaged.append(str(error))
     if not (sound or bare or damaged):
         raise UserError(f"{path} is no store, checkpoint, book or enrolment, and holds none")
     return Verified(tuple(sound), tuple(bare), tuple(damaged))
@@ -79,6 +86,24 @@ def _read(call: Callable[[Path], object]) -> Callable[[Path, Progress], list[str
         return []
 
     return read
+
+
+def _has_sums(kind: str, path: Path) -> bool:
+    """Tell whether something that is sound, as far as it was looked at, has checksums: older versions wrote none."""
+    match kind:
+        case "store":
+            return (path / checks.SUMS).exists()
+        case "checkpoint":
+            return FIELD in parse_json(path / "config.json")
+        case "export":
+            return has_sums(parse_json(path / CARD))
+        case "record":
+            return FIELD in parse_json(path, MOST_ROWS)
+        case "state" | "book" | "enrolment":
+            with safe_open(path, "numpy") as file:
+                notes = file.metadata()
+            return FIELD in (notes if kind == "state" else json.loads(notes[NOTES[kind]]))
+    return True
 
 
 def _record(path: Path) -> None:

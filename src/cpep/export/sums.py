@@ -30,13 +30,20 @@ def is_export(folder: Path) -> bool:
     return (folder / CARD).is_file() and (folder / "run.py").is_file()
 
 
+def has_sums(card: Any) -> bool:
+    """Tell whether a card has checksums, as all but those of older versions have; what is no card is to have some."""
+    return not isinstance(card, dict) or bool({"sum", "sums"} & card.keys())
+
+
 def damage_of(folder: Path) -> list[str]:
-    """Return a sentence for each file of an exported folder that is not as it was written.
+    """Return a sentence for each file of an exported folder that is not as it was written; see ``has_sums``.
 
     Raises:
         UserError: card.json cannot be read, or is damaged.
     """
     card = read_json(folder / CARD)
+    if not has_sums(card):
+        return []
     if not isinstance(card, dict) or not isinstance(card.get("sums"), dict) or card.get("sum") != _own(card):
         raise damaged(folder / CARD, REMEDY)
     found = []

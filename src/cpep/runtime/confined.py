@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.runtime.encoded import decode
+from cpep.runtime.files import size_of
 from cpep.runtime.jobs import deaf_to_ctrl_c
 from cpep.types import UserError
 
@@ -80,7 +81,7 @@ class Bounds:
 
 def bounds_of(paths: Iterable[Path]) -> Bounds:
     """Return what the reading of some files may take: it grows with their size, up to the memory of the machine."""
-    size = sum(path.stat().st_size for path in paths if path.is_file())
+    size = sum(map(size_of, paths))
     cpu_s = CPU_S + CPU_S_PER_MB * size / MB
     return Bounds(cpu_s, WAITS_S + WAITS * cpu_s, min(MEMORY + MEMORY_PER_BYTE * size, max(_memory(), MEMORY)))
 

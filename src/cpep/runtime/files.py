@@ -190,6 +190,11 @@ def read_bytes(path: Path, most: int) -> bytes:
     return found
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    return path.stat().st_size if path.is_file() else 0
+
+
 def cache_folder() -> Path:
     """Return the folder of cpep in the user's cache folder, for files that can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cpep"

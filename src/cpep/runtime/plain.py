@@ -12,7 +12,7 @@ import re
 from itertools import chain
 from typing import Any, NoReturn
 
-from cpep.types import NESTED, UserError, containers, named, refuse_interpolation
+from cpep.types import NESTED, UserError, containers, named, refuse_interpolation, step
 
 DEEPEST = 64
 """Lists and objects that may stand in each other; no file of cpep has more than a dozen."""
@@ -92,7 +92,7 @@ def _check_leaves(value: Any) -> None:
     """Refuse numbers that are too large, and texts that are no Unicode."""
     for place, found in containers([value]):
         for name, inner in named(found):
-            at = f"{place}.{name}".removeprefix(".0").lstrip(".") or "the value"
+            at = f"{place}{step(found, name)}".removeprefix("[0]").lstrip(".") or "the value"
             if type(inner) is int and not -LARGEST < inner < LARGEST:
                 raise _Refused(f"{at} has too many digits")
             if type(inner) is float and not math.isfinite(inner):

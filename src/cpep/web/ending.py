@@ -11,11 +11,10 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from cpep.runtime.confined import end_all
-from cpep.runtime.signals import heard
+from cpep.runtime.signals import ENDS, heard
 
 WITHIN_S = 1.7
 """So long after the first signal the process is ended, if it has not ended by itself."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ending:
@@ -34,7 +33,7 @@ class Ending:
         self._hurry = threading.Thread(target=self._late, daemon=True)
 
     def __enter__(self) -> Ending:
-        for one in SIGNALS:
+        for one in ENDS:
             signal.signal(one, self._hear)
         return self
 

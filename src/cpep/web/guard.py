@@ -137,8 +137,10 @@ class Guard:
             return response
         if given:
             self._wrong += 1
-            await asyncio.sleep(WRONG_S)
-            self._wrong -= 1
+            try:
+                await asyncio.sleep(WRONG_S)
+            finally:  # also where the server ends
+                self._wrong -= 1
         wrong = "That is not the token." if given else ""
         return HTMLResponse(LOGIN_PAGE.replace("WRONG", html.escape(wrong)), 401)
 

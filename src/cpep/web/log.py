@@ -6,6 +6,8 @@ import logging
 import time
 import traceback
 
+from cpep.types import shown
+
 LONGEST = 300
 """Characters of a message."""
 MOST, PER_S = 20, 60.0
@@ -21,10 +23,8 @@ def in_a_line(text: str) -> str:
     >>> in_a_line("a\nb\x1b[2J\u202e")
     'a\\nb\\x1b[2J\\u202e'
     """
-    shown = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: LONGEST + 1]
-    )
-    return shown if len(text) <= LONGEST else f"{shown[:LONGEST]}…"
+    said = shown(text[: LONGEST + 1])
+    return said if len(text) <= LONGEST else f"{said[:LONGEST]}…"
 
 
 class Lines(logging.Formatter):

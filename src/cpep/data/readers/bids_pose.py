@@ -14,7 +14,8 @@ import numpy as np
 from cpep.data.readers.bids_channels import VOLTS, Channel, unit_of
 from cpep.data.readers.bids_layout import Motion, parsed
 from cpep.data.readers.bids_text import Row, Settings, number_in, read_cells, read_json, read_table, refuse_pointer
-from cpep.data.readers.edf import FASTEST_HZ, LATEST_S, Edf
+from cpep.data.readers.edf import LATEST_S, Edf
+from cpep.data.recording import MOST_HZ
 from cpep.data.resample import frame_ratio
 from cpep.hand.joints import JOINTS
 from cpep.signal.units import ANGLES
@@ -200,7 +201,7 @@ def motion_of(
     motion = motions[0]
     said = read_json(motion.json)
     rate = said.get("SamplingFrequencyEffective") or said.get("SamplingFrequency")
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not LOWEST_RATE <= rate <= FASTEST_HZ:
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not LOWEST_RATE <= rate <= MOST_HZ:
         raise UserError(f"{motion.data}: no motion.json gives its SamplingFrequency (Hz)")
     if not motion.channels:
         raise UserError(f"{motion.data} has no channels.tsv, so that nothing says what its columns are")

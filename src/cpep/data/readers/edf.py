@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.data.recording import MOST_HZ
 from cpep.types import FloatArray, UserError
 
 FIXED = 256
@@ -24,7 +25,6 @@ FIELDS = {
 }  # fmt: skip
 """Width of the fields of the signals' headers; each field comes for all signals before the next one."""
 
-FASTEST_HZ = 1e6
 LONGEST_RECORD_S = 1e6
 LATEST_S = 1e9
 """No annotation is so many seconds away from the first sample."""
@@ -188,7 +188,7 @@ def _parsed(path: Path, size: int, head: bytes, rest: bytes) -> Edf:
         records = there
     if size - begin != records * first or records < 1:
         raise UserError(f"{path} holds {there} data records where its header says {records}; fetch it again")
-    if signals and not max(one.samples for one in signals) <= FASTEST_HZ * record_s:
+    if signals and not max(one.samples for one in signals) <= MOST_HZ * record_s:
         raise ValueError(f"data records of {record_s} s with {max(one.samples for one in signals)} samples")
     reserved = head[192:236].decode("latin-1").strip()
     return Edf(path, width, begin, first, records, record_s, tuple(signals), tuple(texts), reserved)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from cpep.data.readers.clock import LATEST_S
 from cpep.data.readers.unpacked import gunzip
+from cpep.data.recording import MOST_CHANNELS, MOST_HZ
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
 
@@ -30,8 +31,6 @@ DAMAGE = (
     *(RuntimeError, struct.error, ParseError, zlib.error),
 )
 """What pyxdf raises on files that are no XDF, or damaged ones; it has no exception of its own."""
-FASTEST_HZ = 1e6
-MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def stream_names(path: Path) -> list[StreamName]:
     with _in_sentences(path), _opened(path) as file, _complaints():
         found = [_about(one) for one in pyxdf.resolve_streams(file)]
     for one in found:
-        if not (1 <= one.channels <= MOST_CHANNELS and 0 <= one.rate <= FASTEST_HZ):
+        if not (1 <= one.channels <= MOST_CHANNELS and 0 <= one.rate <= MOST_HZ):
             raise UserError(f"{path}: the stream {one} has no such number of channels or rate; copy it again")
     if len({one.number for one in found}) < len(found):
         raise UserError(f"{path} has two streams of one number, so it is damaged; copy it again")

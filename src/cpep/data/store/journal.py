@@ -17,7 +17,7 @@ from cpep.data.resample import frame_ratio
 from cpep.data.store.index import Entry, device_from_json, out_of_order
 from cpep.data.store.store import HEADER_BYTES
 from cpep.runtime import checked, plain, sums
-from cpep.runtime.files import MOST_JSON, read_bytes
+from cpep.runtime.files import MOST_JSON, read_bytes, size_of
 from cpep.types import UserError
 
 Stamp = list[Any]
@@ -67,7 +67,7 @@ def lines_that_hold(partial: Path, first: dict[str, Any], stamps: list[Stamp], k
     path = partial / JOURNAL
     if not path.is_file():
         return []
-    texts = read_bytes(path, MOST_JSON + _size(partial / "emg.npy")).splitlines()
+    texts = read_bytes(path, MOST_JSON + size_of(partial / "emg.npy")).splitlines()
     if not texts or next(_plain(texts[:1], path), None) != first:
         return []
     found: list[Line] = []
@@ -124,7 +124,7 @@ def _on_disk(partial: Path, line: Line, device: Device) -> bool:
     if not len(line.entries) == len(line.sums) == len(line.small):
         return False
     samples = (line.entries[-1].start + line.entries[-1].frames) * frame_ratio(device.emg_rate)
-    long_enough = _size(partial / "emg.npy") >= HEADER_BYTES + samples * 4 * device.channels
+    long_enough = size_of(partial / "emg.npy") >= HEADER_BYTES + samples * 4 * device.channels
     return long_enough and line.small == tuple(small_sum(partial, entry, device) for entry in line.entries)
 
 
@@ -149,7 +149,3 @@ def _bytes(path: Path, start: int, count: int) -> bytes:
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + start)
         return file.read(count)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -15,14 +15,16 @@ def damage_of(folder: Path, progress: Progress = no_progress) -> list[str]:
     """Return a sentence for each damaged file of a store, or stretch of a recording; empty where all is sound.
 
     Args:
-        folder: of the store, of version 4 or later.
+        folder: of the store; one of an older version, without checksums, is opened alone.
         progress: called with the bytes that were read, and all bytes.
 
     Raises:
-        UserError: the checksums themselves cannot be read.
+        UserError: the checksums themselves are missing or cannot be read.
     """
     sums = checks.read(folder)
-    assert sums is not None, f"{folder} has no checksums"
+    if sums is None:
+        open_store(folder)
+        return []
     found = []
     for name, wanted in sums.files.items():
         path = folder / name
