@@ -155,9 +155,9 @@ class Loop(Base):
     system: beside a session that computes, the page then drew 15 in place of 30 pictures a second.
     """
 
-    async def create_server(self, *args: Any, **named: Any) -> asyncio.AbstractServer:
+    async def create_server(self, *args: Any, **named: Any) -> asyncio.Server:
         """Listen; see asyncio."""
         if named.get("ssl"):
             named["ssl_handshake_timeout"] = HEAD_S
-        server: asyncio.AbstractServer = await super().create_server(*args, **named)
+        server: asyncio.Server = await super().create_server(*args, **named)  # type: ignore[assignment]
         return server
