@@ -42,6 +42,8 @@ Progress = Callable[[int, int], None]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that move the cursor, end a line, turn its direction or cannot be written: they are part of no name."""
+LONGEST_NAME = 1000
+"""Characters of a name of a person, a session, a label, ..."""
 LONGEST_SENTENCE = 2000
 """Characters of a sentence; of a longer one, which quotes a file, the middle is left out."""
 
