@@ -57,12 +57,17 @@ def shown(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def shown_lines(text: str) -> str:
+    """Return a text of several lines, each as ``shown`` has it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 class UserError(ValueError):
     """A mistake of the person at the keyboard: the command line prints its sentence and exits with 2."""
 
     def __str__(self) -> str:
         """Return the sentence; it may quote files, so it is escaped by ``shown``, but for its own ends of lines."""
-        text = "\n".join(map(shown, super().__str__().split("\n")))
+        text = shown_lines(super().__str__())
         half = LONGEST_SENTENCE // 2
         return text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} [...] {text[-half:]}"
 
