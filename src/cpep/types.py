@@ -42,6 +42,8 @@ Progress = Callable[[int, int], None]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that move the cursor, end a line, turn its direction or cannot be written: they are part of no name."""
+LONGEST_NAME = 1000
+"""Characters of a name of a person, a session, a label, ..."""
 LONGEST_SENTENCE = 2000
 """Characters of a sentence; of a longer one, which quotes a file, the middle is left out."""
 
@@ -55,12 +57,17 @@ def shown(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def shown_lines(text: str) -> str:
+    """Return a text of several lines, each as ``shown`` has it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 class UserError(ValueError):
     """A mistake of the person at the keyboard: the command line prints its sentence and exits with 2."""
 
     def __str__(self) -> str:
         """Return the sentence; it may quote files, so it is escaped by ``shown``, but for its own ends of lines."""
-        text = "\n".join(map(shown, super().__str__().split("\n")))
+        text = shown_lines(super().__str__())
         half = LONGEST_SENTENCE // 2
         return text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} [...] {text[-half:]}"
 

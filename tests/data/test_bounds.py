@@ -58,8 +58,8 @@ def refused(folder: Path, sidecar: dict[str, Any], **changes: np.ndarray) -> str
     ("sidecar", "arrays", "sentence"),
     [
         ({}, {}, ""),
-        ({"rate": 1e9}, {}, "'rate' is 1000000000.0; it must be 10 to 100,000 samples"),
-        ({"pose": {**POSE, "rate": 1e-4}}, {}, "'pose.rate' is 0.0001; it must be 0.1 to 100,000 frames"),
+        ({"rate": 1e9}, {}, "'rate' is 1000000000.0; it must be 10 to 200,000 samples"),
+        ({"pose": {**POSE, "rate": 1e-4}}, {}, "'pose.rate' is 0.0001; it must be 0.1 to 200,000 frames"),
         ({"pose": {**POSE, "rate": 1e9}}, {}, "'pose.rate' is 1000000000.0; it must be"),
         (
             {"pose": {**POSE, "rate": 1e5, "clock": {"field": "tp", "unit": "s"}}},

@@ -121,6 +121,14 @@ def test_a_sidecar_that_somebody_else_writes_meanwhile_is_kept(
         sidecar.unlink()
 
 
+def test_labels_of_a_file_move_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, _, _ = table(tmp_path / "S1.csv")
+    path.write_text(path.read_text().replace("fist", "fi\x1b[2Jst"))
+    assert main(["data", "describe", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert r"fi\x1b[2Jst" in said and "\x1b" not in said
+
+
 def test_a_sidecar_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _, _ = table(tmp_path / "S1.csv")
     assert main(["data", "describe", str(path)]) == 0

@@ -268,7 +268,7 @@ ODD = {
         ),
         ({"user": {"pattern": "(x)?a"}}, "user pattern .* does not match 'a'"),
         ({"side": "middle"}, "'side' is 'middle'; it must be 'left' or 'right'"),
-        ({"rate": 0.5}, "'rate' is 0.5; it must be 10 to 100,000 samples per second"),
+        ({"rate": 0.5}, "'rate' is 0.5; it must be 10 to 200,000 samples per second"),
         (
             {"emg": {"field": "emg", "clock": {"field": "far", "unit": "s"}}},
             r"'far' it has 2.5e-10 samples a second, .* rate of 200; check the clock's unit",

@@ -102,5 +102,12 @@ def warns() -> int:
     return 1
 
 
+def quotes() -> int:
+    """Warn and print as libraries do that quote a name of the file."""
+    warnings.warn("the variable a\x1b[2J stands twice", stacklevel=1)
+    print("one\x1b]0;title\x07\ntwo")
+    return 1
+
+
 def column_major(rows: int) -> Array:
     return np.asfortranarray(np.arange(rows * 3.0).reshape(rows, 3))

@@ -152,6 +152,9 @@ def test_what_is_raised_warned_of_and_printed_comes_through(capsys: pytest.Captu
     with pytest.warns(DeprecationWarning, match="^old$"):
         assert ask("warns") == 1
     assert capsys.readouterr() == ("", "told\n")
+    with pytest.warns(UserWarning, match=r"^the variable a\\x1b\[2J stands twice$"):
+        assert ask("quotes") == 1
+    assert capsys.readouterr() == ("", "one\\x1b]0;title\\x07\ntwo\n"), "a file moves no cursor"
 
 
 def test_it_works_in_the_folder_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

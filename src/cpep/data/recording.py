@@ -8,12 +8,19 @@ import numpy as np
 
 from cpep.data.anchor import ANCHORS, BY_UNIT, Anchor
 from cpep.signal.conditioning import Asked, Conditioning, usual_highpass
-from cpep.types import CONTROL, BoolArray, EmgKind, FloatArray, IntArray, UserError, refuse_interpolation
+from cpep.types import (
+    CONTROL,
+    LONGEST_NAME,
+    BoolArray,
+    EmgKind,
+    FloatArray,
+    IntArray,
+    UserError,
+    refuse_interpolation,
+)
 
 MOST_CHANNELS, MOST_HZ = 10_000, 200_000.0
 """More EMG channels, and more samples per second, than any device has."""
-LONGEST_NAME = 1000
-"""Characters of a name of a person, a session, a label, ..."""
 MOST_LABELS = 10_000
 
 

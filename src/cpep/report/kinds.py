@@ -14,13 +14,13 @@ from cpep.report.names import SCHEMA
 from cpep.runtime import checked
 from cpep.runtime.checked import Count, Share, Size, Text
 from cpep.runtime.files import MOST_ROWS
-from cpep.types import UserError
+from cpep.types import CONTROL, LONGEST_NAME, UserError
 
 AGAIN = "run the command that made it again"
 ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse")
 """Errors of a predicted pose; a person's error is the first of these that a row has."""
 
-Label = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Label = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, pattern=f"^[^{CONTROL.pattern[1:-1]}]+$")]
 """A name that tables print: without signs that a terminal obeys."""
 Figure = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """A number that can be drawn."""

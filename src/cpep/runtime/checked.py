@@ -18,11 +18,9 @@ from msgspec import Meta
 
 from cpep.runtime import plain
 from cpep.runtime.files import MOST_JSON, REMEDY, read_bytes
-from cpep.types import UserError
+from cpep.types import LONGEST_NAME, UserError
 
 K = TypeVar("K")
-
-LONGEST_NAME = 1_000
 
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 """A number of things."""
@@ -136,6 +134,7 @@ def _sentence(text: str) -> str:
     said = re.sub(r"^Object missing required field `(.*)`$", r"the field \1 is missing", said)
     said = re.sub(r"^(Expected|Invalid)", lambda found: found[0].lower(), said)
     said = re.sub(r"`([a-z| ]+)`", lambda found: " or ".join(WORDS.get(w, w) for w in found[1].split(" | ")), said)
+    said = re.sub(r" matching regex '.*'$", " without control characters", said)  # of ``report.kinds.Label``
     said = said if len(said) < 300 else f"{said[:300]}..."
     return f"{place.replace('[...]', '.*')}: {said}" if place else said
 

@@ -30,7 +30,7 @@ from typing import Any
 from cpep.runtime.encoded import decode
 from cpep.runtime.files import size_of
 from cpep.runtime.jobs import deaf_to_ctrl_c
-from cpep.types import UserError
+from cpep.types import UserError, shown_lines
 
 MB = 2**20
 CPU_S, MEMORY = 2.0, 1024 * MB
@@ -300,17 +300,20 @@ if hasattr(os, "register_at_fork"):
 
 
 def _outcome(answer: dict[str, Any], what: str, bounds: Bounds) -> Any:
-    """Return or raise what a call came to, after its warnings and what it printed."""
+    """Return or raise what a call came to, after its warnings and what it printed.
+
+    Both may quote the file, so nothing in them moves the cursor.
+    """
     if answer["printed"]:
-        sys.stderr.write(answer["printed"])
+        sys.stderr.write(shown_lines(answer["printed"]))
     for category, text, file, line in answer["warnings"]:
         kind = getattr(builtins, category, UserWarning)
-        warnings.warn_explicit(text, kind, file, line)
+        warnings.warn_explicit(shown_lines(text), kind, file, line)
     if "refused" in answer:
         raise UserError(answer["refused"])
     if "failed" in answer:
-        error = RuntimeError(f"{what}: {answer['failed']}")
-        error.add_note(answer["traceback"])
+        error = RuntimeError(f"{what}: {shown_lines(answer['failed'])}")
+        error.add_note(shown_lines(answer["traceback"]))
         raise error
     if "value" not in answer:
         raise Ended(

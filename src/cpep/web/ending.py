@@ -28,7 +28,7 @@ class Ending:
     """
 
     def __init__(self, close: Callable[[], None]) -> None:
-        self.begun = threading.Event()
+        self.begun, self._once = threading.Event(), threading.Lock()
         self._closing = threading.Thread(target=close, name="closing", daemon=True)
         self._hurry = threading.Thread(target=self._late, daemon=True)
 
@@ -56,7 +56,7 @@ class Ending:
         self._begin()
 
     def _begin(self) -> None:
-        if not self.begun.is_set():
+        if self._once.acquire(blocking=False):  # a signal may come between two steps of this
             self.begun.set()
             self._hurry.start()
             self._closing.start()

@@ -10,7 +10,7 @@ import typer
 
 from cpep.cli.commands.download import download
 from cpep.cli.commands.options import SeedOption
-from cpep.types import UserError
+from cpep.types import UserError, shown_lines
 
 data_app = typer.Typer(
     help="Look at recordings and prepare them for training.\n\nExample: `cpep data inspect data/ninapro_db1`",
@@ -75,7 +75,7 @@ def inspect(
     if everything and html is None:
         raise UserError("--all says what the page of --html shows; name the page: --html quality.html")
     inspection = inspect_folder(path, workers=cores(), progress=progress_line("inspect", "files"))
-    typer.echo(inspection.text())
+    typer.echo(shown_lines(inspection.text()))
     if html:
         drawn = progress_line("draw", "sessions")
         write_quality(inspection, html, workers=cores(), progress=drawn, everything=everything)
@@ -113,7 +113,8 @@ def describe(
     from cpep.data.describe import describe as describe_files
     from cpep.data.describe import known
 
-    typer.echo(describe_files(files, preset, force=force, told=known(unit, rate, user)).text)
+    found = describe_files(files, preset, force=force, told=known(unit, rate, user))
+    typer.echo(shown_lines(found.text))  # it quotes labels that nobody has checked yet
 
 
 @data_app.command("prepare")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cpep.types import UserError
+from cpep.types import UserError, shown
 
 
 def sources() -> None:
@@ -25,4 +25,4 @@ def sources() -> None:
         return
     typer.echo("Streams of LSL that are there now:" if streams else "No stream of LSL is there now.")
     for written, says in streams:
-        typer.echo(f"  {written}: {says}")
+        typer.echo(shown(f"  {written}: {says}"))  # any program in the network may name a stream

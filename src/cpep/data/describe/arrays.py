@@ -15,8 +15,8 @@ from cpep.data.describe.draft import POSE_UNITS, Draft, put_labels, put_people, 
 from cpep.data.describe.labels import LABEL_NAME, find_labels, find_people
 from cpep.data.describe.look import Column, Look
 from cpep.data.describe.signals import find_emg, kind_of, pose_unit, power_of, span, speed, unit_of
-from cpep.data.readers.sidecar import HIGHEST_RATE
 from cpep.data.readers.unpacked import read_npz
+from cpep.data.recording import MOST_HZ
 from cpep.runtime.files import refuse_special
 from cpep.types import FloatArray, UserError
 
@@ -162,7 +162,7 @@ def _unlike(channels: Sequence[Column]) -> list[str]:
 def _put_rate(draft: Draft, look: Look, clock: Clock | None) -> float:
     numbers = {key: float(value) for key, value in look.single.items() if not isinstance(value, str)}
     said = [item for item in numbers.items() if RATE_NAME.search(item[0]) and not POSE_RATE_NAME.search(item[0])]
-    name, rate = next((item for item in said if 0 < item[1] <= HIGHEST_RATE), ("", 0.0))
+    name, rate = next((item for item in said if 0 < item[1] <= MOST_HZ), ("", 0.0))
     put_rate(draft, rate, f"{name!r} says it", clock)
     return rate or (clock.rate if clock else 0.0)
 
@@ -198,7 +198,7 @@ def _put_pose_rate(draft: Draft, look: Look, frames: int, rows: int, rate: float
     """Say at which times the rows of the pose are, which are fewer or more than those of the EMG."""
     clock = find_clock([column for column in look.columns if len(column.values) == frames and not column.is_text])
     numbers = {key: float(value) for key, value in look.single.items() if not isinstance(value, str)}
-    rates = [item for item in numbers.items() if POSE_RATE_NAME.search(item[0]) and 0 < item[1] <= HIGHEST_RATE]
+    rates = [item for item in numbers.items() if POSE_RATE_NAME.search(item[0]) and 0 < item[1] <= MOST_HZ]
     name, said = next(iter(rates), ("", 0.0))
     pose = draft.keys["pose"]
     if clock:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cpep.runtime import plain
 from cpep.runtime.files import MOST_JSON, read_bytes
-from cpep.types import UserError
+from cpep.types import LONGEST_NAME, UserError
 
-LARGEST = 1e300
+LARGEST = sys.float_info.max
 """Numbers stay below it, so that each of them is one of 64 bits."""
-LONGEST_TEXT = 1000
-"""Characters of a text that stands for something."""
 LONGEST_LIST = 10_000
 SHOWN = 100
 """Characters of a wrong value that a sentence shows."""
@@ -95,8 +94,8 @@ class Keys:
             return default
         if not isinstance(value, str) or not value:
             self.wrong(key, "a text")
-        if len(value) > LONGEST_TEXT:
-            self.wrong(key, f"a text of at most {LONGEST_TEXT:,} characters")
+        if len(value) > LONGEST_NAME:
+            self.wrong(key, f"a text of at most {LONGEST_NAME:,} characters")
         return value
 
     def flag(self, key: str) -> bool:
@@ -113,8 +112,8 @@ class Keys:
             return ()
         if not isinstance(value, list) or any(type(item) not in types for item in value):
             self.wrong(key, f"a list of {' or '.join(t.__name__ for t in types)}")
-        if len(value) > LONGEST_LIST or any(isinstance(item, str) and len(item) > LONGEST_TEXT for item in value):
-            self.wrong(key, f"a list of at most {LONGEST_LIST:,}, with texts of at most {LONGEST_TEXT:,} characters")
+        if len(value) > LONGEST_LIST or any(isinstance(item, str) and len(item) > LONGEST_NAME for item in value):
+            self.wrong(key, f"a list of at most {LONGEST_LIST:,}, with texts of at most {LONGEST_NAME:,} characters")
         return tuple(value)
 
     def mapping(self, key: str) -> dict[str, str]:
@@ -122,8 +121,8 @@ class Keys:
         value = self.get(key)
         if not isinstance(value, dict) or not value or any(not isinstance(v, str) for v in value.values()):
             self.wrong(key, 'an object from the values in the file to names, such as {"0": "rest", "1": "fist"}')
-        if len(value) > LONGEST_LIST or any(len(text) > LONGEST_TEXT for pair in value.items() for text in pair):
-            self.wrong(key, f"at most {LONGEST_LIST:,} names, of at most {LONGEST_TEXT:,} characters")
+        if len(value) > LONGEST_LIST or any(len(text) > LONGEST_NAME for pair in value.items() for text in pair):
+            self.wrong(key, f"at most {LONGEST_LIST:,} names, of at most {LONGEST_NAME:,} characters")
         return value
 
     def done(self) -> None:

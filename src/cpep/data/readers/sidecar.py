@@ -10,15 +10,13 @@ from cpep.data.anchor import ANCHORS, BY_UNIT
 from cpep.data.readers.keys import Keys, read_keys
 from cpep.data.readers.labels import LabelNames, read_names
 from cpep.data.readers.patterns import check_pattern, found_by
-from cpep.data.recording import Device, check_ring
+from cpep.data.recording import MOST_HZ, Device, check_ring
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, UserError
 
 LOWEST_RATE = 10.0
 """Lowest rate, samples per second: a slower signal cannot follow a movement, so the unit was mistaken."""
 
-HIGHEST_RATE = 100_000.0
-"""Highest rate: EMG of fine needles is sampled at 50 kHz."""
 LOWEST_ANCHOR_RATE = 0.1
 """Lowest rate of an anchor, frames per second; its frames are put on a grid of about 100 Hz."""
 LONGEST_GAP_S = 3600.0
@@ -150,11 +148,11 @@ def read_sidecar(path: Path) -> Sidecar:
     unit, scale = _unit(top, OF_EMG, "uV")
     anchor_kind, anchor_unit, anchor_scale = _kind_and_unit(anchor) if anchor else ("", "", 1.0)
     rate = top.number("rate")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        top.wrong("rate", f"{LOWEST_RATE:g} to {HIGHEST_RATE:,.0f} samples per second")
+    if not LOWEST_RATE <= rate <= MOST_HZ:
+        top.wrong("rate", f"{LOWEST_RATE:g} to {MOST_HZ:,.0f} samples per second")
     anchor_rate = anchor.number("rate", rate) if anchor else rate
-    if anchor and not LOWEST_ANCHOR_RATE <= anchor_rate <= HIGHEST_RATE:
-        anchor.wrong("rate", f"{LOWEST_ANCHOR_RATE:g} to {HIGHEST_RATE:,.0f} frames per second")
+    if anchor and not LOWEST_ANCHOR_RATE <= anchor_rate <= MOST_HZ:
+        anchor.wrong("rate", f"{LOWEST_ANCHOR_RATE:g} to {MOST_HZ:,.0f} frames per second")
     max_gap_s = top.number("max_gap_s", 0.1)
     if max_gap_s > LONGEST_GAP_S:
         top.wrong("max_gap_s", f"at most {LONGEST_GAP_S:,.0f} seconds")

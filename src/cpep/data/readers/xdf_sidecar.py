@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cpep.data.readers.patterns import check_pattern, found_by
+from cpep.data.recording import MOST_HZ
 from cpep.runtime.files import read_json
 from cpep.types import EmgKind, UserError
 
@@ -133,7 +134,7 @@ def _named(value: Any, path: Path, key: str) -> str:
 
 
 def _rate(value: Any, path: Path, given: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or (given and not 10 <= value < 1e6):
+    if isinstance(value, bool) or not isinstance(value, int | float) or (given and not 10 <= value <= MOST_HZ):
         raise UserError(f"{path}: 'rate' is {value!r}; it must be EMG samples a second")
     return float(value)
 
@@ -141,7 +142,7 @@ def _rate(value: Any, path: Path, given: bool) -> float:
 def _frequency(value: Any, path: Path, key: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_HZ:
         raise UserError(f"{path}: '{key}' is {value!r}; it must be a frequency in Hz, or 0 for none")
     return float(value)
 
