@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -94,6 +95,42 @@ def test_ctrl_c_to_the_parent_alone_lets_running_jobs_save_and_begins_no_other(t
 
 
 @posix
+class Slow:
+    """An argument that a worker takes a minute to unpickle, as one whose modules are large."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return begin_slowly, (self.folder,)
+
+
+def begin_slowly(folder: Path) -> None:
+    (folder / "begun").touch()
+    time.sleep(60)
+
+
+def interrupt_when(file: Path) -> None:
+    wait_for(file)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_a_worker_that_imports_what_its_call_needs(tmp_path: Path) -> None:
+    threading.Thread(target=interrupt_when, args=(tmp_path / "begun",), daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all([Job(name, partial(repr, Slow(tmp_path))) for name in "ab"], workers=2, threads=1)
+    assert time.monotonic() - began < 30
+
+
+def test_ctrl_c_does_not_wait_for_calls_that_have_nothing_to_save(tmp_path: Path) -> None:
+    threading.Thread(target=interrupt_when, args=(tmp_path / "begun",), daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(in_order(begin_slowly, [tmp_path] * 2, workers=2))
+    assert time.monotonic() - began < 30
+
+
 def test_a_second_ctrl_c_ends_workers_that_are_slow_to_save(tmp_path: Path) -> None:
     process = start(tmp_path, 0.0, "stubborn")
     wait_for(tmp_path / "a.began", tmp_path / "b.began")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -44,6 +45,10 @@ KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36), "M
 Without them every large activation is given back to the system at once, and comes back page by page, zeroed. With
 them NeuroPose embeds 2.4 times and trains 1.6 times as fast.
 """
+
+
+WAIT_S = 1.2
+"""Seconds that Ctrl-C waits for calls that have nothing to save."""
 
 
 def cores() -> int:
@@ -180,7 +185,8 @@ def hear_ctrl_c() -> None:
 class Pool:
     """Processes that leave no traceback at Ctrl-C and do not outlive this one; used in a ``with`` block.
 
-    At the end of the block, calls that have not begun are dropped, and running calls are waited for.
+    At the end of the block, calls that have not begun are dropped, and running calls are waited for; after Ctrl-C,
+    calls that have nothing to save are waited for ``WAIT_S`` at most.
 
     Args:
         workers: processes.
@@ -199,15 +205,20 @@ class Pool:
             self._interrupt, self._stop = interrupt, context.Event()
         except OSError as error:
             raise UserError(no_shared_memory(error)) from error
+        self._running: set[Future[Any]] = set()
         self._pool = ProcessPoolExecutor(workers, context, _begin_worker, (self._stop, interrupt, begin))
 
     def submit(self, call: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Submit a call; a process that is started for it ignores Ctrl-C until it is ready.
 
-        Else Ctrl-C would print a traceback of a worker that still imports its modules.
+        Else Ctrl-C would print a traceback of a worker that still starts. The worker gets the call as bytes: the
+        modules that it needs, torch among them, are imported where Ctrl-C ends the import.
         """
         with deaf_to_ctrl_c():
-            return self._pool.submit(_work, call, *arguments)
+            future: Future[Any] = self._pool.submit(_work, pickle.dumps((call, arguments)))
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
 
     def __enter__(self) -> Pool:
         return self
@@ -216,7 +227,15 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._shut_down(interrupt=self._interrupt and error is not None)
+        impatient = not self._interrupt and isinstance(error, KeyboardInterrupt)
+        killer = threading.Timer(WAIT_S, _kill_workers) if impatient else None
+        if killer:
+            killer.start()
+        try:
+            self._shut_down(interrupt=self._interrupt and error is not None)
+        finally:
+            if killer:
+                killer.cancel()
         if isinstance(error, BrokenProcessPool):
             raise UserError(
                 "a worker process was killed (out of memory?); run the same command again to resume"
@@ -227,8 +246,7 @@ class Pool:
 
         def kill(signum: int, frame: FrameType | None) -> None:
             signals.heard()
-            for process in multiprocessing.active_children():
-                process.kill()
+            _kill_workers()
 
         ours = threading.current_thread() is threading.main_thread()
         before = {one: signal.signal(one, kill) for one in signals.ENDS} if ours else {}
@@ -236,10 +254,20 @@ class Pool:
             for process in multiprocessing.active_children() if interrupt else ():
                 if process.pid is not None:
                     os.kill(process.pid, signal.SIGINT)
+            if interrupt:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                wait(list(self._running))
+                _kill_workers()  # all is saved: a process that has torch takes a second to end by itself
             self._pool.shutdown(cancel_futures=True)
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+
+def _kill_workers() -> None:
+    """End the worker processes of this process, whatever they do."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def no_shared_memory(error: OSError) -> str:
@@ -281,13 +309,14 @@ def follow_parent() -> None:
         os._exit(1)
 
 
-def _work(call: Callable[..., Result], *arguments: Any) -> Result:
+def _work(pickled: bytes) -> Any:
     """Run one call in a worker, unless it was interrupted before."""
     global _working
     _working = True
     try:
         if _interrupted:
             raise KeyboardInterrupt
+        call, arguments = pickle.loads(pickled)  # imports modules: seconds on a busy machine
         return call(*arguments)
     finally:
         _working = False
