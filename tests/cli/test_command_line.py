@@ -53,7 +53,6 @@ def test_a_stage_alone_takes_the_threads_of_the_environment(monkeypatch):
 
 def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch):
     monkeypatch.setattr(cli, "main", lambda: 0)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     with pytest.raises(SystemExit):
         cli.run()

@@ -214,5 +214,5 @@ def test_a_disk_that_fills_is_a_sentence(tmp_path, cli, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(nemar_fetch.os, "fsync", full)
-    assert "No space left on device; make room, then run the same command again" in cli(tmp_path, "--all", status=2)
+    assert "No space left on device; make room and run the same command again" in cli(tmp_path, "--all", status=2)
     assert not here(tmp_path) or not bdf(here(tmp_path))

@@ -32,7 +32,7 @@ def test_a_part_is_downloaded_and_prepared(tmp_path, cli, server, recordings, ca
     assert visible(out) == ["r11.hdf5", "r6.hdf5", "r8.hdf5", "r9.hdf5"] and same(out, recordings)
     assert "CC-BY-NC-SA-4.0" in (out / "DATA_LICENSE.txt").read_text()
     assert (out / "metadata.csv").read_bytes() == server.files[TABLE]
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == [".sums.jsonl"]
     assert main(["data", "inspect", str(out)]) == 0
     assert "8 recordings it lists, not here" in capsys.readouterr().out
     assert main(["data", "prepare", str(out), f"{out}.store"]) == 0
@@ -138,7 +138,8 @@ def test_a_member_that_is_no_recording_is_named_and_the_others_are_fetched(tmp_p
     server.files[TAR] = bytes(content)
     said = cli(tmp_path, "--users", "u1", status=2)
     assert "1 of 4 files are no recordings of emg2pose, the first r4.hdf5 (it is not an HDF5 file" in said
-    assert visible(tmp_path) == ["r1.hdf5", "r10.hdf5", "r7.hdf5"] and not list(tmp_path.glob(".*"))
+    assert visible(tmp_path) == ["r1.hdf5", "r10.hdf5", "r7.hdf5"]
+    assert [path.name for path in tmp_path.glob(".*")] == [".sums.jsonl"]
 
 
 def test_what_is_there_in_another_size_is_refused(tmp_path, cli):

@@ -75,8 +75,9 @@ def test_a_signal_that_is_ignored_stays_ignored():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_workers_end_with_sigterm_of_their_parent(tmp_path):
     code = (
-        f"{LISTEN}import functools, multiprocessing\n"
+        "import functools, multiprocessing, time; from cpep.runtime import jobs, signals\n"
         "if __name__ == '__main__':\n"
+        "    signals.listen()\n"
         "    call = functools.partial(time.sleep, 60)\n"
         "    try:\n"
         "        with jobs.Pool(2, interrupt=True) as pool:\n"

@@ -101,10 +101,17 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
             raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); {OTHER}")
         if differ:
             _write(request.out, RunNote(asked))
-    elif request.out.exists() and not (request.out.is_dir() and (is_empty(request.out) or _made(request.out))):
+    elif request.out.exists() and not (
+        request.out.is_dir() and (is_empty(request.out) or _lost_its_note(request.out))
+    ):
         raise UserError(f"{request.out} exists and holds no run of cpep; {OTHER}")
     else:
         _write(request.out, RunNote(asked))
+
+
+def _lost_its_note(out: Path) -> bool:
+    """Tell whether a folder without run.json holds folds of a run: its damaged note was deleted, as cpep advises."""
+    return any(path.is_dir() for path in out.glob("fold*/seed*"))
 
 
 def begin_with(out: Path, store: Store) -> None:

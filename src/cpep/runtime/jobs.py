@@ -256,7 +256,8 @@ class Pool:
                     os.kill(process.pid, signal.SIGINT)
             if interrupt:
                 self._pool.shutdown(wait=False, cancel_futures=True)
-                wait(list(self._running))
+                while running := list(self._running):  # one that was cancelled leaves the set, but ends no wait
+                    wait(running, timeout=0.1)
                 _kill_workers()  # all is saved: a process that has torch takes a second to end by itself
             self._pool.shutdown(cancel_futures=True)
         finally:

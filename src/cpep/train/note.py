@@ -22,7 +22,7 @@ class StageNote:
         points: step, training loss and validation loss of every check.
         steps: that were taken.
         kept_step: step of the weights that were kept.
-        validation: their validation loss.
+        validation: their validation loss; ``None`` where nothing was validated.
         parameters: of the model.
         gflop: operations of all steps, in 10^9.
         stopped: why it ended.
@@ -32,7 +32,7 @@ class StageNote:
     points: list[tuple[Count, Finite, Finite]]
     steps: Count
     kept_step: Count
-    validation: Finite
+    validation: Finite | None
     parameters: Size
     gflop: NotNegative
     stopped: str

@@ -74,8 +74,11 @@ def _answer(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(asked["environ"])
     sys.path[1:1] = [str(Path(part).resolve()) for part in os.environ.get("PYTHONPATH", "").split(":") if part]
+    from cpep.runtime.registry import load_plugins
+
     status = 1
     try:
+        load_plugins()  # those of this command; registries were read before
         status = run(asked["words"])
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -13,6 +13,7 @@ from cpep.data.store.frames import Frames
 from cpep.data.store.journal import JOURNAL
 from cpep.data.store.store import Store, open_store
 from cpep.data.store.writer import StoreWriter
+from cpep.runtime.files import make_safe
 from cpep.runtime.locks import hold_file
 
 
@@ -46,4 +47,5 @@ def build(
             writer.finish(name, dict(splits), extra)
         (growing / JOURNAL).unlink()
         growing.replace(out)
+        make_safe(out.parent)
     return open_store(out)
