@@ -105,8 +105,8 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
         (("config", "preset"), r"config\.preset"),
         (("provenance", "data"), r"provenance\.data"),
         (("device", "emg_unit"), r"device\.emg_unit"),
-        (("vocabulary", 1), r"vocabulary\.1"),
-        (("split", "users_test", 0), r"split\.users_test\.0"),
+        (("vocabulary", 1), r"vocabulary\[1\]"),
+        (("split", "users_test", 0), r"split\.users_test\[0\]"),
     ],
 )
 def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, monkeypatch, path, field):

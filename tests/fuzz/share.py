@@ -13,7 +13,7 @@ from tests.fuzz import formats
 from tests.fuzz.trial import Mutant, Verdict
 from tests.fuzz.watch import REPOSITORY
 
-MUTANTS = int(os.environ.get("CPEP_FUZZ_MUTANTS", "4"))
+MUTANTS = int(os.environ.get("CPEP_FUZZ_MUTANTS", "2"))
 """Mutants of each format in the suite; `make fuzz` tries others for hours."""
 SEEDS = Path(__file__).with_name("seeds.txt")
 

@@ -40,7 +40,7 @@ def test_the_second_process_is_told_who_the_first_is_and_a_kill_lets_go(tmp_path
     path = tmp_path / "my.book"
     other = subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdout.readline() == b"held\n"
-    with pytest.raises(UserError, match=rf"my\.book is in use by -c, process {other.pid} on this machine, since 2"):
+    with pytest.raises(UserError, match=rf"my\.book is in use by cpep, process {other.pid} on this machine, since 2"):
         hold_file(path)
     other.kill()
     other.communicate()

@@ -63,7 +63,7 @@ def test_a_second_one_ends_at_once():
     assert process.stdout.readline() == "tidy\n"
     process.send_signal(signal.SIGINT)
     _, took_s = ended(process, 20)
-    assert process.returncode == 1 and took_s < 1.5
+    assert process.returncode in (1, -signal.SIGINT) and took_s < 1.5
 
 
 def test_a_signal_that_is_ignored_stays_ignored():

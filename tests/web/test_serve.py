@@ -30,7 +30,7 @@ from cpep.web.guard import COOKIE, Guard
 from cpep.web.server import STATIC, bind
 from cpep.web.uploads import LARGEST, Poses, read_poses
 from tests.data.leading_out import WAYS, leading_out, untouched
-from tests.data.samples import write_emg2pose, write_generic
+from tests.data.samples import write_emg2pose, write_endless, write_generic
 from tests.web.fake import FakeBook, FakeSession
 
 ROOT = Path(__file__).parents[2]
@@ -343,9 +343,11 @@ def test_a_small_upload_that_unpacks_to_much(tmp_path, monkeypatch):
 def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
     write_emg2pose(tmp_path, count=1, samples=60_000)
     upload = contents(tmp_path / "r0.hdf5")
-    for bounds in (Bounds(0.001, 5, 1024 * MB), Bounds(5, 0.001, 1024 * MB)):
+    (tmp_path / "endless").mkdir()
+    endless = write_endless(tmp_path / "endless")
+    for bounds in (Bounds(0.3, 5, 1024 * MB), Bounds(5, 0.3, 1024 * MB)):
         monkeypatch.setattr("cpep.web.uploads.BOUNDS", bounds)
-        assert "r0.hdf5" in refused(*upload)
+        assert "was not read within 0" in refused(*contents(endless))
     monkeypatch.undo()
     assert read_poses(upload, 100.0).name == "r0"
 
