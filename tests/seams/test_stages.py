@@ -50,6 +50,7 @@ def test_a_stage_a_term_and_rows_of_ones_own_run_from_the_command_to_the_report(
     assert "two_views" in again
 
 
+@pytest.mark.slow  # it measures steps: 15 s that CI lacks
 def test_groups_and_the_dry_run_know_rows_of_ones_own(raw):
     said = cpep("reproduce", "--data", raw, "--preset", "tiny", "--dry-run", "--models", "two_views,cpep/spread")
     assert "\ntwo_views " in said and "cpep of cpep/spread" in said

@@ -35,6 +35,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow  # a cohort once more: 10 s that CI lacks; test_any_one_file_can_be_made_alone stays
 def test_same_seed_same_bytes_with_any_number_of_workers(cohort: Path, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     simulate_cohort(tmp_path / "b", **TINY, workers=2, progress=lambda done, total: calls.append((done, total)))

@@ -383,7 +383,7 @@ def test_an_upload_does_not_bring_another_file_of_the_server(tmp_path, way):
         assert refused(*upload).startswith(f"r0.hdf5: {WAYS[way][1]}")
 
 
-@pytest.mark.parametrize("no_hand", ["", "a hand takes joint angles, and the anchor is features of 64 columns"])
+@pytest.mark.parametrize("no_hand", ["a hand takes joint angles, and the anchor is features of 64 columns"])
 def test_the_page_shows_a_hand_where_the_anchor_is_one(tmp_path, no_hand):
     code = (
         "import sys; from pathlib import Path; from starlette.testclient import TestClient; "
