@@ -99,6 +99,19 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
         load(folder)
 
 
+def saved_with(model, folder, path, value):
+    """Save a model with another value in its config.json, without checksums; return that text."""
+    save(model, folder)
+    unseal(folder)
+    plain = json.loads((folder / "config.json").read_text())
+    inner = plain
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    (folder / "config.json").write_text(json.dumps(plain))
+    return json.dumps(plain)
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
@@ -111,14 +124,8 @@ def test_a_damaged_checkpoint_is_a_sentence(model, tmp_path, damage):
 )
 def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, monkeypatch, path, field):
     monkeypatch.setenv("CPEP_SECRET", "hunter2")
-    save(model, tmp_path / "one")
-    unseal(tmp_path / "one")
-    plain = json.loads((tmp_path / "one" / "config.json").read_text())
-    inner = plain
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = "a${oc.env:CPEP_SECRET}"
-    (tmp_path / "one" / "config.json").write_text(json.dumps(plain).replace("$", "\\u0024"))  # as JSON may write it
+    text = saved_with(model, tmp_path / "one", path, "a${oc.env:CPEP_SECRET}")
+    (tmp_path / "one" / "config.json").write_text(text.replace("$", "\\u0024"))  # as JSON may write it
     with pytest.raises(UserError, match=rf"config\.json: {field} holds '\$\{{oc\.env:CPEP_SECRET\}}'") as caught:
         load(tmp_path / "one")
     assert "hunter2" not in str(caught.value)
@@ -164,14 +171,7 @@ def test_a_checkpoint_that_asks_for_the_environment_is_refused(model, tmp_path, 
     ],
 )
 def test_settings_that_no_model_has_are_a_sentence_and_nothing_large_is_made(model, tmp_path, path, value, said):
-    save(model, tmp_path / "one")
-    unseal(tmp_path / "one")
-    plain = json.loads((tmp_path / "one" / "config.json").read_text())
-    inner = plain
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = value
-    (tmp_path / "one" / "config.json").write_text(json.dumps(plain))
+    saved_with(model, tmp_path / "one", path, value)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError, match=said) as caught:
         load(tmp_path / "one")

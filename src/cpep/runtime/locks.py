@@ -231,10 +231,10 @@ def _who(place: Path) -> str:
 
 def _command() -> str:
     """Return the command of this process by its first words alone, since options may hold what is secret."""
-    name = Path(sys.argv[0]).name or "python"
-    name = "cpep" if name in ("__main__.py", "cpep", "cpep.exe", "-c", "-m") else name
-    words = [word for word in sys.argv[1:2] if word.isalnum()]
-    return " ".join([name, *(words if name == "cpep" else [])])
+    name = Path(sys.argv[0]).name
+    if name in ("__main__.py", "cpep", "cpep.exe"):
+        return " ".join(["cpep", *(word for word in sys.argv[1:2] if word.isalnum())])
+    return name if name not in ("", "-c", "-m") else "cpep"
 
 
 def _now() -> str:
