@@ -206,9 +206,7 @@ def verify(
     for line in (*found.damaged, *found.bare):
         typer.echo(line)
     if found.damaged:
-        places = len(found.damaged)
-        raise UserError(
-            f"{path} is damaged in {places} places; copy it again from where it is sound, or make it again"
-        )
+        places = f"{len(found.damaged)} place{'s' * (len(found.damaged) > 1)}"
+        raise UserError(f"{path} is damaged in {places}; copy it again from where it is sound, or make it again")
     sound, all_ = len(found.sound), len(found.sound) + len(found.bare)
     typer.echo(f"{path}: {sound} of {all_} have checksums, and all are sound")
