@@ -83,7 +83,8 @@ def at_times(pose_NSJ: FloatArray, times_S: FloatArray, wanted_F: FloatArray) ->
     low_F = np.minimum(place_F.astype(int), max(len(times_S) - 2, 0))
     high_F = np.minimum(low_F + 1, len(times_S) - 1)
     share_F1 = (place_F - low_F)[:, None].astype(pose_NSJ.dtype)
-    return pose_NSJ[:, low_F] * (1 - share_F1) + pose_NSJ[:, high_F] * share_F1
+    found: FloatArray = pose_NSJ[:, low_F] * (1 - share_F1) + pose_NSJ[:, high_F] * share_F1
+    return found
 
 
 def scored(
