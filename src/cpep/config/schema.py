@@ -81,6 +81,13 @@ class Readout(Enum):
     lda = "lda"
 
 
+class Readouts(Enum):
+    """Which read-outs answer (docs/explanation/readouts.md): the paper's, or those chosen inside training people."""
+
+    paper = "paper"
+    chosen = "chosen"
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which windows exist and how the EMG is scaled."""
@@ -215,6 +222,7 @@ class EvaluateConfig:
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     adapt: bool = False  # adapt cpep's rows and features to each test person's recording, without labels
+    readouts: Readouts = later(Readouts.paper)  # paper: the paper's; chosen: inside training people (cpep/best)
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
     protocols: tuple[str, ...] = later(("default",))  # of cpep.evaluate.protocols; "default": those of the table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ from cpep.types import BoolArray, UserError
 
 Role = Literal["train", "val", "test"]
 WORDS: Mapping[Role, str] = {"train": "training", "val": "validation", "test": "test"}
+
+LEAST_NESTED = 4
+"""Fewest training people, and fewest seen gestures, that are divided once more for choices."""
 
 
 class LeakError(AssertionError):
@@ -134,6 +137,29 @@ class Split:
 def hashed(users: Sequence[str]) -> list[str]:
     """Sort users by a stable hash, so that a fold does not depend on how users are named or added."""
     return sorted(users, key=lambda user: hashlib.sha256(user.encode()).hexdigest())
+
+
+def nested(split: Split) -> Split | None:
+    """Return a split inside training people, for choices: some of them, and some seen gestures, play what is held out.
+
+    A third of the training people, by a stable hash, plays the test people; a quarter of the seen gestures, two at
+    least and evenly over the list, joins the unseen ones. Validation people stay, and test people have no role.
+
+    Returns:
+        The split; ``None`` where fewer than four training people or four seen gestures leave too little of both.
+    """
+    users, seen = hashed(split.users_train), split.seen
+    if len(users) < LEAST_NESTED or len(seen) < LEAST_NESTED:
+        return None
+    tested, count = users[::3], max(2, len(seen) // 4)
+    left_out = tuple(seen[(2 * place + 1) * len(seen) // (2 * count)] for place in range(count))
+    return replace(
+        split,
+        users_train=tuple(user for user in split.users_train if user not in tested),
+        users_test=tuple(user for user in split.users_train if user in tested),
+        seen=tuple(label for label in seen if label not in left_out),
+        unseen=(*split.unseen, *left_out),
+    )
 
 
 def gesture_labels(store: Store, wanted: Sequence[str]) -> tuple[int, ...]:

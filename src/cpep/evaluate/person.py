@@ -23,6 +23,8 @@ TEMPERATURE = 2.0
 """Log-likelihoods are divided by this, since dimensions are less independent than the model assumes."""
 ROUNDS = 20
 """Rounds of expectation maximisation."""
+EVEN_ROUNDS = 30
+"""Rounds in which counts of gestures are made equal, each by half of what is missing."""
 HALVES = 20
 """How many random halves of the movements answers are averaged over."""
 
@@ -125,6 +127,8 @@ def personal_shares(
     prior: Prior,
     evidence: tuple[FloatArray, FloatArray] | None = None,
     seed: int = 0,
+    even: bool = False,
+    halves: int = HALVES,
 ) -> FloatArray:
     """Return the probability of each gesture for each window of a person, (N, K), mean over halves of the movements.
 
@@ -136,35 +140,53 @@ def personal_shares(
         prior: prior of the means.
         evidence: further log-likelihoods (from poses), (N, K) of windows and (E, K) of movements.
         seed: seed of the halves.
+        even: see ``adapted_means``.
+        halves: over so many random halves of the movements answers are averaged.
     """
     of_window, of_movement = evidence or (np.zeros((len(z_NF), 1)), np.zeros((len(movement_EF), 1)))
     if not len(movement_EF):
         return np.asarray(softmax(scores(z_NF, prior.mean_KF, 1 + prior.variance_F) + of_window, axis=1))
     rng, total_NK = np.random.default_rng(seed), np.zeros((len(z_NF), len(prior.mean_KF)))
-    for _ in range(HALVES):
+    for _ in range(halves):
         half = rng.permutation(len(movement_EF))[: -(-len(movement_EF) // 2)]
-        mean_KF = adapted_means(movement_EF[half], prior, of_movement[half])
+        mean_KF = adapted_means(movement_EF[half], prior, of_movement[half], even)
         total_NK += softmax(scores(z_NF, mean_KF) + of_window, axis=1)
-    return total_NK / HALVES
+    return total_NK / halves
 
 
-def adapted_means(z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | float = 0.0) -> FloatArray:
+def adapted_means(
+    z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | float = 0.0, even: bool = False
+) -> FloatArray:
     """Return a person's means of gestures, (K, F), by expectation maximisation over movements.
 
     Args:
         z_EF: the person's movements in a ``GestureSpace``.
         prior: prior of the means.
         evidence_EK: further log-likelihood of each gesture for each movement (from poses).
+        even: whether all gestures are taken to be made equally often; see ``evened``.
     """
     score_EK = scores(z_EF, prior.mean_KF, 1 + prior.variance_F) + evidence_EK
     for _ in range(ROUNDS):
-        share_EK = softmax(score_EK, axis=1)
+        share_EK = softmax(evened(score_EK) if even else score_EK, axis=1)
         # posterior mean of a normal mean with prior variance v, given n movements of variance 1:
         # (prior mean + v sum) / (1 + v n)
         sum_KF, count_K1 = share_EK.T @ z_EF, share_EK.sum(axis=0)[:, None]
         mean_KF = (prior.mean_KF + prior.variance_F * sum_KF) / (1 + prior.variance_F * count_K1)
         score_EK = scores(z_EF, mean_KF) + evidence_EK
     return np.asarray(mean_KF)
+
+
+def evened(score_EK: FloatArray) -> FloatArray:
+    """Return log-likelihoods plus a constant for each gesture, so that expected counts of gestures are about equal.
+
+    Sinkhorn's iteration on the columns alone. Half a movement is added to each count, so that no constant runs away
+    where there are fewer movements than gestures.
+    """
+    constant_K = np.zeros(score_EK.shape[1])
+    for _ in range(EVEN_ROUNDS):
+        count_K = softmax(score_EK + constant_K, axis=1).sum(axis=0) + 0.5
+        constant_K -= 0.5 * np.log(count_K / count_K.mean())
+    return np.asarray(score_EK + constant_K)
 
 
 def scores(z_NF: FloatArray, mean_KF: FloatArray, variance_F: FloatArray | float = 1.0) -> FloatArray:

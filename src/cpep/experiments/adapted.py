@@ -19,7 +19,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.knn import unit_rows
-from cpep.evaluate.person import GestureSpace, Prior, grouped_means, personal_shares
+from cpep.evaluate.person import HALVES, GestureSpace, Prior, grouped_means, personal_shares
 from cpep.evaluate.probe import LinearProbe
 from cpep.evaluate.protocols.base import Outcome, Protocol, chosen
 from cpep.evaluate.protocols.few_shot import FEW_SHOT
@@ -84,7 +84,14 @@ class Person:
         """Return the mean vector of every movement."""
         return grouped_means(x_ND[self.moving_N], self.movement_N[self.moving_N])
 
-    def shares(self, space: GestureSpace, prior: Prior, evidence_NK: FloatArray | None = None) -> FloatArray:
+    def shares(
+        self,
+        space: GestureSpace,
+        prior: Prior,
+        evidence_NK: FloatArray | None = None,
+        even: bool = False,
+        halves: int = HALVES,
+    ) -> FloatArray:
         """Return the probability of every gesture for every window, (N, K); see ``personal_shares``."""
         z_NF = space(self.x_ND)
         if evidence_NK is None:
@@ -94,7 +101,9 @@ class Person:
         for known in np.unique(known_N):
             mine = known_N == known
             evidence = evidence_NK[mine], evidence_EK[:known]
-            share_NK[mine] = personal_shares(z_NF[mine], movement_EF[:known], prior, evidence)
+            share_NK[mine] = personal_shares(
+                z_NF[mine], movement_EF[:known], prior, evidence, even=even, halves=halves
+            )
         return share_NK
 
     def centre(self, x_ND: FloatArray, usual_D: FloatArray) -> FloatArray:

@@ -72,7 +72,7 @@ class FoldTask:
 
     def task(self, stage: StageRun) -> Task:
         """Return the task of a stage."""
-        return Task(self.opened(), self.split, stage.config, self.seed, self.at(stage))
+        return Task(self.opened(), stage.stage.split(self.split), stage.config, self.seed, self.at(stage))
 
     def row(self, name: str) -> RowRun:
         """Return a row of the table by its name."""

@@ -22,7 +22,9 @@ from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, SampleReader, Windows, hop_of, list_windows
 from cpep.evaluate.features import classical_features
 from cpep.evaluate.protocols.base import ALL, ANSWERABLE, Given, Outcome, run
+from cpep.evaluate.recentring import columns_of
 from cpep.experiments.asked import Asked
+from cpep.experiments.recentred import Recentred
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
@@ -98,6 +100,24 @@ class SplitData:
 
     def features_of(self, windows: Windows, kind: Normalisation) -> EmbeddingSet:
         """Return classical features of windows, centred and scaled by their session."""
+        vectors = self._classical(kind)
+        if kind not in self._apart:
+            self._apart[kind] = self._normaliser(kind, vectors)
+        return self._less(self._apart[kind], vectors, windows)
+
+    def recentred_of(self, windows: Windows, kind: Normalisation) -> EmbeddingSet:
+        """Return covariances of channels after whitening by the session's mean covariance, as features of windows.
+
+        They are centred and scaled by their session, like classical features; see ``cpep.evaluate.recentring``.
+        """
+        vectors, covariances = self._classical(kind), columns_of(self.store.device.channels)
+        of_session = Recentred(
+            self.store, kind, self.split.users_train, self._apart_windows(), lambda some: vectors(some)[:, -covariances:]
+        )
+        return self._standardised(kind, of_session, windows)
+
+    def _classical(self, kind: Normalisation) -> Callable[[Windows], FloatArray]:
+        """Return the function from windows to their classical features."""
         device, power = self.store.device, power_rows(self.store)
         normaliser = Normaliser(power, kind, typical(power, self.split.users_train))
         read = SampleReader(self.store, self.windows.frames, normaliser)
@@ -105,12 +125,7 @@ class SplitData:
         def of_batch(part: Windows) -> FloatArray:
             return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
 
-        def vectors(some: Windows) -> FloatArray:
-            return _in_numpy(some, of_batch)
-
-        if kind not in self._apart:
-            self._apart[kind] = self._normaliser(kind, vectors)
-        return self._less(self._apart[kind], vectors, windows)
+        return lambda windows: _in_numpy(windows, of_batch)
 
     def of_session(
         self, model: Model, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
@@ -130,9 +145,8 @@ class SplitData:
 
     def _normaliser(self, kind: Normalisation, vectors: Callable[[Windows], FloatArray]) -> Normaliser:
         """Return centre and spread of vectors by session, from all windows of a session that do not overlap."""
-        store, frames = self.store, self.windows.frames
-        length_s = frames / store.frame_rate
-        apart = list_windows(store, length_s, length_s)
+        store, apart = self.store, self._apart_windows()
+        length_s = apart.frames / store.frame_rate
         rows_ND = vectors(apart)
 
         def rows_of(index: int) -> FloatArray:
@@ -140,6 +154,11 @@ class SplitData:
 
         rows = Rows(store, MeanSd(), rows_of, length_s)
         return Normaliser(rows, kind, typical(rows, self.split.users_train))
+
+    def _apart_windows(self) -> Windows:
+        """Return all windows of the store that do not overlap."""
+        length_s = self.windows.frames / self.store.frame_rate
+        return list_windows(self.store, length_s, length_s)
 
     def _less(
         self, normaliser: Normaliser, vectors: Callable[[Windows], FloatArray], windows: Windows

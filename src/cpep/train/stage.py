@@ -107,6 +107,18 @@ class Stage(ABC):
         """Name the stages whose checkpoints it starts from."""
         return ()
 
+    def may_start_from(self, held: Split, split: Split) -> bool:
+        """Tell whether a checkpoint that was trained under ``held`` leaks nothing into training under ``split``."""
+        return held == split
+
+    def split(self, split: Split) -> Split:
+        """Return the split under which it trains, given that of the fold: the same, unless it leaves out more.
+
+        Raises:
+            UserError: there are too few people or gestures to leave out more.
+        """
+        return split
+
     @abstractmethod
     def optim(self, config: RunConfig) -> OptimConfig:
         """Return the settings of its optimiser."""
@@ -158,7 +170,7 @@ class Stage(ABC):
 
 
 STAGES: Registry[Stage] = Registry(
-    "stage", [f"cpep.train.{name}" for name in ("pretrain", "align", "supervised", "regression")]
+    "stage", [f"cpep.train.{name}" for name in ("pretrain", "align", "choice", "supervised", "regression")]
 )
 """All stages."""
 
@@ -299,7 +311,7 @@ def _loaded(task: Task, stage: Stage, name: str, path: Path) -> Model:
         raise UserError(f"{path} is a {model.card.kind} checkpoint where one of kind {kind} is needed")
     model.card.refuse_other(task.store)
     model = model.in_unit(task.store.device.emg_unit)
-    if model.card.held_out() != task.split:
+    if not stage.may_start_from(model.card.held_out(), task.split):
         raise UserError(f"{path} was trained under another split of users and gestures; align it under the same one")
     own = make_card(stage.model, task.store, task.split, task.config, task.seed)
     for side, sizes in model.card.encoders.items():

@@ -1,0 +1,350 @@
+"""The recommended system: read-outs over features and embedding together, chosen inside training people.
+
+Every read-out answers through the same expectation maximisation over a person's movements as the adapted rows
+(``cpep.evaluate.person``), with the vectors of one view, and with or without all gestures taken to be made equally
+often. One rule chooses for every data set: answers of all candidates that come within ``SAME`` of the best one on
+people and gestures that were left out (``cpep.data.splits.nested``) are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cpep.data.splits import nested
+from cpep.data.windows import touches
+from cpep.evaluate.fewshot import answers, repetitions_of
+from cpep.evaluate.generalised import harmonic
+from cpep.evaluate.knn import unit_rows
+from cpep.evaluate.metrics import balanced_accuracy
+from cpep.evaluate.person import GestureSpace, Prior, personal_shares
+from cpep.evaluate.probe import LinearProbe
+from cpep.evaluate.protocols.base import Outcome, Scored, chosen
+from cpep.evaluate.protocols.few_shot import FEW_SHOT
+from cpep.evaluate.protocols.linear_probe import LINEAR_PROBE
+from cpep.evaluate.protocols.zero_shot import ZERO_SHOT, ZERO_SHOT_ALL
+from cpep.experiments.adapted import (
+    ACTIVITY_STRENGTH,
+    EVIDENCE_TEMPERATURE,
+    POSED_VARIANCE,
+    SHOWN_VARIANCE,
+    Person,
+    means_of_repetitions,
+    movements_of,
+    needed,
+)
+from cpep.experiments.evaluators import Evaluation, Subject
+from cpep.experiments.protocol import SplitData
+from cpep.experiments.views import FEATURES, Views, views_of
+from cpep.types import EmbeddingSet, FloatArray, IntArray
+
+SAME = 0.05
+"""Candidates whose balanced accuracy is this near to the best one's are as good: fewer than ten people choose."""
+CALIBRATIONS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+"""Constants that are taken from the log-probabilities of seen gestures, to choose from."""
+HALVES = 8
+"""Random halves of the movements for each candidate; the answers of several candidates are averaged."""
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """One read-out.
+
+    Attributes:
+        view: vectors that it reads.
+        even: whether all gestures are taken to be made equally often.
+    """
+
+    view: str
+    even: bool
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.view}, counts made even" if self.even else self.view
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates whose answers are averaged, for each kind of question.
+
+    Attributes:
+        labelled: where training people's EMG of all gestures is labelled.
+        shown: where a person showed some windows.
+        likeness: kinds of likeness of EMG to poses that are averaged.
+        posed: where gestures are known by their poses.
+        calibration: constant that is taken from the log-probabilities of seen gestures where all compete.
+    """
+
+    labelled: tuple[Candidate, ...]
+    shown: tuple[Candidate, ...]
+    likeness: tuple[str, ...]
+    posed: tuple[Candidate, ...]
+    calibration: float
+
+
+class ReadOuts:
+    """The answers of every candidate to the windows of test people.
+
+    Args:
+        views: windows of training and of test people.
+    """
+
+    def __init__(self, views: Views) -> None:
+        self.views, self.hop_s = views, views.data.hop_s
+        self.candidates = tuple(Candidate(view, even) for view in views.vectors for even in (False, True))
+        every = views.vectors[FEATURES]
+        self._own_N = np.isin(every.user_N, views.data.split.users_test)
+        self.own = every.select(self._own_N)
+        self.asked_N = views.asked_N[self._own_N]
+        # the order in time of several recordings is not known
+        self._whose_N = self.own.recording_N if views.causal else self.own.user_N
+        self._movement_N = self._movements(every)
+
+    def _movements(self, every: EmbeddingSet) -> dict[str, IntArray]:
+        """Return the movements of each person; none where training people have no windows without a gesture."""
+        taught_N = self.views.taught_N
+        known_N = taught_N | (self.views.train_N & ~self.views.asked_N)
+        people = {name: self.own.select(self._whose_N == name) for name in np.unique(self._whose_N)}
+        if taught_N[known_N].all():
+            return {name: np.full(len(own), -1) for name, own in people.items()}
+        activity = LinearProbe(ACTIVITY_STRENGTH).fit(every.x_ND[known_N], taught_N[known_N].astype(int))
+        return {name: movements_of(own, activity, self.hop_s) for name, own in people.items()}
+
+    def _person(self, name: str, x_ND: FloatArray) -> Person:
+        return Person(x_ND[self._whose_N == name], self._movement_N[name], self.views.causal)
+
+    def _space(self, view: str, seen_alone: bool) -> tuple[GestureSpace, EmbeddingSet]:
+        """Return the space of gestures of training people, and their movements."""
+        taught_N = self.views.taught_N if seen_alone else self.views.train_N & self.views.asked_N
+        windows = self.views.vectors[view].select(taught_N)
+        movements = means_of_repetitions(windows, self.hop_s)
+        return GestureSpace(movements, windows), movements
+
+    @cached_property
+    def _seen_spaces(self) -> Mapping[str, GestureSpace]:
+        return {view: self._space(view, True)[0] for view in self.views.vectors}
+
+    def _own(self, view: str) -> FloatArray:
+        return self.views.vectors[view].x_ND[self._own_N]
+
+    def labelled(self, candidate: Candidate) -> FloatArray:
+        """Return the probability of each asked gesture for every window, (N, K), in ascending order of labels."""
+        space, movements = self._space(candidate.view, False)
+        prior, x_ND = space.prior(movements), self._own(candidate.view)
+        share_NK = np.empty((len(x_ND), len(prior.mean_KF)))
+        for name in self._movement_N:
+            person = self._person(name, x_ND)
+            share_NK[self._whose_N == name] = person.shares(space, prior, even=candidate.even, halves=HALVES)
+        return share_NK
+
+    @property
+    def labelled_K(self) -> IntArray:
+        """Labels of the columns of ``labelled``."""
+        every = self.views.vectors[FEATURES]
+        return np.unique(every.label_N[self.views.train_N & self.views.asked_N])
+
+    def alike(self, kind: str) -> FloatArray:
+        """Return the cosine of every window and the mean pose of every gesture, less the person's mean, (N, K)."""
+        posed = self.views.posed[kind]
+        x_ND = posed.x_ND[self._own_N]
+        alike_NK = np.empty((len(x_ND), len(posed.pose_KD)))
+        for name in self._movement_N:
+            person = self._person(name, x_ND)
+            alike_NK[self._whose_N == name] = (
+                unit_rows(person.x_ND - person.centre(person.x_ND, posed.usual_D)) @ posed.pose_KD.T
+            )
+        return alike_NK
+
+    def posed(self, candidate: Candidate, alike_NK: FloatArray) -> FloatArray:
+        """Return the probability of each gesture that has a pose, for every window, (N, K)."""
+        space, x_ND = self._seen_spaces[candidate.view], self._own(candidate.view)
+        prior = Prior(np.zeros((alike_NK.shape[1], space.dimensions)), np.full(space.dimensions, POSED_VARIANCE))
+        share_NK = np.empty_like(alike_NK)
+        for name in self._movement_N:
+            mine_N, person = self._whose_N == name, self._person(name, x_ND)
+            evidence_NK = alike_NK[mine_N] / EVIDENCE_TEMPERATURE
+            share_NK[mine_N] = person.shares(space, prior, evidence_NK, candidate.even, HALVES)
+        return share_NK
+
+    def shown(self, candidates: tuple[Candidate, ...]) -> tuple[EmbeddingSet, ShownTo]:
+        """Return the asked windows in the spaces of views, and the classifier that answers after windows are shown."""
+        width, columns, parts = 0, {}, []
+        moved: dict[str, dict[str, FloatArray]] = {}
+        for view in dict.fromkeys(one.view for one in candidates):
+            space, x_ND = self._seen_spaces[view], self._own(view)
+            z_NF = space(x_ND)
+            columns[view] = slice(width, width := width + z_NF.shape[1])
+            parts.append(z_NF)
+            moved[view] = {}
+            for name in self._movement_N:
+                person = self._person(name, z_NF)
+                moved[view][name] = person.means(person.x_ND)
+        test = self.own.select(self.asked_N).with_x(np.concatenate(parts, axis=1)[self.asked_N])
+        return test, ShownTo(candidates, columns, moved)
+
+
+@dataclass(frozen=True, eq=False)
+class ShownTo:
+    """Tells a person's gestures by windows that the person showed, and by movements without labels.
+
+    Attributes:
+        candidates: whose probabilities are averaged.
+        columns: columns of each view in the vectors.
+        moved: movements by view and person.
+    """
+
+    candidates: tuple[Candidate, ...]
+    columns: Mapping[str, slice]
+    moved: Mapping[str, Mapping[str, FloatArray]]
+
+    def predict(self, shown: EmbeddingSet, x_ND: FloatArray) -> IntArray:
+        """Return labels (N,) for vectors of the person who showed windows."""
+        labels_K = np.unique(shown.label_N)
+        mean_KF = np.stack([shown.x_ND[shown.label_N == label].mean(axis=0) for label in labels_K])
+        total_NK: FloatArray = np.zeros((len(x_ND), len(labels_K)))
+        for one in self.candidates:
+            own = self.columns[one.view]
+            prior = Prior(mean_KF[:, own], np.full(mean_KF[:, own].shape[1], SHOWN_VARIANCE))
+            movement_EF = self.moved[one.view][shown.user_N[0]]
+            total_NK += personal_shares(x_ND[:, own], movement_EF, prior, even=one.even, halves=HALVES)
+        return np.asarray(labels_K[total_NK.argmax(axis=1)])
+
+
+def within(accuracy: Mapping[Candidate, float]) -> tuple[Candidate, ...]:
+    """Return the candidates whose accuracy is within ``SAME`` of the best one's."""
+    best = max(accuracy.values())
+    return tuple(one for one, value in accuracy.items() if value >= best - SAME)
+
+
+def accuracy_of(readouts: ReadOuts, share_NK: FloatArray, labels_K: IntArray, asked: tuple[int, ...]) -> float:
+    """Return the balanced accuracy on windows of some gestures among all answers, mean over people."""
+    mine_N = readouts.asked_N & np.isin(readouts.own.label_N, asked)
+    label_N, user_N = readouts.own.label_N[mine_N], readouts.own.user_N[mine_N]
+    told_N = labels_K[share_NK[mine_N].argmax(axis=1)]
+    of_people = [balanced_accuracy(label_N[user_N == u], told_N[user_N == u]) for u in np.unique(user_N)]
+    return float(np.mean(of_people)) if of_people else 0.0
+
+
+def choose(readouts: ReadOuts) -> Choice:
+    """Choose on the people and gestures that were left out; see the module.
+
+    Where likeness to poses decides, a candidate is worth the mean of its accuracy on seen gestures among themselves
+    and the best harmonic mean of seen and left-out gestures, with all as answers.
+    """
+    views = readouts.views
+    both = views.seen + views.unseen
+    of_labels = {
+        one: accuracy_of(readouts, readouts.labelled(one), readouts.labelled_K, both) for one in readouts.candidates
+    }
+    of_shown = {}
+    for one in readouts.candidates:
+        test, classifier = readouts.shown((one,))
+        asked, told_N = answers(classifier, test, readouts.hop_s, None, views.data.seed)
+        of_shown[one] = balanced_accuracy(asked.label_N, told_N) if len(asked) else 0.0
+    shown = within(of_shown)
+    if not views.posed:
+        return Choice(within(of_labels), shown, (), (), 0.0)
+    alike = {kind: readouts.alike(kind) for kind in views.posed}
+    worth = {kind: _worth(readouts, alike_NK / EVIDENCE_TEMPERATURE)[0] for kind, alike_NK in alike.items()}
+    likeness = tuple(kind for kind, value in worth.items() if value >= max(worth.values()) - SAME)
+    mean_NK = np.mean([alike[kind] for kind in likeness], axis=0)
+    share = {one: readouts.posed(one, mean_NK) for one in readouts.candidates}
+    posed = within({one: _worth(readouts, _log(share_NK))[0] for one, share_NK in share.items()})
+    together_NK = np.mean([share[one] for one in posed], axis=0)
+    return Choice(within(of_labels), shown, likeness, posed, _worth(readouts, _log(together_NK))[1])
+
+
+def _worth(readouts: ReadOuts, score_NK: FloatArray) -> tuple[float, float]:
+    """Return what a candidate is worth, see ``choose``, and the calibration of its best harmonic mean."""
+    views = readouts.views
+    seen_K = np.isin(views.labels_K, views.seen)
+    among_seen = accuracy_of(readouts, score_NK[:, seen_K], views.labels_K[seen_K], views.seen)
+    best = 0.0, 0.0
+    for constant in CALIBRATIONS if views.unseen else ():
+        calibrated_NK = score_NK - constant * seen_K
+        pair = (accuracy_of(readouts, calibrated_NK, views.labels_K, asked) for asked in (views.seen, views.unseen))
+        found = float(harmonic(*(np.array([value]) for value in pair))[0])
+        best = max(best, (found, -constant))
+    return (among_seen + best[0]) / 2, -best[1]
+
+
+def unchosen(readouts: ReadOuts) -> Choice:
+    """Return the choice where too few people or gestures leave some out: all candidates, and no calibration."""
+    every = readouts.candidates
+    return Choice(every, every, tuple(readouts.views.posed), every if readouts.views.posed else (), 0.0)
+
+
+def _log(share_NK: FloatArray) -> FloatArray:
+    return np.log(np.maximum(share_NK, 1e-12))
+
+
+def best(data: SplitData, subject: Subject) -> Evaluation:
+    """Evaluate the recommended system: choose read-outs inside training people, then answer test people's windows."""
+    outer = ReadOuts(
+        views_of(
+            data,
+            needed(data),
+            (data.split.seen, data.split.unseen),
+            subject.checkpoint,
+            subject.normalisation,
+            subject.shuffled,
+        )
+    )
+    inner = _inside(data, subject)
+    choice = choose(inner) if inner else unchosen(outer)
+    return Evaluation(list(_outcomes(outer, choice)), choice=words(choice))
+
+
+def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
+    """Return the read-outs of the nested split, away from unseen gestures; ``None`` where there is no such split."""
+    split = nested(data.split)
+    if split is None:
+        return None
+    inside = SplitData(data.store, split, data.every, data.config, data.seed)
+    windows = needed(inside)
+    windows = windows.select(~touches(data.store, windows, data.split.unseen, split.guard_s))
+    left_out = tuple(label for label in split.unseen if label not in data.split.unseen)
+    views = views_of(
+        inside, windows, (split.seen, left_out), subject.choosing, subject.normalisation, subject.shuffled
+    )
+    return ReadOuts(views)
+
+
+def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
+    given, protocols = readouts.views.data.given(), chosen(readouts.views.data.config.protocols)
+    if LINEAR_PROBE in protocols:
+        share_NK = np.mean([readouts.labelled(one) for one in choice.labelled], axis=0)
+        asked = _asked(readouts, LINEAR_PROBE, _log(share_NK), readouts.labelled_K)
+        yield from LINEAR_PROBE.answered(given, asked)
+    if choice.posed and {ZERO_SHOT, ZERO_SHOT_ALL} & set(protocols):
+        alike_NK = np.mean([readouts.alike(kind) for kind in choice.likeness], axis=0)
+        share_NK = np.mean([readouts.posed(one, alike_NK) for one in choice.posed], axis=0)
+        for protocol in (ZERO_SHOT, ZERO_SHOT_ALL):
+            if protocol in protocols:
+                asked = _asked(readouts, protocol, _log(share_NK), readouts.views.labels_K)
+                calibration = choice.calibration if protocol is ZERO_SHOT_ALL else 0.0
+                yield from protocol.answered(given, asked, calibration)
+    if not readouts.views.causal:
+        test, classifier = readouts.shown(choice.shown)
+        for few_shot in FEW_SHOT:
+            if few_shot in protocols:
+                yield from few_shot.ask(given, test, classifier)
+
+
+def _asked(readouts: ReadOuts, protocol, score_NK: FloatArray, labels_K: IntArray) -> dict[str, Scored]:
+    """Return the scores of the windows of each set of gestures that a protocol asks."""
+    given, found = readouts.views.data.given(), {}
+    for gestures, labels in protocol.asked(given).items():
+        mine_N = readouts.asked_N & np.isin(readouts.own.label_N, labels)
+        open_K = np.isin(labels_K, protocol.classes(given, gestures))
+        found[gestures] = Scored(readouts.own.select(mine_N), score_NK[mine_N][:, open_K], labels_K[open_K])
+    return found
+
+
+def words(choice: Choice) -> dict[str, str]:
+    """Return a choice in words, by what it is for."""
+    listed = {name: "; ".join(map(str, getattr(choice, name))) for name in ("labelled", "shown", "likeness", "posed")}
+    return {**listed, "calibration": f"{choice.calibration:g}"}
