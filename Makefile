@@ -8,6 +8,10 @@ LOCK ?=
 # without --no-compile pip compiles thousands of modules that nobody imports, on one core
 QUIET := --quiet --disable-pip-version-check --no-compile
 
+# every interpreter that starts reads what the first has compiled, also where the environment says to write none
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+
 .PHONY: demo live docs linkcheck test lint pytest test-browser fuzz lock audit golden public wheel bench bench-live live-demo format clean
 
 # commands of cpep are in the environment that make built

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,16 @@ from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.generalised import FIGURES, Borders, Both, interval, paired_figures
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
 from cpep.experiments.fold import ANSWERS, OF_BOTH, Fold
-from cpep.report.names import GESTURES, TOGETHER, UNDER_TRAINED, columns_of, main_first, title_of, under_trained
+from cpep.report.names import (
+    GESTURES,
+    TOGETHER,
+    UNDER_TRAINED,
+    columns_of,
+    main_first,
+    title_of,
+    under_trained,
+    under_trained_words,
+)
 
 ONE = "cpep"
 """The row that all others are compared with; without it, the first row with a network."""
@@ -31,6 +40,7 @@ class Comparison:
         people: number of people tested.
         seeds: seeds that both rows have; scores are averaged over them.
         under_trained: whether the training of the second was stopped by the limit on compute.
+        why: what that means in this run.
         metric: one of ``generalised.FIGURES``; empty for balanced accuracy.
     """
 
@@ -42,6 +52,7 @@ class Comparison:
     people: int
     seeds: tuple[int, ...]
     under_trained: bool = False
+    why: str = UNDER_TRAINED
     metric: str = ""
 
     def sentence(self) -> str:
@@ -50,7 +61,7 @@ class Comparison:
         names = {metric: f", {name}, seen and unseen gestures" for name, metric in TOGETHER.items()}
         what = title_of(self.protocol) + names.get(self.metric, f" on {self.gestures} gestures")
         where = f"{what} ({self.people} people{seeds})"
-        mark = f" {self.other} {UNDER_TRAINED}." if self.under_trained else ""
+        mark = f" {self.other} {self.why}." if self.under_trained else ""
         return self.difference.sentence(self.one, self.other, where) + mark
 
     def plain(self) -> dict[str, Any]:
@@ -84,7 +95,9 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     models = main_first(row["model"] for fold in folds for row in fold.rows)
     one = reference(models)
     others = [name for name in models if name != one and not role_of(name)]
-    marked = under_trained([run for fold in folds for run in fold.training])
+    trainings = [run for fold in folds for run in fold.training]
+    marked = under_trained(trainings)
+    why = under_trained_words(trainings)
     found: list[Comparison] = []
     for protocol, gestures in _answered(folds):
         a_of = _runs(folds, one, protocol, gestures)
@@ -96,16 +109,15 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
             if len(people) > 1:
                 difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
                 where = (one, other, protocol, gestures)
-                found.append(Comparison(*where, difference, len(people), seeds, other in marked))
+                found.append(Comparison(*where, difference, len(people), seeds, other in marked, why))
         if gestures == "unseen":
-            found += _together(folds, one, others, protocol, marked)
+            together = _together(folds, one, others, protocol)
+            found += [replace(each, under_trained=each.other in marked, why=why) for each in together]
     order = {name: place for place, name in enumerate(others)}
     return sorted(found, key=lambda comparison: order[comparison.other])
 
 
-def _together(
-    folds: Sequence[Fold], one: str, others: Sequence[str], protocol: str, marked: Collection[str]
-) -> Iterator[Comparison]:
+def _together(folds: Sequence[Fold], one: str, others: Sequence[str], protocol: str) -> Iterator[Comparison]:
     """Compare the figures of seen and unseen gestures together."""
     a_of = both_of(folds, one, protocol)
     for other in others:
@@ -116,7 +128,7 @@ def _together(
         for figure in FIGURES if len(people) > 1 else ():
             difference = paired_figures([run.of(people) for run in a], [run.of(people) for run in b], figure)
             where = (one, other, protocol, "all")
-            yield Comparison(*where, difference, len(people), seeds, other in marked, figure)
+            yield Comparison(*where, difference, len(people), seeds, metric=figure)
 
 
 def reference(models: Sequence[str]) -> str:

@@ -218,7 +218,7 @@ def save_row(
                 f"{number}/right": both.borders.right_N[own_N],
             }
     for error in found.errors:
-        rows.append({"model": model, "protocol": "pose_error", "normalisation": normalisation, **error.plain()})
+        rows.append({"model": model, "protocol": error.protocol, "normalisation": normalisation, **error.plain()})
     path = _files(folder, model)
     with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

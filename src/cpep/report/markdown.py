@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from cpep.config.rows import is_ablation
+from cpep.report.challenge import TITLE, challenge_markdown
 from cpep.report.names import (
     DAGGER,
-    UNDER_TRAINED,
     columns_of,
     compared_in,
     main_first,
@@ -16,6 +16,7 @@ from cpep.report.names import (
     title_of,
     trainings,
     under_trained,
+    under_trained_words,
 )
 from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import published
@@ -37,9 +38,11 @@ def tables_markdown(results: dict[str, Any]) -> str:
         (f"{_one(results)} minus the others", _differences(results, lambda model: not is_ablation(model))),
         ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
         ("Pose errors", _errors(results)),
+        (TITLE, challenge_markdown(results)),
         ("Training", _training(results)),
     ]
-    note = f"{DAGGER} {UNDER_TRAINED}." if under_trained(results.get("training", [])) else ""
+    runs = results.get("training", [])
+    note = f"{DAGGER} {under_trained_words(runs)}." if under_trained(runs) else ""
     return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
 
 
