@@ -36,8 +36,7 @@ def test_the_geometric_mean_leaves_nothing(covariances):
 def test_a_mixture_of_channels_is_taken_out_but_for_a_rotation(covariances):
     mixture = np.random.default_rng(1).normal(size=(4, 4)) + 2 * np.eye(4)
     own, mixed = (
-        recentred(logs(some), geometric_mean(logs(some)))
-        for some in (covariances, mixture @ covariances @ mixture.T)
+        recentred(logs(some), geometric_mean(logs(some))) for some in (covariances, mixture @ covariances @ mixture.T)
     )
     spectrum = [np.sort(np.linalg.eigvalsh(matrices(some)), axis=1) for some in (own, mixed)]
     np.testing.assert_allclose(spectrum[0], spectrum[1], atol=1e-6)

@@ -15,6 +15,7 @@ Changes = Sequence[str] | Callable[[RunConfig, Costs], Sequence[str]]
 """The settings in which a row differs from its run, or a function that returns them."""
 Group = Literal["", "all", "ablations", "objectives"]
 ADAPT = "evaluate.adapt=true"
+CHOSEN = "evaluate.readouts=chosen"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Row:
         changes: settings in which the row differs from its run, written as for ``--set``; or a function that returns
             them, given the settings of the run and the costs of stages.
         stage: the stage whose checkpoint is evaluated; empty for a row without a network.
+        choice: a stage whose model chooses read-outs inside training people, where there are enough; or empty.
         group: the word that stands for the row in ``--models``: ``all`` systems, the ``ablations`` of cpep, or other
             ``objectives`` of the alignment; empty for none of these.
         role: ``ceiling`` or ``control``, where the row is no model to compare with; else empty.
@@ -37,6 +39,7 @@ class Row:
     words: str
     changes: Changes = ()
     stage: str = "cpep"
+    choice: str = ""
     group: Group = ""
     role: Literal["", "ceiling", "control"] = ""
     needs_anchor: bool = False
@@ -48,7 +51,7 @@ class Row:
 
     @property
     def adapts(self) -> bool:
-        """Whether it adapts to each test person's own recording."""
+        """Whether it has no answer without windows that show no gesture, by which movements are found."""
         return not callable(self.changes) and ADAPT in self.changes
 
     def changes_of(self, config: RunConfig, costs: Costs) -> tuple[str, ...]:
@@ -59,9 +62,12 @@ class Row:
 ROWS: Registry[Row] = Registry("row")
 """All rows, in the order in which results and tables have them."""
 CONTROL = "cpep/shuffled_pairs"
-DEFAULT = ("cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "ridge", "pose", CONTROL)
+BEST = "cpep/best"
+DEFAULT = (
+    BEST, "cpep", "cpep/adapted", "emg_mae", "features", "features/adapted", "features/best", "ridge", "pose", CONTROL
+)  # fmt: skip
 """Rows that are made unless others are asked for."""
-BARE = ("emg_mae", "emg_mae/adapted", "supervised", "features", "features/adapted")
+BARE = ("features/best", "emg_mae", "emg_mae/adapted", "supervised", "features", "features/adapted")
 """The same where recordings have no anchor."""
 OF_ANCHOR = ("ridge", "cca", "pose")
 """Rows that map EMG to the anchor, or embed the anchor itself."""
@@ -93,7 +99,7 @@ def groups(anchored: bool = True) -> dict[str, tuple[str, ...]]:
 def classical() -> tuple[str, ...]:
     """Return the names of the rows without a network, adapted ones last; one job makes all: they share features."""
     rows = [row for row in ROWS if not row.stage]
-    return tuple(row.name for row in sorted(rows, key=lambda row: row.adapts))
+    return tuple(row.name for row in sorted(rows, key=lambda row: (row.adapts, CHOSEN in row.changes)))
 
 
 def words_of(name: str, unknown: str = "") -> str:
@@ -235,6 +241,13 @@ ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
 """Name, words and changes of every ablation: CPEP without a part, or with a part done in another way."""
 
 for row in (
+    Row(
+        BEST,
+        "features and CPEP together, read-outs chosen inside training people, adapted without labels",
+        (CHOSEN,),
+        choice="cpep_choice",
+    ),
+    Row("features/best", "the same read-outs as cpep/best, without a network", (CHOSEN,), stage=""),
     *(
         Row(name, words, changes, stage, "all", "ceiling" if name == "pose" else "", name in OF_ANCHOR)
         for name, words, stage, changes in SYSTEMS
@@ -249,6 +262,13 @@ for row in (
         CONTROL,
         "CPEP trained with poses paired at random: its zero-shot knows no gesture",
         ("align.shuffled=true",),
+        role="control",
+    ),
+    Row(
+        f"{BEST}_shuffled",
+        "the same read-outs as cpep/best, all learnt from poses paired at random",
+        (CHOSEN, "align.shuffled=true"),
+        choice="cpep_choice",
         role="control",
     ),
     *(Row(f"cpep/{name}", words, changes, group="objectives") for name, words, changes in OBJECTIVES),

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cpep.config.schema import Readouts
 from cpep.data.splits import nested
 from cpep.data.windows import touches
 from cpep.evaluate.fewshot import answers, repetitions_of
@@ -36,7 +37,7 @@ from cpep.experiments.adapted import (
     movements_of,
     needed,
 )
-from cpep.experiments.evaluators import Evaluation, Subject
+from cpep.experiments.evaluators import EVALUATORS, Evaluation, Subject
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.views import FEATURES, Views, views_of
 from cpep.types import EmbeddingSet, FloatArray, IntArray
@@ -345,6 +346,16 @@ def _asked(readouts: ReadOuts, protocol, score_NK: FloatArray, labels_K: IntArra
 
 
 def words(choice: Choice) -> dict[str, str]:
-    """Return a choice in words, by what it is for."""
-    listed = {name: "; ".join(map(str, getattr(choice, name))) for name in ("labelled", "shown", "likeness", "posed")}
-    return {**listed, "calibration": f"{choice.calibration:g}"}
+    """Return what was chosen in words, by the name of the protocol."""
+    labelled, shown, posed = ("; ".join(map(str, some)) for some in (choice.labelled, choice.shown, choice.posed))
+    posed = f"{posed}, by likeness {', '.join(choice.likeness)}"
+    every = {
+        LINEAR_PROBE.name: labelled,
+        **{few_shot.name: shown for few_shot in FEW_SHOT},
+        ZERO_SHOT.name: posed,
+        ZERO_SHOT_ALL.name: f"{posed}, {choice.calibration:g} from seen gestures",
+    }
+    return every
+
+
+EVALUATORS.add(Readouts.chosen.value, best)

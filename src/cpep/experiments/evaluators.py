@@ -10,6 +10,7 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
+from cpep.config.schema import Readouts
 from cpep.data.windows import Windows
 from cpep.evaluate.challenge import ChallengeError
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
@@ -38,6 +39,8 @@ class Subject:
         pairs: training and validation people's windows on which CPEP is aligned, for linear maps from EMG to pose.
         checkpoint: model of the row; a classical row has none.
         progress: called with EMG windows embedded and in all.
+        choosing: model that knows less, by which read-outs are chosen; see ``cpep.train.choice``.
+        shuffled: whether the row is a control that learns from poses paired at random.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Subject:
     pairs: Sequence[Windows] = ()
     checkpoint: Model | None = None
     progress: Progress = no_progress
+    choosing: Model | None = None
+    shuffled: bool = False
 
     @property
     def model(self) -> Model:
@@ -61,16 +66,18 @@ class Evaluation:
         outcomes: answers under every protocol.
         errors: errors of predicted poses, and of those as the challenge scores them.
         maps: embeddings of EMG and of poses in a plane, for each set of gestures.
+        choice: the read-outs that were chosen, in words, by what they are for.
     """
 
     outcomes: list[Outcome]
     errors: list[PoseError | ChallengeError] = field(default_factory=list)
     maps: list[Map] = field(default_factory=list)
+    choice: dict[str, str] = field(default_factory=dict)
 
 
 Evaluator = Callable[[SplitData, Subject], Evaluation]
 
-EVALUATORS: Registry[Evaluator] = Registry("evaluator")
+EVALUATORS: Registry[Evaluator] = Registry("evaluator", ["cpep.experiments.best"])
 """All evaluators, by the name of a row, or else by ``ModelSpec.evaluator`` of the row's model."""
 
 
@@ -80,6 +87,8 @@ def evaluate(data: SplitData, subject: Subject) -> Evaluation:
     Raises:
         UserError: the row has no evaluator.
     """
+    if data.config.readouts is Readouts.chosen:
+        return EVALUATORS.get(Readouts.chosen.value)(data, subject)
     base = subject.name.partition("/")[0]
     return EVALUATORS.get(base if base in EVALUATORS else subject.model.spec.evaluator)(data, subject)
 

@@ -202,7 +202,10 @@ def save_row(
     arrays: dict[str, Any] = {}
     rows, confusion = [], []
     for number, outcome in enumerate(found.outcomes):
-        rows.append({"model": model, **row_of(outcome), "normalisation": normalisation})
+        row = {"model": model, **row_of(outcome), "normalisation": normalisation}
+        if words := found.choice.get(outcome.protocol):
+            row["read_out"] = words
+        rows.append(row)
         classes = [names[label] for label in outcome.classes]
         confusion.append({"row": number, "classes": classes, "matrix": outcome.score.confusion_KK.tolist()})
         arrays |= {

@@ -39,7 +39,7 @@ from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 10
+EVALUATION = 11
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
@@ -198,7 +198,8 @@ def folds_of(request: Request, splits: Sequence[Split], store: Store) -> list[Fo
 
 def is_evaluated(task: FoldTask, row: RowRun, store: Store) -> bool:
     """Tell whether the folder holds the evaluation of a row under the present settings and version."""
-    if row.last is not None and not (task.at(row.last) / "stage.json").exists():
+    stages = (one for one in (row.last, row.choice(task.split)) if one is not None)
+    if not all((task.at(one) / "stage.json").exists() for one in stages):
         return False
     return evaluated(task.folder, row.name, row_key(task, row, store))
 
@@ -221,7 +222,7 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str], scored: bool = True
     for name in names:
         for task in tasks:
             row = task.row(name)
-            needs = () if row.last is None else (add(task, row.last, name),)
+            needs = tuple(add(task, stage, name) for stage in (row.last, row.choice(task.split)) if stage is not None)
             if not scored:
                 continue
             shared = (row,) if row.last else tuple(task.row(other) for other in names if not ROWS.get(other).stage)
@@ -250,9 +251,13 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
     pairs = [paired(whole, role) for role in PAIRED] if rows[0].last is None else []
     for row, key in zip(rows, keys, strict=True):
         model = None if row.last is None else load(task.at(row.last) / "checkpoint")
-        if model is not None:
-            model.net.to(device_of(config.device))
-        found = evaluate(data.under(row.config.evaluate), Subject(row.name, kind, pairs, model, progress))
+        choice = row.choice(task.split)
+        choosing = None if choice is None else load(task.at(choice) / "checkpoint")
+        for one in (model, choosing):
+            if one is not None:
+                one.net.to(device_of(config.device))
+        subject = Subject(row.name, kind, pairs, model, progress, choosing, row.config.align.shuffled)
+        found = evaluate(data.under(row.config.evaluate), subject)
         losses, training = losses_of(task, row), training_of(task, row)
         save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
         distributed.on_main_rank(save)
@@ -260,7 +265,7 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
 
 def row_key(task: FoldTask, row: RowRun, store: Store) -> str:
     """Return the fingerprint of the evaluation of a row; a row with another fingerprint is evaluated again."""
-    stages = [] if row.last is None else [read_note(task.at(row.last)).key]
+    stages = [read_note(task.at(one)).key for one in (row.last, row.choice(task.split)) if one is not None]
     config = row.config
     return fingerprint(EVALUATION, config.evaluate, config.data, row.name, stages, task.split, store.fingerprint)
 

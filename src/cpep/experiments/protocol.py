@@ -112,7 +112,11 @@ class SplitData:
         """
         vectors, covariances = self._classical(kind), columns_of(self.store.device.channels)
         of_session = Recentred(
-            self.store, kind, self.split.users_train, self._apart_windows(), lambda some: vectors(some)[:, -covariances:]
+            self.store,
+            kind,
+            self.split.users_train,
+            self._apart_windows(),
+            lambda some: vectors(some)[:, -covariances:],
         )
         return self._standardised(kind, of_session, windows)
 

@@ -11,6 +11,7 @@ from cpep.config.presets import override
 from cpep.config.rows import ROWS, Costs, Row, groups
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import fingerprint
+from cpep.data.splits import Split, nested
 from cpep.data.store.store import Store
 from cpep.experiments.asked import listed
 from cpep.train.stage import STAGES, Stage
@@ -72,6 +73,10 @@ class RowRun:
     def last(self) -> StageRun | None:
         """The stage whose checkpoint is evaluated; a row without a network has none."""
         return stage_run(self.row.stage, self.config) if self.row.stage else None
+
+    def choice(self, split: Split) -> StageRun | None:
+        """Return the stage whose model chooses its read-outs; ``None`` if it has none, or too few people for it."""
+        return stage_run(self.row.choice, self.config) if self.row.choice and nested(split) else None
 
     def chain(self) -> list[StageRun]:
         """Return its stages in the order of training."""

@@ -17,13 +17,14 @@ from cpep.data.splits import LeakError
 from cpep.data.windows import Windows
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.linear import ColumnStandard, RidgeToPose
-from cpep.evaluate.protocols.base import part
 from cpep.experiments.protocol import SplitData
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray, Normalisation
 
 FEATURES, EMBEDDING = "features", "embedding"
 ALIGNED, RIDGE, POSE = "aligned", "ridge", "pose"
 """Kinds of likeness: by the model; by ridge regression to embeddings of poses; and to poses."""
+PAIRS = 6000
+"""Poses of about this many windows are read, and of fewer than twice as many."""
 RIDGE_STRENGTH = 0.5
 """Penalty of the ridge regressions, strong, as people differ (chosen on NinaPro DB1, unseen gestures 3, 6, 9, 12)."""
 
@@ -123,10 +124,11 @@ def views_of(
 def _posed(views: Views, model: Model | None, emg_ND: FloatArray | None, shuffled: bool) -> Views:
     """Return views with likeness to poses."""
     data = views.data
-    gallery = part(data.pose_points(data.windows), data.split, "train", views.seen + views.unseen)
+    shown = _thinned(views.windows.select(views.train_N & views.asked_N))
+    gallery = data.pose_points(shown)
     labels_K = np.unique(gallery.label_N)
-    paired_N = _paired(views)
-    pairs = views.windows.select(paired_N)
+    pairs = _thinned(views.windows.select(_paired(views)))
+    paired_N = np.isin(views.windows.start_N, pairs.start_N)
     points = data.pose_points(pairs).x_ND
     standard = ColumnStandard(points)
     partner = np.random.default_rng(data.seed).permutation(len(points)) if shuffled else np.arange(len(points))
@@ -141,13 +143,18 @@ def _posed(views: Views, model: Model | None, emg_ND: FloatArray | None, shuffle
         add(f"{POSE} from {view}", fitted.predict(vectors.x_ND), gallery.with_x(standard(gallery.x_ND)))
     if model is not None and emg_ND is not None:
         embedded = embed_anchor(model, data.store, pairs).x_ND
-        pose = part(data.pose(model), data.split, "train", views.seen + views.unseen)
+        pose = embed_anchor(model, data.store, shown)
         add(ALIGNED, unit_rows(emg_ND).astype(np.float64), pose)
         for view, vectors in views.vectors.items():
             fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], embedded[partner])
             add(f"{RIDGE} from {view}", fitted.predict(vectors.x_ND), pose.with_x(fitted.standardise(pose.x_ND)))
     return Views(*(getattr(views, name) for name in ("data", "windows", "seen", "unseen", "vectors")), posed, labels_K,
                  views.causal)  # fmt: skip
+
+
+def _thinned(windows: Windows) -> Windows:
+    """Return some of many windows, at equal distances, since neighbours share most of their samples."""
+    return windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS))
 
 
 def _paired(views: Views) -> BoolArray:
