@@ -1,4 +1,4 @@
-"""Read-outs of the recommended system: chosen without test people and unseen gestures, and right where it is plain."""
+"""Read-outs of the recommended system are chosen without test people and unseen gestures."""
 
 from __future__ import annotations
 

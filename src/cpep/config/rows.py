@@ -28,21 +28,21 @@ class Row:
         changes: settings in which the row differs from its run, written as for ``--set``; or a function that returns
             them, given the settings of the run and the costs of stages.
         stage: the stage whose checkpoint is evaluated; empty for a row without a network.
-        choice: a stage whose model chooses read-outs inside training people, where there are enough; or empty.
         group: the word that stands for the row in ``--models``: ``all`` systems, the ``ablations`` of cpep, or other
             ``objectives`` of the alignment; empty for none of these.
         role: ``ceiling`` or ``control``, where the row is no model to compare with; else empty.
         needs_anchor: whether its evaluation reads the anchor; what its stages need, they say themselves.
+        choice: a stage whose model chooses read-outs inside training people, where there are enough; or empty.
     """
 
     name: str
     words: str
     changes: Changes = ()
     stage: str = "cpep"
-    choice: str = ""
     group: Group = ""
     role: Literal["", "ceiling", "control"] = ""
     needs_anchor: bool = False
+    choice: str = ""
 
     @property
     def is_ablation(self) -> bool:

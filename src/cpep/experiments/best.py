@@ -17,7 +17,7 @@ import numpy as np
 from cpep.config.schema import Readouts
 from cpep.data.splits import nested
 from cpep.data.windows import touches
-from cpep.evaluate.fewshot import answers, repetitions_of
+from cpep.evaluate.fewshot import answers
 from cpep.evaluate.generalised import harmonic
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.metrics import balanced_accuracy

@@ -23,9 +23,7 @@ class ChoiceStage(AlignStage):
         """
         found = nested(split)
         if found is None:
-            raise UserError(
-                "too few training people or seen gestures to leave some out for choices; needs four of both"
-            )
+            raise UserError("fewer than four training people or seen gestures: none is left out for choices")
         return found
 
     def may_start_from(self, held: Split, split: Split) -> bool:
