@@ -222,7 +222,8 @@ class EvaluateConfig:
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)  # penalty of logistic regression
     ridge_strengths: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     adapt: bool = False  # adapt cpep's rows and features to each test person's recording, without labels
-    readouts: Readouts = later(Readouts.paper)  # paper: the paper's; chosen: inside training people (cpep/best)
+    # paper: the paper's; chosen: inside training people (the row cpep/best)
+    readouts: Readouts = later(Readouts.paper)  # noqa: RUF009  (a field, as the others)
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
     protocols: tuple[str, ...] = later(("default",))  # of cpep.evaluate.protocols; "default": those of the table
 

@@ -140,7 +140,7 @@ def hashed(users: Sequence[str]) -> list[str]:
 
 
 def nested(split: Split) -> Split | None:
-    """Return a split inside training people, for choices: some of them, and some seen gestures, play what is held out.
+    """Return a split inside training people, for choices: some people and seen gestures play what is held out.
 
     A third of the training people, by a stable hash, plays the test people; a quarter of the seen gestures, two at
     least and evenly over the list, joins the unseen ones. Validation people stay, and test people have no role.

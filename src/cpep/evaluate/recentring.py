@@ -1,4 +1,4 @@
-"""Covariances seen from a person's own mean covariance: which channels hear the same is the person's, not the gesture's.
+"""Covariances of channels, seen from the mean covariance of the person's own session.
 
 Electrodes, tissue and the place of a band mix muscles into channels in a way that stays for a session. Covariances of
 windows are congruent to that of a reference under such a mixture, so that whitening each by the session's mean takes

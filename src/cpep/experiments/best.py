@@ -171,7 +171,7 @@ class ReadOuts:
         return share_NK
 
     def shown(self, candidates: tuple[Candidate, ...]) -> tuple[EmbeddingSet, ShownTo]:
-        """Return the asked windows in the spaces of views, and the classifier that answers after windows are shown."""
+        """Return the asked windows in the spaces of views, and what answers after windows are shown."""
         width, columns, parts = 0, {}, []
         moved: dict[str, dict[str, FloatArray]] = {}
         for view in dict.fromkeys(one.view for one in candidates):

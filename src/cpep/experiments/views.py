@@ -1,13 +1,13 @@
-"""What read-outs may see of windows: classical features, the model's embedding, and likeness to the poses of gestures.
+"""What read-outs may see of windows: classical features, the model's embedding, and likeness to poses of gestures.
 
-A view is a set of vectors of windows. Likeness is measured where EMG and poses meet: in the space of embeddings, where
-the model puts EMG or a ridge regression does, or in the space of the poses themselves, by ridge regression.
+A view is a set of vectors of windows. Likeness is measured where EMG and poses meet: in the space of embeddings,
+where the model puts EMG or a ridge regression does, or in the space of the poses, by ridge regression.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -148,8 +148,7 @@ def _posed(views: Views, model: Model | None, emg_ND: FloatArray | None, shuffle
         for view, vectors in views.vectors.items():
             fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], embedded[partner])
             add(f"{RIDGE} from {view}", fitted.predict(vectors.x_ND), pose.with_x(fitted.standardise(pose.x_ND)))
-    return Views(*(getattr(views, name) for name in ("data", "windows", "seen", "unseen", "vectors")), posed, labels_K,
-                 views.causal)  # fmt: skip
+    return replace(views, posed=posed, labels_K=labels_K)
 
 
 def _thinned(windows: Windows) -> Windows:
