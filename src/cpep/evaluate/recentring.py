@@ -57,13 +57,13 @@ def geometric_mean(log_NF: FloatArray) -> FloatArray:
         log_NF: logarithms of the covariances, at least one.
     """
     full_NCC = exponential(matrices(log_NF))
-    mean_CC = log_NF.mean(axis=0)
+    mean_F = log_NF.mean(axis=0)
     for _ in range(ROUNDS):
-        step_F = recentred(log_NF, mean_CC, full_NCC).mean(axis=0)
-        half_CC = exponential(matrices(mean_CC[None]), 0.5)[0]
+        step_F = recentred(log_NF, mean_F, full_NCC).mean(axis=0)
+        half_CC = exponential(matrices(mean_F[None]), 0.5)[0]
         moved_CC = half_CC @ exponential(matrices(step_F[None]))[0] @ half_CC
-        mean_CC = triangles(logarithm(moved_CC[None]))[0]
-    return mean_CC
+        mean_F = triangles(logarithm(moved_CC[None]))[0]
+    return np.asarray(mean_F)
 
 
 def running_means(log_KF: FloatArray, start_F: FloatArray, weight: float) -> FloatArray:

@@ -291,6 +291,7 @@ def best(data: SplitData, subject: Subject) -> Evaluation:
             (data.split.seen, data.split.unseen),
             subject.checkpoint,
             subject.normalisation,
+            subject.anchor_view,
             subject.shuffled,
         )
     )
@@ -309,7 +310,13 @@ def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
     windows = windows.select(~touches(data.store, windows, data.split.unseen, split.guard_s))
     left_out = tuple(label for label in split.unseen if label not in data.split.unseen)
     views = views_of(
-        inside, windows, (split.seen, left_out), subject.choosing, subject.normalisation, subject.shuffled
+        inside,
+        windows,
+        (split.seen, left_out),
+        subject.choosing,
+        subject.normalisation,
+        subject.anchor_view,
+        subject.shuffled,
     )
     return ReadOuts(views)
 

@@ -256,7 +256,16 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
         for one in (model, choosing):
             if one is not None:
                 one.net.to(device_of(config.device))
-        subject = Subject(row.name, kind, pairs, model, progress, choosing, row.config.align.shuffled)
+        subject = Subject(
+            row.name,
+            kind,
+            row.config.data.anchor_view,
+            pairs,
+            model,
+            progress,
+            choosing=choosing,
+            shuffled=row.config.align.shuffled,
+        )
         found = evaluate(data.under(row.config.evaluate), subject)
         losses, training = losses_of(task, row), training_of(task, row)
         save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)

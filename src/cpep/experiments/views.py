@@ -13,6 +13,7 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor, embed_emg
+from cpep.config.schema import AnchorView
 from cpep.data.splits import LeakError
 from cpep.data.windows import Windows
 from cpep.evaluate.knn import unit_rows
@@ -90,6 +91,7 @@ def views_of(
     gestures: tuple[tuple[int, ...], tuple[int, ...]],
     model: Model | None,
     kind: Normalisation,
+    view: AnchorView = AnchorView.recorded,
     shuffled: bool = False,
 ) -> Views:
     """Compute all views of windows.
@@ -100,6 +102,7 @@ def views_of(
         gestures: seen and unseen ones that are asked.
         model: aligned model; without it there is no embedding, and likeness is by ridge regression to poses alone.
         kind: normalisation of the EMG.
+        view: which columns of the anchor are read.
         shuffled: whether ridge regressions learn from poses of other windows: the control.
     """
     seen, unseen = gestures
@@ -118,18 +121,20 @@ def views_of(
     bare = Views(data, windows, seen, unseen, vectors, {}, np.array([], int), kind == "causal")
     if data.store.anchor_MJ is None:
         return bare
-    return _posed(bare, model, None if emg is None else emg.x_ND, shuffled)
+    return _posed(bare, model, None if emg is None else emg.x_ND, view, shuffled)
 
 
-def _posed(views: Views, model: Model | None, emg_ND: FloatArray | None, shuffled: bool) -> Views:
+def _posed(
+    views: Views, model: Model | None, emg_ND: FloatArray | None, columns: AnchorView, shuffled: bool
+) -> Views:
     """Return views with likeness to poses."""
     data = views.data
     shown = _thinned(views.windows.select(views.train_N & views.asked_N))
-    gallery = data.pose_points(shown)
+    gallery = data.pose_points(shown, columns)
     labels_K = np.unique(gallery.label_N)
     pairs = _thinned(views.windows.select(_paired(views)))
     paired_N = np.isin(views.windows.start_N, pairs.start_N)
-    points = data.pose_points(pairs).x_ND
+    points = data.pose_points(pairs, columns).x_ND
     standard = ColumnStandard(points)
     partner = np.random.default_rng(data.seed).permutation(len(points)) if shuffled else np.arange(len(points))
     posed: dict[str, Posed] = {}
