@@ -14,16 +14,17 @@ from functools import cached_property
 
 import numpy as np
 
+from cpep.checkpoints.checkpoint import Model
 from cpep.config.schema import Readouts
 from cpep.data.splits import nested
-from cpep.data.windows import touches
+from cpep.data.windows import Windows, touches
 from cpep.evaluate.fewshot import answers
 from cpep.evaluate.generalised import harmonic
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.metrics import balanced_accuracy
 from cpep.evaluate.person import GestureSpace, Prior, personal_shares
 from cpep.evaluate.probe import LinearProbe
-from cpep.evaluate.protocols.base import Outcome, Scored, chosen
+from cpep.evaluate.protocols.base import Outcome, Protocol, Scored, chosen
 from cpep.evaluate.protocols.few_shot import FEW_SHOT
 from cpep.evaluate.protocols.linear_probe import LINEAR_PROBE
 from cpep.evaluate.protocols.zero_shot import ZERO_SHOT, ZERO_SHOT_ALL
@@ -284,20 +285,21 @@ def _log(share_NK: FloatArray) -> FloatArray:
 
 def best(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate the recommended system: choose read-outs inside training people, then answer test people's windows."""
-    outer = ReadOuts(
-        views_of(
-            data,
-            needed(data),
-            (data.split.seen, data.split.unseen),
-            subject.checkpoint,
-            subject.normalisation,
-            subject.anchor_view,
-            subject.shuffled,
-        )
-    )
+    gestures = data.split.seen, data.split.unseen
+    outer = ReadOuts(_views(data, needed(data), gestures, subject, subject.checkpoint))
     inner = _inside(data, subject)
     choice = choose(inner) if inner else unchosen(outer)
     return Evaluation(list(_outcomes(outer, choice)), choice=words(choice))
+
+
+def _views(
+    data: SplitData,
+    windows: Windows,
+    gestures: tuple[tuple[int, ...], tuple[int, ...]],
+    subject: Subject,
+    model: Model | None,
+) -> Views:
+    return views_of(data, windows, gestures, model, subject.normalisation, subject.anchor_view, subject.shuffled)
 
 
 def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
@@ -342,7 +344,7 @@ def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
                 yield from few_shot.ask(given, test, classifier)
 
 
-def _asked(readouts: ReadOuts, protocol, score_NK: FloatArray, labels_K: IntArray) -> dict[str, Scored]:
+def _asked(readouts: ReadOuts, protocol: Protocol, score_NK: FloatArray, labels_K: IntArray) -> dict[str, Scored]:
     """Return the scores of the windows of each set of gestures that a protocol asks."""
     given, found = readouts.views.data.given(), {}
     for gestures, labels in protocol.asked(given).items():
