@@ -299,7 +299,7 @@ def _views(
     subject: Subject,
     model: Model | None,
 ) -> Views:
-    return views_of(data, windows, gestures, model, subject.normalisation, subject.anchor_view, subject.shuffled)
+    return views_of(data, windows, gestures, model, subject.normalisation, subject.view, subject.shuffled)
 
 
 def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
@@ -317,7 +317,7 @@ def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
         (split.seen, left_out),
         subject.choosing,
         subject.normalisation,
-        subject.anchor_view,
+        subject.view,
         subject.shuffled,
     )
     return ReadOuts(views)

@@ -22,6 +22,7 @@ from cpep.runtime.registry import Registry
 from cpep.types import EmbeddingSet, FloatArray, IntArray
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Protocol")
 
 DEFAULT = "default"
 """Word in ``evaluate.protocols`` that stands for every protocol whose ``default`` is true."""
@@ -183,9 +184,10 @@ PROTOCOLS: Registry[Protocol] = Registry("protocol of evaluation")
 """All protocols, in the order of the columns of tables."""
 
 
-def add(protocol: Protocol) -> Protocol:
+def add(protocol: P) -> P:
     """Register a protocol under its name and return it."""
-    return PROTOCOLS.add(protocol.name, protocol)
+    PROTOCOLS.add(protocol.name, protocol)
+    return protocol
 
 
 def chosen(names: Sequence[str]) -> tuple[Protocol, ...]:
