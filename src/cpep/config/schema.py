@@ -23,6 +23,14 @@ class Normalise(Enum):
     causal = "causal"
 
 
+class AnchorView(Enum):
+    """Columns of the anchor that models read: those recorded, demands of the forearm's muscles, or both."""
+
+    recorded = "recorded"
+    muscles = "muscles"
+    both = "both"
+
+
 class Precision(Enum):
     """Number format of the matrix products: bf16 where the processor has it (``auto``), or always fp32."""
 
@@ -90,6 +98,8 @@ class DataConfig:
     normalisation: Normalise = Normalise.recording
     pose_lag_ms: float = 0.0  # pose this much later than EMG (EMG leads motion by about 55 ms)
     guard_s: float = 0.5  # a training window stays this far from any sample of an unseen gesture
+    # what cpep's pose encoder, ridge and cca read: the anchor as recorded, what the pose asks of muscles, or both
+    anchor_view: AnchorView = field(default=AnchorView.recorded, metadata={LATER: True})
 
 
 @dataclass(frozen=True)

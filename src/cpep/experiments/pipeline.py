@@ -252,7 +252,10 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
         model = None if row.last is None else load(task.at(row.last) / "checkpoint")
         if model is not None:
             model.net.to(device_of(config.device))
-        found = evaluate(data.under(row.config.evaluate), Subject(row.name, kind, pairs, model, progress))
+        found = evaluate(
+            data.under(row.config.evaluate),
+            Subject(row.name, kind, row.config.data.anchor_view, pairs, model, progress),
+        )
         losses, training = losses_of(task, row), training_of(task, row)
         save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
         distributed.on_main_rank(save)

@@ -17,6 +17,7 @@ from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
 from cpep.checkpoints.registry import make_card
 from cpep.config.schema import AlignConfig, Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
+from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
 from cpep.data.splits import WORDS, Role, Split
@@ -247,7 +248,8 @@ def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
 def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
     """Return a function that reads the input of the anchor's encoder, on its device."""
     read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
-    return lambda windows: read(windows).to(device)
+    view = ViewedAnchor(task.store.device.anchor, task.config.data.anchor_view, task.store.frame_rate)
+    return lambda windows: view(read(windows)).to(device)
 
 
 def frames(task: Task) -> int:
