@@ -261,6 +261,11 @@ for row in (
         "emg_mae",
     ),
     Row(
+        "cpep/pose_head",
+        "CPEP's aligned encoder with the head of pose_t, trained further to predict the pose",
+        stage="cpep_pose_head",
+    ),
+    Row(
         CONTROL,
         "CPEP trained with poses paired at random: its zero-shot knows no gesture",
         ("align.shuffled=true",),

@@ -15,6 +15,10 @@ def later(default: Any) -> Any:
     return field(default=default, metadata={LATER: True})
 
 
+SCALES = (0.01, 0.1, 1.0)
+"""Output scales of pose decoders: emg2pose's two have 0.01, the others 1."""
+
+
 class Normalise(Enum):
     """Label-free centre and scale of the EMG; see ``cpep.data.normalise``."""
 
@@ -210,6 +214,8 @@ class BaselineConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)  # steps: at most; compute and patience may end it before
     compute: float = 1.0  # at most this many times the floating-point operations of CPEP's three stages
     fingertip: float = 0.01  # weight of the mean distance of fingertips, mm, beside the L1 of joint angles, rad
+    scales: tuple[float, ...] = later(SCALES)  # of a decoder's output; validation people choose; [] for the usual
+    freeze: bool = later(False)  # cpep/pose_head: train the head alone, with CPEP's encoder as it is
 
 
 @dataclass(frozen=True)

@@ -298,12 +298,13 @@ def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
     notes = [read_note(task.at(stage)) for stage in stages]
     gflop = sum(note.gflop for note in notes)
     share = gflop / sum(task.costs(task.config).values())
-    last = notes[-1]
+    last, end = notes[-1], stages[-1].stage
     return {
         "parameters": last.parameters,
         "steps": last.steps,
         "gflop": round(gflop, 1),
         "share": round(share, 3),
         "stopped": last.stopped,
-        **({"allowed": row.config.baselines.compute} if isinstance(stages[-1].stage, Baseline) else {}),
+        **({"allowed": end.allowed(row.config)} if isinstance(end, Baseline) else {}),
+        **({"scale": last.scale} if last.scale else {}),
     }

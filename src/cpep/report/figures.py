@@ -25,6 +25,7 @@ STAGES = {
     "embridge": ("embridge", "sum of its losses"),
     "supervised": ("supervised", "cross-entropy, nats"),
     **{name: (name, "L1") for name in (*BENCHMARK, "pose_t")},
+    "cpep_pose_head": ("cpep/pose_head", "L1"),
 }
 """Title of a stage and unit of its loss, in the order of the page."""
 

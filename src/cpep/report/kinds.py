@@ -99,6 +99,7 @@ class Cost(TypedDict):
     share: Error
     stopped: Label
     allowed: NotRequired[Error]
+    scale: NotRequired[Error]
 
 
 class Training(Cost):
