@@ -3,7 +3,9 @@
     .venv/bin/python benchmarks/pages/generalisation.py runs/set1 runs/set2 runs/set3
 
 A person's figure is the mean over runs, one of each set of unseen gestures, with seed 0; the table has the mean over
-people and its 95 % interval (bootstrap over people).
+people and its 95 % interval (bootstrap over people). H is the harmonic mean of the accuracies on seen and on unseen
+gestures among all, both means over people, of each run; then the mean over runs. Differences of rows are paired: the
+same people are drawn for both. Other seeds of a run are in its own report.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cpep.report.table import number
+from cpep.types import FloatArray, IntArray
 
 PANELS = (
     ("linear probe, seen", "linear_probe", "seen", 0.125),
@@ -26,10 +29,21 @@ PANELS = (
     ("zero-shot among all 12, unseen", "zero_shot_all", "unseen", 1 / 12),
 )
 STEPS = (
-    (("features", "features"), ("features/lda", "LDA"), ("features/adapted", "adapted")),
-    (("cpep", "cpep"), ("cpep/adapted", "adapted")),
+    (("features", "features"), ("features/adapted", "adapted"), ("features/best", "best")),
+    (("cpep", "cpep"), ("cpep/adapted", "adapted"), ("cpep/best", "best")),
 )
-ROWS = ("cpep", "cpep/adapted", "features", "features/lda", "features/adapted", "ridge")
+ROWS = (
+    "cpep/best",
+    "features/best",
+    "cpep",
+    "cpep/adapted",
+    "features",
+    "features/lda",
+    "features/adapted",
+    "ridge",
+    "cpep/best_shuffled",
+)
+DRAWS = 10_000
 WIDTH, HEIGHT, LEFT, TOP, STEP = 400, 268, 42, 34, 62
 STYLE = """
 svg { background: #fff; font: 11px system-ui, sans-serif; fill: #333 }
@@ -68,18 +82,18 @@ def panel(runs: list[dict[str, Any]], title: str, protocol: str, gestures: str, 
     parts.append(f'<text class="faint end" x="{WIDTH - 8}" y="{y - 4:.1f}">chance</text>')
     x = LEFT + 24
     for index, steps in enumerate(STEPS):
-        columns = [(label, by_person(runs, model, protocol, gestures)) for model, label in steps]
-        columns = [(label, values) for label, values in columns if values]
-        if not columns:
+        shown = [(label, by_person(runs, model, protocol, gestures)) for model, label in steps]
+        shown = [(label, values) for label, values in shown if values]
+        if not shown:
             continue
-        xs = [x + STEP * place for place in range(len(columns))]
-        for user in sorted(set.intersection(*(set(values) for _, values in columns))):
-            points = " ".join(f"{at},{y_of(values[user]):.1f}" for at, (_, values) in zip(xs, columns, strict=True))
+        xs = [x + STEP * place for place in range(len(shown))]
+        for user in sorted(set.intersection(*(set(values) for _, values in shown))):
+            points = " ".join(f"{at},{y_of(values[user]):.1f}" for at, (_, values) in zip(xs, shown, strict=True))
             parts.append(f'<polyline class="person s{index}" points="{points}"/>')
-        means = [sum(values.values()) / len(values) for _, values in columns]
-        points = " ".join(f"{at},{y_of(mean):.1f}" for at, mean in zip(xs, means, strict=True))
+        centres = [sum(values.values()) / len(values) for _, values in shown]
+        points = " ".join(f"{at},{y_of(mean):.1f}" for at, mean in zip(xs, centres, strict=True))
         parts.append(f'<polyline class="mean s{index}" points="{points}"/>')
-        for at, mean, (label, _) in zip(xs, means, columns, strict=True):
+        for at, mean, (label, _) in zip(xs, centres, shown, strict=True):
             text = number(mean, 2)
             parts.append(f'<text class="value middle" x="{at}" y="{y_of(mean) - 8:.1f}">{text}</text>')
             for line, word in enumerate(label.split(" ", 1)):
@@ -88,22 +102,55 @@ def panel(runs: list[dict[str, Any]], title: str, protocol: str, gestures: str, 
     return parts
 
 
+def drawn(count: int) -> IntArray:
+    """Return the people of each draw of a bootstrap, (draws, people)."""
+    return np.random.default_rng(0).integers(0, count, (DRAWS, count))
+
+
+def means(runs: list[dict[str, Any]], model: str, protocol: str, gestures: str) -> FloatArray:
+    """Return the mean over people, and those of all draws, (1 + draws,); empty where the row has no answer."""
+    values = [value for _, value in sorted(by_person(runs, model, protocol, gestures).items())]
+    if not values:
+        return np.zeros(0)
+    return np.concatenate([[np.mean(values)], np.array(values)[drawn(len(values))].mean(axis=1)])
+
+
+def harmonic_means(runs: list[dict[str, Any]], model: str) -> FloatArray:
+    """Return the mean over runs of H, and those of all draws, (1 + draws,); empty where the row has no answer."""
+    pairs = [[means([run], model, "zero_shot_all", gestures) for gestures in ("seen", "unseen")] for run in runs]
+    if not all(len(one) for pair in pairs for one in pair):
+        return np.zeros(0)
+    return np.mean([2 * seen * unseen / (seen + unseen) for seen, unseen in pairs], axis=0)
+
+
+def columns(runs: list[dict[str, Any]], model: str) -> list[FloatArray]:
+    """Return the values of a row of the table, each with those of all draws."""
+    panels = [means(runs, model, protocol, gestures) for _, protocol, gestures, _ in PANELS]
+    return [*panels, harmonic_means(runs, model)]
+
+
+def cell(values: FloatArray, sign: str = "") -> str:
+    """Return a value and its interval; nothing for an empty one."""
+    if not len(values):
+        return ""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    texts = [f"{'+' if sign and value > 0 else ''}{number(value, digits)}" for value, digits in
+             ((values[0], 3), (low, 2), (high, 2))]  # fmt: skip
+    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+
+
 def table(runs: list[dict[str, Any]]) -> str:
-    """Return the means over people and their intervals as Markdown."""
-    lines = ["| | " + " | ".join(title for title, *_ in PANELS) + " |", "|---" * (len(PANELS) + 1) + "|"]
-    lines.append("| chance | " + " | ".join(number(chance) for *_, chance in PANELS) + " |")
-    for model in ROWS:
-        cells = []
-        for _, protocol, gestures, _ in PANELS:
-            values = np.array(list(by_person(runs, model, protocol, gestures).values()))
-            if not len(values):
-                cells.append("")
-                continue
-            drawn = np.random.default_rng(0).choice(values, (10_000, len(values))).mean(axis=1)
-            low, high = np.percentile(drawn, [2.5, 97.5])
-            cells.append(f"{number(values.mean())} ({number(low, 2)} to {number(high, 2)})")
-        if any(cells):
-            lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    """Return the means over people and their intervals as Markdown, then what sets the first row apart."""
+    head = [*(title for title, *_ in PANELS), "H among all 12"]
+    lines = ["| | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    lines.append("| chance | " + " | ".join(number(chance) for *_, chance in PANELS) + f" | {number(1 / 12)} |")
+    found = {model: columns(runs, model) for model in ROWS}
+    found = {model: values for model, values in found.items() if any(len(one) for one in values)}
+    lines += [f"| {model} | " + " | ".join(map(cell, values)) + " |" for model, values in found.items()]
+    first = next(iter(found))
+    for model, values in list(found.items())[1:]:
+        apart = [a - b if len(a) and len(b) else np.zeros(0) for a, b in zip(found[first], values, strict=True)]
+        lines.append(f"| {first} less {model} | " + " | ".join(cell(one, "+") for one in apart) + " |")
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ HOSTS = {
     "arxiv.org",
     "data.nemar.org",
     "github.com",
+    "doi.org",
     "nemar.s3.us-east-2.amazonaws.com",
     "ninapro.hevs.ch",
     "127.0.0.1:8080",

@@ -78,7 +78,9 @@ def test_the_table_of_emg_alone_has_every_row_that_needs_no_pose(bare, tmp_path,
     assert main(["reproduce", "--data", str(bare.path), "--out", str(out), *TINY]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no recording has a pose: encoders of EMG are trained" in said
-    assert "rows left out, as they need a pose: cpep, cpep/adapted, ridge, pose, cpep/shuffled_pairs" in said
+    assert (
+        "rows left out, as they need a pose: cpep/best, cpep, cpep/adapted, ridge, pose, cpep/shuffled_pairs" in said
+    )
     assert "The recordings have no pose, so that there is no zero-shot." in said.replace("zero- shot", "zero-shot")
     results = json.loads((out / "results.json").read_text())
     assert results["data"]["pose"] is False
@@ -97,7 +99,7 @@ def test_the_table_of_emg_alone_has_every_row_that_needs_no_pose(bare, tmp_path,
     [
         (
             ["reproduce", "--models", "cpep,features"],
-            "which the row cpep needs; `cpep reproduce --models emg_mae",
+            "which the row cpep needs; `cpep reproduce --models features/best,emg_mae",
         ),
         (["reproduce", "--models", "cpep,ridge"], "which the rows cpep, ridge need"),
         (["reproduce", "--models", "objectives"], "which all rows asked for need"),
@@ -129,7 +131,7 @@ def test_stages_evaluation_book_and_embeddings_of_emg_alone(bare, tmp_path, caps
     checkpoint = str(mae / "checkpoint")
     assert main(["evaluate", checkpoint, store, str(tmp_path / "evaluation"), *TINY[2:6]]) == 0
     models = {row["model"] for row in json.loads((tmp_path / "evaluation/results.json").read_text())["rows"]}
-    assert models == {"emg_mae", "emg_mae/adapted", "features", "features/lda", "features/adapted"}
+    assert models == {"emg_mae", "emg_mae/adapted", "features", "features/lda", "features/adapted", "features/best"}
     assert main(["embed", checkpoint, store, str(tmp_path / "all.npz")]) == 0
     capsys.readouterr()
     assert main(["book", checkpoint, store, str(tmp_path / "my.book")]) == 0
@@ -175,7 +177,7 @@ def test_an_aligned_checkpoint_is_evaluated_on_recordings_without_a_pose(bare, a
     models, protocols = evaluated(checkpoint, bare, tmp_path / "out")
     said = capsys.readouterr().out
     assert "gestures that it never saw (unseen): point, pinch" in said and "no recording has a pose" in said
-    assert models == {"cpep", "cpep/adapted", "features", "features/lda", "features/adapted"}
+    assert models == {"cpep", "cpep/adapted", "features", "features/lda", "features/adapted", "features/best"}
     assert protocols == {"linear_probe", *(f"few_shot_{shots}" for shots in (1, 2, 5, "rep"))}
     assert (tmp_path / "out/report.html").exists()
 

@@ -36,8 +36,8 @@ def test_text_of_forty_rows_stays_readable(folds: int) -> None:
         expected = [name.removeprefix("cpep/") for name in expected]
         assert lines[border].startswith("-- ablations cpep/... ---")
     assert names[0] == "cpep" and [n for n in names[1:] if n[0] not in ".-"] == expected
-    assert ablations[0] == main[0]  # the reference is repeated
-    assert sum(line.startswith(" ") for line in [*main, *ablations]) <= 2  # few names take a line of their own
+    assert ablations[0] in main  # the reference is repeated
+    assert sum(line.startswith(" ") for line in [*main, *ablations]) <= 6  # few names take a line of their own
     assert "cpep/shuffled_pairs" in "\n".join(main)
     assert {line.split()[0] for line in main if "†" in line} <= {"vemg2pose†", "emg2pose†"}
     assert "\nvemg2pose† " in text

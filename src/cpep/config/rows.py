@@ -54,6 +54,11 @@ class Row:
         """Whether it has no answer without windows that show no gesture, by which movements are found."""
         return not callable(self.changes) and ADAPT in self.changes
 
+    @property
+    def chooses(self) -> bool:
+        """Whether its read-outs are chosen inside training people."""
+        return not callable(self.changes) and CHOSEN in self.changes
+
     def changes_of(self, config: RunConfig, costs: Costs) -> tuple[str, ...]:
         """Return the settings in which the row differs from a run, as ``--set`` takes them."""
         return tuple(self.changes(config, costs) if callable(self.changes) else self.changes)
@@ -99,7 +104,7 @@ def groups(anchored: bool = True) -> dict[str, tuple[str, ...]]:
 def classical() -> tuple[str, ...]:
     """Return the names of the rows without a network, adapted ones last; one job makes all: they share features."""
     rows = [row for row in ROWS if not row.stage]
-    return tuple(row.name for row in sorted(rows, key=lambda row: (row.adapts, row.name.endswith("/best"))))
+    return tuple(row.name for row in sorted(rows, key=lambda row: (row.chooses, row.adapts)))
 
 
 def words_of(name: str, unknown: str = "") -> str:

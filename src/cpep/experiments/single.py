@@ -159,10 +159,12 @@ def _rows(model: Model, store: Store, split: Split, config: RunConfig) -> list[R
     """Return the rows that a checkpoint is evaluated as, and those without a network, as far as the store allows."""
     names = (*model.spec.rows, *classical_rows())
     rows = [row_of(name, config) for name in names]
+    rows = [one for one in rows if one.config.data.anchor_view is config.data.anchor_view]
     if store.anchor_MJ is None:
         rows = [one for one in rows if not one.row.needs_anchor]
     if split.choosing != split.seen:  # nothing that is seen: maps from EMG to pose, and adaptation, learn from it
-        rows = [one for one in rows if not one.row.adapts and one.name not in LEARNT_ON_SEEN]
+        known = [one for one in rows if not (one.row.adapts or one.row.chooses)]
+        rows = [one for one in known if one.name not in LEARNT_ON_SEEN]
     return rows
 
 

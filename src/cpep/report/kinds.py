@@ -75,7 +75,7 @@ class Scored(PoseErrors, Generalised):
     ci95: NotRequired[Interval]
     chance: NotRequired[Share]
     macro_f1: NotRequired[Share]
-    read_out: NotRequired[Annotated[Label, Meta(max_length=500)]]
+    read_out: NotRequired[Label]
     mean_pose: NotRequired[PoseErrors]
     error_ci95: NotRequired[Annotated[list[Error], Meta(min_length=2, max_length=2)]]
     spread: NotRequired[Error]
