@@ -7,6 +7,7 @@ APB, ADP and FPB (thumb base) are additions with textbook-sized lever arms, beca
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -30,6 +31,8 @@ def _load_moment_arms() -> tuple[tuple[str, ...], FloatArray, FloatArray]:
 
 
 MUSCLES, FORCE_A, MOMENT_ARM_AJ = _load_moment_arms()
+
+Four = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,26 @@ PLACES: dict[str, Place] = {
 }
 """Muscles that the band sees (V of them); those in the hand and the pronators are silent to it."""
 
+
+@dataclass(frozen=True)
+class Level:
+    """The forearm where a band is worn; each number is a mean over people, those in brackets its SD.
+
+    Attributes:
+        places: where the muscles lie, in the order of ``PLACES``.
+        radius: (and SD, smallest, largest) of the forearm, mm.
+        aspect: (and SD, smallest, largest) width over thickness.
+        fat: skin and fat, mm.
+    """
+
+    places: Mapping[str, Place]
+    radius: Four
+    aspect: Four
+    fat: float
+
+
+AT_WRIST = Level(PLACES, (27, 2.2, 22, 33), (1.28, 0.06, 1.1, 1.45), 2.2)
+
 BAND_V = np.array([MUSCLES.index(name) for name in PLACES])
 """Index into the muscles (A) of those that the band sees (V)."""
 
@@ -91,9 +114,6 @@ COMPARTMENTS: tuple[tuple[int, ...], ...] = tuple(
     )
 )
 """Muscles whose neighbouring compartments are never quite independent."""
-
-
-Four = tuple[float, float, float, float]
 
 
 def _per_joint(thumb: Four, finger: Four, wrist: tuple[float, float], little: Four | None = None) -> FloatArray:
