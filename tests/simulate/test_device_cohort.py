@@ -9,7 +9,8 @@ from cpep.cli.main import main
 from cpep.data.readers.ninapro import read_recording
 from cpep.data.readers.ninapro_movements import FINGER_MOVEMENTS, HAND_AND_WRIST
 from cpep.data.store.store import open_store
-from cpep.simulate.anatomy import ALL_JOINTS, HIGHEST_J, LOWEST_J, PLACES, REST_J
+from cpep.hand.muscles import ALL_JOINTS, HIGHEST_J, LOWEST_J, REST_J
+from cpep.simulate.anatomy import PLACES
 from cpep.simulate.device_cohort import DEVICE, VOCABULARY, DeviceCohort, name_of, record_user, script_of, worn_by
 from cpep.simulate.forearm import BELOW_ELBOW
 from cpep.simulate.glove import glove_counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpep.simulate.anatomy import ALL_JOINTS
+from cpep.hand.muscles import ALL_JOINTS
 from cpep.simulate.person import Person
 from cpep.simulate.variability import generator
 from cpep.types import FloatArray

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpep.simulate.anatomy import AT_WRIST, FORCE_A, MOMENT_ARM_AJ, MUSCLES, REST_J, STIFFNESS_J, Level
+from cpep.hand.muscles import FORCE_A, MOMENT_ARM_AJ, MUSCLES, REST_J, STIFFNESS_J
+from cpep.simulate.anatomy import AT_WRIST, Level
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.variability import Variability, generator
 from cpep.types import FloatArray
