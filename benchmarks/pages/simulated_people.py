@@ -1,4 +1,4 @@
-"""Behind docs/results/simulated_people.md: pre-training on 10, 100 and 1,000 simulated people, then DB1.
+"""What pre-training on 10, 100 and 1,000 simulated people is worth on DB1.
 
     python benchmarks/pages/simulated_people.py make data/ninapro_db1 runs/simulated
     python benchmarks/pages/simulated_people.py table runs/simulated
