@@ -13,6 +13,7 @@ import cpep
 import cpep.experiments.finetune as module
 from cpep.checkpoints.checkpoint import book_beside, load, save
 from cpep.checkpoints.embed import embed_emg
+from cpep.checkpoints.met import met_people
 from cpep.cli.main import main
 from cpep.config.presets import preset
 from cpep.data.arrays import from_arrays
@@ -22,7 +23,7 @@ from cpep.data.store.prepare import prepare
 from cpep.data.store.store import open_store
 from cpep.data.windows import list_windows
 from cpep.experiments.finetune import Told, accuracy, by_pose, cross_entropy, finetune, own_of, settings_of
-from cpep.experiments.newcomers import met_people, split_for
+from cpep.experiments.newcomers import split_for
 from cpep.experiments.own import SETTINGS
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import read_json

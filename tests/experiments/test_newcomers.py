@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cpep.checkpoints.checkpoint import load
+from cpep.checkpoints.met import met_people, trained_names
 from cpep.cli.main import main
 from cpep.config.presets import preset
 from cpep.data.splits import make_splits
 from cpep.data.store.noted import NOTED, PIECE, noted, recording_hashes
 from cpep.data.store.prepare import prepare
-from cpep.experiments.newcomers import Wanted, is_own, met_people, splits_for, trained_names
+from cpep.experiments.newcomers import Wanted, is_own, splits_for
 from cpep.experiments.single import _rows, evaluate_checkpoint
 from cpep.train.pretrain import pretrain
 from cpep.train.task import Task

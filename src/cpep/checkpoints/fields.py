@@ -39,6 +39,15 @@ class Tuned:
 
 
 @dataclass(frozen=True)
+class Started:
+    """What a card notes of a checkpoint that a stage started from: its data, how many people, gestures seen."""
+
+    data: Text
+    people: Annotated[int, Meta(ge=0)]
+    gestures: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What is read of the provenance in a card."""
 
@@ -48,6 +57,7 @@ class Provenance:
     git: Text = ""
     recordings: tuple[Name, ...] = ()
     finetuned: tuple[Tuned, ...] = ()
+    started: tuple[Started, ...] = ()
 
 
 @dataclass(frozen=True)

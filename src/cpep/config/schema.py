@@ -162,6 +162,9 @@ class MaeConfig:
     decoder_depth: int = 1
     optim: OptimConfig = field(default_factory=OptimConfig)
     augment: bool = True
+    start: str = later(
+        ""
+    )  # checkpoint of other people, with the same device and sizes, whose encoder it goes on with
 
 
 @dataclass(frozen=True)

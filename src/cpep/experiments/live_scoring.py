@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model, load
+from cpep.checkpoints.met import noted_people
 from cpep.config.presets import from_dict
 from cpep.data.splits import LeakError
 from cpep.data.store.store import Store
 from cpep.data.windows import Windows, list_windows
 from cpep.experiments.live import made_in, names_of, replayed, scores, window_scores
-from cpep.experiments.newcomers import noted_people
 from cpep.experiments.runs import Request, claim, prepared, run_block
 from cpep.live.book.book import GestureBook
 from cpep.live.book.build import background_of, grid_s

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.met import met_people, noted_people, trained_names
 from cpep.data.splits import Split, make_splits
-from cpep.data.store.noted import recording_hashes
 from cpep.data.store.store import Store
 from cpep.experiments.asked import have, listed
 from cpep.types import UserError
@@ -134,30 +134,6 @@ def _of_newcomers(model: Model, store: Store, wanted: Wanted) -> tuple[list[Spli
     )
     splits = [_by_name(split, store, trained_names(model)) for split in splits]
     return splits, list(_said(model, store, splits[0], sorted(met)))
-
-
-def trained_names(model: Model) -> set[str]:
-    """Return the names of all gestures that a checkpoint's training did not leave out, evaluated or not."""
-    left_out = model.card.held_out().unseen
-    return {name for label, name in enumerate(model.card.vocabulary) if label not in left_out}
-
-
-def met_people(model: Model, store: Store) -> set[str]:
-    """Return the people of a store whom the training of a checkpoint met."""
-    own = model.card.held_out()
-    took_part = {*own.users_train, *own.users_val}
-    met = took_part & set(store.users) if store.name == model.card.provenance.get("data", "") else set()
-    return met | noted_people(model, store)
-
-
-def noted_people(model: Model, store: Store) -> set[str]:
-    """Return the people of a store whom a checkpoint notes: by a recording, or by the id of a fine-tuning."""
-    provenance = model.card.provenance
-    tuned = [one["people"] for one in provenance.get("finetuned", ()) if one["data"] == store.name]
-    met = set(store.users) & {user for people in tuned for user in people}
-    if known := set(provenance.get("recordings", ())):
-        met |= {entry.user for entry in store.entries if recording_hashes(store, entry) & known}
-    return met
 
 
 def _by_name(split: Split, store: Store, known: set[str]) -> Split:

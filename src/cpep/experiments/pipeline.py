@@ -34,6 +34,7 @@ from cpep.runtime.files import progress_line, training_line
 from cpep.runtime.jobs import Job, cores, run_all
 from cpep.runtime.locks import alone_in
 from cpep.train.baseline import Baseline
+from cpep.train.before import carried
 from cpep.train.note import read_note
 from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
@@ -110,6 +111,22 @@ def refuse_impossible(task: FoldTask, store: Store, rows: Sequence[RowRun]) -> N
                 raise UserError(f"{row.name}: {error}") from error
 
 
+def started_from(tasks: Sequence[FoldTask], store: Store, rows: Sequence[RowRun]) -> list[dict[str, Any]]:
+    """Return what results.json says of checkpoints of other people that stages go on from.
+
+    Raises:
+        UserError: one does not fit, or was trained on what a fold holds out; see ``train.before``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for one in (one for row in rows for one in row.chain()):
+        if (others := one.stage.before(one.config)) is None:
+            continue
+        for task in tasks:
+            model = others.opened(one.stage.model, store, task.split, one.config)
+        found[one.name] = {"stage": one.name, "checkpoint": str(others.path), **carried(model)["started"][-1]}
+    return list(found.values())
+
+
 def reproduce(request: Request, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Run all stages, write ``results.json`` and ``report.html`` in ``request.out``, and return the results; resumes.
 
@@ -154,6 +171,7 @@ def _reproduce(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     rows = [tasks[0].row(name) for name in names]
     refuse_impossible(tasks[0], store, rows)
     refuse_impossible_data(store, splits, request.config, rows)
+    before = started_from(tasks[: len(splits)], store, rows)
     jobs = jobs_of(tasks, names)
     threads = request.config.threads
     workers = (
@@ -166,7 +184,7 @@ def _reproduce(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
 
     def write() -> dict[str, Any]:
         run = run_block(request.command, request.config, seconds, started)
-        return publish(request.out, run, store, splits, folds_of(request, splits, store), request.config)
+        return publish(request.out, run, store, splits, folds_of(request, splits, store), request.config, before)
 
     return distributed.on_main_rank(write)
 

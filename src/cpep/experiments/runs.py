@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -193,16 +193,26 @@ def publish(
     splits: Sequence[Split],
     folds: Sequence[Fold],
     config: RunConfig,
+    started: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Write ``results.json``, ``details.json`` and ``report.html``, and return the results."""
+    """Write ``results.json``, ``details.json`` and ``report.html``, and return the results.
+
+    ``started`` says from which checkpoints of other people stages went on.
+    """
     windows = windows_of(store, config.data)
     counts = [len(split.allowed(store, windows, "train")) for split in splits]
     results = results_of(run, store, splits, counts, folds)
-    notes = store.device.anchor.notes if store.anchor_MJ is not None else [COMPUTE]
+    if started:
+        results["data"]["started"] = [dict(one) for one in started]
+    notes = list(store.device.anchor.notes) if store.anchor_MJ is not None else [COMPUTE]
     if store.anchor_MJ is not None and config.align.objective.targets is not Targets.own:
         notes.append(
             "Targets of cpep are soft here (recipe best); published figures are of hard ones (cpep/hard_targets)."
         )
+    notes += [
+        f"The stage {one['stage']} went on from a checkpoint of {one['people']:,} other people ({one['data']})."
+        for one in started
+    ]
     details = {**details_of(folds), "notes": notes, "config": as_dict(config)}
     write_json(out / "details.json", details)
     write_report(results, details, out / "report.html")

@@ -151,6 +151,16 @@ class FoldOf(TypedDict):
     windows_train: Count
 
 
+class StartedFrom(TypedDict):
+    """A checkpoint of other people that a stage went on from."""
+
+    stage: Text
+    checkpoint: Text
+    data: Text
+    people: Count
+    gestures: list[str]
+
+
 class Data(TypedDict):
     """What was evaluated."""
 
@@ -159,6 +169,7 @@ class Data(TypedDict):
     gestures_seen: list[str]
     gestures_unseen: list[str]
     folds: Annotated[list[FoldOf], Meta(min_length=1)]
+    started: NotRequired[list[StartedFrom]]
 
 
 class Run(TypedDict):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from cpep.hand.muscles import MUSCLES, per_joint
+
+Four = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,26 @@ PLACES: dict[str, Place] = {
     "ECU": Place(246, 3, 9, 34, 60),
 }
 """Muscles that the band sees (V of them); those in the hand and the pronators are silent to it."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """The forearm where a band is worn; each number is a mean over people, those in brackets its SD.
+
+    Attributes:
+        places: where the muscles lie, in the order of ``PLACES``.
+        radius: (and SD, smallest, largest) of the forearm, mm.
+        aspect: (and SD, smallest, largest) width over thickness.
+        fat: skin and fat, mm.
+    """
+
+    places: Mapping[str, Place]
+    radius: Four
+    aspect: Four
+    fat: float
+
+
+AT_WRIST = Level(PLACES, (27, 2.2, 22, 33), (1.28, 0.06, 1.1, 1.45), 2.2)
 
 BAND_V = np.array([MUSCLES.index(name) for name in PLACES])
 """Index into the muscles (A) of those that the band sees (V)."""

@@ -52,10 +52,17 @@ class Band:
         angles: of the channels, from where the band usually begins, rad.
         pair_mm: distance of the two electrodes of a channel along the arm; 0 for one electrode against the mean of
             all.
+        along_mm: distance of each channel from the wrist crease; empty for ``BAND_MM`` of all.
     """
 
     angles: tuple[float, ...]
     pair_mm: float
+    along_mm: tuple[float, ...] = ()
+
+    @property
+    def along_C(self) -> FloatArray:
+        """Distance of each channel from the wrist crease, mm."""
+        return np.array(self.along_mm or [BAND_MM] * len(self.angles))
 
 
 WRIST = Band(tuple(PITCH * channel for channel in range(CHANNELS)), PAIR_MM)
@@ -200,14 +207,15 @@ def _potentials(person: Person, placement: Placement, fibres: _Fibres, shorter: 
     order, pair_mm = 1 if placement.side == "right" else -1, placement.band.pair_mm
     angle_C = order * np.array(placement.band.angles) + placement.angle
     sine_C, cosine_C = np.sin(angle_C), np.cos(angle_C)
-    z_C = BAND_MM + placement.shift + placement.tilt[0] * sine_C + placement.tilt[1] * cosine_C
+    along_C = placement.band.along_C
+    z_C = along_C + placement.shift + placement.tilt[0] * sine_C + placement.tilt[1] * cosine_C
     across_NC = (fibres.x_N[:, None] - wide * sine_C) ** 2 + (fibres.y_N[:, None] - thick * cosine_C) ** 2
     rho2_NC1 = (ANISOTROPY * across_NC + SOFTENING_MM2).astype(np.float32)[:, :, None]
     slide = shorter * SHORTENED_MM
     distal_N, plate_N = fibres.distal_N + slide, fibres.plate_N + 0.6 * slide
     proximal_N, velocity_N = fibres.proximal_N + 0.15 * slide, fibres.velocity_N
     # Time 0 is when the front passes the band, or stops short of it, so that few samples hold all potentials.
-    passage_N = np.clip((plate_N - np.maximum(distal_N, BAND_MM + placement.shift)) / velocity_N, -12, 40)
+    passage_N = np.clip((plate_N - np.maximum(distal_N, along_C.mean() + placement.shift)) / velocity_N, -12, 40)
     t_L = (np.arange(LENGTH) - BEFORE) * (1000 / SAMPLE_RATE)
     travelled_NL = velocity_N[:, None] * (t_L + passage_N[:, None])
     phi_NCL = np.zeros((len(plate_N), len(angle_C), LENGTH), np.float32)
@@ -262,10 +270,16 @@ def surface_emg(
         shape=(samples, 3 * units),
     )
     weight_XY = bank.weight_XCK.reshape(3 * units, -1)
-    return VOLUME * _convolve(impulses, weight_XY, _stretch(bank.basis_KL, 1 + 0.12 * fatigue)), len(time)
+    return VOLUME * _convolve(impulses, weight_XY, stretched(bank.basis_KL, slowed(fatigue))), len(time)
 
 
-def _stretch(basis_KL: FloatArray, factor: float) -> FloatArray:
+def slowed(fatigue: float) -> float:
+    """Return how much longer potentials last in a tired muscle (0..1)."""
+    return 1 + 0.12 * fatigue
+
+
+def stretched(basis_KL: FloatArray, factor: float) -> FloatArray:
+    """Return time courses (K, L) that last ``factor`` times as long."""
     at_L = (np.arange(LENGTH) - BEFORE) / factor + BEFORE
     return np.stack([np.interp(at_L, np.arange(LENGTH), row_L) for row_L in basis_KL]).astype(np.float32)
 

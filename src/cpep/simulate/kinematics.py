@@ -228,7 +228,8 @@ def _own_way(person: Person, step: Step, rng: np.random.Generator) -> Gesture:
     """Return how a person makes a step of a script."""
     if step.name == REST_NAME:
         return replace(step.gesture, pose_J=person.body.relaxed_J)
-    pose_J, effort_J = _target(person, step.name if step.name in GESTURES else FREE, step.gesture, rng)
+    habits = step.name if step.name in person.habits.posture else FREE
+    pose_J, effort_J = _target(person, habits, step.gesture, rng)
     return replace(step.gesture, pose_J=pose_J, effort_J=effort_J)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cpep.hand.muscles import FORCE_A, MOMENT_ARM_AJ, MUSCLES, REST_J, STIFFNESS_J
-from cpep.simulate.anatomy import PLACES
+from cpep.simulate.anatomy import AT_WRIST, Level
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.variability import Variability, generator
 from cpep.types import FloatArray
@@ -103,20 +104,21 @@ class Person:
     habits: Habits
 
 
-def draw_person(seed: int, user: str, variability: Variability) -> Person:
-    """Return the person that (seed, user) stands for."""
+def draw_person(seed: int, user: str, variability: Variability, level: Level = AT_WRIST) -> Person:
+    """Return the person that (seed, user) stands for, with the forearm as it is where a band is worn."""
     return Person(
         seed,
         user,
         variability,
-        _draw_forearm(generator(seed, "forearm", user), variability.anatomy),
+        _draw_forearm(generator(seed, "forearm", user), variability.anatomy, level),
         _draw_body(generator(seed, "body", user), variability),
         _draw_habits(generator(seed, "habits", user), variability),
     )
 
 
-def _draw_forearm(rng: np.random.Generator, spread: float) -> Forearm:
-    places, count = list(PLACES.values()), len(PLACES)
+def _draw_forearm(rng: np.random.Generator, spread: float, level: Level) -> Forearm:
+    places, names = list(level.places.values()), list(level.places)
+    count = len(places)
 
     def normal(scale: float, shape: int | None = None) -> FloatArray:
         return np.asarray(spread * scale * rng.standard_normal(shape))
@@ -126,13 +128,15 @@ def _draw_forearm(rng: np.random.Generator, spread: float) -> Forearm:
 
     size_V = np.exp(normal(0.22, count))
     if rng.random() < 0.14 * min(spread, 1):
-        size_V[list(PLACES).index("PL")] = 0  # palmaris longus is absent in about one person of seven
+        size_V[names.index("PL")] = 0  # palmaris longus is absent in about one person of seven
     if rng.random() < 0.06 * min(spread, 1):
-        size_V[list(PLACES).index("FDS5")] *= 0.15
+        size_V[names.index("FDS5")] *= 0.15
+    radius, radius_sd, *_ = level.radius
+    aspect, aspect_sd, *_ = level.aspect
     return Forearm(
-        radius=float(np.clip(27 + normal(2.2), 22, 33)),
-        aspect=float(np.clip(1.28 + normal(0.06), 1.1, 1.45)),
-        fat=float(np.clip(2.2 * np.exp(normal(0.33)), 1, 5)),
+        radius=float(np.clip(radius + normal(radius_sd), *level.radius[2:])),
+        aspect=float(np.clip(aspect + normal(aspect_sd), *level.aspect[2:])),
+        fat=float(np.clip(level.fat * np.exp(normal(0.33)), 1, 5)),
         theta_V=np.deg2rad(column("angle") + normal(6) + normal(7, count)),
         depth_V=column("depth") * np.exp(normal(0.15, count)),
         width_V=np.deg2rad(column("half_width")) * np.exp(normal(0.15, count)),
@@ -160,12 +164,7 @@ def _draw_habits(rng: np.random.Generator, variability: Variability) -> Habits:
     def log_normal(sd: float, shape: int | None = None) -> FloatArray:
         return np.asarray(np.exp(style * sd * rng.standard_normal(shape)))
 
-    posture: dict[str, FloatArray] = {}
-    effort: dict[str, float] = {}
-    for name in GESTURES:  # a whole-hand style and one of each joint
-        hand, joint_J = rng.standard_normal(), rng.standard_normal(len(REST_J))
-        posture[name] = style * _STYLE_SD_J * (0.75 * joint_J + 0.5 * hand)
-        effort[name] = float(log_normal(0.40))
+    ways = {name: _draw_way(rng, style) for name in GESTURES}
     return Habits(
         cost_A=log_normal(0.45, muscles),
         co_contraction=0.05 * float(log_normal(0.6)),
@@ -180,6 +179,22 @@ def _draw_habits(rng: np.random.Generator, variability: Variability) -> Habits:
         wear_angle=float(np.deg2rad(7 * session * rng.standard_normal())),
         wear_shift=float(4 * session * rng.standard_normal()),
         mains=60.0 if rng.random() < 0.7 else 50.0,
-        posture=posture,
-        effort=effort,
+        posture={name: posture_J for name, (posture_J, _) in ways.items()},
+        effort={name: effort for name, (_, effort) in ways.items()},
     )
+
+
+def _draw_way(rng: np.random.Generator, style: float) -> tuple[FloatArray, float]:
+    """Return a person's posture (J), a style of the whole hand and one of each joint, and effort of a gesture."""
+    hand, joint_J = rng.standard_normal(), rng.standard_normal(len(REST_J))
+    posture_J = style * _STYLE_SD_J * (0.75 * joint_J + 0.5 * hand)
+    return posture_J, float(np.exp(style * 0.40 * rng.standard_normal()))
+
+
+def with_habits(person: Person, names: Iterable[str]) -> Person:
+    """Return a person who has a way of their own of making further gestures; each follows from (seed, user, name)."""
+    posture, effort = dict(person.habits.posture), dict(person.habits.effort)
+    for name in names:
+        rng = generator(person.seed, "way", person.user, name)
+        posture[name], effort[name] = _draw_way(rng, person.variability.style)
+    return replace(person, habits=replace(person.habits, posture=posture, effort=effort))

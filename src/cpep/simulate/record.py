@@ -59,8 +59,12 @@ def _libraries() -> ThreadpoolController:
 
 def wear(seed: int, user: str, session: str, side: str, variability: Variability, band: Band = WRIST) -> Session:
     """Return the person of (seed, user) with a band put on for a session."""
+    return put_on(draw_person(seed, user, variability), session, side, band)
+
+
+def put_on(person: Person, session: str, side: str, band: Band) -> Session:
+    """Return a person with a band put on for a session."""
     with _libraries().limit(limits=1):  # the order of a sum depends on the number of threads, and bytes on it
-        person = draw_person(seed, user, variability)
         placement = draw_placement(person, session, side, band)
         return Session(person, session, placement, make_bank(person, placement))
 
@@ -81,16 +85,35 @@ def enact(
         repetition: counts recordings of this stage in this session.
         move: makes the movement from random numbers.
     """
-    person, placement, key = session.person, session.placement, _key(session, stage, repetition)
-    movement, firing = generator(person.seed, "movement", *key), generator(person.seed, "firing", *key)
-    tired = placement.fatigue + 0.1 * movement.standard_normal()
+    person = session.person
+    firing = generator(person.seed, "firing", *_key(session, stage, repetition))
+    done = act(session, stage, repetition, move)
+    with _libraries().limit(limits=1):
+        samples = len(done.trajectory.pose_SJ) * round(SAMPLE_RATE / CONTROL_RATE)
+        emg_CT, discharges = surface_emg(
+            session.bank, done.drive, done.trajectory.rotation_S, done.fatigue, samples, firing
+        )
+    return Performance(done.trajectory, done.drive, np.float32(person.variability.muscle) * emg_CT, discharges)
+
+
+@dataclass(frozen=True, eq=False)
+class Action:
+    """A movement with the drive that makes it, and how tired the muscles are (0..1)."""
+
+    trajectory: Trajectory
+    drive: Drive
+    fatigue: float
+
+
+def act(session: Session, stage: str, repetition: int, move: Callable[[np.random.Generator], Trajectory]) -> Action:
+    """Return movement and drive of what ``enact`` makes EMG of, given the same arguments."""
+    person, key = session.person, _key(session, stage, repetition)
+    movement = generator(person.seed, "movement", *key)
+    tired = session.placement.fatigue + 0.1 * movement.standard_normal()
     fatigue = float(np.clip(person.variability.fatigue * tired, 0, 1))
     with _libraries().limit(limits=1):
         trajectory = move(movement)
-        drive = neural_drive(person, trajectory, fatigue, movement)
-        samples = len(trajectory.pose_SJ) * round(SAMPLE_RATE / CONTROL_RATE)
-        emg_CT, discharges = surface_emg(session.bank, drive, trajectory.rotation_S, fatigue, samples, firing)
-    return Performance(trajectory, drive, np.float32(person.variability.muscle) * emg_CT, discharges)
+        return Action(trajectory, neural_drive(person, trajectory, fatigue, movement), fatigue)
 
 
 def measure(session: Session, stage: str, repetition: int, done: Performance) -> FloatArray:

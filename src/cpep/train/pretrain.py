@@ -6,7 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from cpep.data.windows import Windows
 from cpep.models.encoder import Encoder
 from cpep.models.mae import MaskedAutoencoder
 from cpep.runtime import distributed
+from cpep.train.before import BEFORE, Before, Side, encoder_of
 from cpep.train.rng import part_draws
 from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
 from cpep.train.task import (
@@ -37,6 +38,9 @@ from cpep.types import Note, Progress, no_note, no_progress
 
 class MaskedStage(Stage):
     """Hides part of the tokens of a window and learns to reconstruct them."""
+
+    side: ClassVar[Side]
+    """Which encoder of a checkpoint it can go on with."""
 
     @abstractmethod
     def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
@@ -62,6 +66,11 @@ class MaskedStage(Stage):
         """Return the settings of the optimiser."""
         return self.sizes(config)[1].optim
 
+    def before(self, config: RunConfig) -> Before | None:
+        """Name the checkpoint of other people whose encoder it goes on with."""
+        start = self.sizes(config)[1].start
+        return Before(Path(start), self.side) if start else None
+
     def windows(self, task: Task, role: Role) -> Windows:
         """Return all windows of a role; for the anchor, only windows with valid anchors."""
         return task.windows(role, anchored=self.needs_anchor)
@@ -78,7 +87,9 @@ class MaskedStage(Stage):
         mae, encoder = trained.net, cast(Encoder, model.net)
         train, validation = (self.windows(task, role) for role in ("train", "val"))
         read = self.signals(task, model)
-        encoder.fit(read(subsample(train, STATISTICS_WINDOWS)))
+        if BEFORE in starts:
+            encoder.load_state_dict(encoder_of(starts[BEFORE], self.side).state_dict())
+        encoder.fit(read(subsample(train, STATISTICS_WINDOWS)))  # of these people, whoever came before
         batches = Batches(train, train.users(task.store), settings.optim.batch, task.seed)
         augment = augmentation(task, model.frontend) if model.frontend is not None and settings.augment else None
         held, tokens = subsample(validation, VALIDATION_WINDOWS), encoder.tokens
@@ -111,6 +122,7 @@ class MaskedEmg(MaskedStage):
     """The masked autoencoder of EMG."""
 
     sections = ("emg", "emg_mae", "augment")
+    side = "emg"
 
     def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
         """Return ``emg`` and ``emg_mae``."""
@@ -126,6 +138,7 @@ class MaskedAnchor(MaskedStage):
 
     sections = ("pose", "pose_mae")
     needs_anchor = True
+    side = "pose"
 
     def sizes(self, config: RunConfig) -> tuple[EncoderConfig, MaeConfig]:
         """Return ``pose`` and ``pose_mae``."""

@@ -22,6 +22,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.runtime.locks import alone_in
 from cpep.runtime.registry import Registry
+from cpep.train.before import BEFORE, Before, carried, joined
 from cpep.train.flops import step_gflop
 from cpep.train.loop import fit
 from cpep.train.schedule import History, is_past_its_best
@@ -134,6 +135,10 @@ class Stage(ABC):
         """
         return split
 
+    def before(self, config: RunConfig) -> Before | None:
+        """Name the checkpoint of other people that it goes on from, beside those of ``starts``."""
+        return None
+
     @abstractmethod
     def optim(self, config: RunConfig) -> OptimConfig:
         """Return the settings of its optimiser."""
@@ -234,12 +239,19 @@ def run(
 
 def _run(stage: Stage, task: Task, starts: Mapping[str, Path] | None, progress: Progress, note: Note) -> Path:
     given = {name: (starts or {})[name] for name in stage.starts(task.config) if name in (starts or {})}
-    before = {name: _loaded(task, stage, name, path) for name, path in given.items()}
+    models = {name: _loaded(task, stage, name, path) for name, path in given.items()}
+    known = [one.card.provenance for one in models.values()]
+    if others := stage.before(task.config):
+        models[BEFORE] = others.opened(stage.model, task.store, task.split, task.config)
+        given[BEFORE] = others.folder
+        known.append(carried(models[BEFORE]))
     key = task.key(stage.name, stage.settings(task.config), *given.values())
     if task.finished(key):
         return task.folder / "checkpoint"
     task = dataclasses.replace(task, config=stage.applied(task.config))
-    return train(stage, task, key, build_model(task, stage.model), before, progress, note)
+    model = build_model(task, stage.model)
+    model.card = dataclasses.replace(model.card, provenance={**model.card.provenance, **joined(known)})
+    return train(stage, task, key, model, models, progress, note)
 
 
 def train(

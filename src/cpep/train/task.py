@@ -176,7 +176,7 @@ def save_stage(
     posed = model.spec.reads_anchor and task.store.anchor_MJ is not None  # fine-tuning may be by labels alone
     found = anchor_range(task) if posed else []
     met = noted(task.store, (*task.split.users_train, *task.split.users_val))
-    noting = {**provenance, "recordings": met}
+    noting = {**provenance, "recordings": sorted({*met, *provenance.get("recordings", ())})}
     model.card = dataclasses.replace(model.card, provenance=noting, anchor_range=found)
 
     def write() -> None:

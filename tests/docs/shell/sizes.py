@@ -98,6 +98,7 @@ QUICKLY_PARSED = (
     (MANY, "a plan of so many rows takes 10 s of a core"),
     (r"cpep train ", "trains for 20 s at the smallest size; tests/experiments/test_own.py"),
     (r"cpep evaluate ", "takes 6 s; tests/experiments has it"),
+    (r"cpep \w+ .*runs/simulated", "takes 15 s; tests/train/test_before.py and tests/simulate have it"),
     (r"cpep reproduce --preset paper --dry-run", "measures steps of the published size for 10 s"),
 )
 """Commands that are only read but for ``-m slow``."""

@@ -25,8 +25,14 @@ def simulate(
     seed: SeedOption = 0,
     rest: Annotated[float, typer.Option(help="Length of the rests between gestures; 1 is the usual length.")] = 1.0,
     check: Annotated[bool, typer.Option("--check", help="Print the table of properties instead.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Write a prepared store of people with the device of a data set: ninapro_db1.")
+    ] = "",
 ) -> None:
     """Simulate a cohort in the emg2pose layout, or check the simulator.
+
+    With --device, the people wear another device than the wristband of emg2pose, and what is written is a prepared
+    store.
 
     Example: `cpep simulate runs/cohort --users 24 --seed 0`
     """
@@ -40,6 +46,14 @@ def simulate(
         typer.echo(table_text(table))
         if not all(row.ok for row in table):
             raise UserError("a property of the simulator is outside its tolerance (marked above)")
+        return
+    if device:
+        from cpep.simulate.device_cohort import simulate_device
+
+        store = simulate_device(device, out, users, minutes, seed, rest, progress_line("simulate", "people"))
+        typer.echo(
+            f"{out}: {len(store.users)} simulated users of {device}, {store.seconds / 3600:.2f} h, seed {seed}"
+        )
         return
     simulator.simulate_cohort(
         out,
