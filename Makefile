@@ -8,7 +8,11 @@ LOCK ?=
 # without --no-compile pip compiles thousands of modules that nobody imports, on one core
 QUIET := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo live docs linkcheck test lint pytest test-browser fuzz lock audit golden public wheel bench bench-live live-demo format clean
+# every interpreter that starts reads what the first has compiled, also where the environment says to write none
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+
+.PHONY: demo live docs linkcheck test lint pytest test-browser chromium fuzz lock audit golden public wheel bench bench-live live-demo format clean
 
 # commands of cpep are in the environment that make built
 TELL := @echo "to type cpep commands in this shell: source $(BIN)/activate"
@@ -59,10 +63,12 @@ pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # the live page in headless Chromium; Debian's where there is none
-test-browser: $(VENV)/.dev
+test-browser: $(VENV)/.dev chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web tests/docs
+
+chromium:
 	command -v chromium >/dev/null || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "browser and not slow" -n 2 --dist loadfile tests/web tests/docs
 
 # damaged inputs of every format, for an hour: make fuzz SECONDS=36000 SEED=3 FORMATS="csv book"; a table at the end
 SECONDS ?= 3600
@@ -109,11 +115,14 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux.
+# torch first and pinned: a plain `torch` would fetch the CUDA build of several gigabytes on Linux. A lock says all, so
+# that what it lists comes beside torch.
 $(VENV)/.cpep: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(QUIET) $(if $(LOCK),--no-deps) "$(TORCH)"
-	$(if $(LOCK),$(BIN)/python -m pip install $(QUIET) --no-deps --require-hashes --requirement $(LOCK))
+	$(if $(LOCK),,$(BIN)/python -m pip install $(QUIET) "$(TORCH)")
+	$(if $(LOCK),$(BIN)/python -m pip install $(QUIET) --no-deps "$(TORCH)" & torch=$$!; \
+		$(BIN)/python -m pip install $(QUIET) --no-deps --require-hashes --requirement $(LOCK); listed=$$?; \
+		wait $$torch && exit $$listed)
 	$(BIN)/python -m pip install $(QUIET) --editable .
 	touch $@
 

@@ -169,7 +169,7 @@ def test_pose_errors_of_a_glove_have_no_published_figures(tmp_path: Path) -> Non
 
 def test_training_says_what_it_cost_and_why_it_stopped(full: str) -> None:
     section = words(full[full.index('id="training"') : full.index("<summary>Configuration")])
-    spent = "cpep's total compute was spent while its validation loss was falling: under-trained"
+    spent = "all compute that it was allowed was spent while its validation loss was falling: under-trained"
     assert f"vemg2pose 5.98 900 99 {spent}" in section
     assert f"its validation loss was flat (2 of 4 runs); {spent} (2" in section
     assert "cpep 0.41 900 100 its number of steps was done" in section

@@ -210,6 +210,17 @@ def test_messages_that_a_page_sends_are_taken_up_to_a_rate(server):
     assert server.answers()
 
 
+def test_a_page_that_was_away_for_some_seconds_goes_on(server):
+    """As where the machine of the browser slept, or had no time: what was posed and typed there is kept."""
+    address, _ = server.page()
+    for away_s in (0, 3.5):
+        time.sleep(away_s)
+        with connect(address, additional_headers=server.cookie) as one:
+            one.recv(timeout=PATIENCE_S)
+            one.send("40")
+            assert one.recv(timeout=PATIENCE_S).startswith("40")  # 44: the page is not known, and is loaded anew
+
+
 def test_there_is_no_long_polling_and_no_web_socket_without_the_token(server):
     address, _ = server.page()
     polling = address.replace("ws://", "http://").replace("websocket", "polling")

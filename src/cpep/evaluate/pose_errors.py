@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class PoseError:
     mean_pose: dict[str, float]
     per_user: dict[str, float]
     n_windows: int
+    protocol: ClassVar[str] = "pose_error"
 
     def plain(self) -> dict[str, Any]:
         """Return the errors as part of a row of results.json."""

@@ -11,7 +11,7 @@ import numpy as np
 from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
 from cpep.experiments.fold import Fold
-from cpep.report.names import UNDER_TRAINED, columns_of, main_first, title_of, under_trained
+from cpep.report.names import UNDER_TRAINED, columns_of, main_first, title_of, under_trained, under_trained_words
 
 ONE = "cpep"
 """The row that all others are compared with; without it, the first row with a network."""
@@ -30,6 +30,7 @@ class Comparison:
         people: number of people tested.
         seeds: seeds that both rows have; balanced accuracies are averaged over them.
         under_trained: whether the training of the second was stopped by the limit on compute.
+        why: what that means in this run.
     """
 
     one: str
@@ -40,12 +41,13 @@ class Comparison:
     people: int
     seeds: tuple[int, ...]
     under_trained: bool = False
+    why: str = UNDER_TRAINED
 
     def sentence(self) -> str:
         """Return the comparison as a sentence."""
         seeds = f", {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
         where = f"{title_of(self.protocol)} on {self.gestures} gestures ({self.people} people{seeds})"
-        mark = f" {self.other} {UNDER_TRAINED}." if self.under_trained else ""
+        mark = f" {self.other} {self.why}." if self.under_trained else ""
         return self.difference.sentence(self.one, self.other, where) + mark
 
     def plain(self) -> dict[str, Any]:
@@ -78,7 +80,9 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
     models = main_first(row["model"] for fold in folds for row in fold.rows)
     one = reference(models)
     others = [name for name in models if name != one and not role_of(name)]
-    marked = under_trained([run for fold in folds for run in fold.training])
+    trainings = [run for fold in folds for run in fold.training]
+    marked = under_trained(trainings)
+    why = under_trained_words(trainings)
     found: dict[tuple[str, str, str], Comparison] = {}
     for protocol, gestures in _answered(folds):
         a_of = _runs(folds, one, protocol, gestures)
@@ -90,7 +94,7 @@ def comparisons(folds: Sequence[Fold]) -> list[Comparison]:
             if len(people) > 1:
                 difference = paired_bootstrap(*([run.of(people) for run in runs] for runs in (a, b)))
                 where = (one, other, protocol, gestures)
-                found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked)
+                found[where[1:]] = Comparison(*where, difference, len(people), seeds, other in marked, why)
     order = {name: place for place, name in enumerate(others)}
     return sorted(found.values(), key=lambda comparison: order[comparison.other])
 

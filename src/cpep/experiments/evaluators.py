@@ -11,11 +11,13 @@ import numpy as np
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
 from cpep.data.windows import Windows
+from cpep.evaluate.challenge import ChallengeError
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
 from cpep.evaluate.pose_errors import PoseError, pose_error
 from cpep.evaluate.projection import Map, maps_of
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
+from cpep.experiments.challenged import challenge
 from cpep.experiments.protocol import SplitData, mean_parts
 from cpep.hand.kinematics import Hand
 from cpep.models.baselines.regressor import PoseRegressor
@@ -57,12 +59,12 @@ class Evaluation:
 
     Attributes:
         outcomes: answers under every protocol.
-        errors: errors of predicted poses.
+        errors: errors of predicted poses, and of those as the challenge scores them.
         maps: embeddings of EMG and of poses in a plane, for each set of gestures.
     """
 
     outcomes: list[Outcome]
-    errors: list[PoseError] = field(default_factory=list)
+    errors: list[PoseError | ChallengeError] = field(default_factory=list)
     maps: list[Map] = field(default_factory=list)
 
 
@@ -161,7 +163,7 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
     gallery = gallery.with_x(standard(gallery.x_ND))
     mean_J = gallery_NSJ[np.isin(trainers.label_N, data.split.choosing)].mean(axis=(0, 1))
     hand = Hand() if anchor.is_hand else None
-    errors = []
+    errors: list[PoseError | ChallengeError] = []
     for gestures, labels in data.gestures.items():
         mine = np.isin(tested.label_N, labels)
         errors.append(
@@ -175,6 +177,8 @@ def regression(data: SplitData, subject: Subject) -> Evaluation:
                 hand=hand,
             )
         )
+    asked = challenge(model, data.store, data.split, data.every, data.config.bootstrap, data.seed)
+    errors += [asked] if asked else []
     return Evaluation(data.outcomes(vectors=probed, emg=probed, query=query, gallery=gallery), errors)
 
 

@@ -195,7 +195,7 @@ def save_row(
             f"{number}/user": outcome.test.user_N,
         }
     for error in found.errors:
-        rows.append({"model": model, "protocol": "pose_error", "normalisation": normalisation, **error.plain()})
+        rows.append({"model": model, "protocol": error.protocol, "normalisation": normalisation, **error.plain()})
     path = _files(folder, model)
     with atomic_path(path.with_suffix(".npz")) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -33,12 +33,13 @@ from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, training_line
 from cpep.runtime.jobs import Job, cores, run_all
 from cpep.runtime.locks import alone_in
+from cpep.train.baseline import Baseline
 from cpep.train.note import read_note
 from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 8
+EVALUATION = 9
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
@@ -290,4 +291,5 @@ def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
         "gflop": round(gflop, 1),
         "share": round(share, 3),
         "stopped": last.stopped,
+        **({"allowed": row.config.baselines.compute} if isinstance(stages[-1].stage, Baseline) else {}),
     }

@@ -29,10 +29,11 @@ def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
     ============== =================================================================================================
     model          row of the table: ``cpep``, ``features``, ``cpep/adapted``, ...
     normalisation  where centre and spread of a session come from: ``recording``, ``causal`` or ``none``
-    protocol       ``linear_probe``, ``zero_shot``, ``few_shot_1``, ..., or ``pose_error``
+    protocol       ``linear_probe``, ``zero_shot``, ``few_shot_1``, ..., ``pose_error``, ``challenge``
     gestures       the set that is asked: ``seen``, ``unseen``, ``all``, ...
     metric         ``balanced_accuracy`` or ``macro_f1``, between 0 and 1; for ``pose_error`` ``angular_error_deg``
-                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (RMSE over the SD of the poses)
+                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (RMSE over the SD of the poses); for
+                   ``challenge`` ``angular_error_rad`` (rad)
     fold, seed     of the training
     user           with ``people``: the test person
     value          the number
@@ -60,6 +61,8 @@ def _pooled(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for metric in (name for name in (*ACCURACIES, *ERRORS) if name in row):
         line = {**_keys(row, metric), "value": row[metric], "low": np.nan, "high": np.nan, **many}
         line["baseline"] = row.get("mean_pose", {}).get(metric, np.nan)
+        if "error_ci95" in row:
+            line |= dict(zip(("low", "high"), row["error_ci95"], strict=True))
         if metric == "balanced_accuracy":
             line |= {"low": low, "high": high, "baseline": row["chance"]}
         yield line

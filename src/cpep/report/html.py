@@ -12,15 +12,16 @@ from typing import Any
 from cpep.config.rows import is_ablation
 from cpep.data.readers.folder import natural
 from cpep.report import figures
+from cpep.report.challenge import HEAD, WORDS, challenge_of
 from cpep.report.control import FEW_PEOPLE, control_sentences
 from cpep.report.names import (
-    UNDER_TRAINED,
     columns_of,
     explained,
     main_first,
     title_of,
     trainings,
     under_trained,
+    under_trained_words,
 )
 from cpep.report.page import write_page
 from cpep.report.pose_errors import errors_of, measure
@@ -37,8 +38,8 @@ NORMALISATIONS = {
 STOPPED = {
     "steps": "its number of steps was done",
     "flat": "its validation loss was flat",
-    "best": "cpep's total compute was spent; its validation loss was past its best",
-    "compute": "cpep's total compute was spent while its validation loss was falling: under-trained",
+    "best": "all compute that it was allowed was spent; its validation loss was past its best",
+    "compute": "all compute that it was allowed was spent while its validation loss was falling: under-trained",
 }
 """Why a training ended, in words."""
 
@@ -74,7 +75,10 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         unlike=UNLIKE,
         ratios=ratios(results),
         marked=[model for model in main_first(row["model"] for row in rows) if model in marked],
-        under_trained=UNDER_TRAINED,
+        under_trained=under_trained_words(results.get("training", [])),
+        challenge=challenge_of(results),
+        challenge_head=HEAD,
+        challenge_words=WORDS,
         grids=_grids(results),
         signed=signed,
         few_people=FEW_PEOPLE,

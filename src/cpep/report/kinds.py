@@ -17,7 +17,7 @@ from cpep.runtime.files import MOST_ROWS
 from cpep.types import CONTROL, LONGEST_NAME, UserError
 
 AGAIN = "run the command that made it again"
-ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse")
+ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse", "angular_error_rad")
 """Errors of a predicted pose; a person's error is the first of these that a row has."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, pattern=f"^[^{CONTROL.pattern[1:-1]}]+$")]
@@ -36,6 +36,7 @@ class PoseErrors(TypedDict):
     angular_error_deg: NotRequired[Error]
     landmark_mm: NotRequired[Error]
     pose_nrmse: NotRequired[Error]
+    angular_error_rad: NotRequired[Error]
 
 
 class Scored(PoseErrors):
@@ -53,6 +54,10 @@ class Scored(PoseErrors):
     chance: NotRequired[Share]
     macro_f1: NotRequired[Share]
     mean_pose: NotRequired[PoseErrors]
+    error_ci95: NotRequired[Annotated[list[Error], Meta(min_length=2, max_length=2)]]
+    spread: NotRequired[Error]
+    n_excluded: NotRequired[Count]
+    n_short: NotRequired[Count]
 
 
 class Row(Scored):
@@ -70,6 +75,7 @@ class Cost(TypedDict):
     gflop: NotRequired[Error]
     share: Error
     stopped: Label
+    allowed: NotRequired[Error]
 
 
 class Training(Cost):
@@ -262,10 +268,16 @@ def wrong_rows(rows: Any) -> Iterator[str]:
         errors = [name for name in ERRORS if name in row]
         if any(scores) == bool(errors) or any(scores) != all(scores):
             yield f"rows[{number}] has neither all scores nor an error of poses, or parts of both"
-        elif bool(errors) != (row["protocol"] == "pose_error"):
+        elif errors != _errors_of(row["protocol"], errors):
             yield f"rows[{number}] has other numbers than its protocol {row['protocol']} gives"
         elif scores[0] and (max(row["per_user"].values()) > 1 or not 0 < row["chance"] <= 1):
             yield f"rows[{number}] has a share that is more than 1, or a chance of 0"
+
+
+def _errors_of(protocol: str, errors: list[str]) -> list[str]:
+    """Return those of the errors in a row that its protocol gives."""
+    given = {"pose_error": ERRORS[:3], "challenge": ERRORS[3:]}.get(protocol, ())
+    return [name for name in errors if name in given] or list(given[:1])
 
 
 def wrong_matrices(confusion: Any, rows: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cpep.report.names import DAGGER, UNDER_TRAINED
+from cpep.report.names import DAGGER, under_trained_words
 from cpep.report.pose_errors import ErrorTable, errors_of, measure
 from cpep.report.table import TEXT_COLUMNS, Cell, Line, Table, legend, number, table_of
 
@@ -49,7 +49,8 @@ def tables_latex(results: dict[str, Any]) -> str:
 
 def _caption(results: dict[str, Any], table: Table) -> str:
     marked = any(line.under_trained for line in (*table.lines, *table.ablations))
-    return legend(results, table) + (f" {DAGGER} {UNDER_TRAINED}." if marked else "")
+    why = f" {DAGGER} {under_trained_words(results.get('training', []))}."
+    return legend(results, table) + why * marked
 
 
 def _floating(caption: str, label: str, tabulars: Sequence[str]) -> str:

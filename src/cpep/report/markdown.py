@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cpep.config.rows import is_ablation
+from cpep.report.challenge import TITLE, challenge_markdown
 from cpep.report.names import (
     DAGGER,
-    UNDER_TRAINED,
     columns_of,
     main_first,
     title_of,
     trainings,
     under_trained,
+    under_trained_words,
 )
 from cpep.report.pose_errors import errors_of, measure
 from cpep.report.published import published
@@ -35,9 +36,11 @@ def tables_markdown(results: dict[str, Any]) -> str:
         (f"{_one(results)} minus the others", _differences(results, lambda model: not is_ablation(model))),
         ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
         ("Pose errors", _errors(results)),
+        (TITLE, challenge_markdown(results)),
         ("Training", _training(results)),
     ]
-    note = f"{DAGGER} {UNDER_TRAINED}." if under_trained(results.get("training", [])) else ""
+    runs = results.get("training", [])
+    note = f"{DAGGER} {under_trained_words(runs)}." if under_trained(runs) else ""
     return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
 
 

@@ -21,6 +21,21 @@ DAGGER = "\u2020"
 UNDER_TRAINED = "stopped at cpep's total compute while its validation loss was falling: under-trained"
 
 
+def under_trained_words(training: Sequence[dict[str, Any]]) -> str:
+    """Return what ``DAGGER`` means in a run: how much compute stopped the training of marked models.
+
+    >>> under_trained_words([{"model": "emg2pose", "stopped": "compute", "allowed": 10.0}])
+    "stopped at 10 times cpep's total compute while its validation loss was falling: under-trained"
+
+    Args:
+        training: the entries under this key of results.json; those of older versions do not say what was allowed.
+    """
+    allowed = sorted({run.get("allowed", 1.0) for run in training if run["stopped"] == "compute"})
+    if allowed in ([], [1.0]):
+        return UNDER_TRAINED
+    return UNDER_TRAINED.replace("at ", f"at {' or '.join(f'{times:g}' for times in allowed)} times ", 1)
+
+
 def title_of(protocol: str) -> str:
     """Return a protocol in words; results may be of one that is not installed here.
 

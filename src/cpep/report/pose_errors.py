@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cpep.config.rows import words_of
-from cpep.report.names import DAGGER, GESTURES, UNDER_TRAINED, main_first, under_trained
+from cpep.report.names import DAGGER, GESTURES, main_first, under_trained, under_trained_words
 from cpep.report.table import names_of, number, text_width, titles_over
 
 METRICS = {
@@ -140,7 +140,8 @@ def errors_text(results: dict[str, Any], width: int | None = None) -> str:
         texts.append(f"{line.marked:<{names + 2}}{cells}")
     about = f"Pose errors, mean ± SD over {table.runs} runs." if table.runs > 1 else "Pose errors of one run."
     words = fill(" ".join([about, *table.words, LEGEND]), width)
-    mark = [fill(f"{DAGGER} {UNDER_TRAINED}.", width)] if any(line.under_trained for line in table.lines) else []
+    why = f"{DAGGER} {under_trained_words(results.get('training', []))}."
+    mark = [fill(why, width)] if any(line.under_trained for line in table.lines) else []
     return "\n".join([*(text.rstrip() for text in texts), "", words, *mark])
 
 

@@ -8,7 +8,7 @@ from itertools import product
 from textwrap import fill
 from typing import Any
 
-from cpep.report.names import BENCHMARK, DAGGER, GESTURES, UNDER_TRAINED
+from cpep.report.names import BENCHMARK, DAGGER, GESTURES, under_trained_words
 from cpep.report.pose_errors import errors_of, measure, zip_cells
 from cpep.report.table import number, table_of, text_width, titles_over
 
@@ -169,7 +169,7 @@ def published_text(results: dict[str, Any], width: int | None = None) -> str:
     words = [f"Ratio of {ratio.sentence}." for ratio in ratios(results)]
     words += [UNLIKE, " ".join(["Sources:", *sources(results)])]
     if any(DAGGER in block for block in blocks):
-        words.append(f"{DAGGER} {UNDER_TRAINED}.")
+        words.append(f"{DAGGER} {under_trained_words(results.get('training', []))}.")
     return "\n\n".join([*blocks, "\n".join(fill(text, width) for text in words)])
 
 

@@ -15,10 +15,10 @@ from cpep.config.rows import is_ablation, role_of, words_of
 from cpep.report.names import (
     DAGGER,
     GESTURES,
-    UNDER_TRAINED,
     columns_of,
     title_of,
     under_trained,
+    under_trained_words,
 )
 
 TEXT_WIDTH = 100
@@ -189,7 +189,8 @@ def table_text(results: dict[str, Any], width: int | None = None) -> str:
         "\n".join(_block(table, slice(start, start + together), names, cells, gap))
         for start in range(0, len(table.columns), max(together, 1))
     ]
-    mark = [fill(f"{DAGGER} {UNDER_TRAINED}.", width)] if any(line.under_trained for line in lines) else []
+    why = f"{DAGGER} {under_trained_words(results.get('training', []))}."
+    mark = [fill(why, width)] if any(line.under_trained for line in lines) else []
     return "\n\n".join([*blocks, "\n".join([fill(legend(results, table), width), *mark])])
 
 

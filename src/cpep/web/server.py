@@ -57,6 +57,9 @@ ENVELOPE = 2**16
 """Bytes of an upload's form beside its files."""
 TAB_S = 3600.0
 """So long NiceGUI remembers a tab that is closed."""
+BACK_S = 30.0
+"""So long a tab may be silent and then goes on with what it showed, as where its machine slept or had no time; later
+it is loaded anew. By NiceGUI it is three seconds, and a busy browser lost the pose and the name that were typed."""
 MOST_PAGES = 100
 """Tabs that show the page at a time; one that nobody came back to within a minute is forgotten."""
 
@@ -183,6 +186,8 @@ def build(page: Served) -> FastAPI:
         return None
 
     nicegui_app.storage.max_tab_storage_age = TAB_S
-    ui.run_with(application, dark=None, language="en-US", tailwind=False, show_welcome_message=False)
+    ui.run_with(
+        application, dark=None, language="en-US", tailwind=False, show_welcome_message=False, reconnect_timeout=BACK_S
+    )
     messages.quiet()
     return application

@@ -8,7 +8,7 @@ import pytest
 from cpep.data.readers.emg2pose import write_recording
 from cpep.simulate.gestures import GESTURES
 from tests.data.samples import emg2pose_like
-from tests.web.browser.opening import changes, opened, picture, views
+from tests.web.browser.opening import PATIENCE_MS, changes, opened, picture, views
 from tests.web.browser.serving import Server
 from tests.web.fake import FakeBook, serve_fake
 
@@ -264,7 +264,7 @@ def test_another_address_wants_the_token(chromium, tmp_path):
         bare, token = server.address.split("?token=")
         context = chromium.new_context()
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         assert page.goto(bare).status == 401
         page.get_by_label("Token").fill("guess")
         page.get_by_role("button", name="Open").click()

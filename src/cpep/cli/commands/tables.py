@@ -123,13 +123,19 @@ def _tabulate(
 
 def _show(results: dict[str, Any], out: Path) -> None:
     """Print the tables of results, and where the report is."""
+    from cpep.report.challenge import challenge_text
     from cpep.report.names import BENCHMARK
     from cpep.report.pose_errors import errors_text
     from cpep.report.published import published_text
     from cpep.report.table import table_text
 
     compared = any(row["model"] in BENCHMARK for row in results["rows"])
-    texts = [table_text(results), errors_text(results), published_text(results) if compared else ""]
+    texts = [
+        table_text(results),
+        errors_text(results),
+        challenge_text(results),
+        published_text(results) if compared else "",
+    ]
     typer.echo("\n\n".join(text for text in texts if text))
     typer.echo(f"report: {out / 'report.html'}")
 
