@@ -13,10 +13,10 @@ from cpep.data.recording import Device, Recording
 from cpep.hand.inverse import joint_angles
 from cpep.hand.joints import JOINTS
 from cpep.hand.kinematics import Hand
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J
 from cpep.live.poses.follow import FollowScript
 from cpep.live.poses.lag import EMG_FIRST_MS, lag_of
 from cpep.signal.resampler import resampled
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J
 from cpep.simulate.live import following_take, live_wearing
 from cpep.types import UserError
 

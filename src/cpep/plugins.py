@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from cpep.train.rng import part_draws as part_draws
     from cpep.train.stage import STAGES as STAGES
     from cpep.train.stage import Lesson as Lesson
+    from cpep.train.stage import Rehearsed as Rehearsed
     from cpep.train.stage import Stage as Stage
     from cpep.train.stage import Trained as Trained
     from cpep.train.task import Task as Task
@@ -98,7 +99,7 @@ else:
             "cpep.runtime.distributed": "part",
             "cpep.runtime.registry": "Registry",
             "cpep.train.rng": "part_draws",
-            "cpep.train.stage": "Lesson STAGES Stage Trained",
+            "cpep.train.stage": "Lesson Rehearsed STAGES Stage Trained",
             "cpep.train.task": "Task augmentation emg_signals",
             "cpep.train.terms.term": "Batch Known TERMS Term whole",
             "cpep.types": "UserError",

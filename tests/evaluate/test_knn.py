@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cpep.evaluate import knn
-from cpep.evaluate.knn import knn_vote
+from cpep.evaluate.knn import knn_vote, vote_scores
 
 
 def slow_vote(query: np.ndarray, gallery: np.ndarray, label: np.ndarray, k: int) -> np.ndarray:
@@ -52,6 +52,13 @@ def test_a_tie_of_votes_goes_to_the_larger_similarity_then_the_smaller_label() -
     assert knn_vote(query, gallery, np.array([2, 1, 1, 2]), 4)[0] == 1
     assert knn_vote(query, gallery, np.array([7, 7, 2, 7]), 4)[0] == 7
     assert knn_vote(query, np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([5, 3]), 10)[0] == 3
+
+
+def test_scores_are_votes_with_sums_of_similarities_between_equal_votes() -> None:
+    gallery, label = np.array([[1.0, 0], [0, 1], [-1, 0], [0.6, 0.8]]), np.array([3, 1, 3, 8])
+    score = vote_scores(np.array([[1.0, 0.0]]), gallery, label, 3)
+    assert score[0].tolist() == pytest.approx([1 + 0 / 7, 1 + 1 / 7, 1 + 0.6 / 7])  # of labels 1, 3 and 8
+    assert vote_scores(np.array([[1.0, 0.0]]), gallery, label, 2)[0, 0] == 0
 
 
 def test_scale_does_not_matter_but_direction_does() -> None:

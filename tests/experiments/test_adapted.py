@@ -96,6 +96,9 @@ def test_every_protocol_is_answered_well_where_gestures_lie_apart(split_data, wi
     assert found["linear_probe", "seen"].score.balanced_accuracy > 0.8
     assert found["zero_shot", "unseen"].score.balanced_accuracy > 0.8  # a pose names itself
     assert set(found["zero_shot", "unseen"].predicted_N) <= set(split_data.split.unseen)
+    both = found["zero_shot_all", "seen"].generalised
+    assert both is found["zero_shot_all", "unseen"].generalised and found["zero_shot", "seen"].generalised is None
+    assert both.calibration == 0 and set(both.ausuc.per_user) == set(split_data.split.users_test)
     plain = SplitData(split_data.store, split_data.split, split_data.every, split_data.config, 0)
     vectors = plain.features("recording")
     wanted = plain.outcomes(vectors=vectors, emg=vectors)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cpep.evaluate.generalised import borders, paired_figures
 from cpep.evaluate.metrics import Answers, Difference, balanced_accuracy, paired_bootstrap, people_interval
-from cpep.experiments.compare import Comparison, comparisons, summaries
+from cpep.experiments.compare import Comparison, both_of, comparisons, summaries
 from cpep.experiments.fold import Fold
 from cpep.report.markdown import tables_markdown
 
@@ -122,6 +123,42 @@ def test_people_without_windows_in_one_of_the_rows_are_left_out() -> None:
     mine = answers([one], "cpep", "zero_shot")
     shared = Answers(mine.label_N[:60], mine.predicted_N[:60], mine.user_N[:60])
     assert found.difference == paired_bootstrap([shared], [answers([one], "ridge", "zero_shot")])
+
+
+def test_seen_and_unseen_together_are_compared_over_folds_and_seeds() -> None:
+    folds = [together(number, seed) for seed in (0, 5) for number in (0, 1)]
+    by_metric = {c.metric: c for c in comparisons(folds) if c.gestures == "all"}
+    assert set(by_metric) == {"harmonic_mean", "ausuc"}
+    a, b = ([*both_of(folds, model, "zero_shot_all").values()] for model in ("cpep", "ridge"))
+    assert len(a) == 2 and a[0].users == ("a0", "a1", "b0", "b1")
+    for metric, found in by_metric.items():
+        assert found.difference == paired_figures(a, b, metric) and (found.people, found.seeds) == (4, (0, 5))
+        assert found.plain()["metric"] == metric and found.plain()["gestures"] == "all"
+    said = by_metric["harmonic_mean"].sentence()
+    assert "in zero-shot among all, H, seen and unseen gestures (4 people, 2 seeds): " in said
+    assert not any(c.metric for c in comparisons(folds) if c.gestures != "all")
+    whole = {(r["model"], r["gestures"]): r for r in summaries(folds)}
+    mean = np.mean([run.harmonic_mean(np.ones((1, 4), int)) for run in b])
+    assert whole["ridge", "seen"]["harmonic_mean"] == whole["ridge", "unseen"]["harmonic_mean"]
+    assert whole["ridge", "seen"]["harmonic_mean"] == pytest.approx(mean, abs=1e-4)
+    text = tables_markdown({"rows": [], "summary": list(whole.values()), "comparisons": [by_metric["ausuc"].plain()]})
+    assert "zero-shot among all, H | zero-shot among all, AUSUC" in text and text.count("AUSUC") == 2
+
+
+def together(number: int, seed: int) -> Fold:
+    """One fold of two models that are asked seen (1, 2) and unseen (3, 4) gestures with all as answers."""
+    rng, rows, arrays = np.random.default_rng((number, seed)), [], {}
+    for model, skill in (("cpep", 2.0), ("ridge", 1.0)):
+        label, labels = np.tile([1, 2, 3, 4], 20), np.array([1, 2, 3, 4])
+        user = np.repeat([f"{'ab'[number]}{k}" for k in range(2)], 40)
+        score = rng.normal(size=(80, 4)) + skill * (label[:, None] == labels) + (labels < 3)
+        changes, predicted = borders(score, labels, label, (1, 2)), labels[score.argmax(1)]
+        for gestures, own in (("seen", label < 3), ("unseen", label > 2)):
+            rows.append({"model": model, "protocol": "zero_shot_all", "gestures": gestures, "ausuc": 0.5})
+            of_row = {"label": label, "predicted": predicted, "user": user}
+            of_row |= {"border": changes.border_N, "right": changes.right_N}
+            arrays |= {f"{len(rows) - 1}/{name}": array[own] for name, array in of_row.items()}
+    return Fold(number, seed, rows, [], [], [], [], arrays)
 
 
 def test_one_person_says_nothing_of_others() -> None:

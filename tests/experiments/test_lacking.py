@@ -33,7 +33,7 @@ def lacking(split_data):
             "pose": own.outcomes(query=pose, gallery=pose),
             "features/adapted": adaptation.labelled(),
             "cpep/adapted": adaptation.zero_shot(own.pose_points(windows), pose),
-            "ridge": evaluation.ridge(own, evaluation.Subject("ridge", "recording", pairs)).outcomes,
+            "ridge": evaluation.ridge(own, evaluation.Subject("ridge", pairs=pairs)).outcomes,
         }
         return {(name, one.protocol, one.gestures): one for name, some in outcomes.items() for one in some}
 
@@ -123,6 +123,6 @@ def test_pose_errors_are_of_the_sets_that_are_asked(split_data, monkeypatch):
         "cpep.experiments.evaluators.embed_emg",
         lambda model, store, some, *_: embedding_set(store, some, np.sin(some.start_N)[:, None].astype(np.float32)),
     )
-    found = evaluation.regression(own, evaluation.Subject("pose_t", "recording", [], Model()))
+    found = evaluation.regression(own, evaluation.Subject("pose_t", checkpoint=Model()))
     assert [error.gestures for error in found.errors] == ["seen"]
     assert {one.gestures for one in found.outcomes} == {"seen", "all"}

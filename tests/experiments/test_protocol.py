@@ -148,7 +148,7 @@ def test_a_map_to_the_pose_is_fitted_on_the_windows_of_the_alignment_and_chosen_
         windows.select(np.isin(windows.users(split_data.store), split_data.split.users(role)))
         for role in ("train", "val")
     ]
-    found = evaluators.evaluate(split_data, evaluators.Subject("ridge", "recording", pairs))
+    found = evaluators.evaluate(split_data, evaluators.Subject("ridge", pairs=pairs))
     assert {o.protocol for o in found.outcomes} == {"zero_shot", "zero_shot_all"}
     assert [len(part) for part in given] == [len(pairs[0])] * 2 + [len(pairs[1])] * 2
     assert np.allclose(given[1].x_ND, split_data.pose_points(pairs[0]).x_ND)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from cpep.evaluate.generalised import generalised, interval
 from cpep.evaluate.metrics import score
 from cpep.evaluate.pose_errors import PoseError
 from cpep.evaluate.projection import Map
 from cpep.evaluate.protocols.base import Outcome
-from cpep.experiments.compare import comparisons
+from cpep.experiments.compare import both_of, comparisons, summaries
 from cpep.experiments.evaluators import Evaluation
 from cpep.experiments.fold import Fold, evaluated, save_row
 from cpep.experiments.results import details_of, results_of
-from cpep.types import EmbeddingSet
+from cpep.types import EmbeddingSet, UserError
 from tests.experiments.test_compare import fold
 
 CURVE = {"fold": 2, "seed": 5}
@@ -30,6 +33,43 @@ def found(predicted: list[int]) -> Evaluation:
     error = PoseError("seen", {"pose_nrmse": 0.5}, {"pose_nrmse": 1.0}, {"7": 0.5, "8": 0.5}, 2)
     drawn = Map("seen", [[0.0, 1.0, "fist"]], [], 1.0, 0.25, 0.5, windows=2, poses=0, people=2, pose_people=0)
     return Evaluation([outcome], [error], [drawn])
+
+
+def of_both() -> list[Outcome]:
+    """Return the outcomes of a seen and of an unseen window of each of two people, with all gestures as answers."""
+    label, user = np.array([1, 2, 1, 2]), np.array(["7", "7", "8", "8"])
+    score_NK = np.array([[3.0, 1], [0, 1], [2, 0], [3, 1]])
+    both = generalised(score_NK, np.array([1, 2]), label, user, (1,), draws=20)
+    outcomes = []
+    for gestures, own in (("seen", label == 1), ("unseen", label == 2)):
+        test = EmbeddingSet(np.zeros((2, 1), np.float32), label[own], user[own], user[own], np.zeros(2), user[own])
+        answer = both.both.predicted_N[own]
+        rated = score(label[own], answer, user[own], (1, 2), draws=10)
+        outcomes.append(Outcome("zero_shot_all", gestures, answer, test, (1, 2), rated, both))
+    return outcomes
+
+
+def test_figures_of_both_are_on_both_rows_with_what_pools_them(tmp_path: Path) -> None:
+    save_row(tmp_path, "key", "cpep", Evaluation(of_both()), ("rest", "fist", "point"), "recording", [], {})
+    read = Fold.read(tmp_path, 0, 0, ("cpep",))
+    for row in read.rows:
+        assert (row["harmonic_mean"], row["ausuc"]) == (0.6667, 0.75)  # half of unseen right; two of four pairs tie
+        assert row["harmonic_mean_per_user"] == {"7": 1, "8": 0} and row["ausuc_per_user"] == {"7": 1, "8": 0.5}
+        assert (row["harmonic_mean_chance"], row["ausuc_chance"], row["calibration"]) == (0.5, 0.5, 0)
+    assert read.arrays["1/border"].tolist() == [-1, 2] and read.arrays["0/right"].tolist() == [True, True]
+    (found,) = both_of([read], "cpep", "zero_shot_all").values()
+    assert found.ausuc(np.ones((1, 2), int)) == 0.75 and np.array_equal(found.label_N, [1, 1, 2, 2])
+    (summary, other) = summaries([read])
+    assert (summary["ausuc"], summary["harmonic_mean"]) == (other["ausuc"], other["harmonic_mean"]) == (0.75, 0.6667)
+    assert summary["ausuc_ci95"] == [round(bound, 4) for bound in interval([found], "ausuc")[1:]]
+    (curve,) = details_of([read])["seen_unseen"]
+    assert (curve["at"], curve["points"]) == ([1, 0.5], [[1, 0], [1, 0.5], [0, 1]])
+    path = tmp_path / "rows" / "cpep.npz"
+    arrays, plain = dict(np.load(path)), json.loads(path.with_suffix(".json").read_text())
+    np.savez(path, **{name: array for name, array in arrays.items() if name != "1/border"})
+    path.with_suffix(".json").write_text(json.dumps({k: v for k, v in plain.items() if k not in ("sum", "arrays")}))
+    with pytest.raises(UserError, match="1/border and right do not fit its labels"):
+        Fold.read(tmp_path, 0, 0, ("cpep",))
 
 
 def test_what_is_saved_of_each_row_is_read_back_as_one_fold(tmp_path: Path) -> None:

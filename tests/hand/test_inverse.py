@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from cpep.hand.inverse import FINGER_HIGH, FINGER_LOW, MOST_DEG, THUMB_HIGH, THUMB_LOW, joint_angles
 from cpep.hand.joints import JOINTS, LANDMARKS
 from cpep.hand.kinematics import Hand
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import UserError
 

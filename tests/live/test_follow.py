@@ -10,11 +10,11 @@ import pytest
 
 from cpep.data.recording import Device, Recording
 from cpep.hand.joints import JOINTS
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J, REST_J
 from cpep.live.poses.follow import FOLLOWED, MOVES, USUAL, FollowScript
 from cpep.live.poses.lag import EMG_FIRST_MS, lag_of
 from cpep.signal.lag import find_lag
 from cpep.signal.resampler import resampled
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES, UNSEEN
 from cpep.simulate.live import following_take, live_wearing
 from cpep.types import UserError

@@ -11,9 +11,9 @@ import pytest
 from cpep.checkpoints.checkpoint import save
 from cpep.cli.main import main
 from cpep.data.recording import Device
+from cpep.hand.muscles import REST_J
 from cpep.live.book.book import GestureBook
 from cpep.live.enrol.enrolment import Enrolment
-from cpep.simulate.anatomy import REST_J
 from cpep.web.book_store import BookStore
 from tests.data.samples import write_emg2pose
 

@@ -13,9 +13,9 @@ import pytest
 from cpep.checkpoints.checkpoint import save
 from cpep.cli.main import main
 from cpep.data.readers.emg2pose import write_recording
+from cpep.hand.muscles import REST_J
 from cpep.live.book.book import GestureBook
 from cpep.live.signals import Event, State
-from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES
 from tests.data.samples import emg2pose_like
 from tests.live.loopback import pylsl_on_loopback

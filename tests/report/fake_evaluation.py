@@ -83,7 +83,14 @@ def evaluation(
                             "matrix": matrix,
                         }
                         details["confusion"].append(item)
+                    if protocol == "zero_shot_all" and len(sets) == 2:
+                        _together(rows[-2:], len(seen), len(unseen))
             details["losses"] += [_losses(rng, stage, fold, seed) for stage in ("emg_mae", "pose_mae", "cpep")]
+    details["seen_unseen"] = [
+        {"model": model, "protocol": "zero_shot_all", **_curve(skill)}
+        for model, skill in models.items()
+        if model not in PROBE_ALONE and len(sets) == 2
+    ]
     details["config"] = {"preset": "small", "data": {"window_s": 2.0, "hop_s": 0.25}, "align": {"lr": 3e-4}}
     results = {
         "schema": 1,
@@ -198,6 +205,35 @@ def _row(
         "per_user": found.per_user,
     }
     return row, found.confusion_KK.tolist()
+
+
+def _together(pair: Sequence[dict[str, Any]], seen: int, unseen: int) -> None:
+    """Add figures of seen and unseen gestures together to both rows."""
+    of_user = {user: [row["per_user"][user] for row in pair] for user in pair[0]["per_user"]}
+    a, b = np.mean(list(of_user.values()), axis=0)
+    both: dict[str, Any] = {"calibration": 0.0}
+    chance = {"harmonic_mean": 1 / (seen + unseen), "ausuc": 0.5 / seen / unseen}
+    values = {"harmonic_mean": _harmonic(a, b), "ausuc": a * b}
+    per_user = {"harmonic_mean": {user: _harmonic(*own) for user, own in of_user.items()}}
+    per_user["ausuc"] = {user: x * y for user, (x, y) in of_user.items()}
+    for name, value in values.items():
+        both |= {name: value, f"{name}_chance": chance[name], f"{name}_per_user": per_user[name]}
+        both[f"{name}_ci95"] = [0.9 * value, min(1.0, 1.1 * value)]
+    for row in pair:
+        row |= both
+
+
+def _harmonic(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b else 0.0
+
+
+def _curve(skill: float) -> dict[str, Any]:
+    """A quarter of a superellipse."""
+    points = [
+        [round(0.9 * np.cos(turn) ** (1.2 - skill), 4), round(0.8 * np.sin(turn) ** (1.2 - skill), 4)]
+        for turn in np.linspace(0, np.pi / 2, 41)
+    ]
+    return {"points": points, "at": points[8]}
 
 
 def _losses(rng: np.random.Generator, stage: str, fold: int, seed: int) -> dict[str, Any]:

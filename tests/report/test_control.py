@@ -26,7 +26,7 @@ def control(
     spread = [max(recall - 0.03, 0), recall + 0.03]
     score = {"balanced_accuracy": recall, "ci95": spread, "chance": 0.25, "normalisation": "recording"}
     results: dict[str, Any] = {"rows": [{**where, **score, "per_user": {str(k): recall for k in range(people)}}]}
-    results["summary"] = [{**where, "ci95": spread, "people": people}]
+    results["summary"] = [{**where, "balanced_accuracy": recall, "ci95": spread, "people": people}]
     return control_sentences(results, [{"row": 0, "classes": list(NAMES), "matrix": matrix_KK.tolist()}])
 
 

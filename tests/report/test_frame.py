@@ -8,6 +8,7 @@ import pytest
 
 import cpep
 from cpep.report.frame import KEYS, OF_PEOPLE, POOLED
+from cpep.report.names import metric_of
 from cpep.report.table import table_of
 from cpep.types import UserError
 from tests.report.fake_evaluation import evaluation
@@ -25,14 +26,15 @@ def test_means_over_folds_and_seeds_are_those_of_the_printed_table(run):
     folder, results = run
     found = cpep.results(folder)
     assert tuple(found.columns) == POOLED
-    means = found[found.metric == "balanced_accuracy"].groupby(["model", "protocol", "gestures"])[
+    means = found[found.metric != "macro_f1"].groupby(["metric", "model", "protocol", "gestures"])[
         ["value", "baseline"]
     ]
     means, table, seen = means.mean(), table_of(results), 0
     for line in (*table.lines, *table.ablations):
         for column, cell in zip(table.columns, line.cells, strict=True):
             if cell:
-                mean = means.loc[line.model, column.protocol, column.gestures]
+                gestures = "all" if column.together else column.gestures
+                mean = means.loc[metric_of(column.gestures), line.model, column.protocol, gestures]
                 assert mean.value == pytest.approx(cell.mean) and mean.baseline == pytest.approx(column.chance)
                 seen += 1
     assert seen == len(means) > 10
@@ -43,9 +45,10 @@ def test_every_number_of_the_file_is_there_once(run):
     found = cpep.results(folder / "results.json")
     accuracies = [row for row in results["rows"] if "balanced_accuracy" in row]
     errors = [row for row in results["rows"] if "angular_error_deg" in row]
-    assert accuracies and len(found) == 2 * len(accuracies) + sum("landmark_mm" in row for row in errors) + len(
-        errors
-    )
+    both = [row for row in accuracies if "ausuc" in row]
+    assert both and len(both) % 2 == 0  # two figures, on two rows
+    count = 2 * len(accuracies) + len(both) + len(errors) + sum("landmark_mm" in row for row in errors)
+    assert len(found) == count
     assert not found.duplicated(["model", "normalisation", "protocol", "gestures", "metric", "fold", "seed"]).any()
     row = accuracies[-1]
     lines = found.set_index(list(KEYS)).sort_index()
@@ -58,7 +61,8 @@ def test_people_have_a_row_each(run):
     folder, results = run
     found = cpep.results(folder, people=True)
     assert tuple(found.columns) == OF_PEOPLE
-    assert len(found) == sum(len(row["per_user"]) for row in results["rows"])
+    people = sum(len(row["per_user"]) for row in results["rows"])
+    assert len(found) == people + sum(len(row.get("ausuc_per_user", {})) for row in results["rows"])
     one = found[(found.model == "cpep") & (found.protocol == "zero_shot") & (found.gestures == "seen")]
     wanted = {
         (row["fold"], row["seed"], user): value

@@ -83,7 +83,7 @@ def test_table_is_the_mean_and_sd_over_folds_and_seeds() -> None:
     text = table_text(results, 100)
     assert f"{number(cell.mean)} ± {number(cell.sd)}" in text
     assert "mean ± SD over 4 folds x 2 seeds;" in text.replace("\n", " ")
-    assert [c.gestures for c in table.columns] == ["seen", "unseen"] * 3
+    assert [c.gestures for c in table.columns] == [*["seen", "unseen"] * 3, "H", "AUSUC"]
 
 
 def test_bold_is_for_models_that_get_emg() -> None:
@@ -105,10 +105,13 @@ def test_text_fits_a_terminal_and_columns_stand_under_their_heads(folds: int) ->
     assert max(map(len, lines)) <= 100 and "\t" not in text and "\x1b" not in text
     starts = [match.start() for match in re.finditer(r"(un)?seen", lines[1])]
     assert len(starts) == 6
-    for line in lines[2:-3]:
+    for line in lines[2 : lines.index("")]:
         if line.count(".") >= 6:
             assert all(line[start - 1] == " " and line[start] in ".1" for start in starts)
-    assert text.replace("\n", " ").endswith("8 seen and 4 unseen gestures.")
+    said = (
+        "8 seen and 4 unseen gestures. H: harmonic mean of seen and unseen; AUSUC: area under the seen-unseen curve."
+    )
+    assert text.replace("\n", " ").endswith(said)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 99])
@@ -119,11 +122,12 @@ def test_text_fits_a_narrow_terminal_in_blocks(width: int, monkeypatch: pytest.M
     assert max(map(len, text.splitlines())) <= width
     *blocks, legend = text.split("\n\n")
     assert [len(re.findall(r"(?:un)?seen", block)) for block in blocks] == {
-        40: [2, 2, 2],
-        60: [2, 2, 2],
+        40: [2, 2, 2, 0],
+        60: [2, 2, 2, 0],
         80: [4, 2],
-        99: [6],
+        99: [6, 0],
     }[width]
+    assert re.search(r" H +AUSUC$", blocks[-1], re.MULTILINE)
     assert " ".join(legend.split()).startswith("Balanced accuracy, mean ± SD over 4 folds; 16 people")
     assert all(block.splitlines()[0].strip() and "cpep/shuffled_pairs" in block for block in blocks)
     assert sum("emg_mae" in block for block in blocks) == 1  # no row of dashes where a model has nothing
@@ -301,6 +305,22 @@ def test_dots_stand_at_their_values() -> None:
     assert len(set(circles)) == 9  # equal values lie beside each other
     chance = next(line for line in tree.iter("line") if line.get("class") == "chance")
     assert float(chance.get("x1", "")) == pytest.approx(low + 0.25 * (high - low), abs=0.1)
+
+
+def test_seen_unseen_curves_have_a_colour_each_and_a_ring_at_the_models_own_constant() -> None:
+    line = [(0.9, 0.0), (0.5, 0.5), (0.0, 0.8)]
+    models = [(f"m{k}", "", line, (0.9, 0.0)) for k in range(9)] + [("pose", "ceiling", line, (0.0, 0.8))]
+    tree = ElementTree.fromstring(plots.seen_unseen(models, "t"))
+    drawn = [(p.get("class"), p.get("style")) for p in tree.iter("polyline")]
+    assert len(set(drawn)) == 10 and drawn[-1] == ("curve between ceiling", None)
+    first, rings = next(tree.iter("polyline")), list(tree.iter("circle"))
+    ends = [tuple(map(float, point.split(","))) for point in first.get("points", "").split()]
+    assert (float(rings[0].get("cx", "")), float(rings[0].get("cy", ""))) == ends[0]
+    assert (float(rings[-1].get("cx", "")), float(rings[-1].get("cy", ""))) == ends[-1]
+    (x0, y0), (x1, y1), (x2, y2) = ends
+    assert (x1 - x2) / (x0 - x2) == pytest.approx(5 / 9, abs=0.01) and (y0 - y1) / (y0 - y2) == pytest.approx(5 / 8)
+    names = [text.text for text in tree.iter("text")]
+    assert names[-10:] == [f"m{k}" for k in range(9)] + ["pose"]
 
 
 def test_curves_skip_missing_validation_points_and_stay_inside() -> None:

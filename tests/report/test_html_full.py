@@ -28,7 +28,7 @@ def test_text_of_forty_rows_stays_readable(folds: int) -> None:
     text = table_text(results, 100)
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
-    (border,) = (k for k, line in enumerate(lines) if line.startswith("-- ablations"))
+    border = next(k for k, line in enumerate(lines) if line.startswith("-- ablations"))
     main, ablations = lines[4:border], lines[border + 1 : lines.index("")]
     names = [line.split()[0] for line in ablations]
     expected = [name for name in ROWS.names() if is_ablation(name)]
@@ -96,7 +96,7 @@ def test_ablations_have_a_table_of_their_own_and_no_figures(full: str) -> None:
     ablations = [name for name in ROWS.names() if is_ablation(name)]
     rows = [re.findall(r'<th scope="row">(.*?)(?:<span|<small|</th>)', p) for p in full.split("<table")]
     tables = [[row.replace("<wbr>", "") for row in names] for names in rows if names]
-    main, own, *_ = tables
+    main, _, own, *_ = tables  # all gestures at once have a block of their own
     assert main == [name for name in ROWS.names() if not is_ablation(name)]
     assert own == ["cpep", *ablations]
     figures_ = part(full, "people", "run")
@@ -106,8 +106,8 @@ def test_ablations_have_a_table_of_their_own_and_no_figures(full: str) -> None:
 
 def test_published_figures_stand_in_their_cells(full: str) -> None:
     main = full[full.index("<tbody>") : full.index("</tbody>")]
-    cells = [words(cell) for cell in re.findall(r"<td.*?</td>", main[main.index(">embridge<") :], flags=re.S)[:6]]
-    assert [cell.partition(" paper ")[2] for cell in cells] == [".785", ".505", ".777", ".528", "", ""]
+    cells = [words(cell) for cell in re.findall(r"<td.*?</td>", main[main.index(">embridge<") :], flags=re.S)[:4]]
+    assert [cell.partition(" paper ")[2] for cell in cells] == [".785", ".505", ".777", ".528"]
     said = words(part(full, "table", "ablations"))
     assert "The numbers are not comparable: only orders and ratios may be set side by side." in said
     assert said.count("Ratio of linear probe on") == 2 and "in the paper 1.72" in said
@@ -117,7 +117,8 @@ def test_published_figures_stand_in_their_cells(full: str) -> None:
 def test_under_trained_models_are_tagged_everywhere(full: str) -> None:
     tag = re.compile(r">(\w+)(?:<wbr>)?\w*<span class=\"tag warn\">under-trained")
     for start, end in (("table", "ablations"), ("differences", "errors"), ("errors", "people")):
-        assert tag.findall(part(full, start, end)) == ["vemg2pose", "emg2pose"]
+        tables = 2 if start == "table" else 1
+        assert tag.findall(part(full, start, end)) == ["vemg2pose", "emg2pose"] * tables
     assert "Under-trained (vemg2pose, emg2pose): stopped at cpep" in words(full)
 
 

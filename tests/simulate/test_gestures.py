@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cpep.data.readers.registry import data_set
-from cpep.simulate.anatomy import ALL_JOINTS, HIGHEST_J, LOWEST_J
+from cpep.hand.muscles import ALL_JOINTS, HIGHEST_J, LOWEST_J
 from cpep.simulate.freeform import RESERVED_PATTERNS, free_form
 from cpep.simulate.gestures import (
     EXTENDED,

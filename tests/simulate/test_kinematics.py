@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J
 from cpep.simulate.gestures import FREE, GESTURES, STAGES, VOCABULARY
 from cpep.simulate.kinematics import Trajectory, make_trajectory
 from cpep.simulate.person import draw_person

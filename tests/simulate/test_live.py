@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.freeform import free_form, set_by_hand
 from cpep.simulate.gestures import EXTRA, FREE, GESTURES, SEEN, UNSEEN, VOCABULARY
 from cpep.simulate.kinematics import make_sequence

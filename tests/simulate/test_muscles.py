@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from cpep.simulate.anatomy import (
+from cpep.hand.muscles import (
     ALL_JOINTS,
-    BAND_V,
+    EFFORT_PRICE,
     FORCE_A,
     HIGHEST_J,
     LOWEST_J,
     MOMENT_ARM_AJ,
     MUSCLES,
-    PLACES,
     TORQUE_SCALE_J,
+    share_torque,
 )
+from cpep.simulate.anatomy import BAND_V, PLACES
 from cpep.simulate.kinematics import make_trajectory
-from cpep.simulate.muscles import EFFORT_PRICE, joint_torque, neural_drive, share_torque
+from cpep.simulate.muscles import joint_torque, neural_drive
 from cpep.simulate.person import Person, draw_person
 from cpep.simulate.variability import Variability, generator
 
@@ -28,6 +29,10 @@ def exact(person: Person, torque_J: np.ndarray) -> np.ndarray:
     price_AA = np.diag(np.sqrt(EFFORT_PRICE * person.habits.cost_A))
     target = np.concatenate([torque_J / TORQUE_SCALE_J, np.zeros(len(MUSCLES))])
     return lsq_linear(np.vstack([lever_JA, price_AA]), target, bounds=(0, 1), method="bvls", tol=1e-12).x
+
+
+def shared(person: Person, torque_SJ: np.ndarray) -> np.ndarray:
+    return share_torque(torque_SJ, person.body.moment_arm_AJ, person.body.force_A, person.habits.cost_A)
 
 
 def test_tables_fit_each_other() -> None:
@@ -41,7 +46,7 @@ def test_fista_agrees_with_an_exact_solver() -> None:
     person = draw_person(0, "user_00", Variability())
     trajectory = make_trajectory(person, "GraspPunchCloseFar", 20.0, generator(0))
     torque_SJ = joint_torque(person, trajectory)[::150]
-    found_SA = share_torque(person, torque_SJ)
+    found_SA = shared(person, torque_SJ)
     best_SA = np.stack([exact(person, torque_J) for torque_J in torque_SJ])
     assert found_SA.min() >= 0 and found_SA.max() <= 1
     assert np.abs(found_SA - best_SA).max() < 0.05
@@ -52,7 +57,7 @@ def test_fista_agrees_with_an_exact_solver() -> None:
 def test_bounds_hold_when_the_torque_is_impossible() -> None:
     person = draw_person(0, "user_00", Variability())
     torque_SJ = 50 * TORQUE_SCALE_J[None] * np.random.default_rng(0).choice([-1, 1], (4, 22))
-    found_SA = share_torque(person, torque_SJ)
+    found_SA = shared(person, torque_SJ)
     best_SA = np.stack([exact(person, torque_J) for torque_J in torque_SJ])
     assert found_SA.min() >= 0 and found_SA.max() <= 1
     assert np.abs(found_SA - best_SA).mean() < 0.02
@@ -60,17 +65,17 @@ def test_bounds_hold_when_the_torque_is_impossible() -> None:
 
 def test_no_torque_needs_no_muscle() -> None:
     person = draw_person(0, "user_00", Variability())
-    assert not share_torque(person, np.zeros((3, 22))).any()
+    assert not shared(person, np.zeros((3, 22))).any()
 
 
 def test_a_dear_muscle_is_spared() -> None:
     person = draw_person(0, "user_00", Variability())
     torque_SJ = np.zeros((1, 22))
     torque_SJ[:, ALL_JOINTS.index("INDEX_PIP_FE")] = 0.2
-    cheap = share_torque(person, torque_SJ)[0]
+    cheap = shared(person, torque_SJ)[0]
     used = int(cheap.argmax())
     person.habits.cost_A[used] *= 20
-    assert share_torque(person, torque_SJ)[0, used] < 0.7 * cheap[used]
+    assert shared(person, torque_SJ)[0, used] < 0.7 * cheap[used]
 
 
 def test_drive_leads_the_movement() -> None:

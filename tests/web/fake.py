@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cpep.hand.muscles import REST_J
 from cpep.live.map import Map
 from cpep.live.session import View
 from cpep.live.signals import Event, State
 from cpep.live.tally import Counted
-from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES, SEEN
 from cpep.types import UserError
 

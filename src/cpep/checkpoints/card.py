@@ -13,6 +13,7 @@ from msgspec import Meta
 from cpep.checkpoints.fields import FrontendSizes, Provenance, refuse_different
 from cpep.config.presets import from_dict
 from cpep.config.schema import EncoderConfig, RunConfig
+from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.recording import Device, check_ring
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
@@ -110,6 +111,15 @@ class Card:
             UserError: as ``cpep.config.presets.from_dict``.
         """
         return from_dict(self.config)
+
+    @cached_property
+    def anchor_view(self) -> ViewedAnchor:
+        """From the anchor of the device to what the model's encoder of it reads.
+
+        Raises:
+            UserError: the settings ask for muscles, and the anchor is none from which they follow.
+        """
+        return ViewedAnchor(self.device.anchor, self.settings.data.anchor_view, self.frame_rate)
 
     @property
     def frames(self) -> int:

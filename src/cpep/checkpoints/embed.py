@@ -82,7 +82,8 @@ def embed_anchor(model: Model, store: Store, windows: Windows, progress: Progres
     """Embed the anchor of windows with an aligned model, L2-normalised."""
     model.card.refuse_other(store)
     read = AnchorReader(store, round(model.card.window_s * store.frame_rate))
-    x_ND = in_batches(windows, lambda w: model.spec.embed_anchor(model.net, read(w).to(model.device)), progress)
+    view = model.card.anchor_view
+    x_ND = in_batches(windows, lambda w: model.spec.embed_anchor(model.net, view(read(w)).to(model.device)), progress)
     return embedding_set(store, windows, x_ND)
 
 

@@ -15,6 +15,7 @@ from cpep.config.ranges import divisor
 from cpep.config.rows import ROWS
 from cpep.config.schema import RunConfig
 from cpep.config.serialise import as_dict
+from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.frontend import Frontend
 from cpep.data.store.store import Store
 from cpep.models.baselines.emg2pose import Emg2Pose
@@ -208,7 +209,7 @@ def card_encoder(card: Card, side: str) -> Encoder:
     chosen = card.settings.emg if side == "emg" else card.settings.pose
     encoder = _made(ENCODERS.get(chosen.tokens), card.encoders[side], f"encoders.{side}")
     if side == "pose":
-        fits = (len(card.device.anchor_names), card.frames)
+        fits = (card.anchor_view.columns, card.frames)
     else:
         sizes = card.frontend_sizes
         fits = (sizes.columns, card.samples // (sizes.bin_samples or 1))
@@ -242,7 +243,8 @@ def _made(kind: type[Encoder], arguments: dict[str, Any], where: str) -> Encoder
 def anchor_arguments(store: Store, config: RunConfig) -> dict[str, Any]:
     """Return the constructor arguments of the anchor's encoder."""
     frames = round(config.data.window_s * store.frame_rate)
-    return encoder_arguments(config.pose, len(store.device.anchor_names), frames, store.frame_rate)
+    columns = ViewedAnchor(store.device.anchor, config.data.anchor_view, store.frame_rate).columns
+    return encoder_arguments(config.pose, columns, frames, store.frame_rate)
 
 
 def emg_parts(store: Store, config: RunConfig) -> Parts:

@@ -250,9 +250,10 @@ class Model(OnHub, nn.Module):
         encoder, anchor = self.spec.anchor_encoder(self.net), self.card.device.anchor
         axes = f"{anchor.kind.columns} x frames"
         with self._gradients(grad):
-            found_BJS = windows_in(anchor_BJT, (encoder.columns, encoder.steps), anchor.kind.words, axes)
+            found_BJS = windows_in(anchor_BJT, (len(anchor.names), encoder.steps), anchor.kind.words, axes)
             refuse_degrees(anchor, found_BJS.detach().cpu().numpy(), "the pose", "give radians: numpy.deg2rad(pose)")
-            return self.spec.embed_anchor(self.net, found_BJS.transpose(1, 2).contiguous().to(self.device))
+            viewed_BSJ = self.card.anchor_view(found_BJS.transpose(1, 2).contiguous())
+            return self.spec.embed_anchor(self.net, viewed_BSJ.to(self.device))
 
     def encode_pose(self, pose_BJT: Any, *, grad: bool | None = None) -> Tensor:
         """Embed windows of hand poses: the same as ``encode_anchor``."""

@@ -61,7 +61,7 @@ def tiny() -> RunConfig:
         emg_mae=MaeConfig(optim=optim),
         pose_mae=MaeConfig(optim=optim, augment=False),
         align=AlignConfig(optim=optim),
-        baselines=BaselineConfig(optim=OptimConfig(steps=4, batch=8, weight_decay=0.0, checks=2)),
+        baselines=BaselineConfig(optim=OptimConfig(steps=4, batch=8, weight_decay=0.0, checks=2), scales=()),
         evaluate=EvaluateConfig(bootstrap=50, strengths=(0.1,), ridge_strengths=(0.1,)),
     )
 

@@ -231,6 +231,8 @@ ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
     ("k_1", "the nearest pose alone decides", ("evaluate.neighbours=1",)),
     ("k_50", "the 50 nearest poses vote", ("evaluate.neighbours=50",)),
     ("lda", "probe by linear discriminant analysis", ("evaluate.probe=lda",)),
+    ("muscles", "aligned to what the pose asks of muscles instead of the pose", ("data.anchor_view=muscles",)),
+    ("joints_and_muscles", "aligned to the pose and to what it asks of muscles", ("data.anchor_view=both",)),
 )
 """Name, words and changes of every ablation: CPEP without a part, or with a part done in another way."""
 
@@ -246,6 +248,11 @@ for row in (
         "emg_mae",
     ),
     Row(
+        "cpep/pose_head",
+        "CPEP's aligned encoder with the head of pose_t, trained further to predict the pose",
+        stage="cpep_pose_head",
+    ),
+    Row(
         CONTROL,
         "CPEP trained with poses paired at random: its zero-shot knows no gesture",
         ("align.shuffled=true",),
@@ -253,6 +260,20 @@ for row in (
     ),
     *(Row(f"cpep/{name}", words, changes, group="objectives") for name, words, changes in OBJECTIVES),
     *(Row(f"cpep/{name}", words, changes, group="ablations") for name, words, changes in ABLATIONS),
+    Row(
+        "ridge/muscles",
+        "linear regression from features to what the pose asks of muscles, nearest such demand",
+        ("data.anchor_view=muscles",),
+        stage="",
+        needs_anchor=True,
+    ),
+    Row(
+        "ridge/joints_and_muscles",
+        "linear regression from features to the pose and what it asks of muscles, nearest of both",
+        ("data.anchor_view=both",),
+        stage="",
+        needs_anchor=True,
+    ),
     Row(
         "features/lda",
         "the same features, linear discriminant analysis instead of logistic regression",

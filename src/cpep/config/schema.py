@@ -15,12 +15,24 @@ def later(default: Any) -> Any:
     return field(default=default, metadata={LATER: True})
 
 
+SCALES = (0.01, 0.1, 1.0)
+"""Output scales of pose decoders: emg2pose's two have 0.01, the others 1."""
+
+
 class Normalise(Enum):
     """Label-free centre and scale of the EMG; see ``cpep.data.normalise``."""
 
     none = "none"
     recording = "recording"
     causal = "causal"
+
+
+class AnchorView(Enum):
+    """Columns of the anchor that models read: those recorded, demands of the forearm's muscles, or both."""
+
+    recorded = "recorded"
+    muscles = "muscles"
+    both = "both"
 
 
 class Precision(Enum):
@@ -90,6 +102,8 @@ class DataConfig:
     normalisation: Normalise = Normalise.recording
     pose_lag_ms: float = 0.0  # pose this much later than EMG (EMG leads motion by about 55 ms)
     guard_s: float = 0.5  # a training window stays this far from any sample of an unseen gesture
+    # what cpep's pose encoder, ridge and cca read: the anchor as recorded, what the pose asks of muscles, or both
+    anchor_view: AnchorView = field(default=AnchorView.recorded, metadata={LATER: True})
 
 
 @dataclass(frozen=True)
@@ -193,6 +207,8 @@ class BaselineConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)  # steps: at most; compute and patience may end it before
     compute: float = 1.0  # at most this many times the floating-point operations of CPEP's three stages
     fingertip: float = 0.01  # weight of the mean distance of fingertips, mm, beside the L1 of joint angles, rad
+    scales: tuple[float, ...] = later(SCALES)  # of a decoder's output; validation people choose; [] for the usual
+    freeze: bool = later(False)  # cpep/pose_head: train the head alone, with CPEP's encoder as it is
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,25 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
     Raises:
         ValueError: the gallery is empty, shapes do not fit, or a value is not finite.
     """
+    score_QK = vote_scores(query, gallery_GD, label_G, k)
+    return np.asarray(np.unique(label_G)[score_QK.argmax(axis=1)])
+
+
+def vote_scores(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> FloatArray:
+    """Return how the ``k`` nearest gallery vectors vote for each label, (Q, K), float64; the highest is `knn_vote`'s.
+
+    A score is the number of votes, plus the sum of their similarities over ``2 k + 1``: less than half a vote, so
+    that it decides between equal votes alone. A label without a vote has score 0.
+
+    Args:
+        query: as in `knn_vote`.
+        gallery_GD: vectors of known label.
+        label_G: their labels; columns of the result are these, each once, ascending.
+        k: number of neighbours; a smaller gallery votes as a whole.
+
+    Raises:
+        ValueError: as `knn_vote`.
+    """
     if not len(gallery_GD):
         raise ValueError("the gallery is empty")
     if len(gallery_GD) != len(label_G) or query.shape[-1] != gallery_GD.shape[1]:
@@ -40,7 +59,7 @@ def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: in
         raise ValueError("query or gallery vectors are not finite")
     names_K, class_G = np.unique(label_G, return_inverse=True)
     nearest_Qk, similarity_Qk = nearest(unit, gallery_GD, min(k, len(gallery_GD)))
-    return np.asarray(names_K[_vote(class_G[nearest_Qk], similarity_Qk, len(names_K))])
+    return _votes(class_G[nearest_Qk], similarity_Qk, len(names_K))
 
 
 def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
@@ -133,13 +152,12 @@ def nearest_columns(similarity_QG: FloatArray, k: int) -> IntArray:
     return nearest_Qk
 
 
-def _vote(class_Qk: IntArray, weight_Qk: FloatArray, classes: int) -> IntArray:
-    """Return the majority class of every row; ties go to the larger sum of weights, then smaller class."""
-    # Rounded, because the order of neighbours must not decide between equal sums.
+def _votes(class_Qk: IntArray, similarity_Qk: FloatArray, classes: int) -> FloatArray:
+    """Return votes, and sums of similarities as fractions of a vote, of every class in every row."""
     rows_Q1 = np.arange(len(class_Qk))[:, None]
     votes_QK = np.zeros((len(class_Qk), classes))
     sums_QK = np.zeros((len(class_Qk), classes))
     np.add.at(votes_QK, (rows_Q1, class_Qk), 1)
-    np.add.at(sums_QK, (rows_Q1, class_Qk), weight_Qk.astype(np.float64))
-    winners_QK = votes_QK == votes_QK.max(1, keepdims=True)
-    return np.asarray(np.where(winners_QK, sums_QK.round(6), -np.inf).argmax(1))
+    np.add.at(sums_QK, (rows_Q1, class_Qk), similarity_Qk.astype(np.float64))
+    # Rounded, because the order of neighbours must not decide between equal sums.
+    return np.asarray(votes_QK + sums_QK.round(6) / (2 * class_Qk.shape[1] + 1))

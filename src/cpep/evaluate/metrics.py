@@ -69,7 +69,7 @@ class Answers:
             ValueError: there are no windows, or the lengths differ.
         """
         _check(self.label_N, self.predicted_N, self.user_N)
-        names_U, person_N = _persons(self.user_N)
+        names_U, person_N = persons(self.user_N)
         names_K, class_N = np.unique(self.label_N, return_inverse=True)
         cell_N, shape = person_N * len(names_K) + class_N, (len(names_U), len(names_K))
         right_N = self.label_N == self.predicted_N
@@ -178,7 +178,7 @@ def paired_bootstrap(a: Sequence[Answers], b: Sequence[Answers], *, draws: int =
     people = [set(answers.counts[0]) for answers in (*a, *b)]
     if odd := sorted(set().union(*people) - people[0].intersection(*people)):
         raise ValueError(f"users {odd} are not in every run")
-    once_1U, times_DU = _people_drawn(len(people[0]), draws, seed)
+    once_1U, times_DU = people_drawn(len(people[0]), draws, seed)
     mean, difference_D = (_mean_accuracy(a, times) - _mean_accuracy(b, times) for times in (once_1U, times_DU))
     low, high = np.percentile(difference_D, [2.5, 97.5])
     return Difference(float(mean[0]), float(low), float(high))
@@ -200,12 +200,12 @@ def people_interval(runs: Sequence[Answers], *, draws: int = 1000, seed: int = 0
     Raises:
         ValueError: fewer than two people.
     """
-    once_1U, times_DU = _people_drawn(len(runs[0].counts[0]), draws, seed)
+    once_1U, times_DU = people_drawn(len(runs[0].counts[0]), draws, seed)
     low, high = np.percentile(_mean_accuracy(runs, times_DU), [2.5, 97.5])
     return float(_mean_accuracy(runs, once_1U)[0]), float(low), float(high)
 
 
-def _people_drawn(users: int, draws: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def people_drawn(users: int, draws: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return how often each person counts: once without resampling, (1, U), and in every draw, (draws, U)."""
     if users < 2:
         raise ValueError("people cannot be drawn anew: there is only one")
@@ -283,7 +283,7 @@ def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int
     """Return counts of windows in each bootstrap draw: (draws, labels that occur, right and wrong)."""
     rng = np.random.default_rng(seed)
     names_K, class_N = np.unique(label_N, return_inverse=True)
-    names_U, person_N = _persons(user_N)
+    names_U, person_N = persons(user_N)
     cells, users = len(names_K) * 2, len(names_U)
     cell_N = (person_N * len(names_K) + class_N) * 2 + wrong_N
     table_UP = np.bincount(cell_N, minlength=users * cells).reshape(users, cells)
@@ -296,7 +296,7 @@ def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int
     return total_DP.reshape(draws, len(names_K), 2)
 
 
-def _persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
+def persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
     """Return the names of people, sorted, and the index of each window's person among them.
 
     Windows of a person follow each other, so comparing neighbours is faster than sorting the names of all windows.

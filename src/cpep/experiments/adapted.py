@@ -21,7 +21,7 @@ from cpep.evaluate.fewshot import repetitions_of
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.person import GestureSpace, Prior, grouped_means, personal_shares
 from cpep.evaluate.probe import LinearProbe
-from cpep.evaluate.protocols.base import Outcome, Protocol, chosen
+from cpep.evaluate.protocols.base import Outcome, Protocol, Scored, chosen
 from cpep.evaluate.protocols.few_shot import FEW_SHOT
 from cpep.evaluate.protocols.linear_probe import LINEAR_PROBE
 from cpep.evaluate.protocols.zero_shot import ZERO_SHOT, ZERO_SHOT_ALL, gallery_of
@@ -215,13 +215,14 @@ class Adaptation:
 
     def _answered(self, protocols: tuple[Protocol, ...], share_NK: FloatArray, labels_K: IntArray) -> list[Outcome]:
         """Return outcomes; the answer to a window is the likeliest gesture among the classes of the protocol."""
-        outcomes = []
+        score_NK, outcomes = np.log(np.maximum(share_NK, np.finfo(float).tiny)), list[Outcome]()
         for protocol in protocols:
+            scored = {}
             for gestures, labels in protocol.asked(self._given).items() if protocol in self._protocols else ():
                 mine_N = self._asked_N & np.isin(self._data.label_N, labels)
                 open_K = np.isin(labels_K, protocol.classes(self._given, gestures))
-                predicted_N = labels_K[open_K][share_NK[mine_N][:, open_K].argmax(axis=1)]
-                outcomes.append(protocol.outcome(self._given, gestures, self._data.select(mine_N), predicted_N))
+                scored[gestures] = Scored(self._data.select(mine_N), score_NK[mine_N][:, open_K], labels_K[open_K])
+            outcomes += protocol.answered(self._given, scored)
         return outcomes
 
 

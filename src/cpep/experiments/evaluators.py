@@ -10,6 +10,7 @@ import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_emg, embedding_set, measured_pose, pooled_emg, predict_pose
+from cpep.config.schema import AnchorView
 from cpep.data.windows import Windows
 from cpep.evaluate.challenge import ChallengeError
 from cpep.evaluate.linear import CcaToPose, ColumnStandard, RidgeToPose, choose_cca, choose_ridge
@@ -35,6 +36,7 @@ class Subject:
     Attributes:
         name: name of the row.
         normalisation: normalisation of the EMG for classical features.
+        view: columns of the anchor that linear maps lead to.
         pairs: training and validation people's windows on which CPEP is aligned, for linear maps from EMG to pose.
         checkpoint: model of the row; a classical row has none.
         progress: called with EMG windows embedded and in all.
@@ -42,6 +44,7 @@ class Subject:
 
     name: str
     normalisation: Normalisation = "recording"
+    view: AnchorView = AnchorView.recorded
     pairs: Sequence[Windows] = ()
     checkpoint: Model | None = None
     progress: Progress = no_progress
@@ -208,13 +211,13 @@ def linear_to_pose(
     It is fitted on the windows on which CPEP is aligned, whatever their labels. Of many windows only some are used,
     at equal distances, since neighbours share most of their samples.
     """
-    kind = subject.normalisation
+    kind, view = subject.normalisation, subject.view
     some = [windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS)) for windows in subject.pairs]
     train, train_pose, validation, validation_pose = (
-        vectors for windows in some for vectors in (data.features_of(windows, kind), data.pose_points(windows))
+        vectors for windows in some for vectors in (data.features_of(windows, kind), data.pose_points(windows, view))
     )
     fitted = choose(train, train_pose, validation, validation_pose)
-    emg, pose = data.features(kind), data.pose_points(data.windows)
+    emg, pose = data.features(kind), data.pose_points(data.windows, view)
     query, gallery = emg.with_x(fitted.predict(emg.x_ND)), pose.with_x(fitted.standardise(pose.x_ND))
     return Evaluation(data.outcomes(query=query, gallery=gallery))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from cpep.config.rows import ROWS
 from cpep.data.readers.unpacked import read_npz
+from cpep.evaluate.generalised import FIGURES, Estimate, Generalised
 from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.evaluators import Evaluation
 from cpep.report.kinds import Confusion, Cost, Curve, Drawn, Scored, wrong_matrices, wrong_rows
@@ -22,6 +23,8 @@ from cpep.types import UserError
 AGAIN = "it is evaluated again"
 ANSWERS = ("label", "predicted", "user")
 """Arrays of each row that classifies: one value a window."""
+OF_BOTH = ("border", "right")
+"""Further arrays of a row that has the figures of seen and unseen gestures together, see ``generalised.Borders``."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,20 @@ def _answers(path: Path, rows: Sequence[Scored]) -> dict[tuple[int, str], Any]:
         if forms != [("i", 1), ("i", 1), ("U", 1)] or len(lengths) > 1 or (0,) in lengths:
             raise UserError(f"{path} is damaged: {number}/label, predicted and user do not fit each other; {AGAIN}")
         made |= {(number, what): array for what, array in zip(ANSWERS, arrays, strict=True)}
+        if "ausuc" in rows[number]:
+            made |= {
+                (number, what): array for what, array in zip(OF_BOTH, _of_both(path, found, number), strict=True)
+            }
     return made
+
+
+def _of_both(path: Path, found: dict[str, Any], number: int) -> list[Any]:
+    arrays = [found[name] for what in OF_BOTH if (name := f"{number}/{what}") in found]
+    forms = [(array.dtype.kind, array.shape) for array in arrays]
+    shape = found[f"{number}/label"].shape
+    if forms != [("f", shape), ("b", shape)] or not np.isfinite(arrays[0]).all():
+        raise UserError(f"{path} is damaged: {number}/border and right do not fit its labels; {AGAIN}")
+    return arrays
 
 
 def held(folder: Path, model: str) -> bool:
@@ -194,6 +210,13 @@ def save_row(
             f"{number}/predicted": outcome.predicted_N,
             f"{number}/user": outcome.test.user_N,
         }
+        if outcome.generalised is not None:
+            both = outcome.generalised.both
+            own_N = both.unseen_N == (outcome.gestures == "unseen")
+            arrays |= {
+                f"{number}/border": both.borders.border_N[own_N],
+                f"{number}/right": both.borders.right_N[own_N],
+            }
     for error in found.errors:
         rows.append({"model": model, "protocol": error.protocol, "normalisation": normalisation, **error.plain()})
     path = _files(folder, model)
@@ -217,5 +240,22 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "macro_f1": round(score.macro_f1, 4),
         "n_users": score.n_users,
         "n_windows": score.n_windows,
-        "per_user": {user: round(value, 4) for user, value in score.per_user.items()},
+        "per_user": _rounded(score.per_user),
+        **(_of_generalised(outcome.generalised) if outcome.generalised else {}),
     }
+
+
+def _of_generalised(both: Generalised) -> dict[str, Any]:
+    """Return the figures of seen and unseen gestures together; one person has no interval."""
+    row: dict[str, Any] = {"calibration": both.calibration}
+    for name in FIGURES:
+        found: Estimate = getattr(both, name)
+        row |= {name: round(found.value, 4), f"{name}_chance": round(found.chance, 4)}
+        row[f"{name}_per_user"] = _rounded(found.per_user)
+        if found.ci95:
+            row[f"{name}_ci95"] = [round(bound, 4) for bound in found.ci95]
+    return row
+
+
+def _rounded(per_user: Mapping[str, float]) -> dict[str, float]:
+    return {user: round(value, 4) for user, value in per_user.items()}

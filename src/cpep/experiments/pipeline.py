@@ -39,7 +39,7 @@ from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 9
+EVALUATION = 10
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
@@ -252,7 +252,10 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
         model = None if row.last is None else load(task.at(row.last) / "checkpoint")
         if model is not None:
             model.net.to(device_of(config.device))
-        found = evaluate(data.under(row.config.evaluate), Subject(row.name, kind, pairs, model, progress))
+        found = evaluate(
+            data.under(row.config.evaluate),
+            Subject(row.name, kind, row.config.data.anchor_view, pairs, model, progress),
+        )
         losses, training = losses_of(task, row), training_of(task, row)
         save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
         distributed.on_main_rank(save)
@@ -284,12 +287,13 @@ def training_of(task: FoldTask, row: RowRun) -> dict[str, Any]:
     notes = [read_note(task.at(stage)) for stage in stages]
     gflop = sum(note.gflop for note in notes)
     share = gflop / sum(task.costs(task.config).values())
-    last = notes[-1]
+    last, end = notes[-1], stages[-1].stage
     return {
         "parameters": last.parameters,
         "steps": last.steps,
         "gflop": round(gflop, 1),
         "share": round(share, 3),
         "stopped": last.stopped,
-        **({"allowed": row.config.baselines.compute} if isinstance(stages[-1].stage, Baseline) else {}),
+        **({"allowed": end.allowed(row.config)} if isinstance(end, Baseline) else {}),
+        **({"scale": last.scale} if last.scale else {}),
     }

@@ -14,7 +14,8 @@ import torch
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.checkpoints.embed import embed_anchor, embedding_set, in_batches
-from cpep.config.schema import EvaluateConfig
+from cpep.config.schema import AnchorView, EvaluateConfig
+from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.normalise import Normaliser, Rows, power_rows, typical
 from cpep.data.splits import Role, Split
 from cpep.data.statistics import MeanSd
@@ -147,10 +148,11 @@ class SplitData:
         found = normaliser.of(windows.entry_N, windows.start_N + windows.frames)
         return embedding_set(self.store, windows, (vectors(windows) - found.centre_F) / found.spread_F)
 
-    def pose_points(self, windows: Windows) -> EmbeddingSet:
+    def pose_points(self, windows: Windows, view: AnchorView = AnchorView.recorded) -> EmbeddingSet:
         """Return the mean pose of each part of every window, (N, parts x J)."""
         read = AnchorReader(self.store, windows.frames)
-        points_NP = _in_numpy(windows, lambda part: mean_parts(read(part).numpy()))
+        viewed = ViewedAnchor(self.store.device.anchor, view, self.store.frame_rate)
+        points_NP = _in_numpy(windows, lambda part: mean_parts(viewed(read(part)).numpy()))
         return embedding_set(self.store, windows, points_NP)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
-from cpep.experiments.compare import comparisons, summaries
+from cpep.experiments.compare import comparisons, seen_unseen_curves, summaries
 from cpep.experiments.fold import Fold
 from cpep.report.names import SCHEMA
 
@@ -46,7 +46,7 @@ def results_of(
 
 
 def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Return the details of the report beside its table: confusions, loss curves, maps and comparisons."""
+    """Return what the report has beside its table: confusions, loss curves, maps, seen-unseen curves, comparisons."""
     confusion, offset = [], 0
     for fold in folds:
         confusion += [{**item, "row": item["row"] + offset} for item in fold.confusion]
@@ -55,5 +55,6 @@ def details_of(folds: Sequence[Fold]) -> dict[str, Any]:
         "confusion": confusion,
         "losses": [curve for fold in folds for curve in fold.losses],
         "maps": [{**one, "fold": folds[0].fold, "seed": folds[0].seed} for one in folds[0].maps],
+        "seen_unseen": seen_unseen_curves(folds),
         "comparisons": [comparison.sentence() for comparison in comparisons(folds)],
     }

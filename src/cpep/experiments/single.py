@@ -176,7 +176,8 @@ def _evaluate_rows(model: Model, checkpoint: str, task: Task, rows: Sequence[Row
     for one in rows:
         name, own = one.name, evaluated.under(one.config.evaluate)
         progress = progress_line(f"evaluate {name}", "windows")
-        found = evaluate(own, Subject(name, kind, pairs, model if one.row.stage else None, progress))
+        view = one.config.data.anchor_view
+        found = evaluate(own, Subject(name, kind, view, pairs, model if one.row.stage else None, progress))
         distributed.on_main_rank(partial(save_row, task.folder, key, name, found, store.vocabulary, kind, [], {}))
 
 

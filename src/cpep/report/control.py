@@ -10,6 +10,7 @@ import numpy as np
 from cpep.config.rows import CONTROL
 from cpep.evaluate.protocols.base import PROTOCOLS, QUERY
 from cpep.report.confusion import added
+from cpep.report.names import summarised
 from cpep.report.table import Column, Table, number, table_of
 
 FEW_PEOPLE = 6
@@ -18,6 +19,8 @@ FEW_PEOPLE = 6
 
 def control_sentences(results: dict[str, Any], confusion: Sequence[dict[str, Any]]) -> list[str]:
     """Say of each zero-shot column whether the control is at chance, and if not, what its answers tell about it.
+
+    The harmonic mean has no sentence of its own: what a model prefers moves it as it moves the two accuracies.
 
     Chance is the score of answers that are spread evenly. A model that answers without regard to the window scores
     the mean, over the gestures that were asked, of the share of its answers that each takes. If it prefers a few
@@ -37,8 +40,24 @@ def control_sentences(results: dict[str, Any], confusion: Sequence[dict[str, Any
             if cell is not None and _by_poses(column.protocol):
                 items = [of_row[position] for position in cell.rows if position in of_row]
                 interval, people = _interval(results, column) or (cell.ci95, _people(results, cell.rows))
-                said.append(_sentence(table, column, cell.mean, interval, people, items))
+                if not column.together:
+                    assert interval is not None
+                    said.append(_sentence(table, column, cell.mean, interval, people, items))
+                elif interval is not None and column.gestures == "AUSUC":
+                    said.append(_of_area(column, cell.mean, interval))
     return said
+
+
+def _of_area(column: Column, mean: float, interval: tuple[float, float]) -> str:
+    """Say whether the area under the seen-unseen curve is at chance, which no preference for gestures moves."""
+    low, high = interval
+    where = f"{column.title[:1].upper()}{column.title[1:]}, {column.gestures}: {number(mean)}"
+    spread = f"95 % interval {number(low)} to {number(high)}"
+    if low <= column.chance <= high:
+        return f"{where}. This is at chance ({number(column.chance)}), which its {spread} holds."
+    side = "below" if high < column.chance else "above"
+    leak = " Look for a leak: something of the tested windows may have been in training." if side == "above" else ""
+    return f"{where}. This is {side} chance ({number(column.chance)}; {spread}).{leak}"
 
 
 def regardless(matrix_KK: Any) -> float:
@@ -102,10 +121,8 @@ def _by_poses(protocol: str) -> bool:
 
 def _interval(results: dict[str, Any], column: Column) -> tuple[tuple[float, float], int] | None:
     """Return the interval over all people, and how many there were; ``None`` in results that have no summary."""
-    for one in results.get("summary", []):
-        if (one["model"], one["protocol"], one["gestures"]) == (CONTROL, column.protocol, column.gestures):
-            return (one["ci95"][0], one["ci95"][1]), one["people"]
-    return None
+    found = summarised(results).get((CONTROL, column.protocol, column.gestures))
+    return found and (found[1], found[2])
 
 
 def _people(results: dict[str, Any], rows: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from cpep.report import plots
 from cpep.report.confusion import added
-from cpep.report.names import BENCHMARK
+from cpep.report.names import BENCHMARK, metric_of, title_of
 from cpep.report.scatter import scatter
 from cpep.report.table import Column, Table, number, table_of
 
@@ -25,12 +25,15 @@ STAGES = {
     "embridge": ("embridge", "sum of its losses"),
     "supervised": ("supervised", "cross-entropy, nats"),
     **{name: (name, "L1") for name in (*BENCHMARK, "pose_t")},
+    "cpep_pose_head": ("cpep/pose_head", "L1"),
 }
 """Title of a stage and unit of its loss, in the order of the page."""
 
 OF_CPEP = ("emg_mae", "pose_mae", "cpep", "cpep/shuffled_pairs")
 """Stages of cpep and its control; the others are of other models."""
 
+ROWS = {"seen": 1, "unseen": 2, "H": 3}
+"""Rows of figures of every person on a wide page."""
 CONTROL = "cpep/shuffled_pairs"
 ABLATION = re.compile(r"/|-[0-9a-f]{6,}$")
 """Finds in the name of a stage's folder a variant, or a hash of settings that differ from the run's."""
@@ -69,6 +72,7 @@ def every(results: dict[str, Any], details: dict[str, Any]) -> list[Figure]:
     """
     table = table_of(results)
     found = [one for column in range(len(table.columns)) if (one := dots(results, table, column))]
+    found += seen_unseen(results, table, details.get("seen_unseen", []))
     for groups in matrices(results, details.get("confusion", []), table).values():
         found += [one for _, drawn in groups for one in drawn]
     found += [one for _, drawn in curves(details.get("losses", [])) for one in drawn]
@@ -76,7 +80,7 @@ def every(results: dict[str, Any], details: dict[str, Any]) -> list[Figure]:
 
 
 def places(table: Table) -> list[tuple[Column, str]]:
-    """Return the columns of the table, each with its place on a wide page: seen gestures above unseen ones.
+    """Return the columns of the table, each with its place on a wide page: seen above unseen and both.
 
     A place is text for a style attribute; it is empty where there are more than three protocols.
     """
@@ -84,7 +88,7 @@ def places(table: Table) -> list[tuple[Column, str]]:
     if len(titles) > 3:
         return [(column, "") for column in table.columns]
     return [
-        (column, f"--column:{titles.index(column.title) + 1};--row:{1 + (column.gestures == 'unseen')}")
+        (column, f"--column:{titles.index(column.title) + 1};--row:{ROWS.get(column.gestures, 1)}")
         for column in table.columns
     ]
 
@@ -92,29 +96,65 @@ def places(table: Table) -> list[tuple[Column, str]]:
 def dots(results: dict[str, Any], table: Table, column: int) -> Figure | None:
     """Draw every person's score of one column, averaged over the runs that tested them.
 
-    Ablations have no dots. Returns ``None`` where no model has a score in this column.
+    Ablations have no dots. Returns ``None`` where no model has a score in this column, and of the area under the
+    seen-unseen curve, which is drawn itself.
     """
-    rows = []
+    about, rows = table.columns[column], []
+    of_user = f"{metric_of(about.gestures)}_per_user" if about.together else "per_user"
+    if about.gestures == "AUSUC":
+        return None
     for line in table.lines:
         if (cell := line.cells[column]) is not None:
             values: dict[str, list[float]] = {}
             for position in cell.rows:
-                for user, value in results["rows"][position]["per_user"].items():
+                for user, value in results["rows"][position][of_user].items():
                     values.setdefault(user, []).append(value)
-            rows.append((line.marked, line.role, {user: float(np.mean(v)) for user, v in values.items()}))
+            if values:
+                rows.append((line.marked, line.role, {user: float(np.mean(v)) for user, v in values.items()}))
     if not rows:
         return None
-    about = table.columns[column]
-    title = f"{_capital(about.title)}, {about.gestures} gestures"
+    asked = "seen and unseen together" if about.together else f"{about.gestures} gestures"
+    title = f"{_capital(about.title)}, {asked}"
     people = len({user for _, _, values in rows for user in values})
     seeds = len({row["seed"] for row in results["rows"]})
     averaged = f", each the mean of {seeds} seeds" if seeds > 1 else ""
     caption = (
         f"{_people(people, 'tested')} (dots{averaged}), their mean (bar) and chance (dashed, {number(about.chance)})."
-        " Balanced accuracy of each person over the gestures that the person made."
+        f" {'Harmonic mean of seen and unseen accuracy' if about.together else 'Balanced accuracy'} of each person"
+        " over the gestures that the person made."
     )
-    svg = plots.dots(rows, about.chance, f"Score of every person, {about.title}, {about.gestures} gestures")
+    axis = "harmonic mean" if about.together else "balanced accuracy"
+    svg = plots.dots(rows, about.chance, f"Score of every person, {about.title}, {asked}", axis)
     return Figure(_file("people", about.protocol, about.gestures), "Every person", title, caption, Markup(svg))
+
+
+def seen_unseen(results: dict[str, Any], table: Table, found: Sequence[dict[str, Any]]) -> list[Figure]:
+    """Draw the seen-unseen curves of all models, one figure a protocol; ablations have none.
+
+    Args:
+        results: content of results.json.
+        table: of the same results.
+        found: ``seen_unseen`` of details.json.
+    """
+    drawn, seeds = [], sorted({row["seed"] for row in results["rows"]})
+    for protocol in dict.fromkeys(one["protocol"] for one in found):
+        of_model = {one["model"]: one for one in found if one["protocol"] == protocol}
+        lines = [
+            (line.marked, line.role, [(x, y) for x, y in one["points"]], (one["at"][0], one["at"][1]))
+            for line in table.lines
+            if (one := of_model.get(line.model))
+        ]
+        if lines:
+            title = f"{_capital(title_of(protocol))}: seen against unseen"
+            first = f" Seed {seeds[0]}." if len(seeds) > 1 else ""
+            caption = (
+                "Along a line from right to left, a growing constant is taken from the scores of seen gestures:"
+                " accuracy on seen gestures falls, on unseen ones it rises. The ring is where the model itself is."
+                f" AUSUC is the area under the line. Accuracies are means over people.{first}"
+            )
+            svg = plots.seen_unseen(lines, title)
+            drawn.append(Figure(_file("seen-unseen", protocol), "Seen-unseen curve", title, caption, Markup(svg)))
+    return drawn
 
 
 def matrices(
@@ -129,7 +169,7 @@ def matrices(
     unseen = set(results["data"]["gestures_unseen"])
     drawn: dict[str, list[tuple[str, list[Figure]]]] = {}
     for line in table.lines:
-        cells = zip(table.columns, line.cells, strict=True)
+        cells = [(c, cell) for c, cell in zip(table.columns, line.cells, strict=True) if not c.together]
         for title, group in groupby(cells, key=lambda pair: pair[0].title):
             together: dict[frozenset[str], tuple[list[str], list[int]]] = {}
             for column, cell in group:

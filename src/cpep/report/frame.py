@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cpep.report.kinds import ERRORS, read_results
+from cpep.report.names import TOGETHER
 
 KEYS = ("model", "normalisation", "protocol", "gestures", "metric", "fold", "seed")
 POOLED = (*KEYS, "value", "low", "high", "baseline", "people", "windows")
@@ -31,9 +32,10 @@ def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
     normalisation  where centre and spread of a session come from: ``recording``, ``causal`` or ``none``
     protocol       ``linear_probe``, ``zero_shot``, ``few_shot_1``, ..., ``pose_error``, ``challenge``
     gestures       the set that is asked: ``seen``, ``unseen``, ``all``, ...
-    metric         ``balanced_accuracy`` or ``macro_f1``, between 0 and 1; for ``pose_error`` ``angular_error_deg``
-                   (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (RMSE over the SD of the poses); for
-                   ``challenge`` ``angular_error_rad`` (rad)
+    metric         ``balanced_accuracy`` or ``macro_f1``, between 0 and 1; of seen and unseen gestures together, on
+                   lines with gestures ``all``, ``harmonic_mean`` and ``ausuc``, between 0 and 1; for ``pose_error``
+                   ``angular_error_deg`` (degrees), ``landmark_mm`` (mm) or ``pose_nrmse`` (RMSE over the SD of the
+                   poses); for ``challenge`` ``angular_error_rad`` (rad)
     fold, seed     of the training
     user           with ``people``: the test person
     value          the number
@@ -45,8 +47,9 @@ def results(run: str | Path, *, people: bool = False) -> pd.DataFrame:
 
     Args:
         run: output folder of `cpep reproduce`, `ablate` or `evaluate`, or the ``results.json`` in it.
-        people: whether there is a row for each test person, with the person's ``balanced_accuracy`` or pose error,
-            in place of a row for all test people of a fold; ``low`` to ``windows`` are left out then.
+        people: whether there is a row for each test person, with the person's ``balanced_accuracy``,
+            ``harmonic_mean``, ``ausuc`` or pose error, in place
+            of a row for all test people of a fold; ``low`` to ``windows`` are left out then.
 
     Raises:
         UserError: there is no ``results.json``, or another version of cpep wrote it.
@@ -66,11 +69,24 @@ def _pooled(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if metric == "balanced_accuracy":
             line |= {"low": low, "high": high, "baseline": row["chance"]}
         yield line
+    for metric in _together(row):
+        low, high = row.get(f"{metric}_ci95", (np.nan, np.nan))
+        keys = {**_keys(row, metric), "gestures": "all"}
+        yield {**keys, "value": row[metric], "low": low, "high": high, "baseline": row[f"{metric}_chance"], **many}
 
 
 def _people(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     metric = next(name for name in (*ACCURACIES, *ERRORS) if name in row)
-    return ({**_keys(row, metric), "user": user, "value": value} for user, value in row["per_user"].items())
+    for user, value in row["per_user"].items():
+        yield {**_keys(row, metric), "user": user, "value": value}
+    for figure in _together(row):
+        for user, value in row[f"{figure}_per_user"].items():
+            yield {**_keys(row, figure), "gestures": "all", "user": user, "value": value}
+
+
+def _together(row: dict[str, Any]) -> list[str]:
+    """Return the figures of seen and unseen gestures together, of one of the two rows that have them."""
+    return [metric for metric in TOGETHER.values() if metric in row and row["gestures"] == "unseen"]
 
 
 def _keys(row: dict[str, Any], metric: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cpep.report.challenge import HEAD, WORDS, challenge_of
 from cpep.report.control import FEW_PEOPLE, control_sentences
 from cpep.report.names import (
     columns_of,
+    compared_in,
     explained,
     main_first,
     title_of,
@@ -67,7 +68,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         blocks=blocks_of(table),
         control=control_sentences(results, details.get("confusion", [])),
         legend=legend(results, table),
-        explained=explained(column.protocol for column in table.columns),
+        explained=explained((column.protocol, column.gestures) for column in table.columns),
         adapts=any(row["model"].endswith("/adapted") for row in rows),
         number=number,
         published=published,
@@ -92,6 +93,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
             for c, (column, place) in enumerate(figures.places(table))
             if (dots := figures.dots(results, table, c))
         ],
+        seen_unseen=figures.seen_unseen(results, table, details.get("seen_unseen", [])),
         main=next((name for name in ("cpep", *matrices) if name in matrices), ""),
         matrices=matrices,
         curves=figures.curves(details.get("losses", [])),
@@ -206,7 +208,7 @@ def _grids(results: dict[str, Any]) -> list[Grid]:
     grids = []
     for title, kind in (("Other models", False), ("Ablations", True)):
         found = {
-            (one["other"], one["protocol"], one["gestures"]): one
+            (one["other"], one["protocol"], compared_in(one)): one
             for one in results.get("comparisons", [])
             if is_ablation(one["other"]) == kind
         }

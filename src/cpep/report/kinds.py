@@ -19,6 +19,11 @@ from cpep.types import CONTROL, LONGEST_NAME, UserError
 AGAIN = "run the command that made it again"
 ERRORS = ("angular_error_deg", "landmark_mm", "pose_nrmse", "angular_error_rad")
 """Errors of a predicted pose; a person's error is the first of these that a row has."""
+TOGETHER = (
+    "calibration",
+    *(f"{name}{part}" for name in ("harmonic_mean", "ausuc") for part in ("", "_chance", "_per_user")),
+)
+"""Fields of a row that has figures of seen and unseen gestures together."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, pattern=f"^[^{CONTROL.pattern[1:-1]}]+$")]
 """A name that tables print: without signs that a terminal obeys."""
@@ -39,7 +44,24 @@ class PoseErrors(TypedDict):
     angular_error_rad: NotRequired[Error]
 
 
-class Scored(PoseErrors):
+class Generalised(TypedDict):
+    """Seen and unseen gestures together, with all gestures as answers; the same on the rows of both sets.
+
+    A figure of one person has no interval.
+    """
+
+    harmonic_mean: NotRequired[Share]
+    harmonic_mean_ci95: NotRequired[Interval]
+    harmonic_mean_chance: NotRequired[Share]
+    harmonic_mean_per_user: NotRequired[dict[str, Share]]
+    ausuc: NotRequired[Share]
+    ausuc_ci95: NotRequired[Interval]
+    ausuc_chance: NotRequired[Share]
+    ausuc_per_user: NotRequired[dict[str, Share]]
+    calibration: NotRequired[Figure]
+
+
+class Scored(PoseErrors, Generalised):
     """An evaluation of one model by one protocol on one set of gestures: scores, or errors of poses."""
 
     model: Label
@@ -76,6 +98,7 @@ class Cost(TypedDict):
     share: Error
     stopped: Label
     allowed: NotRequired[Error]
+    scale: NotRequired[Error]
 
 
 class Training(Cost):
@@ -96,10 +119,14 @@ class Summary(TypedDict):
     ci95: Interval
     people: Size
     seeds: Seeds
+    harmonic_mean: NotRequired[Share]
+    harmonic_mean_ci95: NotRequired[Interval]
+    ausuc: NotRequired[Share]
+    ausuc_ci95: NotRequired[Interval]
 
 
 class Compared(TypedDict):
-    """One model minus another."""
+    """One model minus another; of balanced accuracies where no metric is named."""
 
     one: Label
     other: Label
@@ -111,6 +138,7 @@ class Compared(TypedDict):
     people: Size
     seeds: Seeds
     under_trained: bool
+    metric: NotRequired[Literal["harmonic_mean", "ausuc"]]
 
 
 class FoldOf(TypedDict):
@@ -165,6 +193,15 @@ class Confusion(TypedDict):
     matrix: list[list[Count]]
 
 
+class SeenUnseen(TypedDict):
+    """The curve of seen and unseen accuracy of a model, and the point at its own constant."""
+
+    model: Label
+    protocol: Label
+    points: Annotated[list[tuple[Share, Share]], Meta(min_length=1)]
+    at: tuple[Share, Share]
+
+
 class Curve(TypedDict):
     """The loss curve of a stage: points are step, training loss and validation loss."""
 
@@ -204,6 +241,7 @@ class Details(TypedDict):
     confusion: NotRequired[list[Confusion]]
     losses: NotRequired[list[Curve]]
     maps: NotRequired[list[DrawnOf]]
+    seen_unseen: NotRequired[list[SeenUnseen]]
     notes: NotRequired[list[Text]]
 
 
@@ -272,6 +310,8 @@ def wrong_rows(rows: Any) -> Iterator[str]:
             yield f"rows[{number}] has other numbers than its protocol {row['protocol']} gives"
         elif scores[0] and (max(row["per_user"].values()) > 1 or not 0 < row["chance"] <= 1):
             yield f"rows[{number}] has a share that is more than 1, or a chance of 0"
+        elif (both := [name for name in TOGETHER if name in row]) and (len(both) < len(TOGETHER) or not scores[0]):
+            yield f"rows[{number}] has parts of the figures of seen and unseen gestures together"
 
 
 def _errors_of(protocol: str, errors: list[str]) -> list[str]:

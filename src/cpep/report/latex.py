@@ -94,6 +94,8 @@ def _cell(cell: Cell | None, best: float | None) -> str:
     mean = f"\\textbf{{{mean}}}" if cell.mean == best else mean
     if len(cell.rows) > 1:
         return f"{mean} $\\pm$ {number(cell.sd)}"
+    if cell.ci95 is None:
+        return mean
     return f"{mean} {{\\scriptsize {number(cell.ci95[0], 2)}--{number(cell.ci95[1], 2)}}}"
 
 

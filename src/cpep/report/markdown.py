@@ -10,7 +10,9 @@ from cpep.report.challenge import TITLE, challenge_markdown
 from cpep.report.names import (
     DAGGER,
     columns_of,
+    compared_in,
     main_first,
+    summarised,
     title_of,
     trainings,
     under_trained,
@@ -45,18 +47,18 @@ def tables_markdown(results: dict[str, Any]) -> str:
 
 
 def _accuracies(results: dict[str, Any], pick: Pick) -> str:
-    found = {(row["model"], row["protocol"], row["gestures"]): row for row in results.get("summary", [])}
+    found = summarised(results)
     columns = columns_of({key[1:] for key in found})
     marked = under_trained(results.get("training", []))
 
     def cell(model: str, protocol: str, gestures: str) -> str:
-        row = found.get((model, protocol, gestures))
-        if row is None:
+        if (model, protocol, gestures) not in found:
             return ""
-        low, high = (number(bound, 2) for bound in row["ci95"])
+        value, ci95, _ = found[model, protocol, gestures]
+        low, high = (number(bound, 2) for bound in ci95)
         paper = published(model, protocol, gestures)
         beside = f"; paper {number(paper.value)}" if paper else ""
-        return f"{number(row['balanced_accuracy'])} ({low} to {high}{beside})"
+        return f"{number(value)} ({low} to {high}{beside})"
 
     models = [model for model in main_first(key[0] for key in found) if pick(model)]
     rows = [[model + DAGGER * (model in marked), *(cell(model, *column) for column in columns)] for model in models]
@@ -70,7 +72,7 @@ def _one(results: dict[str, Any]) -> str:
 
 def _differences(results: dict[str, Any], pick: Pick, sign: int = 1) -> str:
     found = {
-        (row["other"], row["protocol"], row["gestures"]): row
+        (row["other"], row["protocol"], compared_in(row)): row
         for row in results.get("comparisons", [])
         if pick(row["other"])
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from cpep.config.rows import is_ablation
@@ -12,8 +12,17 @@ SCHEMA = 1
 """Version of results.json that is written and read."""
 
 GESTURES = ("seen", "unseen")
-SETS = (*GESTURES, "all")
-"""Sets of gestures on which a protocol tests; a column each."""
+TOGETHER = {"H": "harmonic_mean", "AUSUC": "ausuc"}
+"""Columns of seen and unseen gestures together, where all of both are possible answers; and their fields of rows."""
+TOGETHER_WORDS = {
+    "H": "Harmonic mean of the accuracies on seen and on unseen gestures, both of them means over people. It is high"
+    " only if both are: a model that never answers an unseen gesture has 0.",
+    "AUSUC": "Area under the seen-unseen curve. A model can be made to answer unseen gestures more often, by taking a"
+    " constant from the scores of seen ones; accuracy on unseen gestures rises then, and falls on seen ones. The area"
+    " under this curve does not depend on any constant: 1 is perfect.",
+}
+SETS = (*GESTURES, *TOGETHER, "all")
+"""What columns of a protocol are of: sets of gestures that are asked, and figures of seen and unseen together."""
 BENCHMARK = ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics")
 """Models of the emg2pose benchmark: they predict the pose from EMG, without a contrastive loss."""
 
@@ -56,10 +65,43 @@ def columns_of(present: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(protocol, gestures) for protocol in protocols for gestures in SETS if (protocol, gestures) in present]
 
 
-def explained(protocols: Iterable[str]) -> dict[str, str]:
-    """Return the terms of protocols with their explanations, each once."""
-    known = [PROTOCOLS.get(protocol) for protocol in protocols if protocol in PROTOCOLS]
-    return {protocol.term: protocol.words for protocol in known if protocol.term}
+def metric_of(gestures: str) -> str:
+    """Return the field of a row that a column shows.
+
+    >>> metric_of("unseen"), metric_of("H")
+    ('balanced_accuracy', 'harmonic_mean')
+    """
+    return TOGETHER.get(gestures, "balanced_accuracy")
+
+
+def compared_in(comparison: Mapping[str, Any]) -> str:
+    """Return what the column of a comparison of results.json is of: a set of gestures, or a figure of both."""
+    figures = {metric: name for name, metric in TOGETHER.items()}
+    return str(figures.get(comparison.get("metric", ""), comparison["gestures"]))
+
+
+def summarised(results: Mapping[str, Any]) -> dict[tuple[str, str, str], tuple[float, tuple[float, float], int]]:
+    """Return value, 95 % interval and number of people of every row over all people, by model and column."""
+    found: dict[tuple[str, str, str], tuple[float, tuple[float, float], int]] = {}
+    for one in results.get("summary", []):
+        where, (low, high) = (one["model"], one["protocol"]), one["ci95"]
+        found[(*where, one["gestures"])] = (one["balanced_accuracy"], (low, high), one["people"])
+        for name, metric in TOGETHER.items():
+            if metric in one and f"{metric}_ci95" in one:
+                low, high = one[f"{metric}_ci95"]
+                found[(*where, name)] = (one[metric], (low, high), one["people"])
+    return found
+
+
+def explained(columns: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the terms of columns, protocol and gestures, with their explanations, each once."""
+    found: dict[str, str] = {}
+    for protocol, gestures in columns:
+        if protocol in PROTOCOLS and (term := PROTOCOLS.get(protocol).term):
+            found[term] = PROTOCOLS.get(protocol).words
+        if gestures in TOGETHER:
+            found[gestures] = TOGETHER_WORDS[gestures]
+    return found
 
 
 def main_first(models: Iterable[str]) -> list[str]:

@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from cpep.report.style import PALETTE
 from cpep.report.svg import CHARACTER, Point, figure, key_of, round_ticks, stroke, words, write
 from cpep.types import FloatArray
 
 
-def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, title: str) -> str:
+def dots(
+    rows: Sequence[tuple[str, str, Mapping[str, float]]],
+    chance: float,
+    title: str,
+    axis: str = "balanced accuracy",
+) -> str:
     """Draw one dot a person: rows of (name, role, value by user) on an axis from 0 to 1."""
     left = 14 + CHARACTER * max(len(name) for name, _, _ in rows)
     crowded = max(len(values) for _, _, values in rows) > 20
@@ -41,7 +47,7 @@ def dots(rows: Sequence[tuple[str, str, Mapping[str, float]]], chance: float, ti
             parts.append(f'<circle class="dot {role}" cx="{x:.1f}" cy="{y + dy:.1f}" r="3.2">{tip}</circle>')
         mean = x_of(float(np.mean(list(values.values()))))
         parts.append(stroke(mean, y - row / 2 + 3, mean, y + row / 2 - 3, "mean"))
-    parts.append(write(x_of(0.5), bottom + 31, "balanced accuracy", "tick middle"))
+    parts.append(write(x_of(0.5), bottom + 31, axis, "tick middle"))
     return figure(width, bottom + 36, title, parts)
 
 
@@ -124,6 +130,45 @@ def reliability_diagram(calibration: Mapping[str, Any]) -> str:
     x, y = 12.0, top + size / 2
     parts.append(write(x, y, "share that was right", "tick middle", turn=f"rotate(-90 {x:.1f} {y:.1f})"))
     return figure(left + size + 14, top + size + 38, "Reliability diagram", parts, fixed=True)
+
+
+def seen_unseen(lines: Sequence[tuple[str, str, Sequence[Point], Point]], title: str) -> str:
+    """Draw accuracy on unseen gestures against that on seen ones, a line a model, with a ring at its own constant.
+
+    Args:
+        lines: name, role, points of (seen, unseen) and the point of its own constant, of each model; models with a
+            role are grey.
+        title: what the figure is, for screen readers.
+    """
+    left, top, size = 44.0, 12.0, 260.0
+    parts, entries, number = [], [], 0
+
+    def place(point: Point) -> Point:
+        return left + size * point[0], top + size * (1 - point[1])
+
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        x, y = place((tick, tick))
+        parts += [stroke(x, top, x, top + size, "grid"), stroke(left, y, left + size, y, "grid")]
+        parts += [
+            write(x, top + size + 15, f"{tick:g}", "tick middle"),
+            write(left - 6, y + 4, f"{tick:g}", "tick end"),
+        ]
+    for name, role, points, at in lines:
+        if role:
+            look = f'class="curve between {role}"'
+        else:
+            again = " again" * (number >= PALETTE)
+            look, number = f'class="curve between{again}" style="--colour:var(--c{number % PALETTE})"', number + 1
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, points))
+        (x, y), tip = place(at), f"<title>{escape(name)}: seen {at[0]:.2f}, unseen {at[1]:.2f}</title>"
+        parts.append(f'<polyline {look} points="{path}"/>')
+        parts.append(f'<circle {look.replace("curve", "ring")} cx="{x:.1f}" cy="{y:.1f}" r="3.6">{tip}</circle>')
+        entries.append((f'<line {look} x1="-6" y1="0" x2="6" y2="0"/>', name))
+    parts.append(write(left + size / 2, top + size + 31, "accuracy on seen gestures", "tick middle"))
+    x, y = 12.0, top + size / 2
+    parts.append(write(x, y, "accuracy on unseen gestures", "tick middle", turn=f"rotate(-90 {x:.1f} {y:.1f})"))
+    key, below = key_of(entries, left, left + size, top + size + 50)
+    return figure(left + size + 14, below, title, [*parts, *key])
 
 
 def curves(runs: Sequence[Sequence[Sequence[float | None]]], kept: Sequence[int], unit: str, title: str) -> str:

@@ -15,7 +15,9 @@ from cpep.config.rows import is_ablation, role_of, words_of
 from cpep.report.names import (
     DAGGER,
     GESTURES,
+    TOGETHER,
     columns_of,
+    metric_of,
     title_of,
     under_trained,
     under_trained_words,
@@ -34,23 +36,28 @@ class Cell:
     Attributes:
         mean: over folds and seeds.
         sd: over folds and seeds; 0 of a single run.
-        ci95: of the first run.
+        ci95: of the first run; ``None`` where it tested one person, of figures of seen and unseen together.
         rows: positions in results.json of the rows behind it.
     """
 
     mean: float
     sd: float
-    ci95: tuple[float, float]
+    ci95: tuple[float, float] | None
     rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One protocol on one set of gestures."""
+    """One protocol on one set of gestures, or a figure of seen and unseen gestures together (``names.TOGETHER``)."""
 
     protocol: str
     gestures: str
     chance: float
+
+    @property
+    def together(self) -> bool:
+        """Whether it is a figure of seen and unseen gestures together."""
+        return self.gestures in TOGETHER
 
     @property
     def title(self) -> str:
@@ -144,14 +151,19 @@ def table_of(results: dict[str, Any]) -> Table:
             name = called(row)
             models.setdefault(name, row["model"])
             found.setdefault((name, row["protocol"], row["gestures"]), []).append(number)
+            for figure, metric in TOGETHER.items() if row["gestures"] == "unseen" else ():  # both rows have them
+                if metric in row:
+                    found.setdefault((name, row["protocol"], figure), []).append(number)
     columns = []
     for column in columns_of({key[1:] for key in found}):
         numbers = [n for key, numbers in found.items() if key[1:] == column for n in numbers]
-        columns.append(Column(*column, float(np.mean([results["rows"][n]["chance"] for n in numbers]))))
+        chance = f"{TOGETHER[column[1]]}_chance" if column[1] in TOGETHER else "chance"
+        columns.append(Column(*column, float(np.mean([results["rows"][n][chance] for n in numbers]))))
     lines = []
     for name, model in models.items():
         numbers_C = [found.get((name, column.protocol, column.gestures), []) for column in columns]
-        cells = tuple(_cell(results["rows"], numbers) for numbers in numbers_C)
+        pairs = zip(columns, numbers_C, strict=True)
+        cells = tuple(_cell(results["rows"], numbers, column.gestures) for column, numbers in pairs)
         lines.append(Line(name, model, model in marked, cells))
     main, ablations = (tuple(line for line in lines if is_ablation(line.model) == kind) for kind in (False, True))
     return Table(tuple(columns), main, ablations)
@@ -230,13 +242,14 @@ def _lines(lines: Sequence[Line], part: slice, names: int, width: int, gap: str)
     return texts
 
 
-def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int]) -> Cell | None:
+def _cell(rows: Sequence[dict[str, Any]], numbers: Sequence[int], gestures: str) -> Cell | None:
     if not numbers:
         return None
-    values = [rows[number]["balanced_accuracy"] for number in numbers]
+    metric = metric_of(gestures)
+    values = [rows[number][metric] for number in numbers]
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    low, high = rows[numbers[0]]["ci95"]
-    return Cell(float(np.mean(values)), sd, (low, high), tuple(numbers))
+    ci95 = rows[numbers[0]].get(f"{metric}_ci95" if gestures in TOGETHER else "ci95")
+    return Cell(float(np.mean(values)), sd, (ci95[0], ci95[1]) if ci95 else None, tuple(numbers))
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -267,6 +280,8 @@ def spoken(cell: Cell | None) -> str:
         return "-"
     if len(cell.rows) > 1:
         return f"{number(cell.mean)} ± {number(cell.sd)}"
+    if cell.ci95 is None:
+        return number(cell.mean)
     return f"{number(cell.mean)} {number(cell.ci95[0], 2)}-{number(cell.ci95[1], 2)}"
 
 
@@ -295,7 +310,9 @@ def legend(results: dict[str, Any], table: Table) -> str:
     absent = "each absent" if people > 1 else "absent"
     gestures = f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures"
     posed = "" if data.get("pose", True) else " The recordings have no pose, so that there is no zero-shot."
-    return f"Balanced accuracy, {kind}; {tried}, {absent} from training; {gestures}.{posed}"
+    both = " H: harmonic mean of seen and unseen; AUSUC: area under the seen-unseen curve."
+    both = both if any(column.together for column in table.columns) else ""
+    return f"Balanced accuracy, {kind}; {tried}, {absent} from training; {gestures}.{both}{posed}"
 
 
 def _people(rows: Sequence[dict[str, Any]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpep.simulate.anatomy import REST_J
+from cpep.hand.muscles import REST_J
 from cpep.simulate.gestures import (
     FLEXED,
     FREE,

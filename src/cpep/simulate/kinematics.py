@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.freeform import free_form
 from cpep.simulate.gestures import FREE, GESTURES, SEEN, STAGES, UNSEEN, VOCABULARY, Gesture
 from cpep.simulate.person import Person

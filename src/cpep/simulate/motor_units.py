@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from cpep.simulate.anatomy import BAND_V, FORCE_A
+from cpep.hand.muscles import FORCE_A
+from cpep.simulate.anatomy import BAND_V
 from cpep.simulate.person import Person
 from cpep.simulate.variability import CONTROL_RATE, generator
 from cpep.types import FloatArray, IntArray

@@ -7,30 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from cpep.simulate.anatomy import (
-    BAND_V,
-    COMPARTMENTS,
-    DAMPING_J,
-    HIGHEST_J,
-    INERTIA_J,
-    LOWEST_J,
-    MOMENT_ARM_AJ,
-    STIFFNESS_J,
-    TORQUE_SCALE_J,
-)
+from cpep.hand.muscles import DAMPING_J, HIGHEST_J, LOWEST_J, MOMENT_ARM_AJ, passive_torque, share_torque
+from cpep.simulate.anatomy import BAND_V, COMPARTMENTS, INERTIA_J
 from cpep.simulate.kinematics import Trajectory
 from cpep.simulate.person import Person
 from cpep.simulate.variability import CONTROL_RATE, smooth_noise
 from cpep.types import FloatArray
 
-EFFORT_PRICE = 0.3
-"""lambda of the static optimisation.
-
-The prototype had 0.02 and stopped FISTA far from the optimum, which spread the load over more
-muscles; 0.3, solved to the end, gives the same cohort by every property in ``properties.py``.
-"""
-ITERATIONS = 150
-"""Of FISTA: activations are then within 0.01 (RMS) of an exact solver's (tested)."""
 ACTIVATION_S, DEACTIVATION_S = 0.015, 0.045
 _MOVEMENT: tuple[FloatArray, FloatArray] = signal.butter(2, 8 / (CONTROL_RATE / 2))
 _ACTIVATION: tuple[FloatArray, FloatArray] = signal.butter(2, 12 / (CONTROL_RATE / 2))
@@ -54,11 +37,7 @@ def joint_torque(person: Person, trajectory: Trajectory) -> FloatArray:
     pose_SJ = trajectory.pose_SJ
     speed_SJ = np.gradient(pose_SJ, 1 / CONTROL_RATE, axis=0)
     acceleration_SJ = _both_ways(_MOVEMENT, np.gradient(speed_SJ, 1 / CONTROL_RATE, axis=0))
-    # Ligaments stiffen exponentially towards the ends of the range.
-    above_SJ = np.exp(np.clip(9 * (pose_SJ - (HIGHEST_J - 0.22)), -9, 3))
-    below_SJ = np.exp(np.clip(-9 * (pose_SJ - (LOWEST_J + 0.22)), -9, 3))
-    ends_SJ = 0.02 * (above_SJ - below_SJ) * (STIFFNESS_J / 0.15)
-    passive_SJ = person.body.stiffness_J * (pose_SJ - person.body.relaxed_J) + ends_SJ
+    passive_SJ = passive_torque(pose_SJ, person.body.stiffness_J, person.body.relaxed_J)
     torque_SJ: FloatArray = passive_SJ + DAMPING_J * speed_SJ + INERTIA_J * acceleration_SJ + trajectory.torque_SJ
     return torque_SJ
 
@@ -68,39 +47,11 @@ def _both_ways(low_pass: tuple[FloatArray, FloatArray], x_SJ: FloatArray) -> Flo
     return filtered
 
 
-def share_torque(person: Person, torque_SJ: FloatArray) -> FloatArray:
-    """Return activations (S, A) in 0..1: min |D (R F a - torque)|^2 + lambda a'Wa, by FISTA.
-
-    D scales the joints to their usual torques, R are moment arms, F maximal forces, and W the person's price
-    of each muscle (Beck and Teboulle 2009, with one step size per muscle, because muscles differ much in
-    strength). All frames are solved at once, as matrix products.
-    """
-    body = person.body
-    lever_AJ = body.moment_arm_AJ * body.force_A[:, None] / TORQUE_SCALE_J
-    hessian_AA = lever_AJ @ lever_AJ.T + EFFORT_PRICE * np.diag(person.habits.cost_A)
-    scale_A = 1 / np.sqrt(np.diag(hessian_AA))
-    step_A = scale_A**2 / np.linalg.eigvalsh(hessian_AA * scale_A * scale_A[:, None])[-1]
-    goal_SA = ((torque_SJ / TORQUE_SCALE_J) @ (lever_AJ.T * step_A)).astype(np.float32)
-    keep_AA = (np.eye(len(step_A)) - hessian_AA * step_A).astype(np.float32)
-    active_SA: FloatArray = np.zeros_like(goal_SA)
-    ahead_SA, momentum = np.zeros_like(goal_SA), 1.0
-    for _ in range(ITERATIONS):
-        new_SA = ahead_SA @ keep_AA
-        new_SA += goal_SA
-        np.clip(new_SA, 0, 1, out=new_SA)
-        faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead_SA = np.subtract(new_SA, active_SA, out=ahead_SA)
-        ahead_SA *= np.float32((momentum - 1) / faster)
-        ahead_SA += new_SA
-        active_SA, momentum = new_SA, faster
-    return np.asarray(active_SA)
-
-
 def neural_drive(person: Person, trajectory: Trajectory, fatigue: float, rng: np.random.Generator) -> Drive:
     """Return drive and length of the muscles that the band sees."""
     frames = len(trajectory.pose_SJ)
     # Torque has no content beyond a few hertz, so half the frames are enough for the optimisation.
-    active_SA = np.repeat(share_torque(person, joint_torque(person, trajectory)[::2]), 2, axis=0)[:frames]
+    active_SA = np.repeat(_shared(person, joint_torque(person, trajectory)[::2]), 2, axis=0)[:frames]
     active_SA = _both_ways(_ACTIVATION, active_SA.astype(float))
     active_SA = _with_co_contraction(person, active_SA, trajectory.co_contraction_S)
     # Inverse of first-order activation dynamics: what must be sent so that this activation results.
@@ -111,6 +62,12 @@ def neural_drive(person: Person, trajectory: Trajectory, fatigue: float, rng: np
     own_SV, shared_S1 = smooth_noise(rng, frames, 2.5, len(BAND_V)), smooth_noise(rng, frames, 2.0, 1)
     drive_SV = drive_SV * np.exp(0.12 * own_SV + 0.10 * shared_S1) * (1 + 0.25 * fatigue)
     return Drive(np.clip(drive_SV, 0, 1).astype(np.float32), _shortening(person, trajectory.pose_SJ))
+
+
+def _shared(person: Person, torque_SJ: FloatArray) -> FloatArray:
+    """Return the activations (S, A) by which a person makes a torque."""
+    body = person.body
+    return share_torque(torque_SJ, body.moment_arm_AJ, body.force_A, person.habits.cost_A)
 
 
 def _with_co_contraction(person: Person, active_SA: FloatArray, stiffening_S: FloatArray) -> FloatArray:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpep.simulate.anatomy import FORCE_A, MOMENT_ARM_AJ, MUSCLES, PLACES, REST_J, STIFFNESS_J
+from cpep.hand.muscles import FORCE_A, MOMENT_ARM_AJ, MUSCLES, REST_J, STIFFNESS_J
+from cpep.simulate.anatomy import PLACES
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.variability import Variability, generator
 from cpep.types import FloatArray

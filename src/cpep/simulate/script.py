@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cpep.simulate.anatomy import REST_J
+from cpep.hand.muscles import REST_J
 from cpep.simulate.gestures import Gesture
 from cpep.simulate.variability import minimum_jerk
 from cpep.types import FloatArray, IntArray

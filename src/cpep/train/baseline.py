@@ -28,9 +28,13 @@ class Baseline(Stage):
 
     sections = ("emg", "pose", "emg_mae", "pose_mae", "align", "augment", "baselines")
 
+    def allowed(self, config: RunConfig) -> float:
+        """Return the operations that it may spend, in multiples of CPEP's."""
+        return config.baselines.compute
+
     def steps(self, store: Store, split: Split, config: RunConfig, gflop: float) -> int:
         """Return the number of steps that is set, or fewer if CPEP's operations do not suffice for it."""
-        most = config.baselines.compute * sum(budget(store, split, config).values())
+        most = self.allowed(config) * sum(budget(store, split, config).values())
         return min(self.optim(config).steps, max(1, int(most / gflop)))
 
 

@@ -26,6 +26,7 @@ class StageNote:
         parameters: of the model.
         gflop: operations of all steps, in 10^9.
         stopped: why it ended.
+        scale: output scale that validation people chose; 0 where there was no choice.
     """
 
     key: str
@@ -36,6 +37,7 @@ class StageNote:
     parameters: Size
     gflop: NotNegative
     stopped: str
+    scale: NotNegative = 0.0
 
 
 def read_note(folder: Path) -> StageNote:

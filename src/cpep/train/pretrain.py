@@ -50,6 +50,8 @@ class MaskedStage(Stage):
         """Return the settings without the lag between the modalities, which one modality does not depend on."""
         found = super().settings(config)
         del found["data"]["pose_lag_ms"]
+        if not self.needs_anchor:
+            found["data"].pop("anchor_view", None)  # left out at its default
         return found
 
     def applied(self, config: RunConfig) -> RunConfig:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -72,6 +72,21 @@ class Lesson:
     loss_at: Callable[[int], Tensor]
     validate: Callable[[], float]
     chance_loss: float = math.inf
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a stage chose by short trainings.
+
+    Attributes:
+        steps: that they took in all; the training makes so many fewer.
+        chosen: what was chosen and by which losses, for ``stage.json``.
+        finish: called once the network is trained, before it is saved.
+    """
+
+    steps: int = 0
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    finish: Callable[[], None] = lambda: None
 
 
 class Stage(ABC):
@@ -145,6 +160,19 @@ class Stage(ABC):
         Raises:
             UserError: settings that do not go together.
         """
+
+    def rehearse(self, task: Task, key: str, lesson: Lesson, most: int) -> Rehearsed:
+        """Choose, by short trainings, how the network is trained; a stage without such a choice does nothing.
+
+        The network has its initial weights afterwards.
+
+        Args:
+            task: as for ``lesson``.
+            key: fingerprint of all that the result depends on.
+            lesson: the input of the loop.
+            most: steps that the stage may make in all.
+        """
+        return Rehearsed()
 
     @abstractmethod
     def lesson(self, task: Task, model: Model, starts: Mapping[str, Model]) -> Lesson:
@@ -226,11 +254,12 @@ def train(
     lesson = stage.lesson(task, model, before)
     gflop = lesson.trained.gflop(optim.batch)
     most = stage.steps(task.store, task.split, task.config, gflop)
+    before_it = stage.rehearse(task, key, lesson, most)
     history = fit(
         lesson.trained.net,
         lesson.loss_at,
         lesson.validate,
-        dataclasses.replace(optim, steps=most),
+        dataclasses.replace(optim, steps=max(1, most - before_it.steps)),
         seed=task.seed,
         state=task.folder / STATE,
         key=key,
@@ -238,7 +267,11 @@ def train(
         progress=progress,
         note=note,
     )
-    save_stage(task, key, model, history, gflop=gflop, stopped=_stopped(history, optim, most, lesson.chance_loss))
+    before_it.finish()
+    stopped = _stopped(history, optim, most, lesson.chance_loss)
+    save_stage(
+        task, key, model, history, gflop=gflop, stopped=stopped, spent=before_it.steps, chosen=before_it.chosen
+    )
     return task.folder / "checkpoint"
 
 

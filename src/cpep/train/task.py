@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cpep.checkpoints.checkpoint import WEIGHTS, Model, save
 from cpep.checkpoints.registry import make_card
 from cpep.config.schema import AlignConfig, Hardware, Precision, RunConfig
 from cpep.config.serialise import as_dict, fingerprint
+from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
 from cpep.data.splits import WORDS, Role, Split
@@ -136,7 +138,17 @@ def refuse_overlap(store: Store, windows: Windows, role: Role) -> None:
         )
 
 
-def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: float, stopped: str = "steps") -> None:
+def save_stage(
+    task: Task,
+    key: str,
+    model: Model,
+    history: History,
+    *,
+    gflop: float,
+    stopped: str = "steps",
+    spent: int = 0,
+    chosen: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write ``stage.json`` and the checkpoint of a finished stage, and delete its state.
 
     Args:
@@ -147,6 +159,8 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         gflop: floating-point operations of one step, in 10^9.
         stopped: why it ended: ``flat`` after a plateau of validation; ``best``, since validation had passed its
             lowest loss; ``compute``, since CPEP's operations were spent; or ``steps``, as many as set.
+        spent: steps of short trainings before, by which something was chosen; their operations are counted.
+        chosen: what was chosen.
     """
     validation = {step: value for step, _, value in history.points}
     provenance = {
@@ -155,8 +169,9 @@ def save_stage(task: Task, key: str, model: Model, history: History, *, gflop: f
         "kept_step": history.kept_step,
         "validation": validation.get(history.kept_step),
         "parameters": model.parameter_count,
-        "gflop": round(gflop * history.step, 3),
+        "gflop": round(gflop * (spent + history.step), 3),
         "stopped": stopped,
+        **chosen,
     }
     posed = model.spec.reads_anchor and task.store.anchor_MJ is not None  # fine-tuning may be by labels alone
     found = anchor_range(task) if posed else []
@@ -247,7 +262,8 @@ def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
 def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
     """Return a function that reads the input of the anchor's encoder, on its device."""
     read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
-    return lambda windows: read(windows).to(device)
+    view = ViewedAnchor(task.store.device.anchor, task.config.data.anchor_view, task.store.frame_rate)
+    return lambda windows: view(read(windows)).to(device)
 
 
 def frames(task: Task) -> int:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from cpep.hand.kinematics import Hand
+from cpep.hand.muscles import REST_J
 from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.session import Session, View
 from cpep.live.tally import Counted
-from cpep.simulate.anatomy import REST_J
 from cpep.types import FloatArray
 from cpep.web.prompt import Prompt, Prompter, drawn
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cpep.hand.muscles import REST_J
 from cpep.live.book.entries import REST
-from cpep.simulate.anatomy import REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray
 

@@ -8,8 +8,8 @@ from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
 from cpep.hand.joints import JOINTS
+from cpep.hand.muscles import HIGHEST_J, LOWEST_J, REST_J
 from cpep.live.enrol.enroller import Hand
-from cpep.simulate.anatomy import HIGHEST_J, LOWEST_J, REST_J
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray
 from cpep.web.adding import Adding

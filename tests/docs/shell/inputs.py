@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cpep.data.readers.emg2pose import write_recording
-from cpep.simulate.anatomy import REST_J
+from cpep.hand.muscles import REST_J
 from cpep.simulate.gestures import GESTURES
 from tests.data.samples import emg2pose_like
 from tests.docs.shell.blocks import blocks

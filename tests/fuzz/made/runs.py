@@ -13,6 +13,7 @@ from cpep.cli.commands.tables import table
 from cpep.config.presets import preset
 from cpep.data.store.prepare import prepare
 from cpep.experiments import pipeline
+from cpep.experiments.evaluators import Evaluation
 from cpep.experiments.fold import Fold, evaluated, save_row
 from cpep.experiments.runs import Request
 from cpep.report import kinds
@@ -20,7 +21,7 @@ from cpep.report.frame import results
 from cpep.report.html import write_report
 from cpep.runtime.files import write_json
 from cpep.share.card_results import read_results, results_text
-from tests.experiments.test_results import CURVE, found
+from tests.experiments.test_results import CURVE, found, of_both
 from tests.fuzz.formats import Format
 from tests.report.fake_evaluation import everything
 from tests.synthetic import write_db1
@@ -79,12 +80,13 @@ def rows(folder: Path) -> None:
     for model, predicted in (("cpep", [1, 2]), ("cpep/window_0.5s", [1, 1])):
         training = {"parameters": 3, "steps": 2, "gflop": 0.1, "share": 0.5, "stopped": "steps"}
         save_row(folder, f"key of {model}", model, found(predicted), names, "recording", [curve], training)
+    save_row(folder, "key of ridge", "ridge", Evaluation(of_both()), names, "recording", [], {})
 
 
 def read_rows(folder: Path, out: Path) -> None:
     """Read them as a run does that goes on."""
     evaluated(folder, "cpep", "key of cpep")
-    Fold.read(folder, 0, 0, ("cpep", "cpep/window_0.5s"))
+    Fold.read(folder, 0, 0, ("cpep", "cpep/window_0.5s", "ridge"))
 
 
 def state(folder: Path) -> None:

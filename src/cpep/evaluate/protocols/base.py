@@ -8,7 +8,7 @@ embeddings, people, sessions and labels, but no models and no stores.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from cpep.config.schema import EvaluateConfig
 from cpep.data.splits import Role, Split
+from cpep.evaluate.generalised import Generalised, answers
 from cpep.evaluate.metrics import Score, score
 from cpep.runtime.registry import Registry
-from cpep.types import EmbeddingSet, IntArray
+from cpep.types import EmbeddingSet, FloatArray, IntArray
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ class Outcome:
         test: the windows, with their true labels.
         classes: labels that could be answered.
         score: balanced accuracy with its interval.
+        generalised: harmonic mean and area of seen and unseen gestures together, the same on both sets, where a
+            protocol asks both with all gestures as answers.
     """
 
     protocol: str
@@ -54,6 +57,23 @@ class Outcome:
     test: EmbeddingSet
     classes: tuple[int, ...]
     score: Score
+    generalised: Generalised | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of gestures for windows of test people.
+
+    Attributes:
+        test: the windows.
+        score_NK: score of each gesture for each window.
+        labels_K: labels of these gestures, ascending, all among the protocol's ``classes``; of equal scores the first
+            is the answer.
+    """
+
+    test: EmbeddingSet
+    score_NK: FloatArray
+    labels_K: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +167,16 @@ class Protocol(ABC):
         draws, seed = given.config.bootstrap, given.seed
         found = score(test.label_N, predicted_N, test.user_N, classes, draws=draws, seed=seed)
         return Outcome(self.name, gestures, predicted_N, test, classes, found)
+
+    def answered(self, given: Given, asked: Mapping[str, Scored]) -> Iterator[Outcome]:
+        """Yield the outcome of each set of gestures: the answer is the gesture with the highest score.
+
+        Args:
+            given: the input of the protocol.
+            asked: by name of the set.
+        """
+        for gestures, one in asked.items():
+            yield self.outcome(given, gestures, one.test, answers(one.score_NK, one.labels_K))
 
 
 PROTOCOLS: Registry[Protocol] = Registry("protocol of evaluation")

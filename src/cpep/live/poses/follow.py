@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from cpep.hand.joints import JOINTS
-from cpep.simulate.anatomy import REST_J
+from cpep.hand.muscles import REST_J
 from cpep.simulate.freeform import free_form
 from cpep.simulate.gestures import FREE, GESTURES, SEEN, Gesture, extend, grip
 from cpep.simulate.script import AT_REST, REST_NAME, Script, Step

@@ -25,8 +25,6 @@ STAGES = ((17, 4, 9), (9, 2, 5))
 """Kernel and stride of each stage's convolution at 2,000 Hz, and the kernel of its blocks."""
 BLOCKS = 2
 """TDS blocks of a stage."""
-SCALE = 0.01
-"""Positions and velocities are multiplied by this, so that the pose of an untrained decoder hardly moves."""
 POSITION_S = 0.25
 """Seconds from the first output during which the velocity decoder gives positions; then it gives velocities."""
 
@@ -180,7 +178,8 @@ class Emg2Pose(PoseRegressor):
 
     The velocity decoder (vemg2pose) gives positions for the first 250 ms; from then on it adds a velocity to
     the previous pose. If it is given the pose at the start (tracking), it adds velocities from the first step on.
-    The position decoder (emg2pose) gives the position at every step. The samples after the context are divided
+    The position decoder (emg2pose) gives the position at every step. Positions and velocities are multiplied by
+    ``scale``, so that the pose of an untrained decoder hardly moves. The samples after the context are divided
     equally among the steps; the time of a step is the time of its last sample. Weights: ``encoder``, ``decoder``.
 
     Args:
@@ -190,6 +189,8 @@ class Emg2Pose(PoseRegressor):
         joints: joints J of a pose.
         decoder: "velocity" or "position".
     """
+
+    usual_scale = 0.01
 
     def __init__(
         self, channels: int, rate: float, samples: int, joints: int, decoder: Literal["velocity", "position"]
@@ -210,6 +211,11 @@ class Emg2Pose(PoseRegressor):
         self.tracks = decoder == "velocity"
         self.position_steps = math.ceil(POSITION_S * 2 * rate / encoder.stride) if self.tracks else frames
 
+    @property
+    def last(self) -> nn.Linear:
+        """The decoder's linear layer."""
+        return self.decoder.head
+
     def features(self, signal_BTC: Tensor) -> Tensor:
         """Return the encoder's features (B, N, 64), 25 times a second."""
         out: Tensor = self.encoder(signal_BTC)
@@ -227,7 +233,7 @@ class Emg2Pose(PoseRegressor):
         for step, feature_BD in enumerate(features_BSD.unbind(1)):
             said, state = self.decoder(torch.cat([feature_BD, pose_BJ], dim=1), state)
             # The pose keeps its precision under autocast: it sums up hundreds of small velocities.
-            position_BJ, velocity_BJ = (SCALE * said.to(pose_BJ.dtype)).chunk(2, dim=1)
+            position_BJ, velocity_BJ = (self.scale * said.to(pose_BJ.dtype)).chunk(2, dim=1)
             pose_BJ = position_BJ if step < position_steps else pose_BJ + velocity_BJ
             poses.append(pose_BJ)
         return torch.stack(poses, dim=1)

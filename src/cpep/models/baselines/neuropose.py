@@ -116,7 +116,7 @@ class NeuroPose(PoseRegressor):
             x = block(F.interpolate(x if i == 0 else F.relu(x), scale_factor=factor))
         # Averaged before the head and not after it: the head is linear, so the result is the same.
         columns_BSC = F.adaptive_avg_pool1d(x.squeeze(1).transpose(1, 2), len(self.times_S)).transpose(1, 2)
-        out: Tensor = self.head(columns_BSC)
+        out: Tensor = self.scale * self.head(columns_BSC)
         return out
 
 

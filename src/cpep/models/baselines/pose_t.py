@@ -55,5 +55,5 @@ class PoseT(PoseRegressor):
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
         """Return the pose less the mean pose, (B, S, J)."""
-        out: Tensor = self.head(features_BND)
+        out: Tensor = self.scale * self.head(features_BND)
         return out.reshape(len(out), -1, self.joints)

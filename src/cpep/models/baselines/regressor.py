@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from cpep.types import UserError
@@ -16,8 +17,9 @@ DESIGN_RATE = 2000.0
 class PoseRegressor(nn.Module):
     """EMG windows in, a pose sequence out.
 
-    A subclass implements ``features`` and ``decode``. The mean pose is added here, so that the prediction is the
-    mean pose where the decoder returns zeros.
+    A subclass implements ``features`` and ``decode``, and ends in the linear layer ``last``, whose output it
+    multiplies by ``scale``. The mean pose is added here, so that the prediction is the mean pose where the decoder
+    returns zeros.
 
     Args:
         joints: joints or glove sensors J of a pose.
@@ -31,19 +33,40 @@ class PoseRegressor(nn.Module):
         mean_J: the training people's mean pose, saved with the weights but not trained.
         tracks: whether ``forward`` takes the pose at the window's start.
         tokens: tokens of a window, without [CLS]; 0 for a network that reads samples.
+        usual_scale: ``scale`` as it was published, and as a checkpoint has it.
+        scale: what the last layer's output is multiplied by. A training may choose another one, since a decoder whose
+            output is scaled too low stays at the mean pose; ``fold_scale`` then puts it into the weights.
     """
 
     mean_J: Tensor
     times_S: Tensor
     tracks = False
     tokens = 0
+    usual_scale = 1.0
 
     def __init__(self, *, joints: int, samples: int, rate: float, context: int, times_S: Tensor) -> None:
         super().__init__()
         self.joints, self.samples, self.rate = joints, samples, rate
-        self.context = context
+        self.context, self.scale = context, self.usual_scale
         self.register_buffer("times_S", times_S, persistent=False)
         self.register_buffer("mean_J", times_S.new_zeros(joints))
+
+    @property
+    def last(self) -> nn.Linear:
+        """The linear layer from which the pose comes."""
+        assert isinstance(self.head, nn.Linear)
+        return self.head
+
+    def fold_scale(self) -> None:
+        """Put the scale into the weights of the last layer, so that the network is the same at its usual scale."""
+        self.multiply_last(self.scale / self.usual_scale)
+        self.scale = self.usual_scale
+
+    @torch.no_grad()
+    def multiply_last(self, factor: float) -> None:
+        """Multiply the weights of the last layer."""
+        for parameter in self.last.parameters():
+            parameter.mul_(factor)
 
     def fit_mean(self, pose_BSJ: Tensor) -> None:
         """Take the mean pose from training windows."""

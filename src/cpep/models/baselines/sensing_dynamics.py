@@ -124,5 +124,5 @@ class SensingDynamics(PoseRegressor):
 
     def decode(self, features_BND: Tensor, first_BJ: Tensor | None) -> Tensor:
         """Return the pose less the mean pose, (B, S, J)."""
-        out: Tensor = self.head(features_BND)
+        out: Tensor = self.scale * self.head(features_BND)
         return out
