@@ -94,16 +94,15 @@ def test_a_book_without_named_windows_of_others_does_not_adapt(people, book):
     bare.add_emg("fist", x_ND[:20])
     with pytest.raises(UserError, match="this book cannot adapt"):
         judge_of(bare, adapts=True)
-    assert judge_of(bare) is bare
     assert judge_of(book, adapts=False) is book
-    assert isinstance(judge_of(book), AdaptedBook)
+    assert isinstance(judge_of(book, adapts=True), AdaptedBook)
     book.background = dataclasses.replace(book.background, name_N=np.full(len(name_N), ""))
     with pytest.raises(UserError, match="this book cannot adapt"):
         AdaptedBook(book)
 
 
 def test_a_session_says_that_it_adapts_and_forgets(book):
-    session = Session(Recorded(np.zeros((0, 16), np.float32)), book)
+    session = Session(Recorded(np.zeros((0, 16), np.float32)), book, adapts=True)
     assert session.view().adapted == "adapts to you without labels: 0 movements so far, 0 different"
     recogniser = Recogniser(session.known)
     for step, _ in steps(person(77), [1, 2]):
@@ -111,4 +110,4 @@ def test_a_session_says_that_it_adapts_and_forgets(book):
     assert session.view().adapted.startswith("adapts to you without labels: 1 movement so far")
     session.forget()
     assert session.known.following.movements == 0
-    assert Session(Recorded(np.zeros((0, 16), np.float32)), book, adapts=False).view().adapted == ""
+    assert Session(Recorded(np.zeros((0, 16), np.float32)), book).view().adapted == ""

@@ -131,7 +131,7 @@ class Session:
         source: of EMG, of any device.
         book: gestures of a checkpoint, if there is one that fits; ``use`` swaps it while the session runs.
         standard: see ``EmgStream``.
-        adapts: whether the book follows the person without labels; ``None`` where it can (``AdaptedBook``).
+        adapts: whether the book follows the person without labels (``AdaptedBook``).
 
     Attributes:
         by: by what is recognised now.
@@ -148,7 +148,7 @@ class Session:
         book: GestureBook | None = None,
         standard: CentreSpread | None = None,
         *,
-        adapts: bool | None = None,
+        adapts: bool = False,
     ) -> None:
         self.source, self.book, self.adapts = source, book, adapts
         self.by: Side = "book" if book else "gestures"
@@ -202,7 +202,7 @@ class Session:
                 told.known.following.forget()
 
     def _judge_of(self, book: GestureBook) -> Judge:
-        return judge_of(book, self.adapts)
+        return judge_of(book, adapts=self.adapts)
 
     def enrolled(self, known: Judge | None) -> None:
         """Recognise by what the person enrolled from the next step on; ``None`` where nothing is left of it."""

@@ -32,7 +32,7 @@ class Wanted:
         enrolment: of the person's gestures.
         recordings: folder of the data set.
         calibrate: recording of this session, for a checkpoint that is not causal.
-        adapts: whether the book follows the person without labels; ``None`` where it can.
+        adapts: whether the book follows the person without labels.
     """
 
     checkpoint: Path | None
@@ -41,7 +41,7 @@ class Wanted:
     enrolment: Path
     recordings: Path
     calibrate: Path | None = None
-    adapts: bool | None = None
+    adapts: bool = False
 
 
 @dataclass(frozen=True, eq=False)

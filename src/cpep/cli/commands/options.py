@@ -55,12 +55,7 @@ GpusOption = Annotated[
     int | None, typer.Option("--gpus", help="For --dry-run: GPUs that train a stage together. Default: 4.")
 ]
 AdaptOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--adapt/--no-adapt",
-        help="Adapt to the person as the stream goes on, without labels. Default: a book adapts where it can, an "
-        "enrolment does not.",
-    ),
+    bool, typer.Option("--adapt/--no-adapt", help="Adapt to the person as the stream goes on, without labels.")
 ]
 SourceOption = Annotated[
     str,

@@ -43,7 +43,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM), readable by you alone.")] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     calibrate: CalibrateOption = None,
-    adapt: AdaptOption = None,
+    adapt: AdaptOption = False,
 ) -> None:
     """Open a page that shows the EMG of any band, enrols gestures, and shows what is recognised.
 

@@ -93,17 +93,17 @@ class AdaptedBook:
         return self.book.pose_at(nearest)
 
 
-def judge_of(book: GestureBook, adapts: bool | None = None) -> Judge:
+def judge_of(book: GestureBook, *, adapts: bool) -> Judge:
     """Return a book that adapts, or the book itself.
 
     Args:
         book: of gestures.
-        adapts: whether it adapts; ``None`` where it can.
+        adapts: whether it adapts.
 
     Raises:
         UserError: it is asked to, and cannot.
     """
-    return AdaptedBook(book) if adapts or (adapts is None and can_adapt(book)) else book
+    return AdaptedBook(book) if adapts else book
 
 
 def can_adapt(book: GestureBook) -> bool:
