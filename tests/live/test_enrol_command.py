@@ -124,7 +124,6 @@ def test_what_does_not_fit_an_enrolment_is_refused(out, capsys):
         ),
         (["enrol", str(out), "--again"], "sim:0 has 16 channels of raw EMG at 2000 Hz"),
         (["stream", "some", "--enrolment", str(out)], "--enrolment needs no checkpoint"),
-        (["stream", "--adapt"], "--adapt is for an enrolment; name one with --enrolment"),
         (["stream", "--enrolment", f"{out}2"], "me.enrol2 does not exist; make it with `cpep enrol"),
     ):
         assert main(command) == 2

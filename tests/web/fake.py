@@ -125,6 +125,7 @@ class FakeSession:
             pose_J=pose_J,
             point=tuple(plane(pose_J)),
             lost=0,
+            adapted="",
             notices=(),
             problem="",
         )

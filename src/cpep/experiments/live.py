@@ -25,6 +25,7 @@ from cpep.evaluate.events import (
     rests_of,
 )
 from cpep.evaluate.metrics import balanced_accuracy
+from cpep.live.book.adapted import AdaptedBook
 from cpep.live.book.book import GestureBook
 from cpep.live.book.calibration import of_gestures
 from cpep.live.book.entries import REST, UNKNOWN
@@ -64,9 +65,24 @@ class Replayed:
 
 
 def replayed(
-    model: Model, book_of: BookOf, store: Store, indices: Sequence[int], progress: Progress = no_progress
+    model: Model,
+    book_of: BookOf,
+    store: Store,
+    indices: Sequence[int],
+    progress: Progress = no_progress,
+    *,
+    adapts: bool = False,
 ) -> list[Replayed]:
-    """Replay recordings; the recordings of a session are one stream with a recogniser of its own."""
+    """Replay recordings; the recordings of a session are one stream with a recogniser of its own.
+
+    Args:
+        model: that reads EMG.
+        book_of: from a person to the book.
+        store: prepared recordings.
+        indices: of recordings, in ``store.entries``.
+        progress: called with recordings begun and in all.
+        adapts: whether the book follows the person in each session; see ``AdaptedBook``.
+    """
     out: list[Replayed] = []
     begun = count()
 
@@ -76,7 +92,7 @@ def replayed(
     for session, stream in streams_of(model, store, indices):
         book = book_of(session.user)
         tapes = _Tapes(model, book, session, note)
-        Loop(stream, Recogniser(book), tapes).run(session.chunks())
+        Loop(stream, Recogniser(AdaptedBook(book) if adapts else book), tapes).run(session.chunks())
         out += [tape.replayed() for tape in tapes.of.values()]
     progress(len(indices), len(indices))
     return out

@@ -44,6 +44,7 @@ class LiveRequest:
         users: people to replay; if empty, the test people of the checkpoint.
         shots: windows of each gesture that each person shows; 0 with a book.
         shown: word in the names of the recordings from which windows are shown; they are not replayed.
+        adapts: whether books follow the person without labels.
         command: command line of the user.
     """
 
@@ -54,6 +55,7 @@ class LiveRequest:
     users: tuple[str, ...] = ()
     shots: int = 0
     shown: str = ""
+    adapts: bool = False
     command: str = ""
 
 
@@ -73,7 +75,7 @@ def _evaluate_live(request: LiveRequest, say: Callable[[str], None]) -> dict[str
     request = replace(request, checkpoint=local(request.checkpoint))  # an address is resolved once, to one commit
     model = load(request.checkpoint)
     config = from_dict(model.card.config)
-    asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown")}
+    asked = {name: str(getattr(request, name)) for name in ("checkpoint", "book", "shots", "shown", "adapts")}
     claim(Request(request.data, request.out, config, test_users=request.users), asked)
     store = prepared(request.data, request.out / "store", say)
     model.card.refuse_other(store, request.data)
@@ -93,7 +95,9 @@ def _evaluate_live(request: LiveRequest, say: Callable[[str], None]) -> dict[str
         shown = {user: _shown(model, store, user, request.shown) for user in users}
         books = {user: _book_of_shown(model, store, windows, request.shots) for user, windows in shown.items()}
     names = _made_of_books(request, model, store, indices, books, say)
-    runs = replayed(model, books.__getitem__, store, indices, progress_line("replay", "recordings"))
+    runs = replayed(
+        model, books.__getitem__, store, indices, progress_line("replay", "recordings"), adapts=request.adapts
+    )
     seconds = round(time.monotonic() - clock, 1)
     results = {
         "schema": SCHEMA,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cpep.runtime.lazy import exported
 
 if TYPE_CHECKING:
+    from cpep.live.book.adapted import AdaptedBook as AdaptedBook
     from cpep.live.book.book import GestureBook as GestureBook
     from cpep.live.book.build import book_of as book_of
     from cpep.live.demo import demo_paths as demo_paths
@@ -47,6 +48,7 @@ else:
     __all__, __getattr__, __dir__ = exported(
         __name__,
         {
+            "cpep.live.book.adapted": "AdaptedBook",
             "cpep.live.book.book": "GestureBook",
             "cpep.live.book.build": "book_of",
             "cpep.live.demo": "demo_paths",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -74,6 +74,20 @@ class Judge(Protocol):
         ...
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """A judge that learns from the person's movements as they go."""
+
+    def hear(self, moving: bool, settled: bool) -> None:
+        """Hear of the window that was judged last.
+
+        Args:
+            moving: whether the hand moves.
+            settled: whether the hand has moved long enough for the window to hold the movement, and still does.
+        """
+        ...
+
+
 class Recogniser:
     """Names what the hand makes at each step, and tells each gesture once.
 
@@ -101,7 +115,11 @@ class Recogniser:
     def step(self, step: StreamStep) -> State:
         """Take in one embedding, and return the state after it."""
         p_E, nearest = self.known.judge(step.x_D)
-        return self.judge(step.time_s, p_E, step.energy, nearest)
+        state = self.judge(step.time_s, p_E, step.energy, nearest)
+        if isinstance(self.known, Learner):
+            old = step.time_s - self._began_s >= self.pace.settle_s
+            self.known.hear(self._moving, self._moving and old and step.energy > self.pace.idle)
+        return state
 
     def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
         """Take in probabilities (E + 1,) of every entry and of none, energy and nearest vector; return the state."""

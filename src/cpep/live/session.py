@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 from cpep.data.statistics import CentreSpread
+from cpep.live.book.adapted import AdaptedBook, judge_of
 from cpep.live.book.book import GestureBook
 from cpep.live.enrol.stream import FeatureStream
 from cpep.live.loop import Loop, Observer, Steps
@@ -55,6 +56,7 @@ class View:
         pose_J: the nearest pose of the gallery, rad; ``None`` where the nearest vector is of EMG.
         point: place of the latest embedding on ``Session.map``; ``None`` without a map.
         lost: samples that were lost.
+        adapted: a sentence on what was learnt of the person; empty where nothing is.
         notices: sentences on what is odd, and goes on.
         problem: a sentence where the source has failed.
     """
@@ -71,6 +73,7 @@ class View:
     pose_J: FloatArray | None
     point: tuple[float, float] | None
     lost: int
+    adapted: str
     notices: tuple[str, ...]
     problem: str
 
@@ -128,6 +131,7 @@ class Session:
         source: of EMG, of any device.
         book: gestures of a checkpoint, if there is one that fits; ``use`` swaps it while the session runs.
         standard: see ``EmgStream``.
+        adapts: whether the book follows the person without labels (``AdaptedBook``).
 
     Attributes:
         by: by what is recognised now.
@@ -138,8 +142,15 @@ class Session:
         UserError: the source does not fit the checkpoint.
     """
 
-    def __init__(self, source: Source, book: GestureBook | None = None, standard: CentreSpread | None = None) -> None:
-        self.source, self.book = source, book
+    def __init__(
+        self,
+        source: Source,
+        book: GestureBook | None = None,
+        standard: CentreSpread | None = None,
+        *,
+        adapts: bool = False,
+    ) -> None:
+        self.source, self.book, self.adapts = source, book, adapts
         self.by: Side = "book" if book else "gestures"
         self.map: Map | None = None
         self.mapping = False
@@ -149,7 +160,7 @@ class Session:
         if book is not None:
             self._passing = fitted(self._passing, book.model.card.device)
             stream = EmgStream(book.model, standard=standard)
-            self._told["book"] = _Told(stream, book, book.model.card.device.emg_rate)
+            self._told["book"] = _Told(stream, self._judge_of(book), book.model.card.device.emg_rate)
         self._shown, self._lock = Shown(source.device), threading.Lock()
         self._hearers: dict[str, Hearer] = {}
         self._notices: dict[str, str] = {}
@@ -180,8 +191,18 @@ class Session:
     def use(self, book: GestureBook) -> None:
         """Recognise by another book from the next step on; the map follows when it is laid out."""
         self.book = book
-        self._told["book"].use(book)
+        self._told["book"].use(self._judge_of(book))
         self._map_anew(book)
+
+    def forget(self) -> None:
+        """Forget what was learnt of the person without labels."""
+        told = self._told["book" if self.book else "gestures"]
+        with told.loop.lock:
+            if isinstance(told.known, AdaptedBook):
+                told.known.following.forget()
+
+    def _judge_of(self, book: GestureBook) -> Judge:
+        return judge_of(book, adapts=self.adapts)
 
     def enrolled(self, known: Judge | None) -> None:
         """Recognise by what the person enrolled from the next step on; ``None`` where nothing is left of it."""
@@ -232,6 +253,7 @@ class Session:
         with told.loop.lock:
             state, x_D, known, events = told.state, told.x_D, told.known, tuple(told.events)
             tally = told.tally.read()
+            adapted = known.learnt if isinstance(known, AdaptedBook) else ""
         with self._lock:
             shown, plane = self._shown, self.map if self.by == "book" else None
             now = View(
@@ -247,6 +269,7 @@ class Session:
                 pose_J=None,
                 point=None,
                 lost=shown.lost,
+                adapted=adapted,
                 notices=tuple(filter(None, (shown.pace(), *self._notices.values()))),
                 problem=self._problem,
             )

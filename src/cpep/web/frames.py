@@ -94,6 +94,7 @@ class Live:
             "todo": self.todo,
             "point": None if view.point is None else [float(place) for place in view.point],
             "lost": view.lost,
+            "adapted": view.adapted,
             "notices": view.notices,
             "problem": view.problem,
             "by": self.session.by,
@@ -125,7 +126,13 @@ class Live:
         return next((asked for one in self.prompters if (asked := one.prompt())), None)
 
     def act(self, what: str) -> None:
-        """Do what was pressed: at the prompt; ``start`` where nothing is asked; ``by book`` or ``by gestures``."""
+        """Do what was pressed: at the prompt; ``start`` where nothing is asked; ``by book`` or ``by gestures``.
+
+        ``forget`` lets the book forget what it learnt of the person without labels.
+        """
+        if what == "forget":
+            self.session.forget()
+            return
         if what in ("by book", "by gestures"):
             self.session.choose("book" if what == "by book" else "gestures")
             return

@@ -32,6 +32,7 @@ class Wanted:
         enrolment: of the person's gestures.
         recordings: folder of the data set.
         calibrate: recording of this session, for a checkpoint that is not causal.
+        adapts: whether the book follows the person without labels.
     """
 
     checkpoint: Path | None
@@ -40,6 +41,7 @@ class Wanted:
     enrolment: Path
     recordings: Path
     calibrate: Path | None = None
+    adapts: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,7 @@ def open_session(wanted: Wanted, text: str, beside: bool = False) -> Opened:
             if wanted.calibrate is not None:
                 standard = model.calibrate(emg_of_person(wanted.calibrate, model.card.device).T)
         enrolment = _beside(wanted.enrolment, source.device) if beside else wanted.enrolment
-        session = Session(_as_enrolled(source, enrolment), known, standard)
+        session = Session(_as_enrolled(source, enrolment), known, standard, adapts=wanted.adapts)
     except UserError:
         source.close()
         raise

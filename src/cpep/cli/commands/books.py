@@ -64,6 +64,9 @@ def evaluate_live(
         str, typer.Option(help="With --shots: take them from recordings with this word in their name.")
     ] = "",
     users: Annotated[str, typer.Option(help="People to replay. Default: those that the checkpoint held out.")] = "",
+    adapt: Annotated[
+        bool, typer.Option("--adapt/--no-adapt", help="Adapt to each person as the stream goes on, without labels.")
+    ] = False,
 ) -> None:
     """Replay recordings of held-out people through the live recogniser, and score its events.
 
@@ -91,6 +94,7 @@ def evaluate_live(
         users=listed(users),
         shots=shots,
         shown=shown,
+        adapts=adapt,
         command=quoted(sys.argv[1:]),
     )
     typer.echo(live_text(evaluate_live(request, typer.echo)))

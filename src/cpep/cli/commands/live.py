@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpep.cli.commands.options import CalibrateOption, SourceOption
+from cpep.cli.commands.options import AdaptOption, CalibrateOption, SourceOption
 from cpep.types import UserError
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def stream(
     enrolment: Annotated[
         Path | None, typer.Option(help="File of `cpep enrol`; instead of checkpoint and book.")
     ] = None,
-    adapt: Annotated[
-        bool, typer.Option("--adapt", help="Adapt to the person without labels; only with --enrolment.")
-    ] = False,
+    adapt: AdaptOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     speed: Annotated[
         float, typer.Option(help="Speed of replay and sim, 1 is real time; 0 is as fast as possible.")
@@ -52,9 +50,10 @@ def stream(
 
     if enrolment is not None and (checkpoint or book or calibrate):
         raise UserError("--enrolment needs no checkpoint, book or calibration; leave them out, or leave it out")
-    if adapt and enrolment is None:
-        raise UserError("--adapt is for an enrolment; name one with --enrolment")
-    known, steps, fit = _of_enrolment(enrolment, adapt) if enrolment else _of_checkpoint(checkpoint, book, calibrate)
+    if enrolment:
+        known, steps, fit = _of_enrolment(enrolment, adapt)
+    else:
+        known, steps, fit = _of_checkpoint(checkpoint, book, calibrate, adapt)
     listen(fit(open_source(source, speed)), steps, known, seconds, as_json=as_json, publish=publish)
 
 
@@ -109,8 +108,9 @@ def _of_enrolment(path: Path, adapt: bool) -> Opening:
     return Enrolled(enrolment, adapts=adapt), FeatureStream(enrolment.device), enrolment.fitted
 
 
-def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None) -> Opening:
+def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None, adapt: bool) -> Opening:
     from cpep.checkpoints.checkpoint import load
+    from cpep.live.book.adapted import judge_of
     from cpep.live.book.book import GestureBook
     from cpep.live.sources.fit import fitted
     from cpep.live.sources.replay import emg_of_person
@@ -124,7 +124,7 @@ def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path |
     known = GestureBook.load(book, model)
     for note in known.notes:
         typer.echo(note, err=True)
-    return known, EmgStream(model, standard=standard), partial(fitted, device=device)
+    return judge_of(known, adapts=adapt), EmgStream(model, standard=standard), partial(fitted, device=device)
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:

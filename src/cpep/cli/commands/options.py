@@ -54,6 +54,9 @@ DryRunOption = Annotated[
 GpusOption = Annotated[
     int | None, typer.Option("--gpus", help="For --dry-run: GPUs that train a stage together. Default: 4.")
 ]
+AdaptOption = Annotated[
+    bool, typer.Option("--adapt/--no-adapt", help="Adapt to the person as the stream goes on, without labels.")
+]
 SourceOption = Annotated[
     str,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cpep.cli.commands.options import CalibrateOption, SourceOption
+from cpep.cli.commands.options import AdaptOption, CalibrateOption, SourceOption
 from cpep.types import UserError
 
 
@@ -43,6 +43,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM), readable by you alone.")] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     calibrate: CalibrateOption = None,
+    adapt: AdaptOption = False,
 ) -> None:
     """Open a page that shows the EMG of any band, enrols gestures, and shows what is recognised.
 
@@ -64,7 +65,7 @@ def serve(
         raise UserError(f"{path} does not exist; make it with `cpep book {checkpoint} STORE {path}`")
     tls = tls_of(tls_cert, tls_key)
     on_one_core()
-    wanted = Wanted(checkpoint, path, book is not None, enrolment, recordings, calibrate)
+    wanted = Wanted(checkpoint, path, book is not None, enrolment, recordings, calibrate, adapt)
     opened = open_session(wanted, source)
     for note in opened.notes:
         typer.echo(note)

@@ -45,6 +45,9 @@ export default {
       <div class="sentences">
         <p ref="problem" class="problem" role="alert" hidden></p>
         <p ref="notices" class="problem" role="status" hidden></p>
+        <p ref="adapted" class="hint" hidden>
+          <span ref="learnt"></span> <button type="button" @click="$emit('act', 'forget')">Forget</button>
+        </p>
       </div>
       <section class="emg" aria-label="EMG">
         <h2>EMG <span ref="scale" class="hint"></span> <button type="button" class="why" aria-label="What the EMG shows" @click="help('emg')">?</button></h2>
@@ -199,7 +202,9 @@ export default {
       if (view.point) this.trail = [...this.trail, view.point].slice(calm.matches ? -1 : -TRAIL);
       this.shown = view.hand ? this.ease(view.hand) : this.mapless ? null : this.shown;
       this.problem(view.problem);
-      const { notices, sides, by } = this.$refs;
+      const { notices, adapted, learnt, sides, by } = this.$refs;
+      adapted.hidden = !view.adapted;
+      text(learnt, view.adapted);
       notices.hidden = !view.notices.length;
       text(notices, view.notices.join(". "));
       sides.hidden = view.sides.length < 2;
