@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cpep.evaluate import following, person
-from cpep.evaluate.following import ALIKE, EACH, FIRST, MOST, PULL, Following
+from cpep.evaluate.following import ALIKE, EACH, FIRST, HALVES, MOST, PULL, Following
 from cpep.evaluate.person import Prior, personal_shares
 
 K, F = 6, 8
@@ -40,8 +39,7 @@ def followed(gestures, one=None, **how):
 TURNS = [0, 1, 2, 3, 4, 5] * 4
 
 
-def test_a_stream_that_is_fed_once_gives_the_answers_of_the_movements_so_far(monkeypatch):
-    monkeypatch.setattr(person, "HALVES", following.HALVES)
+def test_a_stream_that_is_fed_once_gives_the_answers_of_the_movements_so_far():
     _, share_NK, _ = followed(TURNS)
     movements, evidences, kinds, at, now = [], [], [], 0, []
     for z_F, evidence_K, moving, _ in stream(TURNS):
@@ -58,7 +56,7 @@ def test_a_stream_that_is_fed_once_gives_the_answers_of_the_movements_so_far(mon
         wanted_K = softmax(evidence_K)
         if movements:
             evidence = evidence_K[None], np.array(evidences)
-            adapted_K = personal_shares(z_F[None], np.array(movements), PRIOR, evidence)[0]
+            adapted_K = personal_shares(z_F[None], np.array(movements), PRIOR, evidence, halves=HALVES)[0]
             count = max(sum(min(kinds.count(kind), EACH) for kind in set(kinds)) - FIRST * K, 0)
             weight = count / (count + PULL * K)
             wanted_K = (1 - weight) * wanted_K + weight * adapted_K
