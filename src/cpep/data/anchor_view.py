@@ -29,9 +29,10 @@ SENSORS: dict[str, int] = {
     "PINKY_MCP_FE": 16,
     "PINKY_PIP_FE": 17,
 }
-"""Sensors, from 1, of a CyberGlove II with 22 by the joint that they bend with, as NinaPro documents them.
+"""Sensors, from 1, of a CyberGlove II with 22 by the joint that they bend with, in the manufacturer's order.
 
-All rise as the joint flexes, and that of the thumb's base as the thumb is abducted. Not used: the sensors of the last
+Sensors are taken to rise as the joint flexes, and that of the thumb's base as the thumb is abducted; NinaPro says
+nothing of signs, and the thumb of DB1 disagrees (docs/results/muscles.md). Not used: the sensors of the last
 joints, which a small hand does not reach (NinaPro, instructions of DB9), of the angles between fingers, of the palm,
 and of the wrist.
 """

@@ -45,9 +45,10 @@ BELOW_ELBOW = Level({name: _PLACES[name] for name in PLACES}, (41, 3.5, 33, 50),
 FIRST_DEG, PITCH_DEG = 87.0, -45.0
 """Angle of electrode 1 of DB1, and from each to the next. No source says them.
 
-They follow from EMG without labels: the channel of the ring whose envelope goes most with that of the electrode on
-the flexor is 3 or 4, on the extensor 7 or 8, on average over the training people of each of four folds alike; and 5
-and 6, nearest to the edge of the ulna, are the weakest.
+They follow from EMG without labels, of all sixteen people of DB1 at hand: the channel of the ring whose envelope goes
+most with that of the electrode on the flexor is 3 or 4 for thirteen of them, on the extensor 7 or 8 for fourteen; and
+5 and 6, nearest to the edge of the ulna, are weakest. People who are tested on DB1 are among them, so that what is
+trained with this device is not wholly blind to them.
 """
 RING_MM, SPOTS_MM = 205.0, 160.0
 """Distance of the ring, and of the two others, from the wrist crease."""
