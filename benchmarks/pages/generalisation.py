@@ -49,7 +49,8 @@ STYLE = """
 svg { background: #fff; font: 11px system-ui, sans-serif; fill: #333 }
 .grid { stroke: #ddd } .chance { stroke: #999; stroke-dasharray: 3 3 }
 .person { fill: none; stroke-width: 1; opacity: .35 } .mean { fill: none; stroke-width: 3 }
-.s0 { stroke: #b3541e } .s1 { stroke: #1e6fb3 } .title { font-weight: 600; font-size: 12px }
+.s0 { stroke: #b3541e } .s1 { stroke: #1e6fb3 }
+.dot0 { fill: #b3541e } .dot1 { fill: #1e6fb3 } .title { font-weight: 600; font-size: 12px }
 .faint { fill: #888 } .value { font-weight: 600; stroke: #fff; stroke-width: 3; paint-order: stroke }
 .end { text-anchor: end } .middle { text-anchor: middle }
 """
@@ -86,6 +87,8 @@ def panel(runs: list[dict[str, Any]], title: str, protocol: str, gestures: str, 
         shown = [(label, values) for label, values in shown if values]
         if not shown:
             continue
+        if len(shown) == 1:
+            shown = [(f"{steps[0][1]} {shown[0][0]}", shown[0][1])]
         xs = [x + STEP * place for place in range(len(shown))]
         for user in sorted(set.intersection(*(set(values) for _, values in shown))):
             points = " ".join(f"{at},{y_of(values[user]):.1f}" for at, (_, values) in zip(xs, shown, strict=True))
@@ -95,6 +98,7 @@ def panel(runs: list[dict[str, Any]], title: str, protocol: str, gestures: str, 
         parts.append(f'<polyline class="mean s{index}" points="{points}"/>')
         for at, mean, (label, _) in zip(xs, centres, shown, strict=True):
             text = number(mean, 2)
+            parts.append(f'<circle class="dot{index}" cx="{at}" cy="{y_of(mean):.1f}" r="3.5"/>')
             parts.append(f'<text class="value middle" x="{at}" y="{y_of(mean) - 8:.1f}">{text}</text>')
             for line, word in enumerate(label.split(" ", 1)):
                 parts.append(f'<text class="middle" x="{at}" y="{bottom + 16 + 12 * line}">{word}</text>')
@@ -134,8 +138,9 @@ def cell(values: FloatArray, sign: str = "") -> str:
     if not len(values):
         return ""
     low, high = np.percentile(values[1:], [2.5, 97.5])
-    texts = [f"{'+' if sign and value > 0 else ''}{number(value, digits)}" for value, digits in
-             ((values[0], 3), (low, 2), (high, 2))]  # fmt: skip
+    signs = ["-" if value < 0 else "+" if sign and value > 0 else "" for value in (values[0], low, high)]
+    sizes = [number(abs(float(value)), digits) for value, digits in ((values[0], 3), (low, 2), (high, 2))]
+    texts = [mark + size for mark, size in zip(signs, sizes, strict=True)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
