@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from cpep.live.demo import demo_paths
 from cpep.live.recogniser import Recogniser
 from cpep.live.signals import Chunk, StreamStep
 from cpep.live.stream import EmgStream, on_one_core
-from cpep.report.table import number
+from cpep.report.table import number, signed
 from cpep.simulate.live import live_takes, live_wearing
 
 MINUTES = (1, 3, 10)
@@ -157,10 +158,10 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def cell(values: np.ndarray) -> str:
+def cell(values: np.ndarray, write: Callable[[float, int], str] = number) -> str:
     """Return the mean over people with its interval."""
     low, high = interval(values)
-    return f"{number(values.mean())} ({number(low, 2)} to {number(high, 2)})"
+    return f"{write(float(values.mean()), 3)} ({write(low, 2)} to {write(high, 2)})"
 
 
 def table(answers: Answers, spans: list[tuple[str, float, float]]) -> str:
@@ -171,7 +172,9 @@ def table(answers: Answers, spans: list[tuple[str, float, float]]) -> str:
         found = scored(answers, first, last)
         if found:
             gap = found[KINDS[2]] - found[KINDS[1]]
-            lines.append(f"| {title} | " + " | ".join(cell(found[kind]) for kind in kinds) + f" | {cell(gap)} |")
+            lines.append(
+                f"| {title} | " + " | ".join(cell(found[kind]) for kind in kinds) + f" | {cell(gap, signed)} |"
+            )
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cpep.report.table import number
+from cpep.report.table import number, signed
 from cpep.types import FloatArray, IntArray
 
 PANELS = (
@@ -133,14 +133,13 @@ def columns(runs: list[dict[str, Any]], model: str) -> list[FloatArray]:
     return [*panels, harmonic_means(runs, model)]
 
 
-def cell(values: FloatArray, sign: str = "") -> str:
+def cell(values: FloatArray, differs: bool = False) -> str:
     """Return a value and its interval; nothing for an empty one."""
     if not len(values):
         return ""
     low, high = np.percentile(values[1:], [2.5, 97.5])
-    signs = ["-" if value < 0 else "+" if sign and value > 0 else "" for value in (values[0], low, high)]
-    sizes = [number(abs(float(value)), digits) for value, digits in ((values[0], 3), (low, 2), (high, 2))]
-    texts = [mark + size for mark, size in zip(signs, sizes, strict=True)]
+    write = signed if differs else number
+    texts = [write(float(value), digits) for value, digits in ((values[0], 3), (low, 2), (high, 2))]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
@@ -155,7 +154,7 @@ def table(runs: list[dict[str, Any]]) -> str:
     first = next(iter(found))
     for model, values in list(found.items())[1:]:
         apart = [a - b if len(a) and len(b) else np.zeros(0) for a, b in zip(found[first], values, strict=True)]
-        lines.append(f"| {first} less {model} | " + " | ".join(cell(one, "+") for one in apart) + " |")
+        lines.append(f"| {first} less {model} | " + " | ".join(cell(one, differs=True) for one in apart) + " |")
     return "\n".join(lines)
 
 

@@ -82,6 +82,7 @@ def test_reproduce_writes_every_row_of_the_contract(run):
     probe = {("linear_probe", g) for g in ("seen", "unseen")}
     shots = {(f"few_shot_{shown}", "all") for shown in (1, 2, 5, "rep")}
     wanted = {
+        "cpep/best": zero | probe | shots, "features/best": zero | probe | shots,
         "cpep": zero | probe | shots, "cpep/adapted": zero | probe | shots, "emg_mae": probe | shots,
         "features": probe | shots, "features/adapted": probe | shots, "ridge": zero,
         "pose": zero | probe, "cpep/shuffled_pairs": zero | probe | shots,
@@ -135,7 +136,9 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     assert [(row["model"], row["gestures"]) for row in errors] == [("pose_t", "seen"), ("pose_t", "unseen")]
     assert all(row["pose_nrmse"] > 0 and row["mean_pose"]["pose_nrmse"] > 0 for row in errors)
     cost = {item["model"]: item for item in results["training"]}
-    assert set(cost) == {*DEFAULT, *rows.split(",")} - {"cca", "features", "features/adapted", "ridge"}
+    assert set(cost) == {*DEFAULT, *rows.split(",")} - {
+        *("cca", "features", "features/adapted", "features/best", "ridge")
+    }
     assert cost["cpep"]["share"] == 1 and cost["cpep/k_1"] == {**cost["cpep"], "model": "cpep/k_1"}
     assert cost["cpep/random_init_emg"]["share"] < 1
     said = capsys.readouterr().out
@@ -204,7 +207,17 @@ def test_the_stages_one_by_one_then_evaluate_and_embed(raw, tmp_path, capsys):
     assert "linear probe" in capsys.readouterr().out
     rows = json.loads(at("evaluation", "results.json").read_text())["rows"]
     assert {row["model"] for row in rows} == {
-        *("cpep", "cpep/adapted", "features", "features/lda", "features/adapted", "ridge", "cca", "pose"),
+        *(
+            "cpep",
+            "cpep/adapted",
+            "features",
+            "features/lda",
+            "features/adapted",
+            "features/best",
+            "ridge",
+            "cca",
+            "pose",
+        ),
     }
     assert main(["embed", checkpoint, str(store), str(at("e.npz"))]) == 0
     with np.load(at("e.npz"), allow_pickle=False) as file:
@@ -276,7 +289,7 @@ def test_simulate_and_reproduce_from_the_emg2pose_layout(tmp_path, capsys):
         (["--test-users", "1", "--val-users", "1"], "user 1 is both"),
         (["--set", "align.lrr=1"], "did you mean align.optim.lr"),
         (["--models", "cpepp"], "no model cpepp; did you mean cpep?"),
-        (["--set", "emg_mae.mask=0.01"], "cpep: mask 0.01 of 8 tokens hides 0"),
+        (["--set", "emg_mae.mask=0.01"], "cpep/best: mask 0.01 of 8 tokens hides 0"),
         (["--set", "data.window_s=0.5", "--models", "vemg2pose"], "vemg2pose: "),
         (["--preset", "huge"], "there are tiny, small, paper"),
         (["--recipe", "bset"], "no recipe 'bset'; there are best, paper"),

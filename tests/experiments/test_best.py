@@ -10,9 +10,10 @@ import pytest
 from cpep.data.splits import LeakError, Split, make_splits, nested
 from cpep.evaluate.person import evened
 from cpep.experiments import best, views
-from cpep.experiments.best import Candidate, ReadOuts, choose, unchosen, within
+from cpep.experiments.best import choose, unchosen, within
 from cpep.experiments.evaluators import Subject
 from cpep.experiments.protocol import SplitData
+from cpep.experiments.readouts import Candidate, ReadOuts
 
 
 @pytest.fixture(scope="module")

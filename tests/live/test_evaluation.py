@@ -259,7 +259,7 @@ def unreplayed(model, live_store, book, tmp_path, monkeypatch):
 
     def evaluated(store, **asked):
         monkeypatch.setattr("cpep.experiments.live_scoring.prepared", lambda *_: store)
-        monkeypatch.setattr("cpep.experiments.live_scoring.replayed", lambda *_: said.append("replayed") or [])
+        monkeypatch.setattr("cpep.experiments.live_scoring.replayed", lambda *_, **__: said.append("replayed") or [])
         monkeypatch.setattr("cpep.experiments.live_scoring.scores", lambda *_: {})
         monkeypatch.setattr("cpep.experiments.live_scoring.write_live_report", lambda *_: None)
         own = {"book": tmp_path / "my.book"} | asked

@@ -76,7 +76,7 @@ def test_trained_weights_and_embeddings_are_those_of_one_process(ranked, single)
     assert {name.split("/")[0] for name in names} >= {"emg_mae", "pose_mae", "cpep", "supervised", "embedding"}
     for name in names:
         for found in ranked[0]:
-            assert found[name].shape == single[name].shape and apart(found[name], single[name]) < 1e-5, name
+            assert found[name].shape == single[name].shape and apart(found[name], single[name]) < 3e-5, name
 
 
 def test_a_run_that_ranks_began_goes_on_in_one_process(ranked, store, single, monkeypatch):

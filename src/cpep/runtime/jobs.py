@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType, TracebackType
@@ -253,7 +253,8 @@ class Pool:
         try:
             for process in multiprocessing.active_children() if interrupt else ():
                 if process.pid is not None:
-                    os.kill(process.pid, signal.SIGINT)
+                    with suppress(ProcessLookupError):  # it has ended since it was listed
+                        os.kill(process.pid, signal.SIGINT)
             if interrupt:
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 while running := list(self._running):  # one that was cancelled leaves the set, but ends no wait
