@@ -54,6 +54,7 @@ class Touched:
         self.writable: tuple[str, ...] = ()
         self.found: list[str] = []
         self.on = False
+        sys.dont_write_bytecode = True  # a module that is imported in a trial writes nothing then
         sys.addaudithook(self._hear)
 
     @contextmanager
