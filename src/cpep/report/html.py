@@ -70,6 +70,7 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         legend=legend(results, table),
         explained=explained((column.protocol, column.gestures) for column in table.columns),
         adapts=any(row["model"].endswith("/adapted") for row in rows),
+        chooses=any(row["model"].endswith("/best") for row in rows),
         number=number,
         published=published,
         sources=papers,
