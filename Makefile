@@ -41,7 +41,7 @@ live-demo: $(VENV)/.cpep
 
 # the documentation: build/docs/index.html. The tutorials are run; those that did not change keep their pictures
 docs: $(VENV)/.dev
-	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo "open build/docs/index.html"
 
 # links that lead to other sites; needs the internet
