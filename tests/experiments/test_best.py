@@ -101,3 +101,30 @@ def test_every_protocol_is_answered_and_shuffled_poses_name_nothing(split_data, 
     assert {("linear_probe", "seen"), ("zero_shot", "unseen"), ("zero_shot_all", "unseen")} <= outcomes.keys()
     assert ("few_shot_rep", "all") in outcomes
     assert set(best.words(choice)) == {protocol for protocol, _ in outcomes}
+
+
+def test_without_rest_nothing_adapts_and_everything_is_answered(split_data):
+    split, store = split_data.split, split_data.store
+    windows = best.needed(split_data)
+    rest_N = np.isin(windows.users(store), split.users_train) & ~np.isin(windows.label_N, split.seen + split.unseen)
+    gestures = split.seen, split.unseen
+    bare = ReadOuts(views.views_of(split_data, windows.select(~rest_N), gestures, None, "recording"))
+    assert all((bare._person(name, bare.own.x_ND).movement_N == -1).all() for name in bare._movement_N)
+    outcomes = {(one.protocol, one.gestures): one for one in best._outcomes(bare, unchosen(bare))}
+    assert outcomes["linear_probe", "seen"].score.balanced_accuracy > 0.5
+    assert ("zero_shot_all", "unseen") in outcomes
+
+
+def test_causally_the_past_alone_answers(split_data):
+    split = split_data.split
+    windows, gestures = best.needed(split_data), (split.seen, split.unseen)
+    known = ReadOuts(views.views_of(split_data, windows, gestures, None, "causal"))
+    (recording, *_) = np.unique(known._whose_N)
+    own_N = known._whose_N == recording
+    changed, half = known.views.vectors[views.FEATURES], own_N.sum() // 2
+    places = np.flatnonzero(known._own_N)[own_N]
+    x_ND = changed.x_ND.copy()
+    x_ND[places[half:]] = x_ND[places[half:]][::-1]
+    other = ReadOuts(replace(known.views, vectors={views.FEATURES: changed.with_x(x_ND)}))
+    one = known.candidates[0]
+    np.testing.assert_allclose(known.labelled(one)[own_N][: half - 1], other.labelled(one)[own_N][: half - 1])

@@ -19,14 +19,11 @@ from cpep.evaluate.projection import Map, maps_of
 from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.challenged import challenge
-from cpep.experiments.protocol import SplitData, mean_parts
+from cpep.experiments.protocol import SplitData, mean_parts, thinned
 from cpep.hand.kinematics import Hand
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.runtime.registry import Registry
 from cpep.types import EmbeddingSet, FloatArray, Normalisation, Progress, no_progress
-
-PAIRS = 6000
-"""A linear map from EMG to pose is fitted on about this many windows, and fewer than twice as many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +217,7 @@ def linear_to_pose(
     at equal distances, since neighbours share most of their samples.
     """
     kind, view = subject.normalisation, subject.view
-    some = [windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS)) for windows in subject.pairs]
+    some = [thinned(windows) for windows in subject.pairs]
     train, train_pose, validation, validation_pose = (
         vectors for windows in some for vectors in (data.features_of(windows, kind), data.pose_points(windows, view))
     )

@@ -33,6 +33,9 @@ ROLES: tuple[Role, ...] = ("train", "val", "test")
 POSE_PARTS = 4
 """Number of parts of a window that have a mean pose each."""
 
+PAIRS = 6000
+"""Linear maps from EMG to pose are fitted on about this many windows, and fewer than twice as many."""
+
 
 class SplitData:
     """Windows of one store under one split: embeds them, keeps what rows share, and runs the protocols.
@@ -177,6 +180,11 @@ class SplitData:
         viewed = ViewedAnchor(self.store.device.anchor, view, self.store.frame_rate)
         points_NP = _in_numpy(windows, lambda part: mean_parts(viewed(read(part)).numpy()))
         return embedding_set(self.store, windows, points_NP)
+
+
+def thinned(windows: Windows) -> Windows:
+    """Return about ``PAIRS`` of many windows, at equal distances, since neighbours share most of their samples."""
+    return windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS))
 
 
 def mean_parts(pose_NSJ: FloatArray) -> FloatArray:

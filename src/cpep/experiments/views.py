@@ -18,14 +18,12 @@ from cpep.data.splits import LeakError
 from cpep.data.windows import Windows
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.linear import ColumnStandard, RidgeToPose
-from cpep.experiments.protocol import SplitData
+from cpep.experiments.protocol import SplitData, thinned
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray, Normalisation
 
 FEATURES, EMBEDDING = "features", "embedding"
 ALIGNED, RIDGE, POSE = "aligned", "ridge", "pose"
 """Kinds of likeness: by the model; by ridge regression to embeddings of poses; and to poses."""
-PAIRS = 6000
-"""Poses of about this many windows are read, and of fewer than twice as many."""
 RIDGE_STRENGTH = 0.5
 """Penalty of the ridge regressions, strong, as people differ (chosen on NinaPro DB1, unseen gestures 3, 6, 9, 12)."""
 
@@ -129,10 +127,10 @@ def _posed(
 ) -> Views:
     """Return views with likeness to poses."""
     data = views.data
-    shown = _thinned(views.windows.select(views.train_N & views.asked_N))
+    shown = thinned(views.windows.select(views.train_N & views.asked_N))
     gallery = data.pose_points(shown, columns)
     labels_K = np.unique(gallery.label_N)
-    pairs = _thinned(views.windows.select(_paired(views)))
+    pairs = thinned(views.windows.select(_paired(views)))
     paired_N = np.isin(views.windows.start_N, pairs.start_N)
     points = data.pose_points(pairs, columns).x_ND
     standard = ColumnStandard(points)
@@ -154,11 +152,6 @@ def _posed(
             fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], embedded[partner])
             add(f"{RIDGE} from {view}", fitted.predict(vectors.x_ND), pose.with_x(fitted.standardise(pose.x_ND)))
     return replace(views, posed=posed, labels_K=labels_K)
-
-
-def _thinned(windows: Windows) -> Windows:
-    """Return some of many windows, at equal distances, since neighbours share most of their samples."""
-    return windows.select(np.arange(0, len(windows), 1 + len(windows) // PAIRS))
 
 
 def _paired(views: Views) -> BoolArray:
