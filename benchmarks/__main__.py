@@ -28,6 +28,7 @@ MODULES = (
     "report",
     "simulate",
     "reproduce",
+    "memory",
     "startup",
     "checksums",
 )
