@@ -35,7 +35,7 @@ class Prior:
 
     Attributes:
         mean_KF: mean over people, for each gesture.
-        variance_F: variance of a person's mean about it, the same for every gesture.
+        variance_F: variance of a person's mean about it: the same for every gesture, (F,), or one for each, (K, F).
     """
 
     mean_KF: FloatArray
@@ -190,7 +190,18 @@ def evened(score_EK: FloatArray) -> FloatArray:
 
 
 def scores(z_NF: FloatArray, mean_KF: FloatArray, variance_F: FloatArray | float = 1.0) -> FloatArray:
-    """Return log-likelihoods of every gesture for every vector over ``TEMPERATURE``, up to a constant, (N, K)."""
-    z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
-    square_NK = (z_NF**2).sum(axis=1)[:, None] - 2 * z_NF @ mean_KF.T + (mean_KF**2).sum(axis=1)
+    """Return log-likelihoods of every gesture for every vector over ``TEMPERATURE``, up to a constant, (N, K).
+
+    Args:
+        z_NF: vectors.
+        mean_KF: mean of every gesture.
+        variance_F: variance of vectors about it: the same for every gesture, or one for each, (K, F).
+    """
+    if np.ndim(variance_F) > 1:
+        weight_KF = 1 / np.asarray(variance_F)
+        square_NK = z_NF**2 @ weight_KF.T - 2 * z_NF @ (weight_KF * mean_KF).T
+        square_NK += (weight_KF * mean_KF**2 - np.log(weight_KF)).sum(axis=1)
+    else:
+        z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
+        square_NK = (z_NF**2).sum(axis=1)[:, None] - 2 * z_NF @ mean_KF.T + (mean_KF**2).sum(axis=1)
     return np.asarray(-0.5 * square_NK / TEMPERATURE)
