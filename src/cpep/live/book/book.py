@@ -180,10 +180,15 @@ class GestureBook(ClassifierMixin, BaseEstimator):
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
         """Return probabilities (E + 1,), as ``predict_proba``, and the index of the nearest vector."""
-        cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
-        near_1E = by_entry(cosine_1G, self.entry_G, len(self.entries))
-        p_1E = self.calibration.probabilities((near_1E - self.usual_E) / self.spread_E)
-        return p_1E[0], int(cosine_1G[0].argmax())
+        p_1E, (nearest,) = self.judge_all(x_D[None])
+        return p_1E[0], int(nearest)
+
+    def judge_all(self, x_ND: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return what ``judge`` returns of each embedding, (N, E + 1) and (N,)."""
+        cosine_NG = cosines(unit_rows(x_ND), self.vector_GD)
+        near_NE = by_entry(cosine_NG, self.entry_G, len(self.entries))
+        p_NE = self.calibration.probabilities((near_NE - self.usual_E) / self.spread_E)
+        return p_NE, cosine_NG.argmax(axis=1)
 
     def _nearness(self, x_ND: FloatArray) -> FloatArray:
         return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))

@@ -75,7 +75,9 @@ def by_entry(cosine_NG: FloatArray, entry_G: IntArray, entries: int, left_out: i
         own_NG = cosine_NG[:, edges[entry] : edges[entry + 1]]
         k = min(NEIGHBOURS, own_NG.shape[1] - left_out)
         if k > 0:
-            out_NE[:, entry] = np.partition(own_NG, own_NG.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
+            sorted_NG = own_NG.copy()
+            sorted_NG.partition(own_NG.shape[1] - k, axis=1)
+            out_NE[:, entry] = np.add.reduce(sorted_NG[:, -k:], axis=1) / np.float32(k)
     return out_NE
 
 
