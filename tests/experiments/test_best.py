@@ -146,13 +146,6 @@ def test_alone_reads_no_movement_of_the_person(readouts):
         assert np.array_equal(readouts.labelled(one), other.labelled(one)) == same
 
 
-def test_a_likeness_of_the_model_is_asked_of_both_alignments(readouts):
-    kinds = dict.fromkeys(("aligned", "pose from features", "again aligned", "again ridge from features"))
-    known = replace(readouts.views, posed=kinds)
-    assert best.twice(("pose from features", "aligned"), known) == ("pose from features", "aligned", "again aligned")
-    assert best.twice(("pose from features",), known) == ("pose from features",)
-
-
 def test_every_protocol_is_answered_and_shuffled_poses_name_nothing(split_data, readouts):
     choice = unchosen(readouts)
     outcomes = {(one.protocol, one.gestures): one.score for one in best._outcomes(readouts, choice)}

@@ -28,7 +28,7 @@ from cpep.experiments.adapted import EVIDENCE_TEMPERATURE, needed
 from cpep.experiments.evaluators import EVALUATORS, Evaluation, Subject
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.readouts import Candidate, ReadOuts
-from cpep.experiments.views import AGAIN, Views, views_of
+from cpep.experiments.views import views_of
 from cpep.types import FloatArray, IntArray
 
 SAME = 0.05
@@ -144,7 +144,6 @@ def best(data: SplitData, subject: Subject) -> Evaluation:
             subject.normalisation,
             subject.view,
             subject.shuffled,
-            again=subject.choosing,
         )
     )
     inner = _inside(data, subject)
@@ -180,7 +179,7 @@ def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
         asked = _asked(readouts, LINEAR_PROBE, {"seen": score_NK, "unseen": score_NK}, readouts.labelled_K)
         yield from LINEAR_PROBE.answered(given, asked)
     if choice.posed and {ZERO_SHOT, ZERO_SHOT_ALL} & set(protocols):
-        alike_NK = np.mean([readouts.alike(kind) for kind in twice(choice.likeness, readouts.views)], axis=0)
+        alike_NK = np.mean([readouts.alike(kind) for kind in choice.likeness], axis=0)
         posed_NK, among_NK = (
             _log(np.mean([readouts.posed(one, alike_NK) for one in some], axis=0))
             for some in (choice.posed, choice.among)
@@ -195,11 +194,6 @@ def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
         for few_shot in FEW_SHOT:
             if few_shot in protocols:
                 yield from few_shot.ask(given, test, classifier)
-
-
-def twice(likeness: tuple[str, ...], views: Views) -> tuple[str, ...]:
-    """Return chosen kinds of likeness, those of a model also by the model that was aligned for choices."""
-    return likeness + tuple(kind for one in likeness if (kind := f"{AGAIN}{one}") in views.posed)
 
 
 def _asked(

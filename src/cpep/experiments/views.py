@@ -6,7 +6,7 @@ where the model puts EMG or a ridge regression does, or in the space of the pose
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +24,6 @@ from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray, Normalisat
 FEATURES, EMBEDDING = "features", "embedding"
 ALIGNED, RIDGE, POSE = "aligned", "ridge", "pose"
 """Kinds of likeness: by the model; by ridge regression to embeddings of poses; and to poses."""
-AGAIN = "again "
-"""Prefix of likeness by the model that was aligned for choices: a second opinion that costs no training."""
 RIDGE_STRENGTH = 0.5
 """Penalty of the ridge regressions, strong, as people differ (chosen on NinaPro DB1, unseen gestures 3, 6, 9, 12)."""
 
@@ -93,7 +91,6 @@ def views_of(
     kind: Normalisation,
     view: AnchorView = AnchorView.recorded,
     shuffled: bool = False,
-    again: Model | None = None,
 ) -> Views:
     """Compute all views of windows.
 
@@ -105,16 +102,15 @@ def views_of(
         kind: normalisation of the EMG.
         view: which columns of the anchor are read.
         shuffled: whether ridge regressions learn from poses of other windows: the control.
-        again: model that was aligned without some of the training people and gestures, for likeness.
     """
     seen, unseen = gestures
     features = data.features_of(windows, kind)
     recentred = data.recentred_of(windows, kind)
     vectors = {FEATURES: features.with_x(np.concatenate([features.x_ND, recentred.x_ND], axis=1))}
-    models: list[tuple[str, Model, FloatArray]] = []
+    emg = None
     if model is not None:
-        embedded, aligned = embed_emg(model, data.store, windows).averaged(), model
-        models.append(("", model, embedded.x_ND))
+        emg = embed_emg(model, data.store, windows).averaged()
+        embedded, aligned = emg, model
 
         def of_model(some: Windows) -> FloatArray:
             return (embedded if some is windows else embed_emg(aligned, data.store, some).averaged()).x_ND
@@ -123,15 +119,13 @@ def views_of(
     bare = Views(data, windows, seen, unseen, vectors, {}, np.array([], int), kind == "causal")
     if data.store.anchor_MJ is None:
         return bare
-    if again is not None:
-        models.append((AGAIN, again, embed_emg(again, data.store, windows).averaged().x_ND))
-    return _posed(bare, models, view, shuffled)
+    return _posed(bare, model, None if emg is None else emg.x_ND, view, shuffled)
 
 
 def _posed(
-    views: Views, models: Sequence[tuple[str, Model, FloatArray]], columns: AnchorView, shuffled: bool
+    views: Views, model: Model | None, emg_ND: FloatArray | None, columns: AnchorView, shuffled: bool
 ) -> Views:
-    """Return views with likeness to poses; of each model its prefix, and its embeddings of the windows, (N, D)."""
+    """Return views with likeness to poses."""
     data = views.data
     shown = thinned(views.windows.select(views.train_N & views.asked_N))
     gallery = data.pose_points(shown, columns)
@@ -150,14 +144,13 @@ def _posed(
     for view, vectors in views.vectors.items():
         fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], standard(points)[partner])
         add(f"{POSE} from {view}", fitted.predict(vectors.x_ND), gallery.with_x(standard(gallery.x_ND)))
-    for prefix, aligned, emg_ND in models:
-        embedded = embed_anchor(aligned, data.store, pairs).x_ND
-        pose = embed_anchor(aligned, data.store, shown)
-        add(f"{prefix}{ALIGNED}", unit_rows(emg_ND).astype(np.float64), pose)
+    if model is not None and emg_ND is not None:
+        embedded = embed_anchor(model, data.store, pairs).x_ND
+        pose = embed_anchor(model, data.store, shown)
+        add(ALIGNED, unit_rows(emg_ND).astype(np.float64), pose)
         for view, vectors in views.vectors.items():
             fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], embedded[partner])
-            points_KD = pose.with_x(fitted.standardise(pose.x_ND))
-            add(f"{prefix}{RIDGE} from {view}", fitted.predict(vectors.x_ND), points_KD)
+            add(f"{RIDGE} from {view}", fitted.predict(vectors.x_ND), pose.with_x(fitted.standardise(pose.x_ND)))
     return replace(views, posed=posed, labels_K=labels_K)
 
 
