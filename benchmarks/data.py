@@ -3,10 +3,9 @@
 From the prepared store by ``SampleReader``; beside a copy of as many bytes that lie together in the same map; and
 beside h5py on gzip files, which are kept open, each window a slice of the compound data set, as the loader of
 emg2pose reads. A batch takes 66 MB. In memory that is new from the system both copies would take six times as long as
-in memory that the process keeps, and any difference would be hidden; processes of ``cpep.runtime.jobs`` keep theirs.
+in memory that the process keeps, as it does in training, and any difference would be hidden.
 """
 
-import ctypes
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -20,22 +19,14 @@ from benchmarks.recordings import simulated, write_many
 from cpep.data.readers.folder import find_recordings
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
+from cpep.runtime import memory
 
 FILES, USERS, FILE_S, WINDOW_S, BATCH = 24, 4, 60.0, 2.0, 256
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-
-
-def keep_memory() -> None:
-    """Keep freed memory in this process; ``cpep.runtime.jobs.KEEP_MEMORY`` does so for processes that start later."""
-    libc = ctypes.CDLL("libc.so.6")
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
-        assert libc.mallopt(option, value) == 1
 
 
 def figures() -> list[Figure]:
     """Return both ratios."""
-    keep_memory()
-    with tempfile.TemporaryDirectory() as name:
+    with memory.kept(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         recording = simulated(folder / "cohort")
         write_many(folder / "raw", recording, FILES, FILE_S, users=USERS, compression="gzip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +15,13 @@ import xxhash
 
 from cpep.data.bids.export import export_bids
 from cpep.data.dataset import WindowDataset
-from cpep.data.store import checks
+from cpep.data.store import checked_rows, checks
 from cpep.data.store.arrays import HEADER_BYTES
 from cpep.data.store.bins import bins_of
 from cpep.data.store.checked_rows import CheckedRows, rows_of_block
 from cpep.data.store.prepare import prepare
 from cpep.data.store.shards import Shard, forget, frames_of_part
-from cpep.data.store.store import Store, open_store
+from cpep.data.store.store import Store, header_of, map_array, open_store
 from cpep.data.windows import AnchorReader, SampleReader, list_windows
 from cpep.live.store_stream import StoreSession
 from cpep.types import UserError
@@ -220,3 +221,34 @@ def test_torch_takes_what_was_checked(store: Path) -> None:
     rows = open_store(store).emg_TC
     assert torch.from_numpy(rows[:]).shape == rows.shape == (len(rows), 16) and rows.dtype == np.float32
     assert rows.nbytes == 64 * len(rows)
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system takes no such advice")
+def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked_rows, "RESIDENT_BYTES", 1 << 21)
+    shape = (1 << 20, 8)  # 32 MB
+    values = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
+    (tmp_path / "a.npy").write_bytes(header_of(values.dtype, shape) + values.tobytes())
+
+    def held() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("RssFile")).split()[1]) * 1024
+
+    rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, shape))
+    before, most = held(), 0
+    for first in range(0, shape[0], 1 << 12):
+        assert np.array_equal(rows[first : first + (1 << 12)], values[first : first + (1 << 12)])
+        most = max(most, held() - before)
+    assert most < 8 << 20, "the whole map has 32 MB"
+
+    def mend(recording: int, first: int, stop: int) -> None:
+        mended.unchecked[first:stop] = -1
+
+    first_E, block = np.array([0, shape[0]]), 1 << 12
+    wrong = np.zeros(shape[0] // block, np.uint64)
+    mended = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, shape), first_E, block, wrong, mend)
+    for first in range(0, shape[0], block):
+        assert (mended[first : first + block] == -1).all()
+    assert (mended.unchecked == -1).all()

@@ -59,6 +59,9 @@ class Recogniser:
         event = Event(step.time_s, "fist", 0.9) if self.steps % 2 == 0 else None
         return State(step.time_s, "fist", 0.9, np.ones(1), 0, event, np.ones(2))
 
+    def states(self, steps):
+        return map(self.step, steps)
+
 
 @pytest.fixture
 def run():
@@ -101,7 +104,9 @@ def test_a_chunk_of_nothing_is_no_news(run):
 
 def test_it_ends_after_the_seconds_that_were_asked_for(run):
     made, _, _ = run(*[10] * 100, seconds=2.05)
-    assert made.loop.stream.sample == 210 and made.source.closed
+    assert made.loop.stream.sample == 205 and made.source.closed
+    made, told, _ = run(100, (100, 500), seconds=3)
+    assert made.loop.stream.sample == 100 and made.source.closed and told == []
 
 
 def test_channels_without_signal_are_said_once_and_when_they_are_back():

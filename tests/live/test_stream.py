@@ -149,9 +149,8 @@ def test_the_steady_state_allocates_nothing_that_stays(untrained, longest):
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        for _ in range(20):
-            for _ in stream.push(emg_TC[:1000]):
-                pass
+        for _ in range(200):
+            stream.push(emg_TC[:100])
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -8,8 +8,11 @@ import pytest
 from cpep.checkpoints.checkpoint import load
 from cpep.data.splits import LeakError
 from cpep.evaluate.events import gestures_of, match
+from cpep.live.book.adapted import judge_of
 from cpep.live.book.book import GestureBook
+from cpep.live.loop import Loop, Observer
 from cpep.live.recogniser import Recogniser
+from cpep.live.signals import Chunk
 from cpep.live.stream import EmgStream
 from cpep.share.demo import demo_paths
 from cpep.simulate import Variability
@@ -73,3 +76,34 @@ def test_what_is_shipped_is_small_and_of_simulated_people(demo):
     assert model.emg_frontend.normalisation == "causal"
     assert shipped.names[0] == "rest"
     assert len(shipped.names) == 9
+
+
+class Told(Observer):
+    """Keeps what is told."""
+
+    def __init__(self):
+        self.states = []
+
+    def on_step(self, step, state):
+        self.states.append(state)
+
+
+def told(model, judge, emg_TC, samples):
+    """The states of a stream that comes in chunks of so many samples."""
+    ear = Told()
+    chunks = (Chunk(emg_TC[at : at + samples]) for at in range(0, len(emg_TC), samples))
+    Loop(EmgStream(model), Recogniser(judge), ear).run(chunks)
+    return ear.states
+
+
+@pytest.mark.parametrize("adapts", [False, True])
+def test_what_is_there_already_is_answered_as_if_it_came_live(demo, adapts):
+    model, book = demo
+    emg_TC = record(wear(2026, "nobody", "s0", "right", Variability(rest=4)), STAGE, 0, 20.0, "nobody").emg_TC
+    one, many = (told(model, judge_of(book, adapts=adapts), emg_TC, samples) for samples in (100, 3333))
+    assert [state.event and state.event.name for state in many] == [state.event and state.event.name for state in one]
+    assert sum(state.event is not None for state in one) > 2
+    for state, wanted in zip(many, one, strict=True):
+        assert (state.time_s, state.name, state.nearest) == (wanted.time_s, wanted.name, wanted.nearest)
+        np.testing.assert_allclose(state.share_E, wanted.share_E, atol=1e-5)
+        assert state.confidence == pytest.approx(wanted.confidence, abs=1e-5)

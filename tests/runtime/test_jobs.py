@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -15,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from cpep.runtime.jobs import KEEP_MEMORY, Job, in_order, run_all, stopping
+from cpep.runtime.jobs import Job, in_order, run_all, stopping
 from cpep.types import UserError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
 
 SCRIPT = """
-import signal, sys, time
+import ctypes, os, signal, sys, time
 from functools import partial
 from pathlib import Path
 from cpep.runtime.jobs import Job, run_all
@@ -41,6 +40,11 @@ def stubborn(out, name):
     except KeyboardInterrupt:
         time.sleep(30)
 
+def deaf(out, name):
+    (out / f"{name}.pid").write_text(str(os.getpid()))
+    (out / f"{name}.began").touch()
+    ctypes.PyDLL(None).sleep(30)  # it holds the interpreter: no thread of this process runs meanwhile
+
 def wrong(out, name):
     while not (out / "b.began").exists():
         time.sleep(0.02)
@@ -50,7 +54,7 @@ if __name__ == "__mp_main__":
     time.sleep(float(sys.argv[2]))  # a worker that imports for a while
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job inherits it ignored
-    out, first = Path(sys.argv[1]), {"slow": slow, "wrong": wrong, "stubborn": stubborn}[sys.argv[3]]
+    out, first = Path(sys.argv[1]), {"slow": slow, "wrong": wrong, "stubborn": stubborn, "deaf": deaf}[sys.argv[3]]
     calls = [first, slow, slow, slow]
     (out / "parent.began").touch()
     try:
@@ -142,6 +146,24 @@ def test_a_second_ctrl_c_ends_workers_that_are_slow_to_save(tmp_path: Path) -> N
     assert said.split() == ["KeyboardInterrupt"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread of the worker has to run")
+def test_a_worker_ends_with_its_parent_whatever_it_computes(tmp_path: Path) -> None:
+    process = start(tmp_path, 0.0, "deaf")
+    wait_for(tmp_path / "a.began")
+    worker = int((tmp_path / "a.pid").read_text())
+    process.kill()
+    process.communicate(timeout=20)  # until no worker holds the pipe of the output
+    assert not runs(worker)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether there is a process that is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @posix
 def test_a_mistake_in_one_job_ends_the_others(tmp_path: Path) -> None:
     process = start(tmp_path, 0.0, "wrong")
@@ -189,21 +211,6 @@ def unpicklable() -> object:
 
 def test_what_a_job_returns_stays_where_it_ran() -> None:
     run_all([Job(name, partial(unpicklable)) for name in "ab"], 2, 1)
-
-
-def note_memory(file: Path) -> None:
-    """Note what this process was told about the memory that it frees."""
-    file.write_text(json.dumps({name: os.environ.get(name) for name in KEEP_MEMORY}))
-
-
-def test_workers_keep_the_memory_that_they_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in KEEP_MEMORY:  # set and deleted, so that what run_all sets is taken back after the test
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MALLOC_TOP_PAD_", "7")  # a user's own choice is left alone
-    run_all([Job(name, partial(note_memory, tmp_path / name)) for name in "ab"], 2, 1)
-    for name in "ab":
-        assert json.loads((tmp_path / name).read_text()) == {**KEEP_MEMORY, "MALLOC_TOP_PAD_": "7"}
 
 
 def test_results_come_in_order_whatever_the_workers() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, Windows, anchor_at
-from cpep.runtime import distributed
+from cpep.runtime import distributed, memory
 from cpep.types import EmbeddingSet, FloatArray, Progress, no_progress
 
 BATCH = 256
@@ -47,16 +47,25 @@ def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> Embedding
 def in_batches(
     windows: Windows, call: Callable[[Windows], Tensor], progress: Progress = no_progress, size: int = BATCH
 ) -> FloatArray:
-    """Return the stacked results of ``call`` on batches of ``size`` windows; each rank computes a part."""
-    parts, shared = [], len(windows) >= distributed.world_size()
+    """Return the stacked results of ``call`` on batches of ``size`` windows; each rank computes a part.
+
+    Raises:
+        ValueError: there are no windows.
+    """
+    if not len(windows):
+        raise ValueError("there are no windows")
+    shared = len(windows) >= distributed.world_size()
     own = distributed.part(len(windows)) if shared else distributed.Part(0, len(windows), len(windows))
-    with torch.no_grad():
+    found: FloatArray = np.empty(0)
+    with torch.no_grad(), memory.kept():
         for start in range(own.start, own.stop, size):
             progress((start - own.start) * distributed.world_size(), len(windows))
-            chosen = windows.select(np.arange(start, min(start + size, own.stop)))
-            parts.append(call(chosen).cpu().numpy())
+            stop = min(start + size, own.stop)
+            part = call(windows.select(np.arange(start, stop))).cpu().numpy()
+            if start == own.start:
+                found = np.empty((own.stop - own.start, *part.shape[1:]), part.dtype)
+            found[start - own.start : stop - own.start] = part
     progress(len(windows), len(windows))
-    found = np.concatenate(parts)
     return (
         distributed.gathered(torch.from_numpy(found), own).numpy()
         if distributed.world_size() > 1 and shared

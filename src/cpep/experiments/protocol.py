@@ -10,28 +10,30 @@ from collections.abc import Callable
 from copy import copy
 
 import numpy as np
-import torch
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor, embedding_set, in_batches
+from cpep.checkpoints.embed import embed_anchor, embedding_set
 from cpep.config.schema import AnchorView, EvaluateConfig
 from cpep.data.anchor_view import ViewedAnchor
-from cpep.data.normalise import Normaliser, Rows, power_rows, typical
+from cpep.data.normalise import Normaliser, Rows, typical
 from cpep.data.splits import Role, Split
 from cpep.data.statistics import MeanSd
 from cpep.data.store.store import Store
-from cpep.data.windows import AnchorReader, SampleReader, Windows, hop_of, list_windows
-from cpep.evaluate.features import classical_features
+from cpep.data.windows import AnchorReader, Windows, hop_of, list_windows
 from cpep.evaluate.protocols.base import ALL, ANSWERABLE, Given, Outcome, run
 from cpep.evaluate.recentring import columns_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.recentred import Recentred
+from cpep.experiments.window_features import classical, in_blocks, in_numpy
 from cpep.models.cpep import Cpep
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 POSE_PARTS = 4
 """Number of parts of a window that have a mean pose each."""
+
+COVARIANCES_AT_ONCE = 2048
+"""Windows whose covariances are recentred at once."""
 
 PAIRS = 6000
 """Linear maps from EMG to pose are fitted on about this many windows, and fewer than twice as many."""
@@ -122,18 +124,11 @@ class SplitData:
             self._apart_windows(),
             lambda some: vectors(some)[:, -covariances:],
         )
-        return self._standardised(kind, of_session, windows)
+        return self._standardised(kind, lambda some: in_blocks(some, of_session, COVARIANCES_AT_ONCE), windows)
 
     def _classical(self, kind: Normalisation) -> Callable[[Windows], FloatArray]:
-        """Return the function from windows to their classical features."""
-        device, power = self.store.device, power_rows(self.store)
-        normaliser = Normaliser(power, kind, typical(power, self.split.users_train))
-        read = SampleReader(self.store, self.windows.frames, normaliser)
-
-        def of_batch(part: Windows) -> FloatArray:
-            return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
-
-        return lambda windows: _in_numpy(windows, of_batch)
+        """Return the function from windows to their classical features, which computes those of a window once."""
+        return classical(self.store, self.windows.frames, kind, self.split.users_train)
 
     def of_session(
         self, model: Model, vectors: Callable[[Windows], FloatArray], windows: Windows | None = None
@@ -178,7 +173,7 @@ class SplitData:
         """Return the mean pose of each part of every window, (N, parts x J)."""
         read = AnchorReader(self.store, windows.frames)
         viewed = ViewedAnchor(self.store.device.anchor, view, self.store.frame_rate)
-        points_NP = _in_numpy(windows, lambda part: mean_parts(viewed(read(part)).numpy()))
+        points_NP = in_numpy(windows, lambda part: mean_parts(viewed(read(part)).numpy()))
         return embedding_set(self.store, windows, points_NP)
 
 
@@ -196,7 +191,3 @@ def mean_parts(pose_NSJ: FloatArray) -> FloatArray:
 def _positions(windows: Windows, parts: list[Windows]) -> IntArray:
     starts = np.concatenate([part.start_N for part in parts])
     return np.flatnonzero(np.isin(windows.start_N, starts))
-
-
-def _in_numpy(windows: Windows, call: Callable[[Windows], FloatArray]) -> FloatArray:
-    return in_batches(windows, lambda part: torch.from_numpy(call(part)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,10 +55,11 @@ class Foreground(Observer):
         Raises:
             UserError: what is wrong with the source.
         """
-        source, self._end = self.source, seconds * self.source.device.emg_rate
+        source, samples = self.source, seconds * self.source.device.emg_rate
+        self._end = samples if samples == float("inf") else round(samples)
         if chunks is None:
             self._say(told(source))
-        self.loop.run(source.chunks() if chunks is None else chunks)
+        self.loop.run(self._to_the_end(source.chunks() if chunks is None else chunks))
 
     def summary(self) -> str:
         """Return one line: seconds of the stream, events, lost samples."""
@@ -84,6 +86,15 @@ class Foreground(Observer):
         if state.event is not None:
             self.events += 1
             self._tell(state.event)
+
+    def _to_the_end(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield chunks, the last of them cut where no more is wanted."""
+        for chunk in chunks:
+            left = self._end - self.loop.stream.sample - chunk.lost
+            if left < 1:
+                self.source.close()
+                return
+            yield replace(chunk, emg_TC=chunk.emg_TC[: int(left)]) if len(chunk.emg_TC) > left else chunk
 
     def _look(self, emg_TC: FloatArray) -> None:
         """Say which channels have no signal where they are others than before."""

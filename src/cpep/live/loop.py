@@ -78,7 +78,8 @@ class Loop:
         with self.lock:
             self.lost += chunk.lost
             self.observer.on_chunk(chunk)
-        for step in steps:
+        if steps:
             with self.lock:
                 if self.recogniser is not None:
-                    self.observer.on_step(step, self.recogniser.step(step))
+                    for step, state in zip(steps, self.recogniser.states(steps), strict=True):
+                        self.observer.on_step(step, state)

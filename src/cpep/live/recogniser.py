@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,7 +11,7 @@ import numpy as np
 from cpep.live.book.calibration import of_gestures
 from cpep.live.book.entries import REST, UNKNOWN
 from cpep.live.signals import Event, State, StreamStep
-from cpep.types import FloatArray, UserError
+from cpep.types import FloatArray, IntArray, UserError
 
 KEPT = 0.5
 """A told gesture goes on while it is above this share of the threshold, so that its name does not flicker."""
@@ -75,6 +76,15 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class AtOnce(Protocol):
+    """A judge that tells the gestures of many windows sooner than of one after another."""
+
+    def judge_all(self, x_ND: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return what ``judge`` returns of each window, (N, E + 1) and (N,)."""
+        ...
+
+
+@runtime_checkable
 class Learner(Protocol):
     """A judge that learns from the person's movements as they go."""
 
@@ -108,6 +118,8 @@ class Recogniser:
         if not known.names:
             raise UserError("the book is empty; add a gesture first")
         self.known, self.pace = known, pace or known.pace or Pace()
+        self._learner = known if isinstance(known, Learner) else None
+        self._at_once = known if isinstance(known, AtOnce) and self._learner is None else None
         self._share_E: FloatArray | None = None
         self._time_s, self._leader, self._told = 0.0, -1, -1
         self._begin(0.0)
@@ -116,10 +128,19 @@ class Recogniser:
         """Take in one embedding, and return the state after it."""
         p_E, nearest = self.known.judge(step.x_D)
         state = self.judge(step.time_s, p_E, step.energy, nearest)
-        if isinstance(self.known, Learner):
+        if self._learner is not None:
             old = step.time_s - self._began_s >= self.pace.settle_s
-            self.known.hear(self._moving, self._moving and old and step.energy > self.pace.idle)
+            self._learner.hear(self._moving, self._moving and old and step.energy > self.pace.idle)
         return state
+
+    def states(self, steps: Sequence[StreamStep]) -> Iterator[State]:
+        """Take in embeddings one after another, and yield the state after each."""
+        if len(steps) < 2 or self._at_once is None:
+            yield from map(self.step, steps)
+            return
+        p_NE, nearest_N = self._at_once.judge_all(np.stack([step.x_D for step in steps]))
+        for step, p_E, nearest in zip(steps, p_NE, nearest_N.tolist(), strict=True):
+            yield self.judge(step.time_s, p_E, step.energy, nearest)
 
     def judge(self, time_s: float, p_E: FloatArray, energy: float, nearest: int) -> State:
         """Take in probabilities (E + 1,) of every entry and of none, energy and nearest vector; return the state."""

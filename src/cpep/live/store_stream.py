@@ -14,14 +14,14 @@ from cpep.data.store.store import Store
 from cpep.data.windows import Windows
 from cpep.live.runs import HOP_S
 from cpep.live.signals import Chunk, StreamStep
-from cpep.live.sources.clock import CHUNK_S
+from cpep.live.sources.clock import AT_ONCE_S
 from cpep.live.sources.replay import GAP_S
 from cpep.live.stream import EmgStream
 from cpep.types import FloatArray
 
 
 class StoreSession:
-    """Recordings of one session in small chunks, one after another with a declared gap between them.
+    """Recordings of one session in chunks, one after another with a declared gap between them.
 
     So causal statistics go on from recording to recording, as they do while a band is worn.
 
@@ -41,9 +41,9 @@ class StoreSession:
             self._first.append(-(-(end + gap) // grid) * grid)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield chunks of about 20 ms as fast as they are taken, to the end."""
+        """Yield chunks as fast as they are taken, to the end."""
         store, at = self.store, 0
-        size = max(1, round(CHUNK_S * store.device.emg_rate))
+        size = max(1, round(AT_ONCE_S * store.device.emg_rate))
         for index, first in zip(self.indices, self._first, strict=True):
             emg_TC = emg_of(store, index)
             for sample in range(0, len(emg_TC), size):

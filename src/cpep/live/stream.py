@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import torch
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.data.frontend import standardised
 from cpep.data.statistics import CentreSpread, Running
 from cpep.data.store.frames import POWER_BLOCK_S, block_end
 from cpep.live.runs import ENERGY_S, HOP_S, Runs
 from cpep.live.signals import StreamStep
+from cpep.models.lean import lean
 from cpep.signal.conditioning import Conditioning
 from cpep.types import FloatArray, UserError
+
+MOST = 64
+"""Windows of one chunk that are embedded at once; a live chunk completes one at most."""
 
 
 def on_one_core() -> None:
@@ -52,8 +57,9 @@ class EmgStream(Runs):
     """Embeds a stream with a checkpoint's own conditioning and preprocessing.
 
     How the stream is cut into chunks does not matter. Windows end on a grid that counts from the first sample,
-    and each is what ``checkpoints.embed`` makes of the same samples under ``causal`` normalisation. Arrays are
-    allocated once; what the network needs comes and goes with each embedding.
+    and each is what ``checkpoints.embed`` makes of the same samples under ``causal`` normalisation. Windows that one
+    chunk completes are embedded together, so that a file takes a fraction of the time; their values are the same
+    to 1e-6. The weights are those that the model has when the stream is made.
 
     Args:
         model: a checkpoint that reads EMG.
@@ -78,14 +84,12 @@ class EmgStream(Runs):
         filtered = Conditioning() if conditioned else device.conditioning
         super().__init__(filtered, device.emg_rate, device.channels, "this checkpoint")
         self.model = model
+        self._embed = _embedder(model)
         self._bin = frontend.bin_samples or 1
         self._hop = max(round(hop_s * self.rate / self._bin), 1)
         frames = round(model.card.window_s * model.card.frame_rate)
-        rows = round(frames * self.rate / model.card.frame_rate) // self._bin
-        self._ring = Ring(rows, frontend.columns)
-        self._part_TC = np.zeros((max(self._bin, self._hop), self.channels), np.float32)
-        self._filled = 0
-        self._signal = torch.zeros(1, rows, frontend.columns)
+        self._ring = Ring(round(frames * self.rate / model.card.frame_rate) // self._bin, frontend.columns)
+        self._rest_TC = np.zeros((0, self.channels), np.float32)  # since the last row
         self._recent = max(1, round(ENERGY_S * self.rate / self._bin))
         self._scale = _Scale(model, standard)
         self._solid = 0  # rows since the last loss
@@ -101,48 +105,73 @@ class EmgStream(Runs):
         return self.hop_samples / self.rate
 
     def _forget(self) -> None:
-        self._solid = self._filled = 0
+        self._solid, self._rest_TC = 0, self._rest_TC[:0]
 
     def _add(self, emg_TC: FloatArray, steps: list[StreamStep]) -> None:
-        at = 0
-        while at < len(emg_TC):
-            edge = self._next_edge()
-            part_TC = emg_TC[at : at + edge - self.sample]
-            self._part_TC[self._filled : self._filled + len(part_TC)] = part_TC
-            self._filled += len(part_TC)
-            self.sample += len(part_TC)
-            at += len(part_TC)
-            if self.sample == edge and self._complete():
-                steps.append(self._embed())
-
-    def _next_edge(self) -> int:
-        """Return the sample at which the next bin ends; for raw samples, the next hop or block of levels."""
-        if self._bin > 1:
-            return (self.sample // self._bin + 1) * self._bin
-        return min((self.sample // self._hop + 1) * self._hop, self._scale.next_block(self.sample))
-
-    def _complete(self) -> bool:
-        """Take in the bin, or the samples, that end now; tell whether a window ends with them."""
-        if self._filled >= self._bin:  # a bin that lost its beginning does not count
-            rows_KF = self.model.emg_frontend.rows(torch.from_numpy(self._part_TC[: self._filled])).numpy()
+        run_TC = np.concatenate([self._rest_TC, emg_TC])
+        begun = edge = self.sample - len(self._rest_TC)
+        self.sample += len(emg_TC)
+        held: list[tuple[int, FloatArray]] = []
+        for edge, rows_KF in self._bins(run_TC, begun) if self._bin > 1 else self._parts(run_TC, begun):
             self._ring.extend(rows_KF)
-            self._scale.update(rows_KF, self.sample)
+            self._scale.update(rows_KF, edge)
             self._solid += len(rows_KF)
-        self._filled = 0
-        return self._solid >= self._ring.length and self.sample % self.hop_samples == 0
+            if self._solid >= self._ring.length and edge % self.hop_samples == 0:
+                held.append((edge, self._window()))
+            if len(held) == MOST:
+                steps += self._embedded(held)
+                held = []
+        steps += self._embedded(held) if held else []
+        self._rest_TC = run_TC[edge - begun :].copy()
+
+    def _bins(self, run_TC: FloatArray, begun: int) -> Iterator[tuple[int, FloatArray]]:
+        """Yield the row of each whole bin, and where it ends; a bin that lost its beginning does not count."""
+        first, length = -begun % self._bin, MOST * self._bin
+        stop = first + (len(run_TC) - first) // self._bin * self._bin
+        for at in range(first, stop, length):
+            some_TC = torch.from_numpy(run_TC[at : min(at + length, stop)])
+            rows_KF = self.model.emg_frontend.rows(some_TC).numpy()
+            for k in range(len(rows_KF)):
+                yield begun + at + (k + 1) * self._bin, rows_KF[k : k + 1]
+
+    def _parts(self, run_TC: FloatArray, begun: int) -> Iterator[tuple[int, FloatArray]]:
+        """Yield raw samples up to the end of each hop and of each block of levels, and where they end."""
+        at, end = begun, begun + len(run_TC)
+        while (edge := min((at // self._hop + 1) * self._hop, self._scale.next_block(at))) <= end:
+            yield edge, run_TC[at - begun : edge - begun]
+            at = edge
+
+    def _window(self) -> FloatArray:
+        """Return the window (N, F) that ends now, standardised as things stand now."""
+        now = self._scale.now()
+        return np.asarray((self._ring.last() - now.centre_F) / now.spread_F)
+
+    def _embedded(self, held: list[tuple[int, FloatArray]]) -> list[StreamStep]:
+        """Return the steps of windows, given where each ends."""
+        x_BD = self._embed(np.stack([window_NF for _, window_NF in held]))
+        return [
+            StreamStep(edge, edge / self.rate, x_D, self._energy(window_NF))
+            for (edge, window_NF), x_D in zip(held, x_BD, strict=True)
+        ]
+
+    def _energy(self, window_NF: FloatArray) -> float:
+        recent = window_NF[-self._recent :, : self.channels]
+        if self._bin == 1:
+            recent = np.log(np.maximum(np.square(recent).mean(axis=0), 1e-12)) / 2
+        return float(recent.mean())
+
+
+def _embedder(model: Model) -> Callable[[FloatArray], FloatArray]:
+    """Return what embeds standardised windows (B, N, F): without torch where the network is of a usual kind."""
+    found = lean(model.net) if model.device.type == "cpu" else None
+    if found is not None:
+        return found
 
     @torch.inference_mode()
-    def _embed(self) -> StreamStep:
-        rows_NF = torch.from_numpy(self._ring.last())
-        self._signal[0] = standardised(rows_NF, self._scale.now())
-        x_D = self.model.embed_signal(self._signal.to(self.model.device))[0].cpu().numpy()
-        return StreamStep(self.sample, self.sample / self.rate, x_D, self._energy())
+    def embed(signal_BNF: FloatArray) -> FloatArray:
+        return model.embed_signal(torch.from_numpy(signal_BNF).to(model.device)).cpu().numpy()
 
-    def _energy(self) -> float:
-        recent = self._signal[0, -self._recent :, : self.channels]
-        if self._bin == 1:
-            recent = recent.square().mean(dim=0).clamp_min(1e-12).log() / 2
-        return float(recent.mean())
+    return embed
 
 
 class _Scale:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cpep.config.schema import OptimConfig
 from cpep.models.parameters import by_shape
-from cpep.runtime import distributed
+from cpep.runtime import distributed, memory
 from cpep.train.log import Log
 from cpep.train.rng import seed_step
 from cpep.train.schedule import History, is_flat, last_step, rate_of
@@ -93,7 +93,7 @@ def fit(
     saved = time.monotonic()
     log = Log(state.parent, history.step) if distributed.is_main_rank() else None
     try:
-        with distributed.Steps() as together:
+        with distributed.Steps() as together, memory.kept():
             while history.step < (end := last_step(history, config)):
                 progress(history.step * config.batch, end * config.batch)
                 rate = rate_of(history, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from cpep.types import BoolArray, FloatArray, IntArray
 
 BLOCK_BYTES = 1 << 17
 """Most bytes of a block: about what a window of 1 s of 16 channels at 2 kHz has (`python -m benchmarks sums`)."""
+RESIDENT_BYTES = 1 << 28
+"""Pages of a map that were read count as memory of the process: after so many bytes they are no longer held."""
 
 
 def rows_of_block(columns: int) -> int:
@@ -22,6 +25,9 @@ def rows_of_block(columns: int) -> int:
 
 class CheckedRows(NDArrayOperatorsMixin):
     """Rows of float32 on disk, one recording after another; what is read is compared with checksums once a process.
+
+    Of a mapped array a process holds about ``RESIDENT_BYTES`` at most, whatever it reads; the system keeps the rest
+    in its page cache as long as it has room, so that reading it again needs no disk.
 
     Rows are read as from an array: ``rows[first:stop]``, ``rows[index]``, or all of them by ``np.asarray`` and where
     it is computed with. Whoever reads ``unchecked`` calls ``check`` first. Blocks begin anew with each recording.
@@ -47,6 +53,7 @@ class CheckedRows(NDArrayOperatorsMixin):
         self.first_E: IntArray = np.array([0, len(array)]) if first_E is None else first_E
         self._block_E = block_starts(self.first_E, block)
         self._good_K: BoolArray = np.full(self._block_E[-1], sum_K is None)
+        self._map, self._read_bytes = _map_of(array), 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,6 +99,7 @@ class CheckedRows(NDArrayOperatorsMixin):
             first_N: first row of each window.
             rows: rows of a window.
         """
+        self._let_go(len(first_N) * rows)
         if self.sum_K is None or not len(first_N) or rows < 1:
             return
         low_N, high_N = self._block_of(first_N), self._block_of(first_N + (rows - 1))
@@ -116,9 +124,20 @@ class CheckedRows(NDArrayOperatorsMixin):
         first = int(self.first_E[recording]) + (block - int(self._block_E[recording])) * self.block
         return recording, first, min(first + self.block, int(self.first_E[recording + 1]))
 
+    def _let_go(self, rows: int) -> None:
+        """Give up the pages that were read so far if they and so many rows are more than a process may hold."""
+        if self._map is None:
+            return
+        wanted = rows * self.shape[1] * self.dtype.itemsize
+        if self._read_bytes and self._read_bytes + wanted > RESIDENT_BYTES:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._read_bytes = 0
+        self._read_bytes += wanted
+
     def _compare(self, block: int) -> None:
         if not self.is_sound(block):
             self._on_damage(*self.place(block))
+            self._map = None  # what it mended is in memory alone
         self._good_K[block] = True
 
     def _block_of(self, row_N: IntArray) -> IntArray:
@@ -131,3 +150,10 @@ def block_starts(first_E: IntArray, block: int) -> IntArray:
     """Return the first block of each recording, and the number of all blocks."""
     found: IntArray = np.concatenate([[0], np.cumsum(-(-np.diff(first_E) // block))]).astype(np.int64)
     return found
+
+
+def _map_of(array: Any) -> mmap.mmap | None:
+    """Return the map of a file that an array lies in; ``None`` for an array in memory, or a system without advice."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None

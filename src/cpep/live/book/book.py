@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.evaluate.knn import unit_rows
@@ -25,6 +24,7 @@ from cpep.live.book.calibration import (
     usual,
 )
 from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, Kept, checked, some
+from cpep.live.book.estimator import AsClassifier
 from cpep.live.book.files import read_book, thinned, write_book
 from cpep.live.book.poses import pose_windows
 from cpep.signal.given import floats_in
@@ -37,7 +37,7 @@ ALIKE = 0.65
 """Two entries are hard to tell apart if at most this share of their windows is told right."""
 
 
-class GestureBook(ClassifierMixin, BaseEstimator):
+class GestureBook(AsClassifier):
     """Entries by name, with calibrated probabilities.
 
     It is also a classifier of scikit-learn that reads EMG embeddings (``Model.encode_emg``): ``cross_val_score`` and
@@ -48,6 +48,8 @@ class GestureBook(ClassifierMixin, BaseEstimator):
         background: windows on which confidence is calibrated; without them it follows from fixed numbers.
         false_alarms: share of the background outside the book that may be taken for a gesture of it.
     """
+
+    _SETTINGS = ("model", "background", "false_alarms")
 
     def __init__(
         self, model: Model, background: Background | None = None, false_alarms: float = FALSE_ALARMS
@@ -180,10 +182,15 @@ class GestureBook(ClassifierMixin, BaseEstimator):
 
     def judge(self, x_D: FloatArray) -> tuple[FloatArray, int]:
         """Return probabilities (E + 1,), as ``predict_proba``, and the index of the nearest vector."""
-        cosine_1G = cosines(unit_rows(x_D[None]), self.vector_GD)
-        near_1E = by_entry(cosine_1G, self.entry_G, len(self.entries))
-        p_1E = self.calibration.probabilities((near_1E - self.usual_E) / self.spread_E)
-        return p_1E[0], int(cosine_1G[0].argmax())
+        p_1E, (nearest,) = self.judge_all(x_D[None])
+        return p_1E[0], int(nearest)
+
+    def judge_all(self, x_ND: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return what ``judge`` returns of each embedding, (N, E + 1) and (N,)."""
+        cosine_NG = cosines(unit_rows(x_ND), self.vector_GD)
+        near_NE = by_entry(cosine_NG, self.entry_G, len(self.entries))
+        p_NE = self.calibration.probabilities((near_NE - self.usual_E) / self.spread_E)
+        return p_NE, cosine_NG.argmax(axis=1)
 
     def _nearness(self, x_ND: FloatArray) -> FloatArray:
         return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))

@@ -13,7 +13,7 @@ import numpy as np
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Device, Recording
 from cpep.live.signals import Chunk
-from cpep.live.sources.clock import PlaybackClock
+from cpep.live.sources.clock import AT_ONCE_S, PlaybackClock
 from cpep.live.sources.device import described
 from cpep.live.sources.fit import fitted
 from cpep.live.sources.registry import SOURCES, SourceKind
@@ -45,11 +45,13 @@ class Replay:
             raise UserError(f"{path} holds no recording of {user}")
         self.name, self.device = f"replay:{path}", first.device
         self._closed = Event()
-        self._clock = PlaybackClock(self.device.emg_rate, speed, self._closed)
+        self._clock = PlaybackClock(self.device.emg_rate, speed, self._closed, AT_ONCE_S)
         self._recordings = chain([first], found)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of about 20 ms, each with what the label of its last sample says, to the end.
+
+        What is due already comes in longer chunks, of one label each.
 
         Raises:
             UserError: a later recording cannot be read or comes from another device.

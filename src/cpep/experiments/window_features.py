@@ -1,0 +1,88 @@
+"""Classical features of the windows of a store, computed once for all rows, read-outs and splits of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from cpep.checkpoints.embed import BATCH, in_batches
+from cpep.data.normalise import Normaliser, power_rows, typical
+from cpep.data.store.store import Store
+from cpep.data.windows import SampleReader, Windows
+from cpep.evaluate.features import classical_features
+from cpep.types import FloatArray, IntArray, Normalisation
+
+VALUES_AT_ONCE = 2**21
+"""Samples of all channels that are read at once: 8 MB."""
+
+
+class Known:
+    """Vectors of windows that were computed before; windows of one length are told apart by their first frame."""
+
+    def __init__(self) -> None:
+        self._start_M: IntArray = np.zeros(0, np.int64)
+        self._x_MD: FloatArray = np.zeros((0, 0), np.float32)
+
+    def of(self, windows: Windows, compute: Callable[[Windows], FloatArray]) -> FloatArray:
+        """Return the vectors of windows, (N, D), of which ``compute`` gives those that are new."""
+        new_N = ~np.isin(windows.start_N, self._start_M)
+        if new_N.any():
+            new = windows.select(new_N)
+            x_ND = compute(new)
+            start_M = np.concatenate([self._start_M, new.start_N])
+            order_M = np.argsort(start_M)
+            x_MD = np.concatenate([self._x_MD, x_ND]) if len(self._x_MD) else x_ND
+            self._start_M, self._x_MD = start_M[order_M], x_MD[order_M]
+        return np.asarray(self._x_MD[np.searchsorted(self._start_M, windows.start_N)])
+
+
+_known: WeakKeyDictionary[Store, dict[tuple[int, Normalisation, bytes], Known]] = WeakKeyDictionary()
+
+
+def classical(
+    store: Store, frames: int, kind: Normalisation, users_train: tuple[str, ...]
+) -> Callable[[Windows], FloatArray]:
+    """Return a function from windows to their classical features, (N, F), float32.
+
+    Args:
+        store: prepared recordings.
+        frames: length of the windows.
+        kind: normalisation of the EMG.
+        users_train: people whose level is typical.
+    """
+    device, power = store.device, power_rows(store)
+    prior = typical(power, users_train)
+    normaliser = Normaliser(power, kind, prior)
+    read = SampleReader(store, frames, normaliser)
+    levels = prior.spread_F
+    if kind == "recording":  # training people decide there only how silent a channel may be
+        every_E = np.arange(len(store.entries))
+        levels = normaliser.of(every_E, every_E).spread_F
+    known = _known.setdefault(store, {}).setdefault((frames, kind, levels.tobytes()), Known())
+    size = max(1, VALUES_AT_ONCE // (frames * store.ratio * device.channels))
+
+    def of_batch(part: Windows) -> FloatArray:
+        return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
+
+    return lambda windows: known.of(windows, lambda new: in_numpy(new, of_batch, size))
+
+
+def in_numpy(windows: Windows, call: Callable[[Windows], FloatArray], size: int = BATCH) -> FloatArray:
+    """Return the stacked results of ``call`` on batches of windows; see ``in_batches``."""
+    return in_batches(windows, lambda part: torch.from_numpy(call(part)), size=size)
+
+
+def in_blocks(windows: Windows, call: Callable[[Windows], FloatArray], size: int) -> FloatArray:
+    """Return the stacked results of ``call`` on blocks of windows, all of them in every rank."""
+    found: FloatArray = call(windows.select(np.arange(min(size, len(windows)))))
+    if len(found) == len(windows):
+        return found
+    whole = np.empty((len(windows), *found.shape[1:]), found.dtype)
+    whole[:size] = found
+    for start in range(size, len(windows), size):
+        some = np.arange(start, min(start + size, len(windows)))
+        whole[some] = call(windows.select(some))
+    return whole

@@ -1,0 +1,76 @@
+"""Features in blocks, and kept, against all windows at once, computed anew."""
+
+import numpy as np
+import pytest
+import torch
+
+from cpep.checkpoints.embed import in_batches
+from cpep.data.normalise import Normaliser, power_rows, typical
+from cpep.data.windows import SampleReader
+from cpep.evaluate.features import classical_features
+from cpep.experiments import protocol, window_features
+from cpep.experiments.window_features import Known, in_blocks
+
+
+def at_once(data, windows, kind):
+    """Return features of all windows in one call, without anything that is kept."""
+    store, power = data.store, power_rows(data.store)
+    read = SampleReader(store, windows.frames, Normaliser(power, kind, typical(power, data.split.users_train)))
+    return classical_features(read(windows).numpy(), store.device.emg_rate, store.device.emg_kind)
+
+
+@pytest.mark.parametrize("kind", ["recording", "causal", "none"])
+def test_features_in_blocks_are_those_of_all_windows_at_once(split_data, monkeypatch, kind):
+    monkeypatch.setattr(window_features, "VALUES_AT_ONCE", 5 * 200 * 10)  # five windows
+    monkeypatch.setattr(window_features, "_known", {})
+    windows = split_data.every.select(np.arange(0, 70))
+    assert np.array_equal(split_data._classical(kind)(windows), at_once(split_data, windows, kind))
+
+
+def test_recentred_covariances_in_blocks_are_those_at_once(split_data, monkeypatch):
+    whole = split_data.recentred_of(split_data.windows, "recording").x_ND
+    monkeypatch.setattr(protocol, "COVARIANCES_AT_ONCE", 7)
+    assert np.allclose(split_data.recentred_of(split_data.windows, "recording").x_ND, whole, rtol=0, atol=1e-9)
+
+
+def test_blocks_and_batches_stack_what_they_are_given(split_data):
+    windows = split_data.every.select(np.arange(23))
+    for size in (1, 7, 22, 23, 50):
+        assert np.array_equal(in_blocks(windows, lambda some: some.start_N[:, None], size)[:, 0], windows.start_N)
+        found = in_batches(windows, lambda some: torch.from_numpy(some.start_N), size=size)
+        assert np.array_equal(found, windows.start_N)
+    with pytest.raises(ValueError, match="no windows"):
+        in_batches(windows.select(np.arange(0)), lambda some: torch.zeros(len(some)))
+
+
+def test_each_window_is_computed_once_and_found_in_any_order(split_data):
+    rng, known, computed = np.random.default_rng(0), Known(), []
+
+    def compute(windows):
+        computed.extend(windows.start_N.tolist())
+        return np.stack([windows.start_N, windows.entry_N], axis=1).astype(np.float32)
+
+    for _ in range(20):
+        windows = split_data.every.select(rng.permutation(len(split_data.every))[: rng.integers(1, 40)])
+        found = known.of(windows, compute)
+        assert np.array_equal(found, np.stack([windows.start_N, windows.entry_N], axis=1))
+    assert len(computed) == len(set(computed)) > 40
+
+
+def test_splits_share_features_only_where_levels_are_the_same(split_data, monkeypatch):
+    computed = []
+
+    def counted(emg_NTC, rate, kind):
+        computed.append(len(emg_NTC))
+        return classical_features(emg_NTC, rate, kind)
+
+    monkeypatch.setattr(window_features, "classical_features", counted)
+    monkeypatch.setattr(window_features, "_known", {})
+    some = split_data.every.select(np.arange(10))
+    fewer = split_data.split.users_train[1:]
+    frames = some.frames
+    for kind, times in (("recording", 1), ("none", 2)):
+        computed.clear()
+        for users in (split_data.split.users_train, fewer):
+            window_features.classical(split_data.store, frames, kind, users)(some)
+        assert sum(computed) == 10 * times
