@@ -25,11 +25,13 @@ MODULES = (
     "data",
     "prepare",
     "retrieval",
+    "retrieval_large",
     "report",
     "simulate",
     "reproduce",
     "memory",
     "startup",
+    "streaming",
     "checksums",
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

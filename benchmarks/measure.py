@@ -1,9 +1,11 @@
 """What a benchmark returns, and how two things are timed beside each other on a machine that others use too."""
 
 import os
+import resource
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -41,6 +43,14 @@ def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_c
     begun = clock()
     call()
     return clock() - begun
+
+
+def processor_s(command: Sequence[str]) -> float:
+    """Return the processor time of a command and of all that it started, s."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def beside(

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_expit, log_softmax
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from cpep.types import FloatArray, IntArray, StrArray, UserError
 
@@ -135,6 +133,8 @@ class Discriminant:
         width = apart_NF.shape[1]
         whitening_DF = np.zeros((len(sd_D), width))
         if shrinkage is None:
+            from sklearn.covariance import ledoit_wolf_shrinkage  # slow to import, and a stream of poses has no fit
+
             estimate = ledoit_wolf_shrinkage(apart_NF, True) if width else 1.0
             shrinkage = float(np.clip(OVERLAP * estimate, LEAST_SHRINKAGE, 1))
         if width:
@@ -283,6 +283,8 @@ def _check(told: _Told, names: tuple[str, ...]) -> Checked:
 
 def _confidence(told: _Told, outside_N: FloatArray, features: int, later: float) -> Confidence:
     """Fit temperature and "none of them": the most probable values, given what is usual and these windows."""
+    from scipy.optimize import minimize, minimize_scalar  # slow to import, as above
+
     near_N = log_distance(told.square_NE, features) + later if len(told.target_N) else np.zeros(1)
     centre = float(np.median(near_N))
     evidence_NE, rows_N = -0.5 * told.square_NE / features, np.arange(len(told.target_N))

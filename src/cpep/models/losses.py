@@ -9,7 +9,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 P = ParamSpec("P")
@@ -248,6 +247,8 @@ def calibrated_info_nce(pairs: Sequence[tuple[Tensor, Tensor]], lowest: float, h
     for emg_BD, anchor_BD in pairs:
         stacks.setdefault(len(emg_BD), []).append(similarities(emg_BD, anchor_BD))
     stacked = [torch.stack(found) for found in stacks.values()]  # batches of one size at once
+
+    from scipy.optimize import minimize_scalar  # half a second, which who opens a checkpoint need not wait for
 
     def mean_at(inverse: float) -> float:
         return sum(float(_summed_info_nce(found_KBB * inverse)) for found_KBB in stacked) / len(pairs)

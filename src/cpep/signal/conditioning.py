@@ -104,6 +104,8 @@ class Conditioning:
 @lru_cache(maxsize=64)
 def _designed(filtered: Conditioning, rate: float) -> tuple[FloatArray, FloatArray]:
     """Return sections and steady state of a filter, which takes longer to design than to put over a window."""
+    if not filtered:
+        return np.zeros((0, 6)), np.zeros((0, 2))
     from scipy.signal import butter, iirnotch, sosfilt_zi  # slow to import: who reads files does without it
 
     parts: list[FloatArray] = [np.zeros((0, 6))]
@@ -112,7 +114,7 @@ def _designed(filtered: Conditioning, rate: float) -> tuple[FloatArray, FloatArr
     for centre in filtered.harmonics(rate):
         parts += [np.concatenate(iirnotch(centre, centre / NOTCH_WIDTH_HZ, fs=rate))[None]] * NOTCHES
     sections = np.concatenate(parts)
-    return sections, np.asarray(sosfilt_zi(sections)) if len(sections) else np.zeros((0, 2))
+    return sections, np.asarray(sosfilt_zi(sections))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from cpep.types import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cpep.live.book.book import GestureBook
     from cpep.live.loop import Steps
     from cpep.live.recogniser import Judge
     from cpep.live.signals import Chunk, Event, Source
@@ -110,7 +111,6 @@ def _of_enrolment(path: Path, adapt: bool) -> Opening:
 
 def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path | None, adapt: bool) -> Opening:
     from cpep.checkpoints.checkpoint import load
-    from cpep.live.book.adapted import judge_of
     from cpep.live.book.book import GestureBook
     from cpep.live.sources.fit import fitted
     from cpep.live.sources.replay import emg_of_person
@@ -124,7 +124,15 @@ def _of_checkpoint(checkpoint: Path | None, book: Path | None, calibrate: Path |
     known = GestureBook.load(book, model)
     for note in known.notes:
         typer.echo(note, err=True)
-    return judge_of(known, adapts=adapt), EmgStream(model, standard=standard), partial(fitted, device=device)
+    return _judge_of(known, adapt), EmgStream(model, standard=standard), partial(fitted, device=device)
+
+
+def _judge_of(book: GestureBook, adapt: bool) -> Judge:
+    if not adapt:
+        return book
+    from cpep.live.book.adapted import AdaptedBook  # half a second, which others need not wait for
+
+    return AdaptedBook(book)
 
 
 def _with_demo(checkpoint: Path | None, book: Path | None) -> tuple[Path, Path]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.evaluate.knn import unit_rows
@@ -25,6 +24,7 @@ from cpep.live.book.calibration import (
     usual,
 )
 from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, Kept, checked, some
+from cpep.live.book.estimator import AsClassifier
 from cpep.live.book.files import read_book, thinned, write_book
 from cpep.live.book.poses import pose_windows
 from cpep.signal.given import floats_in
@@ -37,7 +37,7 @@ ALIKE = 0.65
 """Two entries are hard to tell apart if at most this share of their windows is told right."""
 
 
-class GestureBook(ClassifierMixin, BaseEstimator):
+class GestureBook(AsClassifier):
     """Entries by name, with calibrated probabilities.
 
     It is also a classifier of scikit-learn that reads EMG embeddings (``Model.encode_emg``): ``cross_val_score`` and
@@ -48,6 +48,8 @@ class GestureBook(ClassifierMixin, BaseEstimator):
         background: windows on which confidence is calibrated; without them it follows from fixed numbers.
         false_alarms: share of the background outside the book that may be taken for a gesture of it.
     """
+
+    _SETTINGS = ("model", "background", "false_alarms")
 
     def __init__(
         self, model: Model, background: Background | None = None, false_alarms: float = FALSE_ALARMS

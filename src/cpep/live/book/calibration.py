@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from cpep.types import FloatArray, IntArray, StrArray
 
@@ -164,6 +163,8 @@ def fit(similarity_NE: FloatArray, target_N: IntArray, rest: int, false_alarms: 
         false_alarms: share of the windows outside the book that may be accepted; where none are known, the
             threshold is 0 and only rest is kept from being told.
     """
+    from scipy.optimize import minimize  # half a second, which who opens a checkpoint need not wait for
+
     target_N = np.where(target_N == OUTSIDE, similarity_NE.shape[1], target_N)
     rows_N = np.arange(len(target_N))
     outside_N = target_N == similarity_NE.shape[1]

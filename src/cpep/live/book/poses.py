@@ -9,7 +9,6 @@ import numpy as np
 from cpep.checkpoints.card import Card
 from cpep.data.anchor import refuse_degrees
 from cpep.signal.given import floats_in
-from cpep.simulate.variability import smooth_noise
 from cpep.types import FloatArray, UserError
 
 VARIANTS = 48
@@ -74,6 +73,8 @@ def held(pose_J: FloatArray, frames: int, frame_rate: float, range_J: FloatArray
         frame_rate: frames per second.
         range_J: usual range of each column; ``None`` for joints of a hand in rad.
     """
+    from cpep.simulate.variability import smooth_noise  # a second, which who opens a book need not wait for
+
     rng, joints = np.random.default_rng(0), len(pose_J)
     scale_J = np.ones(joints) if range_J is None else np.asarray(range_J) / HAND_RANGE
     shift_NJ = EXECUTION_SD * scale_J * rng.standard_normal((VARIANTS, joints))
