@@ -45,7 +45,7 @@ class Lasting:
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
                 for part in _chained(first, parts):
-                    file.write(part.contiguous().view(torch.uint8).numpy())
+                    file.write(part.contiguous().view(torch.uint8).numpy().data)
                 file.flush()
                 self._map = mmap.mmap(file.fileno(), count * bytes_N, access=mmap.ACCESS_COPY)
         except OSError as error:
