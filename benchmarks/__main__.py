@@ -30,6 +30,7 @@ MODULES = (
     "reproduce",
     "startup",
     "streaming",
+    "serve",
     "checksums",
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
