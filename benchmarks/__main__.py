@@ -25,6 +25,7 @@ MODULES = (
     "data",
     "prepare",
     "retrieval",
+    "retrieval_large",
     "report",
     "simulate",
     "reproduce",

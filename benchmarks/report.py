@@ -82,7 +82,7 @@ def publish(folder: Path) -> dict[str, float]:
     note("rows on disk")
     run: dict[str, Any] = {"command": "", "preset": "small", "recipe": "best", "git": "", "version": ""}
     run |= {"machine": "", "seconds": 0.0, "started": ""}
-    store = cast(Store, SimpleNamespace(name="benchmark", vocabulary=NAMES))
+    store = cast(Store, SimpleNamespace(name="benchmark", vocabulary=NAMES, anchor_MJ=()))
     results = results_of(run, store, [SPLIT], [len(emg)], [fold])
     write_report(results, details_of([fold]), folder / "report.html")
     note("comparisons and report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpep.evaluate import knn
+from cpep.evaluate import knn, search
 from cpep.evaluate.knn import knn_vote, vote_scores
 
 
@@ -27,7 +27,7 @@ def slow_vote(query: np.ndarray, gallery: np.ndarray, label: np.ndarray, k: int)
 
 @pytest.mark.parametrize("k", [1, 4, 10, 500])
 def test_vote_is_exact(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "_COLUMNS", 50)  # several blocks, the last one partial
+    monkeypatch.setattr(search, "_COLUMNS", 50)  # several blocks, the last one partial
     rng = np.random.default_rng(k)
     label = rng.integers(1, 6, size=120)
     gallery = rng.normal(size=(120, 7)) + label[:, None] * np.linspace(-1, 1, 7)
@@ -104,10 +104,13 @@ def oracle(unit: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-(similarity if unit.ndim == 2 else similarity.max(axis=1)), axis=1, kind="stable")[:, :k]
 
 
-@pytest.fixture
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "_ROWS", 7)
-    monkeypatch.setattr(knn, "_COLUMNS", 200)  # several blocks, the last one partial
+@pytest.fixture(params=["float32", "bytes"])
+def _small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_ROWS", 7)
+    monkeypatch.setattr(search, "_COLUMNS", 200)  # several blocks, the last one partial
+    monkeypatch.setattr(search, "_SAMPLE", 100)
+    monkeypatch.setattr(search, "_MANY", 1)
+    monkeypatch.setattr(search, "multiplies_bytes", lambda: request.param == "bytes")
 
 
 def adversaries() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -132,7 +135,7 @@ def adversaries() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def test_the_nearest_are_exact(case: str) -> None:
     query, gallery = (knn.unit_rows(x) for x in adversaries()[case])
     for k in (1, 10, 300, len(gallery)):
-        found, similarity = knn.nearest(query, gallery, k)
+        found, similarity = search.nearest(query, gallery, k)
         np.testing.assert_array_equal(found, oracle(query, gallery, k))
         wanted = (query.astype(float) @ gallery.astype(float).T).reshape(len(query), -1, len(gallery)).max(axis=1)
         np.testing.assert_allclose(similarity, np.take_along_axis(wanted, found, axis=1), atol=1e-11)
@@ -149,11 +152,26 @@ def test_what_is_found_for_a_query_does_not_depend_on_the_queries_beside_it(
     case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, gallery = (knn.unit_rows(x) for x in adversaries()[case])
-    whole, whole_similarity = knn.nearest(query, gallery, 10)
+    whole, whole_similarity = search.nearest(query, gallery, 10)
     for rows in (1, 4, 16):
-        monkeypatch.setattr(knn, "_ROWS", rows)
-        monkeypatch.setattr(knn, "_COLUMNS", 30 * rows)
-        found, similarity = knn.nearest(query, gallery, 10)
+        monkeypatch.setattr(search, "_ROWS", rows)
+        monkeypatch.setattr(search, "_COLUMNS", 30 * rows)
+        found, similarity = search.nearest(query, gallery, 10)
         assert np.array_equal(found, whole) and np.array_equal(similarity, whole_similarity)
-    alone, one_similarity = knn.nearest(query[5:6], gallery, 10)
+    alone, one_similarity = search.nearest(query[5:6], gallery, 10)
     assert np.array_equal(alone, whole[5:6]) and np.array_equal(one_similarity, whole_similarity[5:6])
+
+
+def test_bytes_alone_would_be_wrong_and_leave_few_to_compare() -> None:
+    rng = np.random.default_rng(0)
+    query, gallery = (search.unit_rows(rng.standard_normal((n, 64))) for n in (20, 6000))
+    coded = search.Coded.of(gallery)
+    steps = coded.step_B[np.arange(6000) // search._COLUMNS]
+    rounded = coded.code_GD * steps[:, None]
+    assert np.linalg.norm(gallery - rounded, axis=1).max() <= coded.error < 0.03
+    assert (np.argsort(-(query @ rounded.T), axis=1)[:, :10] != oracle(query, gallery, 10)).any()
+    border = np.sort(query @ gallery.T, axis=1)[:, -10:][:, :1]
+    row, column = search._coded_candidates(query, coded, 10, border)
+    assert len(row) < 0.02 * query.shape[0] * len(gallery)
+    for q, wanted in enumerate(oracle(query, gallery, 10)):
+        assert set(wanted) <= set(column[row == q])

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpep.evaluate.search import nearest
+from cpep.evaluate.search import unit_rows as unit_rows
 from cpep.types import FloatArray, IntArray
-
-_ROWS, _COLUMNS = 256, 2048
-"""Query vectors and gallery vectors whose similarities are computed at once: 2 MB."""
-_PAIRS = 2**14
-"""Pairs of vectors that are compared in float64 at once."""
 
 
 def knn_vote(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k: int = 10) -> IntArray:
@@ -60,84 +57,6 @@ def vote_scores(query: FloatArray, gallery_GD: FloatArray, label_G: IntArray, k:
     names_K, class_G = np.unique(label_G, return_inverse=True)
     nearest_Qk, similarity_Qk = nearest(unit, gallery_GD, min(k, len(gallery_GD)))
     return _votes(class_G[nearest_Qk], similarity_Qk, len(names_K))
-
-
-def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    """Return the ``k`` nearest gallery vectors of queries (Q, k), nearest first, and their similarities, float64.
-
-    The search is exact: products in float32, whose largest error is known, select the gallery vectors that can be
-    among the nearest; these few are compared in float64. Similarities that round to the same 12 decimals are equal.
-    The result of a query does not depend on the other queries.
-
-    Args:
-        unit: queries of length one, (Q, D) or (Q, E, D), float32.
-        gallery_GD: gallery of length one, float32, at least ``k`` vectors.
-        k: number of neighbours.
-    """
-    unit_QED = unit if unit.ndim == 3 else unit[:, None]
-    rows = max(1, _ROWS // unit_QED.shape[1])
-    parts = [_nearest(unit_QED[start : start + rows], gallery_GD, k) for start in range(0, len(unit), rows)]
-    if not parts:
-        return np.zeros((0, k), np.intp), np.zeros((0, k))
-    nearest_Qk, similarity_Qk = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return nearest_Qk, similarity_Qk
-
-
-def _nearest(unit_QED: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    """Do ``nearest`` for some queries, in blocks of the gallery whose similarities fit the processor's cache."""
-    queries, each, width = unit_QED.shape
-    doubt = 2 * (width + 8) * 2.0**-23  # twice the largest error of a product in float32, summed in any order
-
-    def similarity(some_GD: FloatArray) -> FloatArray:
-        found = unit_QED.reshape(-1, width) @ some_GD.T
-        return found if each == 1 else np.asarray(found.reshape(queries, each, -1).max(axis=1))
-
-    # A vector that is less near than the k-th nearest of a sample is not among the k nearest of all. The sample is
-    # taken at equal distances, because galleries are ordered by people and gestures; it fills at least half a block.
-    columns = max(_COLUMNS, 2 * k)
-    sample_QG = similarity(gallery_GD[:: -(-len(gallery_GD) // columns)])
-    border_Q1 = np.partition(sample_QG, -k, axis=1)[:, -k, None] - doubt
-    found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for start in range(0, len(gallery_GD), columns):
-        block_QG = similarity(gallery_GD[start : start + columns])
-        row, column = np.divmod(np.flatnonzero(block_QG >= border_Q1), block_QG.shape[1])
-        found.append((row, column + start, block_QG[row, column]))
-    row, column, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(row, kind="stable")
-    return _settle(unit_QED, gallery_GD, k, row[order], column[order], near[order], doubt)
-
-
-def _settle(
-    unit_QED: FloatArray,
-    gallery_GD: FloatArray,
-    k: int,
-    row: IntArray,
-    column: IntArray,
-    near: FloatArray,
-    doubt: float,
-) -> tuple[IntArray, FloatArray]:
-    """Return the nearest by float64, given pairs of query (``row``, rising) and gallery vector (``column``)."""
-    queries = np.arange(len(unit_QED))
-    place = np.arange(len(row)) - np.searchsorted(row, queries)[row]
-    table_QP = np.full((len(queries), place.max(initial=0) + 1), -np.inf, np.float32)
-    table_QP[row, place] = near
-    close = near >= np.partition(table_QP, -k, axis=1)[row, -k] - doubt
-    row, column = row[close], column[close]
-    exact = np.concatenate(
-        [
-            (unit_QED[row[some]].astype(np.float64) * gallery_GD[column[some], None]).sum(axis=2).max(axis=1)
-            for some in np.array_split(np.arange(len(row)), 1 + len(row) // _PAIRS)
-        ]
-    ).round(12)
-    order = np.lexsort((column, -exact, row))
-    best_Qk = order[np.searchsorted(row, queries)[:, None] + np.arange(k)]
-    return column[best_Qk], exact[best_Qk]
-
-
-def unit_rows(x: FloatArray) -> FloatArray:
-    """Return vectors, along the last axis, scaled to length one, float32; vectors of zeros stay zeros."""
-    x = x.astype(np.float32)
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
 
 
 def nearest_columns(similarity_QG: FloatArray, k: int) -> IntArray:

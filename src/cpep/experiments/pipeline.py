@@ -40,7 +40,7 @@ from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 11
+EVALUATION = 12
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
