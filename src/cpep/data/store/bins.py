@@ -76,6 +76,10 @@ class Bins:
         first, stop = self.checked.first_E[index : index + 2]
         return torch.from_numpy(self.checked[first:stop]).view(-1, *self.shape)
 
+    def ahead(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> None:
+        """Ask the system for the bins of windows that will be read soon."""
+        self.checked.ahead(self.checked.first_E[entry_N] + offset_N // self.frames, frames // self.frames)
+
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
         """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
         first_N = self.checked.first_E[entry_N] + offset_N // self.frames

@@ -54,6 +54,7 @@ class CheckedRows(NDArrayOperatorsMixin):
         self._block_E = block_starts(self.first_E, block)
         self._good_K: BoolArray = np.full(self._block_E[-1], sum_K is None)
         self._map, self._read_bytes = _map_of(array), 0
+        self._offset = _offset(self._map, array) if self._map is not None else 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,6 +109,21 @@ class CheckedRows(NDArrayOperatorsMixin):
         for block in np.unique(new_K) if len(new_K) else ():
             self._compare(int(block))
 
+    def ahead(self, first_N: IntArray, rows: int) -> None:
+        """Ask the system to bring windows from the disk that will be read soon; it does not wait for them.
+
+        Args:
+            first_N: first row of each window.
+            rows: rows of a window.
+        """
+        if self._map is None:
+            return
+        row_bytes = self.shape[1] * self.dtype.itemsize
+        first, stop = self._offset + first_N * row_bytes, self._offset + (first_N + rows) * row_bytes
+        first -= first % mmap.PAGESIZE
+        for place, length in zip(first.tolist(), (stop - first).tolist(), strict=True):
+            self._map.madvise(mmap.MADV_WILLNEED, place, length)
+
     @property
     def blocks(self) -> int:
         """Number of all blocks."""
@@ -157,3 +173,8 @@ def _map_of(array: Any) -> mmap.mmap | None:
     while isinstance(array, np.ndarray):
         array = array.base
     return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+
+
+def _offset(found: mmap.mmap, array: FloatArray) -> int:
+    """Return the bytes of a map before an array in it."""
+    return array.ctypes.data - np.frombuffer(found, np.uint8, 1).ctypes.data
