@@ -30,7 +30,7 @@ from cpep.types import FloatArray, IntArray, UserError
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
 
-BLOCK_BINS = 4096
+BLOCK_BINS = 1024
 """Bins computed at once."""
 
 
