@@ -29,6 +29,7 @@ MODULES = (
     "report",
     "simulate",
     "reproduce",
+    "memory",
     "startup",
     "streaming",
     "serve",
