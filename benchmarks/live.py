@@ -1,4 +1,4 @@
-"""Processor time from the last sample to the answer, on one core: the live stream and exported graphs, beside vemg2pose.
+"""Processor time from the last sample to the answer: the live stream and exported graphs, beside vemg2pose.
 
 Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gesture book of 10,000 poses. The live stream computes the
 newest bin alone, and its network by NumPy; a graph computes the bins of its whole window. vemg2pose is its forward
