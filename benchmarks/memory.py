@@ -63,7 +63,9 @@ def figures() -> list[Figure]:
         for times in (1, TIMES):
             folder = place / str(times)
             folder.mkdir()
-            write_many(folder / "raw", recording, FILES * times, FILE_S, users=USERS, compression="lzf")
+            write_many(
+                folder / "raw", recording, FILES * times, FILE_S, users=USERS, compression="lzf", sessions=times
+            )
             peaks["prepare", times] = peak_mb("prepare", str(folder))
             for stage in STAGES:
                 peaks[f"train {stage}", times] = peak_mb("train", str(folder), stage)
