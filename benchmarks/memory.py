@@ -72,7 +72,7 @@ def figures() -> list[Figure]:
     found = []
     for what in dict.fromkeys(what for what, _ in peaks):
         once, many = peaks[what, 1], peaks[what, TIMES]
-        found.append(Figure(f"{what}, {TIMES} x the recordings, MB", many, once, once / many, 1 / 1.2, 0.75))
+        found.append(Figure(f"{what}, {TIMES} x the recordings, MB", many, once, once / many, 1 / 1.2, 0.65))
     return found
 
 
