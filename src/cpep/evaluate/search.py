@@ -199,5 +199,5 @@ def _settle(
 
 def unit_rows(x: FloatArray) -> FloatArray:
     """Return vectors, along the last axis, scaled to length one, float32; vectors of zeros stay zeros."""
-    x = x.astype(np.float32)
+    x = x.astype(np.float32, copy=False)
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
