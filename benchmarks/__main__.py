@@ -29,8 +29,10 @@ MODULES = (
     "report",
     "simulate",
     "reproduce",
+    "memory",
     "startup",
     "streaming",
+    "serve",
     "checksums",
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

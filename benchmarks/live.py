@@ -1,7 +1,7 @@
-"""Time from the last sample to the answer, on one core: eager torch and exported graphs, beside vemg2pose.
+"""Time from the last sample to the answer, on one core: the live stream and exported graphs, beside vemg2pose.
 
-Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gesture book of 10,000 poses. Eager torch is the live
-stream, which computes the newest bin alone; a graph computes the bins of its whole window. vemg2pose is its forward
+Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gesture book of 10,000 poses. The live stream computes the
+newest bin alone, and its network by NumPy; a graph computes the bins of its whole window. vemg2pose is its forward
 pass on the same window, of which the first 0.9 s are context, and needs no book.
 
 python benchmarks/live.py [CHECKPOINT]     a checkpoint of such a device; without one the small preset, untrained
@@ -96,7 +96,7 @@ def book_of(model: Model) -> GestureBook:
     return book
 
 
-def eager(model: Model, recogniser: Recogniser) -> Answer:
+def live(model: Model, recogniser: Recogniser) -> Answer:
     """The live stream."""
     stream = EmgStream(model, HOP_S)
 
@@ -176,7 +176,7 @@ def main(checkpoint: str = "") -> None:
             folder = Path(scratch) / str(index)
             write_export(folder, model, None)
             book = book_of(model)
-            answers[f"{name}: eager torch"] = eager(model, Recogniser(book))
+            answers[f"{name}: live stream"] = live(model, Recogniser(book))
             answers[f"{name}: ONNX float32"] = exported(model, Recogniser(book), folder / FLOAT)
             answers[f"{name}: ONNX int8"] = exported(model, Recogniser(book), folder / INT8)
         answers["vemg2pose: eager torch"] = vemg2pose()

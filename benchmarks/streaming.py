@@ -67,9 +67,9 @@ def large_book(model) -> GestureBook:
     return book
 
 
-def command_s(folder: Path, emg_TC: FloatArray, book: GestureBook) -> float:
-    """Return the processor time of the command over the recording, s."""
-    recording = simulated(folder / "raw")
+def write_long(folder: Path, emg_TC: FloatArray) -> Path:
+    """Write the recording of ``SECONDS``, with angles and labels that nobody reads; return its file."""
+    recording, path = simulated(folder / "raw"), folder / "long.hdf5"
     frames = round(SECONDS * recording.anchor_rate)
     lengths = {"label_T": TIMES * len(emg_TC), "anchor_SJ": frames, "valid_S": frames}
     arrays = {
@@ -77,12 +77,16 @@ def command_s(folder: Path, emg_TC: FloatArray, book: GestureBook) -> float:
         for name, n in lengths.items()
     }
     long = replace(recording, emg_TC=np.tile(emg_TC, (TIMES, 1)), **arrays, prompt_T=None, repetition_T=None)
-    write_recording(folder / "long.hdf5", long, start=0.0, simulated=True)
+    write_recording(path, long, start=0.0, simulated=True)
+    return path
+
+
+def command_s(folder: Path, emg_TC: FloatArray, book: GestureBook) -> float:
+    """Return the processor time of the command over the recording, s."""
+    path = write_long(folder, emg_TC)
     book.save(folder / "large.book")
     command = [sys.executable, "-m", "cpep", "stream", str(demo_paths()[0]), "--book", str(folder / "large.book")]
-    return min(
-        processor_s([*command, "--source", f"replay:{folder / 'long.hdf5'}", "--speed", "0"]) for _ in range(2)
-    )
+    return min(processor_s([*command, "--source", f"replay:{path}", "--speed", "0"]) for _ in range(2))
 
 
 class Heard(Observer):

@@ -53,6 +53,15 @@ def test_the_import_of_the_public_modules_is_light():
     assert done.stdout.strip() == "set()"
 
 
+def test_a_checkpoint_and_a_book_open_without_what_takes_long_to_import():
+    code = (
+        "import sys, cpep; from cpep.live.demo import demo_paths; from cpep.live.book.book import GestureBook\n"
+        "GestureBook(cpep.load()); print({'sklearn', 'pandas', 'scipy.optimize', 'scipy.signal'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_public_modules_are_attributes_without_an_import():
     code = "import cpep; print(len(cpep.hand.LANDMARKS))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from cpep.data.splits import LeakError, Split, make_splits, nested
-from cpep.evaluate.person import evened
+from cpep.evaluate.person import TEMPERATURE, evened, scores
 from cpep.experiments import best, views
 from cpep.experiments.best import choose, unchosen, within
 from cpep.experiments.evaluators import Subject
 from cpep.experiments.protocol import SplitData
-from cpep.experiments.readouts import Candidate, ReadOuts
+from cpep.experiments.readouts import Candidate, ReadOuts, Way
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +55,20 @@ def test_even_counts_are_even_and_keep_the_order_within_a_gesture():
     np.testing.assert_allclose(count_K, 15, rtol=0.02)
 
 
+def test_likelihoods_of_gestures_with_variances_of_their_own():
+    rng = np.random.default_rng(0)
+    z_NF, mean_KF, variance_KF = rng.normal(size=(5, 3)), rng.normal(size=(4, 3)), rng.uniform(0.5, 3, size=(4, 3))
+    expected_NK = np.stack(
+        [multivariate_normal(m, np.diag(v)).logpdf(z_NF) for m, v in zip(mean_KF, variance_KF, strict=True)], axis=1
+    )
+    found_NK = TEMPERATURE * scores(z_NF, mean_KF, variance_KF)
+    np.testing.assert_allclose(found_NK - found_NK[:1, :1], expected_NK - expected_NK[:1, :1])
+    same_NK = scores(z_NF, mean_KF, np.tile(variance_KF[0], (4, 1))) - scores(z_NF, mean_KF, variance_KF[0])
+    np.testing.assert_allclose(same_NK, same_NK[0, 0])
+
+
 def test_the_rule_keeps_all_that_are_as_good_as_the_best():
-    named = [Candidate(view, even) for view in "ab" for even in (False, True)]
+    named = [Candidate(view, way) for view in "ab" for way in (Way.adapted, Way.even)]
     accuracy = dict(zip(named, (0.5, 0.54, 0.56, 0.4), strict=True))
     assert within(accuracy) == tuple(named[1:3])
 
@@ -73,6 +86,8 @@ def test_choices_see_no_test_person_and_no_unseen_gesture(wide):
     assert choice.labelled
     assert choice.shown
     assert choice.posed
+    assert not any(one.taught for one in choice.posed)
+    assert choice.among
     assert choice.calibration in best.CALIBRATIONS
 
 
@@ -89,10 +104,46 @@ def test_labels_of_test_people_change_no_answer(readouts):
     own_N = np.isin(every.user_N, seen.data.split.users_test)
     strange = replace(every, label_N=np.where(own_N, every.label_N[::-1], every.label_N))
     other = ReadOuts(replace(seen, vectors={views.FEATURES: strange}))
-    one = readouts.candidates[1]
-    np.testing.assert_array_equal(readouts.labelled(one), other.labelled(one))
     kind = next(iter(seen.posed))
-    np.testing.assert_array_equal(readouts.posed(one, readouts.alike(kind)), other.posed(one, other.alike(kind)))
+    for one in readouts.candidates:
+        np.testing.assert_array_equal(readouts.labelled(one), other.labelled(one))
+    for one in readouts.among:
+        np.testing.assert_array_equal(readouts.posed(one, readouts.alike(kind)), other.posed(one, other.alike(kind)))
+
+
+def test_emg_of_unseen_gestures_changes_no_answer_by_poses(readouts):
+    seen = readouts.views
+    every = seen.vectors[views.FEATURES]
+    unseen_N = seen.train_N & np.isin(every.label_N, seen.unseen)
+    assert unseen_N.any()
+    strange = every.with_x(np.where(unseen_N[:, None], every.x_ND[::-1], every.x_ND))
+    other = ReadOuts(replace(seen, vectors={views.FEATURES: strange}))
+    alike_NK = readouts.alike(next(iter(seen.posed)))
+    for one in readouts.among:
+        np.testing.assert_array_equal(readouts.posed(one, alike_NK), other.posed(one, alike_NK))
+    one = readouts.candidates[0]
+    assert np.abs(readouts.labelled(one) - other.labelled(one)).max() > 0.01
+
+
+def test_the_emg_of_seen_gestures_is_known_where_they_compete_and_nowhere_else(readouts):
+    one = Candidate(views.FEATURES, Way.alone)
+    labels_K, seen = readouts.views.labels_K, readouts.views.seen
+    alike_NK = np.zeros((len(readouts.own), len(labels_K)))
+    np.testing.assert_allclose(readouts.posed(one, alike_NK), 1 / len(labels_K))
+    taught_NK = readouts.posed(replace(one, taught=True), alike_NK)
+    seen_K = np.isin(labels_K, seen)
+    mine_N = readouts.asked_N & np.isin(readouts.own.label_N, seen)
+    told_N = labels_K[seen_K][taught_NK[mine_N][:, seen_K].argmax(axis=1)]
+    assert np.mean(told_N == readouts.own.label_N[mine_N]) > 2 / len(seen)
+    np.testing.assert_allclose(np.ptp(taught_NK[:, ~seen_K], axis=1), 0, atol=1e-12)
+
+
+def test_alone_reads_no_movement_of_the_person(readouts):
+    other = ReadOuts(readouts.views)
+    other._movement_N = {name: np.full_like(number, -1) for name, number in readouts._movement_N.items()}
+    for way, same in ((Way.alone, True), (Way.adapted, False)):
+        one = Candidate(views.FEATURES, way)
+        assert np.array_equal(readouts.labelled(one), other.labelled(one)) == same
 
 
 def test_every_protocol_is_answered_and_shuffled_poses_name_nothing(split_data, readouts):

@@ -5,11 +5,15 @@ import pytest
 import torch
 
 from cpep.checkpoints.embed import in_batches
+from cpep.config.presets import preset
 from cpep.data.normalise import Normaliser, power_rows, typical
-from cpep.data.windows import SampleReader
+from cpep.data.splits import nested
+from cpep.data.windows import SampleReader, windows_of
 from cpep.evaluate.features import classical_features
-from cpep.experiments import protocol, window_features
+from cpep.experiments import pipeline, protocol, window_features
+from cpep.experiments.pipeline import FoldTask, jobs_of
 from cpep.experiments.window_features import Known, in_blocks
+from cpep.train.task import Task, build_model
 
 
 def at_once(data, windows, kind):
@@ -74,3 +78,50 @@ def test_splits_share_features_only_where_levels_are_the_same(split_data, monkey
         for users in (split_data.split.users_train, fewer):
             window_features.classical(split_data.store, frames, kind, users)(some)
         assert sum(computed) == 10 * times
+
+
+def test_a_model_embeds_each_window_once_as_it_embeds_all(split_data, tmp_path, monkeypatch):
+    task = Task(split_data.store, split_data.split, preset("tiny"), 0, tmp_path)
+    model, embedded, counted = build_model(task, "cpep").eval(), window_features.embed_emg, []
+
+    def embed(model, store, windows, progress):
+        counted.extend(windows.start_N.tolist())
+        return embedded(model, store, windows, progress)
+
+    monkeypatch.setattr(window_features, "embed_emg", embed)
+    every = windows_of(split_data.store, task.config.data)
+    for some in (np.arange(0, 40, 2), np.arange(30)[::-1], np.arange(40)):
+        windows = every.select(some)
+        found = window_features.embedded(model, split_data.store, windows)
+        wanted = embedded(model, split_data.store, windows)
+        assert np.allclose(found.x_ND, wanted.x_ND, rtol=0, atol=1e-6)
+        assert np.array_equal(found.label_N, wanted.label_N) and np.array_equal(found.time_N, wanted.time_N)
+    assert len(counted) == len(set(counted)) == 40
+
+
+def test_rows_of_one_checkpoint_are_evaluated_by_one_job_after_all_that_they_need(split_data, tmp_path):
+    store, config = split_data.store, preset("tiny")
+    split = split_data.split
+    task = FoldTask(store.path, store.fingerprint, split, config, 0, 0, tmp_path)
+    names = ("cpep/best", "ridge", "cpep", "cpep/avg_pool", "features", "pose", "cpep/window_1s")
+    jobs = {job.name: job for job in jobs_of([task], names) if "evaluation" in job.name}
+    assert [name.partition(" evaluation of ")[2] for name in jobs] == [
+        "cpep/best, cpep, pose",
+        "ridge, features",
+        "cpep/avg_pool",
+        "cpep/window_1s",
+    ]
+    first = next(iter(jobs.values()))
+    assert set(first.needs) == {f"fold 0 seed 0 {stage}" for stage in ("cpep", "cpep_choice")[: len(first.needs)]}
+    assert len(first.needs) == (2 if nested(split) else 1)
+
+
+def test_rows_that_are_evaluated_are_left_as_they_are(split_data, tmp_path, monkeypatch):
+    store = split_data.store
+    task = FoldTask(store.path, store.fingerprint, split_data.split, preset("tiny"), 0, 0, tmp_path)
+    made = []
+    monkeypatch.setattr(pipeline, "evaluate", lambda data, subject: made.append(subject.name))
+    monkeypatch.setattr(pipeline, "save_row", lambda *given: None)
+    monkeypatch.setattr(pipeline, "is_evaluated", lambda task, row, store: row.name == "features")
+    pipeline.evaluate_rows(task, tuple(task.row(name) for name in ("features", "ridge", "features/lda")))
+    assert made == ["ridge", "features/lda"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from cpep.evaluate.knn import unit_rows
@@ -63,6 +63,11 @@ def test_a_book_is_a_classifier_of_scikit_learn(model):
         "background",
         "false_alarms",
     }
+    assert is_classifier(book)
+    with pytest.raises(UserError, match="GestureBook has no setting k; it has model, background, false_alarms"):
+        book.set_params(k=3)
+    fresh = clone(book).set_params(false_alarms=0.3)
+    assert fresh.false_alarms == 0.3
     fresh = clone(book)
     assert fresh.false_alarms == 0.2 and fresh.names == () and "no gesture" in repr(fresh)
     folds = StratifiedKFold(4, shuffle=True, random_state=0)

@@ -90,3 +90,13 @@ def test_channels_that_are_quiet_beside_strong_ones_count():
     emg_TC = np.tile(level_C, (100, 1)).astype(np.float32)
     (energy,) = energies_at(emg_TC, np.array([100]), 100.0)
     assert energy == pytest.approx(np.log(level_C).mean(), abs=1e-5)
+
+
+def test_steps_that_nobody_wants_are_not_made_and_those_after_are_the_same(emg_TC):
+    stream, other = FeatureStream(BAND), FeatureStream(BAND)
+    stream.wanted = False
+    assert stream.push(emg_TC[:473]) == [] != other.push(emg_TC[:473])
+    stream.wanted = True
+    steps, wanted = stream.push(emg_TC[473:900]), other.push(emg_TC[473:900])
+    assert [step.sample for step in steps] == [step.sample for step in wanted] != []
+    assert all(np.array_equal(a.x_D, b.x_D) for a, b in zip(steps, wanted, strict=True))

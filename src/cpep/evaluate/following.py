@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from cpep.evaluate.person import Prior, adapted_means, scores
+from cpep.evaluate.person import Prior, adapted_means, halves_of, scores
 from cpep.types import FloatArray, IntArray
 
 MOST = 200
@@ -128,6 +128,5 @@ class Following:
 
 def means_of_halves(movement_EF: FloatArray, prior: Prior, evidence_EK: FloatArray, seed: int = 0) -> FloatArray:
     """Return the person's means (halves, K, F) by each of ``HALVES`` random halves of the movements."""
-    rng = np.random.default_rng(seed)
-    halves = [rng.permutation(len(movement_EF))[: -(-len(movement_EF) // 2)] for _ in range(HALVES)]
-    return np.stack([adapted_means(movement_EF[half], prior, evidence_EK[half]) for half in halves])
+    half_HE = halves_of(len(movement_EF), HALVES, seed)
+    return adapted_means(movement_EF[half_HE], prior, evidence_EK[half_HE])

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
 from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 
@@ -35,7 +34,7 @@ class Prior:
 
     Attributes:
         mean_KF: mean over people, for each gesture.
-        variance_F: variance of a person's mean about it, the same for every gesture.
+        variance_F: variance of a person's mean about it: the same for every gesture, (F,), or one for each, (K, F).
     """
 
     mean_KF: FloatArray
@@ -145,52 +144,84 @@ def personal_shares(
     """
     of_window, of_movement = evidence or (np.zeros((len(z_NF), 1)), np.zeros((len(movement_EF), 1)))
     if not len(movement_EF):
-        return np.asarray(softmax(scores(z_NF, prior.mean_KF, 1 + prior.variance_F) + of_window, axis=1))
-    rng, total_NK = np.random.default_rng(seed), np.zeros((len(z_NF), len(prior.mean_KF)))
-    for _ in range(halves):
-        half = rng.permutation(len(movement_EF))[: -(-len(movement_EF) // 2)]
-        mean_KF = adapted_means(movement_EF[half], prior, of_movement[half], even)
-        total_NK += softmax(scores(z_NF, mean_KF) + of_window, axis=1)
+        return np.asarray(shares_of(scores(z_NF, prior.mean_KF, 1 + prior.variance_F) + of_window))
+    half_HE, total_NK = halves_of(len(movement_EF), halves, seed), np.zeros((len(z_NF), len(prior.mean_KF)))
+    for mean_KF in adapted_means(movement_EF[half_HE], prior, of_movement[half_HE], even):
+        total_NK += shares_of(scores(z_NF, mean_KF) + of_window)
     return total_NK / halves
 
 
+def halves_of(count: int, halves: int, seed: int = 0) -> IntArray:
+    """Return the numbers of the movements in each random half of ``count`` movements, (halves, E)."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.permutation(count)[: -(-count // 2)] for _ in range(halves)])
+
+
 def adapted_means(
-    z_EF: FloatArray, prior: Prior, evidence_EK: FloatArray | float = 0.0, even: bool = False
+    z_HEF: FloatArray, prior: Prior, evidence_HEK: FloatArray | float = 0.0, even: bool = False
 ) -> FloatArray:
-    """Return a person's means of gestures, (K, F), by expectation maximisation over movements.
+    """Return a person's means of gestures, (..., K, F), by expectation maximisation over movements.
 
     Args:
-        z_EF: the person's movements in a ``GestureSpace``.
+        z_HEF: the person's movements in a ``GestureSpace``, (..., E, F): one set of them, or several at once.
         prior: prior of the means.
-        evidence_EK: further log-likelihood of each gesture for each movement (from poses).
+        evidence_HEK: further log-likelihood of each gesture for each movement (from poses).
         even: whether all gestures are taken to be made equally often; see ``evened``.
     """
-    score_EK = scores(z_EF, prior.mean_KF, 1 + prior.variance_F) + evidence_EK
+    score_HEK = scores(z_HEF, prior.mean_KF, 1 + prior.variance_F) + evidence_HEK
     for _ in range(ROUNDS):
-        share_EK = softmax(evened(score_EK) if even else score_EK, axis=1)
+        share_HEK = shares_of(evened(score_HEK) if even else score_HEK)
         # posterior mean of a normal mean with prior variance v, given n movements of variance 1:
         # (prior mean + v sum) / (1 + v n)
-        sum_KF, count_K1 = share_EK.T @ z_EF, share_EK.sum(axis=0)[:, None]
-        mean_KF = (prior.mean_KF + prior.variance_F * sum_KF) / (1 + prior.variance_F * count_K1)
-        score_EK = scores(z_EF, mean_KF) + evidence_EK
-    return np.asarray(mean_KF)
+        sum_HKF, count_HK1 = share_HEK.swapaxes(-1, -2) @ z_HEF, share_HEK.sum(axis=-2)[..., None]
+        mean_HKF = (prior.mean_KF + prior.variance_F * sum_HKF) / (1 + prior.variance_F * count_HK1)
+        score_HEK = scores(z_HEF, mean_HKF) + evidence_HEK
+    return np.asarray(mean_HKF)
 
 
-def evened(score_EK: FloatArray) -> FloatArray:
+def shares_of(score_NK: FloatArray) -> FloatArray:
+    """Return the softmax of log-likelihoods; scipy's is slow for the many small arrays here."""
+    likely_NK = relative(score_NK)
+    return np.asarray(likely_NK / likely_NK.sum(axis=-1, keepdims=True))
+
+
+def relative(score_NK: FloatArray) -> FloatArray:
+    """Return likelihoods over the largest of their row."""
+    return np.asarray(np.exp(score_NK - score_NK.max(axis=-1, keepdims=True)))
+
+
+def evened(score_HEK: FloatArray) -> FloatArray:
     """Return log-likelihoods plus a constant for each gesture, so that expected counts of gestures are about equal.
 
-    Sinkhorn's iteration on the columns alone. Half a movement is added to each count, so that no constant runs away
-    where there are fewer movements than gestures.
+    Sinkhorn's iteration on the columns alone, with weights in place of constants. Half a movement is added to each
+    count, so that no weight runs away where there are fewer movements than gestures.
+
+    Args:
+        score_HEK: log-likelihoods, (..., E, K).
     """
-    constant_K = np.zeros(score_EK.shape[1])
+    likely_HEK = relative(score_HEK)
+    likely_HKE = np.ascontiguousarray(likely_HEK.swapaxes(-1, -2))
+    weight_HK1 = np.ones((*likely_HKE.shape[:-1], 1))
     for _ in range(EVEN_ROUNDS):
-        count_K = softmax(score_EK + constant_K, axis=1).sum(axis=0) + 0.5
-        constant_K -= 0.5 * np.log(count_K / count_K.mean())
-    return np.asarray(score_EK + constant_K)
+        count_HK1 = weight_HK1 * (likely_HKE @ (1 / (likely_HEK @ weight_HK1))) + 0.5
+        weight_HK1 *= np.sqrt(count_HK1.mean(axis=-2, keepdims=True) / count_HK1)
+    return np.asarray(score_HEK + np.log(weight_HK1).swapaxes(-1, -2))
 
 
 def scores(z_NF: FloatArray, mean_KF: FloatArray, variance_F: FloatArray | float = 1.0) -> FloatArray:
-    """Return log-likelihoods of every gesture for every vector over ``TEMPERATURE``, up to a constant, (N, K)."""
-    z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
-    square_NK = (z_NF**2).sum(axis=1)[:, None] - 2 * z_NF @ mean_KF.T + (mean_KF**2).sum(axis=1)
+    """Return log-likelihoods of every gesture for every vector over ``TEMPERATURE``, up to a constant, (N, K).
+
+    Args:
+        z_NF: vectors, (..., N, F).
+        mean_KF: mean of every gesture, (..., K, F).
+        variance_F: variance of vectors about it: the same for every gesture, or one for each, (K, F).
+    """
+    if np.ndim(variance_F) > 1:
+        weight_KF = 1 / np.asarray(variance_F)
+        square_NK = z_NF**2 @ weight_KF.T - 2 * z_NF @ (weight_KF * mean_KF).T
+        square_NK += (weight_KF * mean_KF**2 - np.log(weight_KF)).sum(axis=1)
+    else:
+        z_NF, mean_KF = z_NF / np.sqrt(variance_F), mean_KF / np.sqrt(variance_F)
+        square_NK = (z_NF**2).sum(axis=-1)[..., None] - 2 * z_NF @ mean_KF.swapaxes(-1, -2)
+        square_NK += (mean_KF**2).sum(axis=-1)[..., None, :]
     return np.asarray(-0.5 * square_NK / TEMPERATURE)

@@ -92,7 +92,8 @@ def recentred(log_NF: FloatArray, mean_F: FloatArray, full_NCC: FloatArray | Non
         mean_F: logarithm of the mean M; or one for each covariance, (N, F).
         full_NCC: the covariances, where they are at hand.
     """
-    whitening_NCC = exponential(matrices(np.atleast_2d(mean_F)), -0.5)
+    different_UF, of_mean_N = np.unique(np.atleast_2d(mean_F), axis=0, return_inverse=True)
+    whitening_NCC = exponential(matrices(different_UF), -0.5)[of_mean_N.reshape(-1)]
     if full_NCC is None:
         full_NCC = exponential(matrices(log_NF))
     return triangles(logarithm(whitening_NCC @ full_NCC @ whitening_NCC))

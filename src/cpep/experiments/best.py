@@ -8,15 +8,15 @@ people and gestures that were left out (``cpep.data.splits.nested``) are average
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from cpep.checkpoints.checkpoint import Model
 from cpep.config.schema import Readouts
 from cpep.data.splits import nested
-from cpep.data.windows import Windows, touches
+from cpep.data.windows import touches
 from cpep.evaluate.fewshot import answers
 from cpep.evaluate.generalised import harmonic
 from cpep.evaluate.metrics import balanced_accuracy
@@ -28,7 +28,7 @@ from cpep.experiments.adapted import EVIDENCE_TEMPERATURE, needed
 from cpep.experiments.evaluators import EVALUATORS, Evaluation, Subject
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.readouts import Candidate, ReadOuts
-from cpep.experiments.views import Views, views_of
+from cpep.experiments.views import views_of
 from cpep.types import FloatArray, IntArray
 
 SAME = 0.05
@@ -45,7 +45,8 @@ class Choice:
         labelled: where training people's EMG of all gestures is labelled.
         shown: where a person showed some windows.
         likeness: kinds of likeness of EMG to poses that are averaged.
-        posed: where gestures are known by their poses.
+        posed: where seen gestures are asked by their poses alone.
+        among: where unseen gestures are asked, or all compete.
         calibration: constant that is taken from the log-probabilities of seen gestures where all compete.
     """
 
@@ -53,10 +54,14 @@ class Choice:
     shown: tuple[Candidate, ...]
     likeness: tuple[str, ...]
     posed: tuple[Candidate, ...]
+    among: tuple[Candidate, ...]
     calibration: float
 
 
-def within(accuracy: Mapping[Candidate, float]) -> tuple[Candidate, ...]:
+Option = TypeVar("Option", bound=Hashable)
+
+
+def within(accuracy: Mapping[Option, float]) -> tuple[Option, ...]:
     """Return the candidates whose accuracy is within ``SAME`` of the best one's."""
     best = max(accuracy.values())
     return tuple(one for one, value in accuracy.items() if value >= best - SAME)
@@ -74,8 +79,9 @@ def accuracy_of(readouts: ReadOuts, share_NK: FloatArray, labels_K: IntArray, as
 def choose(readouts: ReadOuts) -> Choice:
     """Choose on the people and gestures that were left out; see the module.
 
-    Where likeness to poses decides, a candidate is worth the mean of its accuracy on seen gestures among themselves
-    and the best harmonic mean of seen and left-out gestures, with all as answers.
+    A likeness is worth the mean of its accuracy on seen gestures among themselves and the best harmonic mean of seen
+    and left-out gestures, with all as answers. A read-out by poses is worth the first where seen gestures are asked
+    by their poses alone, and the second where unseen gestures are asked or all compete.
     """
     views = readouts.views
     both = views.seen + views.unseen
@@ -89,19 +95,21 @@ def choose(readouts: ReadOuts) -> Choice:
         of_shown[one] = balanced_accuracy(asked.label_N, told_N) if len(asked) else 0.0
     shown = within(of_shown)
     if not views.posed:
-        return Choice(within(of_labels), shown, (), (), 0.0)
+        return Choice(within(of_labels), shown, (), (), (), 0.0)
     alike = {kind: readouts.alike(kind) for kind in views.posed}
-    worth = {kind: _worth(readouts, alike_NK / EVIDENCE_TEMPERATURE)[0] for kind, alike_NK in alike.items()}
-    likeness = tuple(kind for kind, value in worth.items() if value >= max(worth.values()) - SAME)
+    worth = {kind: _worth(readouts, alike_NK / EVIDENCE_TEMPERATURE) for kind, alike_NK in alike.items()}
+    likeness = within({kind: (seen + together) / 2 for kind, (seen, together, _) in worth.items()})
     mean_NK = np.mean([alike[kind] for kind in likeness], axis=0)
-    share = {one: readouts.posed(one, mean_NK) for one in readouts.candidates}
-    posed = within({one: _worth(readouts, _log(share_NK))[0] for one, share_NK in share.items()})
-    together_NK = np.mean([share[one] for one in posed], axis=0)
-    return Choice(within(of_labels), shown, likeness, posed, _worth(readouts, _log(together_NK))[1])
+    share = {one: readouts.posed(one, mean_NK) for one in readouts.among}
+    found = {one: _worth(readouts, _log(share_NK)) for one, share_NK in share.items()}
+    posed = within({one: found[one][0] for one in readouts.candidates})
+    among = within({one: together for one, (_, together, _) in found.items()})
+    calibration = _worth(readouts, _log(np.mean([share[one] for one in among], axis=0)))[2]
+    return Choice(within(of_labels), shown, likeness, posed, among, calibration)
 
 
-def _worth(readouts: ReadOuts, score_NK: FloatArray) -> tuple[float, float]:
-    """Return what a candidate is worth, see ``choose``, and the calibration of its best harmonic mean."""
+def _worth(readouts: ReadOuts, score_NK: FloatArray) -> tuple[float, float, float]:
+    """Return the accuracy on seen gestures alone, the best harmonic mean, see ``choose``, and its constant."""
     views = readouts.views
     seen_K = np.isin(views.labels_K, views.seen)
     among_seen = accuracy_of(readouts, score_NK[:, seen_K], views.labels_K[seen_K], views.seen)
@@ -111,13 +119,13 @@ def _worth(readouts: ReadOuts, score_NK: FloatArray) -> tuple[float, float]:
         pair = (accuracy_of(readouts, calibrated_NK, views.labels_K, asked) for asked in (views.seen, views.unseen))
         found = float(harmonic(*(np.array([value]) for value in pair))[0])
         best = max(best, (found, -constant))
-    return (among_seen + best[0]) / 2, -best[1]
+    return among_seen, best[0], -best[1]
 
 
 def unchosen(readouts: ReadOuts) -> Choice:
     """Return the choice where too few people or gestures leave some out: all candidates, and no calibration."""
-    every = readouts.candidates
-    return Choice(every, every, tuple(readouts.views.posed), every if readouts.views.posed else (), 0.0)
+    every, kinds = readouts.candidates, tuple(readouts.views.posed)
+    return Choice(every, every, kinds, every if kinds else (), readouts.among if kinds else (), 0.0)
 
 
 def _log(share_NK: FloatArray) -> FloatArray:
@@ -127,20 +135,20 @@ def _log(share_NK: FloatArray) -> FloatArray:
 def best(data: SplitData, subject: Subject) -> Evaluation:
     """Evaluate the recommended system: choose read-outs inside training people, then answer test people's windows."""
     gestures = data.split.seen, data.split.unseen
-    outer = ReadOuts(_views(data, needed(data), gestures, subject, subject.checkpoint))
+    outer = ReadOuts(
+        views_of(
+            data,
+            needed(data),
+            gestures,
+            subject.checkpoint,
+            subject.normalisation,
+            subject.view,
+            subject.shuffled,
+        )
+    )
     inner = _inside(data, subject)
     choice = choose(inner) if inner else unchosen(outer)
     return Evaluation(list(_outcomes(outer, choice)), choice=words(choice))
-
-
-def _views(
-    data: SplitData,
-    windows: Windows,
-    gestures: tuple[tuple[int, ...], tuple[int, ...]],
-    subject: Subject,
-    model: Model | None,
-) -> Views:
-    return views_of(data, windows, gestures, model, subject.normalisation, subject.view, subject.shuffled)
 
 
 def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
@@ -167,15 +175,18 @@ def _inside(data: SplitData, subject: Subject) -> ReadOuts | None:
 def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
     given, protocols = readouts.views.data.given(), chosen(readouts.views.data.config.protocols)
     if LINEAR_PROBE in protocols:
-        share_NK = np.mean([readouts.labelled(one) for one in choice.labelled], axis=0)
-        asked = _asked(readouts, LINEAR_PROBE, _log(share_NK), readouts.labelled_K)
+        score_NK = _log(np.mean([readouts.labelled(one) for one in choice.labelled], axis=0))
+        asked = _asked(readouts, LINEAR_PROBE, {"seen": score_NK, "unseen": score_NK}, readouts.labelled_K)
         yield from LINEAR_PROBE.answered(given, asked)
     if choice.posed and {ZERO_SHOT, ZERO_SHOT_ALL} & set(protocols):
         alike_NK = np.mean([readouts.alike(kind) for kind in choice.likeness], axis=0)
-        share_NK = np.mean([readouts.posed(one, alike_NK) for one in choice.posed], axis=0)
-        for protocol in (ZERO_SHOT, ZERO_SHOT_ALL):
+        posed_NK, among_NK = (
+            _log(np.mean([readouts.posed(one, alike_NK) for one in some], axis=0))
+            for some in (choice.posed, choice.among)
+        )
+        for protocol, seen_NK in ((ZERO_SHOT, posed_NK), (ZERO_SHOT_ALL, among_NK)):
             if protocol in protocols:
-                asked = _asked(readouts, protocol, _log(share_NK), readouts.views.labels_K)
+                asked = _asked(readouts, protocol, {"seen": seen_NK, "unseen": among_NK}, readouts.views.labels_K)
                 calibration = choice.calibration if protocol is ZERO_SHOT_ALL else 0.0
                 yield from protocol.answered(given, asked, calibration)
     if not readouts.views.causal:
@@ -185,27 +196,30 @@ def _outcomes(readouts: ReadOuts, choice: Choice) -> Iterator[Outcome]:
                 yield from few_shot.ask(given, test, classifier)
 
 
-def _asked(readouts: ReadOuts, protocol: Protocol, score_NK: FloatArray, labels_K: IntArray) -> dict[str, Scored]:
+def _asked(
+    readouts: ReadOuts, protocol: Protocol, score: Mapping[str, FloatArray], labels_K: IntArray
+) -> dict[str, Scored]:
     """Return the scores of the windows of each set of gestures that a protocol asks."""
     given, found = readouts.views.data.given(), {}
     for gestures, labels in protocol.asked(given).items():
         mine_N = readouts.asked_N & np.isin(readouts.own.label_N, labels)
         open_K = np.isin(labels_K, protocol.classes(given, gestures))
-        found[gestures] = Scored(readouts.own.select(mine_N), score_NK[mine_N][:, open_K], labels_K[open_K])
+        found[gestures] = Scored(readouts.own.select(mine_N), score[gestures][mine_N][:, open_K], labels_K[open_K])
     return found
 
 
 def words(choice: Choice) -> dict[str, str]:
     """Return what was chosen in words, by the name of the protocol."""
-    labelled, shown, posed = ("; ".join(map(str, some)) for some in (choice.labelled, choice.shown, choice.posed))
-    posed = f"{posed}, by likeness {', '.join(choice.likeness)}"
-    every = {
+    labelled, shown, posed, among = (
+        "; ".join(map(str, some)) for some in (choice.labelled, choice.shown, choice.posed, choice.among)
+    )
+    likeness = f"by likeness {', '.join(choice.likeness)}"
+    return {
         LINEAR_PROBE.name: labelled,
         **{few_shot.name: shown for few_shot in FEW_SHOT},
-        ZERO_SHOT.name: posed,
-        ZERO_SHOT_ALL.name: f"{posed}, {choice.calibration:g} from seen gestures",
+        ZERO_SHOT.name: f"seen gestures: {posed}; unseen gestures: {among}; {likeness}",
+        ZERO_SHOT_ALL.name: f"{among}; {likeness}, {choice.calibration:g} from seen gestures",
     }
-    return every
 
 
 EVALUATORS.add(Readouts.chosen.value, best)

@@ -20,6 +20,7 @@ from cpep.evaluate.protocols.base import Outcome, part
 from cpep.experiments.adapted import Adaptation, needed
 from cpep.experiments.challenged import challenge
 from cpep.experiments.protocol import SplitData, mean_parts, thinned
+from cpep.experiments.window_features import embedded
 from cpep.hand.kinematics import Hand
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.runtime.registry import Registry
@@ -122,10 +123,10 @@ def aligned(data: SplitData, subject: Subject) -> Evaluation:
     if data.config.adapt:
         return Evaluation(adapted(data, subject))
     model = subject.model
-    emg = embed_emg(model, data.store, data.windows, subject.progress)
+    emg = embedded(model, data.store, data.windows, subject.progress)
 
     def vectors(windows: Windows) -> FloatArray:
-        return (emg if windows is data.windows else embed_emg(model, data.store, windows)).averaged().x_ND
+        return embedded(model, data.store, windows).averaged().x_ND
 
     of_session = data.of_session(model, vectors)
     if data.store.anchor_MJ is None:
@@ -138,10 +139,10 @@ def aligned(data: SplitData, subject: Subject) -> Evaluation:
 def adapted(data: SplitData, subject: Subject) -> list[Outcome]:
     """Return the outcomes of an aligned model after adaptation to each test person's recordings."""
     model, windows = subject.model, needed(data)
-    emg = embed_emg(model, data.store, windows, subject.progress).averaged()
+    emg = embedded(model, data.store, windows, subject.progress).averaged()
 
     def vectors(some: Windows) -> FloatArray:
-        return (emg if some is windows else embed_emg(model, data.store, some).averaged()).x_ND
+        return embedded(model, data.store, some).averaged().x_ND
 
     causal = model.emg_frontend.normalisation == "causal"
     adaptation = Adaptation(data, windows, data.of_session(model, vectors, windows), causal)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation, UserError
 
-EVALUATION = 11
+EVALUATION = 12
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 
@@ -223,9 +223,10 @@ def is_evaluated(task: FoldTask, row: RowRun, store: Store) -> bool:
 
 
 def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str], scored: bool = True) -> list[Job]:
-    """Return jobs for the stages that rows need, each once, and, if ``scored``, for the evaluation of each row.
+    """Return jobs for the stages that rows need, each once, and, if ``scored``, for the evaluation of rows.
 
-    They are ordered by row, then by fold, so that a run that is stopped has its first rows complete.
+    They are ordered by row, then by fold, so that a run that is stopped has its first rows complete. Rows that share
+    a checkpoint, and rows without one, are evaluated by one job: what it embeds serves all of them.
     """
     jobs: dict[str, Job] = {}
 
@@ -239,14 +240,25 @@ def jobs_of(tasks: Sequence[FoldTask], names: Sequence[str], scored: bool = True
 
     for name in names:
         for task in tasks:
-            row = task.row(name)
-            needs = tuple(add(task, stage, name) for stage in (row.last, row.choice(task.split)) if stage is not None)
+            rows = beside(task, name, names) if scored else (task.row(name),)
+            stages = [(one.name, stage) for one in rows for stage in (one.last, one.choice(task.split))]
+            needs = tuple(dict.fromkeys(add(task, stage, row) for row, stage in stages if stage is not None))
             if not scored:
                 continue
-            shared = (row,) if row.last else tuple(task.row(other) for other in names if not ROWS.get(other).stage)
-            text = f"{task.name} evaluation of {', '.join(one.name for one in shared)}"
-            jobs.setdefault(text, Job(text, partial(evaluate_rows, task, shared), needs))
+            text = f"{task.name} evaluation of {', '.join(one.name for one in rows)}"
+            jobs.setdefault(text, Job(text, partial(evaluate_rows, task, rows), needs))
     return list(jobs.values())
+
+
+def beside(task: FoldTask, name: str, names: Sequence[str]) -> tuple[RowRun, ...]:
+    """Return the rows that are evaluated together with a row, in their order: of the same windows and checkpoint."""
+    row, rows = task.row(name), [task.row(other) for other in names]
+    if row.last is None:
+        return tuple(one for one in rows if one.last is None)
+    folder = task.at(row.last)
+    return tuple(
+        one for one in rows if one.last and task.at(one.last) == folder and one.config.data == row.config.data
+    )
 
 
 def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
@@ -256,24 +268,30 @@ def run_stage(task: FoldTask, stage: StageRun, name: str) -> None:
 
 
 def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
-    """Evaluate rows that share their windows, unless all are evaluated already."""
+    """Evaluate rows that share their windows, those that are not evaluated already."""
     torch.set_num_threads(distributed.threads(task.config.threads))
     config, store = rows[0].config, task.opened()
-    keys = [row_key(task, row, store) for row in rows]
-    if distributed.on_main_rank(lambda: all(is_evaluated(task, row, store) for row in rows)):
+    done = distributed.on_main_rank(lambda: [is_evaluated(task, row, store) for row in rows])
+    rows = tuple(row for row, is_done in zip(rows, done, strict=True) if not is_done)
+    if not rows:
         return
+    keys = [row_key(task, row, store) for row in rows]
     data = SplitData(store, task.split, windows_of(store, config.data), config.evaluate, task.seed)
     kind: Normalisation = config.data.normalisation.value
     progress = progress_line(f"{task.name} evaluation of {rows[0].name}", "windows")
     whole = Task(store, task.split, config, task.seed, task.folder)
     pairs = [paired(whole, role) for role in PAIRED] if rows[0].last is None else []
+
+    @cache
+    def opened(folder: Path) -> Model:
+        model = load(folder / "checkpoint")
+        model.net.to(device_of(config.device))
+        return model
+
     for row, key in zip(rows, keys, strict=True):
-        model = None if row.last is None else load(task.at(row.last) / "checkpoint")
+        model = None if row.last is None else opened(task.at(row.last))
         choice = row.choice(task.split)
-        choosing = None if choice is None else load(task.at(choice) / "checkpoint")
-        for one in (model, choosing):
-            if one is not None:
-                one.net.to(device_of(config.device))
+        choosing = None if choice is None else opened(task.at(choice))
         subject = Subject(
             row.name,
             kind,

@@ -1,13 +1,14 @@
 """Every read-out that ``cpep/best`` chooses among, with its answers to the windows of test people.
 
-All answer through the expectation maximisation over a person's movements of the adapted rows
-(``cpep.evaluate.person``), with the vectors of one view, and with or without counts made even.
+All answer through the normal distributions of the adapted rows (``cpep.evaluate.person``), with the vectors of one
+view: without adaptation, or by expectation maximisation over a person's movements, with or without counts made even.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -31,21 +32,37 @@ HALVES = 8
 """Random halves of the movements for each candidate; the answers of several candidates are averaged."""
 
 
+class Way(StrEnum):
+    """How a read-out adapts to a person.
+
+    Attributes:
+        alone: not at all: training people, poses or shown windows alone answer.
+        adapted: by expectation maximisation over the person's movements.
+        even: the same, and all gestures are taken to be made equally often.
+    """
+
+    alone = "without adaptation"
+    adapted = ""
+    even = "counts made even"
+
+
 @dataclass(frozen=True, order=True)
 class Candidate:
     """One read-out.
 
     Attributes:
         view: vectors that it reads.
-        even: whether all gestures are taken to be made equally often.
+        way: how it adapts to a person.
+        taught: where gestures are known by poses, whether training people's EMG tells the seen ones, too.
     """
 
     view: str
-    even: bool
+    way: Way = Way.adapted
+    taught: bool = False
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.view}, counts made even" if self.even else self.view
+        return ", ".join(filter(None, (self.view, self.way, "seen gestures by their EMG" if self.taught else "")))
 
 
 class ReadOuts:
@@ -57,7 +74,7 @@ class ReadOuts:
 
     def __init__(self, views: Views) -> None:
         self.views, self.hop_s = views, views.data.hop_s
-        self.candidates = tuple(Candidate(view, even) for view in views.vectors for even in (False, True))
+        self.candidates = tuple(Candidate(view, way) for view in views.vectors for way in Way)
         every = views.vectors[FEATURES]
         self._own_N = np.isin(every.user_N, views.data.split.users_test)
         self.own = every.select(self._own_N)
@@ -76,8 +93,16 @@ class ReadOuts:
         activity = LinearProbe(ACTIVITY_STRENGTH).fit(every.x_ND[known_N], taught_N[known_N].astype(int))
         return {name: movements_of(own, activity, self.hop_s) for name, own in people.items()}
 
-    def _person(self, name: str, x_ND: FloatArray) -> Person:
-        return Person(x_ND[self._whose_N == name], self._movement_N[name], self.views.causal)
+    @property
+    def among(self) -> tuple[Candidate, ...]:
+        """Candidates where unseen gestures are asked or all compete: some know the EMG of seen gestures."""
+        return (*self.candidates, *(replace(one, taught=True) for one in self.candidates))
+
+    def _person(self, name: str, x_ND: FloatArray, way: Way = Way.adapted) -> Person:
+        movement_N = self._movement_N[name]
+        if way is Way.alone:
+            movement_N = np.full_like(movement_N, -1)
+        return Person(x_ND[self._whose_N == name], movement_N, self.views.causal)
 
     def _space(self, view: str, seen_alone: bool) -> tuple[GestureSpace, EmbeddingSet]:
         """Return the space of gestures of training people, and their movements."""
@@ -87,8 +112,8 @@ class ReadOuts:
         return GestureSpace(movements, windows), movements
 
     @cached_property
-    def _seen_spaces(self) -> Mapping[str, GestureSpace]:
-        return {view: self._space(view, True)[0] for view in self.views.vectors}
+    def _seen_spaces(self) -> Mapping[str, tuple[GestureSpace, EmbeddingSet]]:
+        return {view: self._space(view, True) for view in self.views.vectors}
 
     def _own(self, view: str) -> FloatArray:
         return self.views.vectors[view].x_ND[self._own_N]
@@ -99,8 +124,9 @@ class ReadOuts:
         prior, x_ND = space.prior(movements), self._own(candidate.view)
         share_NK = np.empty((len(x_ND), len(prior.mean_KF)))
         for name in self._movement_N:
-            person = self._person(name, x_ND)
-            share_NK[self._whose_N == name] = person.shares(space, prior, even=candidate.even, halves=HALVES)
+            person = self._person(name, x_ND, candidate.way)
+            even = candidate.way is Way.even
+            share_NK[self._whose_N == name] = person.shares(space, prior, even=even, halves=HALVES)
         return share_NK
 
     @property
@@ -123,22 +149,32 @@ class ReadOuts:
 
     def posed(self, candidate: Candidate, alike_NK: FloatArray) -> FloatArray:
         """Return the probability of each gesture that has a pose, for every window, (N, K)."""
-        space, x_ND = self._seen_spaces[candidate.view], self._own(candidate.view)
-        prior = Prior(np.zeros((alike_NK.shape[1], space.dimensions)), np.full(space.dimensions, POSED_VARIANCE))
-        share_NK = np.empty_like(alike_NK)
+        space, x_ND = self._seen_spaces[candidate.view][0], self._own(candidate.view)
+        prior, share_NK = self._posed_prior(candidate), np.empty_like(alike_NK)
         for name in self._movement_N:
-            mine_N, person = self._whose_N == name, self._person(name, x_ND)
+            mine_N, person = self._whose_N == name, self._person(name, x_ND, candidate.way)
             evidence_NK = alike_NK[mine_N] / EVIDENCE_TEMPERATURE
-            share_NK[mine_N] = person.shares(space, prior, evidence_NK, candidate.even, HALVES)
+            share_NK[mine_N] = person.shares(space, prior, evidence_NK, candidate.way is Way.even, HALVES)
         return share_NK
+
+    def _posed_prior(self, candidate: Candidate) -> Prior:
+        """Return the prior of gestures that have a pose: nothing is known of the EMG of those that are not taught."""
+        space, movements = self._seen_spaces[candidate.view]
+        mean_KF = np.zeros((len(self.views.labels_K), space.dimensions))
+        variance_KF = np.full_like(mean_KF, POSED_VARIANCE)
+        if not candidate.taught:
+            return Prior(mean_KF, variance_KF[0])
+        known = space.prior(movements)
+        taught_K = np.searchsorted(self.views.labels_K, np.unique(movements.label_N))
+        mean_KF[taught_K], variance_KF[taught_K] = known.mean_KF, known.variance_F
+        return Prior(mean_KF, variance_KF)
 
     def shown(self, candidates: tuple[Candidate, ...]) -> tuple[EmbeddingSet, ShownTo]:
         """Return the asked windows in the spaces of views, and what answers after windows are shown."""
         width, columns, parts = 0, {}, []
         moved: dict[str, dict[str, FloatArray]] = {}
         for view in dict.fromkeys(one.view for one in candidates):
-            space, x_ND = self._seen_spaces[view], self._own(view)
-            z_NF = space(x_ND)
+            z_NF = self._seen_spaces[view][0](self._own(view))
             columns[view] = slice(width, width := width + z_NF.shape[1])
             parts.append(z_NF)
             moved[view] = {}
@@ -172,5 +208,8 @@ class ShownTo:
             own = self.columns[one.view]
             prior = Prior(mean_KF[:, own], np.full(mean_KF[:, own].shape[1], SHOWN_VARIANCE))
             movement_EF = self.moved[one.view][shown.user_N[0]]
-            total_NK += personal_shares(x_ND[:, own], movement_EF, prior, even=one.even, halves=HALVES)
+            if one.way is Way.alone:
+                movement_EF = movement_EF[:0]
+            even = one.way is Way.even
+            total_NK += personal_shares(x_ND[:, own], movement_EF, prior, even=even, halves=HALVES)
         return np.asarray(labels_K[total_NK.argmax(axis=1)])

@@ -1,4 +1,4 @@
-"""Classical features of the windows of a store, computed once for all rows, read-outs and splits of a process."""
+"""Vectors of the windows of a store, classical and learnt, computed once for all rows and splits of a process."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from cpep.checkpoints.embed import BATCH, in_batches
+from cpep.checkpoints.checkpoint import Model
+from cpep.checkpoints.embed import BATCH, embed_emg, embedding_set, in_batches
 from cpep.data.normalise import Normaliser, power_rows, typical
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows
 from cpep.evaluate.features import classical_features
-from cpep.types import FloatArray, IntArray, Normalisation
+from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation, Progress, no_progress
 
 VALUES_AT_ONCE = 2**21
 """Samples of all channels that are read at once: 8 MB."""
@@ -68,6 +69,16 @@ def classical(
         return classical_features(read(part).numpy(), device.emg_rate, device.emg_kind)
 
     return lambda windows: known.of(windows, lambda new: in_numpy(new, of_batch, size))
+
+
+_embedded: WeakKeyDictionary[Model, WeakKeyDictionary[Store, Known]] = WeakKeyDictionary()
+
+
+def embedded(model: Model, store: Store, windows: Windows, progress: Progress = no_progress) -> EmbeddingSet:
+    """Return what ``embed_emg`` does, for windows that the same model embedded before without its network."""
+    known = _embedded.setdefault(model, WeakKeyDictionary()).setdefault(store, Known())
+    x_ND = known.of(windows, lambda new: embed_emg(model, store, new, progress).x_ND)
+    return embedding_set(store, windows, x_ND)
 
 
 def in_numpy(windows: Windows, call: Callable[[Windows], FloatArray], size: int = BATCH) -> FloatArray:

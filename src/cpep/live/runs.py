@@ -84,6 +84,9 @@ class Runs:
 def finite_runs(emg_TC: FloatArray) -> Iterator[tuple[FloatArray, bool]]:
     """Yield runs of samples that are all finite, and of such that are not, with whether they are."""
     good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))
+    if good_T.all() and len(good_T):
+        yield emg_TC, True
+        return
     edges = np.flatnonzero(np.diff(good_T)) + 1
     for first, stop in zip([0, *edges], [*edges, len(good_T)], strict=True):
         if first < stop:

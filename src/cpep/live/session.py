@@ -155,6 +155,7 @@ class Session:
         self.map: Map | None = None
         self.mapping = False
         self._features = FeatureStream(source.device)
+        self._features.wanted = False
         self._told: dict[Side, _Told] = {"gestures": _Told(self._features, None, source.device.emg_rate)}
         self._passing: Source = _Passing(self)
         if book is not None:
@@ -162,6 +163,7 @@ class Session:
             stream = EmgStream(book.model, standard=standard)
             self._told["book"] = _Told(stream, self._judge_of(book), book.model.card.device.emg_rate)
         self._shown, self._lock = Shown(source.device), threading.Lock()
+        self._point: tuple[object, object, tuple[float, float]] | None = None
         self._hearers: dict[str, Hearer] = {}
         self._notices: dict[str, str] = {}
         self._problem = ""
@@ -207,6 +209,7 @@ class Session:
     def enrolled(self, known: Judge | None) -> None:
         """Recognise by what the person enrolled from the next step on; ``None`` where nothing is left of it."""
         self._told["gestures"].use(known)
+        self._features.wanted = known is not None
         self.by = "gestures" if known is not None or self.book is None else "book"
 
     def choose(self, side: Side) -> None:
@@ -275,7 +278,14 @@ class Session:
             )
         if state is None or x_D is None or known is None:
             return now
-        return replace(now, pose_J=known.pose_at(state.nearest), point=plane.point(x_D) if plane else None)
+        return replace(now, pose_J=known.pose_at(state.nearest), point=self._point_of(plane, x_D) if plane else None)
+
+    def _point_of(self, plane: Map, x_D: FloatArray) -> tuple[float, float]:
+        """Return the place of an embedding; it is computed once, however many look and however often."""
+        last = self._point
+        if last is None or last[0] is not plane or last[1] is not x_D:
+            self._point = last = (plane, x_D, plane.point(x_D))
+        return last[2]
 
     def _safely(self, name: str, what: Callable[[], object]) -> bool:
         """Do something whose failure must not end the stream; tell whether it went well."""

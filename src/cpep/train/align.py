@@ -19,7 +19,8 @@ from cpep.data.splits import Role, Split
 from cpep.data.windows import Windows
 from cpep.models.cpep import Cpep
 from cpep.models.losses import calibrated_info_nce
-from cpep.runtime import distributed
+from cpep.runtime import distributed, memory
+from cpep.train.lasting import Lasting
 from cpep.train.neighbours import drawn, mixed, neighbours_of
 from cpep.train.rng import part_draws
 from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
@@ -179,8 +180,9 @@ def costed(objective: Objective) -> Trained:
 class AnchorSide:
     """Anchors of a list of windows; embedded once where the encoder is frozen, since its input is not augmented.
 
-    Each rank embeds and holds its own part of the list: 250 hours with a hop of 0.25 s are 3.6 million windows, or
-    3.7 GB in all. A batch may hold any windows; their embeddings come from the ranks that hold them, 256 kB a step.
+    Each rank embeds and holds its own part of the list, on disk where it is long (``Lasting``): 250 hours with a hop
+    of 0.25 s are 3.6 million windows, or 3.7 GB in all. A batch may hold any windows; their embeddings come from the
+    ranks that hold them, 256 kB a step.
 
     Args:
         task: store and settings.
@@ -192,30 +194,41 @@ class AnchorSide:
         self.windows, self.net = windows, net
         self.read: Callable[[Windows], Tensor] = anchor_signals(task)
         self.part = distributed.part(len(windows))
-        self.own_ND = None if net.train_pose else self._embedded(task)
+        self._own = None if net.train_pose else self._embedded(task)
 
     def every(self) -> Tensor:
         """Return embeddings (N, D) of all windows, of all ranks."""
-        assert self.own_ND is not None, "the anchor encoder is trained: there are no lasting embeddings"
-        return distributed.gathered(self.own_ND, self.part)
+        return distributed.gathered(self._lasting.rows_ND, self.part)
 
     def embed(self, chosen: IntArray, part: distributed.Part) -> Tensor:
         """Return embeddings (B, D) of windows by their positions in the list; ``part`` is the part of this rank."""
-        if self.own_ND is None:
+        if self._own is None:
             return distributed.gathered(self.net.embed_anchor(self.windows_of(chosen[part.rows])), part)
-        return distributed.rows_of(self.own_ND, self.part, torch.from_numpy(chosen))
+        return self.lasting(chosen)
+
+    def lasting(self, chosen: IntArray) -> Tensor:
+        """Return the lasting embeddings (B, D) of windows by their positions in the list."""
+        index_B = torch.from_numpy(chosen)
+        return self._lasting.at(lambda own_ND: distributed.rows_of(own_ND, self.part, index_B), len(chosen))
+
+    @property
+    def _lasting(self) -> Lasting:
+        assert self._own is not None, "the anchor encoder is trained: there are no lasting embeddings"
+        return self._own
 
     def windows_of(self, chosen: IntArray) -> Tensor:
         """Return the anchors (B, S, J) of windows by their positions in the list."""
         return self.read(self.windows.select(chosen))
 
     @torch.no_grad()
-    def _embedded(self, task: Task) -> Tensor:
-        parts = []
-        for some in batches_of(self.windows.select(np.arange(self.part.start, self.part.stop)), 512):
+    def _embedded(self, task: Task) -> Lasting:
+        def of(some: Windows) -> Tensor:
             with autocast(task.config):
-                parts.append(self.net.embed_anchor(self.read(some)))
-        return torch.cat(parts)
+                return self.net.embed_anchor(self.read(some))
+
+        own = self.windows.select(np.arange(self.part.start, self.part.stop))
+        with memory.kept():
+            return Lasting(map(of, batches_of(own, 512)), len(own), task.folder)
 
 
 def communities(side: AnchorSide, count: int, seed: int) -> Tensor:
@@ -226,8 +239,7 @@ def communities(side: AnchorSide, count: int, seed: int) -> Tensor:
         count: how many communities; fewer where there are fewer windows.
         seed: of the run.
     """
-    assert side.own_ND is not None, "the anchor encoder is trained: there are no lasting embeddings"
     chosen = np.unique(np.linspace(0, side.part.whole - 1, CLUSTERED).astype(int))
-    anchor_ND = distributed.rows_of(side.own_ND, side.part, torch.from_numpy(chosen)).cpu().numpy()
-    means = KMeans(min(count, len(anchor_ND)), n_init=1, random_state=seed).fit(anchor_ND)
-    return torch.from_numpy(means.cluster_centers_).to(side.own_ND)
+    anchor_ND = side.lasting(chosen)
+    means = KMeans(min(count, len(anchor_ND)), n_init=1, random_state=seed).fit(anchor_ND.cpu().numpy())
+    return torch.from_numpy(means.cluster_centers_).to(anchor_ND)

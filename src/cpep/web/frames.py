@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -28,6 +29,8 @@ MARKS = {
 }
 """Marks of a channel: in one word, and what is wrong and to be done."""
 NUMBERS = count(1)
+HELD = 1024
+"""Poses whose landmarks are held: views are asked for more often than the nearest pose changes."""
 MOST_TOLD = 3
 """So many kinds of marks are explained at once."""
 
@@ -56,6 +59,7 @@ class Live:
         self.session, self.source, self.unit, self.no_hand = session, source, unit, no_hand
         self.prompters, self.todo = prompters, todo
         self._hand, self.number = Hand(), next(NUMBERS)
+        self._landmarks = lru_cache(HELD)(self._landmarks_of)
         self._seen: tuple[object, object] = (None, None)
         self._version = 0
 
@@ -151,10 +155,14 @@ class Live:
 
     def landmarks(self, pose_J: FloatArray) -> list[float]:
         """Return the landmarks of a pose (20,), or (22,) with the wrist, in a row, mm, to a tenth."""
-        place_LC = self._hand(torch.as_tensor(np.asarray(pose_J[:20], np.float32)))
+        return list(self._landmarks(np.asarray(pose_J, np.float32).tobytes()))
+
+    def _landmarks_of(self, pose: bytes) -> tuple[float, ...]:
+        pose_J = np.frombuffer(pose, np.float32)
+        place_LC = self._hand(torch.as_tensor(pose_J[:20].copy()))
         if len(pose_J) == 22:
             place_LC = place_LC @ _bent(float(pose_J[21] - REST_J[21])).T
-        return [round(value, 1) for value in place_LC.flatten().tolist()]
+        return tuple(round(value, 1) for value in place_LC.flatten().tolist())
 
 
 def _bent(angle: float) -> Tensor:

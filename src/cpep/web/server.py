@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from nicegui import Client, ui
 from nicegui import app as nicegui_app
@@ -167,9 +167,15 @@ def build(page: Served) -> FastAPI:
     """Return the application: the page at ``/``, its pictures at ``/api``."""
     application = FastAPI(openapi_url=None)
 
-    @application.get("/api/view")
-    async def view(since: int = -1, after: float = -1.0) -> JSONResponse:
+    async def view(request: Request) -> Response:
+        asked = request.query_params
+        try:
+            since, after = int(asked.get("since", "-1")), float(asked.get("after", "-1"))
+        except ValueError:
+            return PlainTextResponse("since is a whole number, after a number", 422)
         return JSONResponse(page.live.frame(since, after))
+
+    application.add_route("/api/view", view)  # FastAPI's own takes as long as the answer, thirty times a second
 
     @application.get("/api/map")
     def plane() -> JSONResponse:

@@ -26,12 +26,15 @@ class FeatureStream(Runs):
     Args:
         device: of the source.
         hop_s: time from step to step, rounded to whole samples.
+
+    Attributes:
+        wanted: whether steps are made; without, samples are kept for later ones alone.
     """
 
     def __init__(self, device: Device, hop_s: float = HOP_S) -> None:
         super().__init__(device.conditioning, device.emg_rate, device.channels, "this stream")
         self.device, self._hop = device, max(round(hop_s * device.emg_rate), 1)
-        self._window = window_samples(device)
+        self._window, self.wanted = window_samples(device), True
         self._run_TC = np.zeros((0, device.channels), np.float32)
 
     def _forget(self) -> None:
@@ -45,7 +48,7 @@ class FeatureStream(Runs):
         end_N = np.arange(first, self.sample // self._hop + 1) * self._hop - began
         end_N = end_N[end_N >= self._window]
         self._run_TC = run_TC[max(len(run_TC) - self._window + 1, 0) :].copy()
-        if not len(end_N):
+        if not len(end_N) or not self.wanted:
             return
         x_NF = features_at(run_TC, end_N, self.device)
         energy_N = energies_at(run_TC, end_N, self.rate)
