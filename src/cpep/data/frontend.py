@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cpep.data.normalise import Normaliser, Rows, power_rows, typical
 from cpep.data.statistics import CentreSpread, LoudLevel, MeanSd, Statistic
-from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of
+from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of, statistics_of
 from cpep.data.store.frames import POWER_BLOCK_S, block_power
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows
@@ -117,6 +117,14 @@ class Frontend(nn.Module):
     def rows(self, emg_TC: Tensor) -> Tensor:
         """Return what is normalised next: values of each whole bin (..., bins, F), or the samples (..., T, C)."""
         return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
+
+    def rows_of(self, emg_TC: FloatArray) -> FloatArray:
+        """Return what ``rows`` returns of one stretch of EMG (T, C), sooner where it has few bins."""
+        if not self.bin_samples:
+            return emg_TC
+        bins_N3C = statistics_of(emg_TC, self.bin_samples)
+        energy_NC = np.log(np.sqrt(bins_N3C[:, 0]) + self.floor * self.level_C.cpu().numpy())
+        return np.concatenate([energy_NC, bins_N3C[:, 1], bins_N3C[:, 2]], axis=1) if self.rates else energy_NC
 
     def normaliser(self, store: Store, kind: Normalisation | None = None) -> Normaliser:
         """Return the ``Normaliser`` of a store, which gives centre and spread of any window.

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor, embed_emg
+from cpep.checkpoints.embed import embed_anchor
 from cpep.config.schema import AnchorView
 from cpep.data.splits import LeakError
 from cpep.data.windows import Windows
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.linear import ColumnStandard, RidgeToPose
 from cpep.experiments.protocol import SplitData, thinned
+from cpep.experiments.window_features import embedded
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray, Normalisation
 
 FEATURES, EMBEDDING = "features", "embedding"
@@ -109,12 +110,12 @@ def views_of(
     vectors = {FEATURES: features.with_x(np.concatenate([features.x_ND, recentred.x_ND], axis=1))}
     emg = None
     if model is not None:
-        emg = embed_emg(model, data.store, windows).averaged()
-        embedded, aligned = emg, model
+        aligned = model
 
         def of_model(some: Windows) -> FloatArray:
-            return (embedded if some is windows else embed_emg(aligned, data.store, some).averaged()).x_ND
+            return embedded(aligned, data.store, some).averaged().x_ND
 
+        emg = embedded(model, data.store, windows).averaged()
         vectors[EMBEDDING] = data.of_session(model, of_model, windows)
     bare = Views(data, windows, seen, unseen, vectors, {}, np.array([], int), kind == "causal")
     if data.store.anchor_MJ is None:
@@ -145,11 +146,11 @@ def _posed(
         fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], standard(points)[partner])
         add(f"{POSE} from {view}", fitted.predict(vectors.x_ND), gallery.with_x(standard(gallery.x_ND)))
     if model is not None and emg_ND is not None:
-        embedded = embed_anchor(model, data.store, pairs).x_ND
+        aimed_ND = embed_anchor(model, data.store, pairs).x_ND
         pose = embed_anchor(model, data.store, shown)
         add(ALIGNED, unit_rows(emg_ND).astype(np.float64), pose)
         for view, vectors in views.vectors.items():
-            fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], embedded[partner])
+            fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], aimed_ND[partner])
             add(f"{RIDGE} from {view}", fitted.predict(vectors.x_ND), pose.with_x(fitted.standardise(pose.x_ND)))
     return replace(views, posed=posed, labels_K=labels_K)
 
