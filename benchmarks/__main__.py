@@ -2,6 +2,7 @@
 
 python -m benchmarks            all of them
 python -m benchmarks training   those named; the figures of the others stay as they were
+python -m benchmarks quick      some that take under three minutes on two idle cores
 """
 
 import argparse
@@ -21,12 +22,14 @@ from cpep.runtime.files import read_json, write_json
 OUT = Path("runs/bench/bench.json")
 MODULES = (
     "training",
+    "alignment",
     "ranks",
     "data",
     "prepare",
     "retrieval",
     "retrieval_large",
     "report",
+    "report_million",
     "simulate",
     "reproduce",
     "memory",
@@ -35,6 +38,8 @@ MODULES = (
     "serve",
     "checksums",
 )
+QUICK = ("alignment", "retrieval", "report", "startup", "streaming")
+"""Under three minutes on two idle cores."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -60,11 +65,12 @@ def show(rows: list[dict]) -> bool:
 def main() -> None:
     """Parse, run, keep, show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", metavar="NAME", help=", ".join(MODULES))
+    parser.add_argument("modules", nargs="*", metavar="NAME", help=", ".join((*MODULES, "quick")))
     parser.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if unknown := [name for name in given.modules if name not in MODULES]:
-        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(MODULES)}")
+    asked = [name for group in given.modules for name in (QUICK if group == "quick" else (group,))]
+    if unknown := [name for name in asked if name not in MODULES]:
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join((*MODULES, 'quick'))}")
     if given.only:
         figures = importlib.import_module(f"benchmarks.{given.only[0]}").figures()
         Path(given.only[1]).write_text(json.dumps([dataclasses.asdict(figure) for figure in figures]))
@@ -74,7 +80,7 @@ def main() -> None:
     )
     kept = {row["name"]: row for row in (read_json(OUT) if OUT.exists() else [])}
     new = []
-    for module in given.modules or MODULES:
+    for module in asked or MODULES:
         print(f"{module} ...", flush=True)
         new += run(module)
         kept |= {row["name"]: row for row in new}

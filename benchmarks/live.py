@@ -1,4 +1,4 @@
-"""Time from the last sample to the answer, on one core: the live stream and exported graphs, beside vemg2pose.
+"""Processor time from the last sample to the answer: the live stream and exported graphs, beside vemg2pose.
 
 Windows of 1 s at 2 kHz with 16 channels, hops of 50 ms, a gesture book of 10,000 poses. The live stream computes the
 newest bin alone, and its network by NumPy; a graph computes the bins of its whole window. vemg2pose is its forward
@@ -141,7 +141,7 @@ def vemg2pose() -> Answer:
 
 
 def timed(answers: dict[str, Answer]) -> dict[str, np.ndarray]:
-    """Return the milliseconds of every hop; all take turns, so that other work of the machine slows all alike."""
+    """Return the processor time of every hop, ms; all take turns, so that other work slows all alike."""
     rng = np.random.default_rng(0)
     hops = rng.normal(size=(BLOCK, HOP, CHANNELS)).astype(np.float32)
     found: dict[str, list[float]] = {name: [] for name in answers}
@@ -151,9 +151,9 @@ def timed(answers: dict[str, Answer]) -> dict[str, np.ndarray]:
     for _ in range(BLOCKS):
         for name, answer in answers.items():
             for hop in hops:
-                start = time.perf_counter()
+                start = time.process_time()
                 answer(hop)
-                found[name].append(1000 * (time.perf_counter() - start))
+                found[name].append(1000 * (time.process_time() - start))
     return {name: np.array(times) for name, times in found.items()}
 
 

@@ -45,10 +45,15 @@ def seconds(call: Callable[[], object], clock: Callable[[], float] = time.perf_c
     return clock() - begun
 
 
+def as_users() -> dict[str, str]:
+    """Return the environment of a command that has as many threads as a user's has."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+
 def processor_s(command: Sequence[str]) -> float:
-    """Return the processor time of a command and of all that it started, s."""
+    """Return the processor time of a command ``as_users`` and of all that it started, s."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=as_users())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

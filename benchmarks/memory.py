@@ -63,14 +63,16 @@ def figures() -> list[Figure]:
         for times in (1, TIMES):
             folder = place / str(times)
             folder.mkdir()
-            write_many(folder / "raw", recording, FILES * times, FILE_S, users=USERS, compression="lzf")
+            write_many(
+                folder / "raw", recording, FILES * times, FILE_S, users=USERS, compression="lzf", sessions=times
+            )
             peaks["prepare", times] = peak_mb("prepare", str(folder))
             for stage in STAGES:
                 peaks[f"train {stage}", times] = peak_mb("train", str(folder), stage)
     found = []
     for what in dict.fromkeys(what for what, _ in peaks):
         once, many = peaks[what, 1], peaks[what, TIMES]
-        found.append(Figure(f"{what}, {TIMES} x the recordings, MB", many, once, once / many, 1 / 1.2, 0.75))
+        found.append(Figure(f"{what}, {TIMES} x the recordings, MB", many, once, once / many, 1 / 1.2, 0.65))
     return found
 
 

@@ -22,11 +22,19 @@ def simulated(folder: Path) -> Recording:
 
 
 def write_many(
-    folder: Path, recording: Recording, files: int, seconds: float, *, users: int, compression: str | None
+    folder: Path,
+    recording: Recording,
+    files: int,
+    seconds: float,
+    *,
+    users: int,
+    compression: str | None,
+    sessions: int = 1,
 ) -> int:
     """Write a recording, repeated or cut to a length, under many names; return the bytes that reading them yields.
 
     One file of each user is written; the others are hard links to it, so that a large folder takes little space.
+    The files of a user are in so many sessions.
     """
     folder.mkdir()
     names = [f"{k % users:03d}-{k}" for k in range(files)]
@@ -39,7 +47,14 @@ def write_many(
             os.link(first, folder / f"{name}.hdf5")
     roles = ["test", "val", *["train"] * 8]
     rows = [
-        MetadataRow(f"user_{k % users}", "s", "x", "right", split=roles[k % users % len(roles)], filename=name)
+        MetadataRow(
+            f"user_{k % users}",
+            f"s{k // users % sessions}",
+            "x",
+            "right",
+            split=roles[k % users % len(roles)],
+            filename=name,
+        )
         for k, name in enumerate(names)
     ]
     write_metadata(folder, rows)

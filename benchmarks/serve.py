@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, as_users
 from benchmarks.streaming import made_emg, write_long
 
 SETTLED_S, SECONDS, RATE, LIMIT = 8.0, 25.0, 30.0, 0.12
@@ -52,7 +52,7 @@ def share_of(source: str) -> float:
     over, views = threading.Event(), list[float]()
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(start, cwd=folder, stdout=subprocess.PIPE, text=True) as server,
+        subprocess.Popen(start, cwd=folder, env=as_users(), stdout=subprocess.PIPE, text=True) as server,
     ):
         try:
             address = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))

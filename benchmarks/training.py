@@ -1,4 +1,4 @@
-"""One step of training beside the step as one would first write it, and beside what the processor can multiply.
+"""One EMG-MAE step beside the step as one would first write it, and beside what the processor can multiply.
 
 bf16 where the processor multiplies it natively, as `cpep` itself chooses; fp32 elsewhere, and the names say so.
 Steps are whole: forward, backward, clipping, AdamW; signals lie in memory already.
@@ -8,17 +8,14 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import nn
 
 from benchmarks.measure import Figure, beside, seconds
-from benchmarks.plain import PlainEncoder, PlainMae, PlainPair, PlainStep
+from benchmarks.plain import PlainEncoder, PlainMae, PlainStep
 from cpep.config.presets import preset
-from cpep.config.schema import AlignConfig, OptimConfig
-from cpep.models.cpep import Cpep
+from cpep.config.schema import OptimConfig
 from cpep.models.encoders.patches import PatchEncoder
-from cpep.models.losses import info_nce
 from cpep.models.mae import MaskedAutoencoder
 from cpep.runtime.distributed import Steps
 from cpep.train.flops import step_gflop
@@ -28,7 +25,6 @@ from cpep.train.task import autocast
 
 BATCH, WIDTH, DEPTH, HEADS = 256, 256, 4, 8
 RATE, SECONDS, CHANNELS, PATCH = 2000, 2, 16, 40
-FRAME_RATE, JOINTS = 100, 20
 OPTIM = OptimConfig(lr=1e-4)
 CONFIG = preset("paper", ["device=cpu"])
 FORMAT = "bf16" if autocast(CONFIG).fast_dtype is torch.bfloat16 and autocast(CONFIG)._enabled else "fp32"
@@ -88,55 +84,8 @@ def masked_step() -> list[Figure]:
     ]
 
 
-def aligned_step() -> list[Figure]:
-    """Alignment at the small preset: energies of 50-ms bins, width 128, pose tokens of 100 ms, batch 256."""
-    config = preset("small")
-    bins, tokens = round(1000 * SECONDS / config.emg.bin_ms), round(config.emg.token_ms / config.emg.bin_ms)
-    frames, pose_token = SECONDS * FRAME_RATE, round(config.pose.token_ms / 1000 * FRAME_RATE)
-    columns, width, depth, heads = 3 * CHANNELS, config.emg.width, config.emg.depth, config.emg.heads
-    sizes = {"width": width, "depth": depth, "heads": heads}
-
-    def pair() -> Cpep:
-        emg = PatchEncoder(columns=columns, steps=bins, token_steps=tokens, dropout=0.0, **sizes)
-        pose = PatchEncoder(columns=JOINTS, steps=frames, token_steps=pose_token, dropout=0.0, **sizes)
-        align = AlignConfig()
-        return Cpep(emg, pose, align.temperature, align.temperature_min, align.temperature_max)
-
-    signal_BNF, pose_BSJ = torch.randn(BATCH, bins, columns), torch.randn(BATCH, frames, JOINTS)
-    cached, recomputed = pair(), pair()
-    with torch.no_grad(), autocast(CONFIG):
-        every_ND = torch.cat([cached.embed_anchor(pose_BSJ)] * 8)
-    rng = np.random.default_rng(0)
-
-    def with_cache() -> torch.Tensor:
-        chosen = torch.from_numpy(rng.permutation(len(every_ND))[:BATCH])
-        return info_nce(cached.embed_emg(signal_BNF), every_ND[chosen], cached.temperature)
-
-    def without() -> torch.Tensor:
-        with torch.no_grad():
-            anchor_BD = recomputed.embed_anchor(pose_BSJ)
-        return info_nce(recomputed.embed_emg(signal_BNF), anchor_BD, recomputed.temperature)
-
-    plain = PlainStep(
-        PlainPair(
-            PlainEncoder(columns, bins, tokens, width, depth, heads),
-            PlainEncoder(JOINTS, frames, pose_token, width, depth, heads),
-            width,
-        )
-    )
-    signal_BFN, pose_BJS = signal_BNF.transpose(1, 2).contiguous(), pose_BSJ.transpose(1, 2).contiguous()
-    ours, anew = own_step(cached, with_cache), own_step(recomputed, without)
-    own_s, plain_s, ratio = beside(ours, lambda: plain(signal_BFN, pose_BJS), rounds=15, clock=time.process_time)
-    own2_s, anew_s, gain = beside(ours, anew, rounds=15, clock=time.process_time)
-    name = f"alignment step in {FORMAT}, cached poses, beside"
-    return [
-        Figure(f"{name} plain fp32, ms", 1e3 * own_s, 1e3 * plain_s, ratio, 2.5, 1.2),
-        Figure(f"{name} poses embedded anew, ms", 1e3 * own2_s, 1e3 * anew_s, gain, 1.3, 1.1),
-    ]
-
-
 def figures() -> list[Figure]:
-    """Return the figures of both steps."""
+    """Return the figures of an EMG-MAE step."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return [*masked_step(), *aligned_step()]
+    return masked_step()

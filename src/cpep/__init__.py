@@ -58,6 +58,9 @@ def load(path: str | Path | None = None, *, revision: str | None = None) -> Mode
     Raises:
         UserError: there is no checkpoint, it has another format, or files are damaged; the hub does not have it.
     """
+    from cpep.runtime.jobs import wait_asleep
+
+    wait_asleep()
     # torch takes a second to import, which `cpep --help` need not wait for
     from cpep.checkpoints.checkpoint import load as load_checkpoint
     from cpep.live.demo import demo_paths

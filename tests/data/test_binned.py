@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from cpep.data.frontend import Frontend
 from cpep.data.store.arrays import HEADER_BYTES
-from cpep.data.store.bins import bin_statistics, bins_of
+from cpep.data.store.bins import bin_statistics, bins_of, statistics_of
 from cpep.data.store.prepare import prepare
 from cpep.data.windows import SampleReader, list_windows
 from tests.synthetic import write_db1
@@ -30,6 +31,25 @@ def test_statistics_of_bins_equal_the_loops():
                 turns = sum((slopes[i] < 0) != (slopes[i + 1] < 0) for i in range(3)) / 3
                 expected = [sum(s * s for s in v) / 5, crossings, turns]
                 assert found[b, n, :, c].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("samples", "of_a_bin"), [(43, 5), (100, 100), (7, 1), (9, 2), (3, 5)])
+def test_numpy_and_torch_agree_on_the_statistics_of_bins(samples, of_a_bin):
+    x_TC = np.random.default_rng(0).normal(size=(samples, 3)).astype(np.float32)
+    x_TC[1::3] = 0  # no crossing, but for the sign of zero
+    x_TC[1::6] = -0.0
+    found, wanted = statistics_of(x_TC, of_a_bin), bin_statistics(torch.from_numpy(x_TC), of_a_bin).numpy()
+    assert found.dtype == wanted.dtype and found.shape == wanted.shape
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("bin_samples", "rates"), [(20, True), (20, False), (0, False)])
+def test_a_front_end_makes_the_same_rows_of_an_array(bin_samples, rates):
+    frontend = Frontend(3, 200.0, "raw", bin_samples, rates, "none")
+    frontend.level_C.copy_(torch.tensor([0.5, 1.0, 2.0]))
+    x_TC = np.random.default_rng(0).normal(size=(65, 3)).astype(np.float32)
+    wanted = frontend.rows(torch.from_numpy(x_TC)).numpy()
+    np.testing.assert_allclose(frontend.rows_of(x_TC), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_rates_do_not_depend_on_the_gain():

@@ -228,6 +228,7 @@ def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checked_rows, "RESIDENT_BYTES", 1 << 21)
+    monkeypatch.setattr(checked_rows, "LARGE_BYTES", 0)
     shape = (1 << 20, 8)  # 32 MB
     values = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
     (tmp_path / "a.npy").write_bytes(header_of(values.dtype, shape) + values.tobytes())
@@ -252,3 +253,25 @@ def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
     for first in range(0, shape[0], block):
         assert (mended[first : first + block] == -1).all()
     assert (mended.unchecked == -1).all()
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system takes no such advice")
+def test_what_is_asked_for_ahead_are_the_pages_of_the_windows(tmp_path: Path) -> None:
+    shape = (5000, 6)
+    values = np.zeros(shape, np.float32)
+    (tmp_path / "a.npy").write_bytes(header_of(values.dtype, shape) + values.tobytes())
+    rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, shape))
+    rows.ahead(np.array([0, 4900]), 100)  # the system takes it
+    asked: list[tuple[int, int]] = []
+
+    class Map:
+        def madvise(self, advice: int, place: int, length: int) -> None:
+            assert advice == mmap.MADV_WILLNEED
+            asked.append((place, length))
+
+    rows._map = Map()  # type: ignore[assignment]
+    first_N = np.random.default_rng(0).integers(0, 4900, 30)
+    rows.ahead(first_N, 100)
+    for (place, length), first in zip(asked, first_N.tolist(), strict=True):
+        begins, ends = HEADER_BYTES + 24 * first, HEADER_BYTES + 24 * (first + 100)
+        assert place % mmap.PAGESIZE == 0 and place <= begins < place + mmap.PAGESIZE and place + length == ends

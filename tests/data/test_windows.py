@@ -78,6 +78,14 @@ def test_batches_are_a_function_of_seed_and_step(store, windows):
     assert not np.array_equal(one.at(0), Batches(windows, users, 32, seed=6).at(0))
 
 
+def test_a_batch_that_is_drawn_ahead_is_that_of_its_step(store, windows):
+    one, other = (Batches(windows, windows.users(store), 32, seed=5) for _ in range(2))
+    for step in range(4):
+        assert np.array_equal(one.at(step), other.at(step))
+        assert np.array_equal(one.ahead(step + 1), other.at(step + 1))
+    assert np.array_equal(one.at(2), other.at(2)), "a step that is taken again"
+
+
 def test_no_two_windows_of_a_batch_overlap(store, windows):
     batches = Batches(windows, windows.users(store), 64, seed=0)
     for step in range(20):

@@ -110,6 +110,7 @@ def test_every_draw_is_asked_and_people_are_answered_by_themselves(monkeypatch):
     asked, predicted = answers(Noted(1.0), data, 0.25, None, 0)
     assert given == [{"a"}] * fewshot.DRAWS + [{"b"}] * fewshot.DRAWS
     assert len(asked) == len(predicted) == 2 * fewshot.DRAWS * 27 and set(predicted) == {7}
+    assert fewshot.distinct(asked) == len(set(zip(asked.recording_N, asked.time_N, strict=True))) < len(asked)
 
 
 def test_training_and_validation_share_nobody():

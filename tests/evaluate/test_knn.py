@@ -165,10 +165,9 @@ def test_what_is_found_for_a_query_does_not_depend_on_the_queries_beside_it(
 def test_bytes_alone_would_be_wrong_and_leave_few_to_compare() -> None:
     rng = np.random.default_rng(0)
     query, gallery = (search.unit_rows(rng.standard_normal((n, 64))) for n in (20, 6000))
-    coded = search.Coded.of(gallery)
-    steps = coded.step_B[np.arange(6000) // search._COLUMNS]
-    rounded = coded.code_GD * steps[:, None]
-    assert np.linalg.norm(gallery - rounded, axis=1).max() <= coded.error < 0.03
+    coded = list(search.Coded.blocks(gallery))
+    rounded = np.concatenate([one.code_GD * one.step for one in coded])
+    assert np.linalg.norm(gallery - rounded, axis=1).max() <= max(one.error for one in coded) < 0.03
     assert (np.argsort(-(query @ rounded.T), axis=1)[:, :10] != oracle(query, gallery, 10)).any()
     border = np.sort(query @ gallery.T, axis=1)[:, -10:][:, :1]
     row, column = search._coded_candidates(query, coded, 10, border)

@@ -80,7 +80,13 @@ def test_no_window_of_a_tested_session_trains(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(LinearProbe, "fit", noted)
     (found,) = run(given(data))
-    assert taught and not set(map(tuple, found.test.x_ND.tolist())) & set(taught)
+    at = {
+        (r, t, k): x
+        for r, t, k, x in zip(data.recording_N, data.time_N, data.label_N, data.x_ND.tolist(), strict=True)
+    }
+    test = found.test
+    asked = {tuple(at[where]) for where in zip(test.recording_N, test.time_N, test.label_N, strict=True)}
+    assert taught and len(asked) == len(test) and not asked & set(taught)
     later = np.isin(data.recording_N, ["x/s9", "x/s10", "z/2"])
     assert set(found.test.recording_N) == set(data.recording_N[later])
     monkeypatch.undo()

@@ -155,7 +155,7 @@ def test_neither_labels_nor_a_pose_are_refused(tmp_path):
 def test_what_was_made_of_other_recordings_is_forgotten_and_what_is_used_stays(tmp_path):
     raw, out = write(tmp_path / "raw", 3, 3), tmp_path / "live"
     prepare(raw, out / "store")
-    for name in ("fold0", "divided", "checkpoint"):
+    for name in ("fold0", "features", "divided", "checkpoint"):
         (out / name).mkdir()
     said: list[str] = []
     forget_changed(raw, out, said.append)

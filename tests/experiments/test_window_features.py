@@ -68,7 +68,7 @@ def test_splits_share_features_only_where_levels_are_the_same(split_data, monkey
         computed.append(len(emg_NTC))
         return classical_features(emg_NTC, rate, kind)
 
-    monkeypatch.setattr(window_features, "classical_features", counted)
+    monkeypatch.setattr(window_features.features, "classical_features", counted)
     monkeypatch.setattr(window_features, "_known", {})
     some = split_data.every.select(np.arange(10))
     fewer = split_data.split.users_train[1:]
@@ -125,3 +125,31 @@ def test_rows_that_are_evaluated_are_left_as_they_are(split_data, tmp_path, monk
     monkeypatch.setattr(pipeline, "is_evaluated", lambda task, row, store: row.name == "features")
     pipeline.evaluate_rows(task, tuple(task.row(name) for name in ("features", "ridge", "features/lda")))
     assert made == ["ridge", "features/lda"]
+
+
+def test_processes_share_features_by_a_file_that_is_made_again_where_it_is_damaged(split_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(window_features, "_known", {})
+    some, computed = split_data.every.select(np.arange(8)), []
+    made = classical_features
+
+    def counted(emg_NTC, rate, kind):
+        computed.append(len(emg_NTC))
+        return made(emg_NTC, rate, kind)
+
+    monkeypatch.setattr(window_features.features, "classical_features", counted)
+
+    def once(damage=b""):
+        """Return the features of another process, and how many windows it computed."""
+        window_features._known.clear()
+        computed.clear()
+        for path in tmp_path.iterdir() if damage else ():
+            path.write_bytes(path.read_bytes()[:-300] + damage + path.read_bytes()[-300 + len(damage) :])
+        with window_features.shared_in(tmp_path, split_data.store):
+            found = split_data._classical("recording")(some)
+        return found, sum(computed)
+
+    (first, count), (second, again), (third, after) = once(), once(), once(b"x")
+    assert (count, again, after, once()[1]) == (8, 0, 8, 0)
+    assert np.array_equal(first, second) and np.array_equal(first, third)
+    monkeypatch.setattr(window_features, "_version", lambda: "other code")
+    assert once()[1] == 8

@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from cpep.checkpoints.embed import embed_emg
 from cpep.data.windows import list_windows
 from cpep.live.signals import Chunk
-from cpep.live.stream import EmgStream, Ring
+from cpep.live.stream import EmgStream, Ring, on_one_core
 from cpep.types import UserError
 
 
@@ -131,6 +132,12 @@ def test_a_chunk_is_what_was_lost_and_then_its_samples(untrained, longest):
     apart.lose(300)
     assert [step.sample for step in found] == [step.sample for step in apart.push(emg_TC[:2500])] != []
     assert whole.take(Chunk(emg_TC[:0], lost=7)) == [] and whole.sample == 2807
+
+
+def test_streams_have_one_core_also_of_numpy():
+    on_one_core()
+    assert torch.get_num_threads() == 1
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
 
 
 def test_the_hop_is_whole_bins(untrained):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 
 from cpep.data.normalise import Normaliser, Rows, power_rows, typical
 from cpep.data.statistics import CentreSpread, LoudLevel, MeanSd, Statistic
-from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of
+from cpep.data.store.bins import STATISTICS, bin_statistics, bins_of, statistics_of
 from cpep.data.store.frames import POWER_BLOCK_S, block_power
 from cpep.data.store.store import Store
-from cpep.data.windows import SampleReader, Windows
+from cpep.data.windows import SampleReader, WindowReader, Windows
 from cpep.types import EmgKind, FloatArray, Normalisation
 
 LOG_FLOOR = {"raw": 0.1, "envelope": 1.0}
@@ -116,7 +115,15 @@ class Frontend(nn.Module):
 
     def rows(self, emg_TC: Tensor) -> Tensor:
         """Return what is normalised next: values of each whole bin (..., bins, F), or the samples (..., T, C)."""
-        return self._values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
+        return self.values(bin_statistics(emg_TC, self.bin_samples)) if self.bin_samples else emg_TC
+
+    def rows_of(self, emg_TC: FloatArray) -> FloatArray:
+        """Return what ``rows`` returns of one stretch of EMG (T, C), sooner where it has few bins."""
+        if not self.bin_samples:
+            return emg_TC
+        bins_N3C = statistics_of(emg_TC, self.bin_samples)
+        energy_NC = np.log(np.sqrt(bins_N3C[:, 0]) + self.floor * self.level_C.cpu().numpy())
+        return np.concatenate([energy_NC, bins_N3C[:, 1], bins_N3C[:, 2]], axis=1) if self.rates else energy_NC
 
     def normaliser(self, store: Store, kind: Normalisation | None = None) -> Normaliser:
         """Return the ``Normaliser`` of a store, which gives centre and spread of any window.
@@ -128,23 +135,11 @@ class Frontend(nn.Module):
         rows = self._rows_of(store) if self.bin_samples else power_rows(store)
         return Normaliser(rows, kind or self.normalisation, self.typical())
 
-    def reader(self, store: Store, frames: int) -> Callable[[Windows], Tensor]:
-        """Return a function that reads the signal of windows of that many frames from a store."""
+    def reader(self, store: Store, frames: int) -> WindowReader:
+        """Return what reads the signal of windows of that many frames from a store."""
         if not self.bin_samples:
             return SampleReader(store, frames, self.normaliser(store))
-        bins, normaliser = bins_of(store, self.bin_samples), self.normaliser(store)
-        samples = SampleReader(store, frames, None)
-        start_E = np.array([entry.start for entry in store.entries])
-
-        def read(windows: Windows) -> Tensor:
-            offset_N = windows.start_N - start_E[windows.entry_N]
-            if bins.hold(offset_N, frames):
-                found = bins.of_windows(windows.entry_N, offset_N, frames)
-            else:
-                found = bin_statistics(samples(windows), self.bin_samples)
-            return standardised(self._values(found), normaliser.of(windows.entry_N, windows.start_N + frames))
-
-        return read
+        return BinReader(self, store, frames)
 
     def typical(self) -> CentreSpread:
         """Return centre and spread (F,) that are typical of training users: a causal stream starts from them."""
@@ -154,13 +149,47 @@ class Frontend(nn.Module):
 
     def _rows_of(self, store: Store) -> Rows:
         bins, row_s = bins_of(store, self.bin_samples), self.bin_samples // store.ratio / store.frame_rate
-        return Rows(store, self.statistic, lambda index: self._values(bins.of_recording(index)).numpy(), row_s)
+        return Rows(store, self.statistic, lambda index: self.values(bins.of_recording(index)).numpy(), row_s)
 
-    def _values(self, bins_N3C: Tensor) -> Tensor:
+    def values(self, bins_N3C: Tensor) -> Tensor:
         """Return the log RMS of bins, and their rates where ``rates`` is set: (..., bins, F)."""
         level_C = self.level_C.to(bins_N3C.device)
         energy_NC = (bins_N3C[..., 0, :].sqrt() + self.floor * level_C).log()
         return torch.cat([energy_NC, bins_N3C[..., 1:, :].flatten(-2)], dim=-1) if self.rates else energy_NC
+
+
+class BinReader:
+    """Reads the normalised energies of windows, from the bins of a store where windows begin and end at their edges.
+
+    Args:
+        frontend: whose energies these are.
+        store: prepared recordings.
+        frames: length of a window.
+    """
+
+    def __init__(self, frontend: Frontend, store: Store, frames: int) -> None:
+        self.frontend, self.frames = frontend, frames
+        self._bins, self._normaliser = bins_of(store, frontend.bin_samples), frontend.normaliser(store)
+        self._samples = SampleReader(store, frames, None)
+        self._start_E = np.array([entry.start for entry in store.entries])
+
+    def __call__(self, windows: Windows) -> Tensor:
+        """Return the signal (B, bins, F)."""
+        offset_N, frames = windows.start_N - self._start_E[windows.entry_N], self.frames
+        if self._bins.hold(offset_N, frames):
+            found = self._bins.of_windows(windows.entry_N, offset_N, frames)
+        else:
+            found = bin_statistics(self._samples(windows), self.frontend.bin_samples)
+        standard = self._normaliser.of(windows.entry_N, windows.start_N + frames)
+        return standardised(self.frontend.values(found), standard)
+
+    def ahead(self, windows: Windows) -> None:
+        """Ask the system for windows that will be read soon."""
+        offset_N = windows.start_N - self._start_E[windows.entry_N]
+        if self._bins.hold(offset_N, self.frames):
+            self._bins.ahead(windows.entry_N, offset_N, self.frames)
+        else:
+            self._samples.ahead(windows)
 
 
 def standardised(values_BNF: Tensor, standard: CentreSpread) -> Tensor:

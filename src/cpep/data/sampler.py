@@ -28,6 +28,7 @@ class Batches:
 
     def __init__(self, windows: Windows, user_N: StrArray, size: int, seed: int, people: int = 0) -> None:
         self.size, self.seed, self.people = size, seed, people
+        self._ahead: dict[int, IntArray] = {}
         self.pools: list[list[IntArray]] = []
         for phase in np.unique(windows.phase_N):
             mine = np.flatnonzero(windows.phase_N == phase)
@@ -40,6 +41,15 @@ class Batches:
 
     def at(self, step: int) -> IntArray:
         """Return the indices (B,) of the windows of one step."""
+        drawn = self._ahead.pop(step, None)
+        return self._drawn(step) if drawn is None else drawn
+
+    def ahead(self, step: int) -> IntArray:
+        """Return what ``at`` will return for a step, which it keeps until then."""
+        self._ahead = {step: self._drawn(step)}
+        return self._ahead[step]
+
+    def _drawn(self, step: int) -> IntArray:
         rng = np.random.default_rng([self.seed, step])
         pool = self.pools[rng.integers(len(self.pools))]
         if self.people and self.people < len(pool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -136,6 +137,16 @@ def touches(store: Store, windows: Windows, labels: tuple[int, ...], guard_s: fl
     return out
 
 
+class WindowReader(Protocol):
+    """Reads what a network takes of windows."""
+
+    def __call__(self, windows: Windows) -> Tensor:
+        """Return it, (B, ...)."""
+
+    def ahead(self, windows: Windows) -> None:
+        """Ask the system for windows that will be read soon."""
+
+
 class SampleReader:
     """Reads scaled EMG of windows from the memory-mapped store; EMG that is not finite is a ``UserError``.
 
@@ -165,6 +176,10 @@ class SampleReader:
             return emg_BTC
         level_BC = self.normaliser.of(windows.entry_N, windows.start_N + self.frames).spread_F
         return emg_BTC.div_(torch.from_numpy(level_BC)[:, None])
+
+    def ahead(self, windows: Windows) -> None:
+        """Ask the system for windows that will be read soon."""
+        self.store.emg_TC.ahead(windows.start_N * self.store.ratio, self.frames * self.store.ratio)
 
 
 class AnchorScale:
@@ -247,6 +262,10 @@ class AnchorReader:
             raise not_finite(store, int(windows.entry_N[window]), "the anchor", seconds, name)
         centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
         return anchor_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
+
+    def ahead(self, windows: Windows) -> None:
+        """Ask the system for windows that will be read soon."""
+        self.scale.anchor_MJ.ahead(windows.start_N + windows.lag_frames, self.frames)
 
 
 def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:

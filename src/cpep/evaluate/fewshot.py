@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from typing import Protocol, Self
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 
-from cpep.evaluate.metrics import balanced_accuracy
-from cpep.evaluate.person import apart, numbered
+from cpep.evaluate.metrics import balanced_accuracy, indexed
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 SHOTS: tuple[int | None, ...] = (1, 2, 5, None)
 """Windows of a gesture that are shown; ``None`` for all windows of one repetition."""
 DRAWS = 5
+_AT_ONCE = 2**15
+"""Windows whose vectors are in float64 at once."""
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Shares of the identity in the covariance that are tried."""
 
@@ -33,12 +35,20 @@ def repetitions_of(data: EmbeddingSet, hop_s: float) -> IntArray:
     Returns:
         The number of each window's repetition, from 0.
     """
-    order_N = np.lexsort((data.time_N, data.recording_N))
-    label, recording, time = (column[order_N] for column in (data.label_N, data.recording_N, data.time_N))
+    recording_N = indexed(data.recording_N)[1]
+    order_N = np.lexsort((data.time_N, recording_N))
+    label, recording, time = (column[order_N] for column in (data.label_N, recording_N, data.time_N))
     begins = (label[1:] != label[:-1]) | (recording[1:] != recording[:-1]) | (np.diff(time) > 1.5 * hop_s)
     repetition_N = np.empty(len(data), dtype=np.int64)
     repetition_N[order_N] = np.concatenate([[0], np.cumsum(begins)])
     return repetition_N
+
+
+def distinct(data: EmbeddingSet) -> int:
+    """Return how many different windows there are."""
+    recording_N = indexed(data.recording_N)[1]
+    order_N = np.lexsort((data.time_N, recording_N))
+    return 1 + int(((np.diff(recording_N[order_N]) != 0) | (np.diff(data.time_N[order_N]) != 0)).sum())
 
 
 def draw(
@@ -80,6 +90,24 @@ class Shots(Protocol):
         """Return labels (N,) for vectors of the person who showed windows."""
 
 
+def scatter(train: EmbeddingSet) -> FloatArray:
+    """Return the covariance (D, D) of windows about the mean of their gesture and person, float64."""
+    person_N, (names_K, class_N) = indexed(train.user_N)[1], np.unique(train.label_N, return_inverse=True)
+    group_N = person_N * len(names_K) + class_N
+    sum_GD = np.zeros((int(group_N.max()) + 1, train.x_ND.shape[1]))
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, len(train), _AT_ONCE)]
+    for part in parts:
+        own = group_N[part]
+        of_group = csr_array((np.ones(len(own)), (own, np.arange(len(own)))), shape=(len(sum_GD), len(own)))
+        sum_GD += of_group @ train.x_ND[part].astype(np.float64)
+    mean_GD = sum_GD / np.maximum(np.bincount(group_N), 1)[:, None]
+    total_DD = np.zeros((train.x_ND.shape[1],) * 2)
+    for part in parts:
+        rest_ND = train.x_ND[part] - mean_GD[group_N[part]]
+        total_DD += rest_ND.T @ rest_ND
+    return total_DD / len(train)
+
+
 class ShotClassifier:
     """Discriminant analysis with the covariance of training people and the means of the shown windows.
 
@@ -94,8 +122,10 @@ class ShotClassifier:
 
     def fit(self, train: EmbeddingSet) -> Self:
         """Take the covariance of windows about the mean of their gesture and person."""
-        rest_ND = apart(train.x_ND.astype(np.float64), numbered(train.user_N, train.label_N))
-        covariance_DD = rest_ND.T @ rest_ND / len(rest_ND)
+        return self.take(scatter(train))
+
+    def take(self, covariance_DD: FloatArray) -> Self:
+        """Take a covariance, see ``scatter``."""
         scale = float(np.trace(covariance_DD)) / len(covariance_DD) or 1.0  # 0 where each gesture has one window
         covariance_DD = (1 - self.shrinkage) * covariance_DD / scale + self.shrinkage * np.eye(len(covariance_DD))
         self._whitening_DD = np.linalg.cholesky(np.linalg.inv(covariance_DD))
@@ -113,7 +143,7 @@ def answers(
 ) -> tuple[EmbeddingSet, IntArray]:
     """Ask the windows that people did not show, ``DRAWS`` times; return these windows and the answers.
 
-    A person who showed a single gesture is not asked.
+    A person who showed a single gesture is not asked. The windows come back without their vectors.
 
     Args:
         classifier: fitted on other people.
@@ -124,8 +154,9 @@ def answers(
     """
     repetition_N = repetitions_of(data, hop_s)
     asked, predicted = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=data.label_N.dtype)]
-    for user in np.unique(data.user_N):
-        mine_N = np.flatnonzero(data.user_N == user)
+    names_U, person_N = indexed(data.user_N)
+    for person in range(len(names_U)):
+        mine_N = np.flatnonzero(person_N == person)
         own = data.select(mine_N)
         for number in range(DRAWS):
             rng = np.random.default_rng([seed, number])
@@ -133,7 +164,7 @@ def answers(
             if len(np.unique(own.label_N[shown_N])) > 1:
                 asked.append(mine_N[asked_N])
                 predicted.append(classifier.predict(own.select(shown_N), own.x_ND[asked_N]))
-    return data.select(np.concatenate(asked)), np.concatenate(predicted)
+    return data.without_vectors().select(np.concatenate(asked)), np.concatenate(predicted)
 
 
 def choose_classifier(
@@ -149,10 +180,11 @@ def choose_classifier(
         shrinkages: shrinkages to try.
     """
     train.refuse_shared(validation)
+    covariance_DD = scatter(train)
 
     def accuracy(shrinkage: float) -> float:
-        asked, predicted = answers(ShotClassifier(shrinkage).fit(train), validation, hop_s, None, seed)
+        asked, predicted = answers(ShotClassifier(shrinkage).take(covariance_DD), validation, hop_s, None, seed)
         return balanced_accuracy(asked.label_N, predicted) if len(asked) else 0.0
 
     best = max(sorted(shrinkages, reverse=True), key=accuracy)
-    return ShotClassifier(best).fit(train)
+    return ShotClassifier(best).take(covariance_DD)

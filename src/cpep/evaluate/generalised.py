@@ -21,7 +21,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cpep.evaluate.metrics import Difference, people_drawn, persons
+from cpep.evaluate.metrics import Difference, indexed, people_drawn
 from cpep.types import BoolArray, FloatArray, IntArray, StrArray
 
 FIGURES = ("harmonic_mean", "ausuc")
@@ -63,12 +63,12 @@ class Both:
     @cached_property
     def users(self) -> tuple[str, ...]:
         """People, sorted."""
-        return tuple(persons(self.user_N)[0].tolist())
+        return tuple(indexed(self.user_N)[0].tolist())
 
     @cached_property
     def accuracies(self) -> tuple[FloatArray, FloatArray]:
         """Balanced accuracy of every person on seen and on unseen gestures, (U,); NaN where there is no window."""
-        person_N, right_N = persons(self.user_N)[1], self.label_N == self.predicted_N
+        person_N, right_N = indexed(self.user_N)[1], self.label_N == self.predicted_N
         found = []
         for own_N in (~self.unseen_N, self.unseen_N):
             sum_U = np.bincount(person_N[own_N], (self._weight_N * right_N)[own_N], len(self.users))
@@ -79,7 +79,7 @@ class Both:
     @cached_property
     def area_UU(self) -> FloatArray:
         """Area that seen windows of one person (row) span with unseen windows of another (column)."""
-        person_N, users = persons(self.user_N)[1], len(self.users)
+        person_N, users = indexed(self.user_N)[1], len(self.users)
         rank_N = np.unique(self.borders.border_N, return_inverse=True)[1]
         seen_N, unseen_N = ~self.unseen_N & self.borders.right_N, self.unseen_N & self.borders.right_N
         area_UU = np.zeros((users, users))
@@ -125,7 +125,7 @@ class Both:
     @cached_property
     def _weight_N(self) -> FloatArray:
         """Weight of each window in its person's balanced accuracy on its own kind of gestures."""
-        person_N = persons(self.user_N)[1]
+        person_N = indexed(self.user_N)[1]
         names_K, class_N = np.unique(self.label_N, return_inverse=True)
         cell_N = person_N * len(names_K) + class_N
         count_UK = np.bincount(cell_N, minlength=len(self.users) * len(names_K)).reshape(-1, len(names_K))

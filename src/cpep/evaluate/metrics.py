@@ -69,7 +69,7 @@ class Answers:
             ValueError: there are no windows, or the lengths differ.
         """
         _check(self.label_N, self.predicted_N, self.user_N)
-        names_U, person_N = persons(self.user_N)
+        names_U, person_N = indexed(self.user_N)
         names_K, class_N = np.unique(self.label_N, return_inverse=True)
         cell_N, shape = person_N * len(names_K) + class_N, (len(names_U), len(names_K))
         right_N = self.label_N == self.predicted_N
@@ -266,7 +266,7 @@ def score(
     right_K, true_K, predicted_K = confusion_KK.diagonal(), confusion_KK.sum(1), confusion_KK.sum(0)
     present_K = true_K > 0
     f1_K = 2 * right_K[present_K] / (true_K + predicted_K)[present_K]
-    users = [str(user) for user in np.unique(user_N)]
+    users, right_UK, whole_UK = Answers(label_N, predicted_N, user_N).counts
     return Score(
         balanced_accuracy=balanced_accuracy(label_N, predicted_N),
         ci95=cluster_bootstrap(label_N, predicted_N, user_N, draws=draws, seed=seed),
@@ -274,7 +274,10 @@ def score(
         macro_f1=float(f1_K.mean()),
         n_users=len(users),
         n_windows=len(label_N),
-        per_user={u: balanced_accuracy(label_N[user_N == u], predicted_N[user_N == u]) for u in users},
+        per_user={
+            user: float(np.mean(right_K[whole_K > 0] / whole_K[whole_K > 0]))
+            for user, right_K, whole_K in zip(users, right_UK, whole_UK, strict=True)
+        },
         confusion_KK=confusion_KK,
     )
 
@@ -283,7 +286,7 @@ def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int
     """Return counts of windows in each bootstrap draw: (draws, labels that occur, right and wrong)."""
     rng = np.random.default_rng(seed)
     names_K, class_N = np.unique(label_N, return_inverse=True)
-    names_U, person_N = persons(user_N)
+    names_U, person_N = indexed(user_N)
     cells, users = len(names_K) * 2, len(names_U)
     cell_N = (person_N * len(names_K) + class_N) * 2 + wrong_N
     table_UP = np.bincount(cell_N, minlength=users * cells).reshape(users, cells)
@@ -296,14 +299,15 @@ def _resample(label_N: IntArray, wrong_N: IntArray, user_N: StrArray, draws: int
     return total_DP.reshape(draws, len(names_K), 2)
 
 
-def persons(user_N: StrArray) -> tuple[StrArray, IntArray]:
-    """Return the names of people, sorted, and the index of each window's person among them.
+def indexed(name_N: StrArray) -> tuple[StrArray, IntArray]:
+    """Return the names that occur, sorted, and the index of each window's name among them.
 
-    Windows of a person follow each other, so comparing neighbours is faster than sorting the names of all windows.
+    Windows of a person or a recording follow each other, so comparing neighbours is faster than sorting all names.
     """
-    first_N = np.concatenate([[True], user_N[1:] != user_N[:-1]])
-    names_U, person_R = np.unique(user_N[first_N], return_inverse=True)
-    return names_U, person_R[np.cumsum(first_N) - 1]
+    first_N = np.ones(len(name_N), bool)
+    first_N[1:] = name_N[1:] != name_N[:-1]
+    names_U, index_R = np.unique(name_N[first_N], return_inverse=True)
+    return names_U, index_R[np.cumsum(first_N) - 1]
 
 
 def _mean_accuracy(runs: Sequence[Answers], times_DU: IntArray) -> FloatArray:

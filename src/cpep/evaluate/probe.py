@@ -47,7 +47,7 @@ class Probe:
             ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
         """
         classifier = self.classifier(len(x_ND), len(np.unique(label_N)))
-        self._fitted = make_pipeline(StandardScaler(), classifier).fit(x_ND.astype(np.float64), label_N)
+        self._fitted = make_pipeline(StandardScaler(copy=False), classifier).fit(x_ND.astype(np.float64), label_N)
         return self
 
     def predict(self, x_ND: FloatArray) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,12 @@ def nearest(unit: FloatArray, gallery_GD: FloatArray, k: int) -> tuple[IntArray,
     """
     unit_QED = unit if unit.ndim == 3 else unit[:, None]
     rows = max(1, _ROWS // unit_QED.shape[1])
-    coded = Coded.of(gallery_GD) if unit_QED.shape[1] == 1 and len(unit) >= _MANY and multiplies_bytes() else None
-    parts = [_nearest(unit_QED[start : start + rows], gallery_GD, coded, k) for start in range(0, len(unit), rows)]
+    bytewise = unit_QED.shape[1] == 1 and len(unit) >= _MANY and multiplies_bytes()
+    kept = list(Coded.blocks(gallery_GD)) if bytewise and len(unit) > rows else None
+    parts = []
+    for start in range(0, len(unit), rows):
+        coded = (kept or Coded.blocks(gallery_GD)) if bytewise else None
+        parts.append(_nearest(unit_QED[start : start + rows], gallery_GD, coded, k))
     if not parts:
         return np.zeros((0, k), np.intp), np.zeros((0, k))
     nearest_Qk, similarity_Qk = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -51,36 +56,37 @@ def multiplies_bytes() -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Vectors rounded to bytes.
+    """Vectors of length at most one, rounded to bytes: a vector is about its code times the step.
 
     Attributes:
-        code_GD: int8; a vector is about its code times the step of its block.
-        step_B: step of every block of ``_COLUMNS`` vectors.
+        code_GD: int8.
+        step: one for all vectors.
         error: no vector is farther than this from its code times the step.
     """
 
     code_GD: npt.NDArray[np.int8]
-    step_B: FloatArray
+    step: float
     error: float
 
     @classmethod
     def of(cls, x_GD: FloatArray) -> Coded:
-        """Round vectors of length at most one."""
-        code_GD, step_B, off_B = np.empty(x_GD.shape, np.int8), [], []
-        for start in range(0, len(x_GD), _COLUMNS):
-            block = torch.from_numpy(x_GD[start : start + _COLUMNS])
-            low, high = torch.aminmax(block)
-            step = max(float(high), -float(low), 1e-30) / _LARGEST
-            steps = block / step
-            code = steps.round()
-            code_GD[start : start + _COLUMNS] = code.to(torch.int8).numpy()
-            step_B.append(step)
-            off_B.append(step * float(torch.linalg.vector_norm(steps.sub_(code), dim=1).max()))
-        return cls(code_GD, np.array(step_B), max(off_B) + 1e-6)
+        """Round vectors."""
+        x = torch.from_numpy(x_GD)
+        low, high = torch.aminmax(x)
+        step = max(float(high), -float(low), 1e-30) / _LARGEST
+        steps = x / step
+        code = steps.round()
+        error = step * float(torch.linalg.vector_norm(steps.sub_(code), dim=1).max()) + 1e-6
+        return cls(code.to(torch.int8).numpy(), step, error)
+
+    @classmethod
+    def blocks(cls, x_GD: FloatArray) -> Iterator[Coded]:
+        """Round blocks of ``_COLUMNS`` vectors."""
+        return (cls.of(x_GD[start : start + _COLUMNS]) for start in range(0, len(x_GD), _COLUMNS))
 
 
 def _nearest(
-    unit_QED: FloatArray, gallery_GD: FloatArray, coded: Coded | None, k: int
+    unit_QED: FloatArray, gallery_GD: FloatArray, coded: Iterable[Coded] | None, k: int
 ) -> tuple[IntArray, FloatArray]:
     """Do ``nearest`` for some queries, in blocks of the gallery whose similarities fit the processor's cache."""
     queries, each, width = unit_QED.shape
@@ -108,7 +114,9 @@ def _nearest(
     return _settle(unit_QED, gallery_GD, k, row[order], column[order], near[order], doubt)
 
 
-def _coded_candidates(unit_QD: FloatArray, coded: Coded, k: int, border_Q1: FloatArray) -> tuple[IntArray, IntArray]:
+def _coded_candidates(
+    unit_QD: FloatArray, coded: Iterable[Coded], k: int, border_Q1: FloatArray
+) -> tuple[IntArray, IntArray]:
     """Return pairs of query (rising) and gallery vector that can be among the ``k`` nearest, by products of bytes.
 
     With ``q'`` and ``g'`` for the rounded vectors, ``q g = q' g' + (q - q') g' + q (g - g')``; the last two are at
@@ -116,22 +124,22 @@ def _coded_candidates(unit_QD: FloatArray, coded: Coded, k: int, border_Q1: Floa
     """
     step_Q1 = np.maximum(np.abs(unit_QD).max(axis=1, keepdims=True), 1e-30).astype(np.float64) / _LARGEST
     code_QD = np.rint(unit_QD / step_Q1)
-    off_Q = np.linalg.norm(unit_QD - code_QD * step_Q1, axis=1) + 1e-6
-    error_Q = off_Q * (1 + 1e-6 + coded.error) + (1 + 1e-6) * coded.error + 1e-6
+    off_Q1 = np.linalg.norm(unit_QD - code_QD * step_Q1, axis=1, keepdims=True) + 1e-6
     query = torch.from_numpy(code_QD.astype(np.int8))
-    found: list[tuple[IntArray, IntArray, FloatArray]] = []
-    for number, step in enumerate(coded.step_B):
-        block = torch.from_numpy(coded.code_GD[number * _COLUMNS : (number + 1) * _COLUMNS])
-        product_QG = torch._int_mm(query, block.T).numpy()
-        scale_Q1 = step_Q1 * step
-        least_Q1 = np.floor((border_Q1 - error_Q[:, None]) / scale_Q1).clip(-(2.0**31), 2.0**31 - 1)
+    found: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
+    start = 0
+    for block in coded:
+        product_QG = torch._int_mm(query, torch.from_numpy(block.code_GD).T).numpy()
+        scale_Q1, error_Q1 = step_Q1 * block.step, off_Q1 * (1.00001 + block.error) + 1.00001 * block.error + 1e-6
+        least_Q1 = np.floor((border_Q1 - error_Q1) / scale_Q1).clip(-(2.0**31), 2.0**31 - 1)
         flat = np.flatnonzero(product_QG >= least_Q1.astype(np.int32))
         row, column = np.divmod(flat, product_QG.shape[1])
-        found.append((row, column + number * _COLUMNS, product_QG.ravel()[flat] * scale_Q1[row, 0]))
-    row, column, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        found.append((row, column + start, product_QG.ravel()[flat] * scale_Q1[row, 0], error_Q1[row, 0]))
+        start += len(block.code_GD)
+    row, column, near, error = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(row, kind="stable")
-    row, column, near = row[order], column[order], near[order]
-    close = _close(len(unit_QD), k, row, near, 2 * error_Q + 1e-6)
+    row, column, near, error = row[order], column[order], near[order], error[order]
+    close = near + error >= _kth(_table(len(unit_QD), row, near - error), k)[row]
     return row[close], column[close]
 
 
@@ -142,14 +150,15 @@ def _paired(unit_QED: FloatArray, gallery_GD: FloatArray, row: IntArray, column:
     return np.concatenate(parts)
 
 
-def _close(
-    queries: int, k: int, row: IntArray, near: FloatArray, doubt_Q: FloatArray | float
-) -> npt.NDArray[np.bool_]:
-    """Tell which pairs are at most ``doubt_Q`` less near than the k-th nearest of their query (``row``, rising)."""
+def _table(queries: int, row: IntArray, value: FloatArray) -> FloatArray:
+    """Return the values of each query (``row``, rising) in a row of its own, float32; minus infinity after the last.
+
+    They are rounded down.
+    """
     place = np.arange(len(row)) - np.searchsorted(row, np.arange(queries))[row]
     table_QP = np.full((queries, place.max(initial=0) + 1), -np.inf, np.float32)
-    table_QP[row, place] = near
-    return np.asarray(near >= (_kth(table_QP, k) - doubt_Q)[row])
+    table_QP[row, place] = value - 1e-6
+    return table_QP
 
 
 def _kth(x_QP: FloatArray, k: int) -> FloatArray:
@@ -175,7 +184,7 @@ def _settle(
 ) -> tuple[IntArray, FloatArray]:
     """Return the nearest by float64, given pairs of query (``row``, rising) and gallery vector (``column``)."""
     queries = np.arange(len(unit_QED))
-    close = _close(len(unit_QED), k, row, near, doubt)
+    close = near >= _kth(_table(len(unit_QED), row, near), k)[row] - doubt
     row, column = row[close], column[close]
     exact = np.concatenate(
         [
@@ -190,5 +199,5 @@ def _settle(
 
 def unit_rows(x: FloatArray) -> FloatArray:
     """Return vectors, along the last axis, scaled to length one, float32; vectors of zeros stay zeros."""
-    x = x.astype(np.float32)
+    x = x.astype(np.float32, copy=False)
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))

@@ -168,7 +168,8 @@ def forget_changed(folder: Path, out: Path, say: Callable[[str], None]) -> None:
     if read_index(store).index.sources == [stamp_of(source) for source in find_recordings(folder)]:
         return
     say(f"{folder}: the recordings changed since the last training; everything is trained again")
-    for path in (*out.glob("fold*"), out / "divided", store):  # the store last: it tells that something is left
+    made = (*out.glob("fold*"), out / "features", out / "divided")
+    for path in (*made, store):  # the store last: it tells that something is left
         shutil.rmtree(path, ignore_errors=True)
 
 

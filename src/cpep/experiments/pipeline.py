@@ -29,6 +29,7 @@ from cpep.experiments.plan import describe, refuse_impossible_data
 from cpep.experiments.protocol import SplitData
 from cpep.experiments.rows import RowRun, StageRun, left_out, names_of, row_of, rows_for
 from cpep.experiments.runs import Request, begin_with, claim, prepared, publish, run_block, worked_seconds
+from cpep.experiments.window_features import shared_in
 from cpep.runtime import distributed
 from cpep.runtime.files import progress_line, training_line
 from cpep.runtime.jobs import Job, cores, run_all
@@ -288,24 +289,25 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
         model.net.to(device_of(config.device))
         return model
 
-    for row, key in zip(rows, keys, strict=True):
-        model = None if row.last is None else opened(task.at(row.last))
-        choice = row.choice(task.split)
-        choosing = None if choice is None else opened(task.at(choice))
-        subject = Subject(
-            row.name,
-            kind,
-            row.config.data.anchor_view,
-            pairs,
-            model,
-            progress,
-            choosing=choosing,
-            shuffled=row.config.align.shuffled,
-        )
-        found = evaluate(data.under(row.config.evaluate), subject)
-        losses, training = losses_of(task, row), training_of(task, row)
-        save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
-        distributed.on_main_rank(save)
+    with shared_in(task.folder.parents[1] / "features", store):
+        for row, key in zip(rows, keys, strict=True):
+            model = None if row.last is None else opened(task.at(row.last))
+            choice = row.choice(task.split)
+            choosing = None if choice is None else opened(task.at(choice))
+            subject = Subject(
+                row.name,
+                kind,
+                row.config.data.anchor_view,
+                pairs,
+                model,
+                progress,
+                choosing=choosing,
+                shuffled=row.config.align.shuffled,
+            )
+            found = evaluate(data.under(row.config.evaluate), subject)
+            losses, training = losses_of(task, row), training_of(task, row)
+            save = partial(save_row, task.folder, key, row.name, found, store.vocabulary, kind, losses, training)
+            distributed.on_main_rank(save)
 
 
 def row_key(task: FoldTask, row: RowRun, store: Store) -> str:

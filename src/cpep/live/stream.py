@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from cpep.checkpoints.checkpoint import Model
 from cpep.data.statistics import CentreSpread, Running
@@ -23,6 +24,7 @@ MOST = 64
 def on_one_core() -> None:
     """Let this process compute on one core, where one window is embedded fastest; the others stay free."""
     torch.set_num_threads(1)
+    threadpool_limits(1, "blas")  # NumPy's threads wait for each other for longer than a gallery takes one
 
 
 class Ring:
@@ -129,8 +131,7 @@ class EmgStream(Runs):
         first, length = -begun % self._bin, MOST * self._bin
         stop = first + (len(run_TC) - first) // self._bin * self._bin
         for at in range(first, stop, length):
-            some_TC = torch.from_numpy(run_TC[at : min(at + length, stop)])
-            rows_KF = self.model.emg_frontend.rows(some_TC).numpy()
+            rows_KF = self.model.emg_frontend.rows_of(run_TC[at : min(at + length, stop)])
             for k in range(len(rows_KF)):
                 yield begun + at + (k + 1) * self._bin, rows_KF[k : k + 1]
 

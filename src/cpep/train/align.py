@@ -107,6 +107,7 @@ class AlignStage(Stage):
             chosen = batches.at(step)
             part = distributed.part(len(chosen))
             signal, others = read(train.select(chosen[part.rows])), partners(chosen)
+            read.of_step(train, batches, step + 1)
             if neighbours is not None:
                 other = read(train.select(drawn(neighbours[chosen])[part.rows]))
                 signal = mixed(signal, other, mixup, part)

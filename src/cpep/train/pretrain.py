@@ -25,6 +25,7 @@ from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     VALIDATION_WINDOWS,
+    Signals,
     Task,
     anchor_signals,
     augmentation,
@@ -47,8 +48,8 @@ class MaskedStage(Stage):
         """Return the settings of encoder and autoencoder."""
 
     @abstractmethod
-    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
-        """Return a function that reads the encoder's input."""
+    def signals(self, task: Task, model: Model) -> Signals:
+        """Return what reads the encoder's input."""
 
     def settings(self, config: RunConfig) -> dict[str, Any]:
         """Return the settings without the lag between the modalities, which one modality does not depend on."""
@@ -98,6 +99,7 @@ class MaskedStage(Stage):
             chosen = batches.at(step)
             part = distributed.part(len(chosen))
             signal = read(train.select(chosen[part.rows]))
+            read.of_step(train, batches, step + 1)
             signal = augment(signal, part) if augment else signal
             generator = part_draws(part, tokens)
             with autocast(task.config):
@@ -128,8 +130,8 @@ class MaskedEmg(MaskedStage):
         """Return ``emg`` and ``emg_mae``."""
         return config.emg, config.emg_mae
 
-    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
-        """Return a function that reads the output of the EMG front end."""
+    def signals(self, task: Task, model: Model) -> Signals:
+        """Return what reads the output of the EMG front end."""
         return emg_signals(task, model)
 
 
@@ -150,8 +152,8 @@ class MaskedAnchor(MaskedStage):
         del found["data"]["normalisation"]
         return found
 
-    def signals(self, task: Task, model: Model) -> Callable[[Windows], Tensor]:
-        """Return a function that reads anchors."""
+    def signals(self, task: Task, model: Model) -> Signals:
+        """Return what reads anchors."""
         return anchor_signals(task)
 
 

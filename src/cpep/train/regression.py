@@ -95,6 +95,7 @@ class RegressionStage(Baseline):
         def loss_at(step: int) -> Tensor:
             own, part = own_windows(train, batches.at(step))
             signal = turn(read(own), part)
+            read.of_step(train, batches, step + 1)
             part_draws(part)
             return part.weighed(error(own, lambda: net(signal)))
 

@@ -120,6 +120,7 @@ def lesson_of_labels(
     def loss_at(step: int) -> Tensor:
         own, part = own_windows(train, batches.at(step))
         signal = augment(read(own), part)
+        read.of_step(train, batches, step + 1)
         part_draws(part)
         return part.weighed(error(own, signal))
 

@@ -21,10 +21,11 @@ from cpep.config.serialise import as_dict, fingerprint
 from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.augment import Augmentation
 from cpep.data.frontend import Frontend
+from cpep.data.sampler import Batches
 from cpep.data.splits import WORDS, Role, Split
 from cpep.data.store.noted import noted
 from cpep.data.store.store import Store
-from cpep.data.windows import AnchorReader, Windows, windows_of
+from cpep.data.windows import AnchorReader, WindowReader, Windows, windows_of
 from cpep.runtime import distributed
 from cpep.train.note import NAME, read_note, write_note
 from cpep.train.schedule import History
@@ -248,22 +249,43 @@ def subsample(windows: Windows, count: int) -> Windows:
     return windows.select(np.unique(np.linspace(0, len(windows) - 1, count).astype(int)))
 
 
-def emg_signals(task: Task, model: Model) -> Callable[[Windows], Tensor]:
-    """Return a function that reads the input of the EMG network, on its device.
+class Signals:
+    """Reads the input of a network, on its device.
+
+    Args:
+        read: from the store.
+        after: what is made of it, on the device.
+    """
+
+    def __init__(self, read: WindowReader, after: Callable[[Tensor], Tensor]) -> None:
+        self.read, self.after = read, after
+
+    def __call__(self, windows: Windows) -> Tensor:
+        """Return the input of the network, (B, ...)."""
+        return self.after(self.read(windows))
+
+    def of_step(self, windows: Windows, batches: Batches, step: int) -> None:
+        """Ask the system for what this rank reads at a step that comes soon, so that the step waits for no disk."""
+        chosen = batches.ahead(step)
+        self.read.ahead(windows.select(chosen[distributed.part(len(chosen)).rows]))
+
+
+def emg_signals(task: Task, model: Model) -> Signals:
+    """Return what reads the input of the EMG network, on its device.
 
     Args:
         task: whose store is read.
         model: whose front end reads it.
     """
     read, device = model.emg_frontend.reader(task.store, frames(task)), model.device
-    return lambda windows: read(windows).to(device)
+    return Signals(read, lambda signal: signal.to(device))
 
 
-def anchor_signals(task: Task) -> Callable[[Windows], Tensor]:
-    """Return a function that reads the input of the anchor's encoder, on its device."""
+def anchor_signals(task: Task) -> Signals:
+    """Return what reads the input of the anchor's encoder, on its device."""
     read, device = AnchorReader(task.store, frames(task)), device_of(task.config.device)
     view = ViewedAnchor(task.store.device.anchor, task.config.data.anchor_view, task.store.frame_rate)
-    return lambda windows: view(read(windows)).to(device)
+    return Signals(read, lambda anchor_BSJ: view(anchor_BSJ).to(device))
 
 
 def frames(task: Task) -> int:

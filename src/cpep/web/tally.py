@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nicegui import ui
+from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
 from cpep.live.book.entries import REST
@@ -68,7 +69,7 @@ class TallyPanel:
 
     def show(self) -> None:
         """Build it."""
-        with ui.element("div").classes("tally"):
+        with ui.element("div").classes("tally") as self.root:
             with ui.element("div").classes("lead"):
                 self.about = ui.label().classes("asks")
                 self.claim = ui.select([NOBODY], label="I make", value=NOBODY, on_change=self._claim)
@@ -98,6 +99,8 @@ class TallyPanel:
             ui.label("Nothing was counted yet.").classes("hint")
 
     def _follow(self) -> None:
+        if self._shown is not None and not _seen(self.root):
+            return  # rows are built anew many times a minute
         counted, names = self.session.view().tally, self._names()
         if (counted, names) == self._shown:
             return
@@ -113,6 +116,12 @@ class TallyPanel:
 
     def _claim(self, event: ValueChangeEventArguments[str | None]) -> None:
         self.session.claim("" if event.value in (None, NOBODY) else str(event.value))
+
+
+def _seen(element: Element) -> bool:
+    """Tell whether the panel of an element is the one that is chosen."""
+    above = element.parent_slot
+    return above is None or (above.parent.visible and _seen(above.parent))
 
 
 def _cell(text: str, tag: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import gc
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,8 +91,13 @@ def listen(
             markers.publish(event)
 
     run = Foreground(source, steps, Recogniser(known), tell, lambda sentence: typer.echo(sentence, err=True))
-    with suppress(KeyboardInterrupt):
+    gc.freeze()  # what is loaded stays; a look at all of it would hold an event up by a tenth of a second
+    try:
         run.run(seconds or float("inf"), chunks)
+    except KeyboardInterrupt:  # the way to end it
+        pass
+    finally:
+        gc.unfreeze()
     typer.echo(run.summary(), err=True)
 
 

@@ -30,7 +30,7 @@ from cpep.types import FloatArray, IntArray, UserError
 STATISTICS = 3
 """Mean square, zero crossings, slope sign changes."""
 
-BLOCK_BINS = 4096
+BLOCK_BINS = 1024
 """Bins computed at once."""
 
 
@@ -51,6 +51,19 @@ def bin_statistics(emg_TC: Tensor, bin_samples: int) -> Tensor:
     crossings_NC = torch.signbit(x_NKC).diff(dim=-2).sum(dim=-2) / max(bin_samples - 1, 1)
     turns_NC = torch.signbit(x_NKC.diff(dim=-2)).diff(dim=-2).sum(dim=-2) / max(bin_samples - 2, 1)
     return torch.stack([power_NC, crossings_NC, turns_NC], dim=-2)
+
+
+def statistics_of(emg_TC: FloatArray, bin_samples: int) -> FloatArray:
+    """Return ``bin_statistics`` of one array (T, C), by NumPy: of a few bins torch's calls take most of the time."""
+    bins = len(emg_TC) // bin_samples
+    x_NKC = emg_TC[: bins * bin_samples].reshape(bins, bin_samples, emg_TC.shape[1])
+    out_N3C = np.empty((bins, STATISTICS, emg_TC.shape[1]), np.float32)
+    np.mean(np.square(x_NKC), axis=1, out=out_N3C[:, 0])
+    for place, moving_NKC in ((1, x_NKC), (2, x_NKC[:, 1:] - x_NKC[:, :-1])):
+        below_NKC = np.signbit(moving_NKC)
+        changes_NC = np.count_nonzero(below_NKC[:, 1:] != below_NKC[:, :-1], axis=1)
+        np.divide(changes_NC, max(bin_samples - place, 1), out=out_N3C[:, place])
+    return out_N3C
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,10 @@ class Bins:
         """Return the statistics (bins, 3, C) of one recording."""
         first, stop = self.checked.first_E[index : index + 2]
         return torch.from_numpy(self.checked[first:stop]).view(-1, *self.shape)
+
+    def ahead(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> None:
+        """Ask the system for the bins of windows that will be read soon."""
+        self.checked.ahead(self.checked.first_E[entry_N] + offset_N // self.frames, frames // self.frames)
 
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
         """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""

@@ -14,8 +14,10 @@ from cpep.types import BoolArray, FloatArray, IntArray
 
 BLOCK_BYTES = 1 << 17
 """Most bytes of a block: about what a window of 1 s of 16 channels at 2 kHz has (`python -m benchmarks sums`)."""
-RESIDENT_BYTES = 1 << 28
-"""Pages of a map that were read count as memory of the process: after so many bytes they are no longer held."""
+RESIDENT_BYTES, READS, LARGE_BYTES = 1 << 25, 4, 1 << 26
+"""Pages of a map that were read count as memory of the process: after so many bytes they are no longer held, or after
+so many reads as large as the largest, since mapping pages anew costs as much as copying them. No read counts as
+larger than a batch of raw windows."""
 
 
 def rows_of_block(columns: int) -> int:
@@ -26,8 +28,8 @@ def rows_of_block(columns: int) -> int:
 class CheckedRows(NDArrayOperatorsMixin):
     """Rows of float32 on disk, one recording after another; what is read is compared with checksums once a process.
 
-    Of a mapped array a process holds about ``RESIDENT_BYTES`` at most, whatever it reads; the system keeps the rest
-    in its page cache as long as it has room, so that reading it again needs no disk.
+    Of a mapped array a process holds about ``RESIDENT_BYTES``, or ``READS`` reads, whatever it reads; the system
+    keeps the rest in its page cache as long as it has room, so that reading it again needs no disk.
 
     Rows are read as from an array: ``rows[first:stop]``, ``rows[index]``, or all of them by ``np.asarray`` and where
     it is computed with. Whoever reads ``unchecked`` calls ``check`` first. Blocks begin anew with each recording.
@@ -53,7 +55,8 @@ class CheckedRows(NDArrayOperatorsMixin):
         self.first_E: IntArray = np.array([0, len(array)]) if first_E is None else first_E
         self._block_E = block_starts(self.first_E, block)
         self._good_K: BoolArray = np.full(self._block_E[-1], sum_K is None)
-        self._map, self._read_bytes = _map_of(array), 0
+        self._map, self._read_bytes, self._largest = _map_of(array), 0, 0
+        self._offset = _offset(self._map, array) if self._map is not None else 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,6 +111,21 @@ class CheckedRows(NDArrayOperatorsMixin):
         for block in np.unique(new_K) if len(new_K) else ():
             self._compare(int(block))
 
+    def ahead(self, first_N: IntArray, rows: int) -> None:
+        """Ask the system to bring windows from the disk that will be read soon; it does not wait for them.
+
+        Args:
+            first_N: first row of each window.
+            rows: rows of a window.
+        """
+        if self._map is None:
+            return
+        row_bytes = self.shape[1] * self.dtype.itemsize
+        first, stop = self._offset + first_N * row_bytes, self._offset + (first_N + rows) * row_bytes
+        first -= first % mmap.PAGESIZE
+        for place, length in zip(first.tolist(), (stop - first).tolist(), strict=True):
+            self._map.madvise(mmap.MADV_WILLNEED, place, length)
+
     @property
     def blocks(self) -> int:
         """Number of all blocks."""
@@ -129,7 +147,9 @@ class CheckedRows(NDArrayOperatorsMixin):
         if self._map is None:
             return
         wanted = rows * self.shape[1] * self.dtype.itemsize
-        if self._read_bytes and self._read_bytes + wanted > RESIDENT_BYTES:
+        self._largest = max(self._largest, min(wanted, LARGE_BYTES))
+        limit = max(RESIDENT_BYTES, READS * self._largest)
+        if self.nbytes > limit and self._read_bytes + wanted > limit:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._read_bytes = 0
         self._read_bytes += wanted
@@ -157,3 +177,8 @@ def _map_of(array: Any) -> mmap.mmap | None:
     while isinstance(array, np.ndarray):
         array = array.base
     return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+
+
+def _offset(found: mmap.mmap, array: FloatArray) -> int:
+    """Return the bytes of a map before an array in it."""
+    return array.ctypes.data - np.frombuffer(found, np.uint8, 1).ctypes.data

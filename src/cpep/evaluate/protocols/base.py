@@ -45,7 +45,7 @@ class Outcome:
         protocol: name of the protocol.
         gestures: which gestures were asked: ``seen``, ``unseen`` or ``all``.
         predicted_N: predicted labels.
-        test: the windows, with their true labels.
+        test: the windows, with their true labels, without their vectors.
         classes: labels that could be answered.
         score: balanced accuracy with its interval.
         generalised: harmonic mean and area of seen and unseen gestures together, the same on both sets, where a
@@ -167,7 +167,7 @@ class Protocol(ABC):
         classes = self.classes(given, gestures)
         draws, seed = given.config.bootstrap, given.seed
         found = score(test.label_N, predicted_N, test.user_N, classes, draws=draws, seed=seed)
-        return Outcome(self.name, gestures, predicted_N, test, classes, found)
+        return Outcome(self.name, gestures, predicted_N, test.without_vectors(), classes, found)
 
     def answered(self, given: Given, asked: Mapping[str, Scored]) -> Iterator[Outcome]:
         """Yield the outcome of each set of gestures: the answer is the gesture with the highest score.

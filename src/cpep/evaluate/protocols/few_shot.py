@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cpep.evaluate.fewshot import SHOTS, ShotClassifier, Shots, answers, choose_classifier
-from cpep.evaluate.person import numbered
+from cpep.evaluate.fewshot import SHOTS, ShotClassifier, Shots, answers, choose_classifier, distinct
 from cpep.evaluate.protocols.base import EMG, Given, Outcome, Protocol, add
 from cpep.types import EmbeddingSet
 
@@ -50,8 +49,7 @@ class FewShot(Protocol):
         asked, predicted_N = answers(classifier, test, given.hop_s, self.shots, given.seed)
         if len(asked):
             found = self.outcome(given, "all", asked, predicted_N)
-            windows = int(numbered(asked.recording_N, asked.time_N).max()) + 1  # each is asked in several draws
-            yield replace(found, score=replace(found.score, n_windows=windows))
+            yield replace(found, score=replace(found.score, n_windows=distinct(asked)))  # asked in several draws
 
 
 def chosen_classifier(given: Given) -> ShotClassifier:

@@ -48,7 +48,7 @@ class ZeroShot(Protocol):
         """Return the scores of the windows of one set of gestures."""
         test = given.part(QUERY, "test", labels)
         gallery = gallery_of(given, given.embeddings[GALLERY], self.classes(given, gestures))
-        return Scored(test, readout.scores(test, gallery), np.unique(gallery.label_N))
+        return Scored(test.without_vectors(), readout.scores(test, gallery), np.unique(gallery.label_N))
 
     def answered(self, given: Given, asked: Mapping[str, Scored], calibration: float = 0.0) -> Iterator[Outcome]:
         """Yield the outcome of each set of gestures, with the figures of both together where all gestures compete.

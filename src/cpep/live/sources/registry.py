@@ -33,7 +33,7 @@ SOURCES: Registry[SourceKind] = Registry(
     "live source",
     (
         "cpep.live.sources.replay",
-        "cpep.live.sources.sim",
+        "cpep.live.sources.simulator",
         "cpep.live.sources.lsl",
         "cpep.live.sources.brainflow",
         "cpep.live.sources.mindrove",

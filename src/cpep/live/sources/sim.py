@@ -15,7 +15,6 @@ import numpy as np
 from cpep.data.readers.emg2pose import DEVICE, SAMPLE_RATE
 from cpep.live.signals import Chunk
 from cpep.live.sources.clock import PlaybackClock
-from cpep.live.sources.registry import SOURCES, SourceKind
 from cpep.simulate.freeform import set_by_hand
 from cpep.simulate.gestures import GESTURES
 from cpep.simulate.live import LiveTake, live_takes, live_wearing, still_take, wished_take
@@ -131,10 +130,3 @@ def _faded(take: LiveTake, before_TC: FloatArray) -> LiveTake:
     emg_TC = take.emg_TC.copy()
     emg_TC[:samples] = weight_T1 * emg_TC[:samples] + (1 - weight_T1) * before_TC[:samples]
     return replace(take, emg_TC=emg_TC)
-
-
-def _open(text: str, speed: float) -> SimulatedHand:
-    return SimulatedHand(int(text or 0), speed)
-
-
-SOURCES.add("sim", SourceKind(("sim", "sim:SEED"), _open, takes=lambda text: not text or text.isdecimal()))
