@@ -91,6 +91,13 @@ def test_choices_see_no_test_person_and_no_unseen_gesture(wide):
     assert choice.calibration in best.CALIBRATIONS
 
 
+def test_causal_read_outs_are_chosen_without_what_a_person_shows(wide):
+    choice = choose(best._inside(wide, Subject("features/best", normalisation="causal")))
+    assert choice.labelled
+    assert choice.posed
+    assert choice.shown == ()
+
+
 def test_ridges_refuse_windows_that_zero_shot_may_not_know(readouts):
     seen = readouts.views
     leaky = replace(seen, unseen=(), seen=seen.seen + seen.unseen)

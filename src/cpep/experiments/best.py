@@ -43,7 +43,7 @@ class Choice:
 
     Attributes:
         labelled: where training people's EMG of all gestures is labelled.
-        shown: where a person showed some windows.
+        shown: where a person showed some windows; empty where answers are causal, as these have no place in time.
         likeness: kinds of likeness of EMG to poses that are averaged.
         posed: where seen gestures are asked by their poses alone.
         among: where unseen gestures are asked, or all compete.
@@ -88,12 +88,7 @@ def choose(readouts: ReadOuts) -> Choice:
     of_labels = {
         one: accuracy_of(readouts, readouts.labelled(one), readouts.labelled_K, both) for one in readouts.candidates
     }
-    of_shown = {}
-    for one in readouts.candidates:
-        test, classifier = readouts.shown((one,))
-        asked, told_N = answers(classifier, test, readouts.hop_s, None, views.data.seed)
-        of_shown[one] = balanced_accuracy(asked.label_N, told_N) if len(asked) else 0.0
-    shown = within(of_shown)
+    shown = () if views.causal else within({one: _worth_shown(readouts, one) for one in readouts.candidates})
     if not views.posed:
         return Choice(within(of_labels), shown, (), (), (), 0.0)
     alike = {kind: readouts.alike(kind) for kind in views.posed}
@@ -106,6 +101,13 @@ def choose(readouts: ReadOuts) -> Choice:
     among = within({one: together for one, (_, together, _) in found.items()})
     calibration = _worth(readouts, _log(np.mean([share[one] for one in among], axis=0)))[2]
     return Choice(within(of_labels), shown, likeness, posed, among, calibration)
+
+
+def _worth_shown(readouts: ReadOuts, one: Candidate) -> float:
+    """Return the balanced accuracy after one repetition of each gesture is shown."""
+    test, classifier = readouts.shown((one,))
+    asked, told_N = answers(classifier, test, readouts.hop_s, None, readouts.views.data.seed)
+    return balanced_accuracy(asked.label_N, told_N) if len(asked) else 0.0
 
 
 def _worth(readouts: ReadOuts, score_NK: FloatArray) -> tuple[float, float, float]:
