@@ -1,6 +1,9 @@
 """Memory of a process, as the system counts it."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,7 @@ def filled(megabytes: int) -> np.ndarray:
     return np.ones(megabytes * MB, np.uint8)
 
 
-def test_freed_memory_stays_in_the_block_and_is_given_back_after_it() -> None:
+def freed_memory_stays_in_the_block_and_is_given_back_after_it() -> None:
     before = resident()
     with memory.kept():
         with memory.kept():
@@ -34,7 +37,7 @@ def test_freed_memory_stays_in_the_block_and_is_given_back_after_it() -> None:
     assert resident() - before < 30
 
 
-def test_arrays_between_holes_are_given_back_outside_of_blocks() -> None:
+def arrays_between_holes_are_given_back_outside_of_blocks() -> None:
     before, small = resident(), []
     for _ in range(10):
         large = filled(64)
@@ -43,13 +46,27 @@ def test_arrays_between_holes_are_given_back_outside_of_blocks() -> None:
     assert resident() - before < 30
 
 
-def test_what_refers_to_itself_is_given_back() -> None:
+def what_refers_to_itself_is_given_back() -> None:
     before = resident()
     knot = [filled(64)]
     knot.append(knot)  # type: ignore[arg-type]
     del knot
     memory.give_back()
     assert resident() - before < 30
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        freed_memory_stays_in_the_block_and_is_given_back_after_it,
+        arrays_between_holes_are_given_back_outside_of_blocks,
+        what_refers_to_itself_is_given_back,
+    ],
+)
+def test_memory_of_a_new_process(check: Callable[[], None]) -> None:
+    """The process of the tests has holes of its own, into which an array may fit."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(check).result(timeout=60)
 
 
 def test_settings_of_the_user_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
