@@ -250,7 +250,7 @@ ABLATIONS: tuple[tuple[str, str, Changes], ...] = (
 for row in (
     Row(
         BEST,
-        "features and CPEP together, read-outs chosen inside training people, adapted without labels",
+        "features and CPEP together, read-outs chosen inside training people",
         (CHOSEN,),
         choice="cpep_choice",
     ),
