@@ -145,6 +145,15 @@ def test_the_emg_of_seen_gestures_is_known_where_they_compete_and_nowhere_else(r
     np.testing.assert_allclose(np.ptp(taught_NK[:, ~seen_K], axis=1), 0, atol=1e-12)
 
 
+def test_a_seen_gesture_without_a_pose_leaves_the_others_where_they_are(readouts):
+    one, labels_K = Candidate(views.FEATURES, taught=True), readouts.views.labels_K
+    whole = readouts._posed_prior(one)
+    dropped_K = labels_K == readouts.views.seen[0]
+    fewer = ReadOuts(replace(readouts.views, labels_K=labels_K[~dropped_K]))._posed_prior(one)
+    np.testing.assert_array_equal(fewer.mean_KF, whole.mean_KF[~dropped_K])
+    np.testing.assert_array_equal(fewer.variance_F, whole.variance_F[~dropped_K])
+
+
 def test_alone_reads_no_movement_of_the_person(readouts):
     other = ReadOuts(readouts.views)
     other._movement_N = {name: np.full_like(number, -1) for name, number in readouts._movement_N.items()}

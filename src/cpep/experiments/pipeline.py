@@ -289,7 +289,7 @@ def evaluate_rows(task: FoldTask, rows: tuple[RowRun, ...]) -> None:
         model.net.to(device_of(config.device))
         return model
 
-    with shared_in(task.folder.parents[1] / "features", store):
+    with shared_in(task.folder.parents[1] / "features" / str(EVALUATION), store):
         for row, key in zip(rows, keys, strict=True):
             model = None if row.last is None else opened(task.at(row.last))
             choice = row.choice(task.split)

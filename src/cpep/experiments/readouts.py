@@ -165,8 +165,9 @@ class ReadOuts:
         if not candidate.taught:
             return Prior(mean_KF, variance_KF[0])
         known = space.prior(movements)
-        taught_K = np.searchsorted(self.views.labels_K, np.unique(movements.label_N))
-        mean_KF[taught_K], variance_KF[taught_K] = known.mean_KF, known.variance_F
+        known_K, posed_K = np.unique(movements.label_N), self.views.labels_K
+        taught_K = np.isin(posed_K, known_K)
+        mean_KF[taught_K], variance_KF[taught_K] = known.mean_KF[np.isin(known_K, posed_K)], known.variance_F
         return Prior(mean_KF, variance_KF)
 
     def shown(self, candidates: tuple[Candidate, ...]) -> tuple[EmbeddingSet, ShownTo]:
