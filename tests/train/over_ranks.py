@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.one_table import STAGES, TINY
 from cpep.checkpoints.checkpoint import load
 from cpep.checkpoints.embed import embed_emg
 from cpep.cli.main import main
@@ -23,6 +24,8 @@ from cpep.config.schema import AlignConfig, Contrast, ObjectiveConfig, OptimConf
 from cpep.data.splits import make_splits
 from cpep.data.store.store import open_store
 from cpep.data.windows import windows_of
+from cpep.experiments.pipeline import reproduce
+from cpep.experiments.runs import Request
 from cpep.models.cpep import Cpep
 from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.losses import info_nce, moment_distance
@@ -144,6 +147,15 @@ def stages(store: Path, folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def table(store: Path, folder: Path) -> None:
+    """Make a row of the table at the paper preset, without dropout, which each rank draws for itself."""
+    few = [f"{stage}.optim.{much}" for stage in STAGES for much in ("steps=2", "batch=15", "checks=1")]
+    settings = preset("paper", [*TINY, *few, "emg.dropout=0", "data.window_s=0.5", "evaluate.bootstrap=50"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpep.experiments.pipeline.cores", lambda: 1)
+        reproduce(Request(store, folder / "table", settings, models=("cpep",)), say=lambda _: None)
+
+
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     (path,) = checkpoint.glob("*.safetensors")
     return {name: tensor.float() for name, tensor in load_file(path).items()}
@@ -187,6 +199,7 @@ def as_rank(store: Path, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         found = objectives() | wrong(patch)
     found |= stages(store, folder)
+    table(store, folder)
     interrupted(store, folder, rank)
     refusals(folder, rank)
     torch.manual_seed(0)

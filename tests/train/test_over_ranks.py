@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks import one_table
+from cpep.runtime.files import read_json
 from cpep.train.pretrain import pretrain
-from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, task_of, weights
+from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, table, task_of, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +79,14 @@ def test_trained_weights_and_embeddings_are_those_of_one_process(ranked, single)
     for name in names:
         for found in ranked[0]:
             assert found[name].shape == single[name].shape and apart(found[name], single[name]) < 3e-5, name
+
+
+def test_the_paper_presets_whole_pipeline_ends_with_the_figures_of_one_process(ranked, store, tmp_path):
+    table(store.path, tmp_path)
+    places = [folder / "table" for folder in (tmp_path, ranked[2])]
+    names, count = one_table.unequal(*(read_json(place / "results.json") for place in places))
+    assert not names and count > 200
+    assert one_table.losses_apart(*places) < one_table.LOSSES_APART
 
 
 def test_a_run_that_ranks_began_goes_on_in_one_process(ranked, store, single, monkeypatch):
