@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.one_table import STAGES, TINY
 from safetensors.torch import load_file, save_file
 
-from benchmarks.one_table import STAGES, TINY
 from cpep.checkpoints.checkpoint import load
 from cpep.checkpoints.embed import embed_emg
 from cpep.cli.main import main

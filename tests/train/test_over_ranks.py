@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks import one_table
 from safetensors.torch import load_file
 
-from benchmarks import one_table
 from cpep.runtime.files import read_json
 from cpep.train.pretrain import pretrain
 from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, table, task_of, weights
