@@ -1,9 +1,7 @@
 """`cpep reproduce` at the paper preset, made tiny, over eight gloo ranks beside one process: one table.
 
 Every number of results.json must be equal, and every loss in the notes of the stages to ``LOSSES_APART``: the ranks'
-gradients are summed in another order. In fp32, since bf16 rounds each rank's gradient before the sum. Ranks draw
-dropout each for itself, since drawing it for rows of others would take as long on every rank as in one process. Here
-they draw it for the whole batch and take their rows, so that it is that of one process too.
+gradients are summed in another order. In fp32, since bf16 rounds each rank's gradient before the sum.
 
 As a script: ``torchrun --standalone --nproc-per-node 8 -m benchmarks.one_table DATA OUT``, or without torchrun.
 """
@@ -94,37 +92,7 @@ def figures() -> list[Figure]:
     ]
 
 
-def draw_as_one() -> None:
-    """Let ranks draw dropout for the whole batch, in the order of one process, and take their rows."""
-    import torch
-    from torch import nn
-
-    from cpep.runtime.distributed import Part
-    from cpep.train import rng
-
-    places: list[Part] = []
-    own_dropout = nn.Dropout.forward
-
-    def part_draws(part: Part, values: int = 0) -> torch.Generator:
-        places[:] = [part]
-        drawn = torch.Generator()
-        drawn.set_state(torch.get_rng_state())
-        torch.rand(part.start * values, generator=drawn)
-        torch.rand(part.whole * values)
-        return drawn
-
-    def dropout(self: nn.Dropout, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or not self.p or not places or len(x) != places[0].stop - places[0].start:
-            return own_dropout(self, x)
-        kept = torch.empty(places[0].whole, *x.shape[1:], dtype=x.dtype).bernoulli_(1 - self.p)
-        return x * kept.div_(1 - self.p)[places[0].rows]
-
-    rng.part_draws, nn.Dropout.forward = part_draws, dropout  # before a stage imports the first by its name
-
-
 if __name__ == "__main__":
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        draw_as_one()
     from cpep.cli.main import main
 
     sys.exit(main(arguments(Path(sys.argv[1]), Path(sys.argv[2]), tuple(sys.argv[3:]))))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cpep.runtime.draws import drawn
+
 LEVELS = 1 << 16
 """The probability is rounded to a multiple of one over this."""
 
@@ -19,7 +21,12 @@ class Dropout(nn.Dropout):
         """Return ``x`` with some elements zero and the others scaled, so that the mean stays; in evaluation ``x``."""
         if not self.training or self.p == 0 or x.device.type != "cpu":
             return super().forward(x)
-        dropped = round(self.p * LEVELS)
-        drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
-        kept = drawn.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - LEVELS // 2
+        dropped, values = round(self.p * LEVELS), x[:1].numel()
+
+        def draw(rows: int, generator: torch.Generator | None) -> Tensor:
+            quads = torch.empty(-(-rows * values // 4), dtype=torch.int64)
+            quads.random_(torch.iinfo(torch.int64).min, None, generator=generator)
+            return quads.view(torch.int16)[: rows * values].view(rows, *x.shape[1:])
+
+        kept = drawn(len(x), draw) >= dropped - LEVELS // 2
         return x * kept.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
