@@ -13,6 +13,10 @@ from cpep.config.rows import is_ablation
 from cpep.data.readers.folder import natural
 from cpep.report import figures
 from cpep.report.challenge import HEAD, WORDS, challenge_of
+from cpep.report.choices import HEAD as CHOICES_HEAD
+from cpep.report.choices import TITLE as CHOICES_TITLE
+from cpep.report.choices import WORDS as CHOICES_WORDS
+from cpep.report.choices import choices_of
 from cpep.report.control import FEW_PEOPLE, control_sentences
 from cpep.report.names import (
     columns_of,
@@ -71,6 +75,10 @@ def write_report(results: dict[str, Any], details: dict[str, Any], path: Path) -
         explained=explained((column.protocol, column.gestures) for column in table.columns),
         adapts=any(row["model"].endswith("/adapted") for row in rows),
         chooses=any(row["model"].endswith("/best") for row in rows),
+        choices=[(model, list(own)) for model, own in groupby(choices_of(results), key=lambda one: one.model)],
+        choices_head=CHOICES_HEAD,
+        choices_title=CHOICES_TITLE,
+        choices_words=CHOICES_WORDS,
         number=number,
         published=published,
         sources=papers,

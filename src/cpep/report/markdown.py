@@ -7,6 +7,8 @@ from typing import Any
 
 from cpep.config.rows import is_ablation
 from cpep.report.challenge import TITLE, challenge_markdown
+from cpep.report.choices import TITLE as CHOICES
+from cpep.report.choices import choices_markdown
 from cpep.report.names import (
     DAGGER,
     columns_of,
@@ -40,6 +42,7 @@ def tables_markdown(results: dict[str, Any]) -> str:
         ("Each ablation minus cpep", _differences(results, is_ablation, -1)),
         ("Pose errors", _errors(results)),
         (TITLE, challenge_markdown(results)),
+        (CHOICES, choices_markdown(results)),
         ("Training", _training(results)),
     ]
     runs = results.get("training", [])
