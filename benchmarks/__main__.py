@@ -24,6 +24,7 @@ MODULES = (
     "training",
     "alignment",
     "ranks",
+    "one_table",
     "data",
     "prepare",
     "retrieval",

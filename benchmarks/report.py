@@ -6,7 +6,7 @@ and of cpep zero-shot among the set and among all, each with its bootstrap of 1,
 
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,6 +27,8 @@ from cpep.report.html import write_report
 from cpep.types import EmbeddingSet, FloatArray
 
 GESTURES, WIDTH, LIMIT_S = 12, 128, 60
+TAKE = "_s0-IndividualFingerPointingSnap-FirstOfAll-0_right"
+"""What follows a person's name in the name of a recording; emg2pose's are as long."""
 NAMES = ("rest", *(f"gesture_{number}" for number in range(1, GESTURES + 1)))
 
 
@@ -75,19 +77,19 @@ def embeddings(size: Size, seed: int, people: float, windows: float) -> Embeddin
     x += people * normal(*shape[:2], 1, 1)
     x += people * normal(*shape[:3], 1)
     name_N = np.array(size.names)[user]
+    recording_N, session_N = (np.array([f"{name}{rest}" for name in size.names])[user] for rest in (TAKE, "_s0"))
     time_N = (repetition * GESTURES + gesture) * (0.25 * size.hops + 7) + hop * 0.25
-    return EmbeddingSet(x.reshape(-1, WIDTH), gesture + 1, name_N, name_N, time_N, name_N)
+    return EmbeddingSet(x.reshape(-1, WIDTH), (gesture + 1).astype(np.int16), name_N, recording_N, time_N, session_N)
 
 
-def publish(folder: Path, size: Size, gallery: float = 1.0) -> dict[str, float]:
+def publish(folder: Path, size: Size) -> dict[str, float]:
     """Do all of it, and return how long each part took, s of one core.
 
     Args:
         folder: where rows and the report go.
         size: of the data.
-        gallery: share of training people's poses that zero-shot compares.
     """
-    split, settings = size.split, replace(preset("small").evaluate, gallery=gallery)
+    split, settings = size.split, preset("small").evaluate
 
     def given(**embeddings: EmbeddingSet) -> Given:
         return Given(split, settings, 0, 0.25, embeddings)

@@ -27,10 +27,10 @@ from cpep.config.presets import preset
 from cpep.data.readers.emg2pose import SAMPLE_RATE
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store
+from cpep.experiments.fold_jobs import jobs_of
 from cpep.experiments.live import replayed
 from cpep.experiments.own import SETTINGS, divided, put_live, tasks_of
 from cpep.experiments.own_pose import begin_with_shipped
-from cpep.experiments.pipeline import jobs_of
 from cpep.hand.joints import JOINTS
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import atomic_path, read_json, write_json

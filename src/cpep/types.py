@@ -188,10 +188,6 @@ class EmbeddingSet:
             raise ValueError(f"{len(x_ND)} vectors for {len(self)} windows")
         return replace(self, x_ND=x_ND)
 
-    def without_vectors(self) -> EmbeddingSet:
-        """Return what is known of the windows, with vectors of no dimension."""
-        return self.with_x(self.x_ND[:, :0].reshape(len(self), 0).copy())
-
     def averaged(self) -> EmbeddingSet:
         """Return one vector a window: the mean of its queries, as choosing one by its pose would use the pose."""
         return self if self.x_ND.ndim == 2 else self.with_x(self.x_ND.mean(axis=1))

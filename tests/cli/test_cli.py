@@ -157,7 +157,7 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
 def test_rows_that_another_version_evaluated_are_left_out_of_the_table(run, raw, tmp_path, monkeypatch):
     out = tmp_path / "out"
     shutil.copytree(run, out)
-    monkeypatch.setattr("cpep.experiments.pipeline.EVALUATION", 0)
+    monkeypatch.setattr("cpep.experiments.fold_jobs.EVALUATION", 0)
     assert main(["reproduce", "--data", str(raw), "--out", str(out), *TINY, *UNSEEN, "--models", "features"]) == 0
     assert {row["model"] for row in json.loads((out / "results.json").read_text())["rows"]} == {"features"}
 

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from cpep.evaluate import metrics
-from cpep.evaluate.metrics import Answers, balanced_accuracy, cluster_bootstrap, paired_bootstrap, score
-from cpep.types import FloatArray, IntArray, StrArray
+from cpep.evaluate.metrics import Answers, balanced_accuracy, cluster_bootstrap, described, paired_bootstrap, score
+from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 
 
 def guesses(windows: int, users: int, classes: int, right: float, seed: int) -> tuple[IntArray, IntArray, StrArray]:
@@ -208,3 +208,13 @@ def test_confusion_matrix_counts_pairs() -> None:
 )
 def test_difference_says_only_what_its_interval_allows(low: float, high: float, verdict: str) -> None:
     assert f"a is {verdict} b in zero-shot:" in metrics.Difference(0, low, high).sentence("a", "b", "zero-shot")
+
+
+def test_windows_are_described_without_their_vectors_and_with_one_text_a_name() -> None:
+    names = np.array(["b", "a", "b", "b", "c", "a"])
+    data = EmbeddingSet(np.ones((6, 3)), np.arange(6), names, np.char.add(names, "/1"), np.arange(6.0), names)
+    found = described(data)
+    assert found.x_ND.shape == (6, 0)
+    for name in ("label_N", "user_N", "recording_N", "time_N", "session_N"):
+        assert getattr(found, name).tolist() == getattr(data, name).tolist()
+    assert len({id(name) for name in found.recording_N}) == 3 and described(found).user_N is found.user_N

@@ -127,3 +127,14 @@ def test_the_shrinkage_of_lda_is_chosen_on_validation_people() -> None:
     }
     assert isinstance(chosen, Lda) and len(set(right.values())) > 1
     assert right[chosen.strength] >= max(right.values()) - 0.02  # balanced accuracy chose, this is the plain one
+
+
+def test_the_spread_of_many_vectors_is_that_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    label_N = rng.integers(1, 4, 500)
+    x_ND = (rng.normal(size=(500, 6)) + label_N[:, None] + np.linspace(0, 50, 500)[:, None]).astype(np.float32)
+    whole = LinearProbe(0.01).fit(x_ND, label_N)
+    monkeypatch.setattr("cpep.evaluate.probe._AT_ONCE", 64)
+    np.testing.assert_allclose(
+        LinearProbe(0.01).fit(x_ND, label_N).log_shares(x_ND), whole.log_shares(x_ND), atol=1e-6
+    )

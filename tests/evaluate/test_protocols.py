@@ -11,6 +11,7 @@ from cpep.config.schema import EvaluateConfig
 from cpep.data.splits import Split
 from cpep.evaluate.probe import LinearProbe, choose_probe
 from cpep.evaluate.protocols.base import Given, chosen, run
+from cpep.evaluate.protocols.zero_shot import voters
 from cpep.types import EmbeddingSet, UserError
 
 SPLIT = Split(("a", "b", "c"), ("d",), ("x", "y", "z"), seen=(1, 2, 3), unseen=(4, 5), guard_s=0.0)
@@ -125,3 +126,43 @@ def test_without_unseen_gestures_no_protocol_asks_for_them() -> None:
     config = replace(CONFIG, protocols=("linear_probe",))
     found = run(Given(split, config, 0, 0.25, {"vectors": people()}))
     assert [one.gestures for one in found] == ["seen"]
+
+
+def posed(most: int, seed: int = 0) -> Given:
+    """Return EMG and poses of people of whom some made some gestures more often; at most so many poses vote."""
+    data = people()
+    data = data.select((data.time_N < 3) | ((data.user_N != "a") & (data.label_N != 2)))
+    config = replace(CONFIG, protocols=("zero_shot", "zero_shot_all"), gallery_most=most)
+    return Given(SPLIT, config, seed, 0.25, {"query": data, "gallery": data})
+
+
+@pytest.mark.parametrize("most", [1, 7, 20, 48])
+def test_of_many_poses_the_same_share_of_each_gesture_votes_evenly_over_people(most):
+    given = posed(most)
+    data, all_of_it = given.embeddings["gallery"], (1, 2, 3, 4, 5)
+    gallery, whole = voters(given, all_of_it)
+    kept = {row.tobytes() for row in gallery.x_ND}
+    assert whole == sum(user in "abc" for user in data.user_N) == 69 and len(kept) == len(gallery)
+    for label in all_of_it:
+        made = [(data.user_N == user) & (data.label_N == label) for user in "abc"]
+        drawn = [sum(row.tobytes() in kept for row in data.x_ND[own_N]) for own_N in made]
+        count = sum(own_N.sum() for own_N in made)
+        assert sum(drawn) == max(1, int(most * count / whole))
+        for number, own_N in zip(drawn, made, strict=True):
+            assert abs(number - sum(drawn) * own_N.sum() / count) < 1
+    assert not any(row.tobytes() in kept for row in data.x_ND[np.isin(data.user_N, list("dxyz"))])
+    seen, of_seen = voters(given, (1, 2, 3))
+    assert of_seen == sum(user in "abc" and label < 4 for user, label in zip(data.user_N, data.label_N, strict=True))
+    assert {row.tobytes() for row in seen.x_ND} == {
+        row.tobytes() for row in gallery.x_ND[np.isin(gallery.label_N, (1, 2, 3))]
+    }
+    again, other = voters(posed(most), all_of_it)[0], voters(posed(most, 1), all_of_it)[0]
+    assert np.array_equal(again.x_ND, gallery.x_ND) and not np.array_equal(other.x_ND, gallery.x_ND)
+
+
+def test_outcomes_say_how_many_poses_voted_where_not_all_did():
+    whole, few = run(posed(69)), run(posed(20))
+    assert {one.drawn for one in whole} == {None}
+    assert [one.drawn for one in few] == [(10, 39), (8, 30), (18, 69), (18, 69)]
+    assert [one.test.label_N.tolist() for one in few] == [one.test.label_N.tolist() for one in whole]
+    assert any(not np.array_equal(a.predicted_N, b.predicted_N) for a, b in zip(few, whole, strict=True))

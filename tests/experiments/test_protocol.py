@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cpep.checkpoints.embed import embedding_set, measured_pose
+from cpep.config.presets import preset
 from cpep.config.schema import Readout
 from cpep.data.windows import list_windows
 from cpep.evaluate.fewshot import choose_classifier
@@ -13,7 +14,7 @@ from cpep.evaluate.linear import choose_ridge
 from cpep.evaluate.probe import SHRINKAGES, Lda, LinearProbe, choose_probe
 from cpep.evaluate.protocols.base import part
 from cpep.evaluate.protocols.zero_shot import gallery_of
-from cpep.experiments import evaluators
+from cpep.experiments import evaluators, window_features
 from cpep.models.baselines.regressor import PoseRegressor
 from cpep.models.cpep import Cpep
 from cpep.models.encoders.patches import PatchEncoder
@@ -64,17 +65,29 @@ def test_the_maps_hold_emg_of_test_users_and_poses_of_training_users(split_data,
 
 
 def test_poses_are_embedded_once_for_each_frozen_encoder(split_data, monkeypatch):
-    calls = []
-    monkeypatch.setattr("cpep.experiments.protocol.embed_anchor", lambda model, *_: calls.append(model) or len(calls))
+    monkeypatch.setattr(window_features, "_posed", {})
+    settings, embedded = preset("tiny"), []
+
+    def embed(model, store, windows):
+        embedded.append(len(windows))
+        return SimpleNamespace(x_ND=np.full((len(windows), 2), model.seed))
+
+    monkeypatch.setattr(window_features, "embed_anchor", embed)
 
     def model(seed):
         torch.manual_seed(seed)
         emg, pose = (
             PatchEncoder(columns=3, steps=8, token_steps=2, width=8, depth=1, heads=2, dropout=0) for _ in "ab"
         )
-        return SimpleNamespace(net=Cpep(emg, pose, 0.1, 0.02, 0.5))
+        return SimpleNamespace(
+            net=Cpep(emg, pose, 0.1, 0.02, 0.5), card=SimpleNamespace(settings=settings), seed=seed
+        )
 
-    assert [split_data.pose(model(seed)) for seed in (0, 1, 0, 1)] == [1, 2, 1, 2]
+    some = split_data.windows.select(np.arange(3))
+    window_features.embedded_anchor(model(0), split_data.store, some)
+    assert [split_data.pose(model(seed)).x_ND[0, 0] for seed in (0, 1, 0, 1)] == [0, 1, 0, 1]
+    whole = len(split_data.windows)
+    assert embedded == [3, whole - 3, whole]
 
 
 TIMES = [0.25, 0.75, 1.25, 1.75]

@@ -19,7 +19,8 @@ from cpep.data.splits import Split
 from cpep.data.store.prepare import prepare
 from cpep.data.store.store import Store, open_store
 from cpep.experiments.fold import Fold, evaluated, mend, save_row
-from cpep.experiments.pipeline import FoldTask, folds_of, reproduce
+from cpep.experiments.fold_jobs import FoldTask
+from cpep.experiments.pipeline import folds_of, reproduce
 from cpep.experiments.runs import Request, begin_with, claim, read_run, worked_seconds
 from cpep.train.log import HEAD, read_log
 from cpep.train.note import read_note, write_note

@@ -10,8 +10,8 @@ from cpep.data.normalise import Normaliser, power_rows, typical
 from cpep.data.splits import nested
 from cpep.data.windows import SampleReader, windows_of
 from cpep.evaluate.features import classical_features
-from cpep.experiments import pipeline, protocol, window_features
-from cpep.experiments.pipeline import FoldTask, jobs_of
+from cpep.experiments import fold_jobs, protocol, window_features
+from cpep.experiments.fold_jobs import FoldTask, jobs_of
 from cpep.experiments.window_features import Known, in_blocks
 from cpep.train.task import Task, build_model
 
@@ -99,7 +99,7 @@ def test_a_model_embeds_each_window_once_as_it_embeds_all(split_data, tmp_path, 
     assert len(counted) == len(set(counted)) == 40
 
 
-def test_rows_of_one_checkpoint_are_evaluated_by_one_job_after_all_that_they_need(split_data, tmp_path):
+def test_rows_of_one_checkpoint_are_one_job_and_those_that_bring_no_stage_come_last(split_data, tmp_path):
     store, config = split_data.store, preset("tiny")
     split = split_data.split
     task = FoldTask(store.path, store.fingerprint, split, config, 0, 0, tmp_path)
@@ -107,9 +107,9 @@ def test_rows_of_one_checkpoint_are_evaluated_by_one_job_after_all_that_they_nee
     jobs = {job.name: job for job in jobs_of([task], names) if "evaluation" in job.name}
     assert [name.partition(" evaluation of ")[2] for name in jobs] == [
         "cpep/best, cpep, pose",
-        "ridge, features",
         "cpep/avg_pool",
         "cpep/window_1s",
+        "ridge, features",
     ]
     first = next(iter(jobs.values()))
     assert set(first.needs) == {f"fold 0 seed 0 {stage}" for stage in ("cpep", "cpep_choice")[: len(first.needs)]}
@@ -120,10 +120,10 @@ def test_rows_that_are_evaluated_are_left_as_they_are(split_data, tmp_path, monk
     store = split_data.store
     task = FoldTask(store.path, store.fingerprint, split_data.split, preset("tiny"), 0, 0, tmp_path)
     made = []
-    monkeypatch.setattr(pipeline, "evaluate", lambda data, subject: made.append(subject.name))
-    monkeypatch.setattr(pipeline, "save_row", lambda *given: None)
-    monkeypatch.setattr(pipeline, "is_evaluated", lambda task, row, store: row.name == "features")
-    pipeline.evaluate_rows(task, tuple(task.row(name) for name in ("features", "ridge", "features/lda")))
+    monkeypatch.setattr(fold_jobs, "evaluate", lambda data, subject: made.append(subject.name))
+    monkeypatch.setattr(fold_jobs, "save_row", lambda *given: None)
+    monkeypatch.setattr(fold_jobs, "is_evaluated", lambda task, row, store: row.name == "features")
+    fold_jobs.evaluate_rows(task, tuple(task.row(name) for name in ("features", "ridge", "features/lda")))
     assert made == ["ridge", "features/lda"]
 
 

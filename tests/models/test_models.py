@@ -117,10 +117,23 @@ def test_embeddings_have_unit_length():
         assert torch.allclose(embedding.norm(dim=-1), torch.ones(4), atol=1e-5)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_embedding_is_the_first_state_though_the_last_block_computes_no_other(dropout):
+    model, signal = encoder(dropout=dropout).eval(), torch.rand(5, 8, 3)
+    wanted, found = model.states(signal)[:, 0], model(signal)
+    assert torch.allclose(found, wanted, atol=1e-6)
+    gradients = [torch.autograd.grad(x.square().sum(), list(model.parameters())) for x in (wanted, found)]
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(*gradients, strict=True))
+    computed = []
+    model.blocks[-1].up.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].shape[1]))
+    model(signal), model.states(signal)
+    assert computed == [1, 5]
+
+
 def test_pooled_is_cls_and_the_mean_of_the_other_tokens():
     model, signal = encoder().eval(), torch.rand(2, 8, 3)
     tokens = model.states(signal)
     pooled = model.pooled(signal)
-    assert torch.equal(pooled[:, :16], model(signal))
+    assert torch.equal(pooled[:, :16], tokens[:, 0])
     for b in range(2):
         assert torch.allclose(pooled[b, 16:], sum(tokens[b, n] for n in range(1, 5)) / 4, atol=1e-6)

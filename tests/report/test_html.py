@@ -14,6 +14,8 @@ import pytest
 from cpep.report import plots, scatter
 from cpep.report.confusion import added
 from cpep.report.html import _natural, table_text, write_report
+from cpep.report.latex import tables_latex
+from cpep.report.markdown import tables_markdown
 from cpep.report.svg import round_ticks
 from cpep.report.table import number, table_of
 from tests.report.fake_evaluation import SEEN, UNSEEN, evaluation
@@ -62,6 +64,15 @@ def test_the_table_says_where_fewer_people_were_tested() -> None:
             row["per_user"] = {}
     said = " ".join(table_text(results, 100).split())
     assert "8 people tested (2 of them on unseen gestures), each absent" in said
+
+
+def test_what_is_printed_says_that_not_all_poses_voted(tmp_path: Path) -> None:
+    results, details = evaluation()
+    results["rows"] = [{**row, "gallery": [30000, 599040]} for row in results["rows"]]
+    write_report(results, details, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    for said in (table_text(results, 100), page, tables_latex(results), tables_markdown(results)):
+        assert "In zero-shot 30,000 of 599,040 poses of training people vote, drawn evenly" in " ".join(said.split())
 
 
 def test_table_is_the_mean_and_sd_over_folds_and_seeds() -> None:

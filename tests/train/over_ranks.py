@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.one_table import STAGES, TINY
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from cpep.checkpoints.checkpoint import load
 from cpep.checkpoints.embed import embed_emg
@@ -23,7 +25,10 @@ from cpep.config.schema import AlignConfig, Contrast, ObjectiveConfig, OptimConf
 from cpep.data.splits import make_splits
 from cpep.data.store.store import open_store
 from cpep.data.windows import windows_of
+from cpep.experiments.pipeline import reproduce
+from cpep.experiments.runs import Request
 from cpep.models.cpep import Cpep
+from cpep.models.dropout import Dropout
 from cpep.models.encoders.patches import PatchEncoder
 from cpep.models.losses import info_nce, moment_distance
 from cpep.runtime import distributed
@@ -43,6 +48,7 @@ OBJECTIVES = {
     "paper": AlignConfig(),
     "pose targets": AlignConfig(objective=ObjectiveConfig(targets=Targets.pose)),
     "queries": AlignConfig(queries=3, objective=ObjectiveConfig(targets=Targets.even)),
+    "poses of queries": AlignConfig(queries=3, objective=ObjectiveConfig(reconstruct=0.5)),
     "cascle": AlignConfig(objective=ObjectiveConfig(targets=Targets.community, cascle=0.5)),
     "sigmoid": AlignConfig(objective=ObjectiveConfig(contrast=Contrast.sigmoid)),
     "people": AlignConfig(objective=ObjectiveConfig(adversary=0.5, moments=0.5, regress=0.5)),
@@ -56,7 +62,7 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
     """Return loss and gradients of an alignment objective on a batch of which every rank has a part."""
     torch.manual_seed(0)
     emg, pose = (
-        PatchEncoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
+        PatchEncoder(columns=columns, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.1)
         for columns in (3, 5)
     )
     net = Cpep(emg, pose, 0.1, 0.02, 0.5, queries=settings.queries, train_pose=settings.train_pose)
@@ -69,6 +75,7 @@ def gradients(settings: AlignConfig) -> torch.Tensor:
     else:
         anchor_BD = net.embed_anchor(pose_BSJ)
     person = person_B if made.reads_people else None
+    part_draws(part)
     loss = made(signal[part.rows], anchor_BD, pose_BSJ[part.rows], person, part)
     loss.backward()
     value = distributed.Steps().average(made.parameters(), loss)
@@ -144,6 +151,15 @@ def stages(store: Path, folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def table(store: Path, folder: Path) -> None:
+    """Make a row of the table at the paper preset."""
+    few = [f"{stage}.optim.{much}" for stage in STAGES for much in ("steps=2", "batch=15", "checks=1")]
+    settings = preset("paper", [*TINY, *few, "data.window_s=0.5", "evaluate.bootstrap=50"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpep.experiments.pipeline.cores", lambda: 1)
+        reproduce(Request(store, folder / "table", settings, models=("cpep",)), say=lambda _: None)
+
+
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     (path,) = checkpoint.glob("*.safetensors")
     return {name: tensor.float() for name, tensor in load_file(path).items()}
@@ -187,11 +203,13 @@ def as_rank(store: Path, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         found = objectives() | wrong(patch)
     found |= stages(store, folder)
+    table(store, folder)
     interrupted(store, folder, rank)
     refusals(folder, rank)
     torch.manual_seed(0)
     generator = part_draws(distributed.part(8), 20)
-    found |= {"masks": torch.rand(4, 20, generator=generator), "dropout": torch.rand(20)}
+    found |= {"masks": torch.rand(4, 20, generator=generator), "dropout": Dropout(0.3)(torch.ones(4, 7, 3))}
+    found |= {"others": nn.Dropout(0.3)(torch.ones(4, 7, 3))}
     save_file(found, folder / f"rank{rank}.safetensors")
     if rank == 1:
         os._exit(2)  # as a rank ends that has complained

@@ -21,11 +21,14 @@ def test_a_convolution_is_counted():
 def test_an_encoder_costs_what_its_products_do():
     encoder = PatchEncoder(columns=3, steps=40, token_steps=4, width=16, depth=2, heads=2, dropout=0.0)
     tokens, width = 11, 16
-    block = tokens * (3 + 1 + 4 + 4) * width**2 + 2 * tokens**2 * width  # qkv, out, up, down; scores and mixture
+
+    def block(read):  # qkv of all tokens; out, up, down, scores and mixture of those that are read
+        return (3 * tokens + (1 + 4 + 4) * read) * width**2 + 2 * read * tokens * width
+
     embed = 10 * 12 * width  # of the tokens, without [CLS]
     found = step_gflop(lambda n: encoder(torch.zeros(n, 40, 3)).sum(), 1)
     # the signal needs no gradient: the first product has one backward product, not two
-    assert found == pytest.approx((6 * 2 * block + 4 * embed) / 1e9)
+    assert found == pytest.approx((6 * (block(tokens) + block(1)) + 4 * embed) / 1e9)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks import one_table
 from safetensors.torch import load_file
 
+from cpep.models.dropout import Dropout
+from cpep.runtime.files import read_json
 from cpep.train.pretrain import pretrain
-from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, task_of, weights
+from tests.train.over_ranks import CONTRASTED, OBJECTIVES, objectives, stages, table, task_of, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +82,14 @@ def test_trained_weights_and_embeddings_are_those_of_one_process(ranked, single)
             assert found[name].shape == single[name].shape and apart(found[name], single[name]) < 3e-5, name
 
 
+def test_the_paper_presets_whole_pipeline_ends_with_the_figures_of_one_process(ranked, store, tmp_path):
+    table(store.path, tmp_path)
+    places = [folder / "table" for folder in (tmp_path, ranked[2])]
+    names, count = one_table.unequal(*(read_json(place / "results.json") for place in places))
+    assert not names and count > 200
+    assert one_table.losses_apart(*places) < one_table.LOSSES_APART
+
+
 def test_a_run_that_ranks_began_goes_on_in_one_process(ranked, store, single, monkeypatch):
     folder, begun = ranked[2], []
     own = task_of(store.path, folder / "interrupted")
@@ -88,11 +99,12 @@ def test_a_run_that_ranks_began_goes_on_in_one_process(ranked, store, single, mo
     assert all(apart(tensor, single[f"emg_mae/{name}"]) < 1e-5 for name, tensor in made.items())
 
 
-def test_ranks_draw_masks_as_one_and_dropout_each_for_itself(ranked):
+def test_ranks_draw_masks_and_dropout_as_one_and_dropout_of_others_each_for_itself(ranked):
     torch.manual_seed(0)
-    (one, other), whole = ranked[0], torch.rand(8, 20)
-    assert torch.equal(torch.cat([one["masks"], other["masks"]]), whole)
-    assert not torch.isin(one["dropout"], other["dropout"]).any() and not torch.isin(one["dropout"], whole).any()
+    (one, other), masks, dropout = ranked[0], torch.rand(8, 20), Dropout(0.3)(torch.ones(8, 7, 3))
+    assert torch.equal(torch.cat([one["masks"], other["masks"]]), masks)
+    assert torch.equal(torch.cat([one["dropout"], other["dropout"]]), dropout)
+    assert not torch.equal(one["others"], other["others"])
 
 
 def test_a_mistake_is_told_once(ranked):

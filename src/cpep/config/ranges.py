@@ -21,7 +21,7 @@ RANGES: dict[str, Range] = {
     "batch": (2, MOST + 1, "at least 2"),
     **dict.fromkeys(("depth", "decoder_depth"), LAYERS),
     **dict.fromkeys(("threads", "width", "heads", "bootstrap", "communities", "keep"), MANY),
-    **dict.fromkeys(("steps", "checks", "neighbours"), COUNT),
+    **dict.fromkeys(("steps", "checks", "neighbours", "gallery_most"), COUNT),
     **dict.fromkeys(("window_s", "hop_s"), SECONDS),
     **dict.fromkeys(("token_ms", "bin_ms", "lr", "clip"), POSITIVE),
     **dict.fromkeys(("strengths", "ridge_strengths"), POSITIVE),

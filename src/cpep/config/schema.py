@@ -244,6 +244,8 @@ class EvaluateConfig:
     # paper: the paper's; chosen: inside training people (the row cpep/best)
     readouts: Readouts = later(Readouts.paper)  # noqa: RUF009  (a field, as the others)
     gallery: float = 1.0  # share of the gallery's poses, drawn at random
+    # most poses of the gallery whose nearest vote, drawn evenly over gestures and people; one of each gesture remains
+    gallery_most: int = later(30_000)
     protocols: tuple[str, ...] = later(("default",))  # of cpep.evaluate.protocols; "default": those of the table
 
 

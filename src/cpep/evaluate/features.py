@@ -50,7 +50,10 @@ def classical_features(emg_NTC: FloatArray, rate: float, kind: EmgKind) -> Float
     block = max(1, _BLOCK_SAMPLES // (samples * channels))
     # An empty input gives an empty result with the right number of features.
     starts = range(0, max(windows, 1), block)
-    features = [of_block(emg_NTC[start : start + block].astype(np.float32), rate) for start in starts]
+    # NumPy adds along the last axis fastest
+    features = [
+        of_block(emg_NTC[start : start + block].transpose(0, 2, 1).astype(np.float32, "C"), rate) for start in starts
+    ]
     x_NF = np.concatenate(features).astype(np.float32)
     if not np.isfinite(x_NF).all():
         raise ValueError("EMG windows are not finite")
@@ -72,36 +75,36 @@ def classical_feature_names(channels: int, kind: EmgKind) -> list[str]:
     return single + [f"log_cov_ch{row}_ch{column}" for row, column in pairs]
 
 
-def _raw(emg_NTC: FloatArray, rate: float) -> FloatArray:
-    centred_NTC = emg_NTC - emg_NTC.mean(1, keepdims=True)
-    slope_NTC = np.diff(centred_NTC, axis=1)
-    power_NTC = centred_NTC**2
-    bins = max(2, round(emg_NTC.shape[1] / (rate * _BIN_S)))
-    envelope_NTC = _log_rms(_parts(power_NTC, bins))
+def _raw(emg_NCT: FloatArray, rate: float) -> FloatArray:
+    centred_NCT = emg_NCT - emg_NCT.mean(2, keepdims=True)
+    slope_NCT = np.diff(centred_NCT, axis=2)
+    power_NCT = centred_NCT**2
+    bins = max(2, round(emg_NCT.shape[2] / (rate * _BIN_S)))
+    envelope_NCP = _log_rms(_parts(power_NCT, bins))
     return np.concatenate(
         [
-            _log_rms(power_NTC.mean(1)),
-            _log_rms(_parts(power_NTC, PARTS)).reshape(-1, PARTS * emg_NTC.shape[2]),
-            np.log(np.abs(slope_NTC).mean(1) + _POWER_FLOOR),
-            _sign_changes(centred_NTC) * rate,
-            _sign_changes(slope_NTC) * rate,
-            *_spectral_moments(centred_NTC, rate),
-            envelope_NTC.std(1),
-            _log_covariance(centred_NTC, _COVARIANCE_FLOOR["raw"]),
+            _log_rms(power_NCT.mean(2)),
+            _by_part(_log_rms(_parts(power_NCT, PARTS))),
+            np.log(np.abs(slope_NCT).mean(2) + _POWER_FLOOR),
+            _sign_changes(centred_NCT) * rate,
+            _sign_changes(slope_NCT) * rate,
+            *_spectral_moments(centred_NCT, rate),
+            envelope_NCP.std(2),
+            _log_covariance(centred_NCT, _COVARIANCE_FLOOR["raw"]),
         ],
         axis=1,
     )
 
 
-def _envelope(emg_NTC: FloatArray, rate: float) -> FloatArray:
+def _envelope(emg_NCT: FloatArray, rate: float) -> FloatArray:
     # The square root makes the spread of an envelope about the same at all levels.
-    root_NTC = np.sqrt(np.maximum(emg_NTC, 0))
+    root_NCT = np.sqrt(np.maximum(emg_NCT, 0))
     return np.concatenate(
         [
-            np.log(np.maximum(emg_NTC.mean(1), 0) + 1e-2),
-            _parts(root_NTC, PARTS).reshape(-1, PARTS * emg_NTC.shape[2]),
-            root_NTC.std(1),
-            _log_covariance(root_NTC - root_NTC.mean(1, keepdims=True), _COVARIANCE_FLOOR["envelope"]),
+            np.log(np.maximum(emg_NCT.mean(2), 0) + 1e-2),
+            _by_part(_parts(root_NCT, PARTS)),
+            root_NCT.std(2),
+            _log_covariance(root_NCT - root_NCT.mean(2, keepdims=True), _COVARIANCE_FLOOR["envelope"]),
         ],
         axis=1,
     )
@@ -111,41 +114,49 @@ def _log_rms(power: FloatArray) -> FloatArray:
     return np.asarray(0.5 * np.log(power + _POWER_FLOOR))
 
 
-def _parts(x_NTC: FloatArray, parts: int) -> FloatArray:
-    """Return means over ``parts`` parts of time, whose lengths differ by at most one sample: (N, parts, C)."""
-    edges = np.linspace(0, x_NTC.shape[1], min(parts, x_NTC.shape[1]) + 1).astype(int)
-    return np.asarray(np.add.reduceat(x_NTC, edges[:-1], axis=1) / np.diff(edges)[None, :, None])
+def _parts(x_NCT: FloatArray, parts: int) -> FloatArray:
+    """Return means over ``parts`` parts of time, whose lengths differ by at most one sample: (N, C, parts)."""
+    edges = np.linspace(0, x_NCT.shape[2], min(parts, x_NCT.shape[2]) + 1).astype(int)
+    return np.asarray(np.add.reduceat(x_NCT, edges[:-1], axis=2) / np.diff(edges))
 
 
-def _sign_changes(x_NTC: FloatArray) -> FloatArray:
+def _by_part(x_NCP: FloatArray) -> FloatArray:
+    """Return columns (N, P C): all channels of the first part, then those of the next."""
+    return x_NCP.transpose(0, 2, 1).reshape(len(x_NCP), PARTS * x_NCP.shape[1])
+
+
+def _sign_changes(x_NCT: FloatArray) -> FloatArray:
     """Return the share of samples after which the sign changes, (N, C), float32."""
-    return np.asarray(np.diff(np.signbit(x_NTC), axis=1).mean(1, dtype=np.float32))
+    sign_NCT = np.signbit(x_NCT)
+    changes_NC = np.count_nonzero(sign_NCT[..., 1:] != sign_NCT[..., :-1], axis=2)
+    return np.asarray(changes_NC / (x_NCT.shape[2] - 1), np.float32)
 
 
-def _spectral_moments(x_NTC: FloatArray, rate: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _spectral_moments(x_NCT: FloatArray, rate: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return mean, SD and median frequency (Hz) of the power spectrum averaged over segments, each (N, C)."""
-    windows, samples, channels = x_NTC.shape
+    windows, channels, samples = x_NCT.shape
     length = min(max(8, round(_SEGMENT_S * rate)), samples)
     segments = samples // length
-    x_NSLC = x_NTC[:, : segments * length].reshape(windows, segments, length, channels)
-    taper_L = np.hanning(length).astype(np.float32)[:, None]
-    power_NLC = (np.abs(fft.rfft(x_NSLC * taper_L, axis=2)) ** 2).mean(1)
-    hertz_L = fft.rfftfreq(length, 1 / rate)[:, None]
-    share_NLC = (power_NLC + 1e-6) / (power_NLC + 1e-6).sum(1, keepdims=True)
-    mean_NC = (share_NLC * hertz_L).sum(1)
-    spread_NC = np.sqrt((share_NLC * (hertz_L - mean_NC[:, None]) ** 2).sum(1))
+    x_NCSL = x_NCT[..., : segments * length].reshape(windows, channels, segments, length)
+    taper_L = np.hanning(length).astype(np.float32)
+    spectrum_NCSL = fft.rfft(x_NCSL * taper_L)
+    power_NCL = (spectrum_NCSL.real**2 + spectrum_NCSL.imag**2).mean(2)
+    hertz_L = fft.rfftfreq(length, 1 / rate)
+    share_NCL = (power_NCL + 1e-6) / (power_NCL + 1e-6).sum(2, keepdims=True)
+    mean_NC = (share_NCL * hertz_L).sum(2)
+    spread_NC = np.sqrt((share_NCL * (hertz_L - mean_NC[..., None]) ** 2).sum(2))
     # Within the frequency bin that crosses one half, the density of power is taken as constant.
-    total_NLC = np.cumsum(share_NLC, axis=1)
-    bin_N1C = np.argmax(total_NLC >= 0.5, axis=1)[:, None]
-    at_N1C, of_N1C = np.take_along_axis(total_NLC, bin_N1C, 1), np.take_along_axis(share_NLC, bin_N1C, 1)
-    median_NC = (bin_N1C + 0.5 - (at_N1C - 0.5) / of_N1C)[:, 0] * (rate / length)
+    total_NCL = np.cumsum(share_NCL, axis=2)
+    bin_NC1 = np.argmax(total_NCL >= 0.5, axis=2)[..., None]
+    at_NC1, of_NC1 = np.take_along_axis(total_NCL, bin_NC1, 2), np.take_along_axis(share_NCL, bin_NC1, 2)
+    median_NC = (bin_NC1 + 0.5 - (at_NC1 - 0.5) / of_NC1)[..., 0] * (rate / length)
     return mean_NC, spread_NC, median_NC
 
 
-def _log_covariance(x_NTC: FloatArray, floor: float) -> FloatArray:
+def _log_covariance(x_NCT: FloatArray, floor: float) -> FloatArray:
     """Return the upper triangle of the matrix logarithm of covariance + floor: (N, C (C + 1) / 2)."""
-    channels = x_NTC.shape[2]
-    covariance_NCC = (x_NTC.transpose(0, 2, 1) @ x_NTC).astype(np.float64) / x_NTC.shape[1]
+    channels = x_NCT.shape[1]
+    covariance_NCC = (x_NCT @ x_NCT.transpose(0, 2, 1)).astype(np.float64) / x_NCT.shape[2]
     value_NC, vector_NCC = np.linalg.eigh(covariance_NCC + floor * np.eye(channels))
     # Rounding can make the smallest eigenvalue of a rank-deficient covariance miss the floor.
     log_NC = np.log(np.maximum(value_NC, 0.5 * floor))

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 
-from cpep.evaluate.metrics import balanced_accuracy, indexed
+from cpep.evaluate.metrics import balanced_accuracy, described, indexed
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray
 
 SHOTS: tuple[int | None, ...] = (1, 2, 5, None)
@@ -164,7 +164,7 @@ def answers(
             if len(np.unique(own.label_N[shown_N])) > 1:
                 asked.append(mine_N[asked_N])
                 predicted.append(classifier.predict(own.select(shown_N), own.x_ND[asked_N]))
-    return data.without_vectors().select(np.concatenate(asked)), np.concatenate(predicted)
+    return described(data).select(np.concatenate(asked)), np.concatenate(predicted)
 
 
 def choose_classifier(

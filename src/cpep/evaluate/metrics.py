@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cpep.types import FloatArray, IntArray, StrArray
+from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,25 @@ def indexed(name_N: StrArray) -> tuple[StrArray, IntArray]:
     first_N[1:] = name_N[1:] != name_N[:-1]
     names_U, index_R = np.unique(name_N[first_N], return_inverse=True)
     return names_U, index_R[np.cumsum(first_N) - 1]
+
+
+def described(data: EmbeddingSet) -> EmbeddingSet:
+    """Return what is known of windows, with vectors of no dimension, in little memory.
+
+    Names are Python's texts, one for all windows that have it. In NumPy's arrays of texts each window has space for
+    the longest name, often 240 bytes.
+    """
+    empty_ND = np.empty((len(data), 0), np.float32)
+    names = (_shared(data.user_N), _shared(data.recording_N), _shared(data.session_N))
+    return EmbeddingSet(empty_ND, data.label_N, names[0], names[1], data.time_N, names[2])
+
+
+def _shared(name_N: StrArray) -> StrArray:
+    if name_N.dtype == object:
+        return name_N
+    names_U, index_N = indexed(name_N)
+    found: Any = names_U.astype(object)[index_N]
+    return np.asarray(found)
 
 
 def _mean_accuracy(runs: Sequence[Answers], times_DU: IntArray) -> FloatArray:

@@ -20,6 +20,9 @@ STRENGTHS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6)
 """Strengths of ``Lda`` that are tried."""
 
+_AT_ONCE = 2**15
+"""Vectors whose spread is computed at once, which takes a copy of them."""
+
 
 class Probe:
     """A linear classifier on vectors that are standardised by its training data.
@@ -46,8 +49,11 @@ class Probe:
         Raises:
             ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
         """
+        x_ND, scaler = x_ND.astype(np.float64), StandardScaler(copy=False)
+        for start in range(0, len(x_ND), _AT_ONCE):
+            scaler.partial_fit(x_ND[start : start + _AT_ONCE])
         classifier = self.classifier(len(x_ND), len(np.unique(label_N)))
-        self._fitted = make_pipeline(StandardScaler(copy=False), classifier).fit(x_ND.astype(np.float64), label_N)
+        self._fitted = make_pipeline(scaler, classifier.fit(scaler.transform(x_ND), label_N))
         return self
 
     def predict(self, x_ND: FloatArray) -> IntArray:

@@ -211,7 +211,7 @@ def save_row(
         arrays |= {
             f"{number}/label": outcome.test.label_N,
             f"{number}/predicted": outcome.predicted_N,
-            f"{number}/user": outcome.test.user_N,
+            f"{number}/user": outcome.test.user_N.astype(np.str_),
         }
         if outcome.generalised is not None:
             both = outcome.generalised.both
@@ -245,6 +245,7 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
         "n_windows": score.n_windows,
         "per_user": _rounded(score.per_user),
         **(_of_generalised(outcome.generalised) if outcome.generalised else {}),
+        **({"gallery": list(outcome.drawn)} if outcome.drawn else {}),
     }
 
 

@@ -27,11 +27,11 @@ from cpep.data.store.store import Store, is_store
 from cpep.data.windows import windows_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.fold import Fold, mend
+from cpep.experiments.fold_jobs import FoldTask, jobs_of
 from cpep.experiments.own_live import Told, own_book, told_in
 from cpep.experiments.own_pose import begin_with_shipped
 from cpep.experiments.own_report import headline, report_text
 from cpep.experiments.own_time import minutes_of
-from cpep.experiments.pipeline import FoldTask, jobs_of
 from cpep.experiments.runs import Request, begin_with, claim, prepared
 from cpep.live.book.book import GestureBook
 from cpep.runtime.files import atomic_path, write_text

@@ -6,7 +6,7 @@ from typing import cast
 
 from cpep.checkpoints.checkpoint import Model, load
 from cpep.checkpoints.registry import make_card
-from cpep.experiments.pipeline import FoldTask
+from cpep.experiments.fold_jobs import FoldTask
 from cpep.experiments.rows import stage_run
 from cpep.live.demo import demo_paths
 from cpep.models.cpep import Cpep

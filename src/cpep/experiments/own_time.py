@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cpep.experiments.pipeline import FoldTask
+from cpep.experiments.fold_jobs import FoldTask
 from cpep.experiments.rows import StageRun
 from cpep.train.loop import optimiser_of
 from cpep.train.rng import seed_step

@@ -5,14 +5,13 @@ Gestures that no training person has, or no test person, are not asked (``Asked`
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from copy import copy
 
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor, embedding_set
+from cpep.checkpoints.embed import embedding_set
 from cpep.config.schema import AnchorView, EvaluateConfig
 from cpep.data.anchor_view import ViewedAnchor
 from cpep.data.normalise import Normaliser, Rows, typical
@@ -24,8 +23,7 @@ from cpep.evaluate.protocols.base import ALL, ANSWERABLE, Given, Outcome, run
 from cpep.evaluate.recentring import columns_of
 from cpep.experiments.asked import Asked
 from cpep.experiments.recentred import Recentred
-from cpep.experiments.window_features import classical, in_blocks, in_numpy
-from cpep.models.cpep import Cpep
+from cpep.experiments.window_features import classical, embedded_anchor, in_blocks, in_numpy
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation
 
 ROLES: tuple[Role, ...] = ("train", "val", "test")
@@ -65,7 +63,6 @@ class SplitData:
         self.windows = windows.select(_positions(windows, parts))
         self._features: dict[Normalisation, EmbeddingSet] = {}
         self._apart: dict[Normalisation, Normaliser] = {}
-        self._poses: dict[str, EmbeddingSet] = {}
         self.hop_s = hop_of(store, windows)
         asked = Asked.of(store, split, windows)
         self.gestures = asked.gestures
@@ -90,13 +87,8 @@ class SplitData:
         return other
 
     def pose(self, model: Model) -> EmbeddingSet:
-        """Return embeddings of the evaluated windows' poses, computed once for models with the same pose encoder."""
-        assert isinstance(model.net, Cpep)
-        weights = [tensor.cpu().numpy().tobytes() for tensor in model.net.anchor.state_dict().values()]
-        key = hashlib.sha256(b"".join(weights)).hexdigest()
-        if key not in self._poses:
-            self._poses[key] = embed_anchor(model, self.store, self.windows)
-        return self._poses[key]
+        """Return embeddings of the evaluated windows' poses."""
+        return embedded_anchor(model, self.store, self.windows)
 
     def features(self, kind: Normalisation) -> EmbeddingSet:
         """Return classical features of the evaluated windows, centred and scaled by their session; computed once."""

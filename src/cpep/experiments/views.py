@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import embed_anchor
 from cpep.config.schema import AnchorView
 from cpep.data.splits import LeakError
 from cpep.data.windows import Windows
 from cpep.evaluate.knn import unit_rows
 from cpep.evaluate.linear import ColumnStandard, RidgeToPose
 from cpep.experiments.protocol import SplitData, thinned
-from cpep.experiments.window_features import embedded
+from cpep.experiments.window_features import embedded, embedded_anchor
 from cpep.types import BoolArray, EmbeddingSet, FloatArray, IntArray, Normalisation
 
 FEATURES, EMBEDDING = "features", "embedding"
@@ -146,8 +145,8 @@ def _posed(
         fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], standard(points)[partner])
         add(f"{POSE} from {view}", fitted.predict(vectors.x_ND), gallery.with_x(standard(gallery.x_ND)))
     if model is not None and emg_ND is not None:
-        aimed_ND = embed_anchor(model, data.store, pairs).x_ND
-        pose = embed_anchor(model, data.store, shown)
+        aimed_ND = embedded_anchor(model, data.store, pairs).x_ND
+        pose = embedded_anchor(model, data.store, shown)
         add(ALIGNED, unit_rows(emg_ND).astype(np.float64), pose)
         for view, vectors in views.vectors.items():
             fitted = RidgeToPose(RIDGE_STRENGTH).fit(vectors.x_ND[paired_N], aimed_ND[partner])

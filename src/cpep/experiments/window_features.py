@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from cpep.checkpoints.checkpoint import Model
-from cpep.checkpoints.embed import BATCH, embed_emg, embedding_set, in_batches
+from cpep.checkpoints.embed import BATCH, embed_anchor, embed_emg, embedding_set, in_batches
 from cpep.config.serialise import fingerprint
 from cpep.data.normalise import Normaliser, power_rows, typical
 from cpep.data.store.store import Store
 from cpep.data.windows import SampleReader, Windows
 from cpep.evaluate import features
+from cpep.models.cpep import Cpep
 from cpep.runtime import distributed, sums
 from cpep.runtime.files import atomic_path
 from cpep.types import EmbeddingSet, FloatArray, IntArray, Normalisation, Progress, no_progress
@@ -145,6 +146,23 @@ def embedded(model: Model, store: Store, windows: Windows, progress: Progress = 
     known = _embedded.setdefault(model, WeakKeyDictionary()).setdefault(store, Known())
     x_ND = known.of(windows, lambda new: embed_emg(model, store, new, progress).x_ND)
     return embedding_set(store, windows, x_ND)
+
+
+_posed: WeakKeyDictionary[Store, dict[str, Known]] = WeakKeyDictionary()
+
+
+def embedded_anchor(model: Model, store: Store, windows: Windows) -> EmbeddingSet:
+    """Return what ``embed_anchor`` does, for windows that the same pose encoder embedded before without a network.
+
+    Aligned models of one fold have the same pose encoder, which is frozen.
+    """
+    net = model.net
+    assert isinstance(net, Cpep), "an aligned model"
+    weights = {name: tensor.cpu().numpy() for name, tensor in net.anchor.state_dict().items()}
+    view = model.card.settings.data.anchor_view.value
+    key = fingerprint(sums.of_arrays(weights, {}), net.anchor.heads, net.pool, view, windows.frames)
+    known = _posed.setdefault(store, {}).setdefault(key, Known())
+    return embedding_set(store, windows, known.of(windows, lambda new: embed_anchor(model, store, new).x_ND))
 
 
 def in_numpy(windows: Windows, call: Callable[[Windows], FloatArray], size: int = BATCH) -> FloatArray:

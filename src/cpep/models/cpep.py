@@ -98,8 +98,10 @@ class Cpep(nn.Module):
         return F.normalize(self.projection(x).float(), dim=-1)
 
     def _pooled(self, encoder: Encoder, signal_BNF: Tensor) -> Tensor:
-        out_BND = encoder.states(signal_BNF)
-        return out_BND[:, 0] if self.pool == "cls" else out_BND[:, 1:].mean(dim=1)
+        if self.pool == "cls":
+            cls_BD: Tensor = encoder(signal_BNF)
+            return cls_BD
+        return encoder.states(signal_BNF)[:, 1:].mean(dim=1)
 
 
 def _projection(kind: str, width: int, out: int) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cpep.models.encoder import Encoder, transformer_of
 from cpep.models.losses import masked_mse
 from cpep.models.transformer import Block, CrossAttention
+from cpep.runtime.draws import drawn
 from cpep.types import UserError
 
 
@@ -86,7 +87,8 @@ class PoseReconstruction(nn.Module):
         """
         tokens_BNP = pose.tokens_of(anchor_BSJ)
         B, N, _ = tokens_BNP.shape
-        hidden_BN = torch.rand(B, N).argsort(dim=1).to(anchor_BSJ.device) < self.hidden
+        order_BN = drawn(B, lambda rows, generator: torch.rand(rows, N, generator=generator)).argsort(dim=1)
+        hidden_BN = order_BN.to(anchor_BSJ.device) < self.hidden
         prediction_BNP = self.reconstruct(former, states, pose, tokens_BNP, hidden_BN)
         return masked_mse(prediction_BNP, pose.targets(tokens_BNP), hidden_BN)
 

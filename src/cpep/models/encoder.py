@@ -204,8 +204,16 @@ class TransformerEncoder(Encoder):
         self.blocks = nn.ModuleList(Block(self.width, self.heads, self.dropout) for _ in range(self.depth))
         self.norm = nn.LayerNorm(self.width)
 
+    def forward(self, signal_BNF: Tensor) -> Tensor:
+        """See ``Encoder.forward``; of the last block, [CLS] alone is computed."""
+        return self._encoded(self.tokens_of(signal_BNF), None, 1)[:, 0]
+
     def encode(self, tokens_BNP: Tensor, keep_BK: Tensor | None = None) -> Tensor:
         """See ``Encoder.encode``; hidden tokens reach neither the stem nor a block."""
+        return self._encoded(tokens_BNP, keep_BK, None)
+
+    def _encoded(self, tokens_BNP: Tensor, keep_BK: Tensor | None, read: int | None) -> Tensor:
+        """Return the first ``read`` states, of which [CLS] is the first, or all."""
         B, N, _ = tokens_BNP.shape
         position_BND = self.position.expand(B, N, -1)
         if keep_BK is not None:
@@ -213,8 +221,8 @@ class TransformerEncoder(Encoder):
             position_BND = self.position.index_select(0, keep_BK.reshape(-1)).view(B, -1, self.width)
         x = self.embed(tokens_BNP) + position_BND
         x = torch.cat([self.cls.to(x.dtype).expand(B, 1, -1), x], dim=1)
-        for block in self.blocks:
-            x = block(x)
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x, read=read if number == self.depth else None)
         out: Tensor = self.norm(x)
         return out
 

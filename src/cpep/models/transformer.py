@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpep.models.dropout import Dropout
 from cpep.types import UserError
 
 
@@ -52,20 +53,22 @@ class Block(nn.Module):
         self.norm_mlp = nn.LayerNorm(width)
         self.up = nn.Linear(width, mlp_ratio * width, bias=False)
         self.down = nn.Linear(mlp_ratio * width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x_BND: Tensor, beside_BMD: Tensor | None = None) -> Tensor:
-        """Return tokens of the same shape.
+    def forward(self, x_BND: Tensor, beside_BMD: Tensor | None = None, read: int | None = None) -> Tensor:
+        """Return tokens of the same shape, or the first ``read`` of them.
 
         Args:
             x_BND: tokens.
             beside_BMD: further tokens, to which ``x_BND`` attend too; they are not changed.
+            read: how many tokens are read; the others are not computed. All without it.
         """
         B, N, D = x_BND.shape
         source = x_BND if beside_BMD is None else torch.cat([beside_BMD, x_BND], dim=1)
         qkv = self.qkv(self.norm_attention(source)).view(B, -1, 3, self.heads, D // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed_BND = attend(query[:, :, -N:], key, value).transpose(1, 2).reshape(B, N, D)
+        query, x_BND = query[:, :, -N:][:, :, :read], x_BND[:, :read]
+        mixed_BND = attend(query, key, value).transpose(1, 2).reshape(x_BND.shape)
         x_BND = x_BND + self.dropout(self.out(mixed_BND))
         hidden = F.gelu(self.up(self.norm_mlp(x_BND)), approximate="tanh")
         out: Tensor = x_BND + self.dropout(self.down(hidden))
@@ -89,7 +92,7 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(other, 2 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BND: Tensor, other_BME: Tensor) -> Tensor:
         """Return the tokens ``x_BND`` after attention to ``other_BME``, in the same shape."""

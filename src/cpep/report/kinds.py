@@ -76,6 +76,7 @@ class Scored(PoseErrors, Generalised):
     chance: NotRequired[Share]
     macro_f1: NotRequired[Share]
     read_out: NotRequired[Label]
+    gallery: NotRequired[Annotated[list[Size], Meta(min_length=2, max_length=2)]]
     mean_pose: NotRequired[PoseErrors]
     error_ci95: NotRequired[Annotated[list[Error], Meta(min_length=2, max_length=2)]]
     spread: NotRequired[Error]

@@ -13,6 +13,7 @@ from cpep.report.names import (
     DAGGER,
     columns_of,
     compared_in,
+    gallery_words,
     main_first,
     summarised,
     title_of,
@@ -46,7 +47,8 @@ def tables_markdown(results: dict[str, Any]) -> str:
     ]
     runs = results.get("training", [])
     note = f"{DAGGER} {under_trained_words(runs)}." if under_trained(runs) else ""
-    return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *filter(None, [note])])
+    notes = filter(None, [note, gallery_words(results["rows"])])
+    return "\n\n".join([*(f"### {title}\n\n{text}" for title, text in tables if text), *notes])
 
 
 def _accuracies(results: dict[str, Any], pick: Pick) -> str:

@@ -45,6 +45,20 @@ def under_trained_words(training: Sequence[dict[str, Any]]) -> str:
     return UNDER_TRAINED.replace("at ", f"at {' or '.join(f'{times:g}' for times in allowed)} times ", 1)
 
 
+def gallery_words(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say that not all poses voted, with the numbers of the largest gallery; nothing where all did.
+
+    >>> gallery_words([{"gallery": [20_000, 40_000]}, {"gallery": [30_000, 60_000]}])
+    'In zero-shot 30,000 of 60,000 poses of training people vote, drawn evenly over gestures and people.'
+    """
+    galleries = [row["gallery"] for row in rows if "gallery" in row]
+    if not galleries:
+        return ""
+    count, whole = max(galleries, key=lambda pair: pair[1])
+    drawn = "drawn evenly over gestures and people"
+    return f"In zero-shot {count:,} of {whole:,} poses of training people vote, {drawn}."
+
+
 def title_of(protocol: str) -> str:
     """Return a protocol in words; results may be of one that is not installed here.
 

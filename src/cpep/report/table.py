@@ -17,6 +17,7 @@ from cpep.report.names import (
     GESTURES,
     TOGETHER,
     columns_of,
+    gallery_words,
     metric_of,
     title_of,
     under_trained,
@@ -312,7 +313,9 @@ def legend(results: dict[str, Any], table: Table) -> str:
     posed = "" if data.get("pose", True) else " The recordings have no pose, so that there is no zero-shot."
     both = " H: harmonic mean of seen and unseen; AUSUC: area under the seen-unseen curve."
     both = both if any(column.together for column in table.columns) else ""
-    return f"Balanced accuracy, {kind}; {tried}, {absent} from training; {gestures}.{both}{posed}"
+    drawn = gallery_words(results["rows"])
+    drawn = f" {drawn}" if drawn else ""
+    return f"Balanced accuracy, {kind}; {tried}, {absent} from training; {gestures}.{both}{posed}{drawn}"
 
 
 def _people(rows: Sequence[dict[str, Any]]) -> int:

@@ -1,9 +1,9 @@
 """One loop for every stage: steps, validation, which weights are kept, resume.
 
 Everything random in step ``s`` follows from (seed, s), and the whole state is saved in one atomic file. So a run that
-was stopped and resumed ends bit-identical to one that was not. Over several ranks dropout follows from (seed, s,
-rank), and all else as in one process. Every rank holds the whole state and rank 0 saves it; a run may be resumed with
-another number of ranks.
+was stopped and resumed ends bit-identical to one that was not. Several ranks on CPUs draw what one process draws; on
+GPUs dropout follows from (seed, s, rank). Every rank holds the whole state and rank 0 saves it; a run may be resumed
+with another number of ranks.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 from cpep.config.schema import EvaluateConfig
 from cpep.data.splits import Role, Split
 from cpep.evaluate.generalised import Generalised, answers
-from cpep.evaluate.metrics import Score, score
+from cpep.evaluate.metrics import Score, described, indexed, score
 from cpep.runtime.registry import Registry
 from cpep.types import EmbeddingSet, FloatArray, IntArray
 
@@ -45,11 +45,12 @@ class Outcome:
         protocol: name of the protocol.
         gestures: which gestures were asked: ``seen``, ``unseen`` or ``all``.
         predicted_N: predicted labels.
-        test: the windows, with their true labels, without their vectors.
+        test: the windows, with their true labels, as ``metrics.described`` gives them.
         classes: labels that could be answered.
         score: balanced accuracy with its interval.
         generalised: harmonic mean and area of seen and unseen gestures together, the same on both sets, where a
             protocol asks both with all gestures as answers.
+        drawn: see ``Scored``.
     """
 
     protocol: str
@@ -59,6 +60,7 @@ class Outcome:
     classes: tuple[int, ...]
     score: Score
     generalised: Generalised | None = None
+    drawn: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +72,13 @@ class Scored:
         score_NK: score of each gesture for each window.
         labels_K: labels of these gestures, ascending, all among the protocol's ``classes``; of equal scores the first
             is the answer.
+        drawn: how many anchors of how many in the gallery voted, where they were too many for all to vote.
     """
 
     test: EmbeddingSet
     score_NK: FloatArray
     labels_K: IntArray
+    drawn: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +171,7 @@ class Protocol(ABC):
         classes = self.classes(given, gestures)
         draws, seed = given.config.bootstrap, given.seed
         found = score(test.label_N, predicted_N, test.user_N, classes, draws=draws, seed=seed)
-        return Outcome(self.name, gestures, predicted_N, test.without_vectors(), classes, found)
+        return Outcome(self.name, gestures, predicted_N, described(test), classes, found)
 
     def answered(self, given: Given, asked: Mapping[str, Scored]) -> Iterator[Outcome]:
         """Yield the outcome of each set of gestures: the answer is the gesture with the highest score.
@@ -208,7 +212,13 @@ def run(given: Given) -> list[Outcome]:
 
 def part(data: EmbeddingSet, split: Split, role: Role, labels: Sequence[int]) -> EmbeddingSet:
     """Return the windows of a role's people with these labels."""
-    return data.select(np.isin(data.user_N, split.users(role)) & np.isin(data.label_N, labels))
+    return data.select(places(data, split, role, labels))
+
+
+def places(data: EmbeddingSet, split: Split, role: Role, labels: Sequence[int]) -> IntArray:
+    """Return the positions of the windows of a role's people with these labels."""
+    names_U, person_N = indexed(data.user_N)
+    return np.flatnonzero(np.isin(names_U, split.users(role))[person_N] & np.isin(data.label_N, labels))
 
 
 def gestures_of(split: Split) -> dict[str, tuple[int, ...]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cpep.evaluate.generalised import Generalised, answers, generalised
+from cpep.evaluate.metrics import described, indexed
 from cpep.evaluate.pose_readouts import PoseReadOut, Vote
-from cpep.evaluate.protocols.base import ANSWERABLE, GALLERY, QUERY, Given, Outcome, Protocol, Scored, add, part
-from cpep.types import EmbeddingSet
+from cpep.evaluate.protocols.base import ANSWERABLE, GALLERY, QUERY, Given, Outcome, Protocol, Scored, add, places
+from cpep.types import EmbeddingSet, IntArray
 
 
 class ZeroShot(Protocol):
@@ -47,8 +48,9 @@ class ZeroShot(Protocol):
     def scored(self, given: Given, readout: PoseReadOut, gestures: str, labels: tuple[int, ...]) -> Scored:
         """Return the scores of the windows of one set of gestures."""
         test = given.part(QUERY, "test", labels)
-        gallery = gallery_of(given, given.embeddings[GALLERY], self.classes(given, gestures))
-        return Scored(test.without_vectors(), readout.scores(test, gallery), np.unique(gallery.label_N))
+        gallery, whole = voters(given, self.classes(given, gestures))
+        drawn = (len(gallery), whole) if len(gallery) < whole else None
+        return Scored(described(test), readout.scores(test, gallery), np.unique(gallery.label_N), drawn)
 
     def answered(self, given: Given, asked: Mapping[str, Scored], calibration: float = 0.0) -> Iterator[Outcome]:
         """Yield the outcome of each set of gestures, with the figures of both together where all gestures compete.
@@ -62,7 +64,7 @@ class ZeroShot(Protocol):
         both = self._together(given, asked, calibration)
         for gestures, one in asked.items():
             predicted_N = answers(one.score_NK, one.labels_K, given.split.seen, calibration)
-            yield replace(self.outcome(given, gestures, one.test, predicted_N), generalised=both)
+            yield replace(self.outcome(given, gestures, one.test, predicted_N), generalised=both, drawn=one.drawn)
 
     def _together(self, given: Given, asked: Mapping[str, Scored], calibration: float) -> Generalised | None:
         if not self.among_all or len(asked) < len(self.sets):
@@ -86,19 +88,47 @@ def readout_of(given: Given) -> PoseReadOut:
     return Vote(given.config.neighbours)
 
 
-def gallery_of(given: Given, anchors: EmbeddingSet, labels: tuple[int, ...]) -> EmbeddingSet:
+def gallery_of(given: Given, anchors: EmbeddingSet, labels: Sequence[int]) -> EmbeddingSet:
     """Return the share ``evaluate.gallery`` of training people's anchors, at least one of each gesture."""
-    gallery = part(anchors, given.split, "train", labels)
-    if set(gallery.user_N) & set(given.split.users_test):
+    return anchors.select(_shared(given, anchors, labels))
+
+
+def voters(given: Given, labels: Sequence[int]) -> tuple[EmbeddingSet, int]:
+    """Return the anchors of ``gallery_of`` that vote, and how many anchors there are to draw from.
+
+    Every query is compared with all of them, so there are at most ``evaluate.gallery_most`` for all gestures that can
+    be answered. Of more, the same share of each gesture is drawn, evenly over its people; at least one of each.
+    An anchor that votes among all gestures votes in each set of them too.
+    """
+    anchors = given.embeddings[GALLERY]
+    place_G = _shared(given, anchors, labels)
+    whole, most = len(_shared(given, anchors, given.gestures[ANSWERABLE])), given.config.gallery_most
+    if whole <= most:
+        return anchors.select(place_G), len(place_G)
+    person_G, random_G = indexed(anchors.user_N)[1], np.random.default_rng(given.seed).random(len(anchors))
+    order_G = place_G[np.lexsort([key[place_G] for key in (random_G, person_G, anchors.label_N)])]
+    ends = np.flatnonzero(np.diff(anchors.label_N[order_G])) + 1
+    kept = [own[_spread(len(own), max(1, most * len(own) // whole))] for own in np.split(order_G, ends)]
+    return anchors.select(np.sort(np.concatenate(kept))), len(place_G)
+
+
+def _shared(given: Given, anchors: EmbeddingSet, labels: Sequence[int]) -> IntArray:
+    """Return the positions of the anchors of ``gallery_of``."""
+    place_G = places(anchors, given.split, "train", labels)
+    if set(indexed(anchors.user_N[place_G])[0]) & set(given.split.users_test):
         raise AssertionError("the gallery holds anchors of test users")
     if given.config.gallery == 1:
-        return gallery
-    rng, mask_G = np.random.default_rng(given.seed), np.zeros(len(gallery), bool)
-    for label in np.unique(gallery.label_N):
-        mine = np.flatnonzero(gallery.label_N == label)
-        count = max(1, round(given.config.gallery * len(mine)))
-        mask_G[rng.choice(mine, count, replace=False)] = True
-    return gallery.select(mask_G)
+        return place_G
+    rng, label_G, kept = np.random.default_rng(given.seed), anchors.label_N[place_G], []
+    for label in np.unique(label_G):
+        mine = np.flatnonzero(label_G == label)
+        kept.append(rng.choice(mine, max(1, round(given.config.gallery * len(mine))), replace=False))
+    return np.asarray(place_G[np.sort(np.concatenate(kept))])
+
+
+def _spread(length: int, count: int) -> IntArray:
+    """Return positions at equal distances."""
+    return np.asarray(((np.arange(count) + 0.5) * (length / count)).astype(np.int64))
 
 
 ZERO_SHOT, ZERO_SHOT_ALL = add(ZeroShot(False)), add(ZeroShot(True))
