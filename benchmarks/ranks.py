@@ -58,19 +58,16 @@ def slowest(launches: list[list[str]], arguments: list[tuple[str, ...]]) -> Time
 
 def figures() -> list[Figure]:
     rounds = [(step_s(2), step_s(1), halves_s()) for _ in range(ROUNDS)]
-    (two, two_used), (one, one_used), (halves, _) = (
+    (two, two_used), (one, one_used), (halves, halves_used) = (
         [BATCH / min(seconds) for seconds in zip(*times, strict=True)] for times in zip(*rounds, strict=True)
     )
+    used, halved = two_used / one_used, halves_used / one_used
     return [
         Figure("EMG-MAE over two ranks, windows/s", two, one, two / one, wanted=1.7, bound=1.2),
         Figure("the same, beside two halves that do not talk", two, halves, two / halves, wanted=0.95, bound=0.75),
+        Figure("the same in processor time, without waiting", two_used, one_used, used, wanted=1.7, bound=1.4),
         Figure(
-            "the same in processor time, without waiting",
-            two_used,
-            one_used,
-            two_used / one_used,
-            wanted=1.7,
-            bound=1.4,
+            "two halves that do not talk, in processor time", halves_used, one_used, halved, wanted=1.7, bound=1.4
         ),
     ]
 

@@ -102,6 +102,7 @@ def timed(step: Callable[[int], float], numbers: range) -> tuple[list[float], li
 def figures() -> list[Figure]:
     """Return steps on mixed sizes beside equal ones, and page faults and time of cold steps."""
     torch.set_num_threads(1)
+    Path("runs").mkdir(exist_ok=True)  # on a disk: the folder of temporary files may be in memory
     with tempfile.TemporaryDirectory(dir="runs") as name, memory.kept():
         place = Path(name)
         recording = simulated(place / "cohort")
