@@ -319,7 +319,7 @@ def test_a_book_carries_a_checksum(model, tmp_path):
     book.save(path)
     assert GestureBook.load(path, model).names == ("spread",)
     sound, (note, arrays) = path.read_bytes(), note_of(path)
-    assert note["format"] == 3 and len(note["sum"]) == 16
+    assert note["format"] == 4 and len(note["sum"]) == 16
     for change in ({"false_alarms": 0.5}, {"format": 2}, {"sum": "0" * 16}):
         save_file(arrays, path, {"cpep": json.dumps(note | change)})
         with pytest.raises(UserError, match="damaged: its content does not fit its checksum"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cpep.evaluate.knn import unit_rows
-from cpep.live.map import FEWEST_MAPPED, map_of, onto
+from cpep.live.map import AMID, FEWEST_MAPPED, map_of, onto
 
 NAMES = ("rest", "fist", "point", "spread", "three", "claw", "hook", "pinch", "thumb")
 
@@ -62,6 +62,14 @@ def test_entries_stay_where_they_were_when_another_comes_or_goes(names):
     shared = [name for name in names if name in was]
     wide = np.ptp(before.place_M2, axis=0).max()
     assert max(np.linalg.norm(was[name] - now[name]) for name in shared) < 0.2 * wide
+
+
+def test_a_point_is_the_median_place_of_the_nearest_vectors():
+    found = map_of(book_of(NAMES))
+    for x_D in np.random.default_rng(2).normal(size=(20, 16)).astype(np.float32):
+        cosine_M = [np.dot(x_D, vector_D) / np.linalg.norm(x_D) for vector_D in found.vector_MD]
+        near = sorted(range(len(cosine_M)), key=lambda m: -cosine_M[m])[:AMID]
+        assert found.point(x_D) == pytest.approx(np.median(found.place_M2[near], axis=0))
 
 
 def test_too_few_vectors_are_no_map():

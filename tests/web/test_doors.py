@@ -135,6 +135,10 @@ def test_every_answer_has_the_headers(server):
         b"POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: COOKIE\r\nContent-Length: 50\r\n\r\n{",
         b"\x16\x03\x01 no HTTP at all\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"x" * 2**16,
+        b"\r\n\r\n",
+        b"GET /api/view HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /",
+        b"GET /api/view HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        b"CONNECT evil.example:80 HTTP/1.1\r\nHost: evil.example:80\r\n\r\n",
     ],
 )
 def test_half_a_request_is_closed(server, part):

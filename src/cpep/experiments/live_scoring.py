@@ -105,6 +105,7 @@ def _evaluate_live(request: LiveRequest, say: Callable[[str], None]) -> dict[str
         "data": {"name": store.name, "users": list(users), "gestures": names},
         "book": {
             "false_alarms": _mean([book.calibration.false_alarms for book in books.values()]),
+            "read_out": ", ".join(sorted({book.read_out for book in books.values()})),
             "accepted": _mean([book.calibration.accepted for book in books.values()]),
         },
         "windows": window_scores([run for run in runs if run.pure], names),
@@ -213,6 +214,7 @@ def _book_of_shown(model: Model, store: Store, mine: Windows, shots: int) -> Ges
         own = mine.select(np.flatnonzero(mine.label_N == label))
         even = own.select(np.unique(np.linspace(0, len(own) - 1, shots).round().astype(int)))
         book.add_emg(store.vocabulary[label] if label else REST, embed_streamed(model, store, even, grid_s(model)))
+    book.choose()
     return book
 
 

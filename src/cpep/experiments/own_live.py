@@ -41,7 +41,8 @@ class Told:
 def own_book(model: Model, store: Store, split: Split) -> GestureBook:
     """Return the book of what a person made: each gesture by pose where it has one, else by EMG.
 
-    It is calibrated on validation windows with a pose, or on all where no recording has one.
+    Its read-out is chosen, and it is calibrated, on validation windows with a pose, or on all where no recording has
+    one.
 
     It is empty, but calibrated, where recordings have no labels.
 
@@ -64,6 +65,7 @@ def own_book(model: Model, store: Store, split: Split) -> GestureBook:
         mine = trained.select(trained.label_N == store.vocabulary.index(name))
         if len(mine) and name not in book.names:
             add_shown(book, store, name, mine)
+    book.choose()
     return book
 
 

@@ -246,7 +246,7 @@ def _exported(checkpoint: Path, out: Path, book: Path | None, check: Path | None
         found = GestureBook.load(book, model)
         if not found.names:
             raise UserError(f"{book} has no gesture; add one first, or export without a book")
-        gallery = Gallery(found.vector_GD, found.entry_G, found.names, NEIGHBOURS, found.usual_E, found.spread_E)
+        gallery = Gallery(*found.compared, found.names, NEIGHBOURS, found.usual_E, found.spread_E)
     if check is None:
         sample = noise(model)
     else:

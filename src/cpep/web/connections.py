@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 try:
@@ -68,14 +67,18 @@ class _Deadline:
         self._timer, self.why = None, ""
 
 
-class HttpConnection(H11Protocol):
-    """A connection whose requests come in time, and whose answers are taken."""
+class HttpConnection(HttpToolsProtocol):
+    """A connection whose requests come in time and have a head of bounded size, and whose answers are taken.
+
+    Requests are parsed in C: a page asks for thirty views a second, and h11 took half as long as all else.
+    """
 
     waiting: ClassVar[dict[HttpConnection, None]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         self.request, self.answer = _Deadline(), _Deadline()
+        self._part, self._head, self._done = "", 0, 0
         super().connection_made(transport)
         if sum(not one.transport.is_closing() for one in self.connections) > MOST:
             transport.abort()
@@ -95,16 +98,35 @@ class HttpConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request."""
+        done = self._done
         super().data_received(data)
         if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a web socket now
             self._whole()
-        elif self.conn.their_state is h11.IDLE:
-            self.request.set("head", HEAD_S, self.transport)
-        elif self.conn.their_state is h11.SEND_BODY:
+        elif self._part == "body":
             self._whole()
             self.request.set("body", BODY_S, self.transport)
+        elif self._part == "head" or self._done == done:  # part of a head, or nothing that ends
+            self.request.set("head", HEAD_S, self.transport)
+            self._head += len(data)
+            if self._head > MOST_HEAD:
+                self.transport.abort()
         else:
             self._whole()
+
+    def on_message_begin(self) -> None:
+        """Begin with the head of a request."""
+        self._part, self._head = "head", 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Go on with its body, which may be empty."""
+        self._part = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._part, self._done = "", self._done + 1
+        super().on_message_complete()
 
     def _whole(self) -> None:
         self.request.clear()

@@ -29,8 +29,8 @@ MARKS = {
 }
 """Marks of a channel: in one word, and what is wrong and to be done."""
 NUMBERS = count(1)
-HELD = 1024
-"""Poses whose landmarks are held: views are asked for more often than the nearest pose changes."""
+HELD = 4096
+"""Poses whose landmarks are held, as many as twenty gestures of a book have; to compute one takes .3 ms."""
 MOST_TOLD = 3
 """So many kinds of marks are explained at once."""
 

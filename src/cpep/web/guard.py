@@ -6,6 +6,7 @@ import asyncio
 import html
 import ipaddress
 import secrets
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +30,7 @@ MOST_BODIES = 4
 """Bodies of the largest size that may arrive at a time."""
 
 
+@lru_cache(100)
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine reaches an address.
 

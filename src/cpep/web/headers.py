@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -29,6 +28,9 @@ ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+ENCODED = {name.lower().encode(): value.encode() for name, value in ALWAYS.items()}
+UNKEPT = {**ENCODED, b"cache-control": b"no-store"}
+"""The same as they travel, and with the word that a browser keeps nothing."""
 KEPT = ("/_nicegui/", "/static/")
 """What a browser may keep: files that are the same for everybody, without anything of the user."""
 
@@ -48,10 +50,10 @@ class SafeHeaders:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(ALWAYS)
-                if message["status"] not in (200, 304) or not scope["path"].startswith(KEPT):
-                    headers["Cache-Control"] = "no-store"
+                kept = message["status"] in (200, 304) and scope["path"].startswith(KEPT)
+                said = ENCODED if kept else UNKEPT
+                own = [pair for pair in message.get("headers", ()) if pair[0].lower() not in said]
+                message["headers"] = [*own, *said.items()]
             await send(message)
 
         await self.app(scope, receive, add if scope["type"] == "http" else send)

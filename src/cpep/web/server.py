@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse
 from nicegui import Client, ui
 from nicegui import app as nicegui_app
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpep.types import UserError
 from cpep.web import chooser, messages
-from cpep.web.connections import BACKLOG, MOST_HEAD, HttpConnection, SocketConnection, allow_files
+from cpep.web.connections import BACKLOG, HttpConnection, SocketConnection, allow_files
 from cpep.web.ending import Ending
 from cpep.web.frames import Live
 from cpep.web.guard import Guard, is_loopback
@@ -131,6 +133,31 @@ class Server(uvicorn.Server):
         await self.lifespan.shutdown()
 
 
+class Views:
+    """Answers with the view of this moment at ``/api/view``, thirty times a second, before FastAPI sees the request.
+
+    Args:
+        app: answers all else; the attribute keeps its name, by which NiceGUI finds its server.
+        page: whose views are asked for.
+    """
+
+    def __init__(self, app: ASGIApp, page: Served) -> None:
+        self.app, self.page = app, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+        if scope["type"] != "http" or scope["path"] != "/api/view" or scope["method"] not in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        try:
+            since, after = int(asked.get("since", "-1")), float(asked.get("after", "-1"))
+        except ValueError:
+            await PlainTextResponse("since is a whole number, after a number", 422)(scope, receive, send)
+            return
+        await JSONResponse(self.page.live.frame(since, after))(scope, receive, send)
+
+
 def _config(guard: Guard, tls: ssl.SSLContext | None) -> uvicorn.Config:
     """Return how the server treats its connections."""
     return uvicorn.Config(
@@ -140,7 +167,6 @@ def _config(guard: Guard, tls: ssl.SSLContext | None) -> uvicorn.Config:
         ws=SocketConnection,
         backlog=BACKLOG,
         ws_max_size=messages.LARGEST,
-        h11_max_incomplete_event_size=MOST_HEAD,
         ssl_context_factory=(lambda config, default: tls) if tls else None,
         log_config=None,
         proxy_headers=False,
@@ -163,19 +189,9 @@ def bind(host: str, port: int) -> socket.socket:
         raise UserError(f"cannot listen on port {port} of {host}: {error}") from error
 
 
-def build(page: Served) -> FastAPI:
+def build(page: Served) -> Views:
     """Return the application: the page at ``/``, its pictures at ``/api``."""
     application = FastAPI(openapi_url=None)
-
-    async def view(request: Request) -> Response:
-        asked = request.query_params
-        try:
-            since, after = int(asked.get("since", "-1")), float(asked.get("after", "-1"))
-        except ValueError:
-            return PlainTextResponse("since is a whole number, after a number", 422)
-        return JSONResponse(page.live.frame(since, after))
-
-    application.add_route("/api/view", view)  # FastAPI's own takes as long as the answer, thirty times a second
 
     @application.get("/api/map")
     def plane() -> JSONResponse:
@@ -196,4 +212,4 @@ def build(page: Served) -> FastAPI:
         application, dark=None, language="en-US", tailwind=False, show_welcome_message=False, reconnect_timeout=BACK_S
     )
     messages.quiet()
-    return application
+    return Views(application, page)

@@ -23,7 +23,7 @@ def book(
         float, typer.Option(help="Share of windows without a gesture of the book that may be accepted as one.")
     ] = 0.4,
 ) -> None:
-    """Make a gesture book from poses of training people; its confidence is calibrated on validation people.
+    """Make a gesture book from poses of training people; validation people choose how it is read, and calibrate it.
 
     Where checkpoint or store have no pose, it is made from EMG of training people.
 
@@ -43,10 +43,11 @@ def book(
             raise UserError(f"{out} exists; choose another file or delete it")
         made = book_of(load(checkpoint), open_store(store), listed(gestures), false_alarms)
         made.save(out)
-    known = made.calibration
+    known, people = made.calibration, len(made.model.card.held_out().users_val)
+    said = made.said + (f", on {people} people who were left out" if made.accuracy else "")
     shown = "" if made.entries[0].shown else " (known by EMG of training people, as there is no pose)"
     typer.echo(
-        f"{out}: {', '.join(made.names)}{shown}\n"
+        f"{out}: {', '.join(made.names)}{shown}\n{said}\n"
         f"of validation people's windows outside the book {known.false_alarms:.2f} are accepted, of its gestures "
         f"{known.accepted:.2f}"
     )

@@ -27,6 +27,7 @@ from cpep.live.book.entries import REST, UNKNOWN, Background, Entry, Kept, check
 from cpep.live.book.estimator import AsClassifier
 from cpep.live.book.files import read_book, thinned, write_book
 from cpep.live.book.poses import pose_windows
+from cpep.live.book.readout import ReadOut, accuracies, best, compared, sentence
 from cpep.signal.given import floats_in
 from cpep.types import FloatArray, IntArray, StrArray, UserError
 
@@ -58,6 +59,9 @@ class GestureBook(AsClassifier):
         self.entries: tuple[Entry, ...] = ()
         self.notes: tuple[str, ...] = ()
         """Sentences on what was done to it when it was opened."""
+        self.read_out = ReadOut.nearest
+        self.accuracy: dict[str, float] = {}
+        """Balanced accuracy of each read-out, when it was chosen; empty where none was."""
         self._settle()
 
     @property
@@ -130,6 +134,25 @@ class GestureBook(AsClassifier):
         self.entries = tuple(entry for entry in self.entries if entry.name != name)
         self._settle()
 
+    def choose(self) -> str:
+        """Choose the read-out by the windows of the background whose gesture is known, and return a sentence on it.
+
+        The rule is the same for every data set, see ``cpep.live.book.readout``. Gestures that are added later are
+        read in the same way.
+        """
+        known = self.background
+        if known is not None and self.entries:
+            target_N, count = named(known.name_N, self.names), len(self.entries)
+            self.accuracy = accuracies(known.emg_ND, target_N, self.vector_GD, self.entry_G, count, self.rest)
+            self.read_out = best(self.accuracy)
+            self._settle()
+        return self.said
+
+    @property
+    def said(self) -> str:
+        """A sentence on the read-out."""
+        return sentence(self.read_out, self.accuracy)
+
     def keep(self, other: GestureBook) -> None:
         """Take in the gestures of another book of the same checkpoint whose names are not in this one."""
         for entry in other.entries:
@@ -187,13 +210,16 @@ class GestureBook(AsClassifier):
 
     def judge_all(self, x_ND: FloatArray) -> tuple[FloatArray, IntArray]:
         """Return what ``judge`` returns of each embedding, (N, E + 1) and (N,)."""
-        cosine_NG = cosines(unit_rows(x_ND), self.vector_GD)
-        near_NE = by_entry(cosine_NG, self.entry_G, len(self.entries))
+        x_ND = unit_rows(x_ND)
+        cosine_NG = cosines(x_ND, self.vector_GD)
+        plain = self.read_out is ReadOut.nearest
+        near_NE = by_entry(cosine_NG, self.entry_G, len(self.entries)) if plain else self._nearness(x_ND)
         p_NE = self.calibration.probabilities((near_NE - self.usual_E) / self.spread_E)
         return p_NE, cosine_NG.argmax(axis=1)
 
     def _nearness(self, x_ND: FloatArray) -> FloatArray:
-        return by_entry(cosines(unit_rows(x_ND), self.vector_GD), self.entry_G, len(self.entries))
+        compared_GD, entry_G = self.compared
+        return by_entry(cosines(unit_rows(x_ND), compared_GD), entry_G, len(self.entries))
 
     def predict_proba(self, x_ND: Any) -> FloatArray:
         """Return the probability of each entry, and in the last column of none of them, (N, E + 1).
@@ -230,7 +256,10 @@ class GestureBook(AsClassifier):
         read = read_book(path, model)
         book = GestureBook(model, read.background, read.false_alarms)
         book.entries, book.notes = read.entries, read.notes
+        book.read_out, book.accuracy = read.read_out, dict(read.accuracy)
         book._settle()
+        if read.choose:
+            book.choose()
         return book
 
     def _put(self, entry: Entry) -> tuple[str, ...]:
@@ -247,6 +276,8 @@ class GestureBook(AsClassifier):
         self.entry_G: IntArray = np.repeat(np.arange(count), [len(e.vector_GD) for e in self.entries])
         self.usual_E, self.spread_E = np.zeros(count, np.float32), np.ones(count, np.float32)
         self.calibration = Calibration()
+        self.compared = compared(self.read_out, self.vector_GD, self.entry_G, count)
+        """Unit vectors that windows are compared with, and the entry of each."""
         if self.entries:
             self._own_GE = among_themselves(self.vector_GD, self.entry_G, count)
             self._known_NE, self._target_N = self._own_GE, self.entry_G
@@ -258,7 +289,9 @@ class GestureBook(AsClassifier):
         self.usual_E, self.spread_E = usual(near_NE, self.rest)
         self._known_NE = (near_NE - self.usual_E) / self.spread_E
         if background.pose_ND.shape[1]:
-            self._target_N = shown(self._nearness(background.pose_ND), self._own_GE, self.entry_G)
+            cosine_NG = cosines(unit_rows(background.pose_ND), self.vector_GD)
+            pose_NE = by_entry(cosine_NG, self.entry_G, len(self.entries))  # whatever the read-out of EMG is
+            self._target_N = shown(pose_NE, self._own_GE, self.entry_G)
         else:
             self._target_N = named(background.name_N, self.names)
         self.calibration = fit(self._known_NE, self._target_N, self.rest, self.false_alarms)

@@ -37,9 +37,10 @@ def book_of(
 ) -> GestureBook:
     """Return a book of gestures as people show them in a store.
 
-    Poses are those of the checkpoint's training users, and confidence is calibrated on its validation users. No
-    recording of test users is read, and no EMG of unseen gestures; labels serve to find the poses alone. Where the
-    checkpoint reads no pose, or the store has none, a gesture is known by EMG of training users instead.
+    Poses are those of the checkpoint's training users. On its validation users the read-out is chosen
+    (``GestureBook.choose``), and confidence is calibrated. No recording of test users is read, and no EMG of unseen
+    gestures; labels serve to find the poses and to choose the read-out. Where the checkpoint reads no pose, or the
+    store has none, a gesture is known by EMG of training users instead.
 
     Args:
         model: a checkpoint that reads EMG.
@@ -86,6 +87,7 @@ def book_of(
             add_shown(book, store, name, mine)
         else:
             book.add(name, read(mine).numpy())
+    book.choose()
     return book
 
 

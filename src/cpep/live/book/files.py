@@ -2,7 +2,8 @@
 
 Format 2 keeps, beside the vectors of its own checkpoint, the windows that they were made of: anchors thinned to
 ``KEPT_HZ``, conditioned EMG where a gesture was shown by EMG, and some windows to calibrate on. Format 1 has vectors
-alone; it is read by its own checkpoint. From format 3 on there is a checksum.
+alone; it is read by its own checkpoint. From format 3 on there is a checksum. Format 4 has the read-out that was
+chosen; books of older formats are read by the ten nearest vectors of each entry.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from cpep.data.resample import resample_anchor
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.entries import Background, Entry, Kept
 from cpep.live.book.note import FORMAT, REMEDY, Note, read_note, refuse_other_arrays, refuse_other_model
+from cpep.live.book.readout import ReadOut
 from cpep.runtime import sums
 from cpep.runtime.files import atomic_path, write_tensors
 from cpep.runtime.tensors import read_tensors
@@ -51,12 +53,18 @@ class ReadBook:
         background: windows to calibrate on; ``None`` where there are none.
         false_alarms: see ``GestureBook``.
         notes: sentences on what was done.
+        read_out: how its gallery is read.
+        accuracy: of each read-out, when it was chosen.
+        choose: whether it has to be chosen again, for another checkpoint.
     """
 
     entries: tuple[Entry, ...]
     background: Background | None
     false_alarms: float
     notes: tuple[str, ...] = ()
+    read_out: ReadOut = ReadOut.nearest
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    choose: bool = False
 
 
 def thinned(card: Card, windows_NSJ: FloatArray) -> FloatArray:
@@ -93,6 +101,8 @@ def write_book(path: Path, book: GestureBook) -> None:
         "device": asdict(card.device),
         "rate": kept_rate(card),
         "level": level,
+        "read_out": book.read_out,
+        "accuracy": {name: round(value, 4) for name, value in book.accuracy.items()},
     }
     halves = {name: np.ascontiguousarray(array, np.float16) for name, array in tensors.items()}
     sealed = sums.sealed_note(note, {name: array.astype(np.float32) for name, array in halves.items()})
@@ -152,7 +162,8 @@ def _as_written(note: Note, tensors: Mapping[str, FloatArray]) -> ReadBook:
     background = Background(
         unit_rows(tensors["emg"]), unit_rows(tensors["pose"]), names_N, kept("known"), kept_names_N
     )
-    return ReadBook(entries, background if len(background) else None, note.false_alarms)
+    known = background if len(background) else None
+    return ReadBook(entries, known, note.false_alarms, (), note.read_out, note.accuracy)
 
 
 def _anew(path: Path, read: ReadBook, model: Model, device: Device, rate: float) -> ReadBook:
@@ -166,7 +177,8 @@ def _anew(path: Path, read: ReadBook, model: Model, device: Device, rate: float)
     background = other.background(read.background) if read.background else None
     told = f"{path} was made with another checkpoint; its {len(entries)} gestures were embedded anew"
     calibrated = f"confidence is calibrated on {len(background or ())} of the windows that it kept"
-    return ReadBook(entries, background, read.false_alarms, (f"{told}; {calibrated if background else AGAIN}",))
+    notes = (f"{told}; {calibrated if background else AGAIN}",)
+    return ReadBook(entries, background, read.false_alarms, notes, choose=bool(read.accuracy and background))
 
 
 class _Embedder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +14,12 @@ from cpep.checkpoints.card import Card
 from cpep.data.recording import Device, check_ring
 from cpep.data.store.index import device_fields
 from cpep.live.book.entries import checked as checked_name
+from cpep.live.book.readout import ReadOut
 from cpep.runtime import checked, plain, sums
 from cpep.runtime.checked import Name, Positive, Share, Text
 from cpep.types import FloatArray, UserError
 
-FORMAT, READABLE, CHECKED = 3, (1, 2, 3), 3
+FORMAT, READABLE, CHECKED = 4, (1, 2, 3, 4), 3
 """Format that is written, formats that are read, and the first with a checksum."""
 REMEDY = "make it again with `cpep book`, or take a copy that is not damaged"
 LONGEST_S = 60.0
@@ -39,6 +40,8 @@ class Note:
         device: of the checkpoint; ``None`` in format 1.
         rate: frames per second of the anchors that are kept.
         level: what kept EMG was divided by.
+        read_out: how the gallery is read.
+        accuracy: balanced accuracy of each read-out when it was chosen; empty where none was.
     """
 
     format: int
@@ -50,6 +53,8 @@ class Note:
     device: Device | None = None
     rate: Positive = 1.0
     level: Annotated[float, Meta(ge=1e-30, le=1e30)] = 1.0
+    read_out: ReadOut = ReadOut.nearest
+    accuracy: dict[Name, Share] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.names:
