@@ -26,6 +26,7 @@ MODULES = (
     "ranks",
     "one_table",
     "data",
+    "reading",
     "prepare",
     "retrieval",
     "retrieval_large",

@@ -41,7 +41,7 @@ def write_many(
     for k, name in enumerate(names):
         first = folder / f"{names[k % users]}.hdf5"
         if k < users:
-            one = _of_length(replace(recording, name=name, user=f"user_{k}"), seconds)
+            one = of_length(replace(recording, name=name, user=f"user_{k}"), seconds)
             write_recording(first, one, start=0.0, simulated=True, compression=compression)
         else:
             os.link(first, folder / f"{name}.hdf5")
@@ -61,7 +61,8 @@ def write_many(
     return round(files * seconds * RATE) * ROW_BYTES
 
 
-def _of_length(recording: Recording, seconds: float) -> Recording:
+def of_length(recording: Recording, seconds: float) -> Recording:
+    """Return a recording, repeated or cut to a length."""
     samples, frames = round(seconds * RATE), round(seconds * recording.anchor_rate)
     lengths = dict.fromkeys(("emg_TC", "label_T", "prompt_T", "repetition_T"), samples)
     lengths |= dict.fromkeys(("anchor_SJ", "valid_S"), frames)

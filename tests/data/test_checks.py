@@ -24,6 +24,7 @@ from cpep.data.store.shards import Shard, forget, frames_of_part
 from cpep.data.store.store import Store, header_of, map_array, open_store
 from cpep.data.windows import AnchorReader, SampleReader, list_windows
 from cpep.live.store_stream import StoreSession
+from cpep.runtime.sums import of_blocks
 from cpep.types import UserError
 from tests.data.samples import unseal, write_emg2pose
 
@@ -275,3 +276,35 @@ def test_what_is_asked_for_ahead_are_the_pages_of_the_windows(tmp_path: Path) ->
     for (place, length), first in zip(asked, first_N.tolist(), strict=True):
         begins, ends = HEADER_BYTES + 24 * first, HEADER_BYTES + 24 * (first + 100)
         assert place % mmap.PAGESIZE == 0 and place <= begins < place + mmap.PAGESIZE and place + length == ends
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system takes no such advice")
+def test_blocks_that_are_yet_to_be_compared_are_asked_for_as_a_whole(tmp_path: Path) -> None:
+    """Else a step would wait for the rest of a block, which its checksum needs; three recordings of mixed sizes."""
+    shape, first_E, block, rows_n = (5000, 6), np.array([0, 300, 4000, 5000]), 256, 100
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    (tmp_path / "a.npy").write_bytes(header_of(values.dtype, shape) + values.tobytes())
+    sums = np.concatenate([of_blocks(values[a:b], block) for a, b in pairwise(first_E)])
+    rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, shape), first_E, block, sums)
+    asked: list[tuple[int, int]] = []
+
+    class Map:
+        def madvise(self, advice: int, place: int, length: int) -> None:
+            asked.append((place, place + length))
+
+    first_N = np.array([0, 200, 300, 390, 470, 3900, 4000, 4255, 4900])
+    rows._map = Map()  # type: ignore[assignment]
+    rows.ahead(first_N, rows_n)
+    for (begins, ends), first in zip(asked, first_N.tolist(), strict=True):
+        low = max(start for start in first_E.tolist() if start <= first)
+        end = min(stop for stop in first_E.tolist() if stop > first)
+        blocks = {(row - low) // block for row in range(first, first + rows_n)}
+        read = [row for row in range(low, end) if (row - low) // block in blocks]
+        assert begins <= HEADER_BYTES + 24 * read[0] < begins + mmap.PAGESIZE
+        assert ends == HEADER_BYTES + 24 * (read[-1] + 1)
+    asked.clear()
+    rows._map = None
+    rows.check(first_N, rows_n)
+    rows._map = Map()  # type: ignore[assignment]
+    rows.ahead(first_N, rows_n)
+    assert [ends for _, ends in asked] == [HEADER_BYTES + 24 * (first + rows_n) for first in first_N.tolist()]

@@ -114,14 +114,17 @@ class CheckedRows(NDArrayOperatorsMixin):
     def ahead(self, first_N: IntArray, rows: int) -> None:
         """Ask the system to bring windows from the disk that will be read soon; it does not wait for them.
 
+        Blocks that were not yet compared with their checksums are asked for as a whole: ``check`` reads them so.
+
         Args:
             first_N: first row of each window.
             rows: rows of a window.
         """
-        if self._map is None:
+        if self._map is None or not len(first_N):
             return
+        first_N, stop_N = self._with_blocks(first_N, first_N + rows)
         row_bytes = self.shape[1] * self.dtype.itemsize
-        first, stop = self._offset + first_N * row_bytes, self._offset + (first_N + rows) * row_bytes
+        first, stop = self._offset + first_N * row_bytes, self._offset + stop_N * row_bytes
         first -= first % mmap.PAGESIZE
         for place, length in zip(first.tolist(), (stop - first).tolist(), strict=True):
             self._map.madvise(mmap.MADV_WILLNEED, place, length)
@@ -153,6 +156,17 @@ class CheckedRows(NDArrayOperatorsMixin):
             self._map.madvise(mmap.MADV_DONTNEED)
             self._read_bytes = 0
         self._read_bytes += wanted
+
+    def _with_blocks(self, first_N: IntArray, stop_N: IntArray) -> tuple[IntArray, IntArray]:
+        """Return first row and row after the last of windows, widened to whole blocks that are yet to be compared."""
+        if self.sum_K is None:
+            return first_N, stop_N
+        good_N = self._good_K[self._block_of(first_N)] & self._good_K[self._block_of(stop_N - 1)]
+        recording_N = np.searchsorted(self.first_E, first_N, side="right") - 1
+        start_N, end_N = self.first_E[recording_N], self.first_E[recording_N + 1]
+        low_N = start_N + (first_N - start_N) // self.block * self.block
+        high_N = np.minimum(start_N - (start_N - stop_N) // self.block * self.block, end_N)
+        return np.where(good_N, first_N, low_N), np.where(good_N, stop_N, high_N)
 
     def _compare(self, block: int) -> None:
         if not self.is_sound(block):
