@@ -202,6 +202,20 @@ def test_the_setting_of_the_read_out_decides_the_probe(split_data):
     assert not np.array_equal(*found)
 
 
+def test_sets_of_the_same_windows_share_what_is_known_of_them(split_data):
+    store, windows = split_data.store, split_data.windows
+    one, other = (embedding_set(store, windows, np.full((len(windows), 2), value)) for value in (0.0, 1.0))
+    assert one.recording_N is other.recording_N and other.x_ND.min() == 1 and one.x_ND.max() == 0
+    backwards = np.arange(len(windows))[::-1]
+    few = embedding_set(store, windows.select(backwards), one.x_ND)
+    for found, places in ((one, backwards[::-1]), (few, backwards)):
+        for n, place in enumerate(places.tolist()):
+            entry = store.entries[windows.entry_N[place]]
+            said = (found.user_N[n], found.recording_N[n], found.session_N[n], found.label_N[n])
+            assert said == (entry.user, entry.name, entry.session, windows.label_N[place])
+            assert found.time_N[n] == (windows.start_N[place] - entry.start) / store.frame_rate
+
+
 def test_a_smaller_gallery_keeps_its_share_of_every_gesture(split_data):
     data = embedding_set(split_data.store, split_data.windows, vectors(split_data.windows))
     seen, config = split_data.split.seen, replace(split_data.config, gallery=0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -30,18 +31,31 @@ def emg_reader(model: Model, store: Store) -> Callable[[Windows], Tensor]:
     return lambda windows: read(windows).to(device)
 
 
+_known: WeakKeyDictionary[Windows, tuple[Store, EmbeddingSet]] = WeakKeyDictionary()
+"""What is known of windows, once for all rows that embed them: names of recordings need as much memory as vectors."""
+
+
 def embedding_set(store: Store, windows: Windows, x_ND: FloatArray) -> EmbeddingSet:
-    """Return vectors of windows with their labels, users, recordings, sessions, and times in the recording (s)."""
-    names, sessions = (np.array(names) for names in zip(*((e.name, e.session) for e in store.entries), strict=True))
-    first = np.array([entry.start for entry in store.entries])[windows.entry_N]
-    return EmbeddingSet(
-        x_ND=x_ND,
-        label_N=windows.label_N,
-        user_N=windows.users(store),
-        recording_N=names[windows.entry_N],
-        time_N=(windows.start_N - first) / store.frame_rate,
-        session_N=sessions[windows.entry_N],
-    )
+    """Return vectors of windows with their labels, users, recordings, sessions, and times in the recording (s).
+
+    Sets of the same ``windows`` share all but the vectors.
+    """
+    own, known = _known.get(windows, (None, None))
+    if known is None or own is not store:
+        names, sessions = (
+            np.array(names) for names in zip(*((e.name, e.session) for e in store.entries), strict=True)
+        )
+        first = np.array([entry.start for entry in store.entries])[windows.entry_N]
+        known = EmbeddingSet(
+            x_ND=np.empty((len(windows), 0), np.float32),
+            label_N=windows.label_N,
+            user_N=windows.users(store),
+            recording_N=names[windows.entry_N],
+            time_N=(windows.start_N - first) / store.frame_rate,
+            session_N=sessions[windows.entry_N],
+        )
+        _known[windows] = store, known
+    return known.with_x(x_ND)
 
 
 def in_batches(
