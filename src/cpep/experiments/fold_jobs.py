@@ -31,7 +31,7 @@ from cpep.train.stage import budget, run
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation
 
-EVALUATION = 12
+EVALUATION = 13
 """Version of what an evaluation computes. Raise it with every change, so that finished runs are evaluated again."""
 
 

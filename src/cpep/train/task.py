@@ -31,7 +31,7 @@ from cpep.train.note import NAME, read_note, write_note
 from cpep.train.schedule import History
 from cpep.types import REST, BoolArray, UserError
 
-TRAINING = 5
+TRAINING = 6
 """Version of what training computes (``make golden``). Raise it with every change, so that no run mixes versions."""
 STATE = "state.safetensors"
 """Name of the file of an unfinished stage."""
