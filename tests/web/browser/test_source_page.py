@@ -9,6 +9,8 @@ from tests.web.browser.serve_desk import serve_desk
 from tests.web.browser.serving import Server
 
 pytestmark = pytest.mark.browser
+SLOW_MS = 1_000
+"""Until the page begins to arrive: thirty views are drawn meanwhile."""
 
 
 def test_another_source_is_taken_and_what_is_wrong_is_said(chromium, tmp_path):
@@ -27,3 +29,20 @@ def test_another_source_is_taken_and_what_is_wrong_is_said(chromium, tmp_path):
         page.get_by_text("sim:1[5-6] is the source now").wait_for()
         page.get_by_role("tab", name="Tally").click()
         page.get_by_text("Nothing was counted yet").wait_for()
+
+
+def test_a_page_that_loads_slowly_is_asked_for_once(chromium, tmp_path):
+    with Server(serve_desk, tmp_path) as server, opened(chromium, server.address, ".live.unknowing") as page:
+        loads = []
+
+        def slowly(route):
+            loads.append(route.request.url)
+            page.wait_for_timeout(SLOW_MS)
+            route.continue_()
+
+        page.route(page.url, slowly)
+        page.get_by_role("tab", name="Source").click()
+        page.get_by_label("Another source").fill("sim:1[5-6]")
+        page.get_by_label("Another source").press("Enter")
+        page.locator(".source", has_text="sim:1[5-6]: 2 channels").wait_for()
+        assert len(loads) == 1

@@ -166,9 +166,15 @@ export default {
 
     async get(what) {
       const answer = await fetch(what, { cache: "no-store" });
-      if (answer.status === 401) location.reload();
+      if (answer.status === 401) this.anew();
       if (!answer.ok) throw new Error(answer.statusText);
       return answer.json();
+    },
+
+    // Loads the page once: a second call, a frame later, would cut the loading that has begun and begin another.
+    anew() {
+      if (this.running) location.reload();
+      this.running = false;
     },
 
     async ask() {
@@ -184,7 +190,7 @@ export default {
 
     take(view) {
       this.number ??= view.number;
-      if (view.number !== this.number) location.reload(); // another source, whose panels are others
+      if (view.number !== this.number) this.anew(); // another source, whose panels are others
       if (view.column < this.column || this.emg?.channels !== view.channels || this.emg.columns !== view.columns) {
         this.emg = new Emg(view.channels, view.columns); // first, or another source
         this.line = new TimeLine();
