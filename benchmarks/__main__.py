@@ -23,6 +23,7 @@ OUT = Path("runs/bench/bench.json")
 MODULES = (
     "training",
     "alignment",
+    "compiled",
     "ranks",
     "one_table",
     "data",

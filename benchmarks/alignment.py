@@ -21,22 +21,34 @@ from cpep.train.task import autocast
 FRAME_RATE, JOINTS = 100, 20
 
 
+SMALL = preset("small")
+BINS, COLUMNS, FRAMES = round(1000 * SECONDS / SMALL.emg.bin_ms), 3 * CHANNELS, SECONDS * FRAME_RATE
+TOKEN_BINS = round(SMALL.emg.token_ms / SMALL.emg.bin_ms)
+TOKEN_FRAMES = round(SMALL.pose.token_ms / 1000 * FRAME_RATE)
+WIDTH, DEPTH, HEADS = SMALL.emg.width, SMALL.emg.depth, SMALL.emg.heads
+
+
+def pair() -> Cpep:
+    """Return a model to be aligned."""
+    emg, pose = (
+        PatchEncoder(
+            columns=columns, steps=steps, token_steps=token, dropout=0.0, width=WIDTH, depth=DEPTH, heads=HEADS
+        )
+        for columns, steps, token in ((COLUMNS, BINS, TOKEN_BINS), (JOINTS, FRAMES, TOKEN_FRAMES))
+    )
+    align = AlignConfig()
+    return Cpep(emg, pose, align.temperature, align.temperature_min, align.temperature_max)
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the EMG's columns and the poses of a batch."""
+    return torch.randn(BATCH, BINS, COLUMNS), torch.randn(BATCH, FRAMES, JOINTS)
+
+
 def figures() -> list[Figure]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = preset("small")
-    bins, tokens = round(1000 * SECONDS / config.emg.bin_ms), round(config.emg.token_ms / config.emg.bin_ms)
-    frames, pose_token = SECONDS * FRAME_RATE, round(config.pose.token_ms / 1000 * FRAME_RATE)
-    columns, width, depth, heads = 3 * CHANNELS, config.emg.width, config.emg.depth, config.emg.heads
-    sizes = {"width": width, "depth": depth, "heads": heads}
-
-    def pair() -> Cpep:
-        emg = PatchEncoder(columns=columns, steps=bins, token_steps=tokens, dropout=0.0, **sizes)
-        pose = PatchEncoder(columns=JOINTS, steps=frames, token_steps=pose_token, dropout=0.0, **sizes)
-        align = AlignConfig()
-        return Cpep(emg, pose, align.temperature, align.temperature_min, align.temperature_max)
-
-    signal_BNF, pose_BSJ = torch.randn(BATCH, bins, columns), torch.randn(BATCH, frames, JOINTS)
+    signal_BNF, pose_BSJ = batch()
     cached, recomputed = pair(), pair()
     with torch.no_grad(), autocast(CONFIG):
         every_ND = torch.cat([cached.embed_anchor(pose_BSJ)] * 8)
@@ -53,9 +65,9 @@ def figures() -> list[Figure]:
 
     plain = PlainStep(
         PlainPair(
-            PlainEncoder(columns, bins, tokens, width, depth, heads),
-            PlainEncoder(JOINTS, frames, pose_token, width, depth, heads),
-            width,
+            PlainEncoder(COLUMNS, BINS, TOKEN_BINS, WIDTH, DEPTH, HEADS),
+            PlainEncoder(JOINTS, FRAMES, TOKEN_FRAMES, WIDTH, DEPTH, HEADS),
+            WIDTH,
         )
     )
     signal_BFN, pose_BJS = signal_BNF.transpose(1, 2).contiguous(), pose_BSJ.transpose(1, 2).contiguous()

@@ -55,18 +55,22 @@ def gemm_gflops() -> float:
     return max(rates)
 
 
-def masked_step() -> list[Figure]:
-    """EMG masked autoencoder: raw patches, width 256, depth 4, 2-s windows of 16 channels at 2 kHz."""
+def autoencoder() -> tuple[MaskedAutoencoder, torch.Tensor]:
+    """Return an EMG masked autoencoder: raw patches, width 256, depth 4, 2-s windows of 16 channels at 2 kHz."""
     steps = RATE * SECONDS
-    signal_BTC = torch.randn(BATCH, steps, CHANNELS)
-    signal_BCT = signal_BTC.transpose(1, 2).contiguous()
     encoder = PatchEncoder(
         columns=CHANNELS, steps=steps, token_steps=PATCH, width=WIDTH, depth=DEPTH, heads=HEADS, dropout=0.0
     )
-    mae = MaskedAutoencoder(encoder, 0.5, 1, HEADS)
+    return MaskedAutoencoder(encoder, 0.5, 1, HEADS), torch.randn(BATCH, steps, CHANNELS)
+
+
+def masked_step() -> list[Figure]:
+    """Return the figures of a step of ``autoencoder``."""
+    mae, signal_BTC = autoencoder()
+    signal_BCT = signal_BTC.transpose(1, 2).contiguous()
     gflop = step_gflop(masked_loss(mae), BATCH)
     ours = own_step(mae, lambda: mae(signal_BTC))
-    plain = PlainStep(PlainMae(PlainEncoder(CHANNELS, steps, PATCH, WIDTH, DEPTH, HEADS), WIDTH, HEADS))
+    plain = PlainStep(PlainMae(PlainEncoder(CHANNELS, RATE * SECONDS, PATCH, WIDTH, DEPTH, HEADS), WIDTH, HEADS))
     peaks = [gemm_gflops()]
     own_s, plain_s, ratio = beside(ours, lambda: plain(signal_BCT), clock=time.process_time)
     peaks.append(gemm_gflops())
