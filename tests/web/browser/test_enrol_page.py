@@ -74,6 +74,19 @@ def wear(page, band, until, most_s):
     return seen
 
 
+def made_well(page, band, cards):
+    """Make again what a card calls poor: on a busy machine somebody reacts later than a take of 1 s allows."""
+    good, poor = page.locator(".card.good"), page.locator(".card.poor")
+    for _ in range(3):
+        good.or_(poor).nth(cards - 1).wait_for()
+        if not poor.count():
+            return
+        poor.first.get_by_role("button", name=re.compile("again")).click()
+        page.locator(".prompt .name").wait_for()
+        wear(page, band, lambda: page.locator(".prompt").is_hidden(), 60)
+    good.nth(cards - 1).wait_for()
+
+
 def recognised(page, band, name):
     band.made = name
     page.locator(NEW, has_text=name).wait_for()
@@ -123,7 +136,7 @@ def enrolled_in_parts(chromium, band, folder, hold_s, dropout_s, gestures):
         page.locator(".prompt .name").wait_for()
         seen = wear(page, band, lambda: page.locator(".prompt").is_hidden(), 240)
         assert ["hold", "rest"] not in seen and seen[0][1] == "fist"
-        page.locator(".card.good").nth(len(gestures)).wait_for()
+        made_well(page, band, 1 + len(gestures))
         page.get_by_text(re.compile(r"% of windows told right")).wait_for()
         took = []
         for name in (*gestures, "rest", *gestures[:1], "rest"):
