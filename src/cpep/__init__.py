@@ -30,6 +30,7 @@ PUBLIC = (
 
 if TYPE_CHECKING:
     from cpep.checkpoints.checkpoint import Model as Model
+    from cpep.experiments.black_box import score_poses as score_poses
     from cpep.experiments.finetune import finetune as finetune
     from cpep.report.frame import results as results
     from cpep.types import UserError as UserError
@@ -38,6 +39,7 @@ else:
         __name__,
         {
             "cpep.checkpoints.checkpoint": "Model",
+            "cpep.experiments.black_box": "score_poses",
             "cpep.experiments.finetune": "finetune",
             "cpep.report.frame": "results",
             "cpep.types": "UserError",
