@@ -15,6 +15,7 @@ from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from cpep.web.desk import Desk, refuse_files
 from cpep.web.opening import Wanted, open_session
+from cpep.web.prompt import OVER
 from cpep.web.record import Answers
 
 
@@ -100,6 +101,23 @@ def test_nothing_that_goes_on_is_cut_off(desk):
     enrolling.act("stop")
     desk.choose("lsl:four again")
     assert not alive(first)
+
+
+def test_a_page_of_the_source_before_changes_nothing_any_more(desk, tmp_path):
+    recording, enrolling = desk.live.prompters
+    training = desk.page.panels[2].show.__closure__[0].cell_contents
+    enrolling.add("first")
+    desk.choose("lsl:four again")
+    desk.live.prompters[1].add("second")
+    before = (tmp_path / "my.enrol").read_bytes()
+    acts = [lambda: enrolling.add("third"), lambda: enrolling.remove("fist"), enrolling.start, training.start]
+    for act in (*acts, lambda: recording.start(Answers("anna", protocol="free"))):
+        with pytest.raises(UserError, match="load the page again"):
+            act()
+    enrolling.act("redo")
+    assert enrolling.said == OVER
+    assert (tmp_path / "my.enrol").read_bytes() == before
+    assert recording.seconds < 0 and not training.running
 
 
 def test_the_first_source_comes_back_where_the_next_one_cannot_begin(desk, tmp_path):

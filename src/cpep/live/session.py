@@ -273,7 +273,7 @@ class Session:
                 point=None,
                 lost=shown.lost,
                 adapted=adapted,
-                notices=tuple(filter(None, (shown.pace(), *self._notices.values()))),
+                notices=tuple(filter(None, (shown.pace(), shown.odd, *self._notices.values()))),
                 problem=self._problem,
             )
         if state is None or x_D is None or known is None:
