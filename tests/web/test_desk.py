@@ -10,6 +10,7 @@ import pytest
 from cpep.data.recording import Device
 from cpep.live.enrol.enrolment import Enrolment
 from cpep.live.signals import Chunk
+from cpep.live.sources.channels import Chosen, split
 from cpep.live.sources.registry import open_source
 from cpep.runtime.locks import hold_file
 from cpep.types import UserError
@@ -33,11 +34,34 @@ class Quiet:
         self._over.set()
 
 
+class Board(Quiet):
+    """A band of four channels that is opened once at a time, and can end."""
+
+    open = False
+
+    def __init__(self, text, channels):
+        if Board.open:
+            raise UserError(f"{text} does not answer")
+        super().__init__(text, channels)
+        Board.open = True
+
+    def close(self):
+        super().close()
+        Board.open = False
+
+
 CHANNELS = {"lsl:four": 4, "lsl:four again": 4, "lsl:two": 2}
 
 
 def open_quiet(text):
-    return Quiet(text, CHANNELS[text]) if text in CHANNELS else open_source(text)
+    if not text.startswith("board"):
+        return Quiet(text, CHANNELS[text]) if text in CHANNELS else open_source(text)
+    board, chosen = Board("board", 4), split(text)[1]
+    try:
+        return Chosen(board, chosen) if chosen else board
+    except UserError:
+        board.close()
+        raise
 
 
 @pytest.fixture
@@ -84,6 +108,22 @@ def test_what_is_refused_leaves_the_source_as_it_is(desk, text, why):
     with pytest.raises(UserError, match=why):
         desk.choose(text)
     assert desk.live is first and alive(first)
+
+
+def test_a_board_that_is_opened_once_at_a_time_gives_other_channels(desk):
+    desk.choose("board")
+    desk.choose("board[1-3]")
+    assert desk.live.source.startswith("board[1-3]: 3 channels") and alive(desk.live)
+    with pytest.raises(UserError, match="there is no channel 9"):
+        desk.choose("board[9]")
+    assert desk.text == "board[1-3]" and alive(desk.live) and "there is no channel 9" in desk.said
+
+
+def test_a_source_that_has_ended_is_taken_again(desk):
+    desk.live.session.source.close()
+    desk.live.session._thread.join()
+    desk.choose("lsl:four")
+    assert alive(desk.live) and desk.said.startswith("lsl:four is the source now")
 
 
 def test_nothing_that_goes_on_is_cut_off(desk):
