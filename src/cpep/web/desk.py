@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 
 from cpep.live.sources import own
-from cpep.live.sources.channels import split
+from cpep.live.sources.channels import indices, split
+from cpep.live.sources.fit import origin
 from cpep.live.sources.registry import SOURCES
 from cpep.types import UserError
 from cpep.web.build import page_of
@@ -63,8 +64,7 @@ class Desk:
             refuse_files(text)
             if why := self.page.busy:
                 raise UserError(f"{why}, before you take another source")
-            before = self.text
-            opened = None if split(text)[0] == split(before)[0] else self._open(text)
+            opened, before = self._opened_beside(text), self.text
             self.close()
             try:
                 opened = opened or self._open(text)
@@ -76,6 +76,19 @@ class Desk:
                 self._begin(self._open(before))
                 raise
             self.said = f"{text} is the source now; its gestures are enrolled into {opened.files.enrolment.name}"
+
+    def _opened_beside(self, text: str) -> Opened | None:
+        """Open a source while the one until now goes on; ``None`` for one of the same device, which waits for it.
+
+        Raises:
+            UserError: there is no such source, or it has no such channel.
+        """
+        whole, chosen = split(text)
+        if whole != split(self.text)[0]:
+            return self._open(text)
+        if chosen:
+            indices(chosen, text, origin(self._opened.source).device.channels)
+        return None
 
     def close(self) -> None:
         """End the session and what goes on in it."""

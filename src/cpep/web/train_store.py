@@ -104,8 +104,7 @@ class TrainStore:
 
     def close(self) -> None:
         """End what is trained, when the session ends; where there is no time to save it, it goes on from before."""
-        with self._lock:
-            self._over = True
+        self._over = True
         self.stop(CLOSING_S)
 
     def _begun(self) -> tuple[Connection, multiprocessing.process.BaseProcess]:
