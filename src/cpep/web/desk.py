@@ -78,13 +78,13 @@ class Desk:
             self.said = f"{text} is the source now; its gestures are enrolled into {opened.files.enrolment.name}"
 
     def _opened_beside(self, text: str) -> Opened | None:
-        """Open a source while the one until now goes on; ``None`` for one of the same device, which waits for it.
+        """Open a source while the one until now goes on; ``None`` for one of the same device, which waits.
 
         Raises:
             UserError: there is no such source, or it has no such channel.
         """
         whole, chosen = split(text)
-        if whole != split(self.text)[0]:
+        if whole != split(self.text)[0] or self.live.session.ended:
             return self._open(text)
         if chosen:
             indices(chosen, text, origin(self._opened.source).device.channels)
