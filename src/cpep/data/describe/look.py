@@ -98,6 +98,8 @@ class Look:
         blocks: arrays (rows, columns) of an .npz or a .mat.
         single: single values by name, such as a rate.
         dialect: of a text table; ``None`` for arrays.
+        lying: arrays of one value a row that lie on their side, (1, rows).
+        unread: what the file holds beside, and cpep does not read.
     """
 
     path: Path
@@ -105,6 +107,8 @@ class Look:
     blocks: dict[str, npt.NDArray[Any]]
     single: dict[str, Any]
     dialect: Dialect | None
+    lying: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
