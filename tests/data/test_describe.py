@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from cpep.cli.commands.recordings import data_app
 from cpep.cli.main import main
 from cpep.data.describe import command, describe, known
+from cpep.data.describe.command import look_at
+from cpep.data.describe.signals import unit_of
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Recording
 from cpep.types import UserError
@@ -178,6 +180,21 @@ def test_encodings(tmp_path: Path) -> None:
         assert keys.get("encoding", "") == ("cp1252" if encoding == "cp1252" else "")
         assert "not readable" not in said
         np.testing.assert_allclose(read(path).emg_TC, emg_TC, rtol=1e-5)
+
+
+def test_a_table_in_another_encoding_or_of_two_units_is_not_guessed(tmp_path: Path) -> None:
+    path, _, _ = table(tmp_path / "S1.csv")
+    text = path.read_text()
+    path.write_bytes(text.replace("fist", "安静").encode("shift_jis"))
+    with pytest.raises(UserError, match=r"S1\.csv is neither UTF-8 nor Western Windows .*; save it as UTF-8"):
+        look_at(path)
+    names = {"emg0": "EMG 1 (mV)", "emg1": "EMG 2 (mV)", "emg2": "EMG 3 (uV)", "emg3": "EMG 4 (uV)"}
+    for old, new in names.items():
+        text = text.replace(old, new)
+    path.write_text(text)
+    unit, why = unit_of(look_at(path).columns[1:5], ())
+    assert unit == "" and "several ('EMG 2 (mV)', 'EMG 4 (uV)')" in why
+    assert unit_of(look_at(path).columns[1:3], ()) == ("mV", "written in 'EMG 1 (mV)'")
 
 
 def test_a_table_without_names(tmp_path: Path) -> None:

@@ -252,7 +252,12 @@ def _head(path: Path) -> tuple[str, str]:
             data[:-4].decode(encoding)
     except UnicodeDecodeError:
         encoding = "cp1252"
-        text = data.decode(encoding, errors="replace")
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{path} is neither UTF-8 nor Western Windows (cp1252) text; save it as UTF-8 (in Excel: CSV UTF-8)"
+            ) from None
     return encoding, text if whole else text[: text.rfind("\n") + 1]
 
 

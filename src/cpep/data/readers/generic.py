@@ -66,8 +66,8 @@ than the jitter of the times are not seen; see ``cpep.signal.timeline``.
 The anchor keeps its own clock and is interpolated linearly onto regular frames: a video of 30 Hz has 33 ms between
 frames. A frame in a gap of the anchor of more than ``max_gap_s``, or in a hole of the EMG, is invalid. Both clocks
 have the same zero; an anchor without one starts with the EMG, and is refused if it ends more than a 20th earlier or
-later; or it shares the EMG's clock where the rows are the same. A row of the anchor that is not finite is invalid; EMG
-must be finite. Labels belong to the row of each sample.
+later; or it shares the EMG's clock where the rows are the same. A row of the anchor that is not finite is invalid;
+EMG must be finite. Labels belong to the row of each sample.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ A file is from a database where nothing contradicts it: the pattern of its name,
 sensors of its glove, the numbers of its movements, ``frequency``, ``sensor``, and fields that the database has not.
 Files without ``frequency`` (DB1-DB3, DB6-DB8) tell their rate by the length of the prompted movements, so that 200 Hz
 and 2000 Hz are not mixed up. Where two databases fit, the one whose glove is as expected is taken (and, of DB4 and
-DB5, only where the file says its rate or sensor), then the one that a folder is named after (``DB3_s1``), then the one
-that has such a person. A file of which none fits, or still several that would be read differently, is refused.
+DB5, only where the file says its rate or sensor), then the one that a folder is named after (``DB3_s1``), then the
+one that has such a person. A file of which none fits, or still several that would be read differently, is refused.
 """
 
 from __future__ import annotations
