@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ def look_at_arrays(path: Path) -> Look:
     """
     refuse_special(path)
     is_npz = path.name.lower().endswith(".npz")
-    arrays, unread = (read_npz(path), []) if is_npz else _mat(path)
-    columns, blocks, single, lying = [], {}, {}, set()
+    arrays = read_npz(path) if is_npz else _mat(path)
+    unread = [] if is_npz else _unread(path, arrays)
+    columns, blocks, single, lying = [], {}, {}, []
     for name, given in arrays.items():
         if given.dtype.kind not in "biufUSM" or given.size == 0:
             unread.append(name)
@@ -53,19 +54,25 @@ def look_at_arrays(path: Path) -> Look:
             single[name] = array.ravel()[0].item()
         elif array.size == max(array.shape, default=0):
             columns.append(Column(name, name, array.ravel()))
-            lying |= {name} if is_npz and array.ndim == 2 and len(array) == 1 else set()
+            if is_npz and array.ndim == 2 and len(array) == 1:
+                lying.append(name)
         elif array.dtype.kind != "U":
             blocks[name] = array
     return Look(path, tuple(columns), blocks, single, None, frozenset(lying), tuple(unread))
 
 
-def _mat(path: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """Return the arrays of a .mat, and the names of what it holds beside at its top: cells, tables, objects."""
-    from cpep.data.readers.mat import read_mat, shapes
+def _mat(path: Path) -> dict[str, npt.NDArray[Any]]:
+    from cpep.data.readers.mat import read_mat
 
-    found = read_mat(path)
+    return read_mat(path)
+
+
+def _unread(path: Path, found: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+    """Return the names of what a .mat holds at its top and is not read: cells, tables, objects."""
+    from cpep.data.readers.mat import shapes
+
     tops = {name.partition(".")[0] for name in found}
-    return found, sorted(name for name in shapes(path) if name not in tops and name.isidentifier() and name[0] != "_")
+    return sorted(name for name in shapes(path) if name not in tops and name.isidentifier() and name[0] != "_")
 
 
 def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -88,9 +88,9 @@ def parse_metadata(path: Path, required: Collection[str] = IDENTIFYING) -> list[
         reader = csv.DictReader(
             io.StringIO(text, newline=""), strict=True, delimiter=_separator(text), skipinitialspace=True
         )
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        lines = list(reader)
-        columns = set(reader.fieldnames)
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        lines, columns = list(reader), set(names)
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as CSV ({error}); fetch it again") from error
     if missing := sorted(set(required) - columns):
