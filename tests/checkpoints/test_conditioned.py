@@ -89,8 +89,8 @@ def test_a_store_of_another_conditioning_is_refused_with_what_to_type(store, fol
     with pytest.raises(UserError) as error:
         model.card.refuse_other(other)
     assert "was trained on EMG that is high-passed at 20 Hz; " in str(error.value)
-    assert "`cpep data prepare --highpass 20`" in str(error.value)
-    with pytest.raises(UserError, match="cpep data prepare --highpass 0 --notch 60"):
+    assert "`cpep data prepare --highpass 20`, arrays with from_arrays(..., highpass_hz=20)" in str(error.value)
+    with pytest.raises(UserError, match=r"cpep data prepare --highpass 0 --notch 60.*highpass_hz=0, notch_hz=60"):
         model_of(other, *ENERGIES).card.refuse_other(store)
 
 

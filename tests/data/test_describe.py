@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from cpep.cli.commands.recordings import data_app
 from cpep.cli.main import main
 from cpep.data.describe import command, describe, known
+from cpep.data.describe.command import look_at
+from cpep.data.describe.signals import unit_of
 from cpep.data.readers.folder import find_recordings
 from cpep.data.recording import Recording
 from cpep.types import UserError
@@ -180,6 +182,21 @@ def test_encodings(tmp_path: Path) -> None:
         np.testing.assert_allclose(read(path).emg_TC, emg_TC, rtol=1e-5)
 
 
+def test_a_table_in_another_encoding_or_of_two_units_is_not_guessed(tmp_path: Path) -> None:
+    path, _, _ = table(tmp_path / "S1.csv")
+    text = path.read_text()
+    path.write_bytes(text.replace("fist", "安静").encode("shift_jis"))
+    with pytest.raises(UserError, match=r"S1\.csv is neither UTF-8 nor Western Windows .*; save it as UTF-8"):
+        look_at(path)
+    names = {"emg0": "EMG 1 (mV)", "emg1": "EMG 2 (mV)", "emg2": "EMG 3 (uV)", "emg3": "EMG 4 (uV)"}
+    for old, new in names.items():
+        text = text.replace(old, new)
+    path.write_text(text)
+    unit, why = unit_of(look_at(path).columns[1:5], ())
+    assert unit == "" and "several ('EMG 2 (mV)', 'EMG 4 (uV)')" in why
+    assert unit_of(look_at(path).columns[1:3], ()) == ("mV", "written in 'EMG 1 (mV)'")
+
+
 def test_a_table_without_names(tmp_path: Path) -> None:
     path, emg_TC, _ = table(tmp_path / "S1.csv")
     path.write_text(path.read_text().split("\n", 1)[1])
@@ -304,6 +321,54 @@ def test_a_matlab_file(tmp_path: Path) -> None:
     assert keys["emg"] == {"field": "emg_data"} and (keys["rate"], keys["unit"]) == (1000, "mV")
     assert keys["label"]["field"] == "gesture" and "not readable" not in text
     np.testing.assert_allclose(read(path).emg_TC, 1000 * emg_TC, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("ending", "shape"), [("npz", "(T,)"), ("npz", "(1, T)"), ("mat", "(1, T)")])
+def test_a_single_channel(tmp_path: Path, ending: str, shape: str) -> None:
+    from scipy.io import savemat
+
+    label_T = exports.protocol(1000)
+    emg_T = exports.emg(label_T, 1)[:, 0]
+    given = emg_T if shape == "(T,)" else emg_T[None]
+    arrays = {"emg": given, "gesture": label_T, "emg_time": np.arange(len(emg_T)) / 1000, "unit": "uV"}
+    path = tmp_path / f"S1.{ending}"
+    np.savez(path, **arrays) if ending == "npz" else savemat(path, arrays)
+    keys, text = look(path)
+    assert keys["emg"]["field"] == "emg" and keys["rate"] == 1000 and "rows of 1 column" in text
+    np.testing.assert_allclose(read(path).emg_TC[:, 0], emg_T, rtol=1e-5)
+
+
+def test_people_and_dates_of_arrays_count_as_those_of_tables(tmp_path: Path) -> None:
+    label_T = exports.protocol(500)
+    emg_TC, rows = exports.emg(label_T, 4), len(label_T)
+    time_T = np.datetime64("2024-05-01T12:00:00", "us") + 2000 * np.arange(rows)
+    path = tmp_path / "S1.npz"
+    np.savez(path, emg=emg_TC, gesture=label_T, time=time_T, subject=np.full(rows, 7), unit="uV")
+    keys, text = look(path)
+    assert keys["rate"] == 500 and keys["emg"]["clock"] == {"field": "time", "unit": "s"} and "in dates" in text
+    assert keys["user"] == "7" and read(path).user == "7" and read(path).measured_rate == pytest.approx(500)
+    np.savez(path, emg=emg_TC, gesture=label_T, subject=np.where(np.arange(rows) < 900, "ann", "ben"), fs=500)
+    with pytest.raises(UserError, match=r"holds 2 people \('subject': ann, ben\); write the rows of each person"):
+        look(path)
+
+
+def test_labels_of_arrays_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    label_T = exports.protocol(500)
+    emg_TC, rows = exports.emg(label_T, 4), len(label_T)
+    cells = np.empty(rows, object)
+    cells[:] = [NAMES[label] for label in label_T]
+    path = tmp_path / "S1.npz"
+    for label, why in ((np.eye(3)[label_T], f"is ({rows}, 3)"), (label_T[::5], f"is ({len(label_T[::5])},)")):
+        np.savez(path, emg=emg_TC, label=label, fs=500)
+        assert f"'label' {why}: save labels as one number or text for each of the {rows:,} rows" in look(path)[1]
+    np.savez(path, emg=emg_TC, label=cells, fs=500)
+    with pytest.raises(UserError, match=r"S1\.npz: 'label' holds Python objects.*numpy\.array\(label, dtype=str\)"):
+        look(path)
+    savemat(path.with_suffix(".mat"), {"emg": emg_TC, "label": cells, "fs": 500})
+    text = look(path.with_suffix(".mat"))[1]
+    assert "'label' cannot be read: save labels as" in text and "not read   'label': neither numbers" in text
 
 
 def test_arrays_that_are_no_recording(tmp_path: Path) -> None:

@@ -304,6 +304,24 @@ def test_mistakes_in_a_sidecar(tmp_path: Path, change: dict[str, object], senten
         read(path)
 
 
+def test_an_anchor_without_a_clock_that_ends_elsewhere_than_the_emg_is_refused(tmp_path: Path) -> None:
+    """A rate that is mistaken would put each frame at a wrong time."""
+    said = BASIC | {"rate": 500, "pose": {"field": "angles", "unit": "rad", "rate": 100}}
+    emg, angles = np.random.default_rng(0).normal(size=(5000, 2)), np.zeros((1000, 3))
+    for frames, fine in ((1000, True), (948, True), (1052, True), (600, False), (1200, False)):
+        given = np.resize(angles, (frames, 3))
+        path = write_generic(tmp_path / str(frames), said, emg=emg, angles=given)
+        if fine:
+            assert read(path).anchor_rate == 100
+            continue
+        with pytest.raises(UserError, match="its pose has") as found:
+            read(path)
+        assert f"has {frames:,} rows, which are {frames / 100:.2f} s at 100 Hz, and its EMG lasts 10.00 s" in str(
+            found.value
+        )
+        assert f"({frames / 10:g} if both end together)" in str(found.value)
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     path = write_generic(tmp_path, BASIC, emg=np.ones((300, 2)))
     data = path.read_bytes()

@@ -107,6 +107,16 @@ def test_a_fault_is_told_once_in_the_words_of_who_recorded_it(tmp_path: Path) ->
     assert "channel 3 of every recording hums" in odd and odd.count("hum") == 1
 
 
+def test_one_recording_in_another_unit_is_noticed(tmp_path: Path) -> None:
+    clean(tmp_path, unit="count")
+    for times, said in ((1e-3, "weak"), (20.0, ""), (1e6, "strong")):
+        emg_TC = emg_like(1000.0, 20.0, seed=2)
+        np.savez(tmp_path / "S2.npz", emg=times * emg_TC, label=protocol(1000.0, 20.0))
+        text = inspect_folder(tmp_path).text()
+        found = re.findall(r"the EMG of S2 is [\d,]+ times as (\w+) as that of the other recordings", text)
+        assert found == ([said] if said else []) and ("check `unit`" in text) == bool(said)
+
+
 def test_left_out_against_loops(tmp_path: Path) -> None:
     clean(tmp_path, people=1)
     label_T = protocol(1000.0, 20.0)

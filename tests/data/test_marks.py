@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,22 @@ def says(mark: Mark, channels: int = 8) -> str:
 )
 def test_a_clean_recording_has_no_mark(rate: float, seed: int, channels: int, scale: float) -> None:
     assert marks(scale * emg_like(rate, 25.0, channels, seed), rate) == []
+
+
+def test_a_unit_that_no_muscle_has() -> None:
+    """EMG of 5 to 500 uV, read in the unit that it has and in each other one: factors of a thousand."""
+    emg_TC = emg_like(1000.0, 10.0, 4, 0)
+    emg_TC *= 100 / np.median(emg_TC.std(axis=0))
+    uv, mv = (Device(4, 1000.0, "raw", unit) for unit in ("uV", "count"))
+    for times, said in ((0.05, ""), (1.0, ""), (5.0, ""), (1e-3, "nV"), (1e-6, "nV"), (1e3, "mV"), (1e6, "V")):
+        found = [mark for mark in marks(times * emg_TC, device=uv) if mark.kind == "unit"]
+        assert [mark.detail for mark in found] == ([said] if said else [])
+        if times == 1e6:
+            assert re.fullmatch(
+                r"the EMG of S2 has an SD of \d\d V, which no recording of muscles has; check `unit` and `scale`",
+                says(found[0]),
+            )
+        assert not marks(times * emg_TC, device=mv)
 
 
 @settings(max_examples=8, deadline=None)

@@ -38,6 +38,18 @@ def test_names_texts_and_missing_ones(tmp_path: Path, write) -> None:
     assert read.keys() == {"emg", "sensor"} and read["sensor"].tolist() == ["Cometa"]
 
 
+def test_a_matrix_of_letters_is_a_text_a_row(tmp_path: Path) -> None:
+    """As ``char(["rest"; "fist"])`` has it, which is what labels of text are in a .mat."""
+    words = ["rest ", "fist ", "spread"]
+    savemat(tmp_path / "5.mat", {"label": np.array(words)})
+    write_7_3(tmp_path / "73.mat", {"emg": np.ones((3, 2))})
+    with h5py.File(tmp_path / "73.mat", "a") as file:
+        file["label"] = np.array([[ord(letter) for letter in word.ljust(6)] for word in words], np.uint16).T
+        file["label"].attrs["MATLAB_class"] = np.bytes_("char")
+    for name in ("5.mat", "73.mat"):
+        assert [word.strip() for word in read_mat(tmp_path / name)["label"]] == ["rest", "fist", "spread"]
+
+
 def test_fields_of_structures(tmp_path: Path) -> None:
     inner = {"emg": np.arange(6.0).reshape(2, 3), "who": {"age": 30.0}}
     savemat(tmp_path / "5.mat", {"data": inner, "cell": np.array([1, "x"], object)})

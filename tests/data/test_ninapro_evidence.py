@@ -97,6 +97,7 @@ def test_a_folder_that_is_named_after_another_database_is_noted(tmp_path: Path) 
         ("S1_E1_A1.mat", 12, 22, (1, 18), 2000, {}, "DB2 numbers its movements there 1 to 17"),
         ("S1_E2_A1.mat", 12, 22, (1, 23), 2000, {}, "movements 1 to 23.* DB2 numbers its movements there 18 to 40"),
         ("S1_E1_A1.mat", 12, 0, (1, 17), 2000, {}, "fits DB2 and DB3 and DB7"),
+        ("S1_E1_A1.mat", 12, 0, (1, 12), 2000, {}, "fits DB2 and DB3 and DB4 and DB7"),  # whose movements differ
         ("S1_A1_E1.mat", 10, 22, (1, 17), 100, {}, "DB1 numbers its movements there 1 to 12"),
         (
             "S1_A1_E1.mat",

@@ -32,6 +32,7 @@ def splits(folder: Path) -> dict[str, str]:
         OWN.replace(",left,", ",LEFT,").encode(),
         OWN.replace(",test,", ",Test,").replace(",train,", ", TRAIN ,").encode(),
         OWN.replace("u0,", "1.0,").encode(),
+        OWN.replace(",", ", ").replace("split", " split ").encode(),
         OWN.replace("r0\n", '"r0.hdf5"\n').encode(),
         OWN.replace("r0\n", "r0.HDF5\n").encode(),
         OWN.replace("r0\n", "emg2pose_dataset/r0.hdf5\n").encode(),

@@ -10,7 +10,7 @@ import pytest
 
 from cpep.data.copies import copies
 from cpep.data.inspect import inspect_folder
-from cpep.data.store.prepare import prepare
+from cpep.data.store.prepare import names_and_tables, prepare
 from cpep.data.told import spelt_twice
 from cpep.types import UserError
 
@@ -64,6 +64,20 @@ def test_one_person_in_two_spellings(tmp_path: Path) -> None:
     notes = [note for name, note in inspect_folder(folder).notes if name == "users"]
     assert len(notes) == 1 and notes[0].startswith("'S01', 'S1', 's1' look like one person, but count as several")
     assert not spelt_twice(["S1", "S10", "T1", "1", "S1a", "李雷", "李", "Søren", "?", "!"])
+
+
+def test_names_that_only_look_alike_are_noticed_by_inspect_and_prepare(tmp_path: Path) -> None:
+    """Case, blanks, and the two spellings of a letter with an accent, which macOS has in the names of files."""
+    names = {"0": "rest", "1": "Fist", "2": "fist ", "3": "thumb_up", "4": "thumb  up", "5": "fist 2", "6": "fist -2"}
+    folder = folder_of(tmp_path / "raw", ["J\u00f6rg_1", "Jo\u0308rg_2"], label={"field": "label", "names": names})
+    for path in folder.glob("*.npz"):
+        np.savez(path, emg=np.load(path)["emg"], label=np.repeat(np.arange(6), 100))
+    (folder / "metadata.csv").write_text("filename,split\nnobody,train\n")
+    notes = names_and_tables(folder, prepare(folder, tmp_path / "store"))
+    assert [name for name, _ in notes] == ["users", "labels", "labels", "metadata.csv", "metadata.csv"]
+    assert notes[1][1].startswith("'Fist', 'fist' look like one gesture, but count as several; spell the name in")
+    assert notes[2][1].startswith("'thumb up', 'thumb_up' look")
+    assert [note for note in inspect_folder(folder).notes if note[0] != "users"] == notes[1:]
 
 
 def test_copies_are_noticed(tmp_path: Path) -> None:

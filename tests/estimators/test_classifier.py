@@ -178,6 +178,10 @@ def test_other_rates_are_resampled(data):
         ({"kind": "x"}, "it is 'raw' or 'envelope'"),
         ({"strength": 0}, "strength=0: give a number above 0"),
         ({"n_jobs": 0}, "n_jobs=0: give a number of threads"),
+        ({"max_steps": "5"}, "max_steps='5': give a whole number from 1 on"),
+        ({"max_steps": 0}, "max_steps=0: give a whole number from 1 on"),
+        ({"sfreq": 40_000.0}, "windows of 0.01 s are too short to train an encoder; give windows of 0.02 s or more"),
+        ({"pose": np.where(np.arange(60) == 3, np.nan, np.zeros((36, 4, 60)))}, "finite in every frame of 0 of 36"),
         ({"settings": "emg.width=8"}, "give a tuple"),
         ({"preset": "huge"}, "no preset 'huge'"),
         ({"settings": ("emg.wide=3",)}, "did you mean emg.width"),
@@ -268,6 +272,14 @@ def test_it_is_a_public_name():
 def test_predict_refuses_another_unit(fitted, data):
     with pytest.raises(UserError, match=r"the RMS of X is .*, and the encoder was trained on EMG of about"):
         fitted.predict(1000 * data[0])
+
+
+def test_volts_are_a_unit_to_train_in(data):
+    """A store keeps them as microvolts; the encoder that was trained on it took volts for microvolts."""
+    X, y, groups, _ = data
+    volts = clone(TINY).set_params(unit="V").fit(1e-6 * X, y, groups)
+    wanted = clone(TINY).set_params(unit="uV").fit(X, y, groups).predict_proba(X, groups)
+    np.testing.assert_allclose(volts.predict_proba(1e-6 * X, groups), wanted, atol=1e-3)
 
 
 def test_a_list_of_numpy_names_is_taken(data):

@@ -86,3 +86,5 @@ def test_mistakes_are_sentences(fitted, person):
     ):
         with pytest.raises(UserError, match=sentence):
             ZeroShotClassifier().fit(poses, names)
+    with pytest.raises(UserError, match="false_alarms=2: give a share between 0 and 1"):
+        ZeroShotClassifier(false_alarms=2).fit(STILL, NAMES)

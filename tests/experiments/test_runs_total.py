@@ -231,6 +231,17 @@ def test_a_run_json_of_older_versions_is_read(request_of: Request) -> None:
     assert read_run(request_of.out).seconds == 12.5 and read_run(request_of.out).store == ""
 
 
+def test_what_differs_from_the_run_of_the_folder_is_named(request_of: Request) -> None:
+    """It said "its config differ", whichever of some hundred settings it was."""
+    claim(request_of)
+    (request_of.out / "fold0" / "seed0").mkdir(parents=True)
+    other = preset("tiny", ["data.window_s=1", "align.optim.steps=7", "threads=3"])
+    with pytest.raises(UserError, match=r"\(it differs in folds, data\.window_s, align\.optim\.steps\); choose"):
+        claim(replace(request_of, folds=3, config=other))
+    with pytest.raises(UserError, match=r"\(it differs in preset, .* and \d+ more\); choose"):
+        claim(replace(request_of, config=preset("paper")))
+
+
 def fake_store(path: Path, fingerprint: str) -> Any:
     from types import SimpleNamespace
 

@@ -135,6 +135,13 @@ def test_what_does_not_fit_an_enrolment_is_refused(out, capsys):
     assert out.read_text() == "damaged"
 
 
+def test_who_stops_at_once_is_not_sent_to_recognise(out, capsys, monkeypatch):
+    monkeypatch.setattr(Keys, "pressed", lambda self: "q")
+    assert main(["enrol", str(out), *FIST]) == 0
+    err = capsys.readouterr().err
+    assert "rest and one gesture are needed to recognise" in err and "now: cpep stream" not in err
+
+
 @pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
 def test_keys_redo_skip_and_stop(out, capfd, monkeypatch):
     master, slave = os.openpty()

@@ -118,3 +118,15 @@ def test_channels_without_signal_are_said_once_and_when_they_are_back():
         "channel 1: no signal; press the electrode on, or leave it out",
         "all channels have a signal again",
     ]
+
+
+def test_values_that_are_no_numbers_are_said_and_count_as_lost():
+    said = []
+    source = Source(300, 300)
+    chunks = list(source.chunks())
+    chunks[0].emg_TC[[5, 7], 1] = np.nan, np.inf
+    made = Foreground(source, Stream(), Recogniser(), lambda event: None, said.append)
+    made.run(chunks=chunks)
+    wrong = "channel 2 sends values that are no numbers (NaN) in 2 of 300 samples, which count as lost"
+    assert said == [f"{wrong}; leave it out"]
+    assert made.summary() == "6.0 s, 1 event, 2 samples lost"

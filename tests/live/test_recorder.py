@@ -356,7 +356,7 @@ def test_labels_follow_prompts_half_a_second_later():
         Prompt(700, 0, "rest"), Prompt(900, 0, "hold", "point", 1), Prompt(1200, 0, "redo", "point", 1),
         Prompt(1300, 0, "hold", "point", 1), Prompt(1500, 0, "end"),
     ]  # fmt: skip
-    found = asked(prompts, 1600, 100.0)
+    found = asked(prompts, np.arange(1600), 100.0)
     assert found.vocabulary == ("rest", "fist", "point")
     label, prompt = np.full(1600, -1), np.full(1600, -1)
     label[150:300], label[450:700], label[750:900], label[1350:1500] = 0, 1, 0, 2
@@ -364,11 +364,39 @@ def test_labels_follow_prompts_half_a_second_later():
     prompt[900:1250], prompt[1300:1550] = 2, 2
     repetition = np.zeros(1600)
     repetition[400:700], repetition[1300:1500] = 1, 1
-    assert np.array_equal(found.label_P, label)
-    assert np.array_equal(found.prompt_P, prompt)
-    assert np.array_equal(found.repetition_P, repetition)
-    again = asked([*prompts[:4], Prompt(900, 0, "redo", "fist"), *prompts[4:]], 1600, 100.0)
-    assert not (again.label_P == 1).any() and not again.repetition_P[:900].any()
+    assert np.array_equal(found.label_T, label)
+    assert np.array_equal(found.prompt_T, prompt)
+    assert np.array_equal(found.repetition_T, repetition)
+    again = asked([*prompts[:4], Prompt(900, 0, "redo", "fist"), *prompts[4:]], np.arange(1600), 100.0)
+    assert not (again.label_T == 1).any() and not again.repetition_T[:900].any()
+    came = np.r_[0:350, 420:980, 990:1600]
+    some = asked(prompts, came, 100.0)
+    for one in ("label_T", "prompt_T", "repetition_T"):
+        assert np.array_equal(getattr(some, one), getattr(found, one)[came])
+
+
+def test_a_clock_that_is_set_right_loses_years_and_no_sample(tmp_path):
+    years = 200 * 3600 * 24 * 365 * 50  # as where a small computer learns what day it is
+    done = finish(recorded(tmp_path / "set", in_chunks(noise(600), lost=[(30, years)])))
+    assert len(done.files) == 2 and done.seconds == 3.0 and done.lost == years
+
+
+def test_nothing_is_removed_where_one_channel_sent_no_numbers(tmp_path):
+    emg_TC = noise(600)
+    emg_TC[300:, 1] = np.nan
+    done = finish(recorded(tmp_path / "some", in_chunks(emg_TC)))
+    (kept,) = (tmp_path / "some").glob(".damaged-*")
+    assert done.seconds == 1.5 and (kept / EMG).stat().st_size == 600 * 12 and not unfinished(tmp_path / "some")
+    wrong = "channel 2 sends values that are no numbers (NaN) in 300 of 600 samples, which count as lost"
+    assert f"{wrong}; leave it out of the source; 2 s cannot be used and were left out: they are" in done.sentence
+    emg_TC[:, 1] = np.nan
+    done = finish(recorded(tmp_path / "all", in_chunks(emg_TC)))
+    (kept,) = (tmp_path / "all").glob(".damaged-*")
+    assert done.files == () and (kept / EMG).exists() and "no sample can be used, so that nothing" in done.sentence
+    emg_TC[:, 1] = 0
+    emg_TC[::40, 1] = np.nan  # holes of one sample, which are filled
+    done = finish(recorded(tmp_path / "holes", in_chunks(emg_TC)))
+    assert done.sentence.endswith("read back and the same") and not list((tmp_path / "holes").glob(".damaged-*"))
 
 
 NAMES = st.text("aZ9 -_/.ä漢'\"#n", min_size=1, max_size=12)

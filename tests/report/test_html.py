@@ -163,8 +163,8 @@ def test_text_of_a_small_case() -> None:
         "--------------------\n"
         "cpep    .457 .40-.52\n"
         "\n"
-        "Balanced accuracy, with 95 % interval (bootstrap over people); 2 people tested, each absent from\n"
-        "training; 8 seen and 0 unseen gestures."
+        "Balanced accuracy, with 95 % interval (bootstrap over people and their windows); 2 people tested,\n"
+        "each absent from training; 8 seen and 0 unseen gestures."
     )
     causal = {**row, "normalisation": "causal", "balanced_accuracy": 0.3}
     both = table_text({**results, "rows": [row, causal]}, 100).splitlines()

@@ -10,11 +10,13 @@ import pytest
 from cpep.data.recording import Device
 from cpep.live.enrol.enrolment import Enrolment
 from cpep.live.signals import Chunk
+from cpep.live.sources.channels import Chosen, split
 from cpep.live.sources.registry import open_source
 from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from cpep.web.desk import Desk, refuse_files
 from cpep.web.opening import Wanted, open_session
+from cpep.web.prompt import OVER
 from cpep.web.record import Answers
 
 
@@ -32,11 +34,34 @@ class Quiet:
         self._over.set()
 
 
+class Board(Quiet):
+    """A band of four channels that is opened once at a time, and can end."""
+
+    open = False
+
+    def __init__(self, text, channels):
+        if Board.open:
+            raise UserError(f"{text} does not answer")
+        super().__init__(text, channels)
+        Board.open = True
+
+    def close(self):
+        super().close()
+        Board.open = False
+
+
 CHANNELS = {"lsl:four": 4, "lsl:four again": 4, "lsl:two": 2}
 
 
 def open_quiet(text):
-    return Quiet(text, CHANNELS[text]) if text in CHANNELS else open_source(text)
+    if not text.startswith("board"):
+        return Quiet(text, CHANNELS[text]) if text in CHANNELS else open_source(text)
+    board, chosen = Board("board", 4), split(text)[1]
+    try:
+        return Chosen(board, chosen) if chosen else board
+    except UserError:
+        board.close()
+        raise
 
 
 @pytest.fixture
@@ -85,6 +110,23 @@ def test_what_is_refused_leaves_the_source_as_it_is(desk, text, why):
     assert desk.live is first and alive(first)
 
 
+def test_a_board_that_is_opened_once_at_a_time_gives_other_channels(desk):
+    desk.choose("board")
+    desk.choose("board[1-3]")
+    assert desk.live.source.startswith("board[1-3]: 3 channels") and alive(desk.live)
+    live = desk.live
+    with pytest.raises(UserError, match="there is no channel 9; the source has channels 1 to 4"):
+        desk.choose("board[9]")
+    assert desk.live is live and alive(live)
+
+
+def test_a_source_that_has_ended_is_taken_again(desk):
+    desk.live.session.source.close()
+    desk.live.session._thread.join()
+    desk.choose("lsl:four")
+    assert alive(desk.live) and desk.said.startswith("lsl:four is the source now")
+
+
 def test_nothing_that_goes_on_is_cut_off(desk):
     first = desk.live
     recording = first.prompters[0]
@@ -100,6 +142,23 @@ def test_nothing_that_goes_on_is_cut_off(desk):
     enrolling.act("stop")
     desk.choose("lsl:four again")
     assert not alive(first)
+
+
+def test_a_page_of_the_source_before_changes_nothing_any_more(desk, tmp_path):
+    recording, enrolling = desk.live.prompters
+    training = desk.page.panels[2].show.__closure__[0].cell_contents
+    enrolling.add("first")
+    desk.choose("lsl:four again")
+    desk.live.prompters[1].add("second")
+    before = (tmp_path / "my.enrol").read_bytes()
+    acts = [lambda: enrolling.add("third"), lambda: enrolling.remove("fist"), enrolling.start, training.start]
+    for act in (*acts, lambda: recording.start(Answers("anna", protocol="free"))):
+        with pytest.raises(UserError, match="load the page again"):
+            act()
+    enrolling.act("redo")
+    assert enrolling.said == OVER
+    assert (tmp_path / "my.enrol").read_bytes() == before
+    assert recording.seconds < 0 and not training.running
 
 
 def test_the_first_source_comes_back_where_the_next_one_cannot_begin(desk, tmp_path):

@@ -162,7 +162,7 @@ class Card:
             raise UserError(
                 f"the checkpoint was trained on EMG that is {mine.conditioning}; {name} has EMG that is "
                 f"{theirs.conditioning}; prepare the recordings again with `cpep data prepare "
-                f"{mine.conditioning.options}`"
+                f"{mine.conditioning.options}`, arrays with from_arrays(..., {mine.conditioning.arguments})"
             )
         refuse_other_unit("EMG", mine.emg_unit, theirs.emg_unit, name)
         if "pose" in self.encoders or self.regressor:  # else the model reads no anchor

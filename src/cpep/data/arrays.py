@@ -17,7 +17,7 @@ import numpy as np
 from cpep.data.anchor import ANCHORS, refuse_degrees
 from cpep.data.array_labels import labels_of, named
 from cpep.data.rates import at_even_rate
-from cpep.data.readers.sidecar import LOWEST_RATE
+from cpep.data.readers.sidecar import LOWEST_RATE, POSE_FRAMES, POSE_SLACK
 from cpep.data.recording import Device, Recording, check_ring
 from cpep.data.store.build import build
 from cpep.data.store.frames import Frames, to_frames
@@ -27,9 +27,6 @@ from cpep.runtime.leftovers import is_empty
 from cpep.signal.given import array_in, floats_in
 from cpep.signal.units import KNOWN, OF_EMG, converted, known_unit
 from cpep.types import EmgKind, FloatArray, UserError
-
-POSE_SLACK, POSE_FRAMES = 0.05, 2
-"""A pose may be longer or shorter than its EMG by this share, and by so many frames."""
 
 
 def from_arrays(

@@ -79,6 +79,14 @@ KINDS: dict[str, Kind] = {
         "prepare with --highpass 20",
         "offset",
     ),
+    "unit": Kind(
+        "the EMG{of} has an SD of {range} {detail}, which no recording of muscles has", "check `unit` and `scale`",
+        "unit?",
+    ),
+    "scale": Kind(
+        "the EMG{of} is {range} times as {detail} as that of the other recordings",
+        "it may be in another unit: check `unit` and `scale`", "unit?",
+    ),
     "looks": Kind("the EMG{of} looks {detail}", "check `kind`", "kind?"),
     "repeats": Kind(
         "every sample{of} stands {detail} times in a row", "give the rate of the device and each sample once",

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from cpep.data import inspect_text
 from cpep.data.copies import copies
@@ -18,9 +20,12 @@ from cpep.data.readers.registry import Missing
 from cpep.data.readers.split_files import find_split_files, split_notes
 from cpep.data.recording import Device
 from cpep.data.summary import Summary, summarise
-from cpep.data.told import spelt_twice
+from cpep.data.told import named_alike, spelt_twice
 from cpep.runtime.jobs import in_order
 from cpep.types import Progress, UserError, no_progress
+
+OTHER_UNIT = 100.0
+"""Between EMG of a weak person at rest and of a strong one who moves lies less than this factor."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Inspection:
         for one in self.recordings:
             if self.sources and one.name not in files:
                 more.setdefault(one.name, []).append(Mark("part"))
-        for names, mark in _misplaced(self.recordings):
+        for names, mark in (*_misplaced(self.recordings), *_scaled(self.recordings)):
             for name in names:
                 more.setdefault(name, []).append(mark)
         return tuple(Marked(one.name, one.user, (*one.marks, *more.get(one.name, ()))) for one in self.recordings)
@@ -119,6 +124,7 @@ def inspect_folder(folder: Path, progress: Progress = no_progress, *, workers: i
         notes=(
             *copies((one.name, one.digests) for one in recordings),
             *(("users", note) for note in spelt_twice(one.user for one in recordings)),
+            *(("labels", note) for note in named_alike(name for one in recordings for name in one.seconds_of)),
             *split_notes(find_split_files(folder, sources)),
         ),
         ignored=listing.ignored,
@@ -148,6 +154,23 @@ def _misplaced(recordings: Sequence[Summary]) -> Iterable[tuple[list[str], Mark]
         mark = misplaced(patterns[key], [patterns[other] for other in others], device.ring)
         if mark:
             yield [one.name for one in mine], mark
+
+
+def _scaled(recordings: Sequence[Summary]) -> Iterable[tuple[list[str], Mark]]:
+    """Compare the strengths of recordings of one device: those beyond a wide gap may be in another unit."""
+    devices: dict[Device, list[Summary]] = {}
+    for one in recordings:
+        if one.strength:
+            devices.setdefault(one.device, []).append(one)
+    for mine in devices.values():
+        mine.sort(key=lambda one: one.strength)
+        steps = [high.strength / low.strength for low, high in pairwise(mine)]
+        if max(steps, default=1.0) < OTHER_UNIT:
+            continue
+        cut = steps.index(max(steps)) + 1
+        weak, strong = (median(one.strength for one in some) for some in (mine[:cut], mine[cut:]))
+        few, detail = (mine[:cut], "weak") if cut <= len(mine) / 2 else (mine[cut:], "strong")
+        yield [one.name for one in few], Mark("scale", low=strong / weak, high=strong / weak, detail=detail)
 
 
 def _difference(device: Device, usual: Device) -> str:

@@ -33,6 +33,10 @@ RATE_OFF = 0.002
 """A measured rate that differs by less than this share from the declared one is what clocks do."""
 
 
+WEAKEST_UV, STRONGEST_UV = 0.3, 10_000.0
+"""SD of raw EMG, median of the channels: an amplifier alone has more than the one, and no muscle gives the other."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """One thing that is wrong or odd about a recording.
@@ -75,6 +79,8 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
         return
     raw = recording.device.emg_kind == "raw"
     alive_C = ~measures.flat_C
+    if raw and recording.device.emg_unit == "uV":
+        yield from _unit(float(np.median(measures.sd_C[alive_C])))
     yield from _channels("flat", measures.flat_C & (measures.sd_C == 0), measures.sd_C, "no")
     yield from _channels("flat", measures.flat_C & (measures.sd_C > 0), measures.sd_C, "next to no")
     for i, j, sign in measures.copies:
@@ -94,6 +100,13 @@ def _signal(recording: Recording, measures: Measures) -> Iterator[Mark]:
         yield from _channels(kind, away_C, *_readable(measures.offset_C, recording.device.emg_unit))
     if measures.looks and measures.looks != recording.device.emg_kind:
         yield Mark("looks", detail=measures.looks)
+
+
+def _unit(strength: float) -> Iterator[Mark]:
+    """Mark EMG that is too weak or too strong to be in the unit that is given, uV."""
+    if not WEAKEST_UV <= strength <= STRONGEST_UV:
+        unit, times = ("nV", 1e3) if strength < WEAKEST_UV else ("mV", 1e-3) if strength < 1e6 else ("V", 1e-6)
+        yield Mark("unit", low=times * strength, high=times * strength, detail=unit)
 
 
 def _strength(measures: Measures, alive_C: np.ndarray, raw: bool) -> Iterator[Mark]:

@@ -29,6 +29,7 @@ class Summary:
         covered: how much of it a later step leaves out.
         pattern: strength of the channels by gesture.
         measured_s: seconds that spectra and SDs are from.
+        strength: SD of the EMG in its unit, median of the channels that have a signal; 0 where none has.
         digests: of the channels, by which copies are known.
     """
 
@@ -47,6 +48,7 @@ class Summary:
     covered: Covered
     pattern: Pattern
     measured_s: float
+    strength: float
     digests: tuple[str, ...]
 
 
@@ -74,6 +76,7 @@ def summarise(recording: Recording) -> Summary:
         covered=covered(recording, WINDOWS),
         pattern=pattern_of(recording),
         measured_s=measures.measured_s,
+        strength=float(np.median(measures.sd_C[~measures.flat_C])) if not measures.flat_C.all() else 0.0,
         digests=digests(recording.emg_TC),
     )
 

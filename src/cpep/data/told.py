@@ -1,9 +1,10 @@
-"""Sentences about a folder of recordings, told once: mistakes that files share, and people spelt in two ways."""
+"""Sentences about a folder of recordings, told once: mistakes that files share, and names spelt in two ways."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cpep.data.readers.folder import Source
@@ -54,12 +55,34 @@ def spelt_twice(users: Iterable[str]) -> list[str]:
     >>> spelt_twice(["S1", "S01", "S2", "s_1"])
     ["'S01', 'S1', 's_1' look like one person, but count as several; spell the name in one way"]
     """
+
+    def plain(user: str) -> tuple[str, ...]:
+        return tuple(part.lstrip("0") or "0" for part in re.findall(r"[^\W\d_]+|\d+", _folded(user)))
+
+    return _alike(users, plain, "person")
+
+
+def named_alike(gestures: Iterable[str]) -> list[str]:
+    """Return a sentence for gestures whose names differ in case and blanks alone, or in what nobody sees.
+
+    >>> named_alike(["Fist", "fist", "fist 2", "rest", "thumb_up", "thumb  up"])[0]
+    "'Fist', 'fist' look like one gesture, but count as several; spell the name in one way"
+    """
+    return _alike(gestures, lambda name: tuple(re.split(r"[\s_]+", _folded(name).strip())), "gesture")
+
+
+def _folded(name: str) -> str:
+    """Return a name in small letters; of a letter with an accent there are two spellings, which look the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _alike(names: Iterable[str], plain: Callable[[str], tuple[str, ...]], what: str) -> list[str]:
+    """Return a sentence for each group of names that are the same in a plain form."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    for user in sorted(set(users)):
-        parts = re.findall(r"[^\W\d_]+|\d+", user.casefold())
-        alike.setdefault(tuple(part.lstrip("0") or "0" for part in parts), []).append(user)
+    for name in sorted(set(names)):
+        alike.setdefault(plain(name), []).append(name)
     return [
-        f"{', '.join(map(repr, names))} look like one person, but count as several; spell the name in one way"
-        for key, names in alike.items()
-        if key and len(names) > 1
+        f"{', '.join(map(repr, same))} look like one {what}, but count as several; spell the name in one way"
+        for key, same in alike.items()
+        if any(key) and len(same) > 1
     ]

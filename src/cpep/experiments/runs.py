@@ -70,6 +70,8 @@ class Request:
 
 
 OTHER = "choose another output folder (--out)"
+MOST_NAMED = 4
+"""Names of things that differ, in a sentence; of more, their number."""
 
 
 def claim(request: Request, more: dict[str, Any] | None = None) -> None:
@@ -98,7 +100,9 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         other = read_run(request.out).asked
         differ = [name for name in asked if other.get(name) != json.loads(json.dumps(asked[name]))]
         if differ and (_made(request.out) or ("data" in differ and (request.out / "store").exists())):
-            raise UserError(f"{request.out} holds another run (its {', '.join(differ)} differ); {OTHER}")
+            where = _places(asked, other) or differ
+            named = ", ".join(where[:MOST_NAMED]) + f" and {len(where) - MOST_NAMED} more" * (len(where) > MOST_NAMED)
+            raise UserError(f"{request.out} holds another run (it differs in {named}); {OTHER}")
         if differ:
             _write(request.out, RunNote(asked))
     elif request.out.exists() and not (
@@ -107,6 +111,18 @@ def claim(request: Request, more: dict[str, Any] | None = None) -> None:
         raise UserError(f"{request.out} exists and holds no run of cpep; {OTHER}")
     else:
         _write(request.out, RunNote(asked))
+
+
+def _places(asked: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return what of a request differs from another one, settings by the names that ``--set`` takes."""
+    found: list[str] = []
+    for name, value in json.loads(json.dumps(asked)).items():
+        before = other.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            found += _places(value, before, "" if name == "config" else f"{prefix}{name}.")
+        elif value != before:
+            found.append(prefix + name)
+    return found
 
 
 def _lost_its_note(out: Path) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from cpep.live.enrol.advice import of_marks
 from cpep.live.loop import Loop, Observer, Steps
 from cpep.live.recogniser import Recogniser
+from cpep.live.runs import no_numbers
 from cpep.live.signals import Chunk, Event, Source, State, StreamStep
 from cpep.live.sources.fit import told
 from cpep.signal.quality import quality
@@ -44,6 +45,7 @@ class Foreground(Observer):
         self._tell, self._say, self._away, self._end = tell, say, 0, float("inf")
         self._heard: list[FloatArray] = []
         self._flat: tuple[str, ...] = ()
+        self._odd = ""
 
     def run(self, seconds: float = float("inf"), chunks: Iterable[Chunk] | None = None) -> None:
         """Read, for so many seconds of the stream.
@@ -97,12 +99,17 @@ class Foreground(Observer):
             yield replace(chunk, emg_TC=chunk.emg_TC[: int(left)]) if len(chunk.emg_TC) > left else chunk
 
     def _look(self, emg_TC: FloatArray) -> None:
-        """Say which channels have no signal where they are others than before."""
+        """Say which channels have no signal, or send no numbers, where they are others than before."""
         device = self.source.device
         self._heard.append(emg_TC)
         if sum(map(len, self._heard)) < LOOK_S * device.emg_rate:
             return
-        marks = quality(np.concatenate(self._heard), device.emg_rate, device.emg_kind)
+        heard_TC = np.concatenate(self._heard)
+        marks = quality(heard_TC, device.emg_rate, device.emg_kind)
+        odd = no_numbers(heard_TC)
+        if odd and not self._odd:
+            self._say(odd)
+        self._odd = odd
         self._heard.clear()
         flat = of_marks([mark if mark == "flat" else "" for mark in marks])
         if flat != self._flat:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from cpep.live.recogniser import Recogniser
+from cpep.live.runs import unusable
 from cpep.live.signals import Chunk, State, StreamStep
 from cpep.types import FloatArray
 
@@ -52,7 +53,7 @@ class Loop:
 
     Attributes:
         lock: held while the observer is told of a chunk or a step; another thread takes it to see no half of one.
-        lost: samples that were lost so far.
+        lost: samples that were lost so far, and those with a value that is not finite.
     """
 
     def __init__(self, stream: Steps, recogniser: Recogniser | None, observer: Observer) -> None:
@@ -76,7 +77,7 @@ class Loop:
         """
         steps = self.stream.take(chunk)
         with self.lock:
-            self.lost += chunk.lost
+            self.lost += chunk.lost + unusable(chunk.emg_TC)
             self.observer.on_chunk(chunk)
         if steps:
             with self.lock:

@@ -81,6 +81,26 @@ class Runs:
         raise NotImplementedError
 
 
+def unusable(emg_TC: FloatArray) -> int:
+    """Return how many samples (T, C) have a value that is not finite: they count as lost."""
+    return len(emg_TC) - int(np.isfinite(emg_TC).all(axis=1).sum())
+
+
+def no_numbers(emg_TC: FloatArray) -> str:
+    """Return a sentence on channels of samples (T, C) that send values that are not finite; empty where none does.
+
+    >>> no_numbers(np.array([[1.0, np.nan], [2.0, 3.0]]))
+    'channel 2 sends values that are no numbers (NaN) in 1 of 2 samples, which count as lost; leave it out'
+    """
+    wrong_C = np.flatnonzero(~np.isfinite(emg_TC).all(axis=0)) + 1
+    if not len(wrong_C):
+        return ""
+    one = len(wrong_C) == 1
+    which = f"channel{'' if one else 's'} {', '.join(map(str, wrong_C.tolist()))} send{'s' if one else ''}"
+    share = f"{unusable(emg_TC)} of {len(emg_TC)} samples, which count as lost"
+    return f"{which} values that are no numbers (NaN) in {share}; leave {'it' if one else 'them'} out"
+
+
 def finite_runs(emg_TC: FloatArray) -> Iterator[tuple[FloatArray, bool]]:
     """Yield runs of samples that are all finite, and of such that are not, with whether they are."""
     good_T = np.asarray(np.isfinite(emg_TC).all(axis=1))

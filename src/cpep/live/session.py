@@ -179,6 +179,11 @@ class Session:
         """By what can be recognised."""
         return tuple(side for side, told in self._told.items() if told.known is not None)
 
+    @property
+    def ended(self) -> bool:
+        """Whether its source has ended or failed."""
+        return bool(self._problem)
+
     def start(self) -> None:
         """Begin."""
         if self.book is not None:
@@ -273,7 +278,7 @@ class Session:
                 point=None,
                 lost=shown.lost,
                 adapted=adapted,
-                notices=tuple(filter(None, (shown.pace(), *self._notices.values()))),
+                notices=tuple(filter(None, (shown.pace(), shown.odd, *self._notices.values()))),
                 problem=self._problem,
             )
         if state is None or x_D is None or known is None:
@@ -316,9 +321,10 @@ class Session:
             else:
                 for _ in self._passing.chunks():  # those who hear have heard it
                     pass
-            self._problem = f"{self.source.name} has ended"
         except UserError as error:
             self._problem = str(error)
         except Exception as error:  # whoever looks must be told that nothing comes any more
             self._problem = f"{self.source.name} has failed: {error}"
             raise
+        finally:  # a source that ends its thread, as by sys.exit, says nothing
+            self._problem = self._problem or f"{self.source.name} has ended"

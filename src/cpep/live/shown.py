@@ -8,6 +8,7 @@ import numpy as np
 
 from cpep.data.marks import OFFSET
 from cpep.data.recording import Device
+from cpep.live.runs import no_numbers, unusable
 from cpep.live.signals import Chunk
 from cpep.live.stream import Ring
 from cpep.signal.quality import quality, spread
@@ -30,7 +31,8 @@ class Shown:
         column_s: length of the span that a column stands for, s.
         quality_C: for each channel ``""`` if it is good, ``offset`` if it carries one, which is taken out, else what
             is wrong with it.
-        lost: samples that were lost so far.
+        lost: samples that were lost so far, and those with a value that is not finite.
+        odd: a sentence on channels that send such values; empty where none does.
         sample: samples so far, those lost among them.
         made: what the hand is known to make, or empty.
     """
@@ -43,7 +45,7 @@ class Shown:
         self._judged = Ring(max(round(JUDGED_S * rate), 1), channels)
         self._part_TC = np.zeros((0, channels), np.float32)
         self._judged_at, self.lost, self.sample = 0, 0, 0
-        self.quality_C, self.made = ("",) * channels, ""
+        self.quality_C, self.made, self.odd = ("",) * channels, "", ""
         self._stamps: deque[tuple[float, int]] = deque()
 
     @property
@@ -57,7 +59,7 @@ class Shown:
 
     def take(self, chunk: Chunk, conditioned_TC: FloatArray) -> None:
         """Take in a chunk; what is drawn is conditioned, what is judged is not."""
-        self.made, self.lost = chunk.made, self.lost + chunk.lost
+        self.made, self.lost = chunk.made, self.lost + chunk.lost + unusable(chunk.emg_TC)
         self.sample += chunk.lost + len(chunk.emg_TC)
         part_TC = np.concatenate([self._part_TC, conditioned_TC])
         spans = len(part_TC) // self._span
@@ -69,6 +71,7 @@ class Shown:
         if self._judged.rows - self._judged_at >= self.device.emg_rate and self._judged.rows >= self._judged.length:
             self._judged_at = self._judged.rows
             self.quality_C = _marks(self._judged.last(), self.device)
+            self.odd = no_numbers(self._judged.last())
         self._time(chunk)
 
     def pace(self) -> str:

@@ -306,7 +306,7 @@ def legend(results: dict[str, Any], table: Table) -> str:
     fewer = [f"{count} of them on {kind} gestures" for kind, count in tested if 0 < count < people]
     tried = "1 person" if people == 1 else f"{people} people"
     tried += " tested" + (f" ({' and '.join(fewer)})" if fewer else "")
-    drawn = "people" if people > 1 else "windows of one person: other people may lie outside"
+    drawn = "people and their windows" if people > 1 else "windows of one person: other people may lie outside"
     kind = f"mean ± SD over {_runs(results)}" if table.runs > 1 else f"with 95 % interval (bootstrap over {drawn})"
     absent = "each absent" if people > 1 else "absent"
     gestures = f"{len(data['gestures_seen'])} seen and {len(data['gestures_unseen'])} unseen gestures"

@@ -67,6 +67,12 @@ class Conditioning:
         notch = f" --notch {self.notch_hz:g}" if self.notch_hz else ""
         return f"--highpass {self.highpass_hz:g}{notch}"
 
+    @property
+    def arguments(self) -> str:
+        """The arguments of ``cpep.data.from_arrays`` that ask for it."""
+        notch = f", notch_hz={self.notch_hz:g}" if self.notch_hz else ""
+        return f"highpass_hz={self.highpass_hz:g}{notch}"
+
     def check(self, rate: float) -> None:
         """Check that EMG of a rate can be filtered so.
 

@@ -163,6 +163,9 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
             raise UserError(f"kind={self.kind!r}: it is 'raw' or 'envelope'")
         if not isinstance(self.strength, numbers.Real) or not 0 < self.strength < float("inf"):
             raise UserError(f"strength={self.strength!r}: give a number above 0, such as 0.1")
+        steps = self.max_steps
+        if steps is not None and (not isinstance(steps, numbers.Integral) or steps < 1):
+            raise UserError(f"max_steps={steps!r}: give a whole number from 1 on, or None for those of the preset")
         if isinstance(self.settings, str):
             raise UserError(f"settings={self.settings!r}: give a tuple, ({self.settings!r},)")
 

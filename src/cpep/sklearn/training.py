@@ -26,6 +26,8 @@ SHARE = 0.2
 """Share of people, or of the windows of a person, that validate."""
 TOKEN_MS, BIN_MS = 100.0, 50.0
 """Longest token and bin; a window has at least four tokens, and a token two bins."""
+FEWEST_FRAMES = 2
+"""Shorter windows have one token, of which none can be hidden."""
 STEPS = {"emg_mae": 300, "pose_mae": 200, "align": 160}
 """Steps of the stages under the preset ``small``, as in `cpep train`."""
 NOBODY = "held out by the caller"
@@ -121,15 +123,29 @@ def trained(examples: Examples, validates_N: BoolArray, wish: Wish, say: Callabl
         say: called with a sentence before each stage.
 
     Raises:
-        UserError: too few windows to train or to validate on; or arrays that do not fit (``from_arrays``).
+        UserError: too few windows to train or to validate on, or too short ones; or arrays that do not fit
+            (``from_arrays``).
     """
     if not 2 <= validates_N.sum() <= len(validates_N) - 2:
         raise UserError(
             f"{len(validates_N)} windows, of which {int(validates_N.sum())} validate, are too few to train an "
             "encoder; give more windows, or a checkpoint"
         )
+    if examples.pose_NJF is not None:
+        whole_N = np.isfinite(examples.pose_NJF).all(axis=(1, 2))
+        if min((whole_N & validates_N).sum(), (whole_N & ~validates_N).sum()) < 2:
+            raise UserError(
+                f"pose is finite in every frame of {int(whole_N.sum())} of {len(whole_N)} windows, and only these "
+                "are aligned: two or more must train, and two or more validate; interpolate the missing frames"
+            )
     with TemporaryDirectory(prefix="cpep-sklearn-") as folder:
         store = _store(examples, validates_N)
+        if store.entries[0].frames < FEWEST_FRAMES:
+            given_s, least_s = examples.emg_NCT.shape[2] / examples.rate, FEWEST_FRAMES / store.frame_rate
+            raise UserError(
+                f"windows of {given_s:.3g} s are too short to train an encoder; give windows of {least_s:.3g} s or "
+                "more, and check sfreq"
+            )
         split, config = _split(store), settings_of(wish, store.entries[0].frames / store.frame_rate)
         checkpoints: dict[str, Path] = {}
         last = "emg_mae" if examples.pose_NJF is None else "cpep"
@@ -138,7 +154,7 @@ def trained(examples: Examples, validates_N: BoolArray, wish: Wish, say: Callabl
             checkpoints[name] = run(
                 STAGES.get(name), Task(store, split, config, wish.seed, Path(folder) / name), checkpoints
             )
-        return load(checkpoints[last])
+        return load(checkpoints[last]).in_unit(examples.unit)  # a store has uV where V or mV were given
 
 
 def _store(examples: Examples, validates_N: BoolArray) -> Store:

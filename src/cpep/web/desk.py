@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 
 from cpep.live.sources import own
+from cpep.live.sources.channels import indices, split
+from cpep.live.sources.fit import origin
 from cpep.live.sources.registry import SOURCES
 from cpep.types import UserError
 from cpep.web.build import page_of
@@ -48,26 +50,45 @@ class Desk:
     def choose(self, text: str) -> None:
         """Take another source; all that was made stays in its files.
 
+        Of the same device, which may be opened once at a time, other channels may be taken; and the same again where
+        it has ended or failed.
+
         Raises:
             UserError: there is no such source, something goes on, or it is a file of this machine. The source until
-                now goes on then.
+                now goes on then, or is opened again.
         """
         text = text.strip()
         with self._lock:
-            if text == self.text:
+            if text == self.text and not self.live.session.ended:
                 raise UserError(f"{text} is the source already")
             refuse_files(text)
             if why := self.page.busy:
                 raise UserError(f"{why}, before you take another source")
-            opened, before = self._open(text), self.text
+            opened, before = self._opened_beside(text), self.text
             self.close()
             try:
+                opened = opened or self._open(text)
                 self._begin(opened)
-            except UserError:
-                opened.session.source.close()
+            except UserError as error:
+                if opened is not None:
+                    opened.session.source.close()
+                self.said = str(error)  # the page is loaded anew
                 self._begin(self._open(before))
                 raise
             self.said = f"{text} is the source now; its gestures are enrolled into {opened.files.enrolment.name}"
+
+    def _opened_beside(self, text: str) -> Opened | None:
+        """Open a source while the one until now goes on; ``None`` for one of the same device, which waits.
+
+        Raises:
+            UserError: there is no such source, or it has no such channel.
+        """
+        whole, chosen = split(text)
+        if whole != split(self.text)[0] or self.live.session.ended:
+            return self._open(text)
+        if chosen:
+            indices(chosen, text, origin(self._opened.source).device.channels)
+        return None
 
     def close(self) -> None:
         """End the session and what goes on in it."""

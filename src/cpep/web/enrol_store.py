@@ -18,7 +18,7 @@ from cpep.runtime.locks import hold_file
 from cpep.types import UserError
 from cpep.web.book_store import name_of
 from cpep.web.enrol import Card
-from cpep.web.prompt import Prompt, drawn
+from cpep.web.prompt import OVER, Prompt, drawn
 
 NAME = "the enrolment"
 ASKS = {"ready": "get ready", "hold": "hold", "relax": "let go"}
@@ -64,7 +64,7 @@ class EnrolStore:
         except UserError:
             self._hold.close()
             raise
-        self._refused = ""
+        self._refused, self._over = "", False
         session.join(NAME, self)
 
     def hear(self, chunk: Chunk) -> None:
@@ -137,6 +137,7 @@ class EnrolStore:
             return
         try:
             self._refused = ""
+            self._refuse_over()
             acts[what]()
         except UserError as error:
             self._refused = str(error)
@@ -145,8 +146,10 @@ class EnrolStore:
         """Ask for all that is missing, or for one gesture again.
 
         Raises:
-            UserError: there is no gesture of that name, or a recording goes on, whose prompts are shown.
+            UserError: there is no gesture of that name, the session has ended, or a recording goes on, whose prompts
+                are shown.
         """
+        self._refuse_over()
         if why := self._busy():
             raise UserError(why)
         self._refused = ""
@@ -159,7 +162,8 @@ class EnrolStore:
         """Add a gesture to the plan.
 
         Raises:
-            UserError: an empty, long or unprintable name, one that is there, or one that no gesture can have.
+            UserError: an empty, long or unprintable name, one that is there, one that no gesture can have, or the
+                session has ended.
         """
         self._change(lambda: self._enroller.add(name_of(name)))
 
@@ -167,14 +171,20 @@ class EnrolStore:
         """Remove a gesture with all its takes.
 
         Raises:
-            UserError: it is rest, or is not there.
+            UserError: it is rest, is not there, or the session has ended.
         """
         self._change(lambda: self._enroller.remove(name))
         self._forget()
 
     def close(self) -> None:
         """Let others use the file."""
+        self._over = True
         self._hold.close()
+
+    def _refuse_over(self) -> None:
+        """Refuse to write the file, which others may use by now."""
+        if self._over:
+            raise UserError(OVER)
 
     def _skip(self) -> None:
         self._enroller.skip()
@@ -182,6 +192,7 @@ class EnrolStore:
 
     def _change(self, change: Callable[[], None]) -> None:
         """Change the plan; nobody is prompted because of it who was not before."""
+        self._refuse_over()
         running, self._refused = self.running, ""
         change()
         if not running:

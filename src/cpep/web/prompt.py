@@ -13,6 +13,9 @@ from cpep.live.book.entries import REST
 from cpep.simulate.gestures import GESTURES
 from cpep.types import FloatArray
 
+OVER = "another source was chosen, and this page is of the one before; load the page again"
+"""Said where something is pressed on a page that does not know yet that its session has ended."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prompt:

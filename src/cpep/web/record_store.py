@@ -18,7 +18,7 @@ from cpep.live.session import Session
 from cpep.live.signals import Chunk, Source
 from cpep.runtime.files import clock, read_json, write_json
 from cpep.types import UserError
-from cpep.web.prompt import Prompt, drawn
+from cpep.web.prompt import OVER, Prompt, drawn
 from cpep.web.record import Answers
 
 NAME = "the recording"
@@ -50,6 +50,7 @@ class RecordStore:
         self.said, self.version, self.answers = "", 0, _last(home)
         self._taking: Taking | None = None
         self._lock, self._turn, self._ended = threading.RLock(), threading.Lock(), threading.Event()
+        self._over = False
         self.protocols: Mapping[str, str] = {name: _words(read_protocol(name)) for name in sorted(shipped())}
         if home.is_dir():
             threading.Thread(target=self._recover, name="recover", daemon=True).start()
@@ -69,9 +70,12 @@ class RecordStore:
         """Begin.
 
         Raises:
-            UserError: something is missing or wrong, a recording goes on, or the folder cannot be written.
+            UserError: something is missing or wrong, a recording goes on, the session has ended, or the folder cannot
+                be written.
         """
         with self._lock:
+            if self._over:
+                raise UserError(OVER)
             if self._taking is not None:
                 raise UserError("a recording goes on; stop it first")
             if why := self._busy():
@@ -143,7 +147,9 @@ class RecordStore:
                 self.stop()
 
     def close(self) -> None:
-        """End what is recorded, when the server ends."""
+        """End what is recorded, when the session ends."""
+        with self._lock:
+            self._over = True
         with suppress(UserError):
             self.stop()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from cpep.experiments.own import REPORT
 from cpep.runtime.jobs import deaf_to_ctrl_c
 from cpep.types import UserError
+from cpep.web.prompt import OVER
 from cpep.web.trainer import LIVE, SAID, Train, train_own, work
 
 PATIENCE_S = 20.0
@@ -45,7 +46,7 @@ class TrainStore:
         self.said, self.lines, self.version = "", "", 0
         self._process: multiprocessing.process.BaseProcess | None = None
         self._follower: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock, self._over = threading.Lock(), False
         if self.command:
             self.said = f"A model was trained. {LIVE}"
 
@@ -73,9 +74,11 @@ class TrainStore:
         """Begin, or go on where the last training was stopped.
 
         Raises:
-            UserError: nothing was recorded yet, a recording goes on, or a training.
+            UserError: nothing was recorded yet, a recording goes on, or a training, or the session has ended.
         """
         with self._lock:
+            if self._over:
+                raise UserError(OVER)
             if self.running:
                 raise UserError("a training goes on; stop it first")
             if why := self._busy():
@@ -100,7 +103,8 @@ class TrainStore:
         follower.join(patience_s)
 
     def close(self) -> None:
-        """End what is trained, when the server ends; where there is no time to save it, it goes on from before."""
+        """End what is trained, when the session ends; where there is no time to save it, it goes on from before."""
+        self._over = True
         self.stop(CLOSING_S)
 
     def _begun(self) -> tuple[Connection, multiprocessing.process.BaseProcess]:

@@ -68,7 +68,9 @@ def enrol(
             if enroller.now.phase == "done":
                 raise UserError(f"{out} has all of that already; --again makes it again, --gestures names others")
             _lead(opened, enroller, recognise, seconds)
-    if not recognise:
+    if not enroller.enrolled:
+        typer.echo("rest and one gesture are needed to recognise; the same command goes on from here", err=True)
+    elif not recognise:
         typer.echo(f"now: {shlex.join(['cpep', 'stream', '--source', source, '--enrolment', str(out)])}", err=True)
 
 

@@ -159,6 +159,7 @@ def prepare(
 
     Example: `cpep data prepare runs/cohort runs/cohort.store`
     """
+    from cpep.data.store.prepare import names_and_tables
     from cpep.data.store.prepare import prepare as prepare_store
     from cpep.data.store.shards import shard_of
     from cpep.runtime.files import progress_line
@@ -181,6 +182,8 @@ def prepare(
         typer.echo(f"  {len(store.bare)} of {len(store.entries)} recordings have no pose, nor another anchor")
     for repair in store.repairs:
         typer.echo(f"  repaired: {repair}")
+    for name, note in names_and_tables(path, store):
+        typer.echo(shown_lines(f"  {name}: {note}"))
     if mine and part:
         typer.echo(f"that is shard {mine.index} of {mine.count}; when all are done: cpep data prepare {path} {out}")
 

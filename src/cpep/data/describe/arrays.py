@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cpep.data.describe.clock import Clock, find_clock, find_tally
+from cpep.data.describe.clock import CLOCK_NAME, Clock, find_clock, find_tally
 from cpep.data.describe.draft import POSE_UNITS, Draft, put_labels, put_people, put_rate, put_times, say_unused, short
 from cpep.data.describe.labels import LABEL_NAME, find_labels, find_people
-from cpep.data.describe.look import Column, Look
+from cpep.data.describe.look import MANY, Column, Look
 from cpep.data.describe.signals import find_emg, kind_of, pose_unit, power_of, span, speed, unit_of
 from cpep.data.readers.unpacked import read_npz
 from cpep.data.recording import MOST_HZ
@@ -41,19 +41,24 @@ def look_at_arrays(path: Path) -> Look:
         UserError: it cannot be read, or holds Python objects.
     """
     refuse_special(path)
-    arrays = read_npz(path) if path.name.lower().endswith(".npz") else _mat(path)
-    columns, blocks, single = [], {}, {}
+    is_npz = path.name.lower().endswith(".npz")
+    arrays = read_npz(path) if is_npz else _mat(path)
+    unread = [] if is_npz else _unread(path, arrays)
+    columns, blocks, single, lying = [], {}, {}, []
     for name, given in arrays.items():
-        if given.dtype.kind not in "biufUS" or given.size == 0:
+        if given.dtype.kind not in "biufUSM" or given.size == 0:
+            unread.append(name)
             continue
         array = _plain(given)
         if array.size == 1:
             single[name] = array.ravel()[0].item()
         elif array.size == max(array.shape, default=0):
             columns.append(Column(name, name, array.ravel()))
+            if is_npz and array.ndim == 2 and len(array) == 1:
+                lying.append(name)
         elif array.dtype.kind != "U":
             blocks[name] = array
-    return Look(path, tuple(columns), blocks, single, None)
+    return Look(path, tuple(columns), blocks, single, None, frozenset(lying), tuple(unread))
 
 
 def _mat(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -62,8 +67,18 @@ def _mat(path: Path) -> dict[str, npt.NDArray[Any]]:
     return read_mat(path)
 
 
+def _unread(path: Path, found: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+    """Return the names of what a .mat holds at its top and is not read: cells, tables, objects."""
+    from cpep.data.readers.mat import shapes
+
+    tops = {name.partition(".")[0] for name in found}
+    return sorted(name for name in shapes(path) if name not in tops and name.isidentifier() and name[0] != "_")
+
+
 def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return numbers, NaN where they are infinite; or texts."""
+    """Return numbers, NaN where they are infinite; or texts, also of dates."""
+    if array.dtype.kind == "M":
+        return array.astype("datetime64[ns]").astype(np.str_)
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace")
     if array.dtype.kind == "b":
@@ -81,30 +96,49 @@ def draft_of_arrays(look: Look) -> Draft:
     name = _emg(look)
     emg_TC, turned = _upright(look, name)
     channels = [Column(k, f"channel {k}", emg_TC[:, k]) for k in range(emg_TC.shape[1])]
-    rows = [column for column in look.columns if len(column.values) == len(emg_TC)]
+    rows = [column for column in look.columns if len(column.values) == len(emg_TC) and column.key != name]
     numbers = [column for column in rows if not column.is_text]
-    clock = find_clock(numbers)
+    clock = find_clock(rows)
     tally = find_tally(numbers, clock)
     put_times(draft, {"field": name} | ({"transposed": True} if turned else {}), clock, tally)
     how = ", written the other way round" if turned else ""
-    draft.say("emg", f"{name!r}: {emg_TC.shape[0]:,} rows of {emg_TC.shape[1]} columns{how}", *_unlike(channels))
+    across = "1 column" if len(channels) == 1 else f"{len(channels)} columns"
+    draft.say("emg", f"{name!r}: {emg_TC.shape[0]:,} rows of {across}{how}", *_unlike(channels))
     rate = _put_rate(draft, look, clock)
     draft.put("kind", *kind_of(channels), "'raw', or 'envelope' for a rectified and smoothed signal")
     draft.put("unit", *_unit(look, name, channels), "V, mV, uV or count")
     pose = _put_pose(draft, look, name, len(emg_TC), rate)
+    alone = [Column(key, key, np.array([value])) for key, value in look.single.items()]
+    people = find_people([*rows, *alone])
     timing = [one.column for one in (clock, tally) if one]
-    free = [column for column in rows if column not in timing]
+    free = [column for column in rows if column not in timing and not (people and column is people[0])]
     labels = find_labels(free, power_of(channels), rate)
     put_labels(draft, free, labels)
-    alone = [Column(key, key, np.array([value])) for key, value in look.single.items()]
-    put_people(draft, look.path, find_people(alone))
-    used = [*timing, *([labels.column] if labels else [])]
-    taken = {draft.keys.get(key) for key in ("prompt", "repetition")}
+    if labels is None:
+        draft.say("label", *_no_labels(look, name, len(emg_TC)))
+    put_people(draft, look.path, people)
+    used = [*timing, *([labels.column] if labels else []), *([people[0]] if people else [])]
+    taken = {name, *(draft.keys.get(key) for key in ("prompt", "repetition"))}
     taken |= {draft.keys.get("pose", {}).get("clock", {}).get("field")}
     draft.unused = [column for column in look.columns if column not in used and column.key not in taken]
     draft.unused += [Column(key, key, np.zeros(0)) for key in look.blocks if key not in (name, pose)]
     say_unused(draft)
+    if look.unread:
+        draft.say("not read", f"{', '.join(map(repr, look.unread))}: neither numbers nor plain texts")
     return draft
+
+
+def _no_labels(look: Look, emg: str, rows: int) -> list[str]:
+    """Return sentences on arrays that are called as labels are, and cannot be used as such."""
+    shapes = {str(column.key): column.values.shape for column in look.columns}
+    shapes |= {key: array.shape for key, array in look.blocks.items()}
+    named = [key for key in (*shapes, *look.unread) if key != emg and LABEL_NAME.search(key)]
+    return [
+        f"{key!r} {f'is {shapes[key]}' if key in shapes else 'cannot be read'}: save labels as one number or text "
+        f"for each of the {rows:,} rows"
+        for key in named
+        if shapes.get(key) != (rows,)
+    ]
 
 
 def _emg(look: Look) -> str:
@@ -128,19 +162,24 @@ def _emg(look: Look) -> str:
             f"{look.path}: {deep[0]!r} is {deep[1]}, which is cut into windows; save the recording as it was, (rows, "
             "channels), or make a store of the windows in Python: cpep.data.from_arrays(..., folder='NAME.store')"
         )
-    numbers = [column for column in look.columns if not column.is_text]
+    numbers = [column for column in look.columns if not column.is_text and not CLOCK_NAME.search(column.name)]
     if (apart := find_emg(numbers)) and len(apart.columns) > 1:
         arrays = ", ".join(column.name for column in apart.columns[:2])
         raise UserError(
             f"{look.path} holds each channel as an array of its own ({span(apart.columns)}); save them as one: "
             f"emg=numpy.stack([{arrays}, ...], axis=1)"
         )
+    if alone := [column for column in numbers if re.search("emg", column.name, re.I) and len(column.values) > MANY]:
+        return max(alone, key=lambda column: speed(column.values)).name
     names = ", ".join(f"{key!r} {array.shape}" for key, array in look.blocks.items()) or "none of two axes"
     raise UserError(f"{look.path}: no array looks like EMG (arrays: {names}); call it 'emg', (rows, channels)")
 
 
 def _upright(look: Look, name: str) -> tuple[FloatArray, bool]:
     """Return an array as (rows, columns), and whether that is turned round: a recording is longer than wide."""
+    if name not in look.blocks:  # of a single channel
+        (alone,) = (column.values for column in look.columns if column.key == name)
+        return alone[:, None], name in look.lying
     array = look.blocks[name]
     lengths = {len(column.values) for column in look.columns}
     turned = array.shape[0] < array.shape[1] and array.shape[0] not in lengths

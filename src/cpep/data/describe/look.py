@@ -98,6 +98,8 @@ class Look:
         blocks: arrays (rows, columns) of an .npz or a .mat.
         single: single values by name, such as a rate.
         dialect: of a text table; ``None`` for arrays.
+        lying: arrays of one value a row that lie on their side, (1, rows).
+        unread: what the file holds beside, and cpep does not read.
     """
 
     path: Path
@@ -105,6 +107,8 @@ class Look:
     blocks: dict[str, npt.NDArray[Any]]
     single: dict[str, Any]
     dialect: Dialect | None
+    lying: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -248,7 +252,12 @@ def _head(path: Path) -> tuple[str, str]:
             data[:-4].decode(encoding)
     except UnicodeDecodeError:
         encoding = "cp1252"
-        text = data.decode(encoding, errors="replace")
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{path} is neither UTF-8 nor Western Windows (cp1252) text; save it as UTF-8 (in Excel: CSV UTF-8)"
+            ) from None
     return encoding, text if whole else text[: text.rfind("\n") + 1]
 
 

@@ -114,10 +114,13 @@ def kind_of(columns: Sequence[Column]) -> tuple[str, str]:
 
 def unit_of(columns: Sequence[Column], above: Sequence[str]) -> tuple[str, str]:
     """Return the unit of EMG, and the evidence; an empty unit where none is written anywhere."""
-    for text in (*(column.name for column in columns), *above):
-        if match := UNIT_MARK.search(text):
-            mark = (match[1] or match[3]).replace("µ", "u").replace("μ", "u").lower()
-            return {"v": "V", "mv": "mV", "uv": "uV", "nv": "nV"}[mark], f"written in {text.strip()!r}"
+    marked = {text: unit for column in columns if (unit := _marked_unit(text := column.name))}
+    if len(set(marked.values())) > 1:
+        some = ", ".join({unit: repr(text) for text, unit in marked.items()}.values())
+        return "", f"the channels have several ({some}): one unit holds for all, so convert them, or leave some out"
+    for text in (*marked, *above):
+        if unit := _marked_unit(text):
+            return unit, f"written in {text.strip()!r}"
     if all(_is_whole(column.values) for column in columns):
         low = min(float(np.nanmin(column.values)) for column in columns)
         high = max(float(np.nanmax(column.values)) for column in columns)
@@ -126,6 +129,14 @@ def unit_of(columns: Sequence[Column], above: Sequence[str]) -> tuple[str, str]:
     fits = [unit for unit, (low, high) in FITTING.items() if low <= spread <= high]
     hint = f", which would fit {' or '.join(fits)}" if fits else ""
     return "", f"written nowhere; the spread of a channel is {spread:.3g}{hint}"
+
+
+def _marked_unit(text: str) -> str:
+    """Return the unit in brackets or at the end of a name; empty where there is none."""
+    if not (match := UNIT_MARK.search(text)):
+        return ""
+    mark = (match[1] or match[3]).replace("µ", "u").replace("μ", "u").lower()
+    return {"v": "V", "mv": "mV", "uv": "uV", "nv": "nV"}[mark]
 
 
 def pose_unit(columns: Sequence[Column]) -> tuple[str, str]:

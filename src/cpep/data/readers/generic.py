@@ -65,8 +65,9 @@ than the jitter of the times are not seen; see ``cpep.signal.timeline``.
 
 The anchor keeps its own clock and is interpolated linearly onto regular frames: a video of 30 Hz has 33 ms between
 frames. A frame in a gap of the anchor of more than ``max_gap_s``, or in a hole of the EMG, is invalid. Both clocks
-have the same zero; an anchor without one starts with the EMG, or shares its clock where the rows are the same. A row
-of the anchor that is not finite is invalid; EMG must be finite. Labels belong to the row of each sample.
+have the same zero; an anchor without one starts with the EMG, and is refused if it ends more than a 20th earlier or
+later; or it shares the EMG's clock where the rows are the same. A row of the anchor that is not finite is invalid;
+EMG must be finite. Labels belong to the row of each sample.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ import numpy as np
 from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid, runs
 from cpep.data.readers.registry import READERS, Found, Missing, Reader
-from cpep.data.readers.sidecar import Sidecar, read_sidecar
+from cpep.data.readers.sidecar import POSE_FRAMES, POSE_SLACK, Sidecar, read_sidecar
 from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.recording import Recording
 from cpep.types import FloatArray, UserError
@@ -167,9 +168,28 @@ def _anchor(table: Table, said: Sidecar, grids: list[OnGrid], rows: int) -> Cloc
         time_S = table.clock(said.anchor, len(rows_SJ))
         return ClockedRows(rows_SJ, said.anchor_rate, said.rate, runs(time_S, grids, table.path, said.anchor.clock))
     if not said.emg.clock and not said.counter:
+        _refuse_other_length(table, said, len(rows_SJ), rows)
         return ClockedRows(rows_SJ, said.anchor_rate, said.rate)
     table.check_rows(f"{key} (which has no clock of its own)", len(rows_SJ), rows)
     return ClockedRows(rows_SJ, said.anchor_rate, said.rate, None, with_emg=True)
+
+
+def _refuse_other_length(table: Table, said: Sidecar, frames: int, rows: int) -> None:
+    """Refuse an anchor without a clock that ends far before or after the EMG: its rate is mistaken, or frames lack.
+
+    Raises:
+        UserError: the lengths differ by more than ``POSE_SLACK`` and ``POSE_FRAMES``.
+    """
+    wanted = rows / said.rate * said.anchor_rate
+    if abs(frames - wanted) <= POSE_SLACK * wanted + POSE_FRAMES:
+        return
+    key, guess = said.anchor_key, frames / rows * said.rate
+    raise UserError(
+        f"{table.path}: its {key} has {frames:,} rows, which are {frames / said.anchor_rate:.2f} s at "
+        f"{said.anchor_rate:g} Hz, and its EMG lasts {rows / said.rate:.2f} s; correct 'rate' in '{key}' of "
+        f"{said.path.name} ({guess:.5g} if both end together), name a 'clock' there, or fill what was not measured "
+        "with NaN"
+    )
 
 
 def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...]:

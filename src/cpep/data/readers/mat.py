@@ -103,7 +103,8 @@ def _of_7_3(name: str, group: h5py.Group, key: str, seen: set[int]) -> Iterator[
         # Of an empty array the file holds the shape, in place of the values.
         value = np.zeros(0, item.dtype) if "MATLAB_empty" in item.attrs else np.asarray(item[()]).T
         if item.attrs.get("MATLAB_class") in (b"char", "char"):
-            value = np.array(["".join(map(chr, value.ravel()))])
+            rows = value if value.ndim == 2 and len(value) > 1 else value.reshape(1, -1)
+            value = np.array(["".join(map(chr, row)) for row in rows])
         yield name, value
 
 

@@ -85,9 +85,12 @@ def parse_metadata(path: Path, required: Collection[str] = IDENTIFYING) -> list[
     """
     try:
         text = read_bytes(path, MOST_ROWS).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_separator(text))
-        lines = list(reader)
-        columns = set(reader.fieldnames or ())
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), strict=True, delimiter=_separator(text), skipinitialspace=True
+        )
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        lines, columns = list(reader), set(names)
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not readable as CSV ({error}); fetch it again") from error
     if missing := sorted(set(required) - columns):

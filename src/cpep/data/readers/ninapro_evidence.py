@@ -3,9 +3,9 @@
 A file is from a database where nothing contradicts it: the pattern of its name, the number of EMG channels, the
 sensors of its glove, the numbers of its movements, ``frequency``, ``sensor``, and fields that the database has not.
 Files without ``frequency`` (DB1-DB3, DB6-DB8) tell their rate by the length of the prompted movements, so that 200 Hz
-and 2000 Hz are not mixed up. Where two databases fit, the one whose glove is as expected is taken, then the one that
-a folder is named after (``DB3_s1``), then the one that has such a person. A file of which none fits, or still several
-that would be read differently, is refused.
+and 2000 Hz are not mixed up. Where two databases fit, the one whose glove is as expected is taken (and, of DB4 and
+DB5, only where the file says its rate or sensor), then the one that a folder is named after (``DB3_s1``), then the
+one that has such a person. A file of which none fits, or still several that would be read differently, is refused.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def database_of(seen: Evidence, declared: Database | None = None) -> tuple[Datab
     folder = _folder_named_after(seen.path)
     odd = f"it lies in a folder that is named after {folder.title}" if folder and folder not in fitting else ""
     for preferred in (
-        [database for database in fitting if bool(seen.glove) == _expects_glove(seen, database)],
+        [database for database in fitting if _has_what_is_expected(seen, database)],
         [database for database in fitting if database is folder],
         [database for database in fitting if seen.user <= database.people],
     ):
@@ -246,8 +246,13 @@ def _hold(label_T: IntArray) -> float:
     return float(np.median(moving)) if len(moving) else 0.0
 
 
-def _expects_glove(seen: Evidence, database: Database) -> bool:
-    return bool(database.glove) and seen.exercise not in database.bare
+def _has_what_is_expected(seen: Evidence, database: Database) -> bool:
+    """Tell whether a file has a glove where its database has one, and says its rate or sensor where that does.
+
+    A file of DB2 whose glove was taken out would else pass for one of DB4, whose movements are others.
+    """
+    glove = bool(database.glove) and seen.exercise not in database.bare
+    return bool(seen.glove) == glove and bool(seen.sensor or seen.frequency or not database.sensor)
 
 
 def _as_read(seen: Evidence, database: Database) -> tuple[Any, ...]:

@@ -22,6 +22,9 @@ LOWEST_ANCHOR_RATE = 0.1
 LONGEST_GAP_S = 3600.0
 """An anchor is interpolated over no longer time."""
 
+POSE_SLACK, POSE_FRAMES = 0.05, 2
+"""An anchor without a clock may be longer or shorter than its EMG by this share, and by so many frames."""
+
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 

@@ -111,7 +111,11 @@ def _array(packed: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> npt.
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(file)
         if dtype.hasobject:
-            raise UserError(f"{path} holds Python objects, which cpep does not load; save plain arrays of numbers")
+            name = member.filename.removesuffix(".npy")
+            raise UserError(
+                f"{path}: {name!r} holds Python objects, which cpep does not load; save it as plain numbers or texts "
+                f"(numpy.array({name}, dtype=str)), or leave it out"
+            )
         if any(type(length) is not int or length < 0 for length in shape) or dtype.itemsize == 0:
             raise ValueError(f"{member.filename} has the shape {shape} of {dtype}")
         cells = 1

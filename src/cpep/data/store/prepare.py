@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from cpep.data.readers.folder import Source, dataset_name, find_recordings
-from cpep.data.readers.split_files import SplitFile, find_split_files, splits_of
+from cpep.data.readers.split_files import SplitFile, find_split_files, split_notes, splits_of
 from cpep.data.store import shards
 from cpep.data.store.arrays import Placed, Places, place
 from cpep.data.store.frames import Frames, to_frames
@@ -28,7 +28,7 @@ from cpep.data.store.journal import JOURNAL, Stamp
 from cpep.data.store.shards import Shard
 from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import StoreWriter
-from cpep.data.told import shared_sidecar
+from cpep.data.told import named_alike, shared_sidecar, spelt_twice
 from cpep.runtime.files import make_safe
 from cpep.runtime.jobs import in_order, no_shared_memory
 from cpep.runtime.leftovers import is_empty
@@ -112,6 +112,20 @@ def prepare(
             f"cannot write {out}: {error.strerror or error}; what is done so far is kept for the next run"
         ) from error
     return whole
+
+
+def names_and_tables(folder: Path, store: Store) -> list[tuple[str, str]]:
+    """Return what is odd about the names of people and gestures, and about tables of splits: of what, and a sentence.
+
+    Args:
+        folder: of the recordings.
+        store: as it was prepared of them.
+    """
+    return [
+        *(("users", note) for note in spelt_twice(store.users)),
+        *(("labels", note) for note in named_alike(store.vocabulary)),
+        *split_notes(find_split_files(folder, find_recordings(folder))),
+    ]
 
 
 def _finish_what_was_killed(store: Path) -> None:

@@ -56,7 +56,7 @@ def pieces_of(taken: Taken, name: str, later_s: float = 0.0) -> list[Piece]:
         return []
     measured = _rate(taken)
     parts = parts_of(taken.skip_T, taken.stamp_T, measured)
-    words = asked(taken.prompts, int(taken.place_T[-1]) + 1, rate)
+    words = asked(taken.prompts, taken.place_T, rate)
     grids = grids_of(parts, len(taken.emg_TC), rate, measured)
     if grids and odd:
         grids[0] = replace(grids[0], repairs=(*grids[0].repairs, odd))
@@ -93,9 +93,9 @@ def _rate(taken: Taken) -> float:
 
 
 def _recording(taken: Taken, grid: OnGrid, words: Asked, name: str, later_s: float) -> Recording:
-    said, rows = taken.said, taken.place_T
+    said = taken.said
     anchor_SJ, anchor_rate, valid_S = _anchor(taken, grid, later_s)
-    prompt_T, repetition_T = (grid.along(one_P[rows]) for one_P in (words.prompt_P, words.repetition_P))
+    prompt_T, repetition_T = (grid.along(one_T) for one_T in (words.prompt_T, words.repetition_T))
     return Recording(
         name=name,
         user=said.about.person,
@@ -107,7 +107,7 @@ def _recording(taken: Taken, grid: OnGrid, words: Asked, name: str, later_s: flo
         anchor_SJ=anchor_SJ,
         anchor_rate=anchor_rate,
         valid_S=valid_S,
-        label_T=grid.along(words.label_P[rows]),
+        label_T=grid.along(words.label_T),
         vocabulary=words.vocabulary,
         prompt_T=_any(prompt_T, prompt_T != UNKNOWN),
         repetition_T=_any(repetition_T, repetition_T != 0),

@@ -20,6 +20,7 @@ from cpep.live.record.assemble import Piece, pieces_of
 from cpep.live.record.follow import Shift, shift_of
 from cpep.live.record.recorder import LOCK, PREFIX, held, is_open
 from cpep.live.record.taken import Taken, read_taken
+from cpep.live.runs import no_numbers, unusable
 from cpep.runtime.files import parse_json, write_json
 from cpep.runtime.leftovers import is_leftover
 from cpep.types import BoolArray, FloatArray, IntArray, UserError
@@ -30,6 +31,8 @@ DONE = ".recorded-"
 """Begins the name of a recorder's folder whose recordings are in the data set."""
 DAMAGED, TORN_S = ".damaged-", 5.0
 """Begins the name of one of which more cannot be read than a kill or a cut of the power leaves, s."""
+WRONG_S = 1.0
+"""The same where more than so much came, and is left out since a channel sent no numbers, s: others did."""
 BEGINS_S = 10.0
 """A recorder's folder may be without its lock for so long."""
 ROUNDING = 2.0**-22
@@ -41,7 +44,7 @@ class Finished:
     """What became of a recording.
 
     Attributes:
-        files: signals in the data set; none where no sample came.
+        files: signals in the data set; none where no sample came that can be used.
         seconds: length of them.
         lost: samples that were lost between them.
         sentence: the same in words.
@@ -76,20 +79,26 @@ def _finish(folder: Path) -> Finished:
         shift = shift_of([piece.recording for piece in pieces])
         pieces = pieces_of(taken, name, shift.shifted_ms / 1000)
     files = _add(folder, taken, pieces, shift) if pieces else ()
-    damaged = taken.unread > TORN_S * taken.said.device.emg_rate
-    done = folder.with_name(folder.name.replace(PREFIX, DAMAGED if damaged else DONE, 1))
-    folder.replace(done)
-    if not damaged:
-        shutil.rmtree(done, ignore_errors=True)
     seconds = sum(piece.recording.seconds for piece in pieces)
+    why = _left_out(taken, seconds)
+    done = folder.with_name(folder.name.replace(PREFIX, DAMAGED if why else DONE, 1))
+    folder.replace(done)
+    if not why:
+        shutil.rmtree(done, ignore_errors=True)
     lost = int(taken.skip_T[1:].sum())
-    sentence = _sentence(folder.parent, files, seconds, lost)
-    if damaged:
-        unread_s = taken.unread / taken.said.device.emg_rate
-        sentence += (
-            f"; {unread_s:.0f} s after that are damaged on the disk and were left out: they are kept in {done}"
-        )
+    sentence = _sentence(folder.parent, files, seconds, lost, came=bool(len(taken.emg_TC)))
+    if why:
+        sentence += f"{why} and were left out: they are kept in {done}"
     return Finished(files, seconds, lost, sentence)
+
+
+def _left_out(taken: Taken, seconds: float) -> str:
+    """Return why the recorder's files hold more than the recordings of ``seconds``; empty where they hold no more."""
+    rate = taken.said.device.emg_rate
+    if taken.unread > TORN_S * rate:
+        return f"; {taken.unread / rate:.0f} s after that are damaged on the disk"
+    left_s = min(unusable(taken.emg_TC), len(taken.emg_TC) - seconds * rate) / rate
+    return f"; {no_numbers(taken.emg_TC)} of the source; {left_s:.0f} s cannot be used" if left_s > WRONG_S else ""
 
 
 def unfinished(home: Path) -> list[Path]:
@@ -221,9 +230,9 @@ def _recorded(said: Said, piece: Piece, shift: Shift | None) -> dict[str, Any]:
     }
 
 
-def _sentence(home: Path, files: tuple[Path, ...], seconds: float, lost: int) -> str:
+def _sentence(home: Path, files: tuple[Path, ...], seconds: float, lost: int, *, came: bool) -> str:
     if not files:
-        return f"{home}: no sample came, so that nothing was added"
+        return f"{home}: no sample {'can be used' if came else 'came'}, so that nothing was added"
     runs = "1 run" if len(files) == 1 else f"{len(files)} runs, cut where samples were lost"
     gone = f", {lost} samples lost" if lost else ""
     return f"{home}: {seconds:.1f} s in {runs}{gone}, from {files[0].relative_to(home)}; read back and the same"

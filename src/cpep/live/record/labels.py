@@ -17,16 +17,16 @@ SETTLE_S = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Labels, prompts and numbers of repetitions of each place of a stream (places,), lost samples among them."""
+    """Labels, prompts and numbers of repetitions of each sample that came (T,)."""
 
-    label_P: IntArray
-    prompt_P: IntArray
-    repetition_P: IntArray
+    label_T: IntArray
+    prompt_T: IntArray
+    repetition_T: IntArray
     vocabulary: tuple[str, ...]
 
 
-def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
-    """Return what the prompts say of each place of a stream.
+def asked(prompts: Sequence[Prompt], place_T: IntArray, rate: float) -> Asked:
+    """Return what the prompts say of each sample of a stream.
 
     A hold is a label from half a second after its prompt to its end; so is a rest. What comes between is unknown, as
     is the time before the first prompt, getting ready, and doing as one likes. A gesture counts as prompted from when
@@ -34,31 +34,36 @@ def asked(prompts: Sequence[Prompt], places: int, rate: float) -> Asked:
 
     Args:
         prompts: in order.
-        places: of the stream.
+        place_T: numbers of the samples that came, in order; lost ones count, and take no memory: a clock that is set
+            right loses years of them.
         rate: samples per second.
     """
     vocabulary = ("rest", *dict.fromkeys(one.name for one in prompts if one.name and not is_rest(one.name)))
-    label_P = np.full(places, UNKNOWN, np.int16)
-    prompt_P, repetition_P = label_P.copy(), np.zeros(places, np.int16)
+    label_T = np.full(len(place_T), UNKNOWN, np.int16)
+    prompt_T, repetition_T = label_T.copy(), np.zeros(len(place_T), np.int16)
+
+    def rows(begin: int, end: int) -> slice:
+        return slice(*np.searchsorted(place_T, (begin, end)).tolist())
+
     settle, before = round(SETTLE_S * rate), UNKNOWN
     holds: list[tuple[str, int, slice]] = []
-    ends = [later.sample for later in prompts[1:]] + [places]
+    ends = [later.sample for later in prompts[1:]] + [int(place_T[-1]) + 1]
     for one, end in zip(prompts, ends, strict=False):  # strict fails without prompts
         begin, settled = one.sample, one.sample + settle
         wanted = REST if one.phase == "rest" or is_rest(one.name) else UNKNOWN
         if wanted == UNKNOWN and one.name and one.phase in ("ready", "hold"):
             wanted = vocabulary.index(one.name)
-        prompt_P[begin:end] = wanted
+        prompt_T[rows(begin, end)] = wanted
         if before > REST and wanted != before:
-            prompt_P[begin : min(settled, end)] = before
+            prompt_T[rows(begin, min(settled, end))] = before
         before = wanted
         if one.phase in ("hold", "rest"):
-            label_P[settled:end] = wanted
+            label_T[rows(settled, end)] = wanted
         if one.phase == "hold":
-            holds.append((one.name, one.repetition, slice(begin, end)))
-            repetition_P[begin:end] = one.repetition
+            holds.append((one.name, one.repetition, rows(begin, end)))
+            repetition_T[rows(begin, end)] = one.repetition
         if one.phase == "redo":
             for name, repetition, hold in holds:
                 if name == one.name and one.repetition in (0, repetition):
-                    label_P[hold], repetition_P[hold] = UNKNOWN, 0
-    return Asked(label_P, prompt_P, repetition_P, vocabulary)
+                    label_T[hold], repetition_T[hold] = UNKNOWN, 0
+    return Asked(label_T, prompt_T, repetition_T, vocabulary)

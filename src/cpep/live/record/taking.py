@@ -16,6 +16,7 @@ from cpep.live.record.about import FOLLOW, PoseColumns
 from cpep.live.record.leader import Cue, Leader, Shown
 from cpep.live.record.protocol import Protocol
 from cpep.live.record.recorder import Recorder
+from cpep.live.runs import no_numbers
 from cpep.live.signals import Chunk, Source
 from cpep.live.sources.fit import origin
 from cpep.signal.quality import quality
@@ -59,7 +60,7 @@ class Taking:
         self._cue, self._pose, self._now, self._error = cue, pose, now, ""
         self._draws = pose is None and recorder.pose is not None and recorder.pose.source == FOLLOW
         self._recent: deque[Chunk] = deque()
-        self._kept, self._unjudged = 0, 0
+        self._kept, self._unjudged, self._odd = 0, 0, ""
         self._thread = threading.Thread(target=self._follow_pose, name="pose", daemon=True)
         self._tell([self.leader.begin()])
         if pose is not None:
@@ -108,6 +109,7 @@ class Taking:
         """Return what is wrong with channels, from 1, and with the pose, in words."""
         marks = {mark: [str(c) for c, one in enumerate(self.marks, 1) if one == mark] for mark in self.marks if mark}
         words = [f"channel{'s' * (len(which) > 1)} {', '.join(which)}: {mark}" for mark, which in marks.items()]
+        words += [self._odd] if self._odd else []
         if self._pose is not None and time.monotonic() - self.recorder.seen_s > UNSEEN_S:
             words.append(self.recorder.odd or f"no pose from {self._pose.name}")
         return words
@@ -154,6 +156,7 @@ class Taking:
         if self._unjudged >= device.emg_rate and self._kept >= JUDGED_S * device.emg_rate:
             emg_TC = np.concatenate([one.emg_TC for one in self._recent])
             self.marks, self._unjudged = quality(emg_TC, device.emg_rate, device.emg_kind), 0
+            self._odd = no_numbers(emg_TC)
 
 
 def follower(source: Source) -> Callable[[Cue], None]:

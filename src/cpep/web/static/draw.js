@@ -45,7 +45,7 @@ export class Emg {
 
   // One scale for all channels, of a round number, so that they can be compared; it changes seldom.
   scale() {
-    const sizes = this.ring.map(Math.abs).sort();
+    const sizes = this.ring.map(Math.abs).filter(Number.isFinite).sort(); // a channel may send no numbers
     const wanted = 1.2 * sizes[Math.floor(0.995 * sizes.length)] || 1;
     if (wanted > this.peak || wanted < 0.3 * this.peak) {
       const ten = 10 ** Math.floor(Math.log10(wanted));

@@ -7,6 +7,9 @@ import PromptView from "/static/prompt.js";
 
 const FRAME_MS = 1000 / 30;
 const CALM_MS = 500; // between pictures for those who asked their system for less motion
+const PAUSED_MS = 1000; // between questions of a page that is paused: another source may be chosen meanwhile
+const LATE_MS = 3000; // without an answer for so long, the page says that it shows the past
+const GIVEN_UP_MS = 20_000; // and then asks again: a connection may be dead without anybody saying so
 const TRAIL = 12;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -151,7 +154,7 @@ export default {
     // A frame that is a little early counts: screens of 60 Hz would else show every third.
     async tick(now) {
       if (!this.running) return;
-      if (!this.paused && now - this.asked > (calm.matches ? CALM_MS : FRAME_MS) - 4) {
+      if (now - this.asked > (this.paused ? PAUSED_MS : calm.matches ? CALM_MS : FRAME_MS) - 4) {
         this.asked = now;
         try {
           await this.ask();
@@ -165,10 +168,15 @@ export default {
     },
 
     async get(what) {
-      const answer = await fetch(what, { cache: "no-store" });
-      if (answer.status === 401) this.anew();
-      if (!answer.ok) throw new Error(answer.statusText);
-      return answer.json();
+      const late = setTimeout(() => this.problem("The server has not answered for some seconds; what is shown is old."), LATE_MS);
+      try {
+        const answer = await fetch(what, { cache: "no-store", signal: AbortSignal.timeout(GIVEN_UP_MS) });
+        if (answer.status === 401) this.anew();
+        if (!answer.ok) throw new Error(answer.statusText);
+        return await answer.json();
+      } finally {
+        clearTimeout(late);
+      }
     },
 
     // Loads the page once: a second call, a frame later, would cut the loading that has begun and begin another.
@@ -179,6 +187,10 @@ export default {
 
     async ask() {
       const view = await this.get(`/api/view?since=${this.column}&after=${this.after}`);
+      this.number ??= view.number;
+      if (view.number !== this.number) this.anew(); // another source, whose panels are others
+      this.problem(view.problem);
+      if (this.paused) return;
       if (view.map !== this.map) {
         const plane = await this.get("/api/map");
         [this.plane, this.gestures, this.map, this.trail] = [new Plane(plane), plane.known, plane.version, []];
@@ -189,8 +201,6 @@ export default {
     },
 
     take(view) {
-      this.number ??= view.number;
-      if (view.number !== this.number) this.anew(); // another source, whose panels are others
       if (view.column < this.column || this.emg?.channels !== view.channels || this.emg.columns !== view.columns) {
         this.emg = new Emg(view.channels, view.columns); // first, or another source
         this.line = new TimeLine();
@@ -207,7 +217,6 @@ export default {
       }
       if (view.point) this.trail = [...this.trail, view.point].slice(calm.matches ? -1 : -TRAIL);
       this.shown = view.hand ? this.ease(view.hand) : this.mapless ? null : this.shown;
-      this.problem(view.problem);
       const { notices, adapted, learnt, sides, by } = this.$refs;
       adapted.hidden = !view.adapted;
       text(learnt, view.adapted);
