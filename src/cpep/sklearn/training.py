@@ -132,7 +132,7 @@ def trained(examples: Examples, validates_N: BoolArray, wish: Wish, say: Callabl
             "encoder; give more windows, or a checkpoint"
         )
     if examples.pose_NJF is not None:
-        whole_N = np.isfinite(examples.pose_NJF).all(axis=(1, 2))
+        whole_N = np.asarray(np.isfinite(examples.pose_NJF).all(axis=(1, 2)))
         if min((whole_N & validates_N).sum(), (whole_N & ~validates_N).sum()) < 2:
             raise UserError(
                 f"pose is finite in every frame of {int(whole_N.sum())} of {len(whole_N)} windows, and only these "

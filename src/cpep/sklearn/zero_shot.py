@@ -78,8 +78,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             UserError: the checkpoint is not aligned to poses, poses and names do not fit, or ``false_alarms`` is no
                 share.
         """
-        share = self.false_alarms
-        if not isinstance(share, numbers.Real) or not 0 < share < 1:
+        share: Any = self.false_alarms
+        if not isinstance(share, numbers.Real) or not 0 < float(share) < 1:
             raise UserError(f"false_alarms={share!r}: give a share between 0 and 1, such as 0.4")
         name_N = np.asarray(names)
         shown, once = floats_in(poses, "poses"), list(dict.fromkeys(name_N.tolist())) if name_N.ndim == 1 else []
