@@ -54,6 +54,13 @@ def test_the_import_of_the_public_modules_is_light():
     assert done.stdout.strip() == "set()"
 
 
+def test_a_run_begins_without_what_only_evaluation_and_inspection_need():
+    heavy = ("sklearn", "pandas", "scipy.signal", "scipy.optimize")
+    code = f"import sys, cpep.experiments.pipeline; print({{*{heavy}}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_a_checkpoint_and_a_book_open_without_what_takes_long_to_import():
     code = (
         "import os, sys, cpep; from cpep.live.book.book import GestureBook; GestureBook(cpep.load())\n"

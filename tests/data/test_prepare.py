@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -171,25 +172,30 @@ def test_another_writer_is_noticed(raw: Path, tmp_path: Path) -> None:
         prepare(raw, tmp_path / "store", progress=meddle)
 
 
+@pytest.mark.parametrize(("every_s", "lines_at_once"), [(0.0, [1, 1, 1, 1]), (1e9, [4])])
 def test_a_line_of_the_journal_says_what_is_on_the_disk(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_s: float, lines_at_once: list[int]
 ) -> None:
-    safe, lines = set(), []
-    real, log = os.fsync, writer_module.StoreWriter._log
+    safe, written = set(), []
+    real, write = os.fsync, writer_module.write_all
 
     def fsync(descriptor: int) -> None:
         safe.add(os.fstat(descriptor).st_ino)
         real(descriptor)
 
-    def logged(writer: writer_module.StoreWriter, *line: object) -> None:
-        lines.append({path.stem for path in writer.partial.glob("*.npy") if path.stat().st_ino in safe})
+    def logged(file: io.FileIO, data: bytes) -> None:
+        if data:
+            folder = Path(str(file.name)).parent
+            assert {path.stat().st_ino for path in folder.glob("*.npy")} <= safe
+            written.append(data.count(b"\n"))
         safe.clear()
-        log(writer, *line)  # type: ignore[arg-type]
+        write(file, data)
 
+    monkeypatch.setattr(writer_module, "SAFE_EVERY_S", every_s)
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(writer_module.StoreWriter, "_log", logged)
-    store = prepare(raw, tmp_path / "store")
-    assert lines == [{path.stem for path in store.path.glob("*.npy")}] * 4
+    monkeypatch.setattr(writer_module, "write_all", logged)
+    prepare(raw, tmp_path / "store")
+    assert written == lines_at_once
 
 
 def test_what_another_command_prepares_is_refused_with_its_name(raw: Path, tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
-"""The linear probe: how well a linear classifier on frozen vectors tells gestures apart."""
+"""The linear probe: how well a linear classifier on frozen vectors tells gestures apart.
+
+scikit-learn is imported where it is used: that takes as long as importing PyTorch, and training needs none of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from cpep.evaluate.metrics import balanced_accuracy
 from cpep.types import EmbeddingSet, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 STRENGTHS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Strengths tried by default."""
@@ -49,6 +51,9 @@ class Probe:
         Raises:
             ValueError: there are fewer than two labels, or a vector is not finite (from scikit-learn).
         """
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         x_ND, scaler = x_ND.astype(np.float64), StandardScaler(copy=False)
         for start in range(0, len(x_ND), _AT_ONCE):
             scaler.partial_fit(x_ND[start : start + _AT_ONCE])
@@ -85,6 +90,8 @@ class LinearProbe(Probe):
 
     def classifier(self, windows: int, labels: int) -> Any:
         """Return logistic regression; scikit-learn's C multiplies the sum over windows."""
+        from sklearn.linear_model import LogisticRegression
+
         return LogisticRegression(C=1 / (self.strength * windows), class_weight="balanced", tol=1e-3, max_iter=5000)
 
 
@@ -102,6 +109,8 @@ class Lda(Probe):
 
     def classifier(self, windows: int, labels: int) -> Any:
         """Return a discriminant analysis with a shrunk covariance."""
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
         priors = np.full(labels, 1 / labels)
         return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.strength, priors=priors)
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from cpep.types import BoolArray, EmgKind, FloatArray
 
@@ -73,6 +71,8 @@ def find_lag(
     Returns:
         the lag, or ``None`` without a whole movement; with fewer than ``FEWEST`` it is not clear.
     """
+    from scipy.signal import find_peaks  # slow to import, and commands that only train know this module, too
+
     change_G, grid_hz = _change(emg_TC[: int(LONGEST_S * rate)], rate, kind)
     speed_G, valid_G = _speed(pose_SJ, pose_rate, valid_S, len(change_G), grid_hz)
     around, search = round(AROUND_S * grid_hz), round(SEARCH_S * grid_hz)
@@ -113,6 +113,9 @@ def _lag(lags_L: FloatArray, curves_ML: FloatArray, weight_M: FloatArray, moveme
 
 def _change(emg_TC: FloatArray, rate: float, kind: EmgKind) -> tuple[FloatArray, float]:
     """Return how fast the envelopes change, all channels together, and the rate of the result."""
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import butter, sosfiltfilt
+
     step = max(1, round(rate / GRID_HZ))
     if kind == "raw":
         passed = butter(2, min(20.0, rate / 8), "highpass", fs=rate, output="sos")
@@ -129,6 +132,8 @@ def _speed(
     pose_SJ: FloatArray, rate: float, valid_S: BoolArray, count: int, grid_hz: float
 ) -> tuple[FloatArray, BoolArray]:
     """Return how fast the pose moves at the middle of each bin of EMG, and where that was measured."""
+    from scipy.ndimage import gaussian_filter1d
+
     good = np.flatnonzero(valid_S)
     time_G = (np.arange(count) + 0.5) / grid_hz
     if len(good) < 2:

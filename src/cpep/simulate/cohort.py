@@ -10,6 +10,7 @@ from pathlib import Path
 from cpep.data.readers.emg2pose import SAMPLE_RATE, write_recording
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
+from cpep.runtime import memory
 from cpep.runtime.files import read_json, write_json
 from cpep.runtime.jobs import cores, in_order, stopping
 from cpep.runtime.leftovers import is_empty
@@ -136,9 +137,10 @@ def _make_group(takes: Sequence[Take], out: Path, cohort: Cohort) -> float:
     first = takes[0]
     session = wear(cohort.seed, first.user, first.session, first.side, cohort.variability)
     seconds = 0.0
-    for take in takes:
-        if stopping():
-            break
-        make_take(out, session, take)
-        seconds += take.seconds
+    with memory.kept():
+        for take in takes:
+            if stopping():
+                break
+            make_take(out, session, take)
+            seconds += take.seconds
     return seconds

@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from cpep.checkpoints.checkpoint import Model
@@ -240,6 +239,8 @@ def communities(side: AnchorSide, count: int, seed: int) -> Tensor:
         count: how many communities; fewer where there are fewer windows.
         seed: of the run.
     """
+    from sklearn.cluster import KMeans  # slow to import, see cpep.evaluate.probe
+
     chosen = np.unique(np.linspace(0, side.part.whole - 1, CLUSTERED).astype(int))
     anchor_ND = side.lasting(chosen)
     means = KMeans(min(count, len(anchor_ND)), n_init=1, random_state=seed).fit(anchor_ND.cpu().numpy())

@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from cpep.checkpoints.checkpoint import Model
@@ -104,6 +103,8 @@ class Headed(nn.Module):
 
     def start(self, model: Model, task: Task, windows: Windows) -> None:
         """Make the head a logistic regression on the embeddings of windows as they are."""
+        from sklearn.linear_model import LogisticRegression  # slow to import, see cpep.evaluate.probe
+
         found = embed_emg(model, task.store, windows).averaged()
         x_ND = found.x_ND.astype(np.float64)
         centre_D, spread_D = x_ND.mean(axis=0), x_ND.std(axis=0) + 1e-6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -27,9 +28,12 @@ from cpep.runtime.sums import of_blocks
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
+SAFE_EVERY_S = 1.0
+"""So much work may be lost by a kill or a cut of the power: the wait for a disk takes as long as reading a recording."""
+
 
 class StoreWriter:
-    """Appends recordings to the arrays in ``partial``; each one that is complete survives a kill.
+    """Appends recordings to the arrays in ``partial``; what is complete survives a kill, but for ``SAFE_EVERY_S``.
 
     The large arrays are written by ``place``, in the process that reads; labels, whose numbers depend on the
     recordings before, and the journal are written here, in the order of the recordings. So a line of the journal says
@@ -66,6 +70,8 @@ class StoreWriter:
         # The journal is cut before the arrays are: they may hold more than it says, never less.
         write_text(partial / JOURNAL, "".join([json.dumps(first) + "\n", *(line.text for line in lines)]))
         self._journal = io.FileIO(partial / JOURNAL, "a")
+        self._due: list[Line] = []
+        self._safe_at = time.monotonic()
         for line in lines:
             self._count(line)
         if self.device is not None:
@@ -108,7 +114,6 @@ class StoreWriter:
         entries = [self._append(placed, vocabulary, k if parts[1:] else 0) for k, placed in enumerate(parts, start=1)]
         known = None if self.device == device else asdict(device)
         sums = tuple(placed.sums for placed in parts)
-        self._make_safe()
         small = tuple(small_sum(self.partial, entry, device) for entry in entries)
         self._log(Line(stamp, "", known, tuple(new), tuple(entries), sums, small))
 
@@ -193,19 +198,28 @@ class StoreWriter:
         return found
 
     def close(self) -> None:
-        """Close all files."""
-        for array in self._arrays.values():
-            array.file.close()
-        self._journal.close()
+        """Bring all to the disk and close all files."""
+        try:
+            self._make_safe()
+        finally:
+            for array in self._arrays.values():
+                array.file.close()
+            self._journal.close()
 
     def _make_safe(self) -> None:
-        """Bring all arrays to the disk, also what other processes wrote, before anything says that it is written."""
+        """Bring all arrays to the disk, also what other processes wrote, before the journal says that it is there."""
+        if self._journal.closed:
+            return
         for array in self._arrays.values():
             os.fsync(array.file.fileno())
+        write_all(self._journal, "".join(line.text for line in self._due).encode())
+        self._due, self._safe_at = [], time.monotonic()
 
     def _log(self, line: Line) -> None:
-        write_all(self._journal, line.text.encode())
         self._count(line)
+        self._due.append(line)
+        if time.monotonic() - self._safe_at >= SAFE_EVERY_S:
+            self._make_safe()
 
     def _count(self, line: Line) -> None:
         """Take a line of the journal into account."""
