@@ -399,6 +399,21 @@ def test_nothing_is_removed_where_one_channel_sent_no_numbers(tmp_path):
     assert done.sentence.endswith("read back and the same") and not list((tmp_path / "holes").glob(".damaged-*"))
 
 
+def test_a_value_that_bdf_cannot_hold_costs_its_sample_and_not_the_recording(tmp_path):
+    emg_TC = noise(600)
+    emg_TC[[100, 300, 301], 1] = 1e7, -np.inf, 3e38
+    done = finish(recorded(tmp_path / "spikes", in_chunks(emg_TC)))
+    assert done.seconds == 3.0 and not unfinished(tmp_path / "spikes")
+    assert "3 samples with a value beyond 9,999,999, more than BDF holds, count as lost" in done.sentence
+    found = read_recording(done.files[0])
+    assert np.abs(found.emg_TC).max() <= np.abs(noise(600)).max() + 0.01
+    assert 3 in [one.count for one in found.repairs if one.what == "samples that are no finite numbers taken as lost"]
+    emg_TC[300:, 1] = 1e8
+    done = finish(recorded(tmp_path / "half", in_chunks(emg_TC)))
+    (kept,) = (tmp_path / "half").glob(".damaged-*")
+    assert done.seconds == 1.5 and (kept / EMG).stat().st_size == 600 * 12
+
+
 NAMES = st.text("aZ9 -_/.ä漢'\"#n", min_size=1, max_size=12)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def finish(folder: Path) -> Finished:
 
 
 def _finish(folder: Path) -> Finished:
-    taken, name = read_taken(folder), folder.name.removeprefix(PREFIX)
+    (taken, beyond), name = _held_by_bdf(read_taken(folder)), folder.name.removeprefix(PREFIX)
     pieces, shift = pieces_of(taken, name), None
     if pieces and taken.said.pose and taken.said.pose.source == FOLLOW:
         shift = shift_of([piece.recording for piece in pieces])
@@ -87,9 +87,20 @@ def _finish(folder: Path) -> Finished:
         shutil.rmtree(done, ignore_errors=True)
     lost = int(taken.skip_T[1:].sum())
     sentence = _sentence(folder.parent, files, seconds, lost, came=bool(len(taken.emg_TC)))
+    if beyond:
+        sentence += f"; {beyond} samples with a value beyond {RANGE[1]:,.0f}, more than BDF holds, count as lost"
     if why:
         sentence += f"{why} and were left out: they are kept in {done}"
     return Finished(files, seconds, lost, sentence)
+
+
+def _held_by_bdf(taken: Taken) -> tuple[Taken, int]:
+    """Return what was taken with values that BDF cannot hold as no numbers, and how many samples have such."""
+    beyond_T = (np.abs(taken.emg_TC) > RANGE[1]).any(axis=1)
+    if not beyond_T.any():
+        return taken, 0
+    emg_TC = np.where(np.abs(taken.emg_TC) > RANGE[1], np.float32(np.nan), taken.emg_TC)
+    return replace(taken, emg_TC=emg_TC), int(beyond_T.sum())
 
 
 def _left_out(taken: Taken, seconds: float) -> str:
