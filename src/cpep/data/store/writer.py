@@ -29,7 +29,7 @@ from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
 SAFE_EVERY_S = 1.0
-"""So much work may be lost by a kill or a cut of the power: the wait for a disk takes as long as reading a recording."""
+"""So much work a kill or a cut of the power may cost: waiting for a disk takes as long as reading a recording."""
 
 
 class StoreWriter:
