@@ -96,7 +96,7 @@ def _finish(folder: Path) -> Finished:
 
 def _held_by_bdf(taken: Taken) -> tuple[Taken, int]:
     """Return what was taken with values that BDF cannot hold as no numbers, and how many samples have such."""
-    beyond_T = (np.abs(taken.emg_TC) > RANGE[1]).any(axis=1)
+    beyond_T = (taken.emg_TC.max(axis=1) > RANGE[1]) | (taken.emg_TC.min(axis=1) < -RANGE[1])
     if not beyond_T.any():
         return taken, 0
     emg_TC = np.where(np.abs(taken.emg_TC) > RANGE[1], np.float32(np.nan), taken.emg_TC)
