@@ -57,7 +57,7 @@ def windows_in(value: Any, wanted: tuple[int, int], what: str, axes: str) -> Ten
     if not len(x):
         raise UserError(f"{what} of shape {tuple(x.shape)} holds no windows; give at least one")
     if not bool(torch.isfinite(x).all()):
-        raise UserError(f"{what} is not finite; cut or interpolate the samples that are NaN or infinite")
+        raise UserError(f"{what}: some values are not finite (NaN or infinite); cut or interpolate these samples")
     return x
 
 
