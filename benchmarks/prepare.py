@@ -1,7 +1,7 @@
 """Preparing a store from HDF5, beside reading the same files once with h5py, each on all cores.
 
-Files of a minute in the page cache: compressed as the simulator writes them (lzf), and uncompressed, as the sizes of
-the files of emg2pose suggest that those are. The start of the processes counts on both sides; it is short beside so
+Files of a minute in the page cache: compressed by lzf, and uncompressed, as the simulator writes them and, by their
+size, the files of emg2pose are. The start of the processes counts on both sides; it is short beside so
 many files. Uncompressed, reading is one copy out of the page cache, and half as many bytes again go into the store:
 such files are prepared at a third of that speed, which still is faster than most disks.
 """

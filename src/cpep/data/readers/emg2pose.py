@@ -134,8 +134,8 @@ def write_recording(
         recording: 16 channels at 2 kHz, with the 20 joints of ``JOINTS`` or no pose.
         start: time of the first sample, unix seconds.
         simulated: stored as an attribute; tells simulated data from real.
-        compression: ``None``, ``lzf`` or ``gzip``, shuffled. lzf makes simulated files .6 times as large and takes
-            half as long as to simulate them. Chunks have a checksum: HDF5 refuses those that are damaged.
+        compression: ``None``, ``lzf`` or ``gzip``, shuffled. lzf makes simulated files .6 times as large, and
+            they take three times as long to write. HDF5 refuses a chunk whose checksum does not fit.
         pose_dtype: f4 as in the real files, or f8.
 
     Raises:

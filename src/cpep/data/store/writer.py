@@ -29,7 +29,7 @@ from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import UNKNOWN, IntArray, UserError
 
 SAFE_EVERY_S = 1.0
-"""So much work a kill or a cut of the power may cost: waiting for a disk takes as long as reading a recording."""
+"""A kill or a cut of the power costs at most the work of this time: to wait for a disk after each file is slow."""
 
 
 class StoreWriter:
@@ -164,7 +164,6 @@ class StoreWriter:
         for column, array in self._arrays.items():
             array.cut(self._rows(column, self.device))  # zeros where the last recordings have no anchor
             array.write_header(self._rows(column, self.device))
-        self._make_safe()
         self.close()
         entries = [replace(entry, split=splits.get(entry.source, "")) for entry in self.entries]
         index = {
