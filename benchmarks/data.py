@@ -53,7 +53,7 @@ def figures() -> list[Figure]:
         store_s, copy_s, to_copy = beside(ours, copy, rounds=61, warm=5)
         gzip_s = median(seconds(gzip) for _ in range(5))  # not in turn: what it leaves of the heap would slow ours
     return [
-        Figure("windows from the store over memcpy, windows/s", BATCH / store_s, BATCH / copy_s, to_copy, 0.95, 0.6),
+        Figure("windows from the store over memcpy, windows/s", BATCH / store_s, BATCH / copy_s, to_copy, 0.95, 0.5),
         Figure(
             "windows from the store over h5py of gzip, windows/s",
             BATCH / store_s,

@@ -37,9 +37,15 @@ def of_kind(store, kind):
     return dataclasses.replace(store, device=dataclasses.replace(store.device, anchor_kind=kind))
 
 
+def worn(store, *recordings):
+    """Return centre and spread of the sessions of recordings."""
+    found = AnchorScale(store).of(np.array(recordings))
+    return found.centre_F, found.spread_F
+
+
 def test_a_glove_is_scaled_by_all_files_of_one_session_without_labels(store):
     both = of_sessions(store, ("1", "a", "right"), ("1", "b", "right"), ("1", "a", "right"), ("1", "a", "left"))
-    centre, spread = AnchorScale(both).of(np.array([2, 0, 2, 1, 3]))
+    centre, spread = worn(both, 2, 0, 2, 1, 3)
     for row, files in ((1, (0, 2)), (3, (1,)), (4, (3,))):
         frames = [np.arange(e.start, e.start + e.frames) for e in (store.entries[file] for file in files)]
         anchor = store.anchor_MJ[np.concatenate(frames)]
@@ -58,16 +64,16 @@ def test_frames_without_an_anchor_have_no_part_in_its_scale(store):
     anchor = np.where(valid[:, None], store.anchor_MJ, 0).astype(np.float32)
     half = dataclasses.replace(store, valid_M=valid, anchor_MJ=anchor)
     together = of_sessions(half, *[("1", "a", "right")] * 2, *[("2", "a", "right")] * 2)
-    centre, _ = AnchorScale(together).of(np.array([0, 1]))
+    centre, _ = worn(together, 0, 1)
     rest = anchor[second.start + 500 : second.start + second.frames]
     assert centre[0] == pytest.approx(np.median(rest, axis=0)) and np.array_equal(centre[0], centre[1])
-    centre, spread = AnchorScale(half).of(np.array([0]))
+    centre, spread = worn(half, 0)
     assert not centre.any() and (spread == 1).all()
 
 
 @pytest.mark.parametrize("kind", ["joint_angles", "values"])
 def test_what_has_a_scale_of_its_own_stays_as_it_is(store, kind):
-    centre, spread = AnchorScale(of_kind(store, kind)).of(np.array([0, 1]))
+    centre, spread = worn(of_kind(store, kind), 0, 1)
     assert not centre.any() and (spread == 1).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -229,7 +230,6 @@ def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checked_rows, "RESIDENT_BYTES", 1 << 21)
-    monkeypatch.setattr(checked_rows, "LARGE_BYTES", 0)
     shape = (1 << 20, 8)  # 32 MB
     values = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
     (tmp_path / "a.npy").write_bytes(header_of(values.dtype, shape) + values.tobytes())
@@ -239,7 +239,10 @@ def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
         return int(next(line for line in lines if line.startswith("RssFile")).split()[1]) * 1024
 
     rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, shape))
+    first_N = np.random.default_rng(0).integers(0, shape[0] - 4096, 50)
     before, most = held(), 0
+    assert np.array_equal(rows.windows(first_N, 4096), np.stack([values[first : first + 4096] for first in first_N]))
+    assert held() - before < 1 << 20, "windows are copied out of the file"
     for first in range(0, shape[0], 1 << 12):
         assert np.array_equal(rows[first : first + (1 << 12)], values[first : first + (1 << 12)])
         most = max(most, held() - before)
@@ -254,6 +257,40 @@ def test_a_map_that_is_read_stays_small_and_what_was_mended_stays(
     for first in range(0, shape[0], block):
         assert (mended[first : first + block] == -1).all()
     assert (mended.unchecked == -1).all()
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_windows_are_the_rows_of_the_array(tmp_path: Path, mapped: bool) -> None:
+    values = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+    (tmp_path / "a.npy").write_bytes(header_of(values.dtype, values.shape) + values.tobytes())
+    rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, values.shape) if mapped else values)
+    for length in (1, 7, 500):
+        first_N = np.random.default_rng(length).integers(0, 500 - length + 1, 20)
+        found = rows.windows(first_N, length)
+        assert found.flags.writeable and not np.shares_memory(found, rows.unchecked)
+        assert np.array_equal(found, np.stack([values[first : first + length] for first in first_N]))
+    assert rows.windows(np.array([], int), 5).shape == (0, 5, 3)
+    for first in (-1, 494):
+        with pytest.raises(IndexError):
+            rows.windows(np.array([3, first]), 7)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_a_sentence(tmp_path: Path) -> None:
+    values = np.ones((5000, 3), np.float32)
+    (tmp_path / "a.npy").write_bytes(header_of(values.dtype, values.shape) + values.tobytes())
+    rows = CheckedRows(map_array(tmp_path / "a.npy", values.dtype, values.shape))
+    os.truncate(tmp_path / "a.npy", 40000)
+    with pytest.raises(UserError, match=r"a\.npy was cut while it was read"):
+        rows.windows(np.array([0, 4000]), 10)
+
+
+def test_small_arrays_are_let_go_and_may_not_be_written_to(store: Path) -> None:
+    opened = open_store(store)
+    before = np.array(opened.label_M)
+    opened.let_go()
+    assert np.array_equal(opened.label_M, before) and before.any()
+    with pytest.raises(ValueError, match="read-only"):
+        opened.label_M[0] = 1
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system takes no such advice")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cpep.data.normalise import Normaliser, Rows, power_rows, typical
-from cpep.data.statistics import MEMORY_S, PRIOR_S, CentreSpread, LoudLevel, MeanSd, running
+from cpep.data.statistics import MEMORY_S, PRIOR_S, SMALLEST_SPREAD, CentreSpread, LoudLevel, MeanSd, running
 from cpep.data.store.prepare import prepare
 from tests.synthetic import write_db1
 
@@ -141,3 +141,14 @@ def test_in_what_is_typical_of_levels_each_recording_of_a_session_counts(store):
     rows = power_rows(worn)
     session = loud(np.concatenate([rows.of(index) for index in range(3)]))
     assert np.array_equal(typical(rows, users).spread_F, session)  # three of four
+
+
+@pytest.mark.parametrize("lengths", [(1,), (5, 0, 9), (10, 10), (3, 21)])
+def test_mean_and_sd_of_parts_are_those_of_all_rows_bit_for_bit(monkeypatch, lengths):
+    monkeypatch.setattr("cpep.data.statistics.SUMMED_ROWS", 4)
+    rng = np.random.default_rng(sum(lengths))
+    parts = [(rng.normal(size=(length, 3)) * (0.1, 3, 100) + 7).astype(np.float32) for length in lengths]
+    found, rows = MeanSd().of(*parts), np.concatenate(parts)
+    assert np.array_equal(found.centre_F, rows.mean(axis=0, dtype=np.float64).astype(np.float32))
+    expected = np.maximum(rows.std(axis=0, dtype=np.float64), SMALLEST_SPREAD).astype(np.float32)
+    assert np.array_equal(found.spread_F, expected)

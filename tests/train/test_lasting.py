@@ -18,13 +18,15 @@ def test_rows_on_disk_are_those_in_memory(
     parts = [torch.randn(count, 6).to(dtype) for count in (5, 1, 7)]
     held = Lasting(parts, 13, tmp_path)
     monkeypatch.setattr(lasting, "MOST_BYTES", 0)
-    monkeypatch.setattr(lasting, "HELD_ROWS", 8)
     on_disk = Lasting(iter(parts), 13, tmp_path)
     assert held._map is None and on_disk._map is not None and not list(tmp_path.iterdir())
-    for _ in range(5):  # pages are given up in between
-        chosen = torch.randint(13, (4,))
+    for count in (4, 1, 0):
+        chosen = torch.randint(13, (count,))
         for own in (held, on_disk):
-            assert torch.equal(own.at(lambda rows_ND: rows_ND[chosen], 4), torch.cat(parts)[chosen])  # noqa: B023
+            assert torch.equal(own.take(chosen), torch.cat(parts)[chosen])
+    for own in (held, on_disk):
+        with pytest.raises(IndexError):
+            own.take(torch.tensor([13]))
 
 
 def test_no_place_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

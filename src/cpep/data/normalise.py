@@ -55,9 +55,34 @@ def sessions(store: Store) -> list[list[int]]:
     return list(worn.values())
 
 
-def files_worn(store: Store) -> dict[int, list[int]]:
-    """Return for the index of each recording the indices of all recordings of its session."""
-    return {index: files for files in sessions(store) for index in files}
+class PerSession:
+    """Centre and spread of each session, found when they are first asked for.
+
+    Their place is made at once: small arrays that are made one by one between large ones, and stay, would leave holes
+    in the memory of a process that nothing fits into (``cpep.runtime.memory``).
+
+    Args:
+        store: prepared recordings.
+        columns: number F of columns.
+        find: returns centre and spread (F,) of the recordings of a session, given their indices.
+    """
+
+    def __init__(self, store: Store, columns: int, find: Callable[[list[int]], CentreSpread]) -> None:
+        self._sessions, self._find = sessions(store), find
+        self._of_E = np.empty(len(store.entries), np.int64)
+        for number, files in enumerate(self._sessions):
+            self._of_E[files] = number
+        self._known_S = np.zeros(len(self._sessions), bool)
+        self._centre_SF, self._spread_SF = np.empty((2, len(self._sessions), columns), np.float32)
+
+    def of(self, entry_N: IntArray) -> CentreSpread:
+        """Return centre and spread (N, F) of the sessions of windows, given the indices of their recordings."""
+        session_N = self._of_E[entry_N]
+        for number in np.unique(session_N[~self._known_S[session_N]]):
+            found = self._find(self._sessions[number])
+            self._centre_SF[number], self._spread_SF[number] = found.centre_F, found.spread_F
+            self._known_S[number] = True
+        return CentreSpread(self._centre_SF[session_N], self._spread_SF[session_N])
 
 
 def typical(rows: Rows, users: tuple[str, ...]) -> CentreSpread:
@@ -66,9 +91,9 @@ def typical(rows: Rows, users: tuple[str, ...]) -> CentreSpread:
     for files in sessions(rows.store):
         if rows.store.entries[files[0]].user not in users:
             continue
-        rows_KF = np.concatenate([rows.of(index) for index in files])
-        if len(rows_KF):
-            found += [rows.statistic.of(rows_KF)] * (len(files) if rows.statistic.by_recording else 1)
+        parts_KF = [rows.of(index) for index in files]
+        if any(map(len, parts_KF)):
+            found += [rows.statistic.of(*parts_KF)] * (len(files) if rows.statistic.by_recording else 1)
     spread_F = np.median([one.spread_F for one in found], axis=0)
     return CentreSpread(np.median([one.centre_F for one in found], axis=0), np.maximum(spread_F, LEAST_TYPICAL))
 
@@ -88,8 +113,7 @@ class Normaliser:
 
     def __init__(self, rows: Rows, kind: Normalisation, prior: CentreSpread) -> None:
         self.rows, self.kind, self.prior = rows, kind, prior
-        self._files = files_worn(rows.store)
-        self._sessions: dict[int, CentreSpread] = {}
+        self._sessions = PerSession(rows.store, len(prior.spread_F), self._session)
         self._running = lru_cache(CACHED_RECORDINGS)(self._run)
 
     def of(self, entry_N: IntArray, end_N: IntArray) -> CentreSpread:
@@ -97,7 +121,7 @@ class Normaliser:
         if self.kind == "none":
             return stacked([self.prior] * len(entry_N))
         if self.kind == "recording":
-            return stacked([self._session(int(index)) for index in entry_N])
+            return self._sessions.of(entry_N)
         store = self.rows.store
         start_N = np.array([entry.start for entry in store.entries])[entry_N]
         ended_N = np.floor((end_N - start_N) / store.frame_rate / self.rows.row_s + 1e-9).astype(int)
@@ -106,12 +130,10 @@ class Normaliser:
             [CentreSpread(run.centre_F[row], run.spread_F[row]) for run, row in zip(runs, ended_N, strict=True)]
         )
 
-    def _session(self, index: int) -> CentreSpread:
-        if index not in self._sessions:
-            files, statistic = self._files[index], self.rows.statistic
-            found = statistic.of(np.concatenate([self.rows.of(file) for file in files]))
-            self._sessions |= dict.fromkeys(files, statistic.floored(found, self.prior))
-        return self._sessions[index]
+    def _session(self, files: list[int]) -> CentreSpread:
+        statistic = self.rows.statistic
+        found = statistic.of(*(self.rows.of(file) for file in files))
+        return statistic.floored(found, self.prior)
 
     def _run(self, index: int) -> CentreSpread:
         return running(self.rows.of(index), self.rows.statistic, self.prior, self.rows.row_s)

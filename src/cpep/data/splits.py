@@ -268,10 +268,9 @@ def _split(
 
 def _recorded(store: Store, split: str) -> set[int]:
     """Return the gestures of all recordings, or of the recordings in one split of the split column."""
-    label_M = store.label_M
-    if split:
-        label_M = label_M[np.repeat([e.split == split for e in store.entries], [e.frames for e in store.entries])]
-    return {int(label) for label in np.unique(label_M)} - {0, -1}
+    own = [one for one in store.entries if not split or one.split == split]
+    found = (np.unique(store.label_M[one.start : one.start + one.frames]).tolist() for one in own)
+    return set().union(*found) - {0, -1}
 
 
 def declared(store: Store) -> dict[str, str]:

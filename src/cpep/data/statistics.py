@@ -8,7 +8,7 @@ which ``Running`` keeps.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ MEMORY_S = 120.0
 
 SMALLEST_SPREAD = 1e-3
 """Spread of a column that does not change."""
+
+SUMMED_ROWS = 4096
+"""Rows of which sums are taken at once: sessions may last for hours."""
 
 LEAST_LEVEL = 1e-3
 """Smallest level of a channel that is divided by, in units of the training users' level: a channel may be silent."""
@@ -58,8 +61,8 @@ class Statistic(ABC):
     by_recording: bool
 
     @abstractmethod
-    def of(self, rows_KF: FloatArray) -> CentreSpread:
-        """Return centre and spread (F,) of all rows of a session, float32."""
+    def of(self, *parts_KF: FloatArray) -> CentreSpread:
+        """Return centre and spread (F,) of all rows of a session, float32, given those (K, F) of its recordings."""
 
     @abstractmethod
     def least(self, prior: CentreSpread) -> FloatArray | float:
@@ -88,10 +91,13 @@ class MeanSd(Statistic):
     moments = 2
     by_recording = False
 
-    def of(self, rows_KF: FloatArray) -> CentreSpread:
-        """Return mean and SD."""
-        spread_F = np.maximum(rows_KF.std(axis=0, dtype=np.float64), SMALLEST_SPREAD)
-        return CentreSpread(rows_KF.mean(axis=0, dtype=np.float64).astype(np.float32), spread_F.astype(np.float32))
+    def of(self, *parts_KF: FloatArray) -> CentreSpread:
+        """Return mean and SD, computed in float64."""
+        count = sum(map(len, parts_KF))
+        mean_F = _total(parts_KF, lambda block_KF: block_KF) / count
+        variance_F = _total(parts_KF, lambda block_KF: np.square(block_KF - mean_F)) / count
+        spread_F = np.maximum(np.sqrt(variance_F), SMALLEST_SPREAD)
+        return CentreSpread(mean_F.astype(np.float32), spread_F.astype(np.float32))
 
     def least(self, prior: CentreSpread) -> float:
         """Return ``SMALLEST_SPREAD`` for all columns."""
@@ -113,6 +119,16 @@ class MeanSd(Statistic):
         return CentreSpread(centre_XF.astype(np.float32), spread_XF.astype(np.float32))
 
 
+def _total(parts_KF: Sequence[FloatArray], of: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Sum a function of rows over them (F,), row after row in float64, without an array as large as they are."""
+    total_1F = np.zeros((1, parts_KF[0].shape[1]))
+    for rows_KF in parts_KF:
+        for start in range(0, len(rows_KF), SUMMED_ROWS):
+            block_KF = of(rows_KF[start : start + SUMMED_ROWS])
+            total_1F = np.concatenate([total_1F, block_KF]).sum(axis=0, keepdims=True)
+    return np.asarray(total_1F[0])
+
+
 class LoudLevel(Statistic):
     """Level of raw samples while a channel is loud; the rows are mean squares of blocks, the centre is zero.
 
@@ -124,8 +140,9 @@ class LoudLevel(Statistic):
     moments = 1
     by_recording = True
 
-    def of(self, rows_KF: FloatArray) -> CentreSpread:
+    def of(self, *parts_KF: FloatArray) -> CentreSpread:
         """Return zero and the RMS of the loudest quarter of blocks."""
+        rows_KF = np.concatenate(parts_KF)
         loud = np.sort(rows_KF, axis=0)[-max(1, len(rows_KF) // 4) :]
         return _level(np.sqrt(loud.mean(axis=0)))
 

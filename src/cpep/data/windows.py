@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from cpep.config.schema import DataConfig
-from cpep.data.normalise import Normaliser, files_worn
+from cpep.data.normalise import Normaliser, PerSession
+from cpep.data.statistics import CentreSpread
 from cpep.data.store.finite import all_finite, first_bad, not_finite
 from cpep.data.store.store import Store
 from cpep.data.window_facts import all_valid, one_label
@@ -148,10 +149,9 @@ class WindowReader(Protocol):
 
 
 class SampleReader:
-    """Reads scaled EMG of windows from the memory-mapped store; EMG that is not finite is a ``UserError``.
+    """Reads scaled EMG of windows from the store; EMG that is not finite is a ``UserError``.
 
-    One ``index_select`` on an unfolded view copies each sample once, as fast as memory allows; nothing is
-    held in memory, so that a process does not grow with the store.
+    Each sample is copied once, and nothing is held in memory, so that a process does not grow with the store.
 
     Args:
         store: prepared recordings.
@@ -161,13 +161,11 @@ class SampleReader:
 
     def __init__(self, store: Store, frames: int, normaliser: Normaliser | None) -> None:
         self.store, self.frames, self.normaliser = store, frames, normaliser
-        self._emg = _unfolded(store.emg_TC.unchecked, frames * store.ratio)
 
     def __call__(self, windows: Windows) -> Tensor:
         """Return EMG (B, T, C), float32."""
         first_N = windows.start_N * self.store.ratio
-        self.store.emg_TC.check(first_N, self.frames * self.store.ratio)
-        emg_BTC = self._emg.index_select(0, torch.from_numpy(first_N))
+        emg_BTC = torch.from_numpy(self.store.emg_TC.windows(first_N, self.frames * self.store.ratio))
         if not all_finite(emg_BTC):
             store, (window, sample, channel) = self.store, first_bad(emg_BTC.numpy())
             seconds = second_of(store, windows, window) + sample / store.device.emg_rate
@@ -199,28 +197,19 @@ class AnchorScale:
         if store.anchor_MJ is None:
             raise UserError(f"{store.path} has no pose, nor another anchor")
         self.store, self.anchor_MJ, self.standardise = store, store.anchor_MJ, store.device.anchor.kind.standardise
-        self._files = files_worn(store)
-        self._cache: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._sessions = PerSession(store, self.anchor_MJ.shape[1], self._session)
 
-    def of(self, entry_N: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return centre and spread, each (N, J), of the sessions of the windows."""
-        unique, inverse = np.unique(entry_N, return_inverse=True)
-        pairs = [self._entry(int(index)) for index in unique]
-        return np.stack([centre for centre, _ in pairs])[inverse], np.stack([spread for _, spread in pairs])[inverse]
+    def of(self, entry_N: IntArray) -> CentreSpread:
+        """Return centre and spread (N, J) of the sessions of windows, given the indices of their recordings."""
+        return self._sessions.of(entry_N)
 
-    def _entry(self, index: int) -> tuple[FloatArray, FloatArray]:
-        if index not in self._cache:
-            files = self._files[index]
-            self._cache |= dict.fromkeys(files, self._session(files))
-        return self._cache[index]
-
-    def _session(self, files: list[int]) -> tuple[FloatArray, FloatArray]:
+    def _session(self, files: list[int]) -> CentreSpread:
         columns = self.anchor_MJ.shape[1]
-        as_it_is = np.zeros(columns, np.float32), np.ones(columns, np.float32)
+        as_it_is = CentreSpread(np.zeros(columns, np.float32), np.ones(columns, np.float32))
         if self.standardise is None:
             return as_it_is
         measured_MJ = np.concatenate([self._measured(file) for file in files])
-        return self.standardise(measured_MJ) if len(measured_MJ) else as_it_is
+        return CentreSpread(*self.standardise(measured_MJ)) if len(measured_MJ) else as_it_is
 
     def _measured(self, file: int) -> FloatArray:
         """Return the valid frames of the anchor of a recording."""
@@ -236,7 +225,7 @@ class AnchorScale:
 
 
 class AnchorReader:
-    """Reads the normalised anchor of windows from the memory-mapped store, as ``SampleReader`` reads EMG.
+    """Reads the normalised anchor of windows from the store, as ``SampleReader`` reads EMG.
 
     Args:
         store: prepared recordings.
@@ -247,21 +236,20 @@ class AnchorReader:
     """
 
     def __init__(self, store: Store, frames: int) -> None:
-        self.scale = AnchorScale(store)
-        self.frames, self._anchor = frames, _unfolded(self.scale.anchor_MJ.unchecked, frames)
+        self.scale, self.frames = AnchorScale(store), frames
 
     def __call__(self, windows: Windows) -> Tensor:
         """Return the anchor (B, S, J), as much later than EMG as the windows say."""
         first_N = windows.start_N + windows.lag_frames
-        self.scale.anchor_MJ.check(first_N, self.frames)
-        anchor_BSJ = self._anchor.index_select(0, torch.from_numpy(first_N))
+        anchor_BSJ = torch.from_numpy(self.scale.anchor_MJ.windows(first_N, self.frames))
         if not all_finite(anchor_BSJ):
             store, (window, frame, column) = self.scale.store, first_bad(anchor_BSJ.numpy())
             seconds = second_of(store, windows, window) + (windows.lag_frames + frame) / store.frame_rate
             name = store.device.anchor_names[column]
             raise not_finite(store, int(windows.entry_N[window]), "the anchor", seconds, name)
-        centre_BJ, spread_BJ = self.scale.of(windows.entry_N)
-        return anchor_BSJ.sub_(torch.from_numpy(centre_BJ)[:, None]).div_(torch.from_numpy(spread_BJ)[:, None])
+        found = self.scale.of(windows.entry_N)
+        centre_BJ, spread_BJ = torch.from_numpy(found.centre_F), torch.from_numpy(found.spread_F)
+        return anchor_BSJ.sub_(centre_BJ[:, None]).div_(spread_BJ[:, None])
 
     def ahead(self, windows: Windows) -> None:
         """Ask the system for windows that will be read soon."""
@@ -283,10 +271,3 @@ def anchor_at(anchor_BFJ: Tensor, times_S: Tensor, frame_rate: float) -> Tensor:
     high_S = (low_S + 1).clamp(max=last)
     share_S1 = (place_S - low_S).to(anchor_BFJ.dtype)[:, None]
     return anchor_BFJ[:, low_S].lerp(anchor_BFJ[:, high_S], share_S1)
-
-
-def _unfolded(array: np.ndarray, length: int) -> Tensor:
-    """View rows as overlapping windows (rows - length + 1, length, columns) without a copy."""
-    flat = torch.from_numpy(array)
-    rows, columns = flat.shape
-    return flat.as_strided((max(rows - length + 1, 0), length, columns), (columns, columns, 1))

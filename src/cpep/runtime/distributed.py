@@ -229,19 +229,20 @@ def gathered(own: Tensor, place: Part) -> Tensor:
     return all_rows
 
 
-def rows_of(own: Tensor, place: Part, index_B: Tensor) -> Tensor:
+def rows_of(take: Callable[[Tensor], Tensor], place: Part, index_B: Tensor) -> Tensor:
     """Return rows of a table of which each rank holds a part, without a gradient; all ranks ask for the same.
 
     Args:
-        own: rows of this rank.
+        take: returns rows of this rank by their indices among them, which are on the CPU.
         place: which rows of the table these are.
         index_B: which rows are wanted, on the CPU.
     """
     if _crew is None:
-        return own[index_B]
+        return take(index_B)
     here_B = (index_B >= place.start) & (index_B < place.stop)
+    own = take(index_B[here_B] - place.start)
     rows = own.new_zeros(len(index_B), *own.shape[1:])
-    rows[here_B.to(own.device)] = own[index_B[here_B] - place.start]
+    rows[here_B.to(own.device)] = own
     return _summed(rows)
 
 

@@ -208,8 +208,7 @@ class AnchorSide:
 
     def lasting(self, chosen: IntArray) -> Tensor:
         """Return the lasting embeddings (B, D) of windows by their positions in the list."""
-        index_B = torch.from_numpy(chosen)
-        return self._lasting.at(lambda own_ND: distributed.rows_of(own_ND, self.part, index_B), len(chosen))
+        return distributed.rows_of(self._lasting.take, self.part, torch.from_numpy(chosen))
 
     @property
     def _lasting(self) -> Lasting:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from cpep.data.store.mapped import MappedFile
 from cpep.types import UserError
 
-MOST_BYTES = 1 << 26
+MOST_BYTES = 1 << 24
 """Embeddings that take more memory than this lie on disk: 3.6 million windows of emg2pose have 1.8 GB."""
-HELD_ROWS = 1 << 12
-"""After so many rows that were read, pages of the file are no longer held: each row brings 64 kB of neighbours."""
 
 
 class Lasting:
@@ -26,12 +24,15 @@ class Lasting:
         count: number of all rows.
         folder: where the file lies.
 
+    Attributes:
+        rows_ND: all rows; those of a file are read as they are asked for.
+
     Raises:
         UserError: the file cannot be written.
     """
 
     def __init__(self, parts: Iterable[Tensor], count: int, folder: Path) -> None:
-        self._map, self._read = None, 0
+        self._map: MappedFile | None = None
         parts = iter(parts)
         first = next(parts)
         bytes_N = first[0].numel() * first.element_size()
@@ -47,7 +48,7 @@ class Lasting:
                 for part in _chained(first, parts):
                     file.write(part.contiguous().view(torch.uint8).numpy().data)
                 file.flush()
-                self._map = mmap.mmap(file.fileno(), count * bytes_N, access=mmap.ACCESS_COPY)
+                self._map = MappedFile(file.fileno())
         except OSError as error:
             raise UserError(
                 f"{folder}: {count * bytes_N / 1e9:.1f} GB of embeddings of poses find no place "
@@ -55,14 +56,16 @@ class Lasting:
             ) from error
         self.rows_ND = torch.frombuffer(self._map, dtype=first.dtype).view(count, *first.shape[1:])
 
-    def at(self, read: Callable[[Tensor], Tensor], rows: int) -> Tensor:
-        """Return what ``read`` takes from the rows, so many of them, as a copy."""
-        found = read(self.rows_ND)
-        self._read += rows
-        if self._map is not None and self._read > HELD_ROWS and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._read = 0
-        return found
+    def take(self, index_B: Tensor) -> Tensor:
+        """Return a copy of rows (B, D) by their indices (B,), on the CPU."""
+        if self._map is None:
+            return self.rows_ND[index_B]
+        if len(index_B) and not 0 <= index_B.min() <= index_B.max() < len(self.rows_ND):
+            raise IndexError(f"there are {len(self.rows_ND)} rows; row {int(index_B.max())} is none of them")
+        found_BD = self.rows_ND.new_empty(len(index_B), *self.rows_ND.shape[1:])
+        bytes_N = found_BD[:1].numel() * found_BD.element_size()
+        self._map.read_windows(index_B.numpy() * bytes_N, found_BD.view(torch.uint8).numpy())
+        return found_BD
 
 
 def _chained(first: Tensor, others: Iterable[Tensor]) -> Iterable[Tensor]:

@@ -76,6 +76,7 @@ class Task:
         if anchored:
             windows = windows.select(windows.valid_N)
         self.split.refuse_leak(self.store, windows, role)
+        self.store.let_go()
         return enough(self.store, windows, role)
 
     def key(self, stage: str, settings: dict[str, Any], *inputs: Path) -> str:

@@ -87,7 +87,7 @@ class Bins:
     def of_recording(self, index: int) -> Tensor:
         """Return the statistics (bins, 3, C) of one recording."""
         first, stop = self.checked.first_E[index : index + 2]
-        return torch.from_numpy(self.checked[first:stop]).view(-1, *self.shape)
+        return torch.from_numpy(self.checked.windows(np.array([first]), stop - first)).view(-1, *self.shape)
 
     def ahead(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> None:
         """Ask the system for the bins of windows that will be read soon."""
@@ -96,11 +96,8 @@ class Bins:
     def of_windows(self, entry_N: IntArray, offset_N: IntArray, frames: int) -> Tensor:
         """Return the statistics (N, frames / bin, 3, C) of windows that the bins ``hold``."""
         first_N = self.checked.first_E[entry_N] + offset_N // self.frames
-        bins, width = self.checked.shape
         count = frames // self.frames
-        self.checked.check(first_N, count)
-        view = torch.from_numpy(self.checked.unchecked).as_strided((bins - count + 1, count * width), (width, 1))
-        return view.index_select(0, torch.from_numpy(first_N)).view(-1, count, *self.shape)
+        return torch.from_numpy(self.checked.windows(first_N, count)).view(-1, count, *self.shape)
 
 
 def bins_of(store: Store, bin_samples: int) -> Bins:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import as_strided
 
+from cpep.data.store.mapped import MappedFile, map_of
 from cpep.runtime.sums import Sums, of_array
 from cpep.types import BoolArray, FloatArray, IntArray
 
 BLOCK_BYTES = 1 << 17
 """Most bytes of a block: about what a window of 1 s of 16 channels at 2 kHz has (`python -m benchmarks sums`)."""
-RESIDENT_BYTES, READS, LARGE_BYTES = 1 << 25, 4, 1 << 26
-"""Pages of a map that were read count as memory of the process: after so many bytes they are no longer held, or after
-so many reads as large as the largest, since mapping pages anew costs as much as copying them. No read counts as
-larger than a batch of raw windows."""
+RESIDENT_BYTES = 1 << 25
+"""Pages of a map that were read count as memory of the process: after so many bytes they are no longer held."""
 
 
 def rows_of_block(columns: int) -> int:
@@ -28,11 +28,12 @@ def rows_of_block(columns: int) -> int:
 class CheckedRows(NDArrayOperatorsMixin):
     """Rows of float32 on disk, one recording after another; what is read is compared with checksums once a process.
 
-    Of a mapped array a process holds about ``RESIDENT_BYTES``, or ``READS`` reads, whatever it reads; the system
-    keeps the rest in its page cache as long as it has room, so that reading it again needs no disk.
+    Of a mapped array a process holds about ``RESIDENT_BYTES``, whatever it reads; the system keeps the rest in its
+    page cache as long as it has room, so that reading it again needs no disk.
 
     Rows are read as from an array: ``rows[first:stop]``, ``rows[index]``, or all of them by ``np.asarray`` and where
-    it is computed with. Whoever reads ``unchecked`` calls ``check`` first. Blocks begin anew with each recording.
+    it is computed with; ``windows`` copies many stretches at once. Whoever reads ``unchecked`` calls ``check`` first.
+    Blocks begin anew with each recording.
 
     Args:
         array: (R, columns), mapped.
@@ -55,7 +56,7 @@ class CheckedRows(NDArrayOperatorsMixin):
         self.first_E: IntArray = np.array([0, len(array)]) if first_E is None else first_E
         self._block_E = block_starts(self.first_E, block)
         self._good_K: BoolArray = np.full(self._block_E[-1], sum_K is None)
-        self._map, self._read_bytes, self._largest = _map_of(array), 0, 0
+        self._map, self._read_bytes = _map_of(array), 0
         self._offset = _offset(self._map, array) if self._map is not None else 0
 
     @property
@@ -103,6 +104,31 @@ class CheckedRows(NDArrayOperatorsMixin):
             rows: rows of a window.
         """
         self._let_go(len(first_N) * rows)
+        self._compare_new(first_N, rows)
+
+    def windows(self, first_N: IntArray, rows: int) -> FloatArray:
+        """Return a copy of windows (N, rows, columns), whose blocks are compared first.
+
+        Args:
+            first_N: first row of each window.
+            rows: rows of a window.
+        """
+        self._compare_new(first_N, rows)
+        return self._copied(first_N, rows)
+
+    def _copied(self, first_N: IntArray, rows: int) -> FloatArray:
+        array, (step, width) = self.unchecked, self.unchecked.strides
+        places = len(array) - rows + 1
+        if len(first_N) and not 0 <= first_N.min() <= first_N.max() < places:
+            raise IndexError(f"{rows} rows from {first_N.max()} on are not within {len(array)} rows")
+        if self._map is None:
+            view = as_strided(array, (max(places, 0), rows, array.shape[1]), (step, step, width), writeable=False)
+            return np.asarray(view[first_N])
+        found = np.empty((len(first_N), rows, array.shape[1]), array.dtype)
+        self._map.read_windows(self._offset + first_N * step, found)
+        return found
+
+    def _compare_new(self, first_N: IntArray, rows: int) -> None:
         if self.sum_K is None or not len(first_N) or rows < 1:
             return
         low_N, high_N = self._block_of(first_N), self._block_of(first_N + (rows - 1))
@@ -137,7 +163,7 @@ class CheckedRows(NDArrayOperatorsMixin):
     def is_sound(self, block: int) -> bool:
         """Tell whether the content of a block fits its checksum."""
         _, first, stop = self.place(block)
-        return self.sum_K is None or of_array(self.unchecked[first:stop]) == int(self.sum_K[block])
+        return self.sum_K is None or of_array(self._copied(np.array([first]), stop - first)) == int(self.sum_K[block])
 
     def place(self, block: int) -> tuple[int, int, int]:
         """Return the recording of a block, its first row and the row after its last one."""
@@ -150,10 +176,8 @@ class CheckedRows(NDArrayOperatorsMixin):
         if self._map is None:
             return
         wanted = rows * self.shape[1] * self.dtype.itemsize
-        self._largest = max(self._largest, min(wanted, LARGE_BYTES))
-        limit = max(RESIDENT_BYTES, READS * self._largest)
-        if self.nbytes > limit and self._read_bytes + wanted > limit:
-            self._map.madvise(mmap.MADV_DONTNEED)
+        if self.nbytes > RESIDENT_BYTES and self._read_bytes + wanted > RESIDENT_BYTES:
+            self._map.let_go()
             self._read_bytes = 0
         self._read_bytes += wanted
 
@@ -186,11 +210,9 @@ def block_starts(first_E: IntArray, block: int) -> IntArray:
     return found
 
 
-def _map_of(array: Any) -> mmap.mmap | None:
+def _map_of(array: Any) -> MappedFile | None:
     """Return the map of a file that an array lies in; ``None`` for an array in memory, or a system without advice."""
-    while isinstance(array, np.ndarray):
-        array = array.base
-    return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+    return map_of(array) if hasattr(mmap, "MADV_DONTNEED") else None
 
 
 def _offset(found: mmap.mmap, array: FloatArray) -> int:

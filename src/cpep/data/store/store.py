@@ -19,15 +19,13 @@ from __future__ import annotations
 
 import io
 import math
-import mmap
 import os
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +36,11 @@ from cpep.data.store.checked_rows import CheckedRows
 from cpep.data.store.index import AGAIN, ANCHOR_FILES, read_index
 from cpep.data.store.index import Entry as Entry
 from cpep.data.store.index import device_from_json as device_from_json
+from cpep.data.store.mapped import MappedFile, map_of
 from cpep.types import UNKNOWN, BoolArray, FloatArray, IntArray, UserError
 
 HEADER_BYTES = 128
 """Length of the header of every array of a store: of a ``.npy`` file of version 1.0."""
-
-MAP_NORESERVE = 0x4000
-"""A flag of Linux that Python's mmap module does not name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,6 +106,16 @@ class Store:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle place and fingerprint alone: another process maps the arrays of this very store anew."""
         return open_same, (self.path.resolve(), self.fingerprint)
+
+    def let_go(self) -> None:
+        """Give up the pages of the arrays of labels and power that were read; the system keeps them while it can.
+
+        Whoever has listed windows of the whole store needs them no more, and they would count as its memory: 0.9 GB
+        of 370 h.
+        """
+        for array in (self.valid_M, self.label_M, self.prompt_M, self.repetition_M, self.power_KC):
+            if (found := map_of(array)) and not array.flags.writeable:
+                found.let_go()
 
     @cached_property
     def users(self) -> tuple[str, ...]:
@@ -180,6 +186,12 @@ def open_store(path: Path) -> Store:
     def mapped(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return map_array(path / f"{name}.npy", np.dtype(dtype), shape)
 
+    def fixed(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+        """Map a small array that nobody may write to: ``Store.let_go`` would lose what was written."""
+        array = mapped(name, dtype, shape)
+        array.flags.writeable = False
+        return array
+
     def checked(name: str, columns: int, ratio: int) -> CheckedRows:
         """Map a large array with so many rows a frame."""
         array = mapped(name, np.float32, (frames * ratio, columns))
@@ -197,11 +209,11 @@ def open_store(path: Path) -> Store:
         entries=entries,
         emg_TC=checked("emg", device.channels, ratio),
         anchor_MJ=checked(ANCHOR_FILES[index.version], columns, 1) if columns else None,
-        valid_M=mapped("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
-        label_M=mapped("label", np.int16, (frames,)),
-        prompt_M=mapped("prompt", np.int16, (frames,)),
-        repetition_M=mapped("repetition", np.int16, (frames,)),
-        power_KC=mapped("power", np.float32, (blocks, device.channels)),
+        valid_M=fixed("valid", np.bool_, (frames,)) if columns else np.broadcast_to(True, (frames,)),
+        label_M=fixed("label", np.int16, (frames,)),
+        prompt_M=fixed("prompt", np.int16, (frames,)),
+        repetition_M=fixed("repetition", np.int16, (frames,)),
+        power_KC=fixed("power", np.float32, (blocks, device.channels)),
         power_block_s=index.power_block_s,
         fingerprint=read.fingerprint,
         skipped=index.skipped,
@@ -260,8 +272,7 @@ def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
             f"{path} is missing, damaged, or does not fit the index of its store: it is to have {HEADER_BYTES} bytes "
             f"of header and {shape} values of {dtype}; {AGAIN}"
         )
-    with path.open("rb") as file:
-        return np.ndarray(shape, dtype, _mapping(file), HEADER_BYTES)
+    return np.ndarray(shape, dtype, MappedFile(path), HEADER_BYTES)
 
 
 def holds(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
@@ -280,12 +291,3 @@ def header_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": shape})
     assert len(header.getvalue()) == HEADER_BYTES
     return header.getvalue()
-
-
-def _mapping(file: BinaryIO) -> mmap.mmap:
-    """Map a file, copy on write: torch wants writable memory, and no mistake of a reader can change the file."""
-    if sys.platform != "linux":
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    # Else Linux refuses a file larger than the memory, as all of it might be written to.
-    flags = mmap.MAP_PRIVATE | MAP_NORESERVE
-    return mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
