@@ -34,8 +34,8 @@ def train(folder: Path, name: str) -> None:
     from cpep.config.presets import preset
     from cpep.data.splits import make_splits
     from cpep.data.store.store import open_store
+    from cpep.train.running import run
     from cpep.train.stage import STAGES as KNOWN
-    from cpep.train.stage import run
     from cpep.train.task import Task
 
     store = open_store(folder / "store")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot
 
-from cpep.report.kinds import read_results
+from cpep.report.results import read_results
 from cpep.report.table import number, signed
 
 COUNTS = (10, 100, 1000)

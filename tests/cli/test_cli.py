@@ -124,7 +124,7 @@ def test_more_rows_of_a_run_use_the_stages_that_are_there(run, raw, tmp_path, ca
     shutil.copytree(run, out)
     started, step = [], loop.fit
     monkeypatch.setattr(
-        "cpep.train.stage.fit",
+        "cpep.train.running.fit",
         lambda net, *args, **kwargs: (started.append(type(net).__name__), step(net, *args, **kwargs))[1],
     )
     rows = "cca,pose_t,cpep/avg_pool,cpep/k_1,cpep/random_init_emg,cpep/cascle"

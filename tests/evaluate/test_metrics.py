@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from cpep.evaluate import metrics
-from cpep.evaluate.metrics import Answers, balanced_accuracy, cluster_bootstrap, described, paired_bootstrap, score
+from cpep.evaluate.metrics import Answers, balanced_accuracy, cluster_bootstrap, described, score
+from cpep.evaluate.paired import Difference, paired_bootstrap
 from cpep.types import EmbeddingSet, FloatArray, IntArray, StrArray
 
 
@@ -207,7 +208,7 @@ def test_confusion_matrix_counts_pairs() -> None:
     [(0.01, 0.1, "better than"), (-0.1, -0.01, "worse than"), (-0.1, 0.1, "not told apart from")],
 )
 def test_difference_says_only_what_its_interval_allows(low: float, high: float, verdict: str) -> None:
-    assert f"a is {verdict} b in zero-shot:" in metrics.Difference(0, low, high).sentence("a", "b", "zero-shot")
+    assert f"a is {verdict} b in zero-shot:" in Difference(0, low, high).sentence("a", "b", "zero-shot")
 
 
 def test_windows_are_described_without_their_vectors_and_with_one_text_a_name() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cpep.evaluate.generalised import borders, paired_figures
-from cpep.evaluate.metrics import Answers, Difference, balanced_accuracy, paired_bootstrap, people_interval
+from cpep.evaluate.metrics import Answers, balanced_accuracy
+from cpep.evaluate.paired import Difference, paired_bootstrap, people_interval
 from cpep.experiments.compare import Comparison, both_of, comparisons, summaries
 from cpep.experiments.fold import Fold
 from cpep.report.markdown import tables_markdown

@@ -19,7 +19,7 @@ from cpep.hand.joints import JOINTS
 from cpep.live.book.book import GestureBook
 from cpep.live.demo import demo_paths
 from cpep.runtime.files import read_json
-from cpep.train.stage import run
+from cpep.train.running import run
 from cpep.types import UserError
 
 RATE, NAMES = 100, ("rest", "fist", "ok", "point", "three", "claw", "gun")

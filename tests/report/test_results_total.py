@@ -11,11 +11,11 @@ import pytest
 
 from cpep.report.figures import every
 from cpep.report.frame import results as frame
-from cpep.report.kinds import read_details, read_results, results_in
 from cpep.report.latex import tables_latex
 from cpep.report.markdown import tables_markdown
 from cpep.report.pose_errors import errors_text
 from cpep.report.published import published_text
+from cpep.report.results import read_details, read_results, results_in
 from cpep.report.table import table_text
 from cpep.share.card_results import results_text
 from cpep.types import UserError

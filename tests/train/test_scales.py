@@ -15,7 +15,8 @@ from cpep.evaluate.challenge import COLLAPSED, scored
 from cpep.train import loop
 from cpep.train.align import align
 from cpep.train.regression import FURTHER, regress
-from cpep.train.stage import STAGES, compute, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, compute
 from cpep.train.task import Task
 from cpep.types import UserError
 from tests.models.regressors import MODELS, build, signal

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from cpep.evaluate.linear import CcaToPose as CcaToPose
     from cpep.evaluate.linear import RidgeToPose as RidgeToPose
     from cpep.evaluate.metrics import Answers as Answers
-    from cpep.evaluate.metrics import Difference as Difference
     from cpep.evaluate.metrics import Score as Score
     from cpep.evaluate.metrics import balanced_accuracy as balanced_accuracy
     from cpep.evaluate.metrics import cluster_bootstrap as cluster_bootstrap
     from cpep.evaluate.metrics import confusion_matrix as confusion_matrix
-    from cpep.evaluate.metrics import paired_bootstrap as paired_bootstrap
     from cpep.evaluate.metrics import score as score
+    from cpep.evaluate.paired import Difference as Difference
+    from cpep.evaluate.paired import paired_bootstrap as paired_bootstrap
     from cpep.evaluate.pose_errors import PoseError as PoseError
     from cpep.evaluate.pose_errors import pose_error as pose_error
     from cpep.evaluate.probe import Lda as Lda
@@ -31,9 +31,8 @@ else:
             "cpep.evaluate.features": "classical_features",
             "cpep.evaluate.knn": "knn_vote",
             "cpep.evaluate.linear": "CcaToPose RidgeToPose",
-            "cpep.evaluate.metrics": (
-                "Answers Difference Score balanced_accuracy cluster_bootstrap confusion_matrix paired_bootstrap score"
-            ),
+            "cpep.evaluate.metrics": "Answers Score balanced_accuracy cluster_bootstrap confusion_matrix score",
+            "cpep.evaluate.paired": "Difference paired_bootstrap",
             "cpep.evaluate.pose_errors": "PoseError pose_error",
             "cpep.evaluate.probe": "Lda LinearProbe choose_probe",
         },

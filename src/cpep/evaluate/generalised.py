@@ -21,7 +21,8 @@ from functools import cached_property
 
 import numpy as np
 
-from cpep.evaluate.metrics import Difference, indexed, people_drawn
+from cpep.evaluate.metrics import indexed
+from cpep.evaluate.paired import Difference, people_drawn
 from cpep.types import BoolArray, FloatArray, IntArray, StrArray
 
 FIGURES = ("harmonic_mean", "ausuc")

@@ -10,7 +10,8 @@ import numpy as np
 
 from cpep.config.rows import ROWS, role_of
 from cpep.evaluate.generalised import FIGURES, Borders, Both, interval, paired_figures
-from cpep.evaluate.metrics import Answers, Difference, paired_bootstrap, people_interval
+from cpep.evaluate.metrics import Answers
+from cpep.evaluate.paired import Difference, paired_bootstrap, people_interval
 from cpep.experiments.fold import ANSWERS, OF_BOTH, Fold
 from cpep.report.names import (
     GESTURES,

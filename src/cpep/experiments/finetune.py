@@ -36,7 +36,8 @@ from cpep.runtime.hub import local
 from cpep.runtime.jobs import threads_alone
 from cpep.runtime.locks import alone_in
 from cpep.train.finetune import AlignFurther, LabelFurther
-from cpep.train.stage import Stage, train
+from cpep.train.running import train
+from cpep.train.stage import Stage
 from cpep.train.task import Task, device_of
 from cpep.types import EmbeddingSet, FloatArray, IntArray, UserError
 from cpep.version import __version__

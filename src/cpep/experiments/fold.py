@@ -15,7 +15,8 @@ from cpep.data.readers.unpacked import read_npz
 from cpep.evaluate.generalised import FIGURES, Estimate, Generalised
 from cpep.evaluate.protocols.base import Outcome
 from cpep.experiments.evaluators import Evaluation
-from cpep.report.kinds import Confusion, Cost, Curve, Drawn, Scored, wrong_matrices, wrong_rows
+from cpep.report.kinds import Confusion, Cost, Curve, Drawn, Scored
+from cpep.report.results import wrong_matrices, wrong_rows
 from cpep.runtime import checked, sums
 from cpep.runtime.files import MOST_ROWS, atomic_path, write_json
 from cpep.types import UserError

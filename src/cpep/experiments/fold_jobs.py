@@ -27,7 +27,8 @@ from cpep.runtime.files import progress_line, training_line
 from cpep.runtime.jobs import Job
 from cpep.train.baseline import Baseline
 from cpep.train.note import read_note
-from cpep.train.stage import budget, run
+from cpep.train.running import run
+from cpep.train.stage import budget
 from cpep.train.task import PAIRED, Task, device_of, paired
 from cpep.types import Normalisation
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpep.report.kinds import ERRORS, read_results
 from cpep.report.names import TOGETHER
+from cpep.report.results import ERRORS, read_results
 
 KEYS = ("model", "normalisation", "protocol", "gestures", "metric", "fold", "seed")
 POOLED = (*KEYS, "value", "low", "high", "baseline", "people", "windows")

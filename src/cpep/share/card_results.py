@@ -9,8 +9,8 @@ from typing import Any
 
 from cpep.checkpoints.card import Card
 from cpep.checkpoints.modelcard import names
-from cpep.report.kinds import AGAIN, results_in
 from cpep.report.markdown import tables_markdown
+from cpep.report.results import AGAIN, results_in
 from cpep.types import UserError
 
 PEOPLE = ("--test-users", "--val-users", "--users")

@@ -16,7 +16,8 @@ from cpep.data.arrays import from_arrays
 from cpep.data.splits import Split
 from cpep.data.store.store import Store
 from cpep.hand.joints import JOINTS
-from cpep.train.stage import STAGES, chain, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, chain
 from cpep.train.task import Task
 from cpep.types import BoolArray, EmgKind, FloatArray, StrArray, UserError
 

@@ -22,7 +22,8 @@ from cpep.runtime import distributed, memory
 from cpep.train.lasting import Lasting
 from cpep.train.neighbours import drawn, mixed, neighbours_of
 from cpep.train.rng import part_draws
-from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, Lesson, Stage, Trained
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     VALIDATION_WINDOWS,
@@ -138,7 +139,7 @@ STAGES.add("cpep", AlignStage("cpep"))
 def align(
     task: Task, emg: Path | None, pose: Path | None, progress: Progress = no_progress, note: Note = no_note
 ) -> Path:
-    """Align the EMG encoder to the anchor's encoder and return the checkpoint; see ``stage.run``.
+    """Align the EMG encoder to the anchor's encoder and return the checkpoint; see ``running.run``.
 
     Args:
         task: store, split, settings, folder.

@@ -21,7 +21,8 @@ from cpep.models.mae import MaskedAutoencoder
 from cpep.runtime import distributed
 from cpep.train.before import BEFORE, Before, Side, encoder_of
 from cpep.train.rng import part_draws
-from cpep.train.stage import STAGES, Lesson, Stage, Trained, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, Lesson, Stage, Trained
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     VALIDATION_WINDOWS,
@@ -162,7 +163,7 @@ STAGES.add("pose_mae", MaskedAnchor("pose_mae"))
 
 
 def pretrain(task: Task, modality: str, progress: Progress = no_progress, note: Note = no_note) -> Path:
-    """Train the masked autoencoder of ``emg`` or ``pose`` and return its checkpoint; see ``stage.run``."""
+    """Train the masked autoencoder of ``emg`` or ``pose`` and return its checkpoint; see ``running.run``."""
     return run(STAGES.get(f"{modality}_mae"), task, progress=progress, note=note)
 
 

@@ -29,7 +29,8 @@ from cpep.runtime.files import write_json
 from cpep.train.baseline import HELD_WINDOWS, Baseline, mean_error, own_windows
 from cpep.train.loop import fit
 from cpep.train.rng import part_draws
-from cpep.train.stage import STAGES, Lesson, Rehearsed, Trained, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, Lesson, Rehearsed, Trained
 from cpep.train.task import STATE, STATISTICS_WINDOWS, Task, anchor_signals, autocast, emg_signals, paired, subsample
 from cpep.types import Progress, UserError, no_progress
 
@@ -216,7 +217,7 @@ for kind in ("vemg2pose", "emg2pose", "neuropose", "sensing_dynamics", "pose_t")
 
 
 def regress(task: Task, kind: str, progress: Progress = no_progress) -> Path:
-    """Train a model that predicts the pose from EMG and return its checkpoint; see ``stage.run``."""
+    """Train a model that predicts the pose from EMG and return its checkpoint; see ``running.run``."""
     return run(STAGES.get(kind), task, progress=progress)
 
 

@@ -22,7 +22,8 @@ from cpep.data.windows import Windows
 from cpep.models.encoder import Encoder
 from cpep.train.baseline import Baseline, mean_error, own_windows
 from cpep.train.rng import part_draws
-from cpep.train.stage import STAGES, Lesson, Trained, run
+from cpep.train.running import run
+from cpep.train.stage import STAGES, Lesson, Trained
 from cpep.train.task import (
     STATISTICS_WINDOWS,
     VALIDATION_WINDOWS,
@@ -134,5 +135,5 @@ STAGES.add("supervised", SupervisedStage("supervised"))
 
 
 def supervise(task: Task, progress: Progress = no_progress) -> Path:
-    """Train CPEP's EMG encoder on the labels of seen gestures and return its checkpoint; see ``stage.run``."""
+    """Train CPEP's EMG encoder on the labels of seen gestures and return its checkpoint; see ``running.run``."""
     return run(STAGES.get("supervised"), task, progress=progress)

@@ -22,7 +22,7 @@ def figures(
     """
     from cpep.report.canvas import write_figures
     from cpep.report.figures import every
-    from cpep.report.kinds import read_details, read_results
+    from cpep.report.results import read_details, read_results
 
     results = read_results(run)
     found = every(results, read_details(run, results))

@@ -149,9 +149,9 @@ def table(
 
     Example: `cpep table runs/db1 --markdown`
     """
-    from cpep.report.kinds import read_results
     from cpep.report.latex import tables_latex
     from cpep.report.markdown import tables_markdown
+    from cpep.report.results import read_results
 
     if markdown and latex:
         raise UserError("--markdown and --latex are two forms of one table; give one of them")
