@@ -75,14 +75,14 @@ def test_a_signal_that_is_ignored_stays_ignored():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_workers_end_with_sigterm_of_their_parent(tmp_path):
     code = (
-        "import functools, multiprocessing, time; from cpep.runtime import jobs, signals\n"
+        "import functools, multiprocessing, time; from cpep.runtime import pool, signals\n"
         "if __name__ == '__main__':\n"
         "    signals.listen()\n"
         "    call = functools.partial(time.sleep, 60)\n"
         "    try:\n"
-        "        with jobs.Pool(2, interrupt=True) as pool:\n"
-        "            for _ in range(2): pool.submit(time.sleep, 0)\n"
-        "            waiting = [pool.submit(call) for _ in range(2)]\n"
+        "        with pool.Pool(2, interrupt=True) as some:\n"
+        "            for _ in range(2): some.submit(time.sleep, 0)\n"
+        "            waiting = [some.submit(call) for _ in range(2)]\n"
         "            print(*(one.pid for one in multiprocessing.active_children()), flush=True)\n"
         "            waiting[0].result()\n"
         "    except KeyboardInterrupt:\n"
