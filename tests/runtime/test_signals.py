@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cpep.runtime import signals
+
 LISTEN = "import os, time; from cpep.runtime import signals, jobs; signals.listen()\n"
 READY = "print('ready', flush=True)\n"
 SLEEP = f"{LISTEN}{READY}time.sleep(60)"
@@ -55,6 +57,12 @@ def test_a_library_that_computes_does_not_keep_anybody_waiting(number):
     (_, said), took_s = ended(process, 20)
     assert said == "cpep: stopped; the same command goes on from here\n" and process.returncode == 1
     assert took_s > 1.5  # Python is given its time
+
+
+@pytest.mark.parametrize(("command", "said"), [("stream", "stopped"), ("reproduce", signals.STOPPED)])
+def test_what_is_live_does_not_say_that_it_goes_on(monkeypatch, command, said):
+    monkeypatch.setattr("sys.argv", ["cpep", command])
+    assert signals.stopped() == said
 
 
 def test_a_second_one_ends_at_once():
