@@ -1,4 +1,4 @@
-"""Rows of a table that are written twice are no samples."""
+"""Rows of a table that are written twice are no samples; what else joined and turned tables hold is said."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cpep.data.describe.look import look_at_table
 from cpep.data.readers.generic import TWICE, read_recording
 from cpep.data.readers.twice import written_once
 from cpep.data.recording import Repair
+from cpep.types import UserError
 
 ROWS, RATE = 4000, 1000
 SIDECAR = {
@@ -77,3 +78,22 @@ def test_copies_are_those_of_a_search_row_by_row() -> None:
             wanted.append(row not in seen)
             seen.add(row)
         assert written_once(time_T[place], rows_TC[place]).tolist() == wanted
+
+
+def test_rows_that_go_back_and_names_within_the_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the times of 'time' fall from row to row; sort the rows"):
+        draft_of(look_at_table(written(tmp_path, LINES[::-1])))
+    path = written(tmp_path, [*LINES[:100], "time,emg1,emg2,gesture", *LINES])
+    with pytest.raises(UserError, match=r"a\.csv, line 102 holds the names of the columns once more"):
+        read_recording(path, tmp_path / "a.json")
+
+
+def test_labels_in_a_column_each_and_a_unit_beside_another_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    rows = [f"{line.rsplit(',', 1)[0]},{int('rest' in line)},{int('fist' in line)}" for line in LINES]
+    path.write_text("\n".join(["time,EMG1 (mV),EMG2 (mV),rest,fist", *rows]))
+    draft = draft_of(look_at_table(path))
+    assert "label" not in draft.keys
+    assert any("'rest', 'fist' are 0 or 1, one at a time" in sentence for _, sentence in draft.lines)
+    draft.told("unit", "uV")
+    assert ("unit", "uV: you said it (the file suggests mV)") in draft.lines

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cpep.data.describe.clock import Clock, Tally, find_clock, find_tally, shown, stamps
+from cpep.data.describe.clock import Clock, Tally, find_clock, find_tally, shown
 from cpep.data.describe.labels import (
     Labels,
     find_events,
@@ -18,11 +16,12 @@ from cpep.data.describe.labels import (
     find_people,
     find_prompt,
     find_repetition,
+    one_hot,
 )
 from cpep.data.describe.look import Column, Look
 from cpep.data.describe.presets import Known, preset_of, written_rate
+from cpep.data.describe.rows import once
 from cpep.data.describe.signals import Signals, find_emg, find_pose, kind_of, pose_unit, power_of, span, unit_of
-from cpep.data.readers.twice import written_once
 from cpep.types import UserError
 
 USER_IN_NAME = re.compile(r"(?:^|[^a-z])(?:sub|subject|subj|user|participant|person|pat|s|p|u)[-_ ]?(\d+)", re.I)
@@ -56,10 +55,16 @@ class Draft:
 
     def told(self, key: str, value: Any) -> None:
         """Set a key to what the user says, in place of what the file suggests."""
+        other = self.keys.get(key)
+        odd = (
+            f" (the file suggests {other})"
+            if isinstance(other, str | int | float) and other not in ("", 0, value)
+            else ""
+        )
         self.keys[key] = value
         self.lines = [line for line in self.lines if line[0] != key]
         self.missing = [one for one in self.missing if one[0] != key]
-        self.say(key, f"{value}: you said it")
+        self.say(key, f"{value}: you said it{odd}")
 
     def put(self, key: str, value: Any, why: str, wanted: str) -> None:
         """Set a key with its evidence; an empty value is to be filled in."""
@@ -80,7 +85,7 @@ def draft_of(look: Look, asked: str = "") -> Draft:
         UserError: no column can be EMG, or the preset does not fit.
     """
     draft = Draft()
-    rows, look = look.rows, _once(look)
+    rows, look = look.rows, once(look)
     if rows > look.rows:
         draft.say(
             "rows", f"{rows - look.rows:,} of {rows:,} are written twice, with the same time, and will be left out"
@@ -117,17 +122,6 @@ def draft_of(look: Look, asked: str = "") -> Draft:
         _number_columns(draft, look)
     say_unused(draft)
     return draft
-
-
-def _once(look: Look) -> Look:
-    """Leave out rows that are copies of others: they would count as samples in the rate by the clock."""
-    numbers = [column for column in look.columns if not column.is_text]
-    clock = find_clock(look.columns)
-    stamp_T = stamps(clock.column) if clock else None
-    if stamp_T is None or len(numbers) < 2:
-        return look
-    once_T = written_once(stamp_T, np.column_stack([column.values.astype(np.float64) for column in numbers]))
-    return replace(look, columns=tuple(replace(one, values=one.values[once_T]) for one in look.columns))
 
 
 def _number_columns(draft: Draft, look: Look) -> None:
@@ -229,6 +223,11 @@ def put_labels(draft: Draft, free: Sequence[Column], labels: Labels | None) -> N
     """Set labels, prompts and repetitions."""
     if labels is None:
         draft.say("label", "no column holds few values in long runs, so the recording has no labels")
+        if apart := one_hot(free):
+            names = ", ".join(map(shown, apart[:8]))
+            draft.say(
+                "label", f"{names} are 0 or 1, one at a time: write them as one column of names, if these are labels"
+            )
         return
     draft.keys["label"] = {"field": str(labels.column.key), "names": labels.names}
     draft.say("label", labels.why, labels.rest_why)

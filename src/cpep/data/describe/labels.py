@@ -66,6 +66,13 @@ def find_labels(columns: Sequence[Column], power_T: FloatArray | None, rate: flo
     return None
 
 
+def one_hot(columns: Sequence[Column]) -> list[Column]:
+    """Return columns of 0 and 1 of which one at most is 1 in each row; none where they are no two such."""
+    found = [one for one in columns if one.values.dtype.kind in "biuf" and set(np.unique(one.values)) == {0, 1}]
+    together_T = np.sum([one.values for one in found], axis=0) if len(found) > 1 else np.array([2])
+    return found if together_T.max() <= 1 else []
+
+
 def find_prompt(columns: Sequence[Column], label: Labels | None) -> Column | None:
     """Return the column of what was asked for: as labels, with values of theirs."""
     if label is None:

@@ -87,6 +87,11 @@ class Table:
                     raise ValueError
                 values[place] = float(text) if text else np.nan
             except ValueError:
+                if str(text) == str(name):
+                    raise UserError(
+                        f"{self._at(place)} holds the names of the columns once more, as in files that were joined; "
+                        "remove this line, or give each recording a file of its own"
+                    ) from None
                 raise UserError(
                     f"{self._at(place)}: {name!r} holds something else than numbers: {str(text)!r}; write numbers as "
                     "1234.5, without units and thousands separators"
