@@ -189,6 +189,9 @@ def test_a_table_in_another_encoding_or_of_two_units_is_not_guessed(tmp_path: Pa
     path.write_bytes(text.replace("fist", "安静").encode("shift_jis"))
     with pytest.raises(UserError, match=r"S1\.csv is neither UTF-8 nor Western Windows .*; save it as UTF-8"):
         look_at(path)
+    path.write_bytes(text.replace("fist", "кулак").encode("cp1251"))
+    with pytest.raises(UserError, match=r"neither UTF-8 nor .* \('êóëàê' would be a word of it\); save it"):
+        look_at(path)
     names = {"emg0": "EMG 1 (mV)", "emg1": "EMG 2 (mV)", "emg2": "EMG 3 (uV)", "emg3": "EMG 4 (uV)"}
     for old, new in names.items():
         text = text.replace(old, new)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from cpep.data.describe.arrays import draft_of_arrays, look_at_arrays
+from cpep.data.describe.dialect import SEPARATORS
 from cpep.data.describe.draft import Draft, draft_of, put_first_words, short
 from cpep.data.describe.labels import distinct, gesture_names, text_of
-from cpep.data.describe.look import LOOK_ROWS, SEPARATORS, Look, look_at_table, read_columns
+from cpep.data.describe.look import LOOK_ROWS, Look, look_at_table, read_columns
 from cpep.data.readers.folder import list_folder
 from cpep.data.readers.generic import FOLDER_SIDECAR, NO_TABLE, WORKBOOK, is_data
 from cpep.data.readers.patterns import check_pattern
