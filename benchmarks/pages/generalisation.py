@@ -1,6 +1,9 @@
 """Print the table of docs/results/generalisation.md and draw its figure, from the runs that are given.
 
     .venv/bin/python benchmarks/pages/generalisation.py runs/set1 runs/set2 runs/set3
+    .venv/bin/python benchmarks/pages/generalisation.py table runs/causal1 ... less runs/set1 ...
+
+The second form draws no figure; it prints the table of the first runs, and each row less that of the other ones.
 
 A person's figure is the mean over runs, one of each set of unseen gestures, with seed 0; the table has the mean over
 people and its 95 % interval (bootstrap over people). H is the harmonic mean of the accuracies on seen and on unseen
@@ -158,9 +161,29 @@ def table(runs: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def read(folders: list[str]) -> list[dict[str, Any]]:
+    """Return the results of runs."""
+    return [json.loads((Path(folder) / "results.json").read_text(encoding="utf-8")) for folder in folders]
+
+
+def compared(folders: list[str]) -> None:
+    """Print the table of some runs, and by how much they differ from the runs after the word less."""
+    place = folders.index("less") if "less" in folders else len(folders)
+    runs, others = read(folders[:place]), read(folders[place + 1 :])
+    print(table(runs))
+    for model in ROWS if others else ():
+        pairs = zip(columns(runs, model), columns(others, model), strict=True)
+        apart = [a - b if len(a) and len(b) else np.zeros(0) for a, b in pairs]
+        if any(len(one) for one in apart):
+            print(f"| {model} less the other runs | " + " | ".join(cell(one, differs=True) for one in apart) + " |")
+
+
 def main(folders: list[str]) -> None:
     """Read the runs and write the figure."""
-    runs = [json.loads((Path(folder) / "results.json").read_text(encoding="utf-8")) for folder in folders]
+    if folders[:1] == ["table"]:
+        compared(folders[1:])
+        return
+    runs = read(folders)
     size = f'width="{3 * WIDTH}" height="{2 * HEIGHT}" viewBox="0 0 {3 * WIDTH} {2 * HEIGHT}"'
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{STYLE}</style>"]
     lines.append("<title>Balanced accuracy of every person, step by step</title>")

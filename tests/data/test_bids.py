@@ -107,7 +107,7 @@ def test_content_that_was_not_fetched(tmp_path: Path) -> None:
         ("sub-01/emg/sub-01_task-grasp_emg.json", "{", "is not readable as JSON"),
         ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tduration\tvalue\n1\t1\n", "row 2: 2 cells where"),
         ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tduration\tvalue\nx\t1\ta\n", "row 2: onset is 'x'"),
-        ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tvalue\n1\ta\n", "duration is missing"),
+        ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tvalue\n1\ta\n", "has no column 'duration'"),
         ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tduration\tvalue\nn/a\t1\ta\n", "'a' has no onset"),
         ("sub-01/emg/sub-01_task-grasp_events.tsv", "onset\tduration\tvalue\n1\tn/a\tBAD_IK\n", "BAD_IK has no"),
         ("sub-01/emg/sub-01_task-grasp_channels.tsv", "name\ttype\nemg0\tEMG\n", "3 channels and its channels.tsv 1"),
@@ -253,6 +253,19 @@ def test_without_channels_tsv_labels_or_the_count_tell(tmp_path: Path) -> None:
     for place in ("c", "d"):
         with pytest.raises(UserError, match="nothing says which channels"):
             read_set(tmp_path / place)
+
+
+def test_a_rate_of_the_table_of_channels_that_is_another_one_is_said(tmp_path: Path) -> None:
+    for rates, notes in (
+        (("1000", "1000.5"), ()),
+        (("1000", "2000"), ("channels.tsv gives emg1 at 2000 Hz and the file at 1000; the file is believed",)),
+    ):
+        channels = [
+            {"name": f"emg{k}", "type": "EMG", "units": "uV", "sampling_frequency": rate}
+            for k, rate in enumerate((*rates, "n/a"))
+        ]
+        write_set(tmp_path / rates[1], channels=channels)
+        assert read_set(tmp_path / rates[1]).notes == notes
 
 
 def test_rates(tmp_path: Path) -> None:
@@ -408,6 +421,26 @@ def test_spans_points_and_what_nothing_covers(tmp_path: Path) -> None:
     assert (recording.label_T == expected_T).all()
     assert "2 events of zero duration are labels for 0.2 s, or until the next one" in recording.notes
     assert "1 events begin after the end of the recording" in recording.notes
+
+
+def test_events_that_overlap_in_part_are_said_and_tables_that_lack_a_column_refused(tmp_path: Path) -> None:
+    head = ("onset", "duration", "trial_type")
+    nested = [("0", "2", "block"), ("0.5", "1", "fist"), ("2", "0.5", "open"), ("2.5", "0.4", "fist")]
+    for name, rows, notes in (
+        ("nested", nested, ()),
+        ("crossed", [*nested, ("2.2", "0.6", "claw")],
+         ("2 events overlap another one in part (the first at 2.2 s); there the shorter one is the label",)),
+        ("same", [*nested, ("2", "0.5", "claw")],
+         ("1 events overlap another one in part (the first at 2 s); there the shorter one is the label",)),
+    ):  # fmt: skip
+        write_set(tmp_path / name, events=[head, *rows])
+        assert read_set(tmp_path / name).notes == notes
+    for column, words in (("onset", "has no column 'onset'"), ("duration", "has no column 'duration'"),
+                          ("trial_type", "says nowhere what its events are; .* to 'trial_type'")):  # fmt: skip
+        other = tuple("Latency" if one == column else one for one in head)
+        write_set(tmp_path / f"no {column}", events=[other, *nested])
+        with pytest.raises(UserError, match=rf"events\.tsv {words}"):
+            read_set(tmp_path / f"no {column}")
 
 
 def test_presses_of_nm000105(tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_windows_are_the_rows_of_the_array(tmp_path: Path, mapped: bool) -> None
     for length in (1, 7, 500):
         first_N = np.random.default_rng(length).integers(0, 500 - length + 1, 20)
         found = rows.windows(first_N, length)
-        assert found.flags.writeable and not np.shares_memory(found, rows.unchecked)
+        assert found.flags["W"] and not np.shares_memory(found, rows.unchecked)
         assert np.array_equal(found, np.stack([values[first : first + length] for first in first_N]))
     assert rows.windows(np.array([], int), 5).shape == (0, 5, 3)
     for first in (-1, 494):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import typer
@@ -187,6 +188,9 @@ def test_a_table_in_another_encoding_or_of_two_units_is_not_guessed(tmp_path: Pa
     text = path.read_text()
     path.write_bytes(text.replace("fist", "安静").encode("shift_jis"))
     with pytest.raises(UserError, match=r"S1\.csv is neither UTF-8 nor Western Windows .*; save it as UTF-8"):
+        look_at(path)
+    path.write_bytes(text.replace("fist", "кулак").encode("cp1251"))
+    with pytest.raises(UserError, match=r"neither UTF-8 nor .* \('êóëàê' would be a word of it\); save it"):
         look_at(path)
     names = {"emg0": "EMG 1 (mV)", "emg1": "EMG 2 (mV)", "emg2": "EMG 3 (uV)", "emg3": "EMG 4 (uV)"}
     for old, new in names.items():
@@ -507,6 +511,28 @@ def test_what_is_no_table_is_a_sentence(tmp_path: Path) -> None:
         describe([empty])
     with pytest.raises(UserError, match="does not exist"):
         look(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize("ending", [".npy", ".h5", ".hdf5"])
+def test_arrays_in_files_that_are_not_read_are_told_a_way(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"S1{ending}"
+    if ending == ".npy":
+        np.save(path, np.zeros((100, 4)))
+    else:
+        with h5py.File(path, "w") as file:
+            file["emg"] = np.zeros((100, 4))
+    way = r"numpy\.savez\('S1\.npz', emg=emg, label=label\), and run `cpep data describe S1\.npz`"
+    with pytest.raises(UserError, match=way):
+        look(path)
+    if ending == ".hdf5":  # which is called as emg2pose
+        with pytest.raises(UserError, match=way):
+            read(path)
+        with pytest.raises(UserError, match=way):
+            describe([tmp_path])
+    else:
+        for ask in (find_recordings, lambda folder: describe([folder])):
+            with pytest.raises(UserError, match=r"has no layout that cpep reads; .*" + way):
+                ask(tmp_path)
 
 
 def test_people_repetitions_prompts_and_events(tmp_path: Path) -> None:

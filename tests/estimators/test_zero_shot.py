@@ -9,8 +9,10 @@ from sklearn.exceptions import NotFittedError
 
 import cpep
 from cpep.live.book.book import GestureBook
+from cpep.live.book.readout import ReadOut, best
 from cpep.simulate import GESTURES, people
 from cpep.sklearn import ZeroShotClassifier
+from cpep.sklearn.encoding import vectors_of
 from cpep.types import UserError
 
 NAMES = ("fist", "spread", "thumb_up")
@@ -61,6 +63,22 @@ def test_a_book_is_written_and_taken_by_the_live_recogniser(fitted, person, tmp_
     np.testing.assert_allclose(again.predict_proba(X), fitted.predict_proba(X), atol=1e-3)  # 16-bit floats
     assert GestureBook.load(tmp_path / "my.book", cpep.load()).names == NAMES
     assert cpep.live.Recogniser(again.book_)
+
+
+def test_poses_are_read_as_a_book_is_that_cpep_makes(fitted, person, monkeypatch, tmp_path):
+    """`cpep book` chooses the read-out on the same windows; what is live answers alike."""
+    assert fitted.book_.accuracy and fitted.book_.read_out is best(fitted.book_.accuracy)
+    monkeypatch.setattr("cpep.live.book.book.best", lambda accuracy: ReadOut.centre)
+    found, moves = person
+    model = ZeroShotClassifier(unknown=True).fit(found.pose[moves], found.y[moves])
+    model.add("claw", GESTURES["claw"].pose_J[:20])
+    assert model.book_.read_out is ReadOut.centre
+    model.save(tmp_path / "my.book")
+    live = GestureBook.load(tmp_path / "my.book", model.model_)
+    emg_NTC = found.X[:20].swapaxes(1, 2)
+    x_ND = vectors_of(model.model_, emg_NTC, [model.model_.emg_frontend.typical()] * 20)
+    for x_D, p_E in zip(x_ND, model.predict_proba(found.X[:20]), strict=True):
+        np.testing.assert_allclose(live.judge(x_D)[0], p_E, atol=1e-3)  # 16-bit floats
 
 
 def test_a_gesture_is_added(person):

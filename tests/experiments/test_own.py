@@ -194,3 +194,11 @@ def test_an_encoder_of_other_sizes_is_trained(tmp_path):
     task = hand_task(tmp_path, preset("tiny", SETTINGS, "best"))
     assert not begin_with_shipped(task)
     assert not (task.folder / "pose_mae").exists()
+
+
+def test_a_gesture_called_unknown_is_refused_before_anything_is_trained(tmp_path):
+    names = dict(zip("0123456", ("rest", "unknown", *NAMES[2:]), strict=True))
+    raw = write(tmp_path / "raw", 3, 3, SIDECAR | POSE | {"label": {"field": "label", "names": names}})
+    with pytest.raises(UserError, match="'unknown' cannot be the name of a gesture"):
+        train_own(raw, tmp_path / "live", sizes="tiny", sets=FAST)
+    assert not list((tmp_path / "live").glob("fold*"))

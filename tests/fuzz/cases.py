@@ -23,7 +23,7 @@ def of(*modules: str) -> tuple[Any, Any, Any]:
     def test_what_is_damaged_is_read_or_refused(verdicts: Any, name: str) -> None:
         found = verdicts[name]
         assert len(found) == 1 + MUTANTS
-        assert not complaints(found)
+        assert not complaints(found), complaints(found)
 
     def test_what_was_found_before_is_mended(tmp_path: Path) -> None:
         lines = kept(modules)

@@ -191,7 +191,7 @@ def test_time_of_imports_does_not_count(tmp_path: Path) -> None:
 def test_what_waits_for_ever_is_ended(name: str) -> None:
     ask("process")
     begin = time.monotonic()
-    with pytest.raises(UserError, match=r"^a\.hdf5 was not read within 1 s; it is damaged, or"):
+    with pytest.raises(UserError, match=r"^a\.hdf5 was not read within 1 s: the disk is slow, the machine is"):
         ask(name, bounds=Bounds(60, 1.0, 2**30))
     assert time.monotonic() - begin < 5
 
@@ -270,6 +270,6 @@ def test_threads_have_a_process_each() -> None:
 def test_bounds_grow_with_files(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"")
-    assert bounds_of([path, tmp_path / "missing"]) == Bounds(CPU_S, 30 + 4 * CPU_S, MEMORY)
+    assert bounds_of([path, tmp_path / "missing"]) == Bounds(CPU_S, 300 + 30 * CPU_S, MEMORY)
     path.write_bytes(bytes(2**20))
-    assert bounds_of([path, path]) == Bounds(CPU_S + 2, 38 + 4 * CPU_S, MEMORY + MEMORY_PER_BYTE * 2**21)
+    assert bounds_of([path, path]) == Bounds(CPU_S + 2, 360 + 30 * CPU_S, MEMORY + MEMORY_PER_BYTE * 2**21)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cpep.runtime.jobs import Job, in_order, run_all, stopping
+from cpep.runtime.jobs import Job, in_order, run_all
+from cpep.runtime.pool import stopping
 from cpep.types import UserError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals to processes")
@@ -220,9 +221,9 @@ def test_results_come_in_order_whatever_the_workers() -> None:
 
 
 def test_a_killed_worker_is_a_sentence() -> None:
-    with pytest.raises(UserError, match="worker process was killed"):
+    with pytest.raises(UserError, match="a worker process ended before its work was done"):
         list(in_order(os._exit, [1, 1], 2))
-    with pytest.raises(UserError, match="worker process was killed"):
+    with pytest.raises(UserError, match="a worker process ended before its work was done"):
         run_all([Job(name, partial(os._exit, 1)) for name in "ab"], 2, 1)
 
 
@@ -260,3 +261,12 @@ def begun_here(folder: Path, number: int) -> bool:
 def test_a_process_begins_before_its_first_item(tmp_path: Path, workers: int) -> None:
     begin = partial(begin_in_worker, tmp_path)
     assert all(in_order(partial(begun_here, tmp_path), range(4), workers, begin))
+
+
+def test_a_script_that_its_workers_begin_again_gets_a_sentence(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text("from cpep.runtime.jobs import in_order\nprint(list(in_order(abs, [1, 2], 2)))\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and not done.stdout
+    first = done.stderr.splitlines()[0]
+    assert first.startswith(f"{script} starts processes") and first.endswith('a line if __name__ == "__main__":')

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cpep.runtime import signals
+
 LISTEN = "import os, time; from cpep.runtime import signals, jobs; signals.listen()\n"
 READY = "print('ready', flush=True)\n"
 SLEEP = f"{LISTEN}{READY}time.sleep(60)"
@@ -57,6 +59,12 @@ def test_a_library_that_computes_does_not_keep_anybody_waiting(number):
     assert took_s > 1.5  # Python is given its time
 
 
+@pytest.mark.parametrize(("command", "said"), [("stream", "stopped"), ("reproduce", signals.STOPPED)])
+def test_what_is_live_does_not_say_that_it_goes_on(monkeypatch, command, said):
+    monkeypatch.setattr("sys.argv", ["cpep", command])
+    assert signals.stopped() == said
+
+
 def test_a_second_one_ends_at_once():
     process = started(TIDY)
     process.send_signal(signal.SIGINT)
@@ -75,14 +83,14 @@ def test_a_signal_that_is_ignored_stays_ignored():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_workers_end_with_sigterm_of_their_parent(tmp_path):
     code = (
-        "import functools, multiprocessing, time; from cpep.runtime import jobs, signals\n"
+        "import functools, multiprocessing, time; from cpep.runtime import pool, signals\n"
         "if __name__ == '__main__':\n"
         "    signals.listen()\n"
         "    call = functools.partial(time.sleep, 60)\n"
         "    try:\n"
-        "        with jobs.Pool(2, interrupt=True) as pool:\n"
-        "            for _ in range(2): pool.submit(time.sleep, 0)\n"
-        "            waiting = [pool.submit(call) for _ in range(2)]\n"
+        "        with pool.Pool(2, interrupt=True) as some:\n"
+        "            for _ in range(2): some.submit(time.sleep, 0)\n"
+        "            waiting = [some.submit(call) for _ in range(2)]\n"
         "            print(*(one.pid for one in multiprocessing.active_children()), flush=True)\n"
         "            waiting[0].result()\n"
         "    except KeyboardInterrupt:\n"

@@ -183,7 +183,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
     if status == INTERRUPTED:
-        _complain(signals.STOPPED)
+        _complain(signals.stopped())
         return 1
     return status or 0
 

@@ -20,5 +20,5 @@ def run() -> None:
 
         run_command()
     except KeyboardInterrupt:  # while modules are imported, or when all is done
-        print(f"cpep: {signals.STOPPED}", file=sys.stderr)
+        print(f"cpep: {signals.stopped()}", file=sys.stderr)
         sys.exit(1)

@@ -34,6 +34,7 @@ from cpep.experiments.own_report import headline, report_text
 from cpep.experiments.own_time import minutes_of
 from cpep.experiments.runs import Request, begin_with, claim, prepared
 from cpep.live.book.book import GestureBook
+from cpep.live.book.entries import checked
 from cpep.runtime.files import atomic_path, write_text
 from cpep.runtime.jobs import cores, run_all
 from cpep.runtime.locks import alone_in
@@ -177,7 +178,8 @@ def divided(store: Store, out: Path, config: RunConfig) -> Own:
     """Divide a store by repetition and session, and return what can be done with it.
 
     Raises:
-        UserError: too few gestures were made often enough, or nothing is left to validate on.
+        UserError: too few gestures were made often enough, nothing is left to validate on, or a gesture has a name
+            that a book cannot take.
     """
     division = division_of(store, config.data.guard_s)
     parts = {span.part for span in division.spans}
@@ -194,6 +196,8 @@ def divided(store: Store, out: Path, config: RunConfig) -> Own:
         )
     if not {"train", "val", "test"} <= parts and not {"train", "val", "later"} <= parts:
         raise UserError(f"{store.path}: too short to hold anything out; record some minutes")
+    for label in sorted(division.count("train")):
+        checked(store.vocabulary[label])  # before the training: the book refuses such a name after it
     made = divide(store, division, out / "divided")
     people = {part: [user for user in made.users if user.endswith(MARK + part)] for part in PARTS}
     users = tuple(people["train"]), tuple(people["val"]), (*people["test"], *people["later"])

@@ -29,7 +29,7 @@ from typing import Any
 
 from cpep.runtime.encoded import decode
 from cpep.runtime.files import size_of
-from cpep.runtime.jobs import deaf_to_ctrl_c
+from cpep.runtime.pool import deaf_to_ctrl_c
 from cpep.types import UserError, shown_lines
 
 MB = 2**20
@@ -37,8 +37,9 @@ CPU_S, MEMORY = 2.0, 1024 * MB
 """What the reading of a small file may take: seconds of computing, and bytes."""
 CPU_S_PER_MB, MEMORY_PER_BYTE = 1.0, 30
 """What each further MB and byte of a file allows."""
-WAITS_S, WAITS = 30.0, 4.0
-"""The time that may pass: so many seconds, and so many times the seconds of computing, as disks take some."""
+WAITS_S, WAITS = 300.0, 30.0
+"""The time that may pass: so many seconds, and so many times the seconds of computing. Disks take some of it, and a
+machine that is busy with other work takes more; neither says anything of the file."""
 LONGEST_HEAD = 64 * MB
 """Bytes of an answer without its arrays."""
 PIPE = MB
@@ -205,7 +206,10 @@ class _Child:
         if self.killed == STOPPED:
             return f"{what} was not read to its end, as cpep ends"
         if self.killed == LATE:
-            return f"{what} was not read within {bounds.wall_s:.0f} s; {damaged}"
+            return (
+                f"{what} was not read within {bounds.wall_s:.0f} s: the disk is slow, the machine is busy, or the "
+                "file is damaged; read it again, fetch it again, or leave it out"
+            )
         if code == _code("SIGPROF"):
             return f"{what} was not read within {bounds.cpu_s:.1f} s of computing; {damaged}"
         if code == _code("SIGKILL"):

@@ -21,6 +21,8 @@ WITHIN_S = 1.8
 LOOK_S = 1.0
 """Time between two looks whether the launcher is there."""
 STOPPED = "stopped; the same command goes on from here"
+LIVE = ("record", "serve", "stream")
+"""Commands that begin anew, since what they read is not there any more."""
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
 _heard = threading.Event()
@@ -41,6 +43,11 @@ def listen(*, twice: bool = True) -> None:
     is_told.setblocking(False)
     signal.set_wakeup_fd(is_told.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(hears, is_told, twice), name="signals", daemon=True).start()
+
+
+def stopped() -> str:
+    """Say that the command of this process was stopped, and whether it can go on."""
+    return "stopped" if sys.argv[1:2] and sys.argv[1] in LIVE else STOPPED
 
 
 def heard() -> None:
@@ -87,4 +94,4 @@ def _watch(hears: socket.socket, is_told: socket.socket, twice: bool) -> None:
 
 def _hurry() -> None:
     if not _heard.wait(WITHIN_S):
-        end_at_once(STOPPED)
+        end_at_once(stopped())

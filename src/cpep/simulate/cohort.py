@@ -12,9 +12,10 @@ from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, MetadataRow, write_metadata
 from cpep.runtime import memory
 from cpep.runtime.files import read_json, write_json
-from cpep.runtime.jobs import cores, in_order, stopping
+from cpep.runtime.jobs import cores, in_order
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import alone_in
+from cpep.runtime.pool import stopping
 from cpep.simulate.gestures import holds_unseen
 from cpep.simulate.plan import MINUTES, Cohort, Take
 from cpep.simulate.record import Session, record, wear

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cpep.runtime.jobs import cores, in_order, stopping
+from cpep.runtime.jobs import cores, in_order
+from cpep.runtime.pool import stopping
 from cpep.simulate import classify
 from cpep.simulate.anatomy import PLACES
 from cpep.simulate.cohort import by_wearing

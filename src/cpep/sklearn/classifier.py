@@ -271,6 +271,8 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
             known = None if self.checkpoint is None else background_of(self.checkpoint, self.model_)
             book = book_of(self.model_, *self._shown, known)
         alike = book.add(str(name), windows)
+        if self.book_ is None:
+            book.choose()
         self.book_ = book
         if name not in self.classes_.tolist():
             self.classes_ = np.append(self.classes_, name)

@@ -100,6 +100,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             if shown.ndim == 2 and len(own) > 1:
                 raise UserError(f"{len(own)} poses of {name!r}; give one, or windows (windows, joints, frames)")
             self.add(str(name), own[0] if shown.ndim == 2 else own)
+        self.book_.choose()
         return self
 
     def add(self, name: str, pose: Any) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cpep.experiments.own import REPORT
-from cpep.runtime.jobs import deaf_to_ctrl_c
+from cpep.runtime.pool import deaf_to_ctrl_c
 from cpep.types import UserError
 from cpep.web.prompt import OVER
 from cpep.web.trainer import LIVE, SAID, Train, train_own, work

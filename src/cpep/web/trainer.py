@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from cpep.runtime.jobs import follow_parent, hear_ctrl_c
+from cpep.runtime.pool import follow_parent, hear_ctrl_c
 from cpep.types import UserError
 
 NICE = 10

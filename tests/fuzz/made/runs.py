@@ -16,7 +16,7 @@ from cpep.experiments import pipeline
 from cpep.experiments.evaluators import Evaluation
 from cpep.experiments.fold import Fold, evaluated, save_row
 from cpep.experiments.runs import Request
-from cpep.report import kinds
+from cpep.report import results as files
 from cpep.report.frame import results
 from cpep.report.html import write_report
 from cpep.runtime.files import write_json
@@ -70,8 +70,8 @@ def drawn(folder: Path, out: Path) -> None:
 
 def reported(folder: Path, out: Path) -> None:
     """Write the report."""
-    results = kinds.read_results(folder)
-    write_report(results, kinds.read_details(folder, results), out / "report.html")
+    results = files.read_results(folder)
+    write_report(results, files.read_details(folder, results), out / "report.html")
 
 
 def rows(folder: Path) -> None:

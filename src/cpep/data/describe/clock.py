@@ -94,7 +94,7 @@ def find_tally(columns: Sequence[Column], clock: Clock | None) -> Tally | None:
     return None
 
 
-def _stamps(column: Column) -> FloatArray | None:
+def stamps(column: Column) -> FloatArray | None:
     """Return the times of a column: numbers as they are, dates and times of day in seconds; ``None`` for others."""
     if not column.is_text:
         return None if column.values.dtype.kind == "b" else column.values.astype(np.float64)
@@ -107,7 +107,7 @@ def _stamps(column: Column) -> FloatArray | None:
 
 
 def _clock(column: Column) -> Clock | None:
-    stamp_T = _stamps(column)
+    stamp_T = stamps(column)
     if stamp_T is None:
         return None
     finite = np.isfinite(stamp_T)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cpep.data.describe.clock import Clock, Tally, find_clock, find_tally, shown
+import numpy as np
+
+from cpep.data.describe.clock import Clock, Tally, find_clock, find_tally, shown, stamps
 from cpep.data.describe.labels import (
     Labels,
     find_events,
@@ -20,6 +22,7 @@ from cpep.data.describe.labels import (
 from cpep.data.describe.look import Column, Look
 from cpep.data.describe.presets import Known, preset_of, written_rate
 from cpep.data.describe.signals import Signals, find_emg, find_pose, kind_of, pose_unit, power_of, span, unit_of
+from cpep.data.readers.twice import written_once
 from cpep.types import UserError
 
 USER_IN_NAME = re.compile(r"(?:^|[^a-z])(?:sub|subject|subj|user|participant|person|pat|s|p|u)[-_ ]?(\d+)", re.I)
@@ -77,6 +80,11 @@ def draft_of(look: Look, asked: str = "") -> Draft:
         UserError: no column can be EMG, or the preset does not fit.
     """
     draft = Draft()
+    rows, look = look.rows, _once(look)
+    if rows > look.rows:
+        draft.say(
+            "rows", f"{rows - look.rows:,} of {rows:,} are written twice, with the same time, and will be left out"
+        )
     preset = preset_of(look, asked)
     known = preset[1] if preset else None
     if preset:
@@ -109,6 +117,17 @@ def draft_of(look: Look, asked: str = "") -> Draft:
         _number_columns(draft, look)
     say_unused(draft)
     return draft
+
+
+def _once(look: Look) -> Look:
+    """Leave out rows that are copies of others: they would count as samples in the rate by the clock."""
+    numbers = [column for column in look.columns if not column.is_text]
+    clock = find_clock(look.columns)
+    stamp_T = stamps(clock.column) if clock else None
+    if stamp_T is None or len(numbers) < 2:
+        return look
+    once_T = written_once(stamp_T, np.column_stack([column.values.astype(np.float64) for column in numbers]))
+    return replace(look, columns=tuple(replace(one, values=one.values[once_T]) for one in look.columns))
 
 
 def _number_columns(draft: Draft, look: Look) -> None:

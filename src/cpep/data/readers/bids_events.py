@@ -96,12 +96,33 @@ def events_of(table: Path | None, annotations: Sequence[Annotation]) -> tuple[li
     if table is None:
         events = inside
     else:
-        rows = enumerate(read_table(table), start=2)
-        events = [_event(row, number, table) for number, row in rows]
+        rows = read_table(table)
+        _refuse_lack(rows, table)
+        events = [_event(row, number, table) for number, row in enumerate(rows, start=2)]
         events += [event for event in inside if (event.is_bad or event.cuts) and event not in events]
     nameless = sum(not event.text for event in events)
-    notes = [f"{nameless} events have no text and are no labels"] if nameless else []
+    notes = [f"{nameless} events have no text (trial_type or value) and are no labels"] if nameless else []
     return [event for event in events if event.text], notes
+
+
+def _refuse_lack(rows: Sequence[Row], table: Path) -> None:
+    """Refuse a table without a column that says when events are, or what they are.
+
+    Raises:
+        UserError: it lacks one.
+    """
+    head = list(rows[0]) if rows else []
+    for column in ("onset", "duration") if rows else ():
+        if column not in head:
+            raise UserError(
+                f"{table} has no column {column!r}, in seconds, as BIDS asks; it has {', '.join(map(repr, head))}; "
+                "rename the one that is meant"
+            )
+    if rows and not {"trial_type", "value"} & set(head):
+        raise UserError(
+            f"{table} says nowhere what its events are; it has {', '.join(map(repr, head))}; rename the column of "
+            "the labels to 'trial_type'"
+        )
 
 
 def _event(row: Row, number: int, table: Path) -> Event:
@@ -190,6 +211,21 @@ class _Place:
         held = [Event(one.onset, hold_s, one.text) for one in points]
         return [(*self.of(one), one.text) for one in (*long, *held)], len(points)
 
+    def disputed(self, events: Sequence[Event]) -> list[Event]:
+        """Return the spans that overlap an earlier one of another text, and lie not within it, nor it within them."""
+        found: list[Event] = []
+        going: list[tuple[int, int, str]] = []
+        for event in sorted((one for one in events if one.duration > 0), key=lambda one: (one.onset, -one.duration)):
+            begin, end = self.of(event)
+            going = [one for one in going if one[1] > begin + 1]
+            if any(
+                text != event.text and (end > last + 1 or (first, last) == (begin, end))
+                for first, last, text in going
+            ):
+                found.append(event)
+            going.append((begin, end, event.text))
+        return found
+
     def painted(self, spans: Iterable[tuple[int, int, str]], vocabulary: tuple[str, ...]) -> IntArray:
         label_T = np.full(self.samples, UNKNOWN, np.int16)
         number = {name: index for index, name in enumerate(vocabulary)}
@@ -229,6 +265,11 @@ def _notes(
 ) -> Iterable[str]:
     if points:
         yield f"{points} events of zero duration are labels for {settings.zero_duration_s:g} s, or until the next one"
+    if disputed := place.disputed(labels):
+        yield (
+            f"{len(disputed)} events overlap another one in part (the first at {disputed[0].onset:g} s); there the "
+            "shorter one is the label"
+        )
     if late := sum(round(one.onset * place.rate) >= place.samples for one in labels):
         yield f"{late} events begin after the end of the recording"
     for text in settings.ignore:

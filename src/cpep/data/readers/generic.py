@@ -59,7 +59,8 @@ values and their order. Times may jitter, or be those of packets whose rows shar
 is within 0.5 % of ``rate``, the samples lie on its grid as they are; else they are resampled to it. Holes of up to
 20 ms are filled by linear interpolation. At longer ones, and where the clock jumps back (it was set, or files were
 joined, or rows were mixed up), the recording is cut into parts ``S1~1``, ``S1~2``, ...; cpep does not sort rows.
-Parts shorter than a frame are left out. All this is counted, in ``cpep data inspect`` and in the store. A measured
+Parts shorter than a frame are left out, and so are rows that are written twice, with the same time and the same EMG:
+of tables that were joined or merged. All this is counted, in ``cpep data inspect`` and in the store. A measured
 rate of less than half or more than twice ``rate`` is refused. Without numbers (``counter``), losses that are shorter
 than the jitter of the times are not seen; see ``cpep.signal.timeline``.
 
@@ -74,6 +75,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -81,13 +83,15 @@ import numpy as np
 
 from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid, runs
-from cpep.data.readers.registry import READERS, Found, Missing, Reader
+from cpep.data.readers.registry import AS_NPZ, READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import POSE_FRAMES, POSE_SLACK, Sidecar, read_sidecar
 from cpep.data.readers.table import ENDINGS, Table, read_table, stem
-from cpep.data.recording import Recording
-from cpep.types import FloatArray, UserError
+from cpep.data.readers.twice import written_once
+from cpep.data.recording import Recording, Repair
+from cpep.types import BoolArray, FloatArray, UserError
 
 FOLDER_SIDECAR = "cpep.json"
+TWICE = "rows left out, which are written twice, with the same time and the same EMG"
 OFTEN_TEXT = re.compile(r"\.(tsv|txt)(\.gz)?$", re.IGNORECASE)
 """Endings of recordings and of much else, and of what recordings in other forms were made from."""
 NO_TABLE = re.compile(
@@ -96,6 +100,8 @@ NO_TABLE = re.compile(
 )
 """What lies beside recordings as .txt or .tsv."""
 WORKBOOK = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
+OTHER_ARRAYS = (".npy", ".h5")
+"""Files of arrays that are not read: they say nothing of what an array is."""
 
 
 def is_data(path: Path) -> bool:
@@ -125,16 +131,22 @@ def read_recording(path: Path, sidecar: Path) -> Recording | tuple[Recording, ..
         raise UserError(f"{path} holds no samples; remove it")
     time_T = table.clock(said.emg, len(rows_TC)) if said.emg.clock else None
     number_T = table.numbers_of(said.counter, len(rows_TC)) if said.counter else None
-    grids = on_grid(len(rows_TC), time_T, number_T, said.rate, (path, said.emg.clock, said.counter))
-    anchor = _anchor(table, said, grids, len(rows_TC))
-    parts = tuple(_part(table, said, rows_TC, grid, anchor) for grid in grids)
-    return parts if parts[1:] else parts[0]
+    once_T = np.ones(len(rows_TC), bool) if time_T is None else written_once(time_T, rows_TC)
+    time_T, number_T = (None if found is None else found[once_T] for found in (time_T, number_T))
+    grids = on_grid(int(once_T.sum()), time_T, number_T, said.rate, (path, said.emg.clock, said.counter))
+    anchor = _anchor(table, said, grids, once_T)
+    parts = [_part(table, said, rows_TC[once_T], once_T, grid, anchor) for grid in grids]
+    if twice := int((~once_T).sum()):
+        parts[0] = replace(parts[0], repairs=(*parts[0].repairs, Repair(TWICE, twice)))
+    return tuple(parts) if parts[1:] else parts[0]
 
 
-def _part(table: Table, said: Sidecar, rows_TC: FloatArray, grid: OnGrid, anchor: ClockedRows | None) -> Recording:
+def _part(
+    table: Table, said: Sidecar, rows_TC: FloatArray, once_T: BoolArray, grid: OnGrid, anchor: ClockedRows | None
+) -> Recording:
     """Return one part of a file as a recording."""
-    label_R, notes = table.labels(said.label, len(rows_TC))
-    prompt_R, _ = table.labels(said.prompt, len(rows_TC))
+    label_R, notes = table.labels(said.label, len(once_T))
+    prompt_R, _ = table.labels(said.prompt, len(once_T))
     anchor_SJ, valid_S = (None, np.zeros(0, bool)) if anchor is None else anchor.on(grid, said.max_gap_s)
     name = stem(table.path)
     emg_TC = grid.emg(rows_TC)
@@ -149,29 +161,33 @@ def _part(table: Table, said: Sidecar, rows_TC: FloatArray, grid: OnGrid, anchor
         anchor_SJ=anchor_SJ,
         anchor_rate=said.anchor_rate,
         valid_S=valid_S,
-        label_T=grid.along(label_R),
+        label_T=grid.along(label_R[once_T]),
         vocabulary=said.label_names.vocabulary,
-        prompt_T=grid.along(prompt_R) if said.prompt else None,
-        repetition_T=grid.along(table.repetitions(said.repetition, len(rows_TC))) if said.repetition else None,
+        prompt_T=grid.along(prompt_R[once_T]) if said.prompt else None,
+        repetition_T=(
+            grid.along(table.repetitions(said.repetition, len(once_T))[once_T]) if said.repetition else None
+        ),
         repairs=grid.repairs,
         notes=(*table.notes, *notes, *grid.notes),
         measured_rate=grid.measured_rate,
     )
 
 
-def _anchor(table: Table, said: Sidecar, grids: list[OnGrid], rows: int) -> ClockedRows | None:
-    """Return the anchor with its times; ``None`` without one."""
+def _anchor(table: Table, said: Sidecar, grids: list[OnGrid], once_T: BoolArray) -> ClockedRows | None:
+    """Return the anchor with its times; ``None`` without one. Rows of EMG that are copies are not in ``grids``."""
     if said.anchor is None:
         return None
     key, rows_SJ = said.anchor_key, table.block(said.anchor, said.anchor_key)
     if said.anchor.clock:
         time_S = table.clock(said.anchor, len(rows_SJ))
+        own_S = written_once(time_S, rows_SJ)
+        rows_SJ, time_S = rows_SJ[own_S], time_S[own_S]
         return ClockedRows(rows_SJ, said.anchor_rate, said.rate, runs(time_S, grids, table.path, said.anchor.clock))
     if not said.emg.clock and not said.counter:
-        _refuse_other_length(table, said, len(rows_SJ), rows)
+        _refuse_other_length(table, said, len(rows_SJ), len(once_T))
         return ClockedRows(rows_SJ, said.anchor_rate, said.rate)
-    table.check_rows(f"{key} (which has no clock of its own)", len(rows_SJ), rows)
-    return ClockedRows(rows_SJ, said.anchor_rate, said.rate, None, with_emg=True)
+    table.check_rows(f"{key} (which has no clock of its own)", len(rows_SJ), len(once_T))
+    return ClockedRows(rows_SJ[once_T], said.anchor_rate, said.rate, None, with_emg=True)
 
 
 def _refuse_other_length(table: Table, said: Sidecar, frames: int, rows: int) -> None:
@@ -207,6 +223,8 @@ def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...
 def _find(path: Path) -> Found | None:
     if WORKBOOK.search(path.name):
         return _workbook(path)
+    if path.suffix.lower() in OTHER_ARRAYS:
+        return Found(path.stem, missing=Missing(" or ".join(OTHER_ARRAYS), "layout that cpep reads", AS_NPZ))
     if not is_data(path):
         return None
     sidecar = sidecar_of(path)

@@ -122,7 +122,7 @@ class CheckedRows(NDArrayOperatorsMixin):
         if len(first_N) and not 0 <= first_N.min() <= first_N.max() < places:
             raise IndexError(f"{rows} rows from {first_N.max()} on are not within {len(array)} rows")
         if self._map is None:
-            view = as_strided(array, (max(places, 0), rows, array.shape[1]), (step, step, width), writeable=False)
+            view = as_strided(array, (max(places, 0), rows, array.shape[1]), (step, step, width))
             return np.asarray(view[first_N])
         found = np.empty((len(first_N), rows, array.shape[1]), array.dtype)
         self._map.read_windows(self._offset + first_N * step, found)

@@ -30,9 +30,10 @@ from cpep.data.store.store import Store, is_store, open_store
 from cpep.data.store.writer import StoreWriter
 from cpep.data.told import named_alike, shared_sidecar, spelt_twice
 from cpep.runtime.files import make_safe
-from cpep.runtime.jobs import in_order, no_shared_memory
+from cpep.runtime.jobs import in_order
 from cpep.runtime.leftovers import is_empty
 from cpep.runtime.locks import PATIENCE_S, hold_file, lock_of
+from cpep.runtime.pool import no_shared_memory
 from cpep.signal.conditioning import NOTHING_ASKED, Asked
 from cpep.types import Progress, UserError, no_progress
 

@@ -114,7 +114,7 @@ class Store:
         of 370 h.
         """
         for array in (self.valid_M, self.label_M, self.prompt_M, self.repetition_M, self.power_KC):
-            if (found := map_of(array)) and not array.flags.writeable:
+            if (found := map_of(array)) and not array.flags["W"]:
                 found.let_go()
 
     @cached_property
@@ -189,7 +189,7 @@ def open_store(path: Path) -> Store:
     def fixed(name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         """Map a small array that nobody may write to: ``Store.let_go`` would lose what was written."""
         array = mapped(name, dtype, shape)
-        array.flags.writeable = False
+        array.setflags(write=False)
         return array
 
     def checked(name: str, columns: int, ratio: int) -> CheckedRows:

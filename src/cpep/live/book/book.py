@@ -138,7 +138,7 @@ class GestureBook(AsClassifier):
         """Choose the read-out by the windows of the background whose gesture is known, and return a sentence on it.
 
         The rule is the same for every data set, see ``cpep.live.book.readout``. Gestures that are added later are
-        read in the same way.
+        read in the same way. Without such windows the usual way stays.
         """
         known = self.background
         if known is not None and self.entries:

@@ -15,7 +15,7 @@ from cpep.data.store.store import Store
 from cpep.data.windows import AnchorReader, SampleReader, Windows, list_windows
 from cpep.evaluate.knn import unit_rows
 from cpep.live.book.book import GestureBook
-from cpep.live.book.entries import REST, Background, Kept, no_windows
+from cpep.live.book.entries import REST, Background, Kept, checked, no_windows
 from cpep.live.book.files import FEWEST_KEPT, KEPT_HZ, thinned
 from cpep.live.store_stream import embed_streamed
 from cpep.types import BoolArray, IntArray, UserError
@@ -60,7 +60,7 @@ def book_of(
         )
     names = tuple(gestures) or tuple(model.card.vocabulary[label] for label in split.seen)
     for name in names:
-        if name not in store.vocabulary:
+        if checked(name) not in store.vocabulary:
             raise UserError(f"{store.path} has no gesture {name!r}; it has {', '.join(store.vocabulary)}")
     windows = list_windows(store, model.card.window_s, grid_s(model))
     windows = windows.select(windows.valid_N)
