@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import typer
@@ -510,6 +511,28 @@ def test_what_is_no_table_is_a_sentence(tmp_path: Path) -> None:
         describe([empty])
     with pytest.raises(UserError, match="does not exist"):
         look(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize("ending", [".npy", ".h5", ".hdf5"])
+def test_arrays_in_files_that_are_not_read_are_told_a_way(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"S1{ending}"
+    if ending == ".npy":
+        np.save(path, np.zeros((100, 4)))
+    else:
+        with h5py.File(path, "w") as file:
+            file["emg"] = np.zeros((100, 4))
+    way = r"numpy\.savez\('S1\.npz', emg=emg, label=label\), and run `cpep data describe S1\.npz`"
+    with pytest.raises(UserError, match=way):
+        look(path)
+    if ending == ".hdf5":  # which is called as emg2pose
+        with pytest.raises(UserError, match=way):
+            read(path)
+        with pytest.raises(UserError, match=way):
+            describe([tmp_path])
+    else:
+        for ask in (find_recordings, lambda folder: describe([folder])):
+            with pytest.raises(UserError, match=r"has no layout that cpep reads; .*" + way):
+                ask(tmp_path)
 
 
 def test_people_repetitions_prompts_and_events(tmp_path: Path) -> None:

@@ -202,3 +202,22 @@ def test_times_may_be_dates(tmp_path: Path, write) -> None:  # type: ignore[no-u
 def test_another_way_to_write_times_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'t' holds '01/05/2024 12:00', which is no time .* dates as 2024-05-01T12"):
         parts_of(tmp_path, CLOCK, emg=noise(500), t=np.array(["01/05/2024 12:00"] * 500))
+
+
+def test_a_clock_that_is_set_forward_is_no_loss_where_numbers_go_on(tmp_path: Path) -> None:
+    emg, number = noise(2000), np.arange(2000)
+    set_T, lost_T = number / 200 + 60.0 * (number >= 1000), (number + 12000 * (number >= 1000)).astype(float)
+    counted = CLOCK | {"counter": {"field": "n"}}
+    for name, sidecar, n, words in (
+        (
+            "set",
+            counted,
+            number,
+            "by 60 s and its numbers go on: no sample is missing, as the clock was set",
+        ),
+        ("lost", counted, lost_T, "nothing was recorded for 60 s by its clock"),
+        ("unknown", CLOCK, number, "nothing was recorded for 60 s by its clock, unless the clock was set there"),
+    ):
+        first, second = parts_of(tmp_path / name, sidecar, emg=emg, t=set_T, n=n)
+        assert (len(first.emg_TC), len(second.emg_TC), first.notes) == (1000, 1000, ())
+        assert second.notes[0].endswith(words)

@@ -167,6 +167,25 @@ REFUSED = {
 }
 
 
+def test_cyrillic_is_not_taken_for_western(tmp_path: Path) -> None:
+    data = text_of().replace("main fermée", "кулак").encode("cp1251")
+
+    def notes(encoding: str, word: str) -> tuple[str, ...]:
+        label = {"field": "gesture", "names": {word: "fist", "Rest": "rest", "open hand": "open hand", "12": "dozen"}}
+        recording = read(tmp_path, data, encoding=encoding, label=label)
+        check(recording)
+        return recording.notes
+
+    assert notes("cp1251", "кулак") == ()
+    (note,) = notes("cp1252", "êóëàê")
+    assert note.startswith("its words are no Western ones, as 'êóëàê'; if 'кулак' is right, say in cpep.json ")
+    assert note.endswith('"encoding": "cp1251"')
+    with pytest.raises(UserError, match=r"'кулак' in it is right, say in cpep\.json that Cyrillic Windows wrote it"):
+        read(tmp_path, data)
+    with pytest.raises(UserError, match=r"is not UTF-8 text; save it as UTF-8 \(in Excel: CSV UTF-8\)$"):
+        read(tmp_path, text_of().replace("main fermée", "握拳").encode("gb18030"))
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_refused(tmp_path: Path, kind: str) -> None:
     data, sentence = REFUSED[kind]

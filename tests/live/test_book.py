@@ -209,6 +209,8 @@ def test_what_is_no_book_is_refused(model, tmp_path):
     with pytest.raises(UserError, match=r"asking\.book: names\[0\] holds '\$\{oc\.env:HOME\}'"):
         GestureBook.load(tmp_path / "asking.book", model)
     (tmp_path / "text.book").write_text("no book")
+    with pytest.raises(UserError, match="is a folder; name a gesture book"):
+        GestureBook.load(tmp_path, model)
     with pytest.raises(UserError, match="no gesture book"):
         GestureBook.load(tmp_path / "text.book", model)
     with pytest.raises(UserError, match="does not exist"):

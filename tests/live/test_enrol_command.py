@@ -101,6 +101,9 @@ def test_a_source_that_ends_is_said(out, capsys, monkeypatch):
     ("arguments", "said"),
     [
         (["--gestures", "fist,fist"], "fist is asked for twice"),
+        (["--gestures", "fist,Fist"], "fist and Fist differ only in upper and lower case"),
+        (["--gestures", "Rest,fist"], "Rest and rest differ only in"),
+        (["--gestures", "UNKNOWN"], "UNKNOWN and unknown differ only in"),
         (["--gestures", "fist,,point"], "'' cannot be the name of a gesture"),
         (["--gestures", "unknown"], "'unknown' cannot be the name"),
         (["--gestures", "fist,a\nb"], "give one line of at most 60 letters"),
@@ -124,6 +127,9 @@ def test_what_does_not_fit_an_enrolment_is_refused(out, capsys):
         ),
         (["enrol", str(out), "--again"], "sim:0 has 16 channels of raw EMG at 2000 Hz"),
         (["stream", "some", "--enrolment", str(out)], "--enrolment needs no checkpoint"),
+        (["enrol", str(out), "--source", "band:1", "--gestures", "FIST"], "FIST and fist differ only in"),
+        (["enrol", str(out.parent)], "is a folder; name a file for the enrolment, such as"),
+        (["stream", "--enrolment", str(out.parent)], "is a folder; name a file for the enrolment"),
         (["stream", "--enrolment", f"{out}2"], "me.enrol2 does not exist; make it with `cpep enrol"),
     ):
         assert main(command) == 2

@@ -117,6 +117,7 @@ def test_gestures_come_and_go():
     assert guide.now.phase == "done"
     for act, name, said in (
         (guide.add, "shaka", "there already"),
+        (guide.add, "Shaka", "Shaka and shaka differ only in upper and lower case"),
         (guide.add, " ", "cannot be the name"),
         (guide.remove, "rest", "cannot be removed"),
         (guide.remove, "fist", "no gesture 'fist'"),

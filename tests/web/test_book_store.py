@@ -41,6 +41,8 @@ def test_the_second_gesture_added_does_not_overwrite_the_first(servers: SimpleNa
     assert FakeBook.load(servers.path).names == servers.other.book.names == ("fist", "point", "wave")
     with pytest.raises(UserError, match="there is a gesture point already"):
         servers.one.add("point", np.ones(20))
+    with pytest.raises(UserError, match="Point and point differ only in upper and lower case"):
+        servers.one.add("Point", np.ones(20))
 
 
 def test_a_book_that_is_being_written_is_waited_for_and_then_refused(

@@ -83,7 +83,7 @@ def rate_of(stamp_T: FloatArray, number_T: FloatArray | None, nominal: float) ->
         number_T: as ``find_parts``.
         nominal: what the rate should be.
     """
-    advance_T = np.ones(len(stamp_T), np.int64) if number_T is None else _learned(number_T).advance(number_T)
+    advance_T = np.ones(len(stamp_T), np.int64) if number_T is None else advance_of(number_T)
     return measured_rate(stamp_T, np.cumsum(advance_T), nominal)
 
 
@@ -101,10 +101,15 @@ def find_parts(rows: int, stamp_T: FloatArray | None, number_T: FloatArray | Non
         parts in the order of the rows.
     """
     if stamp_T is None:
-        advance_T = np.ones(rows, np.int64) if number_T is None else _learned(number_T).advance(number_T)
+        advance_T = np.ones(rows, np.int64) if number_T is None else advance_of(number_T)
         return parts_of(advance_T - 1, None, rate)
     timeline = Timeline(rate, Numbers() if number_T is None else _learned(number_T), live=False)
     return parts_of(np.concatenate([timeline.add(stamp_T, number_T), timeline.end()]), stamp_T, rate)
+
+
+def advance_of(number_T: FloatArray) -> IntArray:
+    """Return by how many samples each row is after the one before it, by the numbers of a whole recording."""
+    return _learned(number_T).advance(number_T)
 
 
 def _learned(number_T: FloatArray) -> Numbers:

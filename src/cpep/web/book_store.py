@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TypeVar
 
 from cpep.live.book.book import GestureBook
+from cpep.live.enrol.gestures import refuse_other_case
 from cpep.live.session import Session
 from cpep.runtime.files import State, state_of
 from cpep.runtime.locks import PATIENCE_S, hold_file
@@ -54,13 +55,15 @@ class BookStore:
         """Add a gesture by its pose; see ``GestureBook.add``.
 
         Raises:
-            UserError: an empty, long or unprintable name, a name that is there already, or as ``GestureBook.add``.
+            UserError: an empty, long or unprintable name, a name that is there already, also in other
+                case, or as ``GestureBook.add``.
         """
         name = name_of(name)
 
         def add(book: GestureBook) -> tuple[str, ...]:
             if name in book.names:
                 raise UserError(f"there is a gesture {name} already; remove it first, or choose another name")
+            refuse_other_case((name,), book.names)
             return book.add(name, pose)
 
         return self._change(add)

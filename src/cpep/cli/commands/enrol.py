@@ -105,10 +105,11 @@ def _lead(source: Source, enroller: Enroller, recognise: bool, seconds: float) -
 
 def _planned(gestures: str, repetitions: int, hold: float, ready: float, before: Enrolment | None) -> Plan:
     """Return the plan: the gestures that are named, or those of the file, or the suggested ones."""
-    from cpep.live.enrol.gestures import SUGGESTED
+    from cpep.live.enrol.gestures import SUGGESTED, refuse_other_case
     from cpep.live.enrol.guide import Plan
 
     named = tuple(name.strip() for name in gestures.split(",")) if gestures else ()
+    refuse_other_case(named, (*before.planned, *before.names) if before else ())
     return Plan(named or ((before.planned or before.names) if before else ()) or SUGGESTED, repetitions, hold, ready)
 
 

@@ -155,12 +155,14 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
     files = list(dict.fromkeys(files))
     if not files:
-        raise UserError(f"{paths[0]} holds no tables and no arrays to describe")
+        raise UserError(f"{paths[0]} holds no tables and no arrays to describe{_instead(paths[0])}")
     for path in files:
         if WORKBOOK.search(path.name):
             raise UserError(f"{path} is a spreadsheet; save it as CSV (in Excel: CSV UTF-8), and describe that")
         if not is_data(path) and not path.name.lower().endswith(ARRAYS):
-            raise UserError(f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat){_known(path)}")
+            raise UserError(
+                f"{path} is no table (.csv, .tsv, .txt) and no file of arrays (.npz, .mat){_instead(path)}"
+            )
     if len({path.parent for path in files}) > 1:
         raise UserError("the files lie in several folders; describe those of each folder by themselves")
     return files
@@ -173,10 +175,20 @@ def _may_be_one(path: Path) -> bool:
     return path.is_file() and is_data(path) and not other
 
 
-def _known(path: Path) -> str:
-    """Say of a file that needs no sidecar that it is read without one."""
-    source = next(iter(list_folder(path).sources), None)
-    return f"; cpep reads it as {source.reader} without this: run `cpep data inspect`" if source else ""
+def _instead(path: Path) -> str:
+    """Say of a file, or of a folder's first one, that it is read without a sidecar, or what to do about it.
+
+    Raises:
+        UserError: its name is that of a known format, and it holds none.
+    """
+    listing = list_folder(path)
+    if listing.sources:
+        listing.sources[0].dataset()  # opens it
+        return f"; cpep reads it as {listing.sources[0].reader} without this: run `cpep data inspect`"
+    if listing.incomplete:
+        file, missing = listing.incomplete[0]
+        return f": {file.name} has no {missing.what}; {missing.remedy}"
+    return ""
 
 
 def _refuse_other(one: Path, first: Draft, path: Path, draft: Draft) -> None:

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpep.data.readers.dialect import HEAD, Asked, Dialect, encoding_of, find_dialect
+from cpep.data.readers.encodings import CYRILLIC, SYSTEMS, WESTERN, encoding_by_words, longest_word
 from cpep.data.readers.unpacked import Unpacked
 from cpep.types import BoolArray, IntArray, UserError
 
@@ -70,6 +71,7 @@ def read_delimited(path: Path, asked: Asked) -> Delimited:
             dialect = find_dialect(whole, path, asked)
             if len(dialect.names) > MOST_COLUMNS:
                 raise UserError(f"{path} has {len(dialect.names):,} columns; at most {MOST_COLUMNS:,} are read")
+            dialect = replace(dialect, notes=(*dialect.notes, *_doubts(whole, asked)))
             return _read(_blocks(file, head, dialect, path), path, asked, dialect)
     except UnicodeDecodeError as error:
         raise _not_text(path, asked, error) from error
@@ -236,15 +238,32 @@ def _texts(column: Any, decimal: str) -> npt.NDArray[Any]:
     return np.asarray(np.char.strip(names)[column.cat.codes.to_numpy()])
 
 
+def _doubts(head: str, asked: Asked) -> list[str]:
+    """Return a note where a sidecar says that a text is Western, and its words are Cyrillic."""
+    if asked.encoding.lower() not in (WESTERN, "windows-1252", "latin-1", "latin1", "iso-8859-1"):
+        return []
+    data = head.encode(asked.encoding, "ignore")
+    if encoding_by_words(data) != CYRILLIC:
+        return []
+    word = longest_word(data)
+    return [
+        f"its words are no Western ones, as {word.decode(asked.encoding, 'replace')!r}; if "
+        f'{word.decode(CYRILLIC, "replace")!r} is right, say in {asked.sidecar.name} "encoding": "{CYRILLIC}"'
+    ]
+
+
 def _not_text(path: Path, asked: Asked, error: UnicodeDecodeError) -> UserError:
     if asked.encoding:
         return UserError(
             f"{path} is not text in {asked.encoding}, as {asked.sidecar} says ({error.reason}); correct it"
         )
-    near = error.object[max(0, error.start - 20) : error.start + 20].decode("cp1252", "replace")
+    encoding = encoding_by_words(error.object)
+    if not encoding:
+        return UserError(f"{path} is not UTF-8 text; save it as UTF-8 (in Excel: CSV UTF-8)")
+    near = error.object[max(0, error.start - 20) : error.start + 20].decode(encoding, "replace")
     at = min(20, error.start)
     before, after = re.split(r"[,;\t\n\r]", near[:at]), re.split(r"[,;\t\n\r]", near[at:])
     return UserError(
         f"{path} is not UTF-8 text; save it as UTF-8, or, if {before[-1] + after[0]!r} in it is right, say in "
-        f'{asked.sidecar.name} that Western Windows wrote it: "encoding": "cp1252"'
+        f'{asked.sidecar.name} that {SYSTEMS[encoding]} wrote it: "encoding": "{encoding}"'
     )

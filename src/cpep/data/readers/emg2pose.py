@@ -26,7 +26,7 @@ import numpy as np
 
 from cpep.data.readers.hdf5 import open_hdf5
 from cpep.data.readers.metadata import METADATA, SPLITS, MetadataRow, plain_stage, read_metadata, write_metadata
-from cpep.data.readers.registry import DATASETS, READERS, DataSet, Found, Reader, Terms
+from cpep.data.readers.registry import AS_NPZ, DATASETS, READERS, DataSet, Found, Reader, Terms
 from cpep.data.recording import Device, Recording
 from cpep.data.resample import resample_anchor
 from cpep.hand.joints import JOINTS
@@ -214,7 +214,7 @@ def _open_group(path: Path) -> Iterator[h5py.Group]:
     with open_hdf5(path) as file:
         if not isinstance(file.get(GROUP), h5py.Group):
             found = ", ".join(sorted(file)[:5]) or "nothing"
-            raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'")
+            raise UserError(f"{path} is HDF5 but not emg2pose: it holds {found} and no group '{GROUP}'; {AS_NPZ}")
         yield file[GROUP]
 
 

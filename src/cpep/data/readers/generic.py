@@ -83,7 +83,7 @@ import numpy as np
 
 from cpep.data.readers.metadata import MAYBE_SPLITS
 from cpep.data.readers.on_grid import ClockedRows, OnGrid, on_grid, runs
-from cpep.data.readers.registry import READERS, Found, Missing, Reader
+from cpep.data.readers.registry import AS_NPZ, READERS, Found, Missing, Reader
 from cpep.data.readers.sidecar import POSE_FRAMES, POSE_SLACK, Sidecar, read_sidecar
 from cpep.data.readers.table import ENDINGS, Table, read_table, stem
 from cpep.data.readers.twice import written_once
@@ -100,6 +100,8 @@ NO_TABLE = re.compile(
 )
 """What lies beside recordings as .txt or .tsv."""
 WORKBOOK = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
+OTHER_ARRAYS = (".npy", ".h5")
+"""Files of arrays that are not read: they say nothing of what an array is."""
 
 
 def is_data(path: Path) -> bool:
@@ -221,6 +223,8 @@ def _anchor_names(said: Sidecar, anchor_SJ: FloatArray | None) -> tuple[str, ...
 def _find(path: Path) -> Found | None:
     if WORKBOOK.search(path.name):
         return _workbook(path)
+    if path.suffix.lower() in OTHER_ARRAYS:
+        return Found(path.stem, missing=Missing(" or ".join(OTHER_ARRAYS), "layout that cpep reads", AS_NPZ))
     if not is_data(path):
         return None
     sidecar = sidecar_of(path)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cpep.data.recording import Repair
 from cpep.data.resample import frame_ratio, interpolate_rows
 from cpep.signal.counters import Numbers
-from cpep.signal.parts import Part, find_parts, rate_of
+from cpep.signal.parts import Part, advance_of, find_parts, rate_of
 from cpep.signal.rate import same_rate
 from cpep.signal.resampler import resampled
 from cpep.types import BoolArray, FloatArray, UserError
@@ -179,7 +179,8 @@ def on_grid(
                 f"declared rate of {rate:g}; check the clock's unit and the rate"
             )
     parts = find_parts(rows, time_T, number_T, measured or rate)
-    grids = grids_of(parts, rows, rate, measured)
+    on_T = None if number_T is None else np.asarray(advance_of(number_T) == 1)
+    grids = grids_of(parts, rows, rate, measured, on_T)
     if not grids:
         raise UserError(
             f"{path}: {clock or counter!r} jumps {len(parts) - 1} times in {rows} rows, so that no part is as long "
@@ -188,7 +189,9 @@ def on_grid(
     return grids
 
 
-def grids_of(parts: Sequence[Part], rows: int, rate: float, measured: float) -> list[OnGrid]:
+def grids_of(
+    parts: Sequence[Part], rows: int, rate: float, measured: float, on_T: BoolArray | None = None
+) -> list[OnGrid]:
     """Put the parts of a recording on the grid of its declared rate.
 
     Args:
@@ -196,6 +199,7 @@ def grids_of(parts: Sequence[Part], rows: int, rate: float, measured: float) -> 
         rows: of the recording.
         rate: the declared rate, samples per second.
         measured: samples per second by the clock; 0 without one.
+        on_T: where the numbers of the device go on from row to row (rows,); ``None`` where that is not known.
 
     Returns:
         parts that are as long as a frame, or the only one; the first tells of what was left out.
@@ -210,7 +214,7 @@ def grids_of(parts: Sequence[Part], rows: int, rate: float, measured: float) -> 
             int(eras[parts.index(part)]),
             measured,
             tuple(_repairs(part, rate, measured, short if part is kept[0] else 0)),
-            tuple(_notes(part, rate, measured)),
+            tuple(_notes(part, rate, measured, None if on_T is None else bool(on_T[part.rows.start]))),
         )
         for part in kept
     ]
@@ -229,7 +233,7 @@ def _repairs(part: Part, rate: float, measured: float, short: int) -> Iterator[R
         )
 
 
-def _notes(part: Part, rate: float, measured: float) -> Iterator[str]:
+def _notes(part: Part, rate: float, measured: float, goes_on: bool | None) -> Iterator[str]:
     row = part.rows.start
     if measured and not same_rate(measured, rate):
         yield (
@@ -244,8 +248,16 @@ def _notes(part: Part, rate: float, measured: float) -> Iterator[str]:
             f"for {seconds:.0f} s its clock tells other rates than {part.rate:.6g} Hz, as far as {worst:.4g} Hz; "
             "there samples are missing, nobody knows where, or its times are wrong"
         )
-    if part.jump_s > 0:
-        yield f"it is cut at row {row}, before which nothing was recorded for {part.jump_s:.4g} s by its clock"
+    if part.jump_s > 0 and goes_on:
+        yield (
+            f"it is cut at row {row}, where its clock jumps ahead by {part.jump_s:.4g} s and its numbers go on: no "
+            "sample is missing, as the clock was set"
+        )
+    elif part.jump_s > 0:
+        unsure = ", unless the clock was set there" if goes_on is None else ""
+        yield (
+            f"it is cut at row {row}, before which nothing was recorded for {part.jump_s:.4g} s by its clock" + unsure
+        )
     if part.jump_s < 0:
         yield (
             f"it is cut at row {row}, where its clock jumps back by {-part.jump_s:.4g} s; cpep keeps rows in the "

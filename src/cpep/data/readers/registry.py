@@ -10,6 +10,12 @@ from cpep.data.recording import Recording
 from cpep.runtime.registry import Registry
 from cpep.types import UserError
 
+AS_NPZ = (
+    "save its arrays with a name each, one row a sample, as in numpy.savez('S1.npz', emg=emg, label=label), and run "
+    "`cpep data describe S1.npz`"
+)
+"""What to do about arrays in a file that cpep does not read, as the end of a sentence."""
+
 MODULES = tuple(f"cpep.data.readers.{name}" for name in ("emg2pose", "bids", "ninapro", "xdf", "generic"))
 
 

@@ -128,6 +128,8 @@ def _level(windows: list[FloatArray]) -> float:
 
 def read_book(path: Path, model: Model) -> ReadBook:
     """Read a book for a checkpoint; see ``GestureBook.load``."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a gesture book, which is one file")
     if not path.is_file():
         raise UserError(f"{path} does not exist; make a book with `cpep book`")
     text, arrays = read_tensors(path, "cpep", "gesture book", ("F16",), REMEDY)

@@ -172,6 +172,8 @@ class Enrolment:
         """
         if not path.is_file():
             refuse_special(path)
+            if path.is_dir():
+                raise UserError(f"{path} is a folder; name a file for the enrolment, such as {path / 'me.enrol'}")
             raise UserError(f"{path} does not exist; make it with `cpep enrol {shlex.quote(str(path))}`")
         text, arrays = read_tensors(path, "cpep_enrolment", "enrolment", ("F32",), REMEDY)
         fields = plain.parse(text.encode("utf-8", "surrogatepass"), path, REMEDY)

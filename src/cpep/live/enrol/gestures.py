@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cpep.live.book.entries import REST
+from collections.abc import Iterable
+
+from cpep.live.book.entries import REST, UNKNOWN
+from cpep.types import UserError
 
 SUGGESTED = (REST, "fist", "spread", "point", "pinch_index", "thumb_up")
 """What a band on the forearm or the wrist tells apart well: fingers closed, open, one out, a pinch, the thumb."""
@@ -34,3 +37,22 @@ DESCRIBED = {
 def described(name: str) -> str:
     """Return what a gesture is, in a sentence; of a name of the user's own, what to do with it."""
     return DESCRIBED.get(name, "Make it as you will make it later, and hold it.")
+
+
+def refuse_other_case(names: Iterable[str], known: Iterable[str] = ()) -> None:
+    """Refuse new names that differ from another one, or from ``rest`` and ``unknown``, only in their case.
+
+    Args:
+        names: that are new, or there already.
+        known: names that are there; they may be alike among themselves.
+
+    Raises:
+        UserError: two are alike.
+    """
+    names = tuple(names)
+    there = {name.casefold(): name for name in (*names, *known, UNKNOWN, REST)}
+    for name in names:
+        if name not in known and there[name.casefold()] != name:
+            raise UserError(
+                f"{name} and {there[name.casefold()]} differ only in upper and lower case; name each gesture once"
+            )

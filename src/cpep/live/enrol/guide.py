@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cpep.live.book.entries import REST, checked
-from cpep.live.enrol.gestures import SUGGESTED
+from cpep.live.enrol.gestures import SUGGESTED, refuse_other_case
 from cpep.types import UserError
 
 Phase = Literal["ready", "hold", "relax", "paused", "done"]
@@ -218,10 +218,11 @@ class Guide:
         """Append a gesture.
 
         Raises:
-            UserError: a name that a gesture cannot have, or one that is there.
+            UserError: a name that a gesture cannot have, or one that is there, also in other case.
         """
         if checked(gesture) in self.gestures:
             raise UserError(f"{gesture} is there already; make it again, or give another name")
+        refuse_other_case((gesture,), self.gestures)
         self._change((*self.gestures, gesture))
         self._todo += self._prompts(gesture)
         if self.phase == "done":
