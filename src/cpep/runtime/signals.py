@@ -21,7 +21,7 @@ WITHIN_S = 1.8
 LOOK_S = 1.0
 """Time between two looks whether the launcher is there."""
 STOPPED = "stopped; the same command goes on from here"
-LIVE = ("record", "serve", "stream")
+LIVE = ("doctor", "record", "serve", "sources", "stream")
 """Commands that begin anew, since what they read is not there any more."""
 ENDS = (signal.SIGINT, signal.SIGTERM)
 

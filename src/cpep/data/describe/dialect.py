@@ -22,7 +22,7 @@ MOST_NAMED = 12
 """A line with half as many texts names columns, however many there are."""
 DATA_LINES = 40
 """Lines at the end of the head from which the dialect is taken."""
-OTHER_ALPHABET = re.compile(r"[^\0-\x7f]{4,}")
+OTHER_ALPHABET = re.compile(r"[^\0-\x7f]{3,}")
 """So many letters beyond ASCII in a row are of an alphabet that cp1252 does not have, such as the Cyrillic one."""
 
 

@@ -147,7 +147,7 @@ def emg_of(
     """
     found = list(dict.fromkeys(channel.unit for channel in channels))
     emg_TC = edf.read([channel.signal for channel in channels])
-    notes = [note for channel in channels if (note := _mark(channel))]
+    notes = [note for channel in channels if (note := _mark(channel))] + _other_rate(channels, edf)
     target = "uV" if found[0] in VOLTS and not unit else found[0]
     if len(found) > 1 or target != found[0]:
         if unit or not set(found) <= set(VOLTS):
@@ -162,7 +162,7 @@ def emg_of(
         return emg_TC, unit, [*notes, *([f"its numbers are in {unit}, though the file says {target}"] if odd else [])]
     if not target:
         notes.append("nothing says the unit of its EMG")
-    notes += _conflicts(channels, edf)
+    notes += _conflicts(channels)
     if target in VOLTS and (most := float(np.abs(emg_TC).max(initial=0)) * VOLTS[target]) > STRONGEST_V:
         notes.append(f"its EMG reaches {most:.3g} V, which no muscle gives: the unit is doubtful")
     return emg_TC, target, notes
@@ -175,19 +175,24 @@ def _mark(channel: Channel) -> str:
     return f"channel {channel.name} is marked bad" + (f" ({why})" if why else "")
 
 
-def _conflicts(channels: Sequence[Channel], edf: Edf) -> list[str]:
-    """Return notes where table and header differ; ``V`` in the table is what MNE-BIDS always writes."""
-    notes: dict[str, str] = {}
+def _conflicts(channels: Sequence[Channel]) -> list[str]:
+    """Return a note where table and header differ; ``V`` in the table is what MNE-BIDS always writes."""
     for channel in channels:
         header, table = unit_of(channel.signal.dimension), unit_of(channel.row.get("units", ""))
         if header and table not in ("", "V", header):
-            said = f"channels.tsv gives {channel.name} in {table} and the file in {header}; the file is believed"
-            notes.setdefault("unit", said)
+            return [f"channels.tsv gives {channel.name} in {table} and the file in {header}; the file is believed"]
+    return []
+
+
+def _other_rate(channels: Sequence[Channel], edf: Edf) -> list[str]:
+    """Return a note where the table says another rate than the header."""
+    for channel in channels:
         rate, stated = edf.rate(channel.signal), channel.row.get("sampling_frequency", "")
         if stated and not abs(_hertz(stated) / rate - 1) <= RATES_AGREE:
-            said = f"channels.tsv gives {channel.name} at {stated} Hz and the file at {rate:g}; the file is believed"
-            notes.setdefault("rate", said)
-    return list(notes.values())
+            return [
+                f"channels.tsv gives {channel.name} at {stated} Hz and the file at {rate:g}; the file is believed"
+            ]
+    return []
 
 
 def kind_of(said: Mapping[str, Any]) -> EmgKind:

@@ -25,6 +25,8 @@ from cpep.types import REST, UNKNOWN, BoolArray, IntArray, UserError
 
 BAD = re.compile(r"bad(?![a-z])", re.IGNORECASE)
 NO_POSE, NO_DATA = "bad_ik", "bad_acq_skip"
+ROUNDED_S = 0.005
+"""Onsets and durations are rounded: events overlap if they do by more than this, s."""
 CUTS = ("boundary", "bad boundary", "edge boundary")
 REPETITION_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 LABEL, PROMPT, REPETITION = "label", "prompt", "repetition"
@@ -93,20 +95,22 @@ def events_of(table: Path | None, annotations: Sequence[Annotation]) -> tuple[li
             raise UserError(
                 f"the annotation {event.text} at {event.onset:g} s has no duration; write how long it is bad"
             )
+    rows = () if table is None else read_table(table)
     if table is None:
         events = inside
     else:
-        rows = read_table(table)
         _refuse_lack(rows, table)
         events = [_event(row, number, table) for number, row in enumerate(rows, start=2)]
         events += [event for event in inside if (event.is_bad or event.cuts) and event not in events]
     nameless = sum(not event.text for event in events)
     notes = [f"{nameless} events have no text (trial_type or value) and are no labels"] if nameless else []
+    if table is not None and nameless and nameless == len(events):
+        notes = [f"{notes[0]}; {table.name} has {', '.join(map(repr, rows[0]))}: one of them may be 'trial_type'"]
     return [event for event in events if event.text], notes
 
 
 def _refuse_lack(rows: Sequence[Row], table: Path) -> None:
-    """Refuse a table without a column that says when events are, or what they are.
+    """Refuse a table without a column that says when events are.
 
     Raises:
         UserError: it lacks one.
@@ -118,11 +122,6 @@ def _refuse_lack(rows: Sequence[Row], table: Path) -> None:
                 f"{table} has no column {column!r}, in seconds, as BIDS asks; it has {', '.join(map(repr, head))}; "
                 "rename the one that is meant"
             )
-    if rows and not {"trial_type", "value"} & set(head):
-        raise UserError(
-            f"{table} says nowhere what its events are; it has {', '.join(map(repr, head))}; rename the column of "
-            "the labels to 'trial_type'"
-        )
 
 
 def _event(row: Row, number: int, table: Path) -> Event:
@@ -215,11 +214,12 @@ class _Place:
         """Return the spans that overlap an earlier one of another text, and lie not within it, nor it within them."""
         found: list[Event] = []
         going: list[tuple[int, int, str]] = []
+        slack = max(1, round(ROUNDED_S * self.rate))
         for event in sorted((one for one in events if one.duration > 0), key=lambda one: (one.onset, -one.duration)):
             begin, end = self.of(event)
-            going = [one for one in going if one[1] > begin + 1]
+            going = [one for one in going if one[1] > begin + slack]
             if any(
-                text != event.text and (end > last + 1 or (first, last) == (begin, end))
+                text != event.text and (end > last + slack or (first, last) == (begin, end))
                 for first, last, text in going
             ):
                 found.append(event)
