@@ -64,6 +64,9 @@ class MappedFile(mmap.mmap):
 
     def _read(self, into: memoryview, first: int) -> None:
         """Fill memory from the file: one system call may read less than is asked for."""
+        if not hasattr(os, "preadv"):  # Windows
+            into[:] = self[first : first + len(into)]
+            return
         while len(into):
             count = os.preadv(self._file, [into], first)
             if not count:
