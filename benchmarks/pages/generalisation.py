@@ -3,7 +3,10 @@
     .venv/bin/python benchmarks/pages/generalisation.py runs/set1 runs/set2 runs/set3
     .venv/bin/python benchmarks/pages/generalisation.py table runs/causal1 ... less runs/set1 ...
 
-The second form draws no figure; it prints the table of the first runs, and each row less that of the other ones.
+    .venv/bin/python benchmarks/pages/generalisation.py seeds runs/seeds
+
+The second and third form draw no figure. One prints the table of the first runs, and each row less that of the other
+ones; the other one the mean and SD over the seeds of a run, and what sets the first row apart, mean over seeds.
 
 A person's figure is the mean over runs, one of each set of unseen gestures, with seed 0; the table has the mean over
 people and its 95 % interval (bootstrap over people). H is the harmonic mean of the accuracies on seen and on unseen
@@ -59,12 +62,14 @@ svg { background: #fff; font: 11px system-ui, sans-serif; fill: #333 }
 """
 
 
-def by_person(runs: list[dict[str, Any]], model: str, protocol: str, gestures: str) -> dict[str, float]:
-    """Return every person's balanced accuracy with seed 0, mean over runs."""
+def by_person(
+    runs: list[dict[str, Any]], model: str, protocol: str, gestures: str, seed: int = 0
+) -> dict[str, float]:
+    """Return every person's balanced accuracy with a seed, mean over runs."""
     found: dict[str, list[float]] = {}
     for run in runs:
         for row in run["rows"]:
-            if (row["model"], row["protocol"], row["gestures"], row["seed"]) == (model, protocol, gestures, 0):
+            if (row["model"], row["protocol"], row["gestures"], row["seed"]) == (model, protocol, gestures, seed):
                 for user, value in row["per_user"].items():
                     found.setdefault(user, []).append(value)
     return {user: sum(values) / len(values) for user, values in found.items() if len(values) == len(runs)}
@@ -114,26 +119,26 @@ def drawn(count: int) -> IntArray:
     return np.random.default_rng(0).integers(0, count, (DRAWS, count))
 
 
-def means(runs: list[dict[str, Any]], model: str, protocol: str, gestures: str) -> FloatArray:
+def means(runs: list[dict[str, Any]], model: str, protocol: str, gestures: str, seed: int = 0) -> FloatArray:
     """Return the mean over people, and those of all draws, (1 + draws,); empty where the row has no answer."""
-    values = [value for _, value in sorted(by_person(runs, model, protocol, gestures).items())]
+    values = [value for _, value in sorted(by_person(runs, model, protocol, gestures, seed).items())]
     if not values:
         return np.zeros(0)
     return np.concatenate([[np.mean(values)], np.array(values)[drawn(len(values))].mean(axis=1)])
 
 
-def harmonic_means(runs: list[dict[str, Any]], model: str) -> FloatArray:
+def harmonic_means(runs: list[dict[str, Any]], model: str, seed: int = 0) -> FloatArray:
     """Return the mean over runs of H, and those of all draws, (1 + draws,); empty where the row has no answer."""
-    pairs = [[means([run], model, "zero_shot_all", gestures) for gestures in ("seen", "unseen")] for run in runs]
+    pairs = [[means([run], model, "zero_shot_all", kind, seed) for kind in ("seen", "unseen")] for run in runs]
     if not all(len(one) for pair in pairs for one in pair):
         return np.zeros(0)
     return np.mean([2 * seen * unseen / (seen + unseen) for seen, unseen in pairs], axis=0)
 
 
-def columns(runs: list[dict[str, Any]], model: str) -> list[FloatArray]:
+def columns(runs: list[dict[str, Any]], model: str, seed: int = 0) -> list[FloatArray]:
     """Return the values of a row of the table, each with those of all draws."""
-    panels = [means(runs, model, protocol, gestures) for _, protocol, gestures, _ in PANELS]
-    return [*panels, harmonic_means(runs, model)]
+    panels = [means(runs, model, protocol, gestures, seed) for _, protocol, gestures, _ in PANELS]
+    return [*panels, harmonic_means(runs, model, seed)]
 
 
 def cell(values: FloatArray, differs: bool = False) -> str:
@@ -178,8 +183,35 @@ def compared(folders: list[str]) -> None:
             print(f"| {model} less the other runs | " + " | ".join(cell(one, differs=True) for one in apart) + " |")
 
 
+def over_seeds(folder: str) -> None:
+    """Print mean and SD over the seeds of a run, and by how much the first row is ahead, mean over seeds."""
+    runs = read([folder])
+    found: dict[str, list[FloatArray]] = {}
+    for model in ROWS:
+        seeds = sorted({row["seed"] for row in runs[0]["rows"] if row["model"] == model})
+        by_column = list(zip(*(columns(runs, model, seed) for seed in seeds), strict=True))
+        found |= {model: [np.mean(some, axis=0) for some in by_column]} if seeds else {}
+        cells = [spread([float(one[0]) for one in some if len(one)]) for some in by_column]
+        if seeds:
+            print(f"| {model} | " + " | ".join(cells) + " |")
+    first = next(iter(found))
+    for model, values in list(found.items())[1:]:
+        apart = [a - b if len(a) and len(b) else np.zeros(0) for a, b in zip(found[first], values, strict=True)]
+        print(f"| {first} less {model} | " + " | ".join(cell(one, differs=True) for one in apart) + " |")
+
+
+def spread(values: list[float]) -> str:
+    """Return mean and SD over seeds; nothing without values."""
+    if len(values) < 2:
+        return number(values[0]) if values else ""
+    return f"{number(float(np.mean(values)))} ± {number(float(np.std(values, ddof=1)))}"
+
+
 def main(folders: list[str]) -> None:
     """Read the runs and write the figure."""
+    if folders[:1] == ["seeds"]:
+        over_seeds(folders[1])
+        return
     if folders[:1] == ["table"]:
         compared(folders[1:])
         return
