@@ -11,18 +11,28 @@ import pytest
 import sklearn
 import torch
 from sklearn import config_context
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import cpep
 from cpep import simulate
-from cpep.sklearn import CpepClassifier
+from cpep.sklearn import CpepClassifier, EmgFeatures
 from cpep.sklearn.encoding import torch_as_asked
 from cpep.types import UserError
 from tests.estimators.loud import NAMES, RATE, people
+
+
+class Keeps(BaseEstimator):
+    """The end of a pipeline that keeps what it was trained on."""
+
+    def fit(self, X, y=None):
+        self.X = X
+        return self
+
 
 TINY = CpepClassifier(sfreq=RATE, preset="tiny", max_steps=2)
 
@@ -80,6 +90,58 @@ def test_it_works_in_a_pipeline_and_a_search(data):
     search = GridSearchCV(line, {"cpepclassifier__strength": [0.01, 1e6]}, cv=GroupKFold(2), error_score="raise")
     search.fit(X, y, groups=groups)
     assert search.best_params_ == {"cpepclassifier__strength": 0.01}
+
+
+def test_a_pipeline_hands_people_to_what_makes_its_vectors(fitted, data):
+    X, y, groups, _ = data
+    wanted = fitted.transform(X, groups)
+    np.testing.assert_array_equal(clone(TINY).fit_transform(X, y, groups), wanted)
+    with config_context(enable_metadata_routing=True):
+        line = make_pipeline(clone(TINY), Keeps()).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(
+        line[-1].X, wanted
+    )  # not those without groups, which predict(groups=...) never makes
+    assert np.abs(fitted.transform(X) - wanted).max() > 1e-3
+    frame = clone(TINY).set_output(transform="pandas").fit_transform(X, y, groups)
+    np.testing.assert_array_equal(frame.to_numpy(), wanted)
+
+
+def test_a_score_of_ones_own_gets_the_people_and_a_scorer_does_not(fitted, data):
+    """As the class says of ``scoring`` and of ``cross_val_predict``; scikit-learn may change."""
+    X, y, groups, _ = data
+    given = []
+
+    class Balanced(CpepClassifier):
+        def score(self, X, y, groups=None):
+            return balanced_accuracy_score(y, self.predict(X, groups))
+
+        def predict(self, X, groups=None):
+            given.append(groups)
+            return super().predict(X, groups)
+
+    mine = Balanced(**TINY.get_params())
+    with config_context(enable_metadata_routing=True):
+        for ask, has in ((cross_val_score, True), (balanced, False), (cross_val_predict, False)):
+            ask(mine, X, y, params={"groups": groups}, cv=GroupKFold(2))
+            assert [found is not None for found in given] == [has, has]
+            given.clear()
+
+
+def balanced(*args, **options):
+    """Return what the scorer of scikit-learn says."""
+    return cross_val_score(*args, **options, scoring="balanced_accuracy")
+
+
+@pytest.mark.parametrize("wrap", [lambda X: X, list], ids=["array", "list"])
+def test_what_is_masked_is_not_read(fitted, data, wrap):
+    X, y, *_ = data
+    masked = wrap(np.ma.masked_array(X, mask=np.abs(X) > 3))
+    for ask in (fitted.predict, EmgFeatures(RATE).fit, lambda X: clone(TINY).fit(X, y)):
+        with pytest.raises(ValueError, match="contains NaN"):
+            ask(masked)
+    with pytest.raises(UserError, match="not finite"):
+        fitted.model_.encode_emg(masked)
+    np.testing.assert_array_equal(fitted.predict(wrap(np.ma.masked_array(X))), fitted.predict(X))
 
 
 def test_probabilities_and_answers_agree(fitted, data):

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import io
 import json
@@ -5,6 +6,7 @@ import random
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -301,6 +303,31 @@ def test_a_command_line_that_names_no_recording_is_a_sentence(small, argv):
     command = [sys.executable, str(small / "run.py"), *argv]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_text_is_told_apart_from_an_array(small, tmp_path):
+    (tmp_path / "emg.csv").write_text("1,2,3\n")
+    command = [sys.executable, str(small / "run.py"), str(tmp_path / "emg.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.endswith("that numpy.save wrote: it does not begin like one\n")
+
+
+@pytest.mark.parametrize("end", [lambda ran: ran.stdout.close(), lambda ran: ran.send_signal(signal.SIGINT)])
+def test_the_runner_ends_quietly_when_its_reader_has_enough(exported, end):
+    """As in `python run.py - | head -1`, and with Ctrl-C."""
+    command = [sys.executable, str(exported / "run.py"), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+        assert ran.stdin and ran.stdout and ran.stderr
+        emg = np.ones((300, 10), np.float32).tobytes()
+        ran.stdin.write(emg)
+        ran.stdin.flush()
+        assert ran.stdout.readline()
+        end(ran)
+        with contextlib.suppress(BrokenPipeError):
+            ran.stdin.write(10 * emg)
+            ran.stdin.close()
+        said, code = ran.stderr.read(), ran.wait(20)
+    assert (said, code in (0, 130)) == (b"", True)
 
 
 @pytest.mark.parametrize("dtype", ["<f8", "<i2", ">f4"])

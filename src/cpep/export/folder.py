@@ -26,7 +26,7 @@ FLOAT, INT8 = "model.onnx", "model.int8.onnx"
 """Names of the two graphs in the folder."""
 
 MEANING = {
-    "emg": "the last window, oldest sample first, in the unit of this card and conditioned as it says; else zeros",
+    "emg": "float32: the last window, oldest first, in this card's unit and conditioned as it says; else zeros",
     "centre": "of this session, Model.calibrate(recording).centre_F; start holds the training people's",
     "spread": "of this session, Model.calibrate(recording).spread_F; start holds the training people's",
     "moments": "running mean and mean square: start, then new_moments of the call before; a call for every hop",

@@ -8,6 +8,7 @@ program | python run.py -                       float32 from a pipe, one sample 
 import hashlib
 import json
 import math
+import os
 import sys
 import tokenize
 import zipfile
@@ -201,6 +202,9 @@ def recording(source: str, window: int, channels: int) -> Any:
     if not Path(source).is_file():
         refuse(f"{source} is no file; give an array that numpy.save wrote, or - for standard input")
     try:
+        with Path(source).open("rb") as file:
+            if not file.read(6).startswith((b"\x93NUMPY", b"PK")):  # NumPy would say that it is pickled
+                raise ValueError("it does not begin like one")
         emg = np.load(source, mmap_mode="r")
     except (*NO_NPY, zipfile.BadZipFile) as error:
         refuse(f"{source} is no array that numpy.save wrote: {line(error)}")
@@ -318,4 +322,9 @@ if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         refuse("give a recording, or - for standard input: python run.py RECORDING.npy [GRAPH]")
     np.seterr(all="ignore")  # what is not finite is refused
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BrokenPipeError:  # who reads the answers has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -14,17 +14,15 @@ def array_in(value: Any, what: str) -> npt.NDArray[Any]:
     """Return numbers as a NumPy array of their own kind; an array of numbers is returned as it is.
 
     Args:
-        value: nested lists, an array, a tensor on any device, or a list of these of one shape. Masked values of a
-            masked array become NaN.
+        value: nested lists, an array, a tensor on any device, or a list of these of one shape. Masked values of
+            masked arrays become NaN.
         what: name of the argument, for the sentence.
 
     Raises:
         UserError: it holds no real numbers, or rows of different lengths.
     """
-    if isinstance(value, list | tuple):
-        value = [_plain(one) for one in value]
     try:
-        array = np.ma.filled(_with_nan(_plain(value)), np.nan)
+        array = np.asarray([_plain(one) for one in value] if isinstance(value, list | tuple) else _plain(value))
     except ValueError as error:
         raise UserError(f"{what} holds rows of different lengths; give numbers in a regular array") from error
     if array.dtype == object:
@@ -47,12 +45,10 @@ def floats_in(value: Any, what: str) -> FloatArray:
 
 
 def _plain(value: Any) -> Any:
-    """Return a tensor as an array of NumPy, which knows no bfloat16; all else as it is."""
+    """Return tensors as arrays of NumPy, which knows no bfloat16, masked arrays with NaN, and all else as it is."""
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.filled(value.astype(np.float64), np.nan)
     if not hasattr(value, "detach"):
         return value
     tensor = value.detach().cpu()
     return (tensor if "bfloat16" not in str(tensor.dtype) else tensor.float()).numpy()
-
-
-def _with_nan(value: Any) -> Any:
-    return value.astype(np.float64) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)

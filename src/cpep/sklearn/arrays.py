@@ -70,9 +70,13 @@ def _windows(estimator: BaseEstimator, emg: FloatArray, reset: bool) -> FloatArr
 
 
 def _readable(given: Any) -> Any:
-    """Return tensors, and lists of arrays, as an array; all else as it is, for scikit-learn to judge."""
+    """Return tensors, masked arrays, and lists of arrays, as an array; all else as it is, for scikit-learn to judge.
+
+    scikit-learn reads what is masked as if it were not.
+    """
     many = isinstance(given, list | tuple) and len(given) > 0 and hasattr(given[0], "__array__")
-    return array_in(given, "X") if many or hasattr(given, "detach") else given
+    ours = many or hasattr(given, "detach") or isinstance(given, np.ma.MaskedArray)
+    return array_in(given, "X") if ours else given
 
 
 def _refuse_mixed(label_N: npt.NDArray[Any]) -> None:

@@ -51,7 +51,9 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
     people of ``fit``, so that the answer to a window never depends on the windows beside it. New people are
     recognised much better with ``groups``: in ``cross_validate`` set
     ``sklearn.set_config(enable_metadata_routing=True)`` and pass ``params={"groups": people}``, which reaches the
-    splitter, ``fit`` and ``score``.
+    splitter, ``fit`` and ``score``. scikit-learn's scorers (``scoring="balanced_accuracy"``) and
+    ``cross_val_predict`` hand no groups to ``predict``, so that what they say is of new people without groups. For
+    another score, derive a class whose ``score`` calls ``predict(X, groups)``, and leave out ``scoring``.
 
     *Validation.* Where the encoder is trained, the windows of a fifth of the people of ``fit`` validate it, at least
     those of one person. Of fewer than three people, the last fifth of each person's windows of each class validate;
@@ -189,6 +191,21 @@ class CpepClassifier(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, Transform
         examples = Examples(emg_NCT, name_N, person_N, worn_N, poses, self.sfreq, self.kind, self.unit)
         wish = Wish(self.preset, tuple(self.settings), self.max_steps, int(seed), threads_of(self.n_jobs))
         return trained(examples, self.validation_, wish, print if self.verbose else _silent)
+
+    def fit_transform(self, X: Any, y: Any, groups: Any = None, pose: Any = None, sessions: Any = None) -> FloatArray:
+        """Return ``fit(...).transform(X, groups)``: a pipeline trains what follows on vectors made as later ones are.
+
+        Args:
+            X: EMG windows, as in ``fit``.
+            y: class of each window.
+            groups: person of each window; ``fit`` and ``transform`` read it.
+            pose: as in ``fit``.
+            sessions: as in ``fit``.
+
+        Raises:
+            ValueError: as ``fit``.
+        """
+        return self.fit(X, y, groups, pose, sessions).transform(X, groups)
 
     def transform(self, X: Any, groups: Any = None) -> FloatArray:
         """Return the vectors (windows, values) that the read-out reads, float32.
