@@ -16,9 +16,24 @@ from cpep.download import tar_index as tarindex
 from cpep.download.fetch import fetch, find_members
 from cpep.download.plan import TAR, make_plan, partial_of
 from cpep.download.selection import Selection
+from cpep.runtime.confined import Stopped
 from cpep.types import UserError
 from tests.download.mirror import part, same, visible
 from tests.download.range_server import done
+
+
+def test_a_file_whose_check_was_stopped_stays(tmp_path, server, recordings, monkeypatch):
+    def stopped(path):
+        raise Stopped(f"{path} was not read to its end, as cpep ends")
+
+    monkeypatch.setattr("cpep.download.fetch.check_emg2pose", stopped)
+    plan = make_plan(Selection(("u1",)), tmp_path, prefix=server.url)
+    find_members(plan)
+    with pytest.raises(UserError, match="as cpep ends"):
+        fetch(plan, 1)
+    sizes = {name: plan.index.members()[name].size for name in plan.names}
+    assert any(partial_of(tmp_path / name).exists() for name in sizes)
+    assert all(path.stat().st_size == sizes[name] for name in sizes if (path := partial_of(tmp_path / name)).exists())
 
 
 def test_a_cut_download_asks_for_the_missing_bytes_only(tmp_path, server, recordings):

@@ -19,6 +19,7 @@ from cpep.download.noted import note
 from cpep.download.plan import Plan, bytes_here, bytes_left, partial_of
 from cpep.download.tar_index import Header
 from cpep.download.tar_walk import walk
+from cpep.runtime.confined import Stopped
 from cpep.runtime.locks import try_lock
 from cpep.types import Progress, UserError, no_progress
 
@@ -129,6 +130,8 @@ class _Fetch:
             os.fsync(file.fileno())
         try:
             check_emg2pose(kept)
+        except Stopped:
+            raise  # the whole file stays, and is looked at by the next download
         except UserError as error:
             kept.unlink()
             return str(error).replace(str(kept), "it")

@@ -91,6 +91,10 @@ class Ended(UserError):
     """The process was ended as it took too much, or it crashed; the same call would end in the same way."""
 
 
+class Stopped(Ended):
+    """The process was ended because cpep ends: nothing is known of the file."""
+
+
 class _Crashed(Exception):
     """The process ended before it had answered."""
 
@@ -125,7 +129,8 @@ def call(function: str, *arguments: Any, what: object, bounds: Bounds, kinds: Se
         except _Crashed:
             # Where the process read other files before, one of those may have damaged its memory.
             if new or child.killed or child.returncode() == _code("SIGPROF"):
-                raise Ended(child.reason(str(what), bounds)) from None
+                kind = Stopped if child.killed == STOPPED else Ended
+                raise kind(child.reason(str(what), bounds)) from None
         finally:
             _give_back(child)
     return _outcome(answer, str(what), bounds)
